@@ -86,15 +86,24 @@ export interface ErrorOptions {
 
 /** The one error class of the project. `message` says what happened, with the values, and what to do next. */
 export class DtsError extends Error {
-  override readonly name = 'DtsError'
+  /** Equal to `code`, so that Lambda's `errorType`, stacks and logs all lead with it. */
+  override readonly name: ErrorCode
   readonly code: ErrorCode
   readonly retryable: boolean
   readonly facts: Facts
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = code
     this.code = code
     this.retryable = options.retryable
     this.facts = options.facts ?? {}
   }
+}
+
+/** `value` as a DtsError; anything else becomes `code` with the original as cause and its message repeated. */
+export function asDtsError(value: unknown, code: ErrorCode, retryable: boolean): DtsError {
+  if (value instanceof DtsError) return value
+  const message = value instanceof Error ? value.message : String(value)
+  return new DtsError(code, message, { retryable, cause: value })
 }

@@ -1,0 +1,104 @@
+import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+import { z } from 'zod'
+import { DtsError, errorCodes } from '../errors.ts'
+import type { Anchor, Checkpoint, Halt, LedgerEntry, Position, Tail } from './types.ts'
+
+/**
+ * The checkpoint as a DynamoDB item and back. Offsets are DynamoDB numbers (38 digits), so that conditions
+ * compare them as numbers; the parts that no condition looks at are JSON strings.
+ */
+
+export const schemaVersion = 1
+
+export type Attributes = Record<string, AttributeValue>
+
+const integerText = z.string().regex(/^\d+$/)
+const offsetText = integerText.transform(BigInt)
+
+const anchorSchema = z.strictObject({
+  offset: offsetText,
+  timestamp: z.number(),
+  sourcePosition: z.string(),
+  transactionId: z.string(),
+  digest: z.string(),
+})
+const tailSchema = z.strictObject({ offset: offsetText, digest: z.string() })
+const haltSchema = z.strictObject({ code: z.enum(errorCodes), message: z.string(), at: z.number() })
+const placeSchema = z.strictObject({ clusterId: z.string(), offset: integerText, generation: z.number() })
+const ledgerSchema = z.array(
+  z.strictObject({
+    at: z.number(),
+    by: z.string(),
+    how: z.string(),
+    from: placeSchema.nullable(),
+    to: placeSchema,
+  }),
+)
+
+const text = z.object({ S: z.string() }).transform(({ S }) => S)
+const number = z.object({ N: z.string() }).transform(({ N }) => Number(N))
+const bigint = z.object({ N: integerText }).transform(({ N }) => BigInt(N))
+const json = <Schema extends z.ZodType>(schema: Schema) =>
+  text.transform((value, context): z.infer<Schema> => {
+    try {
+      return schema.parse(JSON.parse(value))
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not the JSON that was expected' })
+      return z.NEVER
+    }
+  })
+
+const itemSchema = z.object({
+  pk: text,
+  schemaVersion: number.refine((version) => version === schemaVersion, `is not ${schemaVersion}`),
+  epoch: number,
+  owner: text.optional(),
+  leaseUntil: number,
+  generation: number,
+  clusterId: text,
+  offset: bigint,
+  timestamp: number,
+  anchor: json(anchorSchema.nullable()),
+  tail: json(tailSchema.nullable()),
+  progress: json(z.record(z.string(), offsetText)),
+  replayUntil: number,
+  state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
+  halt: json(haltSchema.nullable()),
+  ledger: json(ledgerSchema),
+})
+
+/** @throws DtsError CHECKPOINT_INVALID naming each attribute that is not as this version writes it */
+export function fromItem(key: string, item: Attributes): Checkpoint {
+  const result = itemSchema.safeParse(item)
+  if (!result.success) {
+    const problems = result.error.issues.map(
+      (issue) => `${issue.path[0]?.toString() ?? 'item'}: ${issue.message}`,
+    )
+    throw new DtsError(
+      'CHECKPOINT_INVALID',
+      `The checkpoint item ${key} cannot be read (${problems.join('; ')}). It was written by another version or ` +
+        'by hand: restore it, or delete it and start from DTS_CHECKPOINT.',
+      { retryable: false, facts: { key } },
+    )
+  }
+  const { pk, schemaVersion: _version, owner, ...rest } = result.data
+  return { key: pk, owner: owner ?? null, ...rest }
+}
+
+const bigintAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
+export const encodeJson = (
+  value: Anchor | Tail | Halt | readonly LedgerEntry[] | Position['progress'] | null,
+): AttributeValue => ({ S: JSON.stringify(value, bigintAsText) })
+export const encodeNumber = (value: number | bigint): AttributeValue => ({ N: value.toString() })
+export const encodeText = (value: string): AttributeValue => ({ S: value })
+
+/** The attributes that a commit, a reset and a first start all write. */
+export function positionAttributes(position: Position): Attributes {
+  return {
+    offset: encodeNumber(position.offset),
+    timestamp: encodeNumber(position.timestamp),
+    anchor: encodeJson(position.anchor),
+    tail: encodeJson(position.tail),
+    progress: encodeJson(position.progress),
+  }
+}

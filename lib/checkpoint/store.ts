@@ -1,0 +1,274 @@
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  ResourceNotFoundException,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import { DtsError } from '../errors.ts'
+import {
+  type Attributes,
+  encodeJson,
+  encodeNumber,
+  encodeText,
+  fromItem,
+  positionAttributes,
+  schemaVersion,
+} from './item.ts'
+import type { Checkpoint, Halt, Lease, LedgerEntry, Position } from './types.ts'
+
+/** A lease is taken over only this long after it ran out, in milliseconds: the clocks of two machines differ. */
+export const clockSkewMs = 5_000
+
+const ledgerLength = 20
+
+/** Where a stream begins, or is moved to. */
+export interface Start {
+  readonly clusterId: string
+  readonly position: Position
+  readonly replayUntil: number
+  readonly entry: Omit<LedgerEntry, 'from' | 'to'>
+}
+
+/**
+ * The checkpoint of one topic and partition: one DynamoDB item, changed only by conditional UpdateItem.
+ * Every write names the holder's epoch and owner, so that a late write of an older holder is refused.
+ * Every method throws CHECKPOINT_TABLE_UNAVAILABLE when DynamoDB cannot be used; writes under a lease throw
+ * LEASE_LOST when it is no longer ours.
+ */
+export class CheckpointStore {
+  readonly #client: DynamoDBClient
+  readonly #table: string
+  readonly #key: string
+
+  constructor(client: DynamoDBClient, table: string, topic: string, partition: number) {
+    this.#client = client
+    this.#table = table
+    this.#key = `${topic}/${partition}`
+  }
+
+  /** A consistent read. */
+  async read(): Promise<Checkpoint | null> {
+    const { Item } = await this.#reach(() =>
+      this.#client.send(
+        new GetItemCommand({
+          TableName: this.#table,
+          Key: { pk: encodeText(this.#key) },
+          ConsistentRead: true,
+        }),
+      ),
+    )
+    return Item === undefined ? null : fromItem(this.#key, Item)
+  }
+
+  /** Writes the first checkpoint and takes its lease. @throws DtsError LEASE_HELD when another run was first */
+  async create(start: Start, owner: string, leaseUntil: number): Promise<Lease> {
+    const lease = { owner, epoch: 1, generation: 1 }
+    const entry = { ...start.entry, from: null, to: place(start.clusterId, start.position.offset, 1) }
+    await this.#update(
+      { nobodyWroteIt: 'attribute_not_exists(#pk)' },
+      {
+        ...positionAttributes(start.position),
+        schemaVersion: encodeNumber(schemaVersion),
+        epoch: encodeNumber(lease.epoch),
+        owner: encodeText(owner),
+        leaseUntil: encodeNumber(leaseUntil),
+        generation: encodeNumber(lease.generation),
+        clusterId: encodeText(start.clusterId),
+        replayUntil: encodeNumber(start.replayUntil),
+        state: encodeText('RUNNING'),
+        halt: encodeJson(null),
+        ledger: encodeJson([entry]),
+      },
+      {},
+      async () => {
+        // A retry of a write whose reply was lost finds the item that the first try made.
+        const found = await this.read()
+        if (found?.owner === owner) return
+        throw leaseHeld(found?.leaseUntil ?? 0)
+      },
+    )
+    return lease
+  }
+
+  /**
+   * Takes the lease of the checkpoint as it was read.
+   * @param states in which states the taker may work: the poller only in RUNNING, recovery in both
+   * @throws DtsError LEASE_HELD
+   */
+  async acquire(
+    read: Checkpoint,
+    owner: string,
+    now: number,
+    leaseUntil: number,
+    states: readonly Checkpoint['state'][],
+  ): Promise<Lease> {
+    const lease = { owner, epoch: read.epoch + 1, generation: read.generation }
+    const stateNames = Object.fromEntries(states.map((state, index) => [`:state${index}`, encodeText(state)]))
+    await this.#update(
+      {
+        nobodyTookItSinceTheRead: '#epoch = :readEpoch',
+        leaseRanOut: '#leaseUntil < :expiry',
+        mayRun: `#state IN (${Object.keys(stateNames).join(', ')})`,
+      },
+      { epoch: encodeNumber(lease.epoch), owner: encodeText(owner), leaseUntil: encodeNumber(leaseUntil) },
+      { ':readEpoch': encodeNumber(read.epoch), ':expiry': encodeNumber(now - clockSkewMs), ...stateNames },
+      async () => {
+        const found = await this.read()
+        if (found?.owner === owner) return
+        throw leaseHeld(found?.leaseUntil ?? read.leaseUntil)
+      },
+    )
+    return lease
+  }
+
+  /** Moves the position forward and renews the lease, in one write; repeating it changes nothing. */
+  async commit(lease: Lease, position: Position, leaseUntil: number): Promise<void> {
+    await this.#update(
+      { ...held, offsetDoesNotGoBack: '#offset <= :newOffset' },
+      { ...positionAttributes(position), leaseUntil: encodeNumber(leaseUntil) },
+      { ...holder(lease), ':newOffset': encodeNumber(position.offset) },
+    )
+  }
+
+  /** Stops the stream until somebody runs recovery, and gives the lease back. */
+  async halt(lease: Lease, halt: Halt): Promise<void> {
+    await this.#update(
+      held,
+      { state: encodeText('HALTED'), halt: encodeJson(halt), leaseUntil: encodeNumber(0) },
+      holder(lease),
+    )
+  }
+
+  async release(lease: Lease): Promise<void> {
+    await this.#update(held, { leaseUntil: encodeNumber(0) }, holder(lease))
+  }
+
+  /**
+   * Moves the checkpoint to another position, starts a new generation, appends to the ledger, resumes the stream
+   * and gives the lease back: one write, so that no half of it is ever seen.
+   * @param read the checkpoint as it was when `lease` was taken
+   */
+  async reset(lease: Lease, read: Checkpoint, start: Start): Promise<void> {
+    const generation = read.generation + 1
+    const entry: LedgerEntry = {
+      ...start.entry,
+      from: place(read.clusterId, read.offset, read.generation),
+      to: place(start.clusterId, start.position.offset, generation),
+    }
+    await this.#update(
+      held,
+      {
+        ...positionAttributes(start.position),
+        generation: encodeNumber(generation),
+        clusterId: encodeText(start.clusterId),
+        replayUntil: encodeNumber(start.replayUntil),
+        state: encodeText('RUNNING'),
+        halt: encodeJson(null),
+        ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),
+        leaseUntil: encodeNumber(0),
+      },
+      holder(lease),
+      async () => {
+        // The first try may have been applied with its reply lost: then the item already stands where it should.
+        const found = await this.read()
+        if (found?.generation === generation && found.epoch === lease.epoch && found.owner === lease.owner)
+          return
+        throw leaseLost(lease)
+      },
+    )
+  }
+
+  /** `refused` is called when a condition failed; it returns when the write turns out to be in effect. */
+  async #update(
+    conditions: Readonly<Record<string, string>>,
+    attributes: Attributes,
+    conditionValues: Attributes,
+    refused?: () => Promise<void>,
+  ): Promise<void> {
+    const ConditionExpression = Object.values(conditions).join(' AND ')
+    const names = new Set([...Object.keys(attributes), ...mentioned(ConditionExpression)])
+    const command = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: { pk: encodeText(this.#key) },
+      UpdateExpression: `SET ${Object.keys(attributes)
+        .map((name) => `#${name} = :set_${name}`)
+        .join(', ')}`,
+      ConditionExpression,
+      ExpressionAttributeNames: Object.fromEntries([...names].map((name) => [`#${name}`, name])),
+      ExpressionAttributeValues: {
+        ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`:set_${name}`, value])),
+        ...conditionValues,
+      },
+    })
+    try {
+      await this.#reach(() => this.#client.send(command))
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error
+      if (refused === undefined) {
+        throw leaseLost({
+          owner: conditionValues[':owner']?.S ?? '',
+          epoch: Number(conditionValues[':epoch']?.N),
+        })
+      }
+      await refused()
+    }
+  }
+
+  async #reach<Result>(send: () => Promise<Result>): Promise<Result> {
+    try {
+      return await send()
+    } catch (cause) {
+      if (cause instanceof ConditionalCheckFailedException) throw cause
+      const missing = cause instanceof ResourceNotFoundException
+      const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+      throw new DtsError(
+        'CHECKPOINT_TABLE_UNAVAILABLE',
+        missing
+          ? `The DynamoDB table ${this.#table} does not exist. Deploy the stack, or correct CHECKPOINT_TABLE.`
+          : `The DynamoDB table ${this.#table} cannot be used (${reason}). ` +
+              'Check the role of this function and the state of DynamoDB; the next run tries again.',
+        { retryable: !missing, facts: { table: this.#table }, cause },
+      )
+    }
+  }
+}
+
+const held = {
+  epochIsOurs: '#epoch = :epoch',
+  ownerIsUs: '#owner = :owner',
+  sameGeneration: '#generation = :generation',
+}
+
+function holder(lease: Lease): Attributes {
+  return {
+    ':epoch': encodeNumber(lease.epoch),
+    ':owner': encodeText(lease.owner),
+    ':generation': encodeNumber(lease.generation),
+  }
+}
+
+function mentioned(expression: string): string[] {
+  return [...expression.matchAll(/#(\w+)/g)].map(([, name]) => name ?? '')
+}
+
+function place(clusterId: string, offset: bigint, generation: number): LedgerEntry['to'] {
+  return { clusterId, offset: offset.toString(), generation }
+}
+
+function leaseHeld(leaseUntil: number): DtsError {
+  return new DtsError(
+    'LEASE_HELD',
+    `Another run works on this stream until ${new Date(leaseUntil).toISOString()} at the latest. ` +
+      'The poller simply leaves; for recovery, wait until then and run it again.',
+    { retryable: true, facts: { leaseUntil } },
+  )
+}
+
+function leaseLost(lease: Pick<Lease, 'owner' | 'epoch'>): DtsError {
+  return new DtsError(
+    'LEASE_LOST',
+    `The lease of epoch ${lease.epoch} is no longer ours; nothing was written. The run that took over goes on.`,
+    { retryable: false, facts: { epoch: lease.epoch, owner: lease.owner } },
+  )
+}

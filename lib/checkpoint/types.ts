@@ -1,0 +1,74 @@
+import type { ErrorCode } from '../errors.ts'
+
+/** What a record is recognised by, also on a cluster where it has another offset. */
+export interface Anchor {
+  readonly offset: bigint
+  /** In seconds, as the record says. */
+  readonly timestamp: number
+  readonly sourcePosition: string
+  readonly transactionId: string
+  /** Digest of what the record says happened; see `identityOf` in lib/dts/digest.ts. */
+  readonly digest: string
+}
+
+/** The record right below the committed offset; it proves on the next connect that the log is the same one. */
+export interface Tail {
+  readonly offset: bigint
+  /** Digest of the record's raw value. */
+  readonly digest: string
+}
+
+/** How far the stream has been handled. */
+export interface Position {
+  /** The next offset to read. */
+  readonly offset: bigint
+  /** The highest `sourceTimestamp` below `offset`, in seconds. */
+  readonly timestamp: number
+  /** The last change below `offset`; null while there was none since the start or the last reset. */
+  readonly anchor: Anchor | null
+  /** Null right after the start or a reset. */
+  readonly tail: Tail | null
+  /** Per function that is ahead of `offset`: the last offset that it acknowledged. */
+  readonly progress: Readonly<Record<string, bigint>>
+}
+
+export interface Halt {
+  readonly code: ErrorCode
+  readonly message: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
+
+/** One move of the checkpoint that was not a commit. */
+export interface LedgerEntry {
+  readonly at: number
+  readonly by: string
+  readonly how: string
+  readonly from: { readonly clusterId: string; readonly offset: string; readonly generation: number } | null
+  readonly to: { readonly clusterId: string; readonly offset: string; readonly generation: number }
+}
+
+/** The item of one topic and partition. */
+export interface Checkpoint extends Position {
+  readonly key: string
+  /** Rises by one with each change of the lease's holder, never falls. */
+  readonly epoch: number
+  readonly owner: string | null
+  /** Milliseconds since 1970; 0 when nobody holds the lease. */
+  readonly leaseUntil: number
+  /** Rises by one with each reset; positions of different generations cannot be compared by offset. */
+  readonly generation: number
+  readonly clusterId: string
+  /** Events up to this time (seconds) may have been delivered before the last reset; -1 when there are none. */
+  readonly replayUntil: number
+  readonly state: 'RUNNING' | 'HALTED'
+  readonly halt: Halt | null
+  readonly ledger: readonly LedgerEntry[]
+}
+
+/** What identifies a held lease in the conditions of every later write. */
+export interface Lease {
+  readonly owner: string
+  readonly epoch: number
+  readonly generation: number
+}

@@ -1,0 +1,259 @@
+import { z } from 'zod'
+import { DtsError } from './errors.ts'
+import type { BrokerAddress } from './kafka/address.ts'
+
+/**
+ * The environment, parsed once at the edge. Names that DTS users know from Alibaba's SDK and connectors.
+ * An unknown name that begins with `DTS_` or `POLL_` is refused: it is nearly always a misspelt known one.
+ */
+
+/** A value above this is milliseconds since 1970, one at or below it seconds (10^10 s lies in the year 2286). */
+const secondsCeiling = 10_000_000_000
+
+/** UNIX seconds out of seconds, milliseconds or an ISO 8601 date-time with a zone; null when it is none of them. */
+export function parseTime(text: string | number): number | null {
+  if (typeof text === 'number' || /^\d+$/.test(text)) {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < 0) return null
+    return value > secondsCeiling ? Math.floor(value / 1000) : value
+  }
+  const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text)
+  const milliseconds = zoned ? Date.parse(text) : Number.NaN
+  return Number.isNaN(milliseconds) || milliseconds < 0 ? null : Math.floor(milliseconds / 1000)
+}
+
+/** A time as people write it, as UNIX seconds. */
+export const timeSchema = z.union([z.string(), z.number()]).transform((value, context) => {
+  const seconds = parseTime(value)
+  if (seconds === null) {
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be UNIX seconds, UNIX milliseconds, or ISO 8601 with a zone such as 2026-01-31T08:00:00Z',
+    })
+    return z.NEVER
+  }
+  return seconds
+})
+
+const brokerAddress = z.string().transform((text, context): BrokerAddress => {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:/,]+)):(\d{1,5})$/.exec(text.trim())
+  const port = Number(match?.[3])
+  const host = match?.[1] ?? match?.[2]
+  if (host === undefined || port < 1 || port > 65_535) {
+    context.addIssue({
+      code: 'custom',
+      message: 'must be host:port, such as dts-cn-hangzhou.aliyuncs.com:18001',
+    })
+    return z.NEVER
+  }
+  return { host, port }
+})
+
+const optionalText = z
+  .string()
+  .optional()
+  .transform((text) => (text === undefined || text === '' ? undefined : text))
+const required = z.string('is missing').min(1, 'is missing')
+const flag = z.enum(['true', 'false'], 'must be true or false')
+
+/** A whole number within bounds; an empty variable counts as not set. */
+function whole(fallback: number, low: number, high: number) {
+  const message = `must be a whole number from ${low} to ${high}`
+  return z.preprocess(
+    (value) => (value === undefined || value === '' ? fallback : value),
+    z.coerce.number(message).int(message).min(low, message).max(high, message),
+  )
+}
+
+const streamFields = {
+  DTS_BROKER_URL: required.pipe(brokerAddress),
+  DTS_TOPIC: required,
+  /** The consumer group id of a DTS change tracking task. */
+  DTS_SID: optionalText,
+  /** The consumer group of a plain Kafka topic in DTS format. */
+  DTS_GROUP: optionalText,
+  DTS_USER: optionalText,
+  DTS_PASSWORD: optionalText,
+  DTS_PASSWORD_SECRET: optionalText,
+  DTS_TLS: flag.default('false'),
+  DTS_PARTITION: z.preprocess(
+    (value) => (value === '' ? undefined : value),
+    z.coerce.number().int().min(0, 'must be a partition number').optional(),
+  ),
+  DTS_CHECKPOINT: z.preprocess((value) => (value === '' ? undefined : value), timeSchema.optional()),
+  DTS_ALLOWED_NODES: optionalText,
+  CHECKPOINT_TABLE: required,
+}
+
+const pollFields = {
+  ROUTES: required,
+  FUNCTION_PREFIX: z.string().default(''),
+  UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
+  /** Whole seconds a handler invocation may take; the timeout of the table functions. */
+  HANDLER_TIMEOUT_SECONDS: whole(30, 1, 900),
+  POLL_MAX_RECORDS: whole(100_000, 1, 100_000_000),
+  POLL_MAX_BYTES: whole(256 * 1024 * 1024, 1024, 64 * 1024 * 1024 * 1024),
+  POLL_FETCH_BYTES: whole(4 * 1024 * 1024, 1024, 64 * 1024 * 1024),
+  /** How long a run waits for more at the end of the stream before it leaves; 0 leaves at once. */
+  POLL_LINGER_SECONDS: whole(0, 0, 900),
+}
+
+/** How the stream is reached and what its conventions are. */
+export interface StreamConfig {
+  readonly broker: BrokerAddress
+  readonly topic: string
+  /** Undefined: the topic must have exactly one partition, and that one is read. */
+  readonly partition: number | undefined
+  /** `dts`: a DStore, times in seconds. `kafka`: DTS records in a plain Kafka topic, times in milliseconds. */
+  readonly mode: 'dts' | 'kafka'
+  readonly group: string
+  readonly user: string | undefined
+  readonly password: { readonly value: string } | { readonly secretId: string } | undefined
+  readonly tls: boolean
+  readonly allowedNodes: readonly string[]
+  /** Where a stream without a stored checkpoint starts, in UNIX seconds. */
+  readonly startTime: number | undefined
+  readonly checkpointTable: string
+}
+
+export interface PollConfig extends StreamConfig {
+  /** Table pattern → name of the deployed function. */
+  readonly routes: Readonly<Record<string, string>>
+  readonly unroutedTables: 'skip' | 'halt'
+  readonly handlerTimeoutMs: number
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly fetchBytes: number
+  readonly lingerMs: number
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The configuration of a function that reads the stream but invokes no handler (recovery). */
+export function streamConfig(environment: Environment): StreamConfig {
+  return toStreamConfig(parse(z.object(streamFields), environment))
+}
+
+/** The poller's configuration. @throws DtsError CONFIG_INVALID with everything that is wrong in one message */
+export function pollConfig(environment: Environment): PollConfig {
+  const values = parse(z.object({ ...streamFields, ...pollFields }), environment)
+  return {
+    ...toStreamConfig(values),
+    routes: parseRoutes(values.ROUTES, values.FUNCTION_PREFIX),
+    unroutedTables: values.UNROUTED_TABLES,
+    handlerTimeoutMs: values.HANDLER_TIMEOUT_SECONDS * 1000,
+    maxRecords: values.POLL_MAX_RECORDS,
+    maxBytes: values.POLL_MAX_BYTES,
+    fetchBytes: values.POLL_FETCH_BYTES,
+    lingerMs: values.POLL_LINGER_SECONDS * 1000,
+  }
+}
+
+const knownNames = new Set([...Object.keys(streamFields), ...Object.keys(pollFields)])
+
+function parse<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.infer<Schema> {
+  const problems = Object.keys(environment)
+    .filter((name) => /^(DTS|POLL)_/.test(name) && !knownNames.has(name))
+    .map((name) => `${name} is not a known setting (known: ${[...knownNames].join(', ')})`)
+  const result = schema.safeParse(environment)
+  if (!result.success) {
+    for (const issue of result.error.issues) problems.push(`${issue.path.join('.')} ${issue.message}`)
+  }
+  problems.push(...contradictions(environment))
+  if (problems.length === 0 && result.success) return result.data
+  if (problems.length === 1 && differentGroup(environment)) {
+    throw new DtsError('GROUP_REFUSED', `${problems[0]}.`, { retryable: false })
+  }
+  throw new DtsError(
+    'CONFIG_INVALID',
+    `The configuration has ${problems.length} problem(s): ${problems.join('; ')}.`,
+    {
+      retryable: false,
+      facts: { problems: problems.length },
+    },
+  )
+}
+
+function differentGroup({ DTS_SID, DTS_GROUP }: Environment): boolean {
+  return Boolean(DTS_SID && DTS_GROUP && DTS_SID !== DTS_GROUP)
+}
+
+/** What no single variable shows to be wrong. */
+function contradictions(environment: Environment): string[] {
+  const { DTS_SID, DTS_GROUP, DTS_USER, DTS_PASSWORD, DTS_PASSWORD_SECRET } = environment
+  const found: string[] = []
+  if (!DTS_SID && !DTS_GROUP) {
+    found.push(
+      'DTS_SID is missing (the consumer group id of the DTS task; for a plain Kafka topic set DTS_GROUP)',
+    )
+  }
+  if (differentGroup(environment)) {
+    found.push(
+      `DTS_GROUP (${DTS_GROUP}) differs from DTS_SID (${DTS_SID}): DTS accepts only the sid as group, ` +
+        'so remove DTS_GROUP, or remove DTS_SID if the topic is in a plain Kafka',
+    )
+  }
+  if (DTS_SID && !DTS_USER)
+    found.push('DTS_USER is missing (the user name of the consumer group, without the sid)')
+  const passwords = [DTS_PASSWORD, DTS_PASSWORD_SECRET].filter(Boolean).length
+  if (DTS_USER && passwords === 0)
+    found.push('DTS_PASSWORD_SECRET (or, for local use, DTS_PASSWORD) is missing')
+  if (passwords === 2) found.push('DTS_PASSWORD and DTS_PASSWORD_SECRET are both set: keep one')
+  if (!DTS_USER && passwords > 0) found.push('a password is set without DTS_USER')
+  return found
+}
+
+function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): StreamConfig {
+  const group = values.DTS_SID ?? values.DTS_GROUP ?? ''
+  const mode = values.DTS_SID === undefined ? 'kafka' : 'dts'
+  return {
+    broker: values.DTS_BROKER_URL,
+    topic: values.DTS_TOPIC,
+    partition: values.DTS_PARTITION,
+    mode,
+    group,
+    user: mode === 'dts' ? `${values.DTS_USER}-${group}` : values.DTS_USER,
+    password:
+      values.DTS_PASSWORD_SECRET !== undefined
+        ? { secretId: values.DTS_PASSWORD_SECRET }
+        : values.DTS_PASSWORD !== undefined
+          ? { value: values.DTS_PASSWORD }
+          : undefined,
+    tls: values.DTS_TLS === 'true',
+    allowedNodes: (values.DTS_ALLOWED_NODES ?? '')
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+    startTime: values.DTS_CHECKPOINT,
+    checkpointTable: values.CHECKPOINT_TABLE,
+  }
+}
+
+const routesSchema = z.record(z.string().min(1), z.string().regex(/^[A-Za-z0-9_-]{1,64}$/))
+
+/** `{"shop.orders":"orders"}` and a prefix to `{"shop.orders":"<prefix>orders"}`. */
+function parseRoutes(text: string, prefix: string): Record<string, string> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new DtsError(
+      'CONFIG_INVALID',
+      'ROUTES is not JSON. It is written by the deployment: deploy again.',
+      {
+        retryable: false,
+        cause,
+      },
+    )
+  }
+  const result = routesSchema.safeParse(value)
+  if (!result.success) {
+    throw new DtsError(
+      'CONFIG_INVALID',
+      `ROUTES must map table patterns to function names: ${z.prettifyError(result.error)}. Deploy again.`,
+      { retryable: false },
+    )
+  }
+  return Object.fromEntries(Object.entries(result.data).map(([pattern, name]) => [pattern, prefix + name]))
+}

@@ -1,0 +1,135 @@
+/**
+ * The parts of kafkajs 2.2.4 that lie behind its public interface and that `wire.ts` uses, typed as far as they
+ * are used. kafkajs ships no types for them.
+ */
+
+declare module 'kafkajs/src/network/connectionPool.js' {
+  export interface ProtocolExchange<Result> {
+    readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string }
+    readonly response: {
+      decode(payload: Buffer): Promise<unknown>
+      parse(decoded: unknown): Promise<Result>
+    }
+    readonly requestTimeout?: number
+    readonly logResponseError?: boolean
+  }
+  export interface Connection {
+    send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
+  }
+  interface SilentLogger {
+    namespace(name: string): SilentLogger
+    debug(message: string): void
+    info(message: string): void
+    warn(message: string): void
+    error(message: string): void
+  }
+  export interface ConnectionPoolOptions {
+    readonly host: string
+    readonly port: number
+    readonly clientId: string
+    readonly ssl: Record<string, unknown> | null
+    readonly sasl: { mechanism: 'plain'; username: string; password: string } | null
+    readonly socketFactory: unknown
+    readonly connectionTimeout: number
+    readonly requestTimeout: number
+    readonly enforceRequestTimeout: boolean
+    readonly logger: SilentLogger
+  }
+  export default class ConnectionPool {
+    constructor(options: ConnectionPoolOptions)
+    getConnection(): Promise<Connection>
+    destroy(): Promise<void>
+  }
+}
+
+declare module 'kafkajs/src/network/socketFactory.js' {
+  export default function createSocketFactory(): unknown
+}
+
+declare module 'kafkajs/src/broker/index.js' {
+  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js'
+  import type { ConnectionPoolOptions } from 'kafkajs/src/network/connectionPool.js'
+
+  export interface TopicPartitions<Partition> {
+    readonly topic: string
+    readonly partitions: readonly Partition[]
+  }
+  export default class Broker {
+    constructor(options: {
+      readonly connectionPool: ConnectionPool
+      readonly logger: ConnectionPoolOptions['logger']
+      readonly allowAutoTopicCreation: boolean
+      readonly authenticationTimeout: number
+    })
+    readonly versions: Readonly<
+      Record<number, { readonly minVersion: number; readonly maxVersion: number }>
+    > | null
+    connect(): Promise<void>
+    disconnect(): Promise<void>
+    metadata(topics: readonly string[]): Promise<{
+      readonly clusterId?: string | null
+      readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
+      readonly topicMetadata: readonly {
+        readonly topic: string
+        readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[]
+      }[]
+    }>
+    listOffsets(request: {
+      readonly replicaId: number
+      readonly isolationLevel: number
+      readonly topics: readonly TopicPartitions<{ readonly partition: number; readonly timestamp: string }>[]
+    }): Promise<{
+      readonly responses: readonly TopicPartitions<{
+        readonly partition: number
+        readonly offset: string | undefined
+      }>[]
+    }>
+    findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: number }): Promise<{
+      readonly coordinator: { readonly nodeId: number; readonly host: string; readonly port: number }
+    }>
+    offsetCommit(request: {
+      readonly groupId: string
+      readonly groupGenerationId: number
+      readonly memberId: string
+      readonly retentionTime: string
+      readonly topics: readonly TopicPartitions<{
+        readonly partition: number
+        readonly offset: string
+        readonly metadata: string
+      }>[]
+    }): Promise<unknown>
+    offsetFetch(request: {
+      readonly groupId: string
+      readonly topics: readonly TopicPartitions<{ readonly partition: number }>[]
+    }): Promise<{
+      readonly responses: readonly TopicPartitions<{
+        readonly partition: number
+        readonly offset: string
+        readonly metadata: string | null
+      }>[]
+    }>
+  }
+}
+
+declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
+  import type { ProtocolExchange } from 'kafkajs/src/network/connectionPool.js'
+
+  export interface FetchRequest {
+    readonly isolationLevel: number
+    readonly maxWaitTime: number
+    readonly minBytes: number
+    readonly maxBytes: number
+    readonly topics: readonly {
+      readonly topic: string
+      readonly partitions: readonly {
+        readonly partition: number
+        readonly fetchOffset: string
+        readonly maxBytes: number
+      }[]
+    }[]
+  }
+  const fetch: {
+    protocol(options: { readonly version: number }): (request: FetchRequest) => ProtocolExchange<unknown>
+  }
+  export default fetch
+}

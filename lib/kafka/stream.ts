@@ -1,0 +1,349 @@
+import type { StreamConfig } from '../config.ts'
+import { DtsError } from '../errors.ts'
+import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
+import { readBatches } from './batch.ts'
+import type { DataRange, LogRecord } from './types.ts'
+import {
+  brokerFailed,
+  type Credentials,
+  connectNode,
+  type NodeConnection,
+  protocolErrorType,
+} from './wire.ts'
+
+export interface FetchBounds {
+  /** Upper bound of the answer, in bytes; a single larger batch is fetched alone with a larger bound. */
+  readonly maxBytes: number
+  /** How long the broker may hold the request back while there is nothing new, in milliseconds. */
+  readonly maxWaitMs: number
+}
+
+export interface Fetched {
+  readonly records: readonly LogRecord[]
+  /** Where to fetch next; also moved by control batches and gaps, which hold no record for us. */
+  readonly nextOffset: bigint
+  /** The offset behind the last readable record, as the broker said with this answer. */
+  readonly end: bigint
+}
+
+/** A position that the consumer group holds at the broker. */
+export interface GroupPosition {
+  readonly offset: bigint
+  readonly metadata: string | null
+}
+
+/** One partition of the tracked stream on one cluster. Every method may throw BROKER_FAILED (retryable). */
+export interface Stream {
+  readonly topic: string
+  readonly partition: number
+  readonly clusterId: string
+  range(): Promise<DataRange>
+  /** The first offset whose record is at or after `seconds`, or null when the broker finds none. */
+  offsetForTime(seconds: number): Promise<bigint | null>
+  /** @throws DtsError DATA_GAP when `from` is not, or no longer, in the data range; BATCH_CORRUPT, BATCH_TOO_LARGE */
+  fetch(from: bigint, bounds: FetchBounds): Promise<Fetched>
+  committed(): Promise<GroupPosition | null>
+  /** Commits to the consumer group. @throws DtsError GROUP_REFUSED when the group is not the sid */
+  commit(offset: bigint, timestamp: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** No batch that a broker accepts is larger than this, whatever its configuration says. */
+const largestFetch = 128 * 1024 * 1024
+
+const earliestTime = '-2'
+const latestTime = '-1'
+const readCommitted = 1
+
+/**
+ * Connects to the node that leads the partition.
+ * @throws DtsError BROKER_UNREACHABLE, NODE_UNREACHABLE, NODE_NOT_ALLOWED, AUTHENTICATION_FAILED, TOPIC_UNKNOWN,
+ *   PARTITION_UNKNOWN, PROTOCOL_UNSUPPORTED, BROKER_FAILED
+ */
+export async function openStream(config: StreamConfig, credentials: Credentials | null): Promise<Stream> {
+  const options = { tls: config.tls, credentials, clientId: 'dts-functions' }
+  const bootstrap = await connectNode(config.broker, options, (cause) =>
+    unreachable('BROKER', config.broker, cause),
+  )
+  try {
+    const { clusterId, partition, leader } = await findPartition(bootstrap, config)
+    if (sameAddress(leader, config.broker))
+      return new PartitionStream(config, clusterId, partition, bootstrap, options)
+    if (!isAllowedNode(leader, config.broker, config.allowedNodes)) throw notAllowed(leader, config.broker)
+    const node = await connectNode(leader, options, (cause) =>
+      unreachable('NODE', leader, cause, config.broker),
+    )
+    await bootstrap.close()
+    return new PartitionStream(config, clusterId, partition, node, options)
+  } catch (error) {
+    await bootstrap.close()
+    throw error
+  }
+}
+
+interface FoundPartition {
+  readonly clusterId: string
+  readonly partition: number
+  readonly leader: BrokerAddress
+}
+
+async function findPartition(node: NodeConnection, config: StreamConfig): Promise<FoundPartition> {
+  const { topic } = config
+  const where = formatAddress(node.address)
+  let metadata: Awaited<ReturnType<typeof node.broker.metadata>>
+  try {
+    metadata = await node.broker.metadata([topic])
+  } catch (cause) {
+    const type = protocolErrorType(cause)
+    if (
+      type === 'UNKNOWN_TOPIC_OR_PARTITION' ||
+      type === 'TOPIC_AUTHORIZATION_FAILED' ||
+      type === 'INVALID_TOPIC_EXCEPTION'
+    ) {
+      throw topicUnknown(topic, where, type, cause)
+    }
+    throw brokerFailed(where, 'metadata', cause)
+  }
+  const partitions =
+    metadata.topicMetadata.find((candidate) => candidate.topic === topic)?.partitionMetadata ?? []
+  if (partitions.length === 0) throw topicUnknown(topic, where, 'no partitions', undefined)
+  const wanted = config.partition ?? (partitions.length === 1 ? partitions[0]?.partitionId : undefined)
+  const partition = partitions.find(({ partitionId }) => partitionId === wanted)
+  if (partition === undefined) {
+    throw new DtsError(
+      'PARTITION_UNKNOWN',
+      wanted === undefined
+        ? `Topic ${topic} has ${partitions.length} partitions. Deploy one poller for each, and set DTS_PARTITION in it.`
+        : `Topic ${topic} has ${partitions.length} partition(s), and no partition ${wanted}. Correct DTS_PARTITION.`,
+      { retryable: false, facts: { topic, partitions: partitions.length } },
+    )
+  }
+  const leader = metadata.brokers.find(({ nodeId }) => nodeId === partition.leader)
+  if (leader === undefined) {
+    throw brokerFailed(where, 'metadata', new Error(`partition ${partition.partitionId} has no leader now`))
+  }
+  if (!metadata.clusterId) {
+    // Without an id a change of cluster could not be told from a restart, and an old offset would be trusted.
+    throw new DtsError(
+      'PROTOCOL_UNSUPPORTED',
+      `${where} does not tell its cluster id (Metadata below version 2), so a cluster change could not be noticed.`,
+      { retryable: false, facts: { broker: where } },
+    )
+  }
+  return { clusterId: metadata.clusterId, partition: partition.partitionId, leader }
+}
+
+class PartitionStream implements Stream {
+  readonly topic: string
+  readonly partition: number
+  readonly clusterId: string
+  readonly #config: StreamConfig
+  readonly #node: NodeConnection
+  readonly #options: Parameters<typeof connectNode>[1]
+  #coordinator: NodeConnection | undefined
+
+  constructor(
+    config: StreamConfig,
+    clusterId: string,
+    partition: number,
+    node: NodeConnection,
+    options: Parameters<typeof connectNode>[1],
+  ) {
+    this.topic = config.topic
+    this.partition = partition
+    this.clusterId = clusterId
+    this.#config = config
+    this.#node = node
+    this.#options = options
+  }
+
+  async range(): Promise<DataRange> {
+    const earliest = await this.#listOffset(earliestTime)
+    const end = await this.#listOffset(latestTime)
+    if (earliest === null || end === null) {
+      throw brokerFailed(
+        formatAddress(this.#node.address),
+        'data range',
+        new Error('the broker named no offset'),
+      )
+    }
+    return { earliest, end }
+  }
+
+  offsetForTime(seconds: number): Promise<bigint | null> {
+    return this.#listOffset(String(this.#config.mode === 'dts' ? seconds : seconds * 1000))
+  }
+
+  async #listOffset(timestamp: string): Promise<bigint | null> {
+    const { topic, partition } = this
+    const answer = await this.#ask('offset look-up', () =>
+      this.#node.broker.listOffsets({
+        replicaId: -1,
+        isolationLevel: readCommitted,
+        topics: [{ topic, partitions: [{ partition, timestamp }] }],
+      }),
+    )
+    const offset = answer.responses[0]?.partitions[0]?.offset
+    return offset === undefined || offset.startsWith('-') ? null : BigInt(offset)
+  }
+
+  async fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
+    for (let maxBytes = bounds.maxBytes; ; ) {
+      const { topic, partition } = this
+      const response = await this.#ask('fetch', () =>
+        this.#node.fetch({ topic, partition, offset: from, maxBytes, maxWaitMs: bounds.maxWaitMs }),
+      )
+      const answer = response.partitions.find((candidate) => candidate.partition === partition)
+      const errorCode = response.errorCode || answer?.errorCode || 0
+      if (errorCode === fetchErrors.offsetOutOfRange) throw await this.#outOfRange(from)
+      if (answer === undefined || errorCode !== 0) {
+        throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
+      }
+      const slice = readBatches(answer.records, from)
+      if (slice.nextOffset > from || !slice.incomplete || maxBytes >= largestFetch) {
+        return { records: slice.records, nextOffset: slice.nextOffset, end: answer.highWatermark }
+      }
+      // The first batch did not fit: without a larger bound the same part of it would come for ever.
+      maxBytes = Math.min(largestFetch, maxBytes * 4)
+    }
+  }
+
+  async #outOfRange(from: bigint): Promise<DtsError> {
+    const { earliest, end } = await this.range()
+    return new DtsError(
+      'DATA_GAP',
+      `Offset ${from} is outside the data range ${earliest} to ${end} of cluster ${this.clusterId}. ` +
+        'Run recovery with {"action":"inspect"}; it says what can be read and what is lost.',
+      {
+        retryable: false,
+        facts: {
+          offset: String(from),
+          earliest: String(earliest),
+          end: String(end),
+          clusterId: this.clusterId,
+        },
+      },
+    )
+  }
+
+  async committed(): Promise<GroupPosition | null> {
+    const { topic, partition } = this
+    const coordinator = await this.#findCoordinator()
+    const answer = await this.#askGroup('group offset', () =>
+      coordinator.broker.offsetFetch({
+        groupId: this.#config.group,
+        topics: [{ topic, partitions: [{ partition }] }],
+      }),
+    )
+    const found = answer.responses[0]?.partitions[0]
+    if (found === undefined || found.offset.startsWith('-')) return null
+    return { offset: BigInt(found.offset), metadata: found.metadata }
+  }
+
+  async commit(offset: bigint, timestamp: number): Promise<void> {
+    const { topic, partition } = this
+    const coordinator = await this.#findCoordinator()
+    // DTS carries a commit over to a new cluster by the leading timestamp of its metadata.
+    const metadata = `${timestamp}|dts-functions`
+    await this.#askGroup('group commit', () =>
+      coordinator.broker.offsetCommit({
+        groupId: this.#config.group,
+        groupGenerationId: -1,
+        memberId: '',
+        retentionTime: '-1',
+        topics: [{ topic, partitions: [{ partition, offset: offset.toString(), metadata }] }],
+      }),
+    )
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#node.close(), this.#coordinator?.close()])
+  }
+
+  async #findCoordinator(): Promise<NodeConnection> {
+    if (this.#coordinator !== undefined) return this.#coordinator
+    const { coordinator } = await this.#askGroup('group coordinator', () =>
+      this.#node.broker.findGroupCoordinator({ groupId: this.#config.group, coordinatorType: 0 }),
+    )
+    if (sameAddress(coordinator, this.#node.address)) return this.#node
+    const { broker, allowedNodes } = this.#config
+    if (!isAllowedNode(coordinator, broker, allowedNodes)) throw notAllowed(coordinator, broker)
+    this.#coordinator = await connectNode(coordinator, this.#options, (cause) =>
+      unreachable('NODE', coordinator, cause, broker),
+    )
+    return this.#coordinator
+  }
+
+  async #ask<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
+    try {
+      return await request()
+    } catch (cause) {
+      throw brokerFailed(formatAddress(this.#node.address), what, cause)
+    }
+  }
+
+  async #askGroup<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
+    try {
+      return await request()
+    } catch (cause) {
+      const type = protocolErrorType(cause)
+      if (type === 'INVALID_GROUP_ID' || type === 'GROUP_AUTHORIZATION_FAILED') {
+        throw new DtsError(
+          'GROUP_REFUSED',
+          `The broker refuses the consumer group ${this.#config.group} (${type}). ` +
+            'On DTS the group must be the sid of the consumer group that DTS_USER belongs to.',
+          { retryable: false, facts: { group: this.#config.group }, cause },
+        )
+      }
+      throw brokerFailed(formatAddress(this.#node.address), what, cause)
+    }
+  }
+}
+
+const fetchErrors = { offsetOutOfRange: 1 }
+
+function sameAddress(left: BrokerAddress, right: BrokerAddress): boolean {
+  return left.port === right.port && left.host.toLowerCase() === right.host.toLowerCase()
+}
+
+function topicUnknown(topic: string, where: string, reason: string, cause: unknown): DtsError {
+  return new DtsError(
+    'TOPIC_UNKNOWN',
+    `${where} has no topic ${topic} for this user (${reason}). Check DTS_TOPIC against the DTS console.`,
+    { retryable: false, facts: { topic, broker: where }, cause },
+  )
+}
+
+function unreachable(
+  which: 'BROKER' | 'NODE',
+  address: BrokerAddress,
+  cause: unknown,
+  bootstrap?: BrokerAddress,
+) {
+  const where = formatAddress(address)
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return which === 'BROKER'
+    ? new DtsError(
+        'BROKER_UNREACHABLE',
+        `${where} cannot be reached (${reason}). Check DTS_BROKER_URL, and that the function's VPC, ` +
+          'security group and DNS allow the connection.',
+        { retryable: true, facts: { broker: where }, cause },
+      )
+    : new DtsError(
+        'NODE_UNREACHABLE',
+        `${bootstrap ? formatAddress(bootstrap) : 'The bootstrap address'} answers and names ${where} as the node ` +
+          `that holds the data, but that node cannot be reached (${reason}). Allow the function's VPC to connect to it.`,
+        { retryable: true, facts: { node: where }, cause },
+      )
+}
+
+function notAllowed(node: BrokerAddress, bootstrap: BrokerAddress): DtsError {
+  const where = formatAddress(node)
+  return new DtsError(
+    'NODE_NOT_ALLOWED',
+    `${formatAddress(bootstrap)} names ${where} as the node that holds the data. It is neither a sibling of the ` +
+      'bootstrap host nor a private address, so no credentials were sent to it. ' +
+      `If it is right, add ${node.host} to DTS_ALLOWED_NODES.`,
+    { retryable: false, facts: { node: where } },
+  )
+}

@@ -1,0 +1,198 @@
+/**
+ * The one file that reaches behind kafkajs' public interface.
+ *
+ * kafkajs' consumer joins a group, which costs seconds, leaves ghost members behind a killed function and cannot
+ * start at our offset; its admin client replaces "no offset for this time" by the end of the log, which would
+ * skip records silently; and neither shows a fetch response before it has been parsed without checksums. Its
+ * connections, SASL and request encoders are sound, so those are used: broker, connection pool, Fetch request.
+ *
+ * test/lib/kafka/wire.test.ts fails when another version than 2.2.4 is installed.
+ */
+import kafkajs from 'kafkajs'
+import Broker from 'kafkajs/src/broker/index.js'
+import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js'
+import createSocketFactory from 'kafkajs/src/network/socketFactory.js'
+import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
+import { DtsError } from '../errors.ts'
+import { type BrokerAddress, formatAddress } from './address.ts'
+import { type FetchResponse, parseFetchResponse } from './fetch-response.ts'
+
+export const supportedKafkajs = '2.2.4'
+
+/** Fetch versions whose responses `parseFetchResponse` reads; 4 is the first with record batches (Kafka 0.11). */
+const fetchVersions = { lowest: 4, highest: 11 }
+const fetchApiKey = 1
+const connectTimeoutMs = 10_000
+const requestTimeoutMs = 30_000
+
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** kafkajs logs each failure at error level before it throws it; the thrown one is the one that gets reported. */
+const silentLogger = {
+  namespace: () => silentLogger,
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+}
+
+export interface NodeConnection {
+  readonly address: BrokerAddress
+  readonly broker: Broker
+  fetch(request: {
+    readonly topic: string
+    readonly partition: number
+    readonly offset: bigint
+    readonly maxBytes: number
+    readonly maxWaitMs: number
+  }): Promise<FetchResponse>
+  close(): Promise<void>
+}
+
+/**
+ * Opens and authenticates one connection.
+ * @throws DtsError `unreachable` when nothing answers there, AUTHENTICATION_FAILED, PROTOCOL_UNSUPPORTED
+ */
+export async function connectNode(
+  address: BrokerAddress,
+  options: { readonly tls: boolean; readonly credentials: Credentials | null; readonly clientId: string },
+  unreachable: (cause: unknown) => DtsError,
+): Promise<NodeConnection> {
+  const pool = new ConnectionPool({
+    ...address,
+    clientId: options.clientId,
+    ssl: options.tls ? {} : null,
+    sasl: options.credentials === null ? null : { mechanism: 'plain', ...options.credentials },
+    socketFactory: createSocketFactory(),
+    connectionTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    enforceRequestTimeout: true,
+    logger: silentLogger,
+  })
+  const broker = new Broker({
+    connectionPool: pool,
+    logger: silentLogger,
+    allowAutoTopicCreation: false,
+    authenticationTimeout: connectTimeoutMs,
+  })
+  let connection: Connection
+  try {
+    connection = await pool.getConnection()
+  } catch (cause) {
+    await pool.destroy()
+    throw unreachable(cause)
+  }
+  try {
+    await broker.connect()
+  } catch (cause) {
+    await pool.destroy()
+    throw connectError(address, options, cause, broker.versions !== null)
+  }
+  return {
+    address,
+    broker,
+    fetch: (request) => sendFetch(connection, negotiate(broker), request),
+    close: () => pool.destroy(),
+  }
+}
+
+function connectError(
+  address: BrokerAddress,
+  options: { readonly tls: boolean; readonly credentials: Credentials | null },
+  cause: unknown,
+  versionsKnown: boolean,
+): DtsError {
+  const where = formatAddress(address)
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof kafkajs.KafkaJSSASLAuthenticationError) {
+    const user = options.credentials?.username ?? ''
+    return new DtsError(
+      'AUTHENTICATION_FAILED',
+      `${where} refuses the user ${user} (${reason}). DTS expects <user>-<sid> and the consumer group's password: ` +
+        'check DTS_USER, DTS_SID and the stored password.',
+      { retryable: false, facts: { broker: where, user }, cause },
+    )
+  }
+  if (versionsKnown) return brokerFailed(where, 'authentication', cause)
+  return new DtsError(
+    'PROTOCOL_UNSUPPORTED',
+    `${where} accepts connections but does not answer as a Kafka broker ` +
+      `${options.tls ? 'over TLS' : 'without TLS'} (${reason}). Check the port of DTS_BROKER_URL, and DTS_TLS.`,
+    { retryable: true, facts: { broker: where, tls: options.tls }, cause },
+  )
+}
+
+function negotiate(broker: Broker): number {
+  const offered = broker.versions?.[fetchApiKey]
+  const version = Math.min(fetchVersions.highest, offered?.maxVersion ?? -1)
+  if (version < fetchVersions.lowest || version < (offered?.minVersion ?? 0)) {
+    throw new DtsError(
+      'PROTOCOL_UNSUPPORTED',
+      `The broker offers Fetch versions ${offered?.minVersion ?? '?'} to ${offered?.maxVersion ?? '?'}; ` +
+        `${fetchVersions.lowest} to ${fetchVersions.highest} are understood here (Kafka 0.11 and later).`,
+      { retryable: false },
+    )
+  }
+  return version
+}
+
+function sendFetch(
+  connection: Connection,
+  version: number,
+  request: {
+    readonly topic: string
+    readonly partition: number
+    readonly offset: bigint
+    readonly maxBytes: number
+    readonly maxWaitMs: number
+  },
+): Promise<FetchResponse> {
+  const exchange = fetchRequests.protocol({ version })({
+    isolationLevel: 1,
+    maxWaitTime: request.maxWaitMs,
+    minBytes: 1,
+    maxBytes: request.maxBytes,
+    topics: [
+      {
+        topic: request.topic,
+        partitions: [
+          {
+            partition: request.partition,
+            fetchOffset: request.offset.toString(),
+            maxBytes: request.maxBytes,
+          },
+        ],
+      },
+    ],
+  })
+  // kafkajs' own decoder is left out: it reads records without checking their CRC.
+  return connection.send<FetchResponse>({
+    ...exchange,
+    response: {
+      decode: async (payload) => parseFetchResponse(payload, version),
+      parse: async (response) => response as FetchResponse,
+    },
+    requestTimeout: request.maxWaitMs + requestTimeoutMs,
+  })
+}
+
+/** A failed request as a DtsError; the broker's error type is kept among the facts. */
+export function brokerFailed(where: string, what: string, cause: unknown): DtsError {
+  if (cause instanceof DtsError) return cause
+  const type = cause instanceof kafkajs.KafkaJSProtocolError ? cause.type : null
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new DtsError('BROKER_FAILED', `${where} failed at ${what}: ${reason}. The next run tries again.`, {
+    retryable: true,
+    facts: { broker: where, request: what, type },
+    cause,
+  })
+}
+
+/** The type of the Kafka protocol error behind `error` (such as `INVALID_GROUP_ID`), or null. */
+export function protocolErrorType(error: unknown): string | null {
+  if (error instanceof kafkajs.KafkaJSProtocolError) return error.type
+  return error instanceof DtsError && error.cause !== undefined ? protocolErrorType(error.cause) : null
+}
