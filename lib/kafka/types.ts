@@ -13,9 +13,28 @@ export interface LogSlice {
   readonly records: readonly LogRecord[]
   /**
    * The offset to fetch next: behind the last whole batch that was read, so that offset gaps and control
-   * batches move it too. Equal to the offset asked for when no whole batch was there.
+   * batches move it too. Equal to the offset asked for when no whole batch was there. Behind the last record
+   * instead, when `BatchLimits` ended the slice inside a batch.
    */
   readonly nextOffset: bigint
+  /**
+   * null whenever fetching from `nextOffset` is the right next step. Otherwise the response ends inside a
+   * batch before anything moved, and this is how many bytes it must at least hold to get further: fetch
+   * again with that as the maximum. A response that was allowed that many and still ends early is damaged.
+   */
+  readonly neededBytes: number | null
+}
+
+/** What the reader of record batches allocates and returns at most. All but `maxRecords` in bytes. */
+export interface BatchLimits {
+  /** One batch as it lies in the log. A larger one is BATCH_TOO_LARGE. */
+  readonly maxBatchBytes: number
+  /** All decompressed data that one slice holds on to. A single batch above it is BATCH_TOO_LARGE. */
+  readonly maxDecompressedBytes: number
+  /** One record, with key and headers. A larger one is BATCH_TOO_LARGE. */
+  readonly maxRecordBytes: number
+  /** Records of one slice. Never an error: the slice ends there, and the next fetch goes on behind it. */
+  readonly maxRecords: number
 }
 
 /** Offsets of the records that can be read now: `earliest` is the first one, `end` the one behind the last. */

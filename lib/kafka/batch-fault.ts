@@ -1,0 +1,25 @@
+import { DtsError } from '../errors.ts'
+
+export type BatchFaultCode = 'BATCH_CORRUPT' | 'BATCH_TOO_LARGE' | 'PROTOCOL_UNSUPPORTED'
+
+/**
+ * Makes the error for one batch; `detail` says what is wrong with it, in sizes and positions, never contents.
+ * Only BATCH_CORRUPT is retryable: damage on the way is gone when the same bytes are fetched again.
+ */
+export type BatchFault = (code: BatchFaultCode, detail: string) => DtsError
+
+const remedy: Record<BatchFaultCode, string> = {
+  BATCH_CORRUPT:
+    'Fetch it again; when that does not help, the log is damaged there: halt and ask DTS support',
+  BATCH_TOO_LARGE: 'Nothing was read of it; raise that limit, and the memory of the function with it',
+  PROTOCOL_UNSUPPORTED: 'Nothing was read of it; the producer or broker must use a format known here',
+}
+
+/** `position` is the byte of the records field at which the batch starts; `offset` its base offset. */
+export function batchFault(position: number, offset: bigint): BatchFault {
+  return (code, detail) =>
+    new DtsError(code, `Record batch at byte ${position}, offset ${offset}: ${detail}. ${remedy[code]}.`, {
+      retryable: code === 'BATCH_CORRUPT',
+      facts: { position, offset: String(offset) },
+    })
+}

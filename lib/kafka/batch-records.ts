@@ -1,0 +1,170 @@
+import type { BatchFault } from './batch-fault.ts'
+import type { BatchLimits, LogRecord } from './types.ts'
+
+/** What is common to reading all batches of one response. */
+export interface Reading {
+  /** The offset asked for; records below it are dropped. */
+  readonly from: bigint
+  readonly limits: BatchLimits
+  readonly records: LogRecord[]
+  /** Decompressed bytes that `records` hold on to. */
+  heldBytes: number
+}
+
+export interface RecordRange {
+  /** Claimed by the batch; checked against the bytes that are there. */
+  readonly count: number
+  readonly baseOffset: bigint
+  readonly lastOffsetDelta: number
+  /** In milliseconds. */
+  readonly baseTimestamp: number
+  /** The time of all records when the broker stamps them itself; null: each record has its own. */
+  readonly appendTimestamp: number | null
+}
+
+/**
+ * Reads the records of a batch of magic 2 into `reading.records` and returns the offset to go on from: behind
+ * the batch, or behind the last record where `maxRecords` cut it.
+ *
+ *   record => length varint, attributes int8, timestamp delta varlong, offset delta varint,
+ *             key length varint (-1: null), key, value length varint (-1: null), value,
+ *             header count varint, [key length varint, key, value length varint (-1: null), value]
+ */
+export function readRecords(
+  bytes: Buffer,
+  start: number,
+  range: RecordRange,
+  reading: Reading,
+  fault: BatchFault,
+): bigint {
+  const { count, baseOffset, lastOffsetDelta, baseTimestamp, appendTimestamp } = range
+  const { records, limits } = reading
+  const reader = new RecordReader(bytes, start, fault)
+  // Compared as 32-bit numbers, so that dropping costs no bigint: deltas are at most 2^31 - 1.
+  const firstDelta = Number(reading.from > baseOffset ? reading.from - baseOffset : 0n)
+  let previousDelta = -1
+
+  for (let index = 0; index < count; index++) {
+    const end = reader.beginRecord(limits.maxRecordBytes)
+    const timestampDelta = reader.varlong()
+    const delta = reader.varint()
+    if (delta <= previousDelta || delta > lastOffsetDelta) {
+      throw fault(
+        'BATCH_CORRUPT',
+        `record ${index} has offset delta ${delta}, after ${previousDelta} of ${lastOffsetDelta}`,
+      )
+    }
+    previousDelta = delta
+    reader.field()
+    const value = reader.field()
+    const valueEnd = reader.position
+    reader.skipHeaders(end)
+    if (delta < firstDelta) continue
+
+    const offset = baseOffset + BigInt(delta)
+    if (records.length >= limits.maxRecords) return offset
+    const timestamp = appendTimestamp ?? baseTimestamp + timestampDelta
+    records.push({ offset, timestamp, value: value < 0 ? null : bytes.subarray(value, valueEnd) })
+  }
+  if (reader.position !== bytes.length) {
+    throw fault(
+      'BATCH_CORRUPT',
+      `${bytes.length - reader.position} bytes are left behind its ${count} records`,
+    )
+  }
+  return baseOffset + BigInt(lastOffsetDelta) + 1n
+}
+
+class RecordReader {
+  position: number
+  readonly #bytes: Buffer
+  readonly #fault: BatchFault
+  /** Nothing behind it is read: the end of the current record, or of all of them between two records. */
+  #end: number
+
+  constructor(bytes: Buffer, position: number, fault: BatchFault) {
+    this.#bytes = bytes
+    this.position = position
+    this.#fault = fault
+    this.#end = bytes.length
+  }
+
+  /** Reads length and attributes (unused in magic 2) and returns where the record ends. */
+  beginRecord(maxBytes: number): number {
+    this.#end = this.#bytes.length
+    const length = this.varint()
+    if (length < 1 || length > this.#end - this.position) throw this.#misfit('record length', length)
+    if (length > maxBytes) {
+      throw this.#fault('BATCH_TOO_LARGE', `a record of ${length} bytes, the limit is ${maxBytes}`)
+    }
+    this.#end = this.position + length
+    this.position++
+    return this.#end
+  }
+
+  /** Reads a length and moves behind the bytes; returns where they start, or -1 for null. */
+  field(): number {
+    const length = this.varint()
+    if (length < -1 || length > this.#end - this.position) throw this.#misfit('length', length)
+    if (length === -1) return -1
+    const start = this.position
+    this.position = start + length
+    return start
+  }
+
+  skipHeaders(end: number): void {
+    // A header takes two bytes at least, so that a false count ends at the end of the record.
+    for (let left = this.varint(); left !== 0; left--) {
+      if (left < 0) throw this.#misfit('header count', left)
+      if (this.field() < 0) throw this.#misfit('header key length', -1)
+      this.field()
+    }
+    if (this.position !== end) throw this.#misfit('record end', end)
+  }
+
+  /** A zigzag varint of at most 5 bytes. */
+  varint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#byte()
+      value |= (byte & 0x7f) << shift
+      if (byte >= 0x80) continue
+      if (shift === 28 && byte > 0x0f) break
+      return (value >>> 1) ^ -(value & 1)
+    }
+    throw this.#fault('BATCH_CORRUPT', `a varint before byte ${this.position} has more than 32 bits`)
+  }
+
+  /** A zigzag varint of at most 10 bytes, above 2^53 as the nearest number. */
+  varlong(): number {
+    let low = 0
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.#byte()
+      low |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (low >>> 1) ^ -(low & 1)
+    }
+    let value = BigInt(low)
+    for (let shift = 28n; shift < 70n; shift += 7n) {
+      const byte = this.#byte()
+      value |= BigInt(byte & 0x7f) << shift
+      if (byte >= 0x80) continue
+      if (shift === 63n && byte > 1) break
+      return Number((value >> 1n) ^ -(value & 1n))
+    }
+    throw this.#fault('BATCH_CORRUPT', `a varint before byte ${this.position} has more than 64 bits`)
+  }
+
+  #byte(): number {
+    if (this.position >= this.#end) {
+      throw this.#fault('BATCH_CORRUPT', `its records end inside a field, at byte ${this.position}`)
+    }
+    return this.#bytes[this.position++] as number
+  }
+
+  #misfit(what: string, found: number) {
+    return this.#fault(
+      'BATCH_CORRUPT',
+      `${what} ${found} does not fit before byte ${this.position} of its records`,
+    )
+  }
+}

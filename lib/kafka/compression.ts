@@ -1,0 +1,55 @@
+import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import type { BatchFault } from './batch-fault.ts'
+import { lz4Decompress } from './lz4.ts'
+import { snappyDecompress } from './snappy.ts'
+
+/** The compression codecs of Kafka, by the number in the three low bits of a batch's attributes. */
+export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+export type Codec = (typeof codecs)[number]
+
+const chunkSize = 256 * 1024
+
+/**
+ * Decompresses `input` as a whole, without ever holding more than `maxBytes` of output: more is
+ * BATCH_TOO_LARGE, data that the codec cannot read is BATCH_CORRUPT. For `none` the result is `input`.
+ */
+export function decompress(codec: Codec, input: Buffer, maxBytes: number, fault: BatchFault): Buffer {
+  switch (codec) {
+    case 'none':
+      return input
+    case 'gzip':
+      return unzip(codec, maxBytes, fault, (maxOutputLength) =>
+        gunzipSync(input, { maxOutputLength, chunkSize }),
+      )
+    case 'snappy':
+      return snappyDecompress(input, maxBytes, fault)
+    case 'lz4':
+      return lz4Decompress(input, maxBytes, fault)
+    case 'zstd':
+      return unzip(codec, maxBytes, fault, (maxOutputLength) =>
+        zstdDecompressSync(input, { maxOutputLength, chunkSize, params: zstdWindow(maxOutputLength) }),
+      )
+  }
+}
+
+/**
+ * A zstd frame names the size of the window that its decoder allocates. Capped at the power of two that holds
+ * all of the output allowed: a frame that stays within the limit never needs more. 10 to 27 is zstd's range.
+ */
+function zstdWindow(maxBytes: number): Record<number, number> {
+  return { [constants.ZSTD_d_windowLogMax]: Math.min(27, Math.max(10, Math.ceil(Math.log2(maxBytes)))) }
+}
+
+const limitErrors = new Set(['ERR_BUFFER_TOO_LARGE', 'ZSTD_error_frameParameter_windowTooLarge'])
+
+function unzip(codec: Codec, maxBytes: number, fault: BatchFault, run: (maxBytes: number) => Buffer): Buffer {
+  try {
+    // Zero is not a limit that zlib takes; an output of one byte then fails as a record would.
+    return run(Math.max(1, maxBytes))
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+    throw limitErrors.has(code)
+      ? fault('BATCH_TOO_LARGE', `${codec} data decompresses to more than the limit of ${maxBytes} bytes`)
+      : fault('BATCH_CORRUPT', `${codec} data cannot be decompressed (${code})`)
+  }
+}
