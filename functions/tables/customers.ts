@@ -1,0 +1,31 @@
+import { Logger } from '@aws-lambda-powertools/logger'
+import { z } from 'zod'
+import { defineTable } from '../../lib/table.ts'
+
+const logger = new Logger({ serviceName: 'customers' })
+
+/** Keeps the newsletter's address book in step with the shop's customers. */
+export const handler = defineTable({
+  table: 'shop.customers',
+  row: z.object({
+    id: z.bigint(),
+    email: z.string(),
+    name: z.string(),
+    created_at: z.string(),
+  }),
+
+  async onChange(change) {
+    switch (change.operation) {
+      case 'INSERT':
+      case 'INIT':
+        logger.info('Subscriber added')
+        break
+      case 'UPDATE':
+        if (change.changed('email')) logger.info('Subscriber moved to another address')
+        break
+      case 'DELETE':
+        logger.info('Subscriber removed')
+        break
+    }
+  },
+})

@@ -1,0 +1,80 @@
+import { extraStatements, roleId, type Settings, type Table } from './tables.ts'
+
+/** A statement of an IAM policy. */
+interface Statement {
+  readonly Effect: 'Allow'
+  readonly Action: readonly string[]
+  readonly Resource: unknown
+}
+
+/**
+ * One role for each function, holding what that function needs and nothing else, and one that only lets the
+ * schedule start the poller. A handler runs a team's own code: it can reach neither the checkpoint nor the
+ * password.
+ */
+export function rolesOf(tables: readonly Table[], settings: Settings): Record<string, object> {
+  const { prefix } = settings
+  const names = tables.map(({ key }) => prefix + key)
+  const checkpoint = allow(
+    ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    arn('dynamodb', `table/${settings.checkpointTable}`),
+  )
+  const secret = settings.secret === '' ? [] : [readSecret(settings.secret)]
+  // IAM refuses a statement without resources: a service without handlers invokes nothing.
+  const invoke = names.length === 0 ? [] : [invokeOnly(names)]
+  const extra = extraStatements(tables, settings)
+  return {
+    [roleId('poller')]: functionRole(`${prefix}poller`, [checkpoint, ...invoke, ...secret]),
+    [roleId('recovery')]: functionRole(`${prefix}recovery`, [checkpoint, ...secret]),
+    PollerScheduleExecution: role('scheduler.amazonaws.com', [invokeOnly([`${prefix}poller`])]),
+    ...Object.fromEntries(
+      tables.map(({ key }) => [roleId(key), functionRole(prefix + key, extra.get(key) ?? [])]),
+    ),
+  }
+}
+
+function functionRole(functionName: string, statements: readonly object[]): object {
+  // The log group is a resource of the stack: no function may create groups.
+  const logs = allow(
+    ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    arn('logs', `log-group:/aws/lambda/${functionName}:*`),
+  )
+  return role('lambda.amazonaws.com', [logs, ...statements])
+}
+
+function role(service: string, statements: readonly object[]): object {
+  return {
+    Type: 'AWS::IAM::Role',
+    Properties: {
+      AssumeRolePolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Principal: { Service: service }, Action: 'sts:AssumeRole' }],
+      },
+      Policies: [{ PolicyName: 'own', PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
+    },
+  }
+}
+
+function invokeOnly(names: readonly string[]): Statement {
+  return allow(
+    ['lambda:InvokeFunction'],
+    names.map((name) => arn('lambda', `function:${name}`)),
+  )
+}
+
+function readSecret(secret: string): Statement {
+  // Secrets Manager ends every ARN with "-" and six random characters, which a name does not tell.
+  const resource = secret.startsWith('arn:') ? secret : arn('secretsmanager', `secret:${secret}-??????`)
+  return allow(['secretsmanager:GetSecretValue'], resource)
+}
+
+function allow(actions: readonly string[], resource: unknown): Statement {
+  return { Effect: 'Allow', Action: actions, Resource: resource }
+}
+
+function arn(service: string, resource: string): object {
+  const pseudo = (name: string) => `\${AWS::${name}}`
+  return {
+    'Fn::Sub': `arn:${pseudo('Partition')}:${service}:${pseudo('Region')}:${pseudo('AccountId')}:${resource}`,
+  }
+}

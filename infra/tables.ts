@@ -1,0 +1,214 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+import { DtsError } from '../lib/errors.ts'
+
+/** One file of functions/tables: the deployed function and the tables that it handles. */
+export interface Table {
+  /** The file's name without its ending: the key of the function in the service. */
+  readonly key: string
+  /** As an error message names the file. */
+  readonly file: string
+  /** The pattern given to defineTable, such as `shop.orders`. */
+  readonly pattern: string
+}
+
+/** What serverless.yml settles for all functions. */
+export interface Settings {
+  /** Put before a key, it is the name of the deployed function. */
+  readonly prefix: string
+  readonly checkpointTable: string
+  /** Name or ARN of the password's secret; empty when no password is configured. */
+  readonly secret: string
+  /** `custom.tables`: settings of single table functions by key. */
+  readonly tables: unknown
+}
+
+const keyPattern = /^[A-Za-z][A-Za-z0-9_-]*$/
+const takenKeys = ['poller', 'recovery']
+
+/** Lambda's limit on a function's name, in characters. */
+const maxNameLength = 64
+
+/**
+ * Lambda allows 4 KB for all variables of a function together, names included; the rest of the poller's
+ * variables (an address, two ARNs, names) stays below 1 KB.
+ */
+const maxRoutesBytes = 3_000
+
+/** Without settings of its own a table function gets these. */
+const defaults = {
+  // The poller waits for a handler and must fit several batches into one run.
+  timeout: 30,
+  // Lambda gives CPU by memory; below 256 MB loading the bundle dominates a cold start.
+  memorySize: 256,
+}
+
+const overridesSchema = z.record(
+  z.string(),
+  z.looseObject({
+    timeout: z.int().min(1).max(900).default(defaults.timeout),
+    statements: z.array(z.record(z.string(), z.unknown())).default([]),
+  }),
+)
+
+/**
+ * Imports every `*.ts` of `folder` and reads the pattern from its exported handler.
+ * @throws DtsError CONFIG_INVALID, naming the file, when it cannot be imported, exports no table handler, has a
+ *   name that no function can have, or handles the same pattern as another file.
+ */
+export async function findTables(folder: string): Promise<Table[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+  const tables: Table[] = []
+  for (const name of names.sort()) {
+    const table = await readTable(folder, name)
+    for (const other of tables) {
+      if (other.pattern === table.pattern) {
+        throw invalid(
+          `${other.file} and ${table.file} both handle the table "${table.pattern}". A change goes to one ` +
+            'function: give one of them another table, or join the two files.',
+        )
+      }
+      if (other.key.toLowerCase() === table.key.toLowerCase()) {
+        throw invalid(`${other.file} and ${table.file} differ only in upper and lower case. Rename one.`)
+      }
+    }
+    tables.push(table)
+  }
+  return tables
+}
+
+/**
+ * Routes as the poller reads them from its environment: JSON, table pattern → function key.
+ * @throws DtsError CONFIG_INVALID when they leave no room for the poller's other variables.
+ */
+export function routesJson(tables: readonly Table[]): string {
+  const json = JSON.stringify(Object.fromEntries(tables.map(({ pattern, key }) => [pattern, key])))
+  const bytes = Buffer.byteLength(json)
+  if (bytes > maxRoutesBytes) {
+    throw invalid(
+      `The routes of ${tables.length} files in functions/tables take ${bytes} bytes; at most ${maxRoutesBytes} ` +
+        "fit beside the poller's other environment variables (Lambda allows 4 KB for all). Join tables by a " +
+        'pattern such as "shop.orders_*", or shorten file names.',
+    )
+  }
+  return json
+}
+
+/**
+ * The entries of `functions:` for the tables.
+ * @throws DtsError CONFIG_INVALID when a name is too long or `custom.tables` names no file.
+ */
+export function tableFunctions(tables: readonly Table[], settings: Settings): Record<string, object> {
+  const overrides = readOverrides(tables, settings)
+  return Object.fromEntries(
+    tables.map(({ key, file, pattern }) => {
+      const name = settings.prefix + key
+      if (name.length > maxNameLength) {
+        throw invalid(
+          `The function of ${file} would be named "${name}": ${name.length} characters, Lambda allows ` +
+            `${maxNameLength}. Shorten the file's name, the service's or the stage's.`,
+        )
+      }
+      const { statements: _, ...own } = overrides[key] ?? { ...defaults, statements: [] }
+      const handler = `functions/tables/${key}.handler`
+      return [
+        key,
+        {
+          ...defaults,
+          ...own,
+          name,
+          handler,
+          role: roleId(key),
+          description: `Handles changes of ${pattern}`,
+        },
+      ]
+    }),
+  )
+}
+
+/** The longest timeout of the table functions, in seconds; at least the 1 s that Lambda allows. */
+export function longestTimeoutOf(tables: readonly Table[], settings: Settings): number {
+  const overrides = readOverrides(tables, settings)
+  return Math.max(1, ...tables.map(({ key }) => overrides[key]?.timeout ?? defaults.timeout))
+}
+
+/** IAM statements that `custom.tables` adds, by function key. */
+export function extraStatements(tables: readonly Table[], settings: Settings): Map<string, object[]> {
+  const overrides = readOverrides(tables, settings)
+  return new Map(tables.map(({ key }) => [key, overrides[key]?.statements ?? []]))
+}
+
+/** The role's name inside the template: letters and digits only, and different for different keys. */
+export function roleId(key: string): string {
+  const words = key.replaceAll('-', 'Dash').replaceAll('_', 'Underscore')
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}Role`
+}
+
+function readOverrides(tables: readonly Table[], settings: Settings) {
+  const parsed = overridesSchema.safeParse(settings.tables)
+  if (!parsed.success) {
+    throw invalid(`custom.tables in serverless.yml is not understood:\n${z.prettifyError(parsed.error)}`)
+  }
+  for (const key of Object.keys(parsed.data)) {
+    if (!tables.some((table) => table.key === key)) {
+      throw invalid(
+        `custom.tables in serverless.yml names "${key}", but there is no functions/tables/${key}.ts. ` +
+          `Known: ${tables.map((table) => table.key).join(', ')}.`,
+      )
+    }
+  }
+  return parsed.data
+}
+
+async function readTable(folder: string, name: string): Promise<Table> {
+  const key = name.slice(0, -'.ts'.length)
+  const file = `functions/tables/${name}`
+  if (!keyPattern.test(key)) {
+    throw invalid(
+      `${file}: "${key}" cannot be a function's name. A file's name starts with a letter and goes on with ` +
+        'letters, digits, "-" and "_".',
+    )
+  }
+  if (takenKeys.includes(key.toLowerCase())) {
+    throw invalid(
+      `${file}: the name "${key}" is taken by functions/${key.toLowerCase()}.ts. Rename the file.`,
+    )
+  }
+  const pattern = patternOf(await importModule(folder, name, file))
+  if (pattern === undefined) {
+    throw invalid(
+      `${file} exports no table handler. It needs: export const handler = defineTable({ table: …, … })`,
+    )
+  }
+  return { key, file, pattern }
+}
+
+async function importModule(folder: string, name: string, file: string): Promise<unknown> {
+  try {
+    return await import(pathToFileURL(join(folder, name)).href)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw invalid(
+      `${file} cannot be loaded to learn its table: ${reason}\nA handler file must load without the ` +
+        'environment of its deployed function; read variables when the handler runs.',
+      cause,
+    )
+  }
+}
+
+function patternOf(module: unknown): string | undefined {
+  const handler = property(module, 'handler')
+  const table = property(property(handler, 'definition'), 'table')
+  return typeof handler === 'function' && typeof table === 'string' && table !== '' ? table : undefined
+}
+
+function property(value: unknown, name: string): unknown {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined
+  return Reflect.get(value, name)
+}
+
+function invalid(message: string, cause?: unknown): DtsError {
+  return new DtsError('CONFIG_INVALID', message, { retryable: false, cause })
+}
