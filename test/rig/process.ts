@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface RigProcess {
+  readonly pid: number
+  /** A directory for this process alone, removed by `stop()`. */
+  readonly scratch: string
+  /** The end of what the process has printed. */
+  output(): string
+  /** Throws when the process has ended. */
+  assertRunning(): void
+  /** Sends a signal, such as SIGSTOP and SIGCONT; nothing when the process has ended. */
+  kill(signal: NodeJS.Signals): void
+  /** Ends the process, also a stopped one, waits until it is gone, and removes its scratch directory. */
+  stop(): Promise<void>
+}
+
+export interface RigCommand {
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** From `scratchDirectory()`; holds the log and whatever the process stores. */
+  readonly scratch: string
+}
+
+const running = new Set<{ child: ChildProcess; scratch: string }>()
+
+process.on('exit', () => {
+  for (const { child, scratch } of running) {
+    child.kill('SIGKILL')
+    rmSync(scratch, { recursive: true, force: true })
+  }
+})
+
+export function scratchDirectory(name: string): string {
+  return mkdtempSync(join(tmpdir(), `rig-${name}-`))
+}
+
+/**
+ * Starts a process that cannot outlive this one: an exit handler ends it, and where `setpriv` exists (every
+ * Linux with util-linux) the kernel does so too when this process is killed and no handler can run.
+ * Its output goes to a file, so that a test which is busy never blocks it.
+ */
+export function startProcess({ name, command, args, env, scratch }: RigCommand): RigProcess {
+  const log = join(scratch, 'output.log')
+  const logFile = openSync(log, 'w')
+  const [program, ...rest] = existsSync('/usr/bin/setpriv')
+    ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', command, ...args]
+    : [command, ...args]
+  const child = spawn(program ?? command, rest, {
+    cwd: scratch,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', logFile, logFile],
+  })
+  closeSync(logFile)
+  child.unref()
+  const entry = { child, scratch }
+  running.add(entry)
+  let failure: Error | undefined
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', (error) => {
+      failure = error
+      resolve()
+    })
+  })
+  const hasEnded = () => failure !== undefined || child.exitCode !== null || child.signalCode !== null
+  const output = () => readFileSync(log, 'utf8').slice(-8_000)
+
+  return {
+    pid: child.pid ?? -1,
+    scratch,
+    output,
+    assertRunning() {
+      if (!hasEnded()) return
+      const how = failure?.message ?? child.signalCode ?? `exit code ${child.exitCode}`
+      throw new Error(`${name} (${command}) ended by itself: ${how}. It printed:\n${output()}`)
+    },
+    kill(signal) {
+      if (!hasEnded()) child.kill(signal)
+    },
+    async stop() {
+      if (!hasEnded()) {
+        child.ref()
+        child.kill('SIGKILL')
+        await ended
+      }
+      running.delete(entry)
+      rmSync(scratch, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Repeats `probe` until it succeeds; ends the process and throws when it has ended or `seconds` have passed. */
+export async function whenReady(
+  name: string,
+  part: RigProcess,
+  probe: () => Promise<void>,
+  seconds = 90,
+): Promise<void> {
+  const deadline = performance.now() + seconds * 1_000
+  let last: unknown
+  try {
+    while (performance.now() < deadline) {
+      part.assertRunning()
+      try {
+        return await probe()
+      } catch (error) {
+        last = error
+      }
+      await sleep(100)
+    }
+    throw new Error(`${name} did not answer within ${seconds} s: ${last}. It printed:\n${part.output()}`, {
+      cause: last,
+    })
+  } catch (error) {
+    await part.stop()
+    throw error
+  }
+}

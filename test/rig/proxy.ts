@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+
+export interface ProxyTarget {
+  readonly host: string
+  readonly port: number
+}
+
+export interface Proxy {
+  readonly host: string
+  readonly port: number
+  /** Open connections from clients. */
+  readonly connections: number
+  /** Connections from clients since the start. */
+  readonly accepted: number
+  /** Bytes that came from the target and were not handed on. */
+  readonly swallowed: number
+  /** Cuts all connections with a reset. New ones are accepted. Returns how many were cut. */
+  drop(): number
+  /** Nothing passes in either direction until `resume()`; connections stay open and nothing is lost. */
+  pause(): void
+  resume(): void
+  /** While true, requests reach the target and its replies vanish. */
+  blackholeReplies(on: boolean): void
+  /** Sends new connections to another target. */
+  retarget(target: ProxyTarget): void
+  stop(): Promise<void>
+}
+
+/** Starts a TCP proxy on loopback in front of `target`, on `port` or a free one. */
+export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<Proxy> {
+  const pairs = new Set<{ client: Socket; server: Socket }>()
+  let target = initialTarget
+  let accepted = 0
+  let swallowed = 0
+  let paused = false
+  let blackhole = false
+
+  const listener = createServer((client) => {
+    accepted++
+    const server = connect(target.port, target.host)
+    const pair = { client, server }
+    pairs.add(pair)
+    client.on('data', (chunk) => {
+      if (!server.write(chunk)) client.pause()
+    })
+    server.on('data', (chunk) => {
+      if (blackhole) swallowed += chunk.length
+      else if (!client.write(chunk)) server.pause()
+    })
+    client.on('drain', () => paused || server.resume())
+    server.on('drain', () => paused || client.resume())
+    client.on('end', () => server.end())
+    server.on('end', () => client.end())
+    const close = () => {
+      pairs.delete(pair)
+      client.destroy()
+      server.destroy()
+    }
+    for (const socket of [client, server]) socket.on('error', close).on('close', close)
+    if (paused) hold(pair)
+  })
+  listener.listen(port, '127.0.0.1')
+  await once(listener, 'listening')
+  const address = listener.address()
+  if (address === null || typeof address === 'string') throw new Error('The proxy has no TCP address.')
+
+  function hold({ client, server }: { client: Socket; server: Socket }) {
+    client.pause()
+    server.pause()
+  }
+  function drop() {
+    const cut = pairs.size
+    for (const { client, server } of pairs) {
+      client.resetAndDestroy()
+      server.destroy()
+    }
+    pairs.clear()
+    return cut
+  }
+
+  return {
+    host: '127.0.0.1',
+    port: address.port,
+    get connections() {
+      return pairs.size
+    },
+    get accepted() {
+      return accepted
+    },
+    get swallowed() {
+      return swallowed
+    },
+    drop,
+    pause() {
+      paused = true
+      for (const pair of pairs) hold(pair)
+    },
+    resume() {
+      paused = false
+      for (const { client, server } of pairs) {
+        client.resume()
+        server.resume()
+      }
+    },
+    blackholeReplies(on) {
+      blackhole = on
+    },
+    retarget(next) {
+      target = next
+    },
+    async stop() {
+      const closed = once(listener, 'close')
+      listener.close()
+      drop()
+      await closed
+    },
+  }
+}

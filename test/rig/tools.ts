@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const here = fileURLToPath(new URL('.', import.meta.url))
+
+/** Where downloaded parts are kept, at the top of the repository; git ignores it. */
+export const storeDirectory = fileURLToPath(new URL('../../.rig/', import.meta.url))
+
+/** Path of a command on PATH, or undefined. */
+export function findCommand(name: string): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, name))
+    .find((path) => existsSync(path))
+}
+
+/** The Java to run: 17 where Debian has installed it, because newer ones do not run the oldest part. */
+export function javaCommand(): string {
+  const machine = '/usr/lib/jvm'
+  const seventeen = existsSync(machine)
+    ? readdirSync(machine)
+        .filter((name) => name.startsWith('java-17-'))
+        .map((name) => join(machine, name, 'bin/java'))
+        .find((path) => existsSync(path))
+    : undefined
+  const java = seventeen ?? findCommand('java')
+  if (java === undefined) throw missing('Java 17', 'openjdk-17-jre-headless')
+  return java
+}
+
+/**
+ * The directory with the jars (and native libraries) of `<folder>/pom.xml` and all that they depend on, where
+ * `folder` is below `test/rig`. Fetched with Maven the first time and again when the file changes.
+ */
+export async function jars(folder: string): Promise<string> {
+  const pom = join(here, folder, 'pom.xml')
+  const name = folder.replaceAll('/', '-')
+  return stored(name, readFileSync(pom), async (directory) => {
+    const maven = findCommand('mvn')
+    if (maven === undefined) throw missing('Maven', 'maven')
+    const options = ['-B', '-q', '-f', pom, '-DincludeScope=runtime', `-DoutputDirectory=${directory}`]
+    await attempt(maven, [...options, 'dependency:copy-dependencies'])
+  })
+}
+
+/** The directory of a Python environment that holds what `test/rig/requirements.txt` names. */
+export async function pythonEnvironment(): Promise<string> {
+  const requirements = join(here, 'requirements.txt')
+  return stored('python', readFileSync(requirements), async (directory) => {
+    // Debian's own Python first: python3-venv belongs to it, whatever else PATH offers.
+    const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : findCommand('python3')
+    if (python === undefined) throw missing('Python 3', 'python3-venv')
+    try {
+      await run(python, ['-m', 'venv', directory])
+    } catch (cause) {
+      throw missing(`A Python environment (${python} -m venv)`, 'python3-venv', cause)
+    }
+    await attempt(join(directory, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '-r', requirements])
+  })
+}
+
+/**
+ * A directory below the store that `fill` has filled completely, named after the content that describes it.
+ * Filled aside and renamed, so that two processes at once, or a killed one, never leave a half one.
+ */
+async function stored(name: string, content: Buffer, fill: (directory: string) => Promise<void>) {
+  const digest = createHash('sha256').update(content).digest('hex').slice(0, 12)
+  const target = join(storeDirectory, `${name}-${digest}`)
+  if (existsSync(target)) return target
+  mkdirSync(storeDirectory, { recursive: true })
+  const aside = mkdtempSync(join(storeDirectory, `.${name}-`))
+  try {
+    await fill(aside)
+    renameSync(aside, target)
+  } catch (error) {
+    rmSync(aside, { recursive: true, force: true })
+    if (!existsSync(target)) throw error
+  }
+  return target
+}
+
+async function attempt(command: string, args: readonly string[]): Promise<void> {
+  try {
+    await run(command, args, { maxBuffer: 64 << 20 })
+  } catch (cause) {
+    const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string }
+    throw new Error(`${command} ${args.join(' ')} failed:\n${`${stdout}${stderr}`.slice(-4_000)}`, { cause })
+  }
+}
+
+function missing(what: string, debianPackage: string, cause?: unknown): Error {
+  return new Error(`${what} is not on this machine. On Debian: apt-get install -y ${debianPackage}`, {
+    cause,
+  })
+}
