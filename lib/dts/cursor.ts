@@ -80,7 +80,7 @@ export class Cursor {
     const length = this.length(member)
     const start = this.position
     this.position = start + length
-    return length === 0 ? '' : this.bytes.utf8Slice(start, start + length)
+    return length === 0 ? '' : this.bytes.toString('utf8', start, start + length)
   }
 
   /** Length of a string or of bytes, known to lie within the record. The caller moves `position` over them. */
@@ -203,7 +203,7 @@ export function recordInvalid(
   path: string,
   facts: Readonly<Record<string, string | number>> = {},
 ): DtsError {
-  const where = facts['position'] === undefined ? '' : ` at byte ${facts['position']} of ${facts['size']}`
+  const where = facts.position === undefined ? '' : ` at byte ${facts.position} of ${facts.size}`
   return new DtsError(
     'RECORD_INVALID',
     `Not a DTS record that is understood here: ${path}${where}: ${problem}. ` +

@@ -71,7 +71,10 @@ export function tableOf(objectName: string): TableName {
   const parts = objectName.split('.').map(unescapeName)
   const [database = '', second = '', third] = parts
   if (parts.length < 2 || parts.length > 3 || parts.includes('')) {
-    throw recordInvalid(`a table name has two or three parts, this one ${parts.length} or an empty one`, 'objectName')
+    throw recordInvalid(
+      `a table name has two or three parts, this one ${parts.length} or an empty one`,
+      'objectName',
+    )
   }
   return third === undefined
     ? { database, schema: null, table: second }

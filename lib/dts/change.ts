@@ -1,0 +1,222 @@
+import { type ColumnPlan, readColumnPlan, skipFields } from './columns.ts'
+import { Cursor } from './cursor.ts'
+import { tableOf, unescapeName } from './header.ts'
+import { readImage, readTextImage, skipImage } from './images.ts'
+import { logicalName, primaryKeys, readTags, skipProcessTimestamps, type Tags } from './tags.ts'
+import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
+
+/** Where a change stands in the log. */
+export interface ChangeOrigin {
+  readonly offset: bigint
+  /** Rises with every recovery that moved the checkpoint; offsets compare only within one generation. */
+  readonly generation: number
+  /** True when the change may have been delivered before. */
+  readonly replay: boolean
+}
+
+interface ChangeBase extends ChangeOrigin {
+  readonly id: bigint
+  /** When the source logged the change, in seconds since 1970 (milliseconds in a synchronisation topic). */
+  readonly timestamp: number
+  readonly sourceType: SourceType
+  readonly sourcePosition: string
+  readonly transactionId: string
+  readonly tags: Tags
+}
+
+interface RowChangeBase extends ChangeBase {
+  /** `database.table` or `database.schema.table`; a dot inside a name is written `\u002E`. */
+  readonly table: string
+  readonly name: TableName
+  /** The name that a sharded source shows to its users; null where the record carries none. */
+  readonly logical: TableName | null
+  /** Columns of the primary key; empty where the record does not name them. */
+  readonly keys: readonly string[]
+}
+
+/** A new row; INIT is a row of a full copy that was there before the tracking began. */
+export interface InsertChange<R = Row> extends RowChangeBase {
+  readonly operation: 'INSERT' | 'INIT'
+  readonly after: R
+}
+
+export interface UpdateChange<R = Row> extends RowChangeBase {
+  readonly operation: 'UPDATE'
+  /** Empty where the source logs no image before an update. */
+  readonly before: R
+  readonly after: R
+  /**
+   * True when the update wrote another value to the column. A column that the after image does not hold was not
+   * written; one that only the after image holds was. Buffers are compared by content, and NaN equals itself.
+   */
+  changed(column: keyof R & string): boolean
+}
+
+export interface DeleteChange<R = Row> extends RowChangeBase {
+  readonly operation: 'DELETE'
+  readonly before: R
+}
+
+/** A statement that changed a schema. It may name a database alone, or nothing. */
+export interface DdlChange extends ChangeBase {
+  readonly operation: 'DDL'
+  readonly statement: string
+  readonly database: string | null
+  readonly table: string | null
+  readonly name: TableName | null
+  readonly logical: TableName | null
+  readonly keys: readonly string[]
+}
+
+export type RowChange<R = Row> = InsertChange<R> | UpdateChange<R> | DeleteChange<R>
+
+/** What a handler gets. */
+export type Change<R = Row> = RowChange<R> | DdlChange
+
+/**
+ * Decodes the change that a record carries.
+ * @param header what `readHeader` returned for the same bytes; its operation must carry a change
+ * @param columns the columns to decode, all when left out; a name that the table lacks is absent from the rows.
+ *   Pass the same array for every record of a table: it is recognised by identity, and must not change.
+ * @throws DtsError RECORD_INVALID, with byte position and path
+ */
+export function decodeChange(
+  bytes: Buffer,
+  header: RecordHeader,
+  origin: ChangeOrigin,
+  columns?: readonly string[],
+): Change {
+  const cursor = new Cursor(bytes, header.bodyStart)
+  switch (header.operation) {
+    case 'INSERT':
+    case 'INIT':
+    case 'UPDATE':
+    case 'DELETE':
+      return decodeRowChange(cursor, header, header.operation, origin, columns)
+    case 'DDL':
+      return decodeDdl(cursor, header, origin)
+    default:
+      throw cursor.fail('operation', `${header.operation} carries no change`)
+  }
+}
+
+function decodeRowChange(
+  cursor: Cursor,
+  header: RecordHeader,
+  operation: RowChange['operation'],
+  origin: ChangeOrigin,
+  columns: readonly string[] | undefined,
+): RowChange {
+  const table = header.objectName
+  if (table === null) throw cursor.fail('objectName', `${operation} without a table name`)
+  const name = tableOf(table)
+  skipProcessTimestamps(cursor)
+  const tags = readTags(cursor)
+  const plan = readColumnPlan(cursor, table, header.sourceType, columns)
+  if (plan === null) throw cursor.fail('', `${operation} without a column list`)
+
+  const base = {
+    table,
+    name,
+    logical: logicalName(tags, name),
+    id: header.id,
+    timestamp: header.sourceTimestamp,
+    sourceType: header.sourceType,
+    sourcePosition: header.sourcePosition,
+    transactionId: header.sourceTxid,
+    keys: primaryKeys(tags),
+    tags,
+    offset: origin.offset,
+    generation: origin.generation,
+    replay: origin.replay,
+  }
+  switch (operation) {
+    case 'INSERT':
+    case 'INIT': {
+      skipImage(cursor, 'beforeImages')
+      const after = requireImage(cursor, 'afterImages', plan, operation)
+      readEnd(cursor)
+      return { operation, ...base, after }
+    }
+    case 'DELETE': {
+      const before = requireImage(cursor, 'beforeImages', plan, operation)
+      skipImage(cursor, 'afterImages')
+      readEnd(cursor)
+      return { operation, ...base, before }
+    }
+    case 'UPDATE': {
+      const before = readImage(cursor, 'beforeImages', plan) ?? Object.create(null)
+      const after = requireImage(cursor, 'afterImages', plan, operation)
+      readEnd(cursor)
+      return withChanged({ operation, ...base, before, after })
+    }
+  }
+}
+
+function requireImage(
+  cursor: Cursor,
+  section: 'beforeImages' | 'afterImages',
+  plan: ColumnPlan,
+  operation: string,
+): Row {
+  const row = readImage(cursor, section, plan)
+  if (row === null) throw cursor.fail('', `${operation} without this image`)
+  return row
+}
+
+function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): DdlChange {
+  skipProcessTimestamps(cursor)
+  const tags = readTags(cursor)
+  skipFields(cursor)
+  skipImage(cursor, 'beforeImages')
+  const statement = readTextImage(cursor, 'afterImages')
+  if (statement === null) throw cursor.fail('', 'DDL without a statement')
+  readEnd(cursor)
+
+  const objectName = header.objectName === '' ? null : header.objectName
+  const table = objectName?.includes('.') ? objectName : null
+  const name = table === null ? null : tableOf(table)
+  return {
+    operation: 'DDL',
+    table,
+    name,
+    logical: name === null ? null : logicalName(tags, name),
+    database: objectName === null ? null : (name?.database ?? unescapeName(objectName)),
+    id: header.id,
+    timestamp: header.sourceTimestamp,
+    sourceType: header.sourceType,
+    sourcePosition: header.sourcePosition,
+    transactionId: header.sourceTxid,
+    keys: primaryKeys(tags),
+    tags,
+    offset: origin.offset,
+    generation: origin.generation,
+    replay: origin.replay,
+    statement,
+  }
+}
+
+/** `bornTimestamp`, which older versions do not write; what newer ones write behind it is left alone. */
+function readEnd(cursor: Cursor): void {
+  cursor.section = ''
+  if (cursor.position < cursor.end) cursor.skipVarint('bornTimestamp')
+}
+
+/** Not enumerable, so that JSON, copies and comparisons see the data alone. */
+const changedProperty: PropertyDescriptor = {
+  enumerable: false,
+  value(this: { before: Row; after: Row }, column: string): boolean {
+    const after = this.after[column]
+    return after !== undefined && !sameValue(this.before[column], after)
+  },
+}
+
+/** Gives an update its `changed`, for whoever builds one from data alone. */
+export function withChanged<R extends object>(update: Omit<UpdateChange<R>, 'changed'>): UpdateChange<R> {
+  return Object.defineProperty(update, 'changed', changedProperty) as UpdateChange<R>
+}
+
+function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): boolean {
+  if (Buffer.isBuffer(a)) return Buffer.isBuffer(b) && a.equals(b)
+  return a === b || (Number.isNaN(a) && Number.isNaN(b))
+}

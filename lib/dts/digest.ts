@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import { skipFields } from './columns.ts'
+import { Cursor } from './cursor.ts'
+import { skipImage } from './images.ts'
+import { skipProcessTimestamps, skipTags } from './tags.ts'
+import type { RecordHeader } from './types.ts'
+
+/**
+ * What a record says, as 32 hexadecimal characters: operation, object name, columns and both images. Id, tags and
+ * the times of its processing are left out, because another cluster may write them differently for the same change.
+ * @throws DtsError RECORD_INVALID
+ */
+export function identityOf(bytes: Buffer, header: RecordHeader): string {
+  const cursor = new Cursor(bytes, header.bodyStart)
+  skipProcessTimestamps(cursor)
+  skipTags(cursor)
+  const start = cursor.position
+  skipFields(cursor)
+  skipImage(cursor, 'beforeImages')
+  skipImage(cursor, 'afterImages')
+  return createHash('sha256')
+    .update(JSON.stringify([header.operation, header.objectName]))
+    .update(bytes.subarray(start, cursor.position))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** Identity of a value that is no record (filler, undecodable bytes): its bytes alone. Same form as `identityOf`. */
+export function digestOf(value: Buffer | null): string {
+  const hash = createHash('sha256').update(value === null ? 'null' : 'bytes')
+  if (value !== null) hash.update(value)
+  return hash.digest('hex').slice(0, 32)
+}
