@@ -1,26 +1,12 @@
 import { z } from 'zod'
 import { DtsError } from './errors.ts'
 import type { BrokerAddress } from './kafka/address.ts'
+import { parseTime } from './time.ts'
 
 /**
  * The environment, parsed once at the edge. Names that DTS users know from Alibaba's SDK and connectors.
  * An unknown name that begins with `DTS_` or `POLL_` is refused: it is nearly always a misspelt known one.
  */
-
-/** A value above this is milliseconds since 1970, one at or below it seconds (10^10 s lies in the year 2286). */
-const secondsCeiling = 10_000_000_000
-
-/** UNIX seconds out of seconds, milliseconds or an ISO 8601 date-time with a zone; null when it is none of them. */
-export function parseTime(text: string | number): number | null {
-  if (typeof text === 'number' || /^\d+$/.test(text)) {
-    const value = Number(text)
-    if (!Number.isSafeInteger(value) || value < 0) return null
-    return value > secondsCeiling ? Math.floor(value / 1000) : value
-  }
-  const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text)
-  const milliseconds = zoned ? Date.parse(text) : Number.NaN
-  return Number.isNaN(milliseconds) || milliseconds < 0 ? null : Math.floor(milliseconds / 1000)
-}
 
 /** A time as people write it, as UNIX seconds. */
 export const timeSchema = z.union([z.string(), z.number()]).transform((value, context) => {

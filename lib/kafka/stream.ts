@@ -48,9 +48,6 @@ export interface Stream {
   close(): Promise<void>
 }
 
-/** No batch that a broker accepts is larger than this, whatever its configuration says. */
-const largestFetch = 128 * 1024 * 1024
-
 const earliestTime = '-2'
 const latestTime = '-1'
 const readCommitted = 1
@@ -200,11 +197,17 @@ class PartitionStream implements Stream {
         throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
       }
       const slice = readBatches(answer.records, from)
-      if (slice.nextOffset > from || !slice.incomplete || maxBytes >= largestFetch) {
+      if (slice.neededBytes === null) {
         return { records: slice.records, nextOffset: slice.nextOffset, end: answer.highWatermark }
       }
-      // The first batch did not fit: without a larger bound the same part of it would come for ever.
-      maxBytes = Math.min(largestFetch, maxBytes * 4)
+      if (slice.neededBytes <= maxBytes) {
+        throw new DtsError(
+          'BATCH_CORRUPT',
+          `The batch at offset ${from} was cut off although the answer had room for it. The next run fetches it again.`,
+          { retryable: true, facts: { offset: String(from), neededBytes: slice.neededBytes } },
+        )
+      }
+      maxBytes = slice.neededBytes
     }
   }
 

@@ -1,0 +1,119 @@
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
+import { z } from 'zod'
+import { DtsError } from '../errors.ts'
+import { type Acknowledgement, acknowledgementSchema, type Batch } from './wire.ts'
+
+/** What became of an invocation. `unknown`: the handler may still be running, although no answer came. */
+export type InvokeResult =
+  | { readonly kind: 'acknowledged'; readonly acknowledgement: Acknowledgement }
+  | { readonly kind: 'failed'; readonly error: DtsError }
+  | { readonly kind: 'unknown'; readonly error: DtsError }
+
+export type Invoke = (functionName: string, batch: Batch) => Promise<InvokeResult>
+
+/**
+ * Invokes table functions and waits for their answer.
+ * @param client made with `maxAttempts: 1` and a request timeout above the handlers': a retry inside the SDK
+ *   could run a second copy of a handler whose first copy is still at work
+ */
+export function lambdaInvoke(client: LambdaClient): Invoke {
+  return async (functionName, batch) => {
+    let response: { FunctionError?: string | undefined; Payload?: Uint8Array | undefined }
+    try {
+      response = await client.send(
+        new InvokeCommand({
+          FunctionName: functionName,
+          InvocationType: 'RequestResponse',
+          Payload: JSON.stringify(batch),
+        }),
+      )
+    } catch (cause) {
+      return notAnswered(functionName, cause)
+    }
+    const answer = response.Payload === undefined ? '' : Buffer.from(response.Payload).toString('utf8')
+    if (response.FunctionError !== undefined) {
+      return { kind: 'failed', error: handlerFailed(functionName, describeFunctionError(answer)) }
+    }
+    return readAnswer(functionName, batch, answer)
+  }
+}
+
+/** Anything but a well-formed acknowledgement of this very batch is a failure, never success. */
+export function readAnswer(functionName: string, batch: Batch, answer: string): InvokeResult {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(answer)
+  } catch {
+    return { kind: 'failed', error: handlerFailed(functionName, 'its answer is not JSON') }
+  }
+  const result = acknowledgementSchema.safeParse(parsed)
+  if (!result.success) {
+    return { kind: 'failed', error: handlerFailed(functionName, 'its answer is not an acknowledgement') }
+  }
+  const { batchId, acknowledgedThrough } = result.data
+  if (batchId !== batch.batchId) {
+    return { kind: 'failed', error: handlerFailed(functionName, 'it acknowledged another batch') }
+  }
+  if (acknowledgedThrough !== null && !batch.records.some(({ offset }) => offset === acknowledgedThrough)) {
+    return {
+      kind: 'failed',
+      error: handlerFailed(functionName, 'it acknowledged an offset that it was not sent'),
+    }
+  }
+  if (acknowledgedThrough === null && result.data.failure === undefined) {
+    return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
+  }
+  return { kind: 'acknowledged', acknowledgement: result.data }
+}
+
+const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() })
+
+function describeFunctionError(answer: string): string {
+  try {
+    const { errorType, errorMessage } = errorAnswer.parse(JSON.parse(answer))
+    return `${errorType ?? 'Error'}: ${errorMessage ?? 'no message'}`
+  } catch {
+    return 'it failed without saying why'
+  }
+}
+
+/** Status of an answer that the Lambda service gave, so that the handler certainly did not start or has ended. */
+const answered = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) })
+
+function notAnswered(functionName: string, cause: unknown): InvokeResult {
+  const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+  const facts = { function: functionName }
+  const status = answered.safeParse(cause)
+  if (status.success && status.data.$metadata.httpStatusCode < 500) {
+    return {
+      kind: 'failed',
+      error: new DtsError(
+        'HANDLER_UNAVAILABLE',
+        `The function ${functionName} could not be invoked (${reason}). Its events wait: deploy it, ` +
+          "or correct the poller's role or its concurrency.",
+        { retryable: true, facts, cause },
+      ),
+    }
+  }
+  return {
+    kind: 'unknown',
+    error: new DtsError(
+      'HANDLER_UNAVAILABLE',
+      `No answer came from the function ${functionName} (${reason}); it may still be running. ` +
+        'Its events are sent again after the time in which it must have ended.',
+      { retryable: true, facts, cause },
+    ),
+  }
+}
+
+export function handlerFailed(functionName: string, reason: string, cause?: unknown): DtsError {
+  return new DtsError(
+    'HANDLER_FAILED',
+    `The function ${functionName} did not handle its events: ${reason}.`,
+    {
+      retryable: true,
+      facts: { function: functionName },
+      cause,
+    },
+  )
+}

@@ -1,0 +1,23 @@
+/** A value above this is milliseconds since 1970, one at or below it seconds (10^10 s lies in the year 2286). */
+const secondsCeiling = 10_000_000_000
+
+/** UNIX seconds out of a number that may be seconds (DTS) or milliseconds (synchronisation topics, people). */
+export function toSeconds(value: number): number {
+  return value > secondsCeiling ? Math.floor(value / 1000) : value
+}
+
+/** UNIX seconds out of seconds, milliseconds or an ISO 8601 date-time with a zone; null when it is none of them. */
+export function parseTime(text: string | number): number | null {
+  if (typeof text === 'number' || /^\d+$/.test(text)) {
+    const value = Number(text)
+    return Number.isSafeInteger(value) && value >= 0 ? toSeconds(value) : null
+  }
+  const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text)
+  const milliseconds = zoned ? Date.parse(text) : Number.NaN
+  return Number.isNaN(milliseconds) || milliseconds < 0 ? null : Math.floor(milliseconds / 1000)
+}
+
+/** A time in both forms that people look for in a message: ISO 8601 and UNIX seconds. */
+export function formatTime(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')} (${seconds})`
+}
