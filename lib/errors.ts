@@ -16,6 +16,8 @@ export const errorCodes = [
   'NODE_NOT_ALLOWED',
   /** DTS refuses user, password or sid. */
   'AUTHENTICATION_FAILED',
+  /** The secret that holds the password cannot be read. */
+  'SECRET_UNAVAILABLE',
   /** The topic does not exist on this broker, or this consumer may not see it. */
   'TOPIC_UNKNOWN',
   /** The topic has more than one partition and DTS_PARTITION does not say which one to read. */

@@ -41,7 +41,8 @@ export interface Plan {
 export function planSlice(
   slice: { readonly records: readonly LogRecord[]; readonly nextOffset: bigint },
   router: Router,
-  rules: { readonly unroutedTables: 'skip' | 'halt'; readonly progress: Position['progress'] },
+  unroutedTables: 'skip' | 'halt',
+  progress: Position['progress'],
 ): Plan {
   const records: ReadRecord[] = []
   const queues = new Map<string, RoutedEvent[]>()
@@ -58,13 +59,13 @@ export function planSlice(
         const functions = functionsFor(header, router)
         const table = tableText(header)
         if (functions.length === 0) {
-          if (rules.unroutedTables === 'halt') {
+          if (unroutedTables === 'halt') {
             return { records, queues, skipped, nextOffset: offset, stop: unrouted(offset, table) }
           }
           skipped.set(table, (skipped.get(table) ?? 0) + 1)
         }
         for (const name of functions) {
-          if (offset <= (rules.progress[name] ?? -1n)) continue
+          if (offset <= (progress[name] ?? -1n)) continue
           const queue = queues.get(name)
           if (queue === undefined) queues.set(name, [{ offset, table, value }])
           else queue.push({ offset, table, value })

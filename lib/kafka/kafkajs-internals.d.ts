@@ -14,6 +14,7 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     readonly logResponseError?: boolean
   }
   export interface Connection {
+    isConnected(): boolean
     send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
   }
   interface SilentLogger {
@@ -37,7 +38,7 @@ declare module 'kafkajs/src/network/connectionPool.js' {
   }
   export default class ConnectionPool {
     constructor(options: ConnectionPoolOptions)
-    getConnection(): Promise<Connection>
+    getConnection: () => Promise<Connection>
     destroy(): Promise<void>
   }
 }

@@ -91,6 +91,12 @@ export async function connectNode(
     await pool.destroy()
     throw connectError(address, options, cause, broker.versions !== null)
   }
+  // The pool reconnects silently, by then perhaps to another cluster behind the same address, and keeps a second
+  // connection for Fetch. Bound to this one connection, every request reaches the cluster that was identified.
+  pool.getConnection = async () => {
+    if (connection.isConnected()) return connection
+    throw brokerFailed(formatAddress(address), 'connection', new Error('the connection was closed'))
+  }
   return {
     address,
     broker,

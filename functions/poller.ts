@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto'
+import { Logger } from '@aws-lambda-powertools/logger'
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import middy from '@middy/core'
+import { pollConfig } from '../lib/config.ts'
+import { connections } from '../lib/connect.ts'
+import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { type PollDependencies, type PollSummary, poll } from '../lib/poll.ts'
+
+const logger = new Logger()
+
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'invoke'>
+let parts: Parts | undefined
+
+/** Made by the first invocation, not at load: then a wrong configuration is an error of its own, not a crash. */
+function setUp(): Parts {
+  const config = pollConfig(process.env)
+  const lambda = new LambdaClient({
+    maxAttempts: 1,
+    // Above the handler's own timeout, so that Lambda's answer about it comes first.
+    requestHandler: { requestTimeout: config.handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
+  })
+  return { config, ...connections(config), invoke: lambdaInvoke(lambda) }
+}
+
+let current = new AbortController()
+
+/** Run by the schedule; what the event says is not looked at. */
+export const handler = middy<unknown, PollSummary>()
+  .use(injectLambdaContext(logger))
+  .handler(async (_event, context) => {
+    // A function that was frozen in the middle of a run thaws with the next invocation: the old run must end.
+    current.abort()
+    current = new AbortController()
+    parts ??= setUp()
+    const summary = await poll({
+      ...parts,
+      now: Date.now,
+      remainingMs: () => context.getRemainingTimeInMillis(),
+      owner: `${context.awsRequestId}/${randomUUID()}`,
+      signal: current.signal,
+    })
+    logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
+    return summary
+  })

@@ -1,0 +1,89 @@
+import type { DtsError } from '../errors.ts'
+import type { CheckpointStore } from './store.ts'
+import type { Lease, Position } from './types.ts'
+
+/** How long a lease is taken for, in milliseconds: one invocation's worst case, and room to begin another. */
+export interface LeaseTerms {
+  readonly worstCaseMs: number
+  readonly slackMs: number
+}
+
+/**
+ * The lease that this run holds, and the position that it has reached. The position in memory may be ahead of
+ * the stored one by records that were sent to nobody: reading those again costs time but duplicates nothing.
+ */
+export class HeldCheckpoint {
+  readonly #store: CheckpointStore
+  readonly #lease: Lease
+  readonly #terms: LeaseTerms
+  readonly #now: () => number
+  #leaseUntil: number
+  #position: Position
+  #stored: Position
+
+  constructor(
+    store: CheckpointStore,
+    lease: Lease,
+    leaseUntil: number,
+    position: Position,
+    terms: LeaseTerms,
+    now: () => number,
+  ) {
+    this.#store = store
+    this.#lease = lease
+    this.#leaseUntil = leaseUntil
+    this.#position = position
+    this.#stored = position
+    this.#terms = terms
+    this.#now = now
+  }
+
+  /** Until when a lease taken now lasts, in milliseconds since 1970. */
+  static leaseUntil(now: number, terms: LeaseTerms): number {
+    return now + terms.worstCaseMs + terms.slackMs
+  }
+
+  get position(): Position {
+    return this.#position
+  }
+
+  /** Whether an invocation that starts now ends within the lease even in its worst case. */
+  coversInvocation(): boolean {
+    return this.#now() + this.#terms.worstCaseMs <= this.#leaseUntil
+  }
+
+  /** Moves on past records that were sent to nobody; stored with the next commit. */
+  pass(position: Position): void {
+    this.#position = position
+  }
+
+  /** Stores the position and renews the lease. @throws DtsError LEASE_LOST */
+  async commit(position: Position): Promise<void> {
+    const leaseUntil = HeldCheckpoint.leaseUntil(this.#now(), this.#terms)
+    await this.#store.commit(this.#lease, position, leaseUntil)
+    this.#position = position
+    this.#stored = position
+    this.#leaseUntil = leaseUntil
+  }
+
+  /** Stores what is passed but not stored yet. @throws DtsError LEASE_LOST */
+  async flush(): Promise<void> {
+    if (this.#position.offset > this.#stored.offset) await this.commit(this.#position)
+  }
+
+  /** Renews the lease when another invocation would no longer fit into it. @throws DtsError LEASE_LOST */
+  async renewIfShort(): Promise<void> {
+    if (!this.coversInvocation()) await this.commit(this.#position)
+  }
+
+  /** Stops the stream at the position reached, until somebody runs recovery. @throws DtsError LEASE_LOST */
+  async halt({ code, message }: DtsError): Promise<void> {
+    await this.flush()
+    await this.#store.halt(this.#lease, { code, message, at: this.#now() })
+  }
+
+  /** Gives the lease back. @throws DtsError LEASE_LOST */
+  async release(): Promise<void> {
+    await this.#store.release(this.#lease)
+  }
+}

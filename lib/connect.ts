@@ -1,0 +1,36 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { CheckpointStore } from './checkpoint/store.ts'
+import type { StreamConfig } from './config.ts'
+import { DtsError } from './errors.ts'
+import { openStream, type Stream } from './kafka/stream.ts'
+import { CredentialSource } from './secret.ts'
+
+/** What poller and recovery both work with, made once per process from the configuration. */
+export interface Connections {
+  readonly store: CheckpointStore
+  readonly openStream: () => Promise<Stream>
+}
+
+export function connections(config: StreamConfig): Connections {
+  const credentials = new CredentialSource(config, () => new SecretsManagerClient({}))
+  // A topic whose partition is not named has one, and Kafka numbers it 0.
+  const store = new CheckpointStore(
+    new DynamoDBClient({}),
+    config.checkpointTable,
+    config.topic,
+    config.partition ?? 0,
+  )
+  return {
+    store,
+    openStream: async () => {
+      try {
+        return await openStream(config, await credentials.get())
+      } catch (error) {
+        const refused = error instanceof DtsError && error.code === 'AUTHENTICATION_FAILED'
+        if (!refused || !(await credentials.renew())) throw error
+        return await openStream(config, await credentials.get())
+      }
+    },
+  }
+}

@@ -1,0 +1,96 @@
+import { isFiller, readHeader } from './dts/header.ts'
+import type { RecordHeader } from './dts/types.ts'
+import { DtsError } from './errors.ts'
+import type { Stream } from './kafka/stream.ts'
+import type { DataRange } from './kafka/types.ts'
+import { formatTime, toSeconds } from './time.ts'
+
+/** Finding places in the log by what its records say. Reads only. */
+
+/** A record of the log that says when it happened. */
+export interface TimedRecord {
+  readonly offset: bigint
+  readonly value: Buffer
+  readonly header: RecordHeader
+  /** `sourceTimestamp` in seconds. */
+  readonly timestamp: number
+}
+
+/** Source times (seconds) of the first and the last record that can be read; null when there is none. */
+export interface TimeRange {
+  readonly first: number
+  readonly last: number
+}
+
+const scanBounds = { maxBytes: 1024 * 1024, maxWaitMs: 100 }
+
+/** The timed records from `from` to `end`; filler and what cannot be decoded is passed over. */
+export async function* timedRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<TimedRecord> {
+  for (let offset = from; offset < end; ) {
+    const { records, nextOffset } = await stream.fetch(offset, scanBounds)
+    if (nextOffset === offset) return
+    for (const record of records) {
+      const timed = record.offset < end ? readTimed(record) : null
+      if (timed !== null) yield timed
+    }
+    offset = nextOffset
+  }
+}
+
+function readTimed({ offset, value }: { offset: bigint; value: Buffer | null }): TimedRecord | null {
+  if (value === null || isFiller(value)) return null
+  try {
+    const header = readHeader(value)
+    return { offset, value, header, timestamp: toSeconds(header.sourceTimestamp) }
+  } catch {
+    return null
+  }
+}
+
+/** What times the data range covers. The last record is looked for from the end in growing steps. */
+export async function timeRange(stream: Stream, range: DataRange): Promise<TimeRange | null> {
+  let first: number | undefined
+  for await (const { timestamp } of timedRecords(stream, range.earliest, range.end)) {
+    first = timestamp
+    break
+  }
+  if (first === undefined) return null
+  for (let step = 1n; ; step *= 16n) {
+    const from = range.end - step < range.earliest ? range.earliest : range.end - step
+    let last: number | undefined
+    for await (const { timestamp } of timedRecords(stream, from, range.end)) last = timestamp
+    if (last !== undefined) return { first, last }
+    if (from === range.earliest) return null
+  }
+}
+
+/**
+ * The offset of the first record at or after a time.
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE, which names the range, when the time is not within it
+ */
+export async function locateTime(stream: Stream, seconds: number): Promise<bigint> {
+  const range = await stream.range()
+  const times = await timeRange(stream, range)
+  if (times === null) {
+    throw outOfRange(seconds, `holds no records (offsets ${range.earliest} to ${range.end})`, {})
+  }
+  const offset = await stream.offsetForTime(seconds)
+  // Brokers differ in what they answer for a time before the range (its start, or nothing), so the records decide.
+  if (seconds < times.first || seconds > times.last || offset === null) {
+    throw outOfRange(
+      seconds,
+      `covers ${formatTime(times.first)} to ${formatTime(times.last)}, offsets ${range.earliest} to ${range.end}`,
+      { first: times.first, last: times.last },
+    )
+  }
+  return offset < range.earliest ? range.earliest : offset
+}
+
+function outOfRange(seconds: number, range: string, facts: { first?: number; last?: number }): DtsError {
+  return new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `The time ${formatTime(seconds)} is not in the data range: the stream ${range}. ` +
+      'Choose a time inside it (DTS_CHECKPOINT for a first start, "to" for recovery), or "earliest" or "latest".',
+    { retryable: false, facts: { seconds, ...facts } },
+  )
+}

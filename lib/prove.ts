@@ -1,0 +1,59 @@
+import type { Checkpoint } from './checkpoint/types.ts'
+import { digestOf } from './dts/digest.ts'
+import { DtsError, type ErrorCode, type Facts } from './errors.ts'
+import type { Stream } from './kafka/stream.ts'
+
+/** What the operator runs when the poller refuses to go on; repeated in each message because it is read at night. */
+export const recoveryCommand = (event: string) => `npx serverless invoke -f recovery --data '${event}'`
+
+/** What `proveSameLog` throws when the stream must halt. */
+export const sameLogCodes: ReadonlySet<ErrorCode> = new Set(['CLUSTER_CHANGED', 'LOG_CHANGED', 'DATA_GAP'])
+
+/**
+ * Proves that the log behind `stream` is the one that the checkpoint's offset belongs to: same cluster id, offset
+ * within the data range, and the record below the offset is the one that was committed.
+ * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP: the stream must halt
+ */
+export async function proveSameLog(checkpoint: Checkpoint, stream: Stream): Promise<void> {
+  const { offset, tail, clusterId } = checkpoint
+  if (clusterId !== stream.clusterId) {
+    throw changed(
+      'CLUSTER_CHANGED',
+      `Cluster changed from ${clusterId} to ${stream.clusterId}, consumer require restart. ` +
+        `The stored offset ${offset} means nothing on the new cluster.`,
+      { from: clusterId, to: stream.clusterId, offset: String(offset) },
+    )
+  }
+  const { earliest, end } = await stream.range()
+  const facts = { offset: String(offset), earliest: String(earliest), end: String(end), clusterId }
+  if (offset < earliest) {
+    throw changed(
+      'DATA_GAP',
+      `The records from offset ${offset} to ${earliest} are no longer in the data range.`,
+      facts,
+    )
+  }
+  if (offset > end) {
+    throw changed('LOG_CHANGED', `The stored offset ${offset} lies above the end of the log, ${end}.`, facts)
+  }
+  // A log that was trimmed right up to the offset has nothing left to compare; the cluster id has to do.
+  if (tail === null || tail.offset < earliest) return
+  const { records } = await stream.fetch(tail.offset, { maxBytes: 64 * 1024, maxWaitMs: 100 })
+  const found = records[0]
+  if (found?.offset !== tail.offset || digestOf(found.value) !== tail.digest) {
+    throw changed(
+      'LOG_CHANGED',
+      `Another record, or none, stands at offset ${tail.offset}, which was committed last.`,
+      facts,
+    )
+  }
+}
+
+function changed(code: 'CLUSTER_CHANGED' | 'LOG_CHANGED' | 'DATA_GAP', what: string, facts: Facts): DtsError {
+  return new DtsError(
+    code,
+    `${what} The stream is halted and nothing is lost so far. Look: ${recoveryCommand('{"action":"inspect"}')} ` +
+      `then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
+    { retryable: false, facts },
+  )
+}
