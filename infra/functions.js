@@ -1,6 +1,6 @@
 /**
- * What serverless.yml asks of TypeScript: serverless loads only JavaScript by `${file(…)}`, so this file is the
- * door to tables.ts and roles.ts. Each export is called by serverless with its variable resolver.
+ * What serverless.yml asks for by name: serverless loads only JavaScript by `${file(…)}`, so this file is the
+ * door to the TypeScript beside it. Each export is called by serverless with its variable resolver.
  */
 import { fileURLToPath } from 'node:url'
 
@@ -12,16 +12,21 @@ export async function tables(serverless) {
   return tableFunctions(await findTables(tablesFolder), await settings(serverless))
 }
 
-/** The value of the poller's variable ROUTES: JSON, table pattern → function key. */
-export async function routes() {
-  const { findTables, routesJson } = await typescript('./tables.ts')
-  return routesJson(await findTables(tablesFolder))
+/** The poller's environment: the stream, the routes to the table functions. */
+export async function pollerEnvironment(serverless) {
+  const { findTables } = await typescript('./tables.ts')
+  const environment = await typescript('./environment.ts')
+  return environment.pollerEnvironment(
+    process.env,
+    await findTables(tablesFolder),
+    await settings(serverless),
+  )
 }
 
-/** Seconds that the poller has to allow a table function for: the longest timeout of them all. */
-export async function longestTimeout(serverless) {
-  const { findTables, longestTimeoutOf } = await typescript('./tables.ts')
-  return longestTimeoutOf(await findTables(tablesFolder), await settings(serverless))
+/** The environment of recovery: the stream. */
+export async function streamEnvironment(serverless) {
+  const environment = await typescript('./environment.ts')
+  return environment.streamEnvironment(process.env, await settings(serverless))
 }
 
 /** One IAM role per function, and the schedule's, as CloudFormation resources. */
@@ -35,7 +40,7 @@ async function settings({ resolveVariable }) {
   return {
     prefix: await resolveVariable('self:custom.prefix'),
     checkpointTable: await resolveVariable('self:custom.checkpointTable'),
-    secret: await resolveVariable("env:DTS_PASSWORD_SECRET, ''"),
+    secret: process.env.DTS_PASSWORD_SECRET ?? '',
     tables: (await resolveVariable('self:custom.tables, null')) ?? {},
   }
 }

@@ -120,7 +120,7 @@ export function tableFunctions(tables: readonly Table[], settings: Settings): Re
           ...own,
           name,
           handler,
-          role: roleId(key),
+          role: { 'Fn::Sub': `\${${roleId(key)}.Arn}` },
           description: `Handles changes of ${pattern}`,
         },
       ]
