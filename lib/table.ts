@@ -8,6 +8,7 @@ import { type Acknowledgement, type Batch, batchSchema } from './dispatch/wire.t
 import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
 import { readHeader } from './dts/header.ts'
 import { asDtsError, DtsError } from './errors.ts'
+import { handledChannel } from './handled.ts'
 import { toSeconds } from './time.ts'
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
@@ -30,12 +31,6 @@ export interface TableDefinition<Schema extends z.ZodObject> {
   /** Called for statements such as ALTER TABLE; without it they are acknowledged unseen. */
   readonly onDdl?: (change: DdlChange, context: Context) => Promise<void> | void
 }
-
-/**
- * Publishes `{ table, change }` after each change that a handler has finished with: for tracing and tests, free
- * of cost while nobody subscribes.
- */
-export const handledChannel = 'dts-functions:handled'
 
 /** Time that is kept back for the acknowledgement, in milliseconds. */
 const closingMs = 1_500

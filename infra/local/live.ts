@@ -1,0 +1,137 @@
+import { emitKeypressEvents } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { handledTables, Shop } from './shop.ts'
+import { type Answer, type LocalStack, startStack } from './stack.ts'
+import { render, type TableView } from './view.ts'
+
+/** A run of the schedule waits this long for more at the end of the stream, so that the next one takes over. */
+const lingerSeconds = 55
+const frameMs = 1_000
+/** Where there is no terminal to redraw, the same is printed this often, in frames. */
+const framesPerPrint = 10
+
+/** Runs the product on a stream that never ends, until `q`, Ctrl-C or SIGTERM. */
+export async function runLive(say: (line: string) => void): Promise<void> {
+  say('Starting DStore emulator, dynalite and serverless-offline …')
+  const startTime = Math.floor(Date.now() / 1000)
+  const stack = await startStack(startTime, { POLL_LINGER_SECONDS: String(lingerSeconds) })
+  const ended = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
+  const events: string[] = []
+  const note = (text: string) => events.push(`${new Date().toISOString().slice(11, 19)}  ${text}`)
+  const stopKeys = readKeys(stack, note, () => ended.abort())
+  try {
+    const shop = new Shop(startTime)
+    await stack.dstore.append([shop.heartbeat(startTime)])
+    // The schedule's first tick may be a minute away.
+    void stack.invoke('poller', {}).catch(() => {})
+    await Promise.all([produce(stack, shop, ended.signal), show(stack, events, say, ended.signal)])
+  } finally {
+    stopKeys()
+    say('Stopping …')
+    await stack.stop()
+  }
+}
+
+/** A few transactions a second, a heartbeat each second, filler and a DDL now and then. */
+async function produce({ dstore }: LocalStack, shop: Shop, ended: AbortSignal): Promise<void> {
+  for (let second = 1; !ended.aborted; second++) {
+    await pause(frameMs, ended)
+    const now = Math.floor(Date.now() / 1000)
+    const transactions = Array.from({ length: second % 4 }, () => shop.transaction(now)).flat()
+    await dstore.append([
+      shop.heartbeat(now),
+      ...transactions,
+      ...(second % 120 === 0 ? [shop.ddl(now)] : []),
+    ])
+    if (second % 10 === 0) await dstore.filler(3)
+  }
+}
+
+async function show(
+  stack: LocalStack,
+  events: readonly string[],
+  say: (line: string) => void,
+  ended: AbortSignal,
+): Promise<void> {
+  const tables = new Map<string, TableView>(
+    handledTables.map((table) => [
+      table,
+      { table, handled: 0, replays: 0, lastOperation: '', lastOffset: '' },
+    ]),
+  )
+  for (let frame = 0; !ended.aborted; frame++) {
+    for (const { table, operation, offset, replay } of await stack.handled.readNew()) {
+      const view = tables.get(table)
+      if (view === undefined) continue
+      view.handled += 1
+      view.replays += replay ? 1 : 0
+      Object.assign(view, { lastOperation: operation, lastOffset: offset })
+    }
+    const { dstore, logFile } = stack
+    const { clusterId, range } = dstore
+    const checkpoint = await stack.store.read()
+    const lines = render({
+      tables: [...tables.values()],
+      checkpoint,
+      clusterId,
+      range,
+      now: Date.now(),
+      events,
+      logFile,
+    })
+    if (process.stdout.isTTY) process.stdout.write(`\x1b[H\x1b[2J${lines.join('\n')}\n`)
+    else if (frame % framesPerPrint === 0) for (const line of lines) say(line)
+    await pause(frameMs, ended)
+  }
+}
+
+/** @returns ends the reading */
+function readKeys(stack: LocalStack, note: (text: string) => void, quit: () => void): () => void {
+  const { stdin } = process
+  if (!stdin.isTTY) return () => {}
+  emitKeypressEvents(stdin)
+  stdin.setRawMode(true)
+  const onKey = (_text: string, key: { name?: string; ctrl?: boolean }) => {
+    if (key.name === 'q' || (key.ctrl && key.name === 'c')) quit()
+    else if (key.name === 'c') void switchCluster(stack, note)
+    else if (key.name === 'i') void ask(stack, { action: 'inspect' }, note)
+    else if (key.name === 'r') void ask(stack, { action: 'reset', by: 'live view' }, note)
+  }
+  stdin.on('keypress', onKey)
+  return () => {
+    stdin.off('keypress', onKey)
+    stdin.setRawMode(false)
+    stdin.pause()
+  }
+}
+
+async function switchCluster({ dstore }: LocalStack, note: (text: string) => void): Promise<void> {
+  const before = dstore.clusterId
+  await dstore.switchCluster({})
+  note(
+    `DTS failed over from cluster ${before} to ${dstore.clusterId}; the poller will notice within a minute`,
+  )
+}
+
+async function ask(stack: LocalStack, event: unknown, note: (text: string) => void): Promise<void> {
+  const answer = await stack.invoke('recovery', event).catch(
+    (error: Error): Answer => ({
+      ok: false,
+      code: error.name,
+      message: error.message,
+    }),
+  )
+  note(answer.ok ? summary(answer.result) : `${answer.code}: ${answer.message}`)
+  // What was reset goes on now, not at the schedule's next tick.
+  if (answer.ok) void stack.invoke('poller', {}).catch(() => {})
+}
+
+function summary(result: unknown): string {
+  const { advice, note } = result as { advice?: string; note?: string }
+  return advice ?? note ?? JSON.stringify(result)
+}
+
+async function pause(ms: number, ended: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: ended }).catch(() => {})
+}

@@ -1,0 +1,21 @@
+/**
+ * Loaded into the process that hosts the functions locally (`node --import`): writes down each change that a
+ * handler has finished with, as one JSON line, so that the local stack counts what handlers really received.
+ */
+import { subscribe } from 'node:diagnostics_channel'
+import { appendFileSync } from 'node:fs'
+import type { Change } from '../../lib/dts/change.ts'
+import { handledChannel } from '../../lib/handled.ts'
+
+const file = process.env.LOCAL_HANDLED_FILE
+
+if (file !== undefined) {
+  subscribe(handledChannel, (message) => {
+    const { table, change } = message as { table: string; change: Change }
+    const { id, offset, generation, replay, operation } = change
+    appendFileSync(
+      file,
+      `${JSON.stringify({ table, id: String(id), offset: String(offset), generation, replay, operation })}\n`,
+    )
+  })
+}

@@ -1,0 +1,217 @@
+import {
+  dateTime,
+  decimal,
+  encodeRecord,
+  integer,
+  type PlainRecord,
+  type PlainValue,
+  text,
+  textObject,
+  timestamp,
+} from './encode.ts'
+
+/** A record for the stream, and what it is to the tables' handlers. */
+export interface ShopRecord {
+  readonly value: Buffer
+  /** When the source logged it, in seconds. */
+  readonly timestamp: number
+  /** Set for the changes that a handler must get. */
+  readonly change?: { readonly id: bigint; readonly table: string }
+}
+
+type Row = readonly PlainValue[]
+interface Table {
+  readonly name: string
+  readonly fields: readonly (readonly [name: string, dataTypeNumber: number])[]
+  readonly rows: Map<number, Row>
+}
+
+/** MySQL's type numbers in its log, of the columns below. */
+const mysql = {
+  int: 3,
+  timestamp: 7,
+  bigint: 8,
+  datetime: 12,
+  json: 245,
+  decimal: 246,
+  enum: 247,
+  varchar: 253,
+}
+
+/** Tables that the example handlers in functions/tables know. */
+export const handledTables = ['shop.customers', 'shop.orders', 'shop.order_items'] as const
+
+const statuses = ['new', 'paid', 'shipped', 'cancelled']
+const products = ['tea-earl-grey', 'tea-sencha', 'mug-blue', 'pot-iron', 'honey']
+const tags = { pk_uk_info: '{"PRIMARY":["id"]}' }
+
+/**
+ * A small web shop on MySQL, as DTS would report it: transactions of inserts, updates and deletes in three
+ * handled tables and one that nobody handles, heartbeats, and on request a DDL. The same seed makes the same shop.
+ */
+export class Shop {
+  readonly #customers = table('shop.customers', [
+    ['id', mysql.bigint],
+    ['email', mysql.varchar],
+    ['name', mysql.varchar],
+    ['created_at', mysql.timestamp],
+    ['settings', mysql.json],
+  ])
+  readonly #orders = table('shop.orders', [
+    ['id', mysql.bigint],
+    ['customer_id', mysql.bigint],
+    ['status', mysql.enum],
+    ['total', mysql.decimal],
+    ['placed_at', mysql.datetime],
+  ])
+  readonly #items = table('shop.order_items', [
+    ['id', mysql.bigint],
+    ['order_id', mysql.bigint],
+    ['sku', mysql.varchar],
+    ['quantity', mysql.int],
+    ['price', mysql.decimal],
+  ])
+  readonly #sessions = table('shop.sessions', [['id', mysql.bigint]])
+  #random: number
+  #recordId = 0n
+  #rowId = 1_000
+  #transaction = 0
+  #position = 4
+
+  constructor(seed = 1) {
+    this.#random = seed
+  }
+
+  /** One transaction: BEGIN, one to six changes, COMMIT. */
+  transaction(seconds: number): ShopRecord[] {
+    this.#transaction += 1
+    const changes = Array.from({ length: 1 + this.#below(6) }, () => this.#change(seconds))
+    return [
+      this.#record({ operation: 'BEGIN' }, seconds),
+      ...changes,
+      this.#record({ operation: 'COMMIT' }, seconds),
+    ]
+  }
+
+  heartbeat(seconds: number): ShopRecord {
+    return this.#record({ operation: 'HEARTBEAT' }, seconds)
+  }
+
+  /** A statement on the orders table, outside of any transaction. */
+  ddl(seconds: number): ShopRecord {
+    const after = "ALTER TABLE `orders` ADD COLUMN `gift_note` varchar(200) NOT NULL DEFAULT ''"
+    return this.#record({ operation: 'DDL', objectName: 'shop.orders', after }, seconds)
+  }
+
+  #change(seconds: number): ShopRecord {
+    const dice = this.#below(100)
+    if (dice < 10) return this.#insert(this.#sessions, [], seconds)
+    if (dice < 30) return this.#insert(this.#customers, this.#newCustomer(seconds), seconds)
+    if (dice < 55) return this.#insert(this.#orders, this.#newOrder(seconds), seconds)
+    if (dice < 70) return this.#insert(this.#items, this.#newItem(), seconds)
+    const target = [this.#customers, this.#orders, this.#items][this.#below(3)] ?? this.#orders
+    const id = [...target.rows.keys()][this.#below(Math.min(target.rows.size, 50))]
+    const before = id === undefined ? undefined : target.rows.get(id)
+    if (id === undefined || before === undefined)
+      return this.#insert(this.#customers, this.#newCustomer(seconds), seconds)
+    if (dice >= 92) return this.#delete(target, id, before, seconds)
+    return this.#update(target, id, before, seconds)
+  }
+
+  #insert(target: Table, columns: Row, seconds: number): ShopRecord {
+    const id = this.#rowId++
+    const after = [integer(id), ...columns]
+    target.rows.set(id, after)
+    return this.#row(target, { operation: 'INSERT', after }, seconds)
+  }
+
+  #update(target: Table, id: number, before: Row, seconds: number): ShopRecord {
+    const after = [...before]
+    if (target === this.#orders) after[2] = textObject(this.#pick(statuses), 'ENUM')
+    else if (target === this.#items) after[3] = integer(1 + this.#below(9))
+    else after[2] = text(`Customer ${id} née ${this.#below(1000)}`)
+    target.rows.set(id, after)
+    return this.#row(target, { operation: 'UPDATE', before, after }, seconds)
+  }
+
+  #delete(target: Table, id: number, before: Row, seconds: number): ShopRecord {
+    target.rows.delete(id)
+    return this.#row(target, { operation: 'DELETE', before }, seconds)
+  }
+
+  #newCustomer(seconds: number): Row {
+    const n = this.#below(1_000_000)
+    return [
+      text(`customer${n}@example.com`),
+      text(`Customer № ${n}`),
+      timestamp(seconds, n),
+      textObject('{"newsletter":true}'),
+    ]
+  }
+
+  #newOrder(seconds: number): Row {
+    const at = new Date(seconds * 1000)
+    const placedAt = dateTime({
+      year: at.getUTCFullYear(),
+      month: at.getUTCMonth() + 1,
+      day: at.getUTCDate(),
+      hour: at.getUTCHours(),
+      minute: at.getUTCMinutes(),
+      second: at.getUTCSeconds(),
+    })
+    return [integer(1_000 + this.#below(500)), textObject('new', 'ENUM'), decimal(this.#price()), placedAt]
+  }
+
+  #newItem(): Row {
+    return [
+      integer(1_000 + this.#below(500)),
+      text(this.#pick(products)),
+      integer(1 + this.#below(9)),
+      decimal(this.#price()),
+    ]
+  }
+
+  #row(
+    target: Table,
+    record: Pick<PlainRecord, 'operation' | 'before' | 'after'>,
+    seconds: number,
+  ): ShopRecord {
+    return this.#record({ ...record, objectName: target.name, fields: target.fields, tags }, seconds)
+  }
+
+  #record(record: PlainRecord, seconds: number): ShopRecord {
+    this.#recordId += 1n
+    this.#position += 100 + this.#below(400)
+    const id = this.#recordId
+    const value = encodeRecord({
+      ...record,
+      id,
+      sourceTimestamp: seconds,
+      sourcePosition: `${this.#position}@7`,
+      sourceTxid: `tx-${this.#transaction}`,
+    })
+    const table = record.objectName
+    const handled = handledTables.some((name) => name === table)
+    return { value, timestamp: seconds, ...(handled && table ? { change: { id, table } } : {}) }
+  }
+
+  #price(): string {
+    return `${this.#below(200)}.${String(this.#below(100)).padStart(2, '0')}`
+  }
+
+  #pick(choices: readonly string[]): string {
+    return choices[this.#below(choices.length)] ?? ''
+  }
+
+  /** A whole number from 0 to below `limit`: mulberry32, so that a seed gives the same shop everywhere. */
+  #below(limit: number): number {
+    this.#random = (this.#random + 0x6d2b79f5) | 0
+    let mixed = Math.imul(this.#random ^ (this.#random >>> 15), this.#random | 1)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit)
+  }
+}
+
+function table(name: string, fields: Table['fields']): Table {
+  return { name, fields, rows: new Map() }
+}

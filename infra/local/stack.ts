@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { DStore } from './dstore/dstore.ts'
+import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
+import { HandledFile } from './handled.ts'
+import { freePort } from './ports.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const checkpointTable = 'dts-functions-dev-checkpoint'
+const functionPrefix = 'dts-functions-dev-'
+const startTimeoutMs = 120_000
+
+/** What a function answered: its result, or the error that it ended with. */
+export type Answer =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string }
+
+/** The whole product on this machine: the emulated DStore, dynalite, and the functions in serverless-offline. */
+export interface LocalStack {
+  readonly dstore: DStore
+  readonly store: CheckpointStore
+  readonly handled: HandledFile
+  /** Where serverless-offline and the functions log. */
+  readonly logFile: string
+  invoke(name: 'poller' | 'recovery', event: unknown): Promise<Answer>
+  stop(): Promise<void>
+}
+
+/**
+ * @param startTime where the first poll starts, in seconds
+ * @param settings further variables of the functions
+ */
+export async function startStack(startTime: number, settings: Record<string, string>): Promise<LocalStack> {
+  const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
+  const logFile = join(folder, 'functions.log')
+  const handledPath = join(folder, 'handled.jsonl')
+  const dstore = new DStore()
+  const broker = await dstore.start()
+  const dynamo = await startDynalite()
+  const dynamoClient = new DynamoDBClient(localClient(dynamo.endpoint))
+  await createCheckpointTable(dynamoClient, checkpointTable)
+  const lambdaPort = await freePort()
+  const lambdaUrl = `http://127.0.0.1:${lambdaPort}`
+  const otherPorts = ['--httpPort', '--albPort', '--websocketPort']
+  const ports = await Promise.all(otherPorts.map(async (option) => [option, String(await freePort())]))
+  const child = startOffline(logFile, ['--lambdaPort', String(lambdaPort), ...ports.flat()], {
+    ...localAws,
+    AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+    AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
+    DTS_BROKER_URL: `${broker.host}:${broker.port}`,
+    DTS_TOPIC: dstore.topic,
+    DTS_SID: dstore.sid ?? '',
+    DTS_USER: dstore.user,
+    DTS_PASSWORD: dstore.password,
+    DTS_CHECKPOINT: String(startTime),
+    CHECKPOINT_TABLE: checkpointTable,
+    LOCAL_HANDLED_FILE: handledPath,
+    NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'infra/local/observe.ts')).href}`,
+    ...settings,
+  })
+  const lambda = new LambdaClient({ ...localClient(lambdaUrl), maxAttempts: 1 })
+  const stop = async () => {
+    await stopChild(child)
+    await Promise.all([dstore.stop(), dynamo.stop()])
+    dynamoClient.destroy()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await waitUntilListening(child, logFile, lambdaUrl)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    dstore,
+    store: new CheckpointStore(dynamoClient, checkpointTable, dstore.topic, 0),
+    handled: new HandledFile(handledPath),
+    logFile,
+    invoke: (name, event) => invoke(lambda, functionPrefix + name, event),
+    stop,
+  }
+}
+
+async function invoke(lambda: LambdaClient, name: string, event: unknown): Promise<Answer> {
+  const { FunctionError, Payload } = await lambda.send(
+    new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }),
+  )
+  const answer: unknown = JSON.parse(Buffer.from(Payload ?? []).toString('utf8') || 'null')
+  if (FunctionError === undefined) return { ok: true, result: answer }
+  const { errorType = FunctionError, errorMessage = '' } = answer as {
+    errorType?: string
+    errorMessage?: string
+  }
+  return { ok: false, code: errorType, message: errorMessage }
+}
+
+function startOffline(logFile: string, ports: string[], environment: Record<string, string>): ChildProcess {
+  const log = createWriteStream(logFile)
+  const child = spawn(
+    process.execPath,
+    [
+      join(root, 'node_modules/serverless/bin/serverless.js'),
+      'offline',
+      'start',
+      ...ports,
+      '--host',
+      '127.0.0.1',
+    ],
+    { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  child.stdout?.pipe(log)
+  child.stderr?.pipe(log)
+  return child
+}
+
+async function waitUntilListening(child: ChildProcess, logFile: string, url: string): Promise<void> {
+  const deadline = Date.now() + startTimeoutMs
+  for (;;) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      throw new Error(`serverless-offline did not start:\n${readFileSync(logFile, 'utf8').slice(-4_000)}`)
+    }
+    try {
+      await fetch(url)
+      return
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const killer = setTimeout(() => child.kill('SIGKILL'), 5_000)
+  await exited
+  clearTimeout(killer)
+}

@@ -1,0 +1,21 @@
+/**
+ * `npm start`: the whole product on this machine. `npm start -- --once` plays a fixed scenario and judges it.
+ */
+import { parseArgs } from 'node:util'
+import { runLive } from './live.ts'
+import { playOnce } from './once.ts'
+
+const usage =
+  'npm start            a live stream, until q\nnpm start -- --once  a fixed scenario, then its result'
+const say = (line: string) => console.log(line)
+
+try {
+  const { values } = parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean' } } })
+  if (values.help) say(usage)
+  else if (values.once) process.exitCode = await playOnce(say)
+  else await runLive(say)
+} catch (error) {
+  const wrongArgument = error instanceof TypeError && 'code' in error
+  console.error(wrongArgument ? `${error.message}\n${usage}` : error)
+  process.exitCode = 1
+}
