@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const start = fileURLToPath(new URL('../../../infra/local/start.ts', import.meta.url))
+
+test('the fixed scenario loses nothing over a cluster change, and its last line says so', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [start, '--once'])
+  const lines = stdout.trimEnd().split('\n')
+  assert.deepEqual(JSON.parse(lines.at(-1) ?? ''), {
+    produced: 10_000,
+    handled: 10_000,
+    lost: 0,
+    outOfOrder: 0,
+    duplicates: 0,
+    halts: 1,
+    recoveries: 1,
+  })
+  assert.match(stdout, /Cluster changed from \S+ to \S+, consumer require restart/)
+})
+
+test('an unknown option is answered with the usage', async () => {
+  await assert.rejects(
+    promisify(execFile)(process.execPath, [start, '--twice']),
+    (error: { stderr?: string }) =>
+      /Unknown option '--twice'[\s\S]*npm start -- --once/.test(error.stderr ?? ''),
+  )
+})
