@@ -25,7 +25,8 @@ export interface Settings {
   readonly tables: unknown
 }
 
-const keyPattern = /^[A-Za-z][A-Za-z0-9_-]*$/
+/** Small first letter: names inside the template begin with a capital, so `orders` and `Orders` would be one. */
+const keyPattern = /^[a-z][A-Za-z0-9_-]*$/
 const takenKeys = ['poller', 'recovery']
 
 /** Lambda's limit on a function's name, in characters. */
@@ -69,9 +70,6 @@ export async function findTables(folder: string): Promise<Table[]> {
           `${other.file} and ${table.file} both handle the table "${table.pattern}". A change goes to one ` +
             'function: give one of them another table, or join the two files.',
         )
-      }
-      if (other.key.toLowerCase() === table.key.toLowerCase()) {
-        throw invalid(`${other.file} and ${table.file} differ only in upper and lower case. Rename one.`)
       }
     }
     tables.push(table)
@@ -167,14 +165,12 @@ async function readTable(folder: string, name: string): Promise<Table> {
   const file = `functions/tables/${name}`
   if (!keyPattern.test(key)) {
     throw invalid(
-      `${file}: "${key}" cannot be a function's name. A file's name starts with a letter and goes on with ` +
+      `${file}: "${key}" cannot be a function's name. A file's name starts with a small letter and goes on with ` +
         'letters, digits, "-" and "_".',
     )
   }
-  if (takenKeys.includes(key.toLowerCase())) {
-    throw invalid(
-      `${file}: the name "${key}" is taken by functions/${key.toLowerCase()}.ts. Rename the file.`,
-    )
+  if (takenKeys.includes(key)) {
+    throw invalid(`${file}: the name "${key}" is taken by functions/${key}.ts. Rename the file.`)
   }
   const pattern = patternOf(await importModule(folder, name, file))
   if (pattern === undefined) {

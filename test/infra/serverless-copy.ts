@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** How a serverless command ended: exit code, and what it printed to both streams. */
+export interface CommandResult {
+  readonly code: number | null
+  readonly output: string
+}
+
+/** A copy of the service in a folder of its own. */
+export interface ServiceCopy {
+  readonly folder: string
+  /** Runs serverless in the copy. It sees no variables of this process but PATH, and those given. */
+  serverless(parameters: readonly string[], environment: Record<string, string>): Promise<CommandResult>
+  remove(): void
+}
+
+/** serverless writes into the service's folder, so runs side by side in one folder would spoil each other's. */
+export function copyService(): ServiceCopy {
+  const folder = mkdtempSync(join(tmpdir(), 'dts-functions-service-'))
+  for (const part of ['serverless.yml', 'package.json', 'lib', 'functions', 'infra']) {
+    cpSync(join(root, part), join(folder, part), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir')
+  const program = join(root, 'node_modules/serverless/bin/serverless.js')
+  return {
+    folder,
+    async serverless(parameters, environment) {
+      const child = spawn(process.execPath, [program, ...parameters], {
+        cwd: folder,
+        // HOME: no credentials or settings of whoever runs the tests.
+        env: { PATH: process.env.PATH, HOME: folder, ...environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      let output = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
+      const [code] = (await once(child, 'close')) as [number | null]
+      return { code, output }
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { strFromU8, unzipSync } from 'fflate'
+import { pollConfig } from '../../lib/config.ts'
+import { copyService, type ServiceCopy } from './serverless-copy.ts'
+
+interface Resource {
+  readonly Type: string
+  readonly DeletionPolicy?: string
+  readonly Properties: Record<string, unknown>
+}
+type Resources = Record<string, Resource>
+
+const given = {
+  DTS_BROKER_URL: 'dts.example.com:18001',
+  DTS_TOPIC: 'cn_shop',
+  DTS_SID: 'dtssid',
+  DTS_USER: 'reader',
+  DTS_PASSWORD: 'canary-password',
+  DTS_PASSWORD_SECRET: 'shop/dts',
+  DTS_CHECKPOINT: '1700000000',
+  // Refuses every connection: a command that asks AWS for anything fails.
+  AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+}
+const tableKeys = ['customers', 'order_items', 'orders']
+const arn = (rest: string) => `arn:\${AWS::Partition}:${rest}`
+const here = `\${AWS::Region}:\${AWS::AccountId}`
+
+let service: ServiceCopy
+before(() => {
+  service = copyService()
+})
+after(() => service.remove())
+
+describe('serverless package, without network and credentials', () => {
+  let resources: Resources
+  let artifacts: string
+
+  before(async () => {
+    artifacts = join(service.folder, 'packaged')
+    const { code, output } = await service.serverless(['package', '--package', artifacts], given)
+    assert.equal(code, 0, output)
+    resources = readResources(artifacts)
+  })
+
+  test('deploys the poller, recovery and one function for each file in functions/tables', () => {
+    const functions = ofType(resources, 'AWS::Lambda::Function').map(({ Properties }) => ({
+      name: Properties.FunctionName,
+      handler: Properties.Handler,
+    }))
+    assert.deepEqual(
+      functions.sort(byName),
+      [
+        ...tableKeys.map((key) => ({
+          name: `dts-functions-dev-${key}`,
+          handler: `functions/tables/${key}.handler`,
+        })),
+        { name: 'dts-functions-dev-poller', handler: 'functions/poller.handler' },
+        { name: 'dts-functions-dev-recovery', handler: 'functions/recovery.handler' },
+      ].sort(byName),
+    )
+    for (const { Properties } of ofType(resources, 'AWS::Lambda::Function')) {
+      assert.equal(Properties.Runtime, 'nodejs24.x')
+      assert.deepEqual(Properties.Architectures, ['arm64'])
+    }
+  })
+
+  test('starts the poller every minute, one run at a time, and never a failed start again', () => {
+    const [schedule, ...others] = ofType(resources, 'AWS::Scheduler::Schedule')
+    assert.equal(others.length, 0)
+    assert.equal(schedule?.Properties.ScheduleExpression, 'rate(1 minute)')
+    assert.equal(schedule?.Properties.State, 'ENABLED')
+    const target = schedule?.Properties.Target as { Arn: unknown; RoleArn: unknown }
+    assert.deepEqual(target.Arn, { 'Fn::GetAtt': ['PollerLambdaFunction', 'Arn'] })
+    assert.deepEqual(target.RoleArn, { 'Fn::GetAtt': ['PollerScheduleExecution', 'Arn'] })
+    assert.equal(resources.PollerLambdaFunction?.Properties.ReservedConcurrentExecutions, 1)
+    assert.equal(resources.PollerLambdaEvConf?.Properties.MaximumRetryAttempts, 0)
+  })
+
+  test('gives the poller an environment that it accepts, with a route to every table function', () => {
+    const config = pollConfig(environmentOf(resources, 'PollerLambdaFunction'))
+    assert.deepEqual(config.routes, {
+      'shop.customers': 'dts-functions-dev-customers',
+      'shop.order_items': 'dts-functions-dev-order_items',
+      'shop.orders': 'dts-functions-dev-orders',
+    })
+    assert.equal(config.handlerTimeoutMs, Number(resources.OrdersLambdaFunction?.Properties.Timeout) * 1000)
+    assert.equal(config.checkpointTable, resources.CheckpointTable?.Properties.TableName)
+    assert.deepEqual(config.password, { secretId: 'shop/dts' })
+  })
+
+  test('gives table functions no variable of the stream', () => {
+    for (const id of [
+      'CustomersLambdaFunction',
+      'OrderUnderscoreitemsLambdaFunction',
+      'OrdersLambdaFunction',
+    ]) {
+      assert.ok(resources[id])
+      assert.deepEqual(environmentOf(resources, id), {})
+    }
+  })
+
+  test('keeps the checkpoint: a string key, paid by request, with point-in-time recovery', () => {
+    const table = resources.CheckpointTable?.Properties
+    assert.deepEqual(table?.KeySchema, [{ AttributeName: 'pk', KeyType: 'HASH' }])
+    assert.deepEqual(table?.AttributeDefinitions, [{ AttributeName: 'pk', AttributeType: 'S' }])
+    assert.equal(table?.BillingMode, 'PAY_PER_REQUEST')
+    assert.deepEqual(table?.PointInTimeRecoverySpecification, { PointInTimeRecoveryEnabled: true })
+  })
+
+  const checkpoint = {
+    actions: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    resources: [arn(`dynamodb:${here}:table/dts-functions-dev-checkpoint`)],
+  }
+  const secret = {
+    actions: ['secretsmanager:GetSecretValue'],
+    resources: [arn(`secretsmanager:${here}:secret:shop/dts-??????`)],
+  }
+  const routed = tableKeys.map((key) => arn(`lambda:${here}:function:dts-functions-dev-${key}`))
+  const expectedRoles = [
+    ['poller', 'PollerRole', [checkpoint, { actions: ['lambda:InvokeFunction'], resources: routed }, secret]],
+    ['recovery', 'RecoveryRole', [checkpoint, secret]],
+    ['customers', 'CustomersRole', []],
+    ['order_items', 'OrderUnderscoreitemsRole', []],
+    ['orders', 'OrdersRole', []],
+  ] as const
+  for (const [key, roleId, beyondLogs] of expectedRoles) {
+    test(`lets ${key} write its own log and do ${beyondLogs.length === 0 ? 'nothing else' : 'its work only'}`, () => {
+      const lambda = ofType(resources, 'AWS::Lambda::Function').find(
+        ({ Properties }) => Properties.FunctionName === `dts-functions-dev-${key}`,
+      )
+      assert.deepEqual(lambda?.Properties.Role, { 'Fn::Sub': `\${${roleId}.Arn}` })
+      assert.deepEqual(statementsOf(resources, roleId), [
+        {
+          actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+          resources: [arn(`logs:${here}:log-group:/aws/lambda/dts-functions-dev-${key}:*`)],
+        },
+        ...beyondLogs,
+      ])
+    })
+  }
+
+  test('lets the schedule start the poller and nothing else, and has no other role', () => {
+    assert.deepEqual(statementsOf(resources, 'PollerScheduleExecution'), [
+      {
+        actions: ['lambda:InvokeFunction'],
+        resources: [arn(`lambda:${here}:function:dts-functions-dev-poller`)],
+      },
+    ])
+    assert.equal(ofType(resources, 'AWS::IAM::Role').length, expectedRoles.length + 1)
+  })
+
+  test('leaves the password out of everything that is uploaded', () => {
+    const files = readdirSync(artifacts)
+    assert.ok(files.length > tableKeys.length)
+    for (const file of files) {
+      const text = file.endsWith('.zip')
+        ? Object.values(unzip(artifacts, file)).join('\n')
+        : readFileSync(join(artifacts, file), 'utf8')
+      assert.ok(!text.includes(given.DTS_PASSWORD), file)
+    }
+  })
+
+  test('bundles kafkajs into the poller and not into table functions, and the AWS SDK into none', () => {
+    for (const key of ['poller', 'recovery', ...tableKeys]) {
+      const code = Object.values(unzip(artifacts, `${key}.zip`)).join('\n')
+      // esbuild puts the path of each bundled file above its code.
+      assert.equal(code.includes('node_modules/kafkajs/'), !tableKeys.includes(key), key)
+      assert.ok(code.includes('node_modules/zod/'), key)
+      assert.ok(!code.includes('node_modules/@aws-sdk/'), key)
+    }
+  })
+
+  test('packs one module for each function, where its handler setting points', () => {
+    assert.deepEqual(Object.keys(unzip(artifacts, 'orders.zip')), ['functions/tables/orders.mjs'])
+    assert.deepEqual(Object.keys(unzip(artifacts, 'poller.zip')), ['functions/poller.mjs'])
+  })
+})
+
+test('a checkpoint table outside the dev stage survives remove and deletion by hand', async () => {
+  const artifacts = join(service.folder, 'packaged-prod')
+  const parameters = ['package', '--stage', 'prod', '--package', artifacts]
+  const { code, output } = await service.serverless(parameters, given)
+  assert.equal(code, 0, output)
+  const table = readResources(artifacts).CheckpointTable
+  assert.equal(table?.DeletionPolicy, 'Retain')
+  assert.equal(table?.Properties.DeletionProtectionEnabled, true)
+  assert.equal(table?.Properties.TableName, 'dts-functions-prod-checkpoint')
+})
+
+test('a stream without a password gives no function a secret to read', async () => {
+  const artifacts = join(service.folder, 'packaged-open')
+  const { code, output } = await service.serverless(['package', '--package', artifacts], {
+    AWS_ENDPOINT_URL: given.AWS_ENDPOINT_URL,
+  })
+  assert.equal(code, 0, output)
+  const template = JSON.stringify(readResources(artifacts))
+  assert.ok(template.includes('dynamodb:GetItem'))
+  assert.ok(!template.includes('secretsmanager'))
+})
+
+test('deploy refuses, before it asks AWS for anything, what the poller would refuse', async () => {
+  const { code, output } = await service.serverless(['deploy'], {
+    ...given,
+    DTS_BROKER_URL: 'no-port',
+    DTS_TOPIC: '',
+    AWS_ACCESS_KEY_ID: 'none',
+    AWS_SECRET_ACCESS_KEY: 'none',
+  })
+  assert.equal(code, 1)
+  assert.match(output, /CONFIG_INVALID/)
+  assert.match(output, /DTS_BROKER_URL must be host:port/)
+  assert.match(output, /DTS_TOPIC is missing/)
+})
+
+function readResources(artifacts: string): Resources {
+  const text = readFileSync(join(artifacts, 'cloudformation-template-update-stack.json'), 'utf8')
+  return (JSON.parse(text) as { Resources: Resources }).Resources
+}
+
+function ofType(resources: Resources, type: string): Resource[] {
+  return Object.values(resources).filter(({ Type }) => Type === type)
+}
+
+function byName(a: { name: unknown }, b: { name: unknown }): number {
+  return String(a.name).localeCompare(String(b.name))
+}
+
+function environmentOf(resources: Resources, id: string): Record<string, string> {
+  const environment = resources[id]?.Properties.Environment as
+    | { Variables?: Record<string, string> }
+    | undefined
+  return environment?.Variables ?? {}
+}
+
+interface Statement {
+  readonly Action: string[]
+  readonly Resource: unknown
+}
+
+function statementsOf(resources: Resources, id: string): { actions: string[]; resources: unknown[] }[] {
+  const policies = resources[id]?.Properties.Policies as { PolicyDocument: { Statement: Statement[] } }[]
+  return policies
+    .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
+    .map(({ Action, Resource }) => ({
+      actions: Action,
+      resources: [Resource].flat().map((one) => (one as { 'Fn::Sub'?: string })['Fn::Sub'] ?? one),
+    }))
+}
+
+function unzip(artifacts: string, file: string): Record<string, string> {
+  const entries = Object.entries(unzipSync(readFileSync(join(artifacts, file))))
+  return Object.fromEntries(entries.map(([name, bytes]) => [name, strFromU8(bytes)]))
+}
