@@ -1,0 +1,94 @@
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { writeUnsupportedVersion } from './apis/apiVersions.ts'
+import { apis, nameOf } from './apis/index.ts'
+import { authenticate } from './apis/sasl.ts'
+import type { Broker, Session } from './broker.ts'
+import { RequestReader, ResponseWriter, readFrames, toFrame } from './wire.ts'
+
+/** What a client may ask before it has shown who it is. */
+const openApis: ReadonlySet<string> = new Set(['ApiVersions', 'SaslHandshake', 'SaslAuthenticate'])
+
+/** One client's connection: its requests are answered one after the other, in their order. */
+export class Connection {
+  readonly #socket: Socket
+  readonly #broker: Broker
+  readonly #gone = new AbortController()
+  readonly #session: Session = { state: 'new', closed: this.#gone.signal }
+
+  constructor(socket: Socket, broker: Broker) {
+    this.#socket = socket
+    this.#broker = broker
+    socket.setNoDelay(true)
+    // An error also ends the read loop below, which is where it is dealt with.
+    socket.on('error', () => {})
+    socket.on('close', () => this.#gone.abort())
+  }
+
+  /** Cuts the connection with a reset, as when the node dies. */
+  drop(): void {
+    this.#gone.abort()
+    this.#socket.resetAndDestroy()
+  }
+
+  /** Resolves when the connection is over, for whatever reason. */
+  async serve(): Promise<void> {
+    try {
+      for await (const frame of readFrames(this.#socket)) {
+        const answer = await this.#answer(frame)
+        if (answer) await this.#send(answer)
+        if (this.#session.state === 'refused') break
+      }
+    } catch (error) {
+      if (error instanceof RangeError) this.#broker.counters.badFrames += 1
+      // A code marks what Node reports about the socket; anything else is a mistake in the emulator.
+      else if (!(error instanceof Error && 'code' in error)) throw error
+    } finally {
+      this.#socket.destroy()
+    }
+  }
+
+  /**
+   * Request => api_key:int16 api_version:int16 correlation_id:int32 client_id:nullable_string body
+   * Response => correlation_id:int32 body
+   *
+   * The newer request header of ApiVersions 3 only appends to these fields. A request that a broker closes the
+   * connection for (an unknown API or version, or one that needs authentication first) throws a RangeError.
+   */
+  async #answer(frame: Buffer): Promise<Buffer | undefined> {
+    const broker = this.#broker
+    if (this.#session.state === 'raw-token') {
+      return authenticate(frame, broker, this.#session) ? Buffer.alloc(0) : undefined
+    }
+    const body = new RequestReader(frame)
+    const key = body.readInt16()
+    const version = body.readInt16()
+    const answer = new ResponseWriter().writeInt32(body.readInt32())
+    const clientId = body.readString()
+
+    const name = nameOf(key)
+    const range = broker.advertisedVersions.find((advertised) => advertised.key === key)
+    if (!name || !range) throw new RangeError(`API ${key} is not served`)
+    broker.requests[name] += 1
+    if (version < range.min || version > range.max) {
+      if (name !== 'ApiVersions') throw new RangeError(`${name} version ${version} is not served`)
+      writeUnsupportedVersion(answer, broker)
+      return answer.buffer
+    }
+    if (this.#session.state !== 'authenticated' && !openApis.has(name)) {
+      throw new RangeError(`${name} before authentication`)
+    }
+    const outcome = await apis[name].handle({ version, clientId, body }, answer, broker, this.#session)
+    return outcome === 'no-answer' ? undefined : answer.buffer
+  }
+
+  async #send(answer: Buffer): Promise<void> {
+    const { answerDelayMs, counters } = this.#broker
+    if (answerDelayMs > 0) {
+      await sleep(answerDelayMs, undefined, { signal: this.#session.closed })
+      counters.answersDelayed += 1
+    }
+    // Waiting for the write holds a client back that asks faster than it reads.
+    await new Promise<void>((resolve) => this.#socket.write(toFrame(answer), () => resolve()))
+  }
+}

@@ -1,0 +1,265 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import type { DataRange } from '../../../lib/kafka/types.ts'
+import { type ApiName, advertise } from './apis/index.ts'
+import { type Compression, type EncodedBatch, type Entry, encodeBatch } from './batch.ts'
+import type { Address, Broker, Counters } from './broker.ts'
+import { Connection } from './connection.ts'
+import { type Commit, Groups } from './groups.ts'
+import { Log, type LogEntry } from './log.ts'
+import {
+  type DStoreOptions,
+  type DStoreRecord,
+  type NewRecord,
+  newClusterId,
+  newCounters,
+  newRequestCounts,
+} from './options.ts'
+
+export type { ApiName, VersionCeilings } from './apis/index.ts'
+export { kafka011Ceilings } from './apis/index.ts'
+export type { Address, Counters } from './broker.ts'
+export type { Commit } from './groups.ts'
+export type { DStoreOptions, DStoreRecord, NewRecord } from './options.ts'
+
+const recordsPerBatch = 500
+
+/**
+ * A DStore for development and tests: one node that speaks the Kafka protocol over TCP and behaves as DTS does.
+ * Record values are opaque to it.
+ */
+export class DStore {
+  readonly topic: string
+  readonly user: string
+  readonly password: string
+  readonly sid: string | null
+  readonly #options: DStoreOptions
+  readonly #broker: { -readonly [K in keyof Broker]: Broker[K] }
+  readonly #connections = new Set<Connection>()
+  #servers: Server[] = []
+  #lastChange: Promise<unknown> = Promise.resolve()
+
+  constructor(options: DStoreOptions = {}) {
+    const { timeUnit = 'seconds' } = options
+    this.#options = options
+    this.topic = options.topic ?? 'cn_hangzhou_rm_emulated_shop_version2'
+    this.user = options.user ?? 'dts_user'
+    this.password = options.password ?? 'dts_password'
+    this.sid = options.sid === undefined ? 'dtsemulated0sid' : options.sid
+    this.#broker = {
+      topic: this.topic,
+      user: this.user,
+      password: this.password,
+      sid: this.sid,
+      partitions: options.partitions ?? 1,
+      timeUnit,
+      timeBeforeRange: options.timeBeforeRange ?? (timeUnit === 'seconds' ? 'nothing' : 'earliest'),
+      truncateBatches: options.truncateBatches ?? true,
+      advertisedVersions: advertise(options.versionCeilings ?? {}),
+      log: new Log(options.firstOffset ?? 0n),
+      groups: new Groups(),
+      clusterId: options.clusterId ?? newClusterId(),
+      advertised: { host: '', port: 0 },
+      credentialsRefused: false,
+      answerDelayMs: 0,
+      counters: newCounters(),
+      requests: newRequestCounts(),
+      appendBatches: (batches) => this.#inOrder(async () => this.#push(batches)),
+    }
+  }
+
+  /** Listens; resolves to the bootstrap address. */
+  async start(): Promise<Address> {
+    const { host = '127.0.0.1', port = 0, proxy = false } = this.#options
+    const bootstrap = await this.#listen(host, port, proxy ? 'proxy' : 'node')
+    this.#broker.advertised = proxy ? await this.#listen(host, 0, 'node') : bootstrap
+    return bootstrap
+  }
+
+  /** Closes the listeners and every connection. What the log holds stays readable here. */
+  async stop(): Promise<void> {
+    const closed = this.#servers.map((server) => {
+      server.close()
+      return once(server, 'close')
+    })
+    for (const connection of this.#connections) connection.drop()
+    await Promise.all(closed)
+    this.#servers = []
+  }
+
+  /**
+   * Appends in batches of at most 500 records. Calls take effect in their order, also when not awaited.
+   * Resolves to the first record's offset; for no records, to the end of the log.
+   */
+  append(
+    records: readonly NewRecord[],
+    options: { readonly compression?: Compression } = {},
+  ): Promise<bigint> {
+    const entries = records.map(({ value, timestamp, key = null }) => ({
+      value,
+      key,
+      timestampMs: Math.round(timestamp * 1000),
+    }))
+    return this.#inOrder(async () => this.#push(await encodeAll(entries, options.compression ?? 'none')))
+  }
+
+  /**
+   * Appends `count` records whose values (null, one byte, two bytes in turn) only move the offset, at the last
+   * record's time. Resolves to the first one's offset.
+   */
+  filler(count: number): Promise<bigint> {
+    const values = [null, Buffer.alloc(1), Buffer.alloc(2)]
+    return this.#inOrder(async () => {
+      const timestampMs = this.#broker.log.last?.timestampMs ?? Date.now()
+      const entries = Array.from({ length: count }, (_, i) => ({
+        key: null,
+        value: values[i % values.length] ?? null,
+        timestampMs,
+      }))
+      return this.#push(await encodeAll(entries, 'none'))
+    })
+  }
+
+  /**
+   * Fails over to a new cluster, as DTS does behind the same address: another cluster id, the same records under
+   * other offsets, no committed offsets, no group members. Open connections are cut.
+   */
+  switchCluster(change: {
+    readonly clusterId?: string
+    /** Seconds. Older records are not in the new cluster. */
+    readonly fromTimestamp?: number
+    /** Of the first record kept. Default: far behind the old end, so that no old offset is in range. */
+    readonly firstOffset?: bigint
+    readonly keep?: (record: DStoreRecord) => boolean
+  }): Promise<void> {
+    const { clusterId = newClusterId(), fromTimestamp = Number.NEGATIVE_INFINITY, keep = () => true } = change
+    return this.#inOrder(async () => {
+      const old = this.#broker.log
+      const log = new Log(change.firstOffset ?? old.end + 1000n)
+      for (const { batch, entries } of old.groups()) {
+        const kept = entries.filter((e) => e.timestampMs >= fromTimestamp * 1000 && keep(toRecord(e)))
+        if (kept.length === batch.entries.length) log.append(batch)
+        else if (kept.length > 0) log.append(await encodeBatch(kept, batch.compression))
+      }
+      this.#broker.log = log
+      this.#broker.groups = new Groups()
+      this.#broker.clusterId = clusterId
+      this.#broker.counters.clusterSwitches += 1
+      this.dropConnections()
+    })
+  }
+
+  /** Takes the oldest records away: those before an offset, or before the first one at `beforeTimestamp` (seconds). */
+  trim(limit: { readonly beforeOffset: bigint } | { readonly beforeTimestamp: number }): void {
+    const { log } = this.#broker
+    if ('beforeOffset' in limit) log.trim(limit.beforeOffset)
+    else log.trim(log.firstAt(limit.beforeTimestamp * 1000)?.offset ?? log.end)
+  }
+
+  /** Cuts every open connection with a reset; new ones are accepted. */
+  dropConnections(): void {
+    this.#broker.counters.connectionsDropped += this.#connections.size
+    for (const connection of this.#connections) connection.drop()
+  }
+
+  /** Holds every answer back for `ms` milliseconds; 0 ends that. */
+  delay(ms: number): void {
+    this.#broker.answerDelayMs = ms
+  }
+
+  /** Refuses every login from now on, or no longer. Open connections stay. */
+  refuseCredentials(refuse: boolean): void {
+    this.#broker.credentialsRefused = refuse
+  }
+
+  /** Names another address as the node in Metadata and FindCoordinator: such as one that nobody listens on. */
+  advertise(address: Address): void {
+    this.#broker.advertised = address
+  }
+
+  /** Changes the cluster id alone; the log, the offsets and the connections stay. */
+  setClusterId(clusterId: string): void {
+    this.#broker.clusterId = clusterId
+  }
+
+  get clusterId(): string {
+    return this.#broker.clusterId
+  }
+
+  /** The user name that a client logs in with: `<user>-<sid>`. */
+  get userName(): string {
+    return this.sid === null ? this.user : `${this.user}-${this.sid}`
+  }
+
+  /** The address that Metadata names. */
+  get advertised(): Address {
+    return this.#broker.advertised
+  }
+
+  get range(): DataRange {
+    const { start, end } = this.#broker.log
+    return { earliest: start, end }
+  }
+
+  /** A copy of what can be read now, in offset order. */
+  get records(): DStoreRecord[] {
+    return Array.from(this.#broker.log.entries(), toRecord)
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** How many requests came in, by the API's name in the protocol. */
+  get requests(): Readonly<Record<ApiName, number>> {
+    return this.#broker.requests
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.#broker.counters
+  }
+
+  committed(group: string): Commit | undefined {
+    return this.#broker.groups.committed(group)
+  }
+
+  /** Runs changes to the log one after the other: encoding is asynchronous, and must not reorder them. */
+  #inOrder<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(change)
+    this.#lastChange = result.catch(() => {})
+    return result
+  }
+
+  #push(batches: readonly EncodedBatch[]): bigint {
+    const firstOffset = this.#broker.log.end
+    for (const batch of batches) this.#broker.log.append(batch)
+    return firstOffset
+  }
+
+  async #listen(host: string, port: number, side: 'proxy' | 'node'): Promise<Address> {
+    const server = createServer(async (socket) => {
+      const connection = new Connection(socket, this.#broker)
+      this.#broker.counters.connectionsAccepted[side] += 1
+      this.#connections.add(connection)
+      await connection.serve().finally(() => this.#connections.delete(connection))
+    })
+    server.listen(port, host)
+    await once(server, 'listening')
+    this.#servers.push(server)
+    const address = server.address()
+    return { host, port: typeof address === 'object' && address ? address.port : port }
+  }
+}
+
+async function encodeAll(entries: readonly Entry[], compression: Compression): Promise<EncodedBatch[]> {
+  const batches = []
+  for (let at = 0; at < entries.length; at += recordsPerBatch) {
+    batches.push(await encodeBatch(entries.slice(at, at + recordsPerBatch), compression))
+  }
+  return batches
+}
+
+function toRecord({ offset, timestampMs, key, value }: LogEntry): DStoreRecord {
+  return { offset, timestamp: timestampMs / 1000, key, value }
+}

@@ -1,0 +1,166 @@
+import type { EncodedBatch, Entry } from './batch.ts'
+import { withBaseOffset } from './batch.ts'
+
+interface StoredBatch extends EncodedBatch {
+  readonly baseOffset: bigint
+  /** The offset behind the batch's last record. */
+  readonly endOffset: bigint
+  readonly maxTimestampMs: number
+}
+
+export interface LogEntry extends Entry {
+  readonly offset: bigint
+}
+
+export interface Slice {
+  /** Batches as they go on the wire, from the one that holds the offset asked for. */
+  readonly bytes: Buffer
+  /** True when the last batch in `bytes` is cut off. */
+  readonly truncated: boolean
+}
+
+/** One partition's log: encoded batches in offset order, without gaps. */
+export class Log {
+  #batches: StoredBatch[] = []
+  #start: bigint
+  #end: bigint
+  readonly #waiting = new Set<() => void>()
+
+  constructor(firstOffset: bigint) {
+    this.#start = firstOffset
+    this.#end = firstOffset
+  }
+
+  /** The first readable offset. It can lie inside a batch, as after DeleteRecords on a broker. */
+  get start(): bigint {
+    return this.#start
+  }
+
+  /** The offset of the next record: the high watermark. */
+  get end(): bigint {
+    return this.#end
+  }
+
+  /** Gives the batch the next offsets; returns its first one. */
+  append({ bytes, entries, compression }: EncodedBatch): bigint {
+    const baseOffset = this.#end
+    this.#end += BigInt(entries.length)
+    this.#batches.push({
+      bytes: withBaseOffset(bytes, baseOffset),
+      entries,
+      compression,
+      baseOffset,
+      endOffset: this.#end,
+      maxTimestampMs: entries.reduce((max, entry) => Math.max(max, entry.timestampMs), -1),
+    })
+    for (const wake of this.#waiting) wake()
+    return baseOffset
+  }
+
+  /** Makes `offset` the first readable one; never moves backwards, nor behind the end. */
+  trim(offset: bigint): void {
+    if (offset <= this.#start) return
+    this.#start = offset < this.#end ? offset : this.#end
+    this.#batches = this.#batches.filter((batch) => batch.endOffset > this.#start)
+  }
+
+  contains(offset: bigint): boolean {
+    return offset >= this.#start && offset <= this.#end
+  }
+
+  /** The batches, each with those of its entries that can be read. */
+  *groups(): Generator<{ batch: EncodedBatch; entries: LogEntry[] }> {
+    for (const batch of this.#batches) {
+      const entries = batch.entries
+        .map((entry, index) => ({ ...entry, offset: batch.baseOffset + BigInt(index) }))
+        .filter(({ offset }) => offset >= this.#start)
+      yield { batch, entries }
+    }
+  }
+
+  *entries(): Generator<LogEntry> {
+    for (const { entries } of this.groups()) yield* entries
+  }
+
+  get first(): LogEntry | undefined {
+    return this.entries().next().value ?? undefined
+  }
+
+  get last(): LogEntry | undefined {
+    const batch = this.#batches.at(-1)
+    const entry = batch?.entries.at(-1)
+    return batch && entry && { ...entry, offset: batch.endOffset - 1n }
+  }
+
+  /** The first entry in offset order that is not older than `timestampMs`. */
+  firstAt(timestampMs: number): LogEntry | undefined {
+    for (const batch of this.#batches) {
+      if (batch.maxTimestampMs < timestampMs) continue
+      for (const [index, entry] of batch.entries.entries()) {
+        const offset = batch.baseOffset + BigInt(index)
+        if (entry.timestampMs >= timestampMs && offset >= this.#start) return { ...entry, offset }
+      }
+    }
+    return undefined
+  }
+
+  /** Whether at least `count` bytes can be read from `offset`. */
+  hasBytes(offset: bigint, count: number): boolean {
+    let bytes = 0
+    for (let i = this.#indexOf(offset); bytes < count; i++) {
+      const batch = this.#batches[i]
+      if (!batch) return false
+      bytes += batch.bytes.length
+    }
+    return true
+  }
+
+  /**
+   * Reads at most `maxBytes` from `offset`, but always the first batch in whole: a client could not get past a
+   * larger one otherwise. With `truncate`, the last batch is cut where `maxBytes` falls, as a broker does, which
+   * sends a range of its file; without it, only whole batches are sent.
+   */
+  read(offset: bigint, maxBytes: number, truncate: boolean): Slice {
+    const parts: Buffer[] = []
+    let left = maxBytes
+    for (let i = this.#indexOf(offset); ; i++) {
+      const batch = this.#batches[i]
+      if (!batch) break
+      if (parts.length > 0 && batch.bytes.length > left) {
+        if (!truncate || left <= 0) break
+        parts.push(batch.bytes.subarray(0, left))
+        return { bytes: Buffer.concat(parts), truncated: true }
+      }
+      parts.push(batch.bytes)
+      left -= batch.bytes.length
+    }
+    return { bytes: Buffer.concat(parts), truncated: false }
+  }
+
+  /** Resolves at the next append, after `ms`, or when `signal` aborts, whichever comes first. */
+  async changed(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, ms)
+    this.#waiting.add(resolve)
+    const onAbort = () => resolve()
+    signal.addEventListener('abort', onAbort)
+    await promise
+    clearTimeout(timer)
+    this.#waiting.delete(resolve)
+    signal.removeEventListener('abort', onAbort)
+  }
+
+  /** The index of the batch that holds `offset`; behind the last one when none does. */
+  #indexOf(offset: bigint): number {
+    let low = 0
+    let high = this.#batches.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      const batch = this.#batches[middle]
+      if (batch && batch.endOffset <= offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
