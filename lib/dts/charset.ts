@@ -3,49 +3,75 @@ import iconv from 'iconv-lite'
 /** Turns the bytes of a Character value into text by one character set; `binary` keeps them as they are. */
 export type ReadText = (bytes: Buffer, start: number, end: number) => string | Buffer
 
-/**
- * MySQL's character sets, by the name that iconv-lite gives the same mapping. Those that it lacks, or maps
- * otherwise than MySQL, have a reader of their own below.
- */
-const iconvNames: Readonly<Record<string, string>> = {
-  armscii8: 'armscii8',
-  big5: 'big5',
-  cp1250: 'cp1250',
-  cp1251: 'cp1251',
-  cp1256: 'cp1256',
-  cp1257: 'cp1257',
-  cp850: 'cp850',
-  cp852: 'cp852',
-  cp866: 'cp866',
-  cp932: 'cp932',
-  eucjpms: 'eucjp',
-  euckr: 'euckr',
-  gb18030: 'gb18030',
-  gb2312: 'gb2312',
-  gbk: 'gbk',
-  geostd8: 'georgianacademy',
-  greek: 'iso88597',
-  hebrew: 'iso88598',
-  hp8: 'hproman8',
-  koi8r: 'koi8r',
-  koi8u: 'koi8u',
-  latin2: 'iso88592',
-  latin5: 'iso88599',
-  latin7: 'iso885913',
-  macce: 'maccenteuro',
-  macroman: 'macroman',
-  sjis: 'shiftjis',
-  tis620: 'tis620',
-  ujis: 'eucjp',
-}
+/** Characters by the byte at which a run of them starts, where MySQL's map is not that of iconv-lite. */
+type Runs = { readonly [firstByte: number]: string }
 
-/** Where the first 128 codes are not ASCII, so that the quick way for ASCII text is closed. */
-const wideNames: Readonly<Record<string, string>> = {
-  ucs2: 'utf16be',
-  utf16: 'utf16be',
-  utf16le: 'utf16le',
-  utf32: 'utf32be',
-}
+/** MySQL's character sets of one byte a character: iconv-lite's name for the map, and where MySQL differs. */
+const singleByte = new Map<string, readonly [base: string, runs: Runs]>([
+  ['armscii8', ['armscii8', { 161: '❁§', 173: '՟', 254: '’\u0027' }]],
+  ['ascii', ['ascii', {}]],
+  ['cp1250', ['cp1250', {}]],
+  ['cp1251', ['cp1251', {}]],
+  ['cp1256', ['cp1256', {}]],
+  ['cp1257', ['cp1257', {}]],
+  ['cp850', ['cp850', {}]],
+  ['cp852', ['cp852', {}]],
+  ['cp866', ['cp866', {}]],
+  ['dec8', ['iso88591', { 168: '¤', 215: 'Œ', 221: 'Ÿ', 247: 'œ', 253: 'ÿ' }]],
+  ['geostd8', ['georgianps', { 253: '№' }]],
+  ['greek', ['iso88597', { 161: 'ʽʼ' }]],
+  ['hebrew', ['iso88598', { 175: '‾' }]],
+  ['hp8', ['hproman8', {}]],
+  ['keybcs2', ['cp437', { 128: 'ČüéďäĎŤčěĚĹÍľĺÄÁÉžŽôöÓůÚýÖÜŠĽÝŘťáíóúňŇŮÔšřŕŔ' }]],
+  ['koi8r', ['koi8r', {}]],
+  ['koi8u', ['koi8u', { 149: '•' }]],
+  // What everybody calls latin1 is Windows code page 1252; the five codes that it leaves open stay what they are.
+  ['latin1', ['cp1252', { 129: '\x81', 141: '\x8d', 143: '\x8f\x90', 157: '\x9d' }]],
+  ['latin2', ['iso88592', {}]],
+  ['latin5', ['iso88599', {}]],
+  ['latin7', ['iso885913', {}]],
+  ['macce', ['maccenteuro', {}]],
+  ['macroman', ['macroman', { 189: '\u03a9', 219: '€', 240: '\uf8ff' }]],
+  ['swe7', ['ascii', { 64: 'É', 91: 'ÄÖÅÜ', 96: 'é', 123: 'äöåü' }]],
+  ['tis620', ['tis620', {}]],
+])
+
+/** MySQL's character sets of several bytes a character in which ASCII text is itself. */
+const multiByte = new Map([
+  ['big5', 'big5'],
+  ['cp932', 'cp932'],
+  ['eucjpms', 'eucjp'],
+  ['euckr', 'euckr'],
+  ['gb18030', 'gb18030'],
+  ['gb2312', 'gb2312'],
+  ['gbk', 'gbk'],
+])
+
+/** And those in which every character takes at least two bytes, the higher one first unless the name says so. */
+const wide = new Map([
+  ['ucs2', 'utf16be'],
+  ['utf16', 'utf16be'],
+  ['utf16le', 'utf16le'],
+  ['utf32', 'utf32be'],
+])
+
+/** The Japanese sets of the standard, for which iconv-lite has only Microsoft's variant of a few symbols. */
+const japanese = new Map([
+  ['sjis', 'shiftjis'],
+  ['ujis', 'eucjp'],
+])
+const standardSymbols = new Map(
+  Object.entries({ '＼': '\\', '～': '〜', '∥': '‖', '－': '−', '￠': '¢', '￡': '£', '￢': '¬' }),
+)
+
+/** Names by which sources other than MySQL call a set of iconv-lite's, once `-` and `_` are taken out. */
+const otherNames =
+  /^(iso8859\d{1,2}|windows\d{3,4}|win\d{3,4}|cp\d{3,4}|ibm\d{3,4}|koi8[rtu]|gb\w+|big5\w*|euc\w\w|shiftjis|utf(16|32)[bl]e)$/
+const aliases = new Map([
+  ['usascii', 'ascii'],
+  ['al32utf8', 'utf8'],
+  ['zhs16gbk', 'gbk'],
+])
 
 const readUtf8: ReadText = (bytes, start, end) => bytes.toString('utf8', start, end)
 const readBytes: ReadText = (bytes, start, end) => Buffer.from(bytes.subarray(start, end))
@@ -54,46 +80,75 @@ const readers = new Map<string, ReadText>([
   ['utf8', readUtf8],
   ['utf8mb3', readUtf8],
   ['utf8mb4', readUtf8],
-  ['ascii', quickAscii((bytes, start, end) => bytes.toString('utf8', start, end))],
-  ['latin1', quickAscii(readCp1252)],
   ['binary', readBytes],
+  // A source that names no character set sends bytes.
+  ['', readBytes],
 ])
+/** More spellings than this of the names above are nobody's data; they are worked out each time. */
+const maxReaders = 256
 
-/** @returns how to read text of this character set (MySQL's names, in any case), null when it is not known */
+/**
+ * @param charset MySQL's name of a character set, or a common one, in any case
+ * @returns null when it is not known
+ */
 export function textReader(charset: string): ReadText | null {
   const known = readers.get(charset)
   if (known !== undefined) return known
-  const name = charset.toLowerCase()
-  const reader = readers.get(name) ?? iconvReader(name)
+  const reader = makeReader(charset.toLowerCase().replace(/[-_]/g, ''))
+  if (reader !== null && readers.size < maxReaders) readers.set(charset, reader)
   return reader
 }
 
-function iconvReader(name: string): ReadText | null {
-  const wide = wideNames[name]
-  if (wide !== undefined) return through(wide)
-  const narrow = iconvNames[name]
-  return narrow === undefined ? null : quickAscii(through(narrow))
+function makeReader(written: string): ReadText | null {
+  const name = aliases.get(written) ?? written
+  const known = readers.get(name)
+  if (known !== undefined) return known
+  const single = singleByte.get(name)
+  if (single !== undefined) return byTable(...single)
+  const multi = multiByte.get(name)
+  if (multi !== undefined) return quickAscii(byIconv(multi))
+  const wideName = wide.get(name)
+  if (wideName !== undefined) return byIconv(wideName)
+  const standard = japanese.get(name)
+  if (standard !== undefined) return quickAscii(withStandardSymbols(byIconv(standard)))
+  return otherNames.test(name) && iconv.encodingExists(name) ? byIconv(name) : null
 }
 
-function through(encoding: string): ReadText {
+type ReadString = (bytes: Buffer, start: number, end: number) => string
+
+function byIconv(encoding: string): ReadString {
+  // A byte order mark inside a column is a character of its text.
   return (bytes, start, end) => iconv.decode(bytes.subarray(start, end), encoding, { stripBOM: false })
 }
 
+function byTable(base: string, runs: Runs): ReadString {
+  const table = Array.from({ length: 256 }, (_, byte) =>
+    iconv.decode(Buffer.from([byte]), base, { stripBOM: false }),
+  )
+  for (const [first, run] of Object.entries(runs)) {
+    let byte = Number(first)
+    for (const char of run) table[byte++] = char
+  }
+  const read: ReadString = (bytes, start, end) => {
+    let text = ''
+    for (let at = start; at < end; at++) text += table[bytes[at] as number]
+    return text
+  }
+  const ascii = table.slice(0, 128).every((char, byte) => char.charCodeAt(0) === byte)
+  return ascii ? quickAscii(read) : read
+}
+
+function withStandardSymbols(read: ReadString): ReadString {
+  return (bytes, start, end) =>
+    read(bytes, start, end).replace(/[＼～∥－￠￡￢]/g, (char) => standardSymbols.get(char) ?? char)
+}
+
 /** Most text is ASCII in fact, whatever its character set says; only what is not takes the way through a table. */
-function quickAscii(other: ReadText): ReadText {
+function quickAscii(other: ReadString): ReadString {
   return (bytes, start, end) => {
     for (let at = start; at < end; at++) {
       if ((bytes[at] as number) >= 0x80) return other(bytes, start, end)
     }
     return bytes.toString('latin1', start, end)
   }
-}
-
-/** MySQL's latin1: Windows code page 1252, with the five codes that it leaves open kept as control characters. */
-const cp1252Upper = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
-
-function readCp1252(bytes: Buffer, start: number, end: number): string {
-  return bytes
-    .toString('latin1', start, end)
-    .replace(/[\x80-\x9f]/g, (char) => cp1252Upper[char.charCodeAt(0) - 0x80] ?? char)
 }

@@ -1,0 +1,54 @@
+import type { PlainRecord, PlainValue } from '../../../infra/local/encode.ts'
+import { encodeRecord } from '../../../infra/local/encode.ts'
+import { type Change, decodeChange } from '../../../lib/dts/change.ts'
+import { readHeader } from '../../../lib/dts/header.ts'
+import type { ColumnValue, SourceType } from '../../../lib/dts/types.ts'
+
+export const origin = { offset: 7n, generation: 2, replay: false }
+
+/** Encodes a record and decodes it again. */
+export function roundtrip(plain: PlainRecord, columns?: readonly string[]): Change {
+  return decode(encodeRecord(plain), columns)
+}
+
+export function decode(bytes: Buffer, columns?: readonly string[]): Change {
+  return decodeChange(bytes, readHeader(bytes), origin, columns)
+}
+
+/** An INSERT into `shop.orders` of one column `c`. */
+export function insertOf(value: PlainValue, typeNumber = 253, sourceType: SourceType = 'MySQL'): PlainRecord {
+  return {
+    operation: 'INSERT',
+    objectName: 'shop.orders',
+    sourceType,
+    fields: [['c', typeNumber]],
+    after: [value],
+  }
+}
+
+/** What one value decodes to; undefined when the row lacks the column. */
+export function decoded(
+  value: PlainValue,
+  typeNumber?: number,
+  sourceType?: SourceType,
+): ColumnValue | undefined {
+  const change = roundtrip(insertOf(value, typeNumber, sourceType))
+  if (change.operation !== 'INSERT') throw new Error(`an INSERT came back as ${change.operation}`)
+  return change.after.c
+}
+
+/** A row as the decoder makes them: without prototype. */
+export function row(columns: Record<string, ColumnValue>): Record<string, ColumnValue> {
+  return Object.assign(Object.create(null), columns)
+}
+
+/** Numbers in [0, 1) that are the same in every run with the same seed. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x100000000
+  }
+}
