@@ -15,6 +15,8 @@ for (let index = 256; index < tables.length; index++) {
   tables[index] = (previous >>> 8) ^ (tables[previous & 0xff] as number)
 }
 
+const noWords = new Int32Array(0)
+
 const at = (index: number): number => tables[index] as number
 
 /** The CRC-32C of `bytes` from `start` up to but without `end`, as an unsigned 32-bit number. */
@@ -25,7 +27,9 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
 
   // A view of 32-bit words saves four loads and shifts a word. It reads in the machine's byte order: all
   // that Node runs on and this is deployed to (x64, arm64) is little-endian, which is what the tables expect.
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + position, ((end - position) >>> 3) * 2)
+  const count = ((end - position) >>> 3) * 2
+  // Even an empty view must start at a multiple of four, and a short input can end before one.
+  const words = count === 0 ? noWords : new Int32Array(bytes.buffer, bytes.byteOffset + position, count)
   for (let index = 0; index < words.length; index += 2) {
     const low = crc ^ (words[index] as number)
     const high = words[index + 1] as number
