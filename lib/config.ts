@@ -36,39 +36,28 @@ const brokerAddress = z.string().transform((text, context): BrokerAddress => {
   return { host, port }
 })
 
-const optionalText = z
-  .string()
-  .optional()
-  .transform((text) => (text === undefined || text === '' ? undefined : text))
 const required = z.string('is missing').min(1, 'is missing')
 const flag = z.enum(['true', 'false'], 'must be true or false')
 
-/** A whole number within bounds; an empty variable counts as not set. */
 function whole(fallback: number, low: number, high: number) {
   const message = `must be a whole number from ${low} to ${high}`
-  return z.preprocess(
-    (value) => (value === undefined || value === '' ? fallback : value),
-    z.coerce.number(message).int(message).min(low, message).max(high, message),
-  )
+  return z.coerce.number(message).int(message).min(low, message).max(high, message).default(fallback)
 }
 
 const streamFields = {
   DTS_BROKER_URL: required.pipe(brokerAddress),
   DTS_TOPIC: required,
   /** The consumer group id of a DTS change tracking task. */
-  DTS_SID: optionalText,
+  DTS_SID: z.string().optional(),
   /** The consumer group of a plain Kafka topic in DTS format. */
-  DTS_GROUP: optionalText,
-  DTS_USER: optionalText,
-  DTS_PASSWORD: optionalText,
-  DTS_PASSWORD_SECRET: optionalText,
+  DTS_GROUP: z.string().optional(),
+  DTS_USER: z.string().optional(),
+  DTS_PASSWORD: z.string().optional(),
+  DTS_PASSWORD_SECRET: z.string().optional(),
   DTS_TLS: flag.default('false'),
-  DTS_PARTITION: z.preprocess(
-    (value) => (value === '' ? undefined : value),
-    z.coerce.number().int().min(0, 'must be a partition number').optional(),
-  ),
-  DTS_CHECKPOINT: z.preprocess((value) => (value === '' ? undefined : value), timeSchema.optional()),
-  DTS_ALLOWED_NODES: optionalText,
+  DTS_PARTITION: z.coerce.number().int().min(0, 'must be a partition number').optional(),
+  DTS_CHECKPOINT: timeSchema.optional(),
+  DTS_ALLOWED_NODES: z.string().optional(),
   CHECKPOINT_TABLE: required,
 }
 
@@ -138,7 +127,9 @@ export function pollConfig(environment: Environment): PollConfig {
 
 const knownNames = new Set([...Object.keys(streamFields), ...Object.keys(pollFields)])
 
-function parse<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.infer<Schema> {
+function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.infer<Schema> {
+  // An empty variable is how a shell or a .env file says "not set".
+  const environment = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''))
   const problems = Object.keys(environment)
     .filter((name) => /^(DTS|POLL)_/.test(name) && !knownNames.has(name))
     .map((name) => `${name} is not a known setting (known: ${[...knownNames].join(', ')})`)

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { pollVariables, streamVariables } from '../environment.ts'
 import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
 import { HandledFile } from './handled.ts'
@@ -33,6 +34,9 @@ export interface LocalStack {
   stop(): Promise<void>
 }
 
+/** Settings of a deployment, in this shell or in a .env file, must not reach the local functions. */
+const unset = Object.fromEntries([...streamVariables, ...pollVariables].map((name) => [name, '']))
+
 /**
  * @param startTime where the first poll starts, in seconds
  * @param settings further variables of the functions
@@ -51,6 +55,7 @@ export async function startStack(startTime: number, settings: Record<string, str
   const otherPorts = ['--httpPort', '--albPort', '--websocketPort']
   const ports = await Promise.all(otherPorts.map(async (option) => [option, String(await freePort())]))
   const child = startOffline(logFile, ['--lambdaPort', String(lambdaPort), ...ports.flat()], {
+    ...unset,
     ...localAws,
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
     AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
