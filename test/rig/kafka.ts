@@ -16,7 +16,7 @@ export interface KafkaOptions {
   readonly sasl: boolean
   /** The port that clients use, for a broker that takes over another one's address; any free one by default. */
   readonly port?: number
-  /** The port that Metadata names, for a proxy in front of the broker; by default `port`. */
+  /** The port that Metadata names, for a proxy or a node that cannot be reached; by default `port`. */
   readonly advertisedPort?: number
   /** As made by `newClusterId()`, which is the default. */
   readonly clusterId?: string
@@ -136,13 +136,13 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
   }
 
   const quiet = { logLevel: logLevel.NOTHING, connectionTimeout: 2_000 }
-  const login = sasl ? { sasl: { mechanism: 'plain', username: user, password } as const } : {}
-  const outside = new Kafka({ ...quiet, ...login, retry: { retries: 0 }, brokers: [`${host}:${port}`] })
   const inside = new Kafka({ ...quiet, brokers: [`${host}:${internalPort}`] })
 
   try {
     await whenReady(name, broker, async () => {
-      const admin = outside.admin()
+      // All listeners open together. On the client listener kafkajs would follow the advertised port, where a
+      // test may have nothing, or a proxy whose connections it counts.
+      const admin = inside.admin({ retry: { retries: 0 } })
       try {
         await admin.connect()
         const cluster = await admin.describeCluster()

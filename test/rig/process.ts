@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,8 +36,25 @@ process.on('exit', () => {
   }
 })
 
+const prefix = 'dts-functions-rig-'
+
+/** A new directory for one process; what killed test processes have left behind is removed on the way. */
 export function scratchDirectory(name: string): string {
-  return mkdtempSync(join(tmpdir(), `rig-${name}-`))
+  for (const entry of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+    const owner = Number(entry.slice(prefix.length).split('-')[0])
+    if (!exists(owner)) rmSync(join(tmpdir(), entry), { recursive: true, force: true })
+  }
+  return mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-${name}-`))
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Somebody else's process answers EPERM.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 /**

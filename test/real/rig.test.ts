@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CreateTableCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { Kafka, logLevel } from 'kafkajs'
+import { startDynalite } from '../rig/dynalite.ts'
+import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
+import { type KafkaBroker, newClusterId, startKafka } from '../rig/kafka.ts'
+import { startMoto } from '../rig/moto.ts'
+import { freePort, isFree } from '../rig/ports.ts'
+import { startProxy } from '../rig/proxy.ts'
+
+const account = { region: 'us-east-1', credentials: { accessKeyId: 'rig', secretAccessKey: 'rig' } }
+
+function client(broker: KafkaBroker, password = broker.password): Kafka {
+  return new Kafka({
+    brokers: [broker.bootstrap],
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 3 },
+    sasl: { mechanism: 'plain', username: broker.user, password },
+  })
+}
+
+async function clusterIdAt(broker: KafkaBroker): Promise<string> {
+  const admin = client(broker).admin()
+  await admin.connect()
+  try {
+    return (await admin.describeCluster()).clusterId
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function produce(kafka: Kafka, topic: string, values: readonly string[]): Promise<void> {
+  const producer = kafka.producer()
+  await producer.connect()
+  try {
+    const messages = values.map((value, i) => ({ value, timestamp: String(1_700_000_000_000 + i) }))
+    await producer.send({ topic, messages })
+  } finally {
+    await producer.disconnect()
+  }
+}
+
+/** True while the process exists. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+for (const release of ['era', 'current'] as const) {
+  suite(`Apache Kafka, ${release}`, () => {
+    test('answers the right password, refuses a wrong one, and leaves nothing behind', async () => {
+      const clusterId = newClusterId()
+      const broker = await startKafka({ release, sasl: true, clusterId })
+      try {
+        assert.equal(await clusterIdAt(broker), clusterId)
+        const stranger = client(broker, 'wrong').admin()
+        await assert.rejects(stranger.connect(), { name: 'KafkaJSSASLAuthenticationError' })
+        await stranger.disconnect()
+
+        await broker.createTopic('changes', { config: { 'max.message.bytes': '4000000' } })
+        await produce(client(broker), 'changes', ['a', 'b', 'c'])
+        const admin = client(broker).admin()
+        await admin.connect()
+        try {
+          const [range] = await admin.fetchTopicOffsets('changes')
+          assert.deepEqual({ low: range?.low, high: range?.high }, { low: '0', high: '3' })
+          const [found] = await admin.fetchTopicOffsetsByTimestamp('changes', 1_700_000_000_001)
+          assert.equal(found?.offset, '1')
+        } finally {
+          await admin.disconnect()
+        }
+      } finally {
+        await broker.stop()
+      }
+      assert.equal(isAlive(broker.pid), false)
+      assert.equal(await isFree(broker.port), true)
+    })
+
+    test('gives its port to a broker of another cluster', async () => {
+      const first = await startKafka({ release, sasl: true })
+      let second: KafkaBroker | undefined
+      try {
+        await clusterIdAt(first)
+        first.kill('SIGSTOP')
+        await first.stop()
+        second = await startKafka({ release, sasl: true, port: first.port })
+        assert.equal(second.bootstrap, first.bootstrap)
+        assert.equal(await clusterIdAt(second), second.clusterId)
+        assert.notEqual(second.clusterId, first.clusterId)
+      } finally {
+        await first.stop()
+        await second?.stop()
+      }
+    })
+
+    test('is reached only through the proxy that it advertises', async () => {
+      const port = await freePort()
+      const proxy = await startProxy({ host: '127.0.0.1', port })
+      const broker = await startKafka({ release, sasl: true, port, advertisedPort: proxy.port })
+      try {
+        await broker.createTopic('changes')
+        assert.equal(proxy.accepted, 0)
+        await produce(client(broker), 'changes', ['a'])
+        assert.ok(proxy.accepted > 0)
+      } finally {
+        await broker.stop()
+        await proxy.stop()
+      }
+    })
+  })
+}
+
+for (const [name, start] of [
+  ['DynamoDB Local', startDynamoDbLocal],
+  ['dynalite', startDynalite],
+] as const) {
+  test(`${name} applies a conditional write once and frees its port`, async () => {
+    const { endpoint, stop } = await start()
+    const dynamo = new DynamoDBClient({ ...account, endpoint, maxAttempts: 1 })
+    try {
+      await dynamo.send(
+        new CreateTableCommand({
+          TableName: 'checkpoint',
+          BillingMode: 'PAY_PER_REQUEST',
+          AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+          KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+        }),
+      )
+      const acquire = () =>
+        dynamo.send(
+          new UpdateItemCommand({
+            TableName: 'checkpoint',
+            Key: { pk: { S: 'topic/0' } },
+            ConditionExpression: 'attribute_not_exists(epoch)',
+            UpdateExpression: 'SET epoch = :one',
+            ExpressionAttributeValues: { ':one': { N: '1' } },
+            ReturnValues: 'ALL_NEW',
+          }),
+        )
+      assert.equal((await acquire()).Attributes?.epoch?.N, '1')
+      await assert.rejects(acquire(), { name: 'ConditionalCheckFailedException' })
+    } finally {
+      dynamo.destroy()
+      await stop()
+    }
+    assert.equal(await isFree(Number(new URL(endpoint).port)), true)
+  })
+}
+
+test('moto keeps a secret and frees its port', async () => {
+  const { endpoint, stop } = await startMoto()
+  const secrets = new SecretsManagerClient({ ...account, endpoint })
+  try {
+    await secrets.send(new CreateSecretCommand({ Name: 'dts', SecretString: 'rig' }))
+    const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId: 'dts' }))
+    assert.equal(SecretString, 'rig')
+  } finally {
+    secrets.destroy()
+    await stop()
+  }
+  assert.equal(await isFree(Number(new URL(endpoint).port)), true)
+})
+
+test('a part ends with the process that started it, even when that is killed', async () => {
+  const script = `
+    import { startMoto } from ${JSON.stringify(new URL('../rig/moto.ts', import.meta.url).href)}
+    console.log((await startMoto()).endpoint)
+    setInterval(() => {}, 1000)`
+  const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [line] = await once(createInterface(starter.stdout), 'line')
+  const port = Number(new URL(String(line)).port)
+  assert.equal(await isFree(port), false)
+  const ended = once(starter, 'exit')
+  starter.kill('SIGKILL')
+  await ended
+  for (let attempt = 0; attempt < 100 && !(await isFree(port)); attempt++) await sleep(100)
+  assert.equal(await isFree(port), true)
+})
+
+suite('the proxy', () => {
+  async function echo() {
+    let received = ''
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', (chunk) => {
+        received += chunk
+        socket.write(chunk)
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const proxy = await startProxy({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+    const socket = connect(proxy.port, proxy.host)
+    let replies = ''
+    socket.on('data', (chunk) => {
+      replies += chunk
+    })
+    await once(socket, 'connect')
+    return {
+      proxy,
+      socket,
+      received: () => received,
+      replies: () => replies,
+      async end() {
+        socket.destroy()
+        await proxy.stop()
+        server.close()
+      },
+    }
+  }
+
+  async function until(condition: () => boolean) {
+    for (let attempt = 0; attempt < 500 && !condition(); attempt++) await sleep(10)
+    assert.ok(condition(), `in the end: ${condition}`)
+  }
+
+  test('hands bytes on in both directions', async () => {
+    const line = await echo()
+    line.socket.write('a')
+    await until(() => line.replies() === 'a')
+    assert.equal(line.proxy.connections, 1)
+    await line.end()
+    assert.equal(await isFree(line.proxy.port), true)
+  })
+
+  test('drop cuts open connections and accepts new ones', async () => {
+    const line = await echo()
+    line.socket.write('a')
+    await until(() => line.replies() === 'a')
+    const failed = once(line.socket, 'error')
+    assert.equal(line.proxy.drop(), 1)
+    const [error] = await failed
+    assert.equal(error.code, 'ECONNRESET')
+    const again = connect(line.proxy.port, line.proxy.host)
+    again.write('b')
+    await once(again, 'data')
+    again.destroy()
+    await line.end()
+  })
+
+  test('pause holds everything back and resume loses nothing', async () => {
+    const line = await echo()
+    line.socket.write('a')
+    await until(() => line.replies() === 'a')
+    line.proxy.pause()
+    line.socket.write('b')
+    await sleep(200)
+    assert.equal(line.received(), 'a')
+    line.proxy.resume()
+    await until(() => line.replies() === 'ab')
+    await line.end()
+  })
+
+  test('blackholeReplies lets requests through and swallows the replies', async () => {
+    const line = await echo()
+    line.proxy.blackholeReplies(true)
+    line.socket.write('lost')
+    await until(() => line.proxy.swallowed === 4)
+    assert.equal(line.received(), 'lost')
+    line.proxy.blackholeReplies(false)
+    line.socket.write('back')
+    await until(() => line.replies() === 'back')
+    await line.end()
+  })
+})
