@@ -23,6 +23,17 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class Consume {
   private Consume() {}
 
+  /** The SDK commits between two fetches, to its file last; until then its consumer must live. */
+  private static void leaveAfterCommit(ConsumerContext context) {
+    Path stored = Path.of("localCheckpointStore-" + context.getGroupID());
+    try {
+      for (int i = 0; i < 300 && !Files.exists(stored); i++) Thread.sleep(100);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    context.exit();
+  }
+
   public static void main(String[] args) throws IOException {
     TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
     ConsumerContext context = new ConsumerContext(args[0], args[1], args[2], args[3], args[4], args[5],
@@ -43,7 +54,7 @@ public final class Consume {
           throw new UncheckedIOException(e);
         }
         record.commit("");
-        if (seen.incrementAndGet() == count) context.exit();
+        if (seen.incrementAndGet() == count) new Thread(() -> leaveAfterCommit(context)).start();
       };
       DTSConsumer consumer = new DefaultDTSConsumer(context);
       consumer.addRecordListeners(Collections.singletonMap("lines", listener));
