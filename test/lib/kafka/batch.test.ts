@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
+import { DtsError } from '../../../lib/errors.ts'
+import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
+import { crc32c } from '../../../lib/kafka/crc32c.ts'
+import { baseTimestamp, encodeBatch, gzip } from './kafkajs-batches.ts'
+
+const folder = new URL('../../fixtures/batches/', import.meta.url)
+const fixture = (name: string) => readFileSync(new URL(`${name}.bin`, folder))
+
+type Expected = [offset: string, timestamp: number, length: number, crc: number]
+const golden = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as {
+  name: string
+  nextOffset: string
+  records: Expected[]
+}[]
+
+/** Only what a check of the CRC covers may be changed before this. */
+function sign(batch: Buffer): Buffer {
+  batch.writeUInt32BE(crc32c(batch, 21), 17)
+  return batch
+}
+
+const offsets = (bytes: Buffer, from: bigint, limits = defaultBatchLimits) =>
+  readBatches(bytes, from, limits).records.map((record) => Number(record.offset))
+
+const text = (...values: string[]) => values.map((value) => Buffer.from(value))
+
+test('every file of batches by Kafka has its expectation', () => {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.bin'))
+  assert.deepEqual(files.sort(), golden.map(({ name }) => `${name}.bin`).sort())
+})
+
+for (const { name, nextOffset, records } of golden) {
+  test(`reads ${name} as Kafka's own classes do`, () => {
+    const slice = readBatches(fixture(name), 0n)
+    const found = slice.records.map(({ offset, timestamp, value }): Expected => {
+      return [String(offset), timestamp, value?.length ?? -1, crc32(value ?? Buffer.alloc(0))]
+    })
+    assert.deepEqual(found, records)
+    assert.deepEqual([slice.nextOffset, slice.neededBytes], [BigInt(nextOffset), null])
+  })
+
+  test(`reads ${name} from each of its offsets on`, () => {
+    for (const [index, [offset]] of records.entries()) {
+      const slice = readBatches(fixture(name), BigInt(offset) + 1n)
+      assert.deepEqual(
+        slice.records.map((record) => String(record.offset)),
+        records.slice(index + 1).map(([later]) => later),
+      )
+      const behind = BigInt(nextOffset) > BigInt(offset) ? BigInt(nextOffset) : BigInt(offset) + 1n
+      assert.equal(slice.nextOffset, behind)
+    }
+  })
+
+  test(`reads ${name} in slices of one record, none lost and none twice`, () => {
+    const found: string[] = []
+    const bytes = fixture(name)
+    let from = 0n
+    for (let slices = 0; from < BigInt(nextOffset); slices++) {
+      const slice = readBatches(bytes, from, { ...defaultBatchLimits, maxRecords: 1 })
+      assert.ok(slice.nextOffset > from && slices <= records.length, `offset ${from}`)
+      found.push(...slice.records.map((record) => String(record.offset)))
+      from = slice.nextOffset
+    }
+    assert.deepEqual(
+      found,
+      records.map(([offset]) => offset),
+    )
+  })
+}
+
+test('a value is a view on the response', async () => {
+  const bytes = await encodeBatch({ baseOffset: 0n, values: text('a view') })
+  const value = readBatches(bytes, 0n).records[0]?.value
+  assert.ok(value)
+  assert.equal(value.toString(), 'a view')
+  bytes.set(Buffer.from('A VIEW'), bytes.indexOf('a view'))
+  assert.equal(value.toString(), 'A VIEW')
+})
+
+test('offsets above 2^53 and timestamps are exact', async () => {
+  const bytes = await encodeBatch({ baseOffset: 2n ** 62n + 1n, values: text('a', 'b') })
+  assert.deepEqual(
+    readBatches(bytes, 2n ** 62n + 1n).records.map(({ offset, timestamp }) => [offset, timestamp]),
+    [
+      [2n ** 62n + 1n, baseTimestamp],
+      [2n ** 62n + 2n, baseTimestamp + 10],
+    ],
+  )
+})
+
+test('a batch without records, as compaction leaves it, moves the next offset', async () => {
+  const bytes = await encodeBatch({ baseOffset: 10n, values: [], lastOffsetDelta: 4 })
+  assert.deepEqual(readBatches(bytes, 10n), { records: [], nextOffset: 15n, neededBytes: null })
+})
+
+test('a control batch alone moves the next offset', () => {
+  const bytes = fixture('magic2-transaction')
+  const marker = bytes.subarray(bytes.readInt32BE(8) + 12)
+  const whole = marker.subarray(0, marker.readInt32BE(8) + 12)
+  assert.deepEqual(readBatches(whole, 41n), { records: [], nextOffset: 42n, neededBytes: null })
+})
+
+test('an answer without batches stays where it is', () => {
+  assert.deepEqual(readBatches(Buffer.alloc(0), 9n), { records: [], nextOffset: 9n, neededBytes: null })
+})
+
+test('batches below the offset asked for are passed without being decoded', async () => {
+  const old = await encodeBatch({ baseOffset: 0n, values: text('a', 'b'), compression: gzip })
+  old.fill(0, 61)
+  const wanted = await encodeBatch({ baseOffset: 2n, values: text('c') })
+  assert.deepEqual(offsets(Buffer.concat([sign(old), wanted]), 2n), [2])
+})
+
+function refuses(bytes: Buffer, code: string, message: RegExp, limits = defaultBatchLimits): void {
+  assert.throws(
+    () => readBatches(bytes, 0n, limits),
+    (error) => {
+      assert.ok(error instanceof DtsError, String(error))
+      assert.equal(error.code, code)
+      assert.equal(error.retryable, code === 'BATCH_CORRUPT')
+      assert.match(error.message, message)
+      assert.doesNotMatch(error.message, /secret/)
+      return true
+    },
+  )
+}
+
+test('a damaged batch behind a good one ends the slice in front of it, and is then refused', async () => {
+  const good = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
+  const bad = await encodeBatch({ baseOffset: 2n, values: text('secret', 'secret') })
+  bad[80] = (bad[80] ?? 0) ^ 1
+  const slice = readBatches(Buffer.concat([good, bad]), 0n)
+  assert.deepEqual([slice.records.length, slice.nextOffset, slice.neededBytes], [2, 2n, null])
+  refuses(
+    bad,
+    'BATCH_CORRUPT',
+    /^Record batch at byte 0, offset 2: checksum is 0x[0-9a-f]{8} and should be 0x/,
+  )
+})
+
+test('nothing of a batch with a damaged last record is returned', async () => {
+  const good = await encodeBatch({ baseOffset: 0n, values: text('a') })
+  const bad = await encodeBatch({ baseOffset: 1n, values: text('b', 'c'), lastOffsetDelta: 0 })
+  const slice = readBatches(Buffer.concat([good, bad]), 0n)
+  assert.deepEqual([slice.records.length, slice.nextOffset], [1, 1n])
+})
+
+test('batches whose offsets do not rise are refused', async () => {
+  const first = await encodeBatch({ baseOffset: 5n, values: text('a', 'b') })
+  const overlapping = await encodeBatch({ baseOffset: 6n, values: text('c', 'd') })
+  const slice = readBatches(Buffer.concat([first, overlapping]), 0n)
+  assert.deepEqual([slice.records.length, slice.nextOffset], [2, 7n])
+  refuses(
+    Buffer.concat([await encodeBatch({ baseOffset: 0n, values: text('a') }), first]).subarray(0, 1),
+    'X',
+    /./,
+  )
+})
+
+const records = (...bytes: number[]) => Buffer.from(bytes)
+const header = (await encodeBatch({ baseOffset: 0n, values: [] })).subarray(0, 61)
+
+/** A batch with a right checksum around records that are written by hand. */
+function batchOf(count: number, body: Buffer, change: (batch: Buffer) => void = () => {}): Buffer {
+  const batch = Buffer.concat([header, body])
+  batch.writeInt32BE(batch.length - 12, 8)
+  batch.writeInt32BE(1, 23)
+  batch.writeInt32BE(count, 57)
+  change(batch)
+  return sign(batch)
+}
+
+// length 6, attributes, timestamp delta 0, offset delta 0, null key, null value, no headers
+const plain = [12, 0, 0, 0, 1, 1, 0]
+
+test('the hand-written record is right as it stands', () => {
+  const value = null
+  assert.deepEqual(readBatches(batchOf(1, records(...plain)), 0n), {
+    records: [
+      { offset: 0n, timestamp: readBatches(batchOf(1, records(...plain)), 0n).records[0]?.timestamp, value },
+    ],
+    nextOffset: 2n,
+    neededBytes: null,
+  })
+})
+
+const malformed: [bytes: Buffer, message: RegExp, reason: string][] = [
+  [batchOf(2, records(...plain)), /2 records do not fit 7 bytes/, 'more records than bytes'],
+  [batchOf(0x7fffffff, records(...plain)), /2147483647 records do not fit/, '2^31 - 1 records'],
+  [batchOf(-1, records(...plain)), /-1 records do not fit/, 'a negative count'],
+  [batchOf(0, records(...plain)), /7 bytes are left behind its 0 records/, 'bytes behind the records'],
+  [batchOf(2, records(...plain, ...plain)), /offset delta 0, after 0 of 1/, 'offsets that do not rise'],
+  [batchOf(1, records(12, 0, 0, 1, 1, 1, 0)), /offset delta -1/, 'an offset below the batch'],
+  [batchOf(1, records(12, 0, 0, 4, 1, 1, 0)), /offset delta 2, after -1 of 1/, 'an offset behind the batch'],
+  [batchOf(1, records(0, ...plain)), /record length 0 does not fit/, 'an empty record'],
+  [batchOf(1, records(11, ...plain)), /record length -6 does not fit/, 'a negative record length'],
+  [
+    batchOf(1, records(14, 0, 0, 0, 1, 1, 0)),
+    /record length 7 does not fit/,
+    'a record longer than the batch',
+  ],
+  [batchOf(1, records(254, 255, 255, 255, 15, 0, 0)), /record length 2147483647/, 'a record of 2^31 bytes'],
+  [
+    batchOf(1, records(255, 255, 255, 255, 31, 0, 0)),
+    /varint .* more than 32 bits/,
+    'a length above 32 bits',
+  ],
+  [
+    batchOf(1, records(128, 128, 128, 128, 128, 0, 0)),
+    /varint .* more than 32 bits/,
+    'a varint of six bytes',
+  ],
+  [batchOf(1, records(12, 0, 0, 0, 3, 1, 0)), /length -2 does not fit/, 'a key of length -2'],
+  [batchOf(1, records(12, 0, 0, 0, 1, 100, 0)), /length 50 does not fit/, 'a value longer than the record'],
+  [batchOf(1, records(12, 0, 0, 0, 1, 1, 1)), /header count -1/, 'a negative header count'],
+  [batchOf(1, records(12, 0, 0, 0, 1, 1, 254)), /end inside a field/, 'a header count that is cut off'],
+  [batchOf(1, records(16, 0, 0, 0, 1, 1, 2, 1, 1)), /header key length -1/, 'a header without a key'],
+  [batchOf(1, records(14, 0, 0, 0, 1, 1, 0, 0)), /record end/, 'bytes behind the headers'],
+  [
+    batchOf(1, records(...plain), (batch) => batch.writeInt32BE(-1, 23)),
+    /last offset delta -1/,
+    'a negative extent',
+  ],
+  [
+    batchOf(1, records(...plain), (batch) => batch.writeBigInt64BE(2n ** 63n - 1n, 0)),
+    /last offset delta 1 is not possible/,
+    'an end beyond 64 bits',
+  ],
+  [batchOf(1, records(...plain), (batch) => batch.writeBigInt64BE(-1n, 0)), /cannot be a batch/, 'offset -1'],
+  [batchOf(1, records(...plain), (batch) => batch.writeInt8(3, 16)), /format \(magic\) 3/, 'a newer format'],
+  [
+    batchOf(1, records(...plain), (batch) => batch.writeInt32BE(-1, 8)),
+    /11 bytes of format/,
+    'a negative length',
+  ],
+  [
+    batchOf(1, records(...plain), (batch) => batch.writeInt32BE(48, 8)),
+    /60 bytes of format/,
+    'a length below a header',
+  ],
+]
+
+for (const [bytes, message, reason] of malformed) {
+  test(`refuses ${reason}`, () => refuses(bytes, 'BATCH_CORRUPT', message))
+}
+
+test('a timestamp delta takes up to ten bytes, and no eleventh', () => {
+  const long = records(30, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 1, 1, 0)
+  assert.equal(readBatches(batchOf(1, long), 0n).records.length, 1)
+  const longer = records(32, 0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0, 0, 1, 1, 0)
+  refuses(batchOf(1, longer), 'BATCH_CORRUPT', /more than 64 bits/)
+  const wider = records(30, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2, 0, 1, 1, 0)
+  refuses(batchOf(1, wider), 'BATCH_CORRUPT', /more than 64 bits/)
+})
+
+test('an unknown codec is named', () => {
+  const bytes = batchOf(1, records(...plain), (batch) => batch.writeInt16BE(5, 21))
+  refuses(bytes, 'PROTOCOL_UNSUPPORTED', /codec 5 is unknown/)
+})
+
+test('a batch that is cut off says how many bytes it needs', async () => {
+  const bytes = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
+  assert.equal(readBatches(bytes.subarray(0, 40), 0n).neededBytes, bytes.length)
+  const next = await encodeBatch({ baseOffset: 2n, values: text('c') })
+  const both = Buffer.concat([bytes, next])
+  assert.equal(readBatches(both.subarray(0, both.length - 1), 0n).neededBytes, null, 'progress was made')
+  assert.equal(readBatches(both.subarray(0, both.length - 1), 2n).neededBytes, both.length)
+})
+
+test('limits', async (t) => {
+  const values = text('a'.repeat(5_000), 'b'.repeat(5_000))
+  const bytes = await encodeBatch({ baseOffset: 0n, values })
+  const packed = await encodeBatch({ baseOffset: 0n, values, compression: gzip })
+  await t.test('a batch', () => {
+    refuses(bytes, 'BATCH_TOO_LARGE', /maxBatchBytes/, {
+      ...defaultBatchLimits,
+      maxBatchBytes: bytes.length - 1,
+    })
+    assert.equal(offsets(bytes, 0n, { ...defaultBatchLimits, maxBatchBytes: bytes.length }).length, 2)
+  })
+  await t.test('a batch that is not there yet is not asked for', () => {
+    const cut = Buffer.from(bytes.subarray(0, 100))
+    cut.writeInt32BE(0x7fffffff, 8)
+    refuses(cut, 'BATCH_TOO_LARGE', /maxBatchBytes/)
+  })
+  await t.test('a record', () => {
+    refuses(bytes, 'BATCH_TOO_LARGE', /a record of 50\d\d bytes/, {
+      ...defaultBatchLimits,
+      maxRecordBytes: 5_000,
+    })
+    const old = { ...defaultBatchLimits, maxRecordBytes: 100 }
+    refuses(fixture('magic1-none').subarray(22 + 12), 'BATCH_TOO_LARGE', /maxRecordBytes/, old)
+  })
+  await t.test('decompressed bytes of one batch', () => {
+    refuses(packed, 'BATCH_TOO_LARGE', /gzip/, { ...defaultBatchLimits, maxDecompressedBytes: 10_000 })
+  })
+  await t.test('decompressed bytes of a slice end it, and the next one goes on', async () => {
+    const second = await encodeBatch({ baseOffset: 2n, values, compression: gzip })
+    const limits = { ...defaultBatchLimits, maxDecompressedBytes: 15_000 }
+    assert.deepEqual(offsets(Buffer.concat([packed, second]), 0n, limits), [0, 1])
+    assert.deepEqual(offsets(Buffer.concat([packed, second]), 2n, limits), [2, 3])
+  })
+})
