@@ -65,8 +65,8 @@ declare module 'kafkajs/src/broker/index.js' {
     readonly versions: Readonly<
       Record<number, { readonly minVersion: number; readonly maxVersion: number }>
     > | null
+    isConnected: () => boolean
     connect(): Promise<void>
-    disconnect(): Promise<void>
     metadata(topics: readonly string[]): Promise<{
       readonly clusterId?: string | null
       readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]

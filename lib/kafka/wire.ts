@@ -85,8 +85,12 @@ export async function connectNode(
     await pool.destroy()
     throw unreachable(cause)
   }
+  // The broker object takes an open socket without SASL for one that has learnt the API versions, and skips that.
+  const isConnected = broker.isConnected
+  broker.isConnected = () => false
   try {
     await broker.connect()
+    broker.isConnected = isConnected
   } catch (cause) {
     await pool.destroy()
     throw connectError(address, options, cause, broker.versions !== null)
