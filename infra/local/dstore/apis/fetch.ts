@@ -85,8 +85,8 @@ async function waitForBytes(
   const isReady = () =>
     asked.some((request) => check(broker, request) !== protocolErrors.NONE) ||
     asked.some(({ partition, offset }) => partition === 0 && broker.log.hasBytes(offset, minBytes))
-  while (!isReady() && Date.now() < deadline && !session.closed.aborted) {
-    await broker.log.changed(deadline - Date.now(), session.closed)
+  for (let left = maxWaitMs; left > 0 && !isReady() && !session.closed.aborted; left = deadline - Date.now()) {
+    await broker.log.changed(left, session.closed)
   }
 }
 

@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import { type Consumer, Kafka, logLevel } from 'kafkajs'
+import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
+import { readFrames, toFrame } from '../../../infra/local/dstore/wire.ts'
+
+/** A running DStore that ends with the test. */
+export async function startDStore(t: TestContext, options: DStoreOptions = {}) {
+  const store = new DStore(options)
+  const address = await store.start()
+  t.after(() => store.stop())
+  return { store, address }
+}
+
+/** The stock client, quiet, and quick to give up. */
+export function stockClient(store: DStore, address: Address, password = store.password): Kafka {
+  return new Kafka({
+    brokers: [`${address.host}:${address.port}`],
+    clientId: 'stock',
+    sasl: { mechanism: 'plain', username: store.userName, password },
+    ssl: false,
+    logLevel: logLevel.NOTHING,
+    retry: { initialRetryTime: 20, maxRetryTime: 100, retries: 3 },
+  })
+}
+
+/** The stock consumer; it does not wait long for records, because that is how long its disconnect takes. */
+export function stockConsumer(store: DStore, address: Address): Consumer {
+  const groupId = store.sid ?? 'any'
+  return stockClient(store, address).consumer({ groupId, maxWaitTimeInMs: 50 })
+}
+
+/** `count` records, ten a second, from second 1000 on. */
+export function numbered(count: number, from = 0) {
+  return Array.from({ length: count }, (_, i) => ({
+    value: Buffer.from(`value ${from + i}`),
+    timestamp: 1000 + Math.floor((from + i) / 10),
+  }))
+}
+
+/** Resolves when the condition holds; gives up after 20 seconds, so that a broken test ends. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries === 4000) throw new Error(`still not so: ${condition}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** A connection that sends and reads bare frames. */
+export class RawClient {
+  readonly socket: Socket
+  readonly #frames: AsyncGenerator<Buffer>
+
+  private constructor(socket: Socket) {
+    this.socket = socket
+    this.#frames = readFrames(socket)
+  }
+
+  static async connect(t: TestContext, { host, port }: Address): Promise<RawClient> {
+    const socket = connect(port, host)
+    t.after(() => socket.destroy())
+    await once(socket, 'connect')
+    return new RawClient(socket)
+  }
+
+  /** The next frame; undefined when the peer has closed the connection. */
+  async read(): Promise<Buffer | undefined> {
+    const { value, done } = await this.#frames.next()
+    return done ? undefined : value
+  }
+
+  /** Sends `body` behind a request header with correlation id 7; resolves to the answer with its header. */
+  async ask(key: number, version: number, body: Buffer = Buffer.alloc(0)): Promise<Buffer | undefined> {
+    const header = Buffer.alloc(10)
+    header.writeInt16BE(key, 0)
+    header.writeInt16BE(version, 2)
+    header.writeInt32BE(7, 4)
+    header.writeInt16BE(-1, 8)
+    this.socket.write(toFrame(Buffer.concat([header, body])))
+    return this.read()
+  }
+}
+
+/** Whether the stock client's error, or what it wraps, is this error of the protocol. */
+export function isProtocolError(type: string): (error: unknown) => boolean {
+  const matches = (error: unknown): boolean =>
+    error instanceof Error && (('type' in error && error.type === type) || matches(error.cause))
+  return matches
+}
