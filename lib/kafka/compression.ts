@@ -7,7 +7,8 @@ import { snappyDecompress } from './snappy.ts'
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 export type Codec = (typeof codecs)[number]
 
-const chunkSize = 256 * 1024
+/** zlib allocates its output in pieces of this size, the first of them before it has read a byte. */
+const chunkBytes = (input: Buffer): number => Math.min(256 * 1024, Math.max(1024, input.length * 4))
 
 /**
  * Decompresses `input` as a whole, without ever holding more than `maxBytes` of output: more is
@@ -19,7 +20,7 @@ export function decompress(codec: Codec, input: Buffer, maxBytes: number, fault:
       return input
     case 'gzip':
       return unzip(codec, maxBytes, fault, (maxOutputLength) =>
-        gunzipSync(input, { maxOutputLength, chunkSize }),
+        gunzipSync(input, { maxOutputLength, chunkSize: chunkBytes(input) }),
       )
     case 'snappy':
       return snappyDecompress(input, maxBytes, fault)
@@ -27,7 +28,11 @@ export function decompress(codec: Codec, input: Buffer, maxBytes: number, fault:
       return lz4Decompress(input, maxBytes, fault)
     case 'zstd':
       return unzip(codec, maxBytes, fault, (maxOutputLength) =>
-        zstdDecompressSync(input, { maxOutputLength, chunkSize, params: zstdWindow(maxOutputLength) }),
+        zstdDecompressSync(input, {
+          maxOutputLength,
+          chunkSize: chunkBytes(input),
+          params: zstdWindow(maxOutputLength),
+        }),
       )
   }
 }
@@ -45,7 +50,9 @@ const limitErrors = new Set(['ERR_BUFFER_TOO_LARGE', 'ZSTD_error_frameParameter_
 function unzip(codec: Codec, maxBytes: number, fault: BatchFault, run: (maxBytes: number) => Buffer): Buffer {
   try {
     // Zero is not a limit that zlib takes; an output of one byte then fails as a record would.
-    return run(Math.max(1, maxBytes))
+    const result = run(Math.max(1, maxBytes))
+    // A single piece comes back as a view, which would keep all of the piece alive for a few bytes.
+    return result.length < result.buffer.byteLength / 2 ? Buffer.from(result) : result
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
     throw limitErrors.has(code)

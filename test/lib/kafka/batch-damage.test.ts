@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { DtsError } from '../../../lib/errors.ts'
 import { readBatches } from '../../../lib/kafka/batch.ts'
@@ -138,10 +139,12 @@ function mutate(bytes: Buffer, random: (below: number) => number): Buffer {
   }
 }
 
-test(`${iterations} mutated batches: no crash, no wrong value where the checksum tells`, () => {
+test(`${iterations} mutated batches: no crash, no wrong value where the checksum tells`, async () => {
   const random = generator(seed)
   const tally = { refused: 0, empty: 0, yielded: 0, signedYielded: 0 }
   for (let iteration = 0; iteration < iterations; iteration++) {
+    // zlib keeps what failed until the event loop turns; between two fetches it always does.
+    if (iteration % 1_000 === 0) await setImmediate()
     const batch = modern[random(modern.length)]
     const other = batches[random(batches.length)]
     assert.ok(batch && other)

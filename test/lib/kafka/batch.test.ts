@@ -17,7 +17,7 @@ const golden = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')
   records: Expected[]
 }[]
 
-/** Only what a check of the CRC covers may be changed before this. */
+/** Gives a changed batch its right checksum, so that what is behind the check meets the change. */
 function sign(batch: Buffer): Buffer {
   batch.writeUInt32BE(crc32c(batch, 21), 17)
   return batch
@@ -154,11 +154,10 @@ test('batches whose offsets do not rise are refused', async () => {
   const overlapping = await encodeBatch({ baseOffset: 6n, values: text('c', 'd') })
   const slice = readBatches(Buffer.concat([first, overlapping]), 0n)
   assert.deepEqual([slice.records.length, slice.nextOffset], [2, 7n])
-  refuses(
-    Buffer.concat([await encodeBatch({ baseOffset: 0n, values: text('a') }), first]).subarray(0, 1),
-    'X',
-    /./,
-  )
+  assert.throws(() => readBatches(Buffer.concat([first, overlapping]), 7n), {
+    code: 'BATCH_CORRUPT',
+    message: /starts below 7, where the batch before it ends/,
+  })
 })
 
 const records = (...bytes: number[]) => Buffer.from(bytes)
@@ -178,14 +177,12 @@ function batchOf(count: number, body: Buffer, change: (batch: Buffer) => void = 
 const plain = [12, 0, 0, 0, 1, 1, 0]
 
 test('the hand-written record is right as it stands', () => {
-  const value = null
-  assert.deepEqual(readBatches(batchOf(1, records(...plain)), 0n), {
-    records: [
-      { offset: 0n, timestamp: readBatches(batchOf(1, records(...plain)), 0n).records[0]?.timestamp, value },
-    ],
-    nextOffset: 2n,
-    neededBytes: null,
-  })
+  const slice = readBatches(batchOf(1, records(...plain)), 0n)
+  assert.deepEqual(
+    slice.records.map(({ offset, value }) => [offset, value]),
+    [[0n, null]],
+  )
+  assert.equal(slice.nextOffset, 2n)
 })
 
 const malformed: [bytes: Buffer, message: RegExp, reason: string][] = [
