@@ -85,7 +85,11 @@ async function waitForBytes(
   const isReady = () =>
     asked.some((request) => check(broker, request) !== protocolErrors.NONE) ||
     asked.some(({ partition, offset }) => partition === 0 && broker.log.hasBytes(offset, minBytes))
-  for (let left = maxWaitMs; left > 0 && !isReady() && !session.closed.aborted; left = deadline - Date.now()) {
+  for (
+    let left = maxWaitMs;
+    left > 0 && !isReady() && !session.closed.aborted;
+    left = deadline - Date.now()
+  ) {
     await broker.log.changed(left, session.closed)
   }
 }
