@@ -23,6 +23,19 @@ const anchorSchema = z.strictObject({
   digest: z.string(),
 })
 const tailSchema = z.strictObject({ offset: offsetText, digest: z.string() })
+const laneSchema = z.strictObject({
+  through: offsetText.nullable(),
+  trouble: z
+    .strictObject({
+      offset: offsetText,
+      attempts: z.number(),
+      since: z.number(),
+      nextAt: z.number(),
+      limit: z.number().nullable(),
+      outages: z.number().optional(),
+    })
+    .nullable(),
+})
 const haltSchema = z.strictObject({ code: z.enum(errorCodes), message: z.string(), at: z.number() })
 const placeSchema = z.strictObject({ clusterId: z.string(), offset: integerText, generation: z.number() })
 const ledgerSchema = z.array(
@@ -60,7 +73,8 @@ const itemSchema = z.object({
   timestamp: number,
   anchor: json(anchorSchema.nullable()),
   tail: json(tailSchema.nullable()),
-  progress: json(z.record(z.string(), offsetText)),
+  lanes: json(z.record(z.string(), laneSchema)),
+  deadLetters: json(z.strictObject({ since: z.number(), count: z.number() })),
   replayUntil: number,
   state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
   halt: json(haltSchema.nullable()),
@@ -87,7 +101,7 @@ export function fromItem(key: string, item: Attributes): Checkpoint {
 
 const bigintAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
 export const encodeJson = (
-  value: Anchor | Tail | Halt | readonly LedgerEntry[] | Position['progress'] | null,
+  value: Anchor | Tail | Halt | readonly LedgerEntry[] | Position['lanes'] | Position['deadLetters'] | null,
 ): AttributeValue => ({ S: JSON.stringify(value, bigintAsText) })
 export const encodeNumber = (value: number | bigint): AttributeValue => ({ N: value.toString() })
 export const encodeText = (value: string): AttributeValue => ({ S: value })
@@ -99,6 +113,7 @@ export function positionAttributes(position: Position): Attributes {
     timestamp: encodeNumber(position.timestamp),
     anchor: encodeJson(position.anchor),
     tail: encodeJson(position.tail),
-    progress: encodeJson(position.progress),
+    lanes: encodeJson(position.lanes),
+    deadLetters: encodeJson(position.deadLetters),
   }
 }

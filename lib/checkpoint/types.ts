@@ -28,8 +28,39 @@ export interface Position {
   readonly anchor: Anchor | null
   /** Null right after the start or a reset. */
   readonly tail: Tail | null
-  /** Per function that is ahead of `offset`: the last offset that it acknowledged. */
-  readonly progress: Readonly<Record<string, bigint>>
+  /** By lane, what differs from "everything below `offset` is done and nothing failed". */
+  readonly lanes: Readonly<Record<string, LaneState>>
+  /** Dead letters written of late; many in a short time halt the stream. */
+  readonly deadLetters: DeadLetterCount
+}
+
+/** Changes of a lane that fail. */
+export interface Trouble {
+  /** The first change of the batch that failed. */
+  readonly offset: bigint
+  /** Tries so far that may have failed because of the change itself. */
+  readonly attempts: number
+  /** When it first failed, in milliseconds since 1970. */
+  readonly since: number
+  /** Not to be tried before, in milliseconds since 1970. */
+  readonly nextAt: number
+  /** The most changes of the next batch, while one that cannot be handled is being searched for; null: all. */
+  readonly limit: number | null
+  /** Tries so far that failed for another reason, such as a missing function. */
+  readonly outages?: number | undefined
+}
+
+/** How a lane (a function, or one part of it by primary key) stands apart from the committed offset. */
+export interface LaneState {
+  /** The last offset that is acknowledged, where the lane is ahead; null where it is not. */
+  readonly through: bigint | null
+  readonly trouble: Trouble | null
+}
+
+export interface DeadLetterCount {
+  /** Since when they are counted, in milliseconds since 1970. */
+  readonly since: number
+  readonly count: number
 }
 
 export interface Halt {
@@ -71,4 +102,9 @@ export interface Lease {
   readonly owner: string
   readonly epoch: number
   readonly generation: number
+}
+
+/** A position right after a start or a reset: no lane is ahead, nothing failed yet. */
+export function freshPosition(offset: bigint, timestamp: number, anchor: Anchor | null): Position {
+  return { offset, timestamp, anchor, tail: null, lanes: {}, deadLetters: { since: 0, count: 0 } }
 }

@@ -1,160 +1,128 @@
-import type { Anchor, Position, Tail } from '../checkpoint/types.ts'
-import { digestOf, identityOf } from '../dts/digest.ts'
-import { carriesChange, isFiller, readHeader, unescapeName } from '../dts/header.ts'
-import type { RecordHeader } from '../dts/types.ts'
-import { DtsError } from '../errors.ts'
+import { decodeChange } from '../dts/change.ts'
+import { type ChangeOperation, carriesChange, isFiller, readHeader, unescapeName } from '../dts/header.ts'
+import type { RecordHeader, TableName } from '../dts/types.ts'
+import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecord } from '../kafka/types.ts'
-import { toSeconds } from '../time.ts'
+import type { ReadRecord } from '../trail.ts'
+import { keyHash } from './key.ts'
+import type { KeyedEvent } from './lane.ts'
 import type { Router } from './routes.ts'
+import type { Route } from './settings.ts'
 
-/** A record on its way to a function. */
-export interface RoutedEvent {
+/** A record that passed its checksum and is no DTS record. */
+export interface UnreadableRecord {
   readonly offset: bigint
-  readonly table: string
   readonly value: Buffer
-}
-
-/** A record with its header; null for filler. */
-export interface ReadRecord {
-  readonly offset: bigint
-  readonly value: Buffer | null
-  readonly header: RecordHeader | null
+  readonly error: DtsError
 }
 
 /** One fetched slice of the stream, sorted by who handles it. Pure data: nothing has been sent. */
 export interface Plan {
   readonly records: readonly ReadRecord[]
-  /** Function name → its events in stream order, without those that it acknowledged already. */
-  readonly queues: ReadonlyMap<string, readonly RoutedEvent[]>
-  /** Changes of tables without a route, by table. */
+  /** In stream order. */
+  readonly events: readonly { readonly route: Route; readonly event: KeyedEvent }[]
+  readonly unreadable: readonly UnreadableRecord[]
+  /** Changes that a written rule leaves out (no route, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
   /** Where the plan ends: behind the fetched slice, or at the record that `stop` speaks of. */
-  readonly nextOffset: bigint
-  /** Why the stream must not go past `nextOffset`. */
+  readonly end: bigint
+  /** Why the stream must not go past `end`. */
   readonly stop: DtsError | null
 }
 
-/**
- * Reads the headers of a slice and sorts its changes by function.
- * A record that cannot be read, or a table that must not be passed over, ends the plan before it.
- */
+/** Reads the headers of a slice and sorts its changes by route. A table that must not be passed over ends the plan. */
 export function planSlice(
   slice: { readonly records: readonly LogRecord[]; readonly nextOffset: bigint },
   router: Router,
   unroutedTables: 'skip' | 'halt',
-  progress: Position['progress'],
 ): Plan {
   const records: ReadRecord[] = []
-  const queues = new Map<string, RoutedEvent[]>()
+  const events: { route: Route; event: KeyedEvent }[] = []
+  const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
+  const skip = (table: string) => skipped.set(table, (skipped.get(table) ?? 0) + 1)
   for (const { offset, value } of slice.records) {
-    let header: RecordHeader | null = null
-    if (value !== null && !isFiller(value)) {
-      try {
-        header = readHeader(value)
-      } catch (cause) {
-        return { records, queues, skipped, nextOffset: offset, stop: unreadable(offset, cause) }
+    const header = value === null || isFiller(value) ? null : tryHeader(offset, value, unreadable)
+    if (value !== null && header !== null && carriesChange(header.operation)) {
+      const table = header.objectName ?? ''
+      const routes = routesFor(value, header, router)
+      if (routes.length === 0 && unroutedTables === 'halt') {
+        return { records, events, unreadable, skipped, end: offset, stop: unrouted(offset, table) }
       }
-      if (carriesChange(header.operation)) {
-        const functions = functionsFor(header, router)
-        const table = tableText(header)
-        if (functions.length === 0) {
-          if (unroutedTables === 'halt') {
-            return { records, queues, skipped, nextOffset: offset, stop: unrouted(offset, table) }
-          }
-          skipped.set(table, (skipped.get(table) ?? 0) + 1)
-        }
-        for (const name of functions) {
-          if (offset <= (progress[name] ?? -1n)) continue
-          const queue = queues.get(name)
-          if (queue === undefined) queues.set(name, [{ offset, table, value }])
-          else queue.push({ offset, table, value })
-        }
+      const wanting = routes.filter((route) => wants(route, header.operation as ChangeOperation))
+      if (wanting.length === 0) skip(table)
+      for (const route of wanting) {
+        events.push({ route, event: { offset, table, value, keyHash: hashFor(route, value, header) } })
       }
     }
     records.push({ offset, value, header })
   }
-  return { records, queues, skipped, nextOffset: slice.nextOffset, stop: null }
+  return { records, events, unreadable, skipped, end: slice.nextOffset, stop: null }
+}
+
+function tryHeader(offset: bigint, value: Buffer, unreadable: UnreadableRecord[]): RecordHeader | null {
+  try {
+    return readHeader(value)
+  } catch (thrown) {
+    const cause = asDtsError(thrown, 'RECORD_INVALID', false)
+    const error = new DtsError(
+      'RECORD_INVALID',
+      `The record at offset ${offset} passed its checksum but is not a DTS record (${cause.message}).`,
+      { retryable: false, facts: { offset: String(offset) }, cause },
+    )
+    unreadable.push({ offset, value, error })
+    return null
+  }
 }
 
 /** A statement on a whole database, or on none that is named, concerns every handler that it may touch. */
-function functionsFor(header: RecordHeader, router: Router): readonly string[] {
+function routesFor(value: Buffer, header: RecordHeader, router: Router): readonly Route[] {
   const { objectName } = header
   if (objectName?.includes('.')) {
-    const name = router.functionFor(objectName)
-    return name === null ? [] : [name]
+    const route = router.routeFor(objectName, () => logicalName(value, header))
+    return route === null ? [] : [route]
   }
   if (header.operation !== 'DDL') return []
-  return router.functionsForDatabase(objectName === null || objectName === '' ? null : objectName)
+  return router.routesForDatabase(objectName === null || objectName === '' ? null : objectName)
 }
 
-function tableText(header: RecordHeader): string {
-  return header.objectName ?? '(none)'
-}
+const origin = { offset: 0n, generation: 0, replay: false }
 
-/** The position when everything below `offset` is done. `offset` lies within the plan. */
-export function positionAt(
-  previous: Position,
-  plan: Pick<Plan, 'records'>,
-  offset: bigint,
-  acknowledged: ReadonlyMap<string, bigint>,
-): Position {
-  let timestamp = previous.timestamp
-  let lastChange: (ReadRecord & { header: RecordHeader; value: Buffer }) | undefined
-  let last: ReadRecord | undefined
-  for (const record of plan.records) {
-    if (record.offset >= offset) break
-    last = record
-    const { header, value } = record
-    if (header === null || value === null) continue
-    timestamp = Math.max(timestamp, toSeconds(header.sourceTimestamp))
-    if (carriesChange(header.operation)) lastChange = { ...record, header, value }
-  }
-  const progress: Record<string, bigint> = {}
-  for (const [name, through] of [...Object.entries(previous.progress), ...acknowledged]) {
-    if (through >= offset) progress[name] = through
-  }
-  return {
-    offset,
-    timestamp,
-    anchor:
-      lastChange === undefined
-        ? previous.anchor
-        : anchorOf(lastChange.offset, lastChange.value, lastChange.header),
-    tail: last === undefined ? previous.tail : tailOf(last),
-    progress,
+function logicalName(value: Buffer, header: RecordHeader): string | null {
+  try {
+    const { logical } = decodeChange(value, header, origin, [])
+    return logical === null ? null : nameText(logical)
+  } catch {
+    // The handler of whatever route is found will meet the same fault, and has a policy for it.
+    return null
   }
 }
 
-export function anchorOf(offset: bigint, value: Buffer, header: RecordHeader): Anchor {
-  return {
-    offset,
-    timestamp: toSeconds(header.sourceTimestamp),
-    sourcePosition: header.sourcePosition,
-    transactionId: header.sourceTxid,
-    digest: identityOf(value, header),
+function nameText({ database, schema, table }: TableName): string {
+  return [database, schema, table]
+    .filter((part) => part !== null)
+    .map((part) => part.replaceAll('.', '\\u002E'))
+    .join('.')
+}
+
+function wants({ operations }: Route, operation: ChangeOperation): boolean {
+  return operation === 'DDL' || operations === undefined || operations.includes(operation)
+}
+
+function hashFor({ concurrency }: Route, value: Buffer, header: RecordHeader): number | null {
+  if (concurrency === 1) return null
+  try {
+    return keyHash(value, header)
+  } catch {
+    return null
   }
-}
-
-export function tailOf({ offset, value }: Pick<LogRecord, 'offset' | 'value'>): Tail {
-  return { offset, digest: digestOf(value) }
-}
-
-function unreadable(offset: bigint, cause: unknown): DtsError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new DtsError(
-    'RECORD_INVALID',
-    `The record at offset ${offset} passed its checksum but is not a DTS record (${reason}). ` +
-      `After looking at it, go on behind it: recovery with {"action":"reset","to":{"offset":"${offset + 1n}"}}.`,
-    { retryable: false, facts: { offset: String(offset) }, cause },
-  )
 }
 
 function unrouted(offset: bigint, table: string): DtsError {
   return new DtsError(
     'TABLE_UNROUTED',
     `The change at offset ${offset} is of the table ${unescapeName(table)}, which no function handles, and ` +
-      'UNROUTED_TABLES is halt. Add a handler or set UNROUTED_TABLES to skip, deploy, then reset to the stored offset.',
+      'UNROUTED_TABLES is halt. Add a handler or set UNROUTED_TABLES to skip, deploy, then resume.',
     { retryable: false, facts: { offset: String(offset), table } },
   )
 }

@@ -1,38 +1,50 @@
 import { DtsError } from '../errors.ts'
+import type { Route } from './settings.ts'
+
+/** The pattern of a route that takes whatever no other route names. */
+export const catchAll = '*'
 
 /**
- * Which function handles which table. Patterns are exact names (`shop.orders`) or have `*` for any run of
- * characters other than a dot (`shop_*.orders_*`). An exact name wins over patterns.
+ * Which route handles which table. A pattern is an exact name (`shop.orders`), a name in which `*` stands for any
+ * run of characters but a dot (`shop_*.orders_*`), or `*` alone for every table that nothing else names. An exact
+ * name wins over patterns; the physical name of a sharded table over its logical one; both over `*`.
  */
 export class Router {
-  readonly #exact = new Map<string, string>()
-  readonly #patterns: {
-    readonly pattern: string
-    readonly matcher: RegExp
-    readonly functionName: string
-  }[] = []
+  readonly #exact = new Map<string, Route>()
+  readonly #patterns: { readonly pattern: string; readonly matcher: RegExp; readonly route: Route }[] = []
+  readonly #catchAll: Route | null
   /** Names seen so far; a stream names few tables many times. */
-  readonly #found = new Map<string, string | null>()
+  readonly #found = new Map<string, Route | null>()
 
-  /** @param routes table pattern → function name */
-  constructor(routes: Readonly<Record<string, string>>) {
-    for (const [pattern, functionName] of Object.entries(routes)) {
-      if (pattern.includes('*')) this.#patterns.push({ pattern, matcher: toMatcher(pattern), functionName })
-      else this.#exact.set(pattern, functionName)
+  constructor(routes: Readonly<Record<string, Route>>) {
+    for (const [pattern, route] of Object.entries(routes)) {
+      if (pattern === catchAll) continue
+      if (pattern.includes('*')) this.#patterns.push({ pattern, matcher: toMatcher(pattern), route })
+      else this.#exact.set(pattern, route)
     }
+    this.#catchAll = routes[catchAll] ?? null
   }
 
-  /** @throws DtsError CONFIG_INVALID when two patterns claim the table */
-  functionFor(table: string): string | null {
+  /**
+   * @param logicalName reads the table's logical name from a record; asked once for a table without a route
+   * @throws DtsError CONFIG_INVALID when two patterns claim the table
+   */
+  routeFor(table: string, logicalName: () => string | null): Route | null {
     const known = this.#found.get(table)
     if (known !== undefined) return known
-    const found = this.#exact.get(table) ?? this.#match(table)
+    const route = this.#named(table) ?? this.#logical(logicalName()) ?? this.#catchAll
     if (this.#found.size > 10_000) this.#found.clear()
-    this.#found.set(table, found)
-    return found
+    this.#found.set(table, route)
+    return route
   }
 
-  #match(table: string): string | null {
+  #logical(name: string | null): Route | null {
+    return name === null ? null : this.#named(name)
+  }
+
+  #named(table: string): Route | null {
+    const exact = this.#exact.get(table)
+    if (exact !== undefined) return exact
     const matches = this.#patterns.filter(({ matcher }) => matcher.test(table))
     if (matches.length > 1) {
       throw new DtsError(
@@ -42,19 +54,20 @@ export class Router {
         { retryable: false, facts: { table } },
       )
     }
-    return matches[0]?.functionName ?? null
+    return matches[0]?.route ?? null
   }
 
-  /** The functions that may handle a table of the named database; of every database when it is null. */
-  functionsForDatabase(database: string | null): string[] {
-    const found = new Set<string>()
-    for (const [table, functionName] of this.#exact) {
-      if (database === null || table.startsWith(`${database}.`)) found.add(functionName)
+  /** The routes that may handle a table of the named database; of every database when it is null. */
+  routesForDatabase(database: string | null): readonly Route[] {
+    const found = new Set<Route>()
+    for (const [table, route] of this.#exact) {
+      if (database === null || table.startsWith(`${database}.`)) found.add(route)
     }
-    for (const { pattern, functionName } of this.#patterns) {
+    for (const { pattern, route } of this.#patterns) {
       const databasePattern = pattern.slice(0, pattern.indexOf('.'))
-      if (database === null || toMatcher(databasePattern).test(database)) found.add(functionName)
+      if (database === null || toMatcher(databasePattern).test(database)) found.add(route)
     }
+    if (this.#catchAll !== null) found.add(this.#catchAll)
     return [...found]
   }
 }

@@ -1,0 +1,107 @@
+import type { LaneState } from '../checkpoint/types.ts'
+import type { DtsError } from '../errors.ts'
+import type { Route } from './settings.ts'
+import { type DeliveryEnvironment, type RoutedEvent, Strand, wireSize } from './strand.ts'
+
+/** A change with what decides which others it may be handled beside. */
+export interface KeyedEvent extends RoutedEvent {
+  /** Of the primary key; null: no other change of the function may overtake this one or fall behind it. */
+  readonly keyHash: number | null
+}
+
+/**
+ * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split
+ * by primary key over that many strands; a change without a usable key is handled alone between two runs.
+ */
+export class Lane {
+  readonly strands: readonly Strand[]
+  readonly #route: Route
+  readonly #queue: KeyedEvent[] = []
+  #bytes = 0
+  #wake: () => void = () => {}
+
+  /** @param states of the checkpoint; those of another concurrency are not this lane's */
+  constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
+    this.#route = route
+    const { functionName, concurrency } = route
+    const names = Array.from({ length: concurrency }, (_, index) =>
+      concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}`,
+    )
+    this.strands = names.map((name) => new Strand(name, functionName, route, states[name], environment))
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The offset of the first change that is not done; null when there is none. */
+  get firstUndone(): bigint | null {
+    let first: bigint | null = null
+    for (const event of this.#queue) {
+      // Of the strands at work some may be ahead; the queue keeps a run until all of it is done.
+      if (!this.#isDone(event)) {
+        first = event.offset
+        break
+      }
+    }
+    return first
+  }
+
+  get halt(): DtsError | null {
+    return this.strands.find(({ halt }) => halt !== null)?.halt ?? null
+  }
+
+  /** Takes a change into the queue unless the checkpoint says that it is done. */
+  offer(event: KeyedEvent): void {
+    if (this.#isDone(event)) return
+    this.#queue.push(event)
+    this.#bytes += wireSize(event)
+    this.#wake()
+  }
+
+  /** Works until `stopped`, the stream must halt, or no invocation may start any more. */
+  async run(stopped: AbortSignal): Promise<void> {
+    stopped.addEventListener('abort', () => this.#wake(), { once: true })
+    while (!stopped.aborted) {
+      const run = this.#nextRun()
+      if (run.length === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+          if (stopped.aborted) resolve()
+        })
+      } else if (!(await this.#handle(run))) {
+        return
+      }
+    }
+  }
+
+  async #handle(run: readonly KeyedEvent[]): Promise<boolean> {
+    const results = await Promise.all(
+      this.strands.map((strand, index) => strand.deliver(run.filter((event) => this.#strandOf(event) === index))),
+    )
+    if (results.includes(false)) return false
+    const last = run.at(-1)
+    // What one strand handled for all is done for all, and a strand without a part in the run is not behind it.
+    if (last !== undefined) for (const strand of this.strands) strand.passed(last.offset)
+    for (const event of this.#queue.splice(0, run.length)) this.#bytes -= wireSize(event)
+    return true
+  }
+
+  /** What may be handled side by side: changes with keys up to the next without, or one without alone. */
+  #nextRun(): readonly KeyedEvent[] {
+    if (this.strands.length === 1) return this.#queue.slice()
+    const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
+    if (end === 0) return this.#queue.slice(0, 1)
+    const longest = this.#route.batchSize * this.strands.length
+    return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, longest))
+  }
+
+  #strandOf({ keyHash }: KeyedEvent): number {
+    return keyHash === null ? 0 : keyHash % this.strands.length
+  }
+
+  #isDone(event: KeyedEvent): boolean {
+    const strand = this.strands[this.#strandOf(event)]
+    return strand !== undefined && event.offset <= strand.through
+  }
+}

@@ -1,0 +1,93 @@
+import type { LaneState } from '../checkpoint/types.ts'
+import type { DtsError } from '../errors.ts'
+import { type KeyedEvent, Lane } from './lane.ts'
+import type { Route } from './settings.ts'
+import type { DeliveryEnvironment } from './strand.ts'
+
+/** All lanes of a run: one for each function that gets something. They work side by side. */
+export class Lanes {
+  readonly #states: Readonly<Record<string, LaneState>>
+  readonly #environment: DeliveryEnvironment
+  readonly #stopped: AbortSignal
+  readonly #lanes = new Map<string, Lane>()
+  readonly #running: Promise<void>[] = []
+
+  /** @param stopped no lane starts anything after it */
+  constructor(
+    states: Readonly<Record<string, LaneState>>,
+    environment: DeliveryEnvironment,
+    stopped: AbortSignal,
+  ) {
+    this.#states = states
+    this.#environment = environment
+    this.#stopped = stopped
+  }
+
+  offer(route: Route, event: KeyedEvent): void {
+    let lane = this.#lanes.get(route.functionName)
+    if (lane === undefined) {
+      lane = new Lane(route, this.#states, this.#environment)
+      this.#lanes.set(route.functionName, lane)
+      this.#running.push(lane.run(this.#stopped))
+    }
+    lane.offer(event)
+  }
+
+  /** What waits in the lanes, in bytes. */
+  get bytes(): number {
+    let sum = 0
+    for (const lane of this.#lanes.values()) sum += lane.bytes
+    return sum
+  }
+
+  /** The offset of the first change that is not done; null when there is none. */
+  get firstUndone(): bigint | null {
+    let first: bigint | null = null
+    for (const { firstUndone } of this.#lanes.values()) {
+      if (firstUndone !== null && (first === null || firstUndone < first)) first = firstUndone
+    }
+    return first
+  }
+
+  /** Why the stream must stop; null while it need not. */
+  get halt(): DtsError | null {
+    for (const { halt } of this.#lanes.values()) if (halt !== null) return halt
+    return null
+  }
+
+  get #strands() {
+    return [...this.#lanes.values()].flatMap(({ strands }) => strands)
+  }
+
+  /** What waits to be tried again, by strand. */
+  get failures(): { readonly name: string; readonly error: DtsError; readonly nextAt: number }[] {
+    return this.#strands.flatMap(({ name, failure, trouble }) =>
+      failure === null ? [] : [{ name, error: failure, nextAt: trouble?.nextAt ?? 0 }],
+    )
+  }
+
+  /** Until when a handler whose answer never came may be running, in milliseconds since 1970. */
+  get unknownUntil(): number {
+    return Math.max(0, ...this.#strands.map(({ unknownUntil }) => unknownUntil))
+  }
+
+  /** What the checkpoint has to remember beside a committed offset. */
+  statesAt(offset: bigint): Record<string, LaneState> {
+    const states: Record<string, LaneState> = {}
+    // A lane that got nothing in this run keeps what it had.
+    for (const [name, state] of Object.entries(this.#states)) {
+      const through = state.through !== null && state.through >= offset ? state.through : null
+      if (through !== null || state.trouble !== null) states[name] = { ...state, through }
+    }
+    for (const { name, through, trouble } of this.#strands) {
+      if (through >= offset || trouble !== null) states[name] = { through: through >= offset ? through : null, trouble }
+      else delete states[name]
+    }
+    return states
+  }
+
+  /** Resolves when nothing is in flight any more; `stopped` has to be aborted, or every lane at its end. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running)
+  }
+}

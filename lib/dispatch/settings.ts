@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { operations } from '../dts/types.ts'
+
+/**
+ * How a table's changes are delivered. Declared in the table's file, carried to the poller by the deployment.
+ * Every setting has a default, so that a route is usually a function's name alone.
+ */
+export const deliverySchema = z.strictObject({
+  /** How often a change is tried before it is given up; the backoff between two tries grows up to 30 s. */
+  attempts: z.int().min(1).max(100).default(5),
+  /** When a change is given up although attempts are left, in seconds since it first failed. */
+  maxAgeSeconds: z.int().min(1).max(86_400).default(3_600),
+  /** A change that is given up: put aside in the dead-letter queue, or the whole stream stops there. */
+  onFailure: z.enum(['dead-letter', 'halt']).default('dead-letter'),
+  /** The most changes of one invocation. */
+  batchSize: z.int().min(1).max(10_000).default(1_000),
+  /** In how many parts, by primary key, a table is worked on at once. */
+  concurrency: z.int().min(1).max(32).default(1),
+  /** Only these operations reach the handler; DDL always does. Absent: all. */
+  operations: z.array(z.enum(operations).extract(['INSERT', 'UPDATE', 'DELETE', 'INIT'])).min(1).optional(),
+})
+export type Delivery = z.output<typeof deliverySchema>
+export type DeliveryInput = z.input<typeof deliverySchema>
+
+export const defaultDelivery: Delivery = deliverySchema.parse({})
+
+const functionKey = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
+
+/** The poller's routes: table pattern → function, with those settings that differ from the defaults. */
+export const routesSchema = z.record(
+  z.string().min(1),
+  z.union([functionKey, deliverySchema.extend({ function: functionKey })]),
+)
+
+export interface Route extends Delivery {
+  readonly functionName: string
+}
+
+/** @param prefix what precedes a function's key in its deployed name */
+export function toRoutes(routes: z.output<typeof routesSchema>, prefix: string): Record<string, Route> {
+  return Object.fromEntries(
+    Object.entries(routes).map(([pattern, route]) => {
+      const { function: key, ...delivery } =
+        typeof route === 'string' ? { function: route, ...defaultDelivery } : route
+      return [pattern, { ...delivery, functionName: prefix + key }]
+    }),
+  )
+}

@@ -1,0 +1,226 @@
+import type { LaneState, Trouble } from '../checkpoint/types.ts'
+import { DtsError } from '../errors.ts'
+import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
+import type { Delivery } from './settings.ts'
+import { maxBatchBytes } from './wire.ts'
+
+/** A change on its way to a function. */
+export interface RoutedEvent {
+  readonly offset: bigint
+  readonly table: string
+  readonly value: Buffer
+}
+
+/** What became of an invocation. */
+export type SendResult =
+  /** Done up to and including `through`; null: not even the first. `error` says what the next event failed with. */
+  | { readonly kind: 'acknowledged'; readonly through: bigint | null; readonly error: DtsError | null }
+  /** The function failed, perhaps because of the events. */
+  | { readonly kind: 'failed'; readonly error: DtsError }
+  /** The function could not be run, for a reason that is not the events'. */
+  | { readonly kind: 'held'; readonly error: DtsError }
+  /** No answer came: the handler may still be running. */
+  | { readonly kind: 'unknown'; readonly error: DtsError }
+
+/** What delivery needs of the run that it belongs to. */
+export interface DeliveryEnvironment {
+  /** Sends events to a function and reports what became of them. */
+  readonly send: (functionName: string, events: readonly RoutedEvent[]) => Promise<SendResult>
+  /** Puts an event aside for good. @throws DtsError when it could not be stored */
+  readonly putAside: (functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>
+  /** Resolves to true when an invocation may start now, and to false when the run starts none any more. */
+  readonly permit: () => Promise<boolean>
+  /** Waits; resolves early when the run stops. */
+  readonly pause: (milliseconds: number) => Promise<void>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** Milliseconds after which an invocation whose answer never came has certainly ended. */
+  readonly worstCaseMs: number
+  /** Called whenever something was done or failed. */
+  readonly changed: () => void
+}
+
+/** One line of delivery: events go to the function one batch at a time, in the order of the stream. */
+export class Strand {
+  readonly name: string
+  readonly #functionName: string
+  readonly #delivery: Delivery
+  readonly #environment: DeliveryEnvironment
+  #events: readonly RoutedEvent[] = []
+  #at = 0
+  #through: bigint
+  #trouble: Trouble | null
+  #failure: DtsError | null = null
+  #halt: DtsError | null = null
+  #unknownUntil = 0
+
+  constructor(
+    name: string,
+    functionName: string,
+    delivery: Delivery,
+    state: LaneState | undefined,
+    environment: DeliveryEnvironment,
+  ) {
+    this.name = name
+    this.#functionName = functionName
+    this.#delivery = delivery
+    this.#environment = environment
+    this.#through = state?.through ?? -1n
+    this.#trouble = state?.trouble ?? null
+  }
+
+  /** The last offset that was acknowledged or put aside; -1 before the first. */
+  get through(): bigint {
+    return this.#through
+  }
+
+  get trouble(): Trouble | null {
+    return this.#trouble
+  }
+
+  get firstUndone(): bigint | null {
+    return this.#events[this.#at]?.offset ?? null
+  }
+
+  /** What the first undone event last failed with, while it waits to be tried again. */
+  get failure(): DtsError | null {
+    return this.#failure
+  }
+
+  /** Why the stream must stop at this event. */
+  get halt(): DtsError | null {
+    return this.#halt
+  }
+
+  /** Until when a handler whose answer never came may be running, in milliseconds since 1970; 0 when none may. */
+  get unknownUntil(): number {
+    return this.#unknownUntil
+  }
+
+  /** Marks an offset as done that another strand of the same function has handled for all. */
+  passed(offset: bigint): void {
+    this.#through = offset
+  }
+
+  /** Delivers `events` to their end. @returns false when the run stopped, or the stream must, before that */
+  async deliver(events: readonly RoutedEvent[]): Promise<boolean> {
+    this.#events = events
+    this.#at = 0
+    while (this.#at < this.#events.length) {
+      if (!(await this.#next())) return false
+      this.#environment.changed()
+    }
+    return true
+  }
+
+  async #next(): Promise<boolean> {
+    const { now, pause, permit, send } = this.#environment
+    const batch = this.#nextBatch()
+    const first = batch[0]
+    if (first === undefined) return true
+    if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
+      await pause(this.#trouble.nextAt - now())
+    }
+    if (!(await permit())) return false
+    if (wireSize(first) > maxBatchBytes) {
+      await this.#giveUp(first, 1, tooLarge(this.#functionName, first))
+      return this.#halt === null
+    }
+    const startedAt = now()
+    const result = await send(this.#functionName, batch)
+    switch (result.kind) {
+      case 'acknowledged': {
+        const done = batch.findIndex(({ offset }) => offset === result.through) + 1
+        this.#complete(batch.slice(0, done))
+        const next = batch[done]
+        if (result.error !== null && next !== undefined) await this.#failed(next, batch.length - done, result.error, true)
+        break
+      }
+      case 'failed':
+        await this.#failed(first, batch.length, result.error, false)
+        break
+      case 'held':
+        this.#wait(first, result.error, 0)
+        break
+      case 'unknown':
+        this.#unknownUntil = startedAt + this.#environment.worstCaseMs
+        this.#wait(first, result.error, this.#unknownUntil)
+    }
+    return this.#halt === null
+  }
+
+  /** As many events as one invocation takes; at least one. */
+  #nextBatch(): readonly RoutedEvent[] {
+    const limit = Math.min(this.#delivery.batchSize, this.#trouble?.limit ?? this.#delivery.batchSize)
+    let bytes = 0
+    let to = this.#at
+    while (to < this.#events.length && to - this.#at < limit) {
+      const event = this.#events[to]
+      bytes += event === undefined ? 0 : wireSize(event)
+      if (bytes > maxBatchBytes && to > this.#at) break
+      to += 1
+    }
+    return this.#events.slice(this.#at, to)
+  }
+
+  #complete(events: readonly RoutedEvent[]): void {
+    const last = events.at(-1)
+    if (last === undefined) return
+    this.#at += events.length
+    this.#through = last.offset
+    this.#failure = null
+    this.#trouble = afterSuccess(this.#trouble, events.length, this.#delivery.batchSize, this.firstUndone)
+  }
+
+  async #failed(first: RoutedEvent, size: number, error: DtsError, blamed: boolean): Promise<void> {
+    const { now, random } = this.#environment
+    const failure = { offset: first.offset, size, firstIsToBlame: blamed }
+    const decision = afterEventFailure(this.#delivery, this.#trouble, failure, now(), random())
+    this.#failure = error
+    if (decision.kind === 'retry') this.#trouble = decision.trouble
+    else await this.#giveUp(first, decision.attempts, error)
+  }
+
+  /** Not the event's fault: it waits as long as it takes, and is never put aside for it. */
+  #wait(first: RoutedEvent, error: DtsError, notBefore: number): void {
+    const { now, random } = this.#environment
+    this.#failure = error
+    this.#trouble = afterOutage(this.#trouble, first.offset, notBefore, now(), random())
+  }
+
+  async #giveUp(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
+    if (this.#delivery.onFailure === 'halt') {
+      this.#halt = error
+      return
+    }
+    try {
+      await this.#environment.putAside(this.#functionName, event, attempts, error)
+    } catch (cause) {
+      const problem = cause instanceof DtsError ? cause : error
+      if (!problem.retryable) this.#halt = problem
+      // Nothing may be committed past an event that is stored nowhere: it keeps its place, and its attempts.
+      else this.#wait(event, problem, 0)
+      return
+    }
+    this.#complete([event])
+  }
+}
+
+/** An event's share of a batch, in bytes before base64: its value, its offset, keys and quotes. */
+export function wireSize({ value }: RoutedEvent): number {
+  return value.length + 48
+}
+
+function tooLarge(functionName: string, event: RoutedEvent): DtsError {
+  return new DtsError(
+    'EVENT_TOO_LARGE',
+    `The change at offset ${event.offset} of ${event.table} has ${event.value.length} bytes; an invocation of ` +
+      `${functionName} carries at most ${maxBatchBytes}. It has to be handled by hand.`,
+    {
+      retryable: false,
+      facts: { offset: String(event.offset), function: functionName, bytes: event.value.length },
+    },
+  )
+}

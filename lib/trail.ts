@@ -1,0 +1,86 @@
+import type { Anchor, Position, Tail } from './checkpoint/types.ts'
+import { digestOf, identityOf } from './dts/digest.ts'
+import { carriesChange } from './dts/header.ts'
+import type { RecordHeader } from './dts/types.ts'
+import { toSeconds } from './time.ts'
+
+/** A record with its header; null for filler, and for what could not be decoded. */
+export interface ReadRecord {
+  readonly offset: bigint
+  readonly value: Buffer | null
+  readonly header: RecordHeader | null
+}
+
+/** The part of a position that follows from the records below it. */
+export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
+
+/**
+ * The records between the committed offset and where reading has got to, so that the position of any offset in
+ * between can be told.
+ */
+export class Trail {
+  #base: Place
+  #records: ReadRecord[] = []
+  #end: bigint
+
+  constructor(base: Place) {
+    this.#base = base
+    this.#end = base.offset
+  }
+
+  /** Where reading goes on. */
+  get end(): bigint {
+    return this.#end
+  }
+
+  add(records: readonly ReadRecord[], end: bigint): void {
+    for (const record of records) this.#records.push(record)
+    this.#end = end
+  }
+
+  /** The position with everything below `offset` done; from then on the trail begins there. */
+  moveTo(offset: bigint): Place {
+    let { timestamp } = this.#base
+    let lastChange: { offset: bigint; value: Buffer; header: RecordHeader } | undefined
+    let count = 0
+    for (const { offset: at, value, header } of this.#records) {
+      if (at >= offset) break
+      count += 1
+      if (header === null || value === null) continue
+      timestamp = Math.max(timestamp, toSeconds(header.sourceTimestamp))
+      if (carriesChange(header.operation)) lastChange = { offset: at, value, header }
+    }
+    const last = count === 0 ? undefined : this.#records[count - 1]
+    this.#records = this.#records.slice(count)
+    this.#base = {
+      offset,
+      timestamp,
+      anchor: lastChange === undefined ? this.#base.anchor : anchorOf(lastChange),
+      tail: last === undefined ? this.#base.tail : tailOf(last),
+    }
+    return this.#base
+  }
+}
+
+function anchorOf({ offset, value, header }: { offset: bigint; value: Buffer; header: RecordHeader }): Anchor {
+  return {
+    offset,
+    timestamp: toSeconds(header.sourceTimestamp),
+    sourcePosition: header.sourcePosition,
+    transactionId: header.sourceTxid,
+    // A change that no handler asked for may be undecodable behind its header: then its bytes identify it.
+    digest: identify(value, header),
+  }
+}
+
+function identify(value: Buffer, header: RecordHeader): string {
+  try {
+    return identityOf(value, header)
+  } catch {
+    return digestOf(value)
+  }
+}
+
+function tailOf({ offset, value }: ReadRecord): Tail {
+  return { offset, digest: digestOf(value) }
+}
