@@ -1,4 +1,5 @@
 import iconv from 'iconv-lite'
+import { ascii, utf8 } from './text.ts'
 
 /** Turns the bytes of a Character value into text by one character set; `binary` keeps them as they are. */
 export type ReadText = (bytes: Buffer, start: number, end: number) => string | Buffer
@@ -73,7 +74,7 @@ const aliases = new Map([
   ['zhs16gbk', 'gbk'],
 ])
 
-const readUtf8: ReadText = (bytes, start, end) => bytes.toString('utf8', start, end)
+const readUtf8: ReadText = utf8
 const readBytes: ReadText = (bytes, start, end) => Buffer.from(bytes.subarray(start, end))
 
 const readers = new Map<string, ReadText>([
@@ -149,6 +150,6 @@ function quickAscii(other: ReadString): ReadString {
     for (let at = start; at < end; at++) {
       if ((bytes[at] as number) >= 0x80) return other(bytes, start, end)
     }
-    return bytes.toString('latin1', start, end)
+    return ascii(bytes, start, end)
   }
 }

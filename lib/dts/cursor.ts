@@ -1,4 +1,5 @@
 import { DtsError } from '../errors.ts'
+import { utf8 } from './text.ts'
 
 /**
  * Items that arrays and maps of one record may hold together. The widest table that a source allows has some
@@ -80,7 +81,7 @@ export class Cursor {
     const length = this.length(member)
     const start = this.position
     this.position = start + length
-    return length === 0 ? '' : this.bytes.toString('utf8', start, start + length)
+    return utf8(this.bytes, start, start + length)
   }
 
   /** Length of a string or of bytes, known to lie within the record. The caller moves `position` over them. */
@@ -96,6 +97,14 @@ export class Cursor {
   /** Index of a union's branch or of an enum's symbol, below `count`. */
   index(count: number, member: string): number {
     const start = this.position
+    if (start < this.end) {
+      // Zigzag: an even byte is a number from 0 on.
+      const byte = this.bytes[start] as number
+      if ((byte & 0x81) === 0 && byte < count * 2) {
+        this.position = start + 1
+        return byte >>> 1
+      }
+    }
     const index = this.long(member)
     if (index < 0 || index >= count) {
       throw this.failAt(start, member, `choice ${index} where there are ${count}`)

@@ -9,6 +9,12 @@ const secondsPerDay = 86_400
 const maxDay = 100_000_000
 
 const twoDigits = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))
+const threeDigits = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
+/** `11:33:` by the minute of the day. */
+const minuteTexts = Array.from(
+  { length: 1440 },
+  (_, n) => `${twoDigits[Math.floor(n / 60)]}:${twoDigits[n % 60]}:`,
+)
 
 /**
  * Reads `Timestamp { timestamp long, millis int }` as ISO 8601 in UTC with six digits of a second, such as
@@ -24,12 +30,12 @@ export function readTimestamp(cursor: Cursor, microsPerUnit: number): string {
     seconds -= 1
   }
   const day = Math.floor(seconds / secondsPerDay)
-  if (day < -maxDay || day >= maxDay)
+  if (day < -maxDay || day >= maxDay) {
     throw cursor.failAt(start, 'timestamp', 'a time outside the years of ISO 8601')
+  }
   const second = seconds - day * secondsPerDay
-  const minute = Math.floor(second / 60)
-  const clock = printClock(Math.floor(minute / 60), minute % 60, second % 60)
-  return `${isoDate(day)}T${clock}.${sixDigits(micros)}Z`
+  const minute = (second / 60) | 0
+  return `${isoDay(day)}${minuteTexts[minute]}${twoDigits[second - minute * 60]}.${sixDigits(micros)}Z`
 }
 
 /**
@@ -50,31 +56,31 @@ export function readTimestamp(cursor: Cursor, microsPerUnit: number): string {
 export function readDateTime(cursor: Cursor, microsPerUnit: number): string | number {
   const start = cursor.position
   const present = readParts(cursor, plainParts, microsPerUnit)
-  if (present === 1) return found[0] as number
-  return printDateTime(cursor, start, present)
+  return present === 1 ? (found[0] as number) : print(cursor, start, present)
 }
 
 /** Reads `TimestampWithTimeZone { value DateTime, timezone string }`: the DateTime, a space, the zone as written. */
 export function readZonedDateTime(cursor: Cursor, microsPerUnit: number): string {
   const start = cursor.position
   const present = readParts(cursor, zonedParts, microsPerUnit)
-  const text = present === 1 ? printYear(found[0] as number) : printDateTime(cursor, start, present)
+  const text = present === 1 ? printYear(found[0] as number) : print(cursor, start, present)
   const zone = cursor.string('timezone')
   return zone === '' ? text : `${text} ${zone}`
 }
 
 /** Moves over a DateTime. */
 export function skipDateTime(cursor: Cursor): void {
-  for (const part of plainParts) {
-    if (cursor.index(2, part) === 1) cursor.skipVarint(part)
+  for (let part = 0; part < 7; part++) {
+    const name = plainParts[part] as string
+    if (cursor.index(2, name) === 1) cursor.skipVarint(name)
   }
 }
 
 /** What `readParts` found, in the order of the wire; a part that is null is 0. */
 const found = new Int32Array(7)
 
-const dateMask = 0b0000111
-const timeMask = 0b0111000
+const dateBits = 0b0000111
+const timeBits = 0b0111000
 const fractionBit = 0b1000000
 
 /** @returns which parts of `found` are present, one bit each; a fraction of zero counts as absent */
@@ -82,79 +88,120 @@ function readParts(cursor: Cursor, names: readonly string[], microsPerUnit: numb
   let present = 0
   for (let part = 0; part < 6; part++) {
     const name = names[part] as string
-    found[part] = 0
     if (cursor.index(2, name) === 1) {
       found[part] = cursor.int(name)
       present |= 1 << part
+    } else {
+      found[part] = 0
     }
   }
   const name = names[6] as string
-  found[6] = cursor.index(2, name) === 0 ? 0 : readFraction(cursor, name, microsPerUnit)
-  return found[6] === 0 ? present : present | fractionBit
+  const micros = cursor.index(2, name) === 0 ? 0 : readFraction(cursor, name, microsPerUnit)
+  found[6] = micros
+  return micros === 0 ? present : present | fractionBit
 }
 
 /** @returns microseconds, less than a second in either direction */
 function readFraction(cursor: Cursor, name: string, microsPerUnit: number): number {
   const start = cursor.position
   const micros = cursor.int(name) * microsPerUnit
-  if (micros <= -1_000_000 || micros >= 1_000_000)
+  if (micros <= -1_000_000 || micros >= 1_000_000) {
     throw cursor.failAt(start, name, 'a fraction of a second or more')
+  }
   return micros
 }
 
-function printDateTime(cursor: Cursor, start: number, present: number): string {
-  const [year, month, day, hour, minute, second, micros] = found as unknown as PartTuple
-  const date = present & dateMask
-  const time = present & timeMask
-  const dateKnown = date === 0 || date === 0b011 || date === dateMask
-  const timeKnown = time === 0 ? (present & fractionBit) === 0 : time === timeMask && date !== 0b011
-  if (!dateKnown || !timeKnown || present === 0)
-    throw cursor.failAt(start, '', 'parts that make no date or time')
-
-  if (month < 0 || month > 12 || day < 0 || day > 31)
-    throw cursor.failAt(start, '', 'a month or day out of range')
-  let dateText = ''
-  if (date !== 0) {
-    dateText = `${printYear(year)}-${twoDigits[month]}`
-    if (date === dateMask) dateText += `-${twoDigits[day]}`
-    if (time === 0) return dateText
+function print(cursor: Cursor, start: number, present: number): string {
+  switch (present & ~fractionBit) {
+    case 0b0000011:
+    case dateBits:
+      if (present & fractionBit) break
+      return printDate(cursor, start, present)
+    case timeBits:
+      return printTime(cursor, start)
+    case dateBits | timeBits:
+      return `${printDate(cursor, start, dateBits)} ${printClock(cursor, start)}`
   }
-
-  const negative = hour < 0 || minute < 0 || second < 0 || micros < 0
-  if (negative && (date !== 0 || hour > 0 || minute > 0 || second > 0 || micros > 0)) {
-    throw cursor.failAt(start, '', 'a time with parts of different sign')
-  }
-  const [h, m, s] = [Math.abs(hour), Math.abs(minute), Math.abs(second)]
-  if (m > 59 || s > 60 || (date !== 0 && h > 24)) throw cursor.failAt(start, '', 'a time out of range')
-  const fraction = micros === 0 ? '' : `.${sixDigits(Math.abs(micros))}`
-  const timeText = `${negative ? '-' : ''}${printClock(h, m, s)}${fraction}`
-  return date === 0 ? timeText : `${dateText} ${timeText}`
+  throw cursor.failAt(start, '', 'parts that make no date or time')
 }
 
-type PartTuple = [number, number, number, number, number, number, number]
+/** Texts of the dates seen last, by year, month and day; a table's dates are mostly few. */
+const dateTexts = new Array<string>(512).fill('')
+const dateNumbers = new Array<number>(512).fill(-1)
+
+function printDate(cursor: Cursor, start: number, present: number): string {
+  const year = found[0] as number
+  const month = found[1] as number
+  const day = found[2] as number
+  if (month < 0 || month > 12 || day < 0 || day > 31) {
+    throw cursor.failAt(start, '', 'a month or day out of range')
+  }
+  if (present !== dateBits) return `${printYear(year)}-${twoDigits[month]}`
+  if (year < 0) return `${printYear(year)}-${twoDigits[month]}-${twoDigits[day]}`
+  const number = (year * 13 + month) * 32 + day
+  const slot = number & 511
+  if (dateNumbers[slot] !== number) {
+    dateTexts[slot] = `${printYear(year)}-${twoDigits[month]}-${twoDigits[day]}`
+    dateNumbers[slot] = number
+  }
+  return dateTexts[slot] as string
+}
+
+/** A time of day: hour, minute, second and fraction of `found`. */
+function printClock(cursor: Cursor, start: number): string {
+  const hour = found[3] as number
+  const minute = found[4] as number
+  const second = found[5] as number
+  const micros = found[6] as number
+  if (hour < 0 || minute < 0 || second < 0 || micros < 0 || hour > 24 || minute > 59 || second > 60) {
+    throw cursor.failAt(start, '', 'a time of day out of range')
+  }
+  const hourAndMinute = hour === 24 ? `24:${twoDigits[minute]}:` : minuteTexts[hour * 60 + minute]
+  return micros === 0
+    ? `${hourAndMinute}${twoDigits[second]}`
+    : `${hourAndMinute}${twoDigits[second]}.${sixDigits(micros)}`
+}
+
+/** A time without a date, which may be negative and exceed a day. */
+function printTime(cursor: Cursor, start: number): string {
+  const hour = found[3] as number
+  const minute = found[4] as number
+  const second = found[5] as number
+  const micros = found[6] as number
+  const negative = hour < 0 || minute < 0 || second < 0 || micros < 0
+  if (negative && (hour > 0 || minute > 0 || second > 0 || micros > 0)) {
+    throw cursor.failAt(start, '', 'a time with parts of different sign')
+  }
+  const hours = Math.abs(hour)
+  const minutes = Math.abs(minute)
+  const seconds = Math.abs(second)
+  if (minutes > 59 || seconds > 60) throw cursor.failAt(start, '', 'a time out of range')
+  const fraction = micros === 0 ? '' : `.${sixDigits(Math.abs(micros))}`
+  const sign = negative ? '-' : ''
+  return `${sign}${twoDigits[hours] ?? hours}:${twoDigits[minutes]}:${twoDigits[seconds]}${fraction}`
+}
 
 function printYear(year: number): string {
   if (year >= 1000) return String(year)
   return `${year < 0 ? '-' : ''}${String(Math.abs(year)).padStart(4, '0')}`
 }
 
-function printClock(hour: number, minute: number, second: number): string {
-  return `${twoDigits[hour] ?? hour}:${twoDigits[minute]}:${twoDigits[second]}`
-}
-
 function sixDigits(micros: number): string {
-  return micros === 0 ? '000000' : String(micros).padStart(6, '0')
+  const millis = (micros / 1000) | 0
+  return `${threeDigits[millis]}${threeDigits[micros - millis * 1000]}`
 }
 
-let lastDay = Number.NaN
-let lastDate = ''
+/** Texts of the days seen last, counted from 1970. */
+const isoTexts = new Array<string>(512).fill('')
+const isoDays = new Array<number>(512).fill(Number.NaN)
 
-/** Date of a day counted from 1970. Neighbouring records mostly share theirs, so the last one is kept. */
-function isoDate(day: number): string {
-  if (day !== lastDay) {
+/** `2026-11-23T`, by the day counted from 1970. */
+function isoDay(day: number): string {
+  const slot = day & 511
+  if (isoDays[slot] !== day) {
     const iso = new Date(day * secondsPerDay * 1000).toISOString()
-    lastDate = iso.slice(0, iso.indexOf('T'))
-    lastDay = day
+    isoTexts[slot] = iso.slice(0, iso.indexOf('T') + 1)
+    isoDays[slot] = day
   }
-  return lastDate
+  return isoTexts[slot] as string
 }

@@ -1,8 +1,15 @@
-import { Cursor, recordInvalid } from './cursor.ts'
-import { type Operation, operations, type RecordHeader, sourceTypes, type TableName } from './types.ts'
+import { Cursor } from './cursor.ts'
+import { Remembered } from './text.ts'
+import { type Operation, operations, type RecordHeader, sourceTypes } from './types.ts'
+
+export { tableOf } from './names.ts'
 
 /** The operations that handlers see; all others only move the position. */
 export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
+
+/** Neighbouring records mostly share their source's version and often their table. */
+const sourceVersions = new Remembered(64)
+const objectNames = new Remembered(256)
 
 /**
  * Reads the part of a record that routing and checkpoint need, and touches nothing behind it:
@@ -21,9 +28,10 @@ export function readHeader(bytes: Buffer): RecordHeader {
   const safeSourcePosition = cursor.string('safeSourcePosition')
   const sourceTxid = cursor.string('sourceTxid')
   const sourceType = symbol(sourceTypes, cursor, 'source.sourceType')
-  const sourceVersion = cursor.string('source.version')
+  sourceVersions.read(cursor, 'source.version')
   const operation = symbol(operations, cursor, 'operation')
-  const objectName = cursor.index(2, 'objectName') === 0 ? null : cursor.string('objectName')
+  const named = cursor.index(2, 'objectName') === 1
+  if (named) objectNames.read(cursor, 'objectName')
   return {
     version,
     id,
@@ -32,9 +40,9 @@ export function readHeader(bytes: Buffer): RecordHeader {
     safeSourcePosition,
     sourceTxid,
     sourceType,
-    sourceVersion,
+    sourceVersion: sourceVersions.text,
     operation,
-    objectName,
+    objectName: named ? objectNames.text : null,
     bodyStart: cursor.position,
   }
 }
@@ -60,28 +68,4 @@ export function carriesChange(operation: Operation): operation is ChangeOperatio
     default:
       return false
   }
-}
-
-/**
- * The names in a record's `objectName`: `database.table` or `database.schema.table`, where a dot inside a name is
- * written `\u002E`.
- * @throws DtsError RECORD_INVALID for any other number of parts, or an empty one
- */
-export function tableOf(objectName: string): TableName {
-  const parts = objectName.split('.').map(unescapeName)
-  const [database = '', second = '', third] = parts
-  if (parts.length < 2 || parts.length > 3 || parts.includes('')) {
-    throw recordInvalid(
-      `a table name has two or three parts, this one ${parts.length} or an empty one`,
-      'objectName',
-    )
-  }
-  return third === undefined
-    ? { database, schema: null, table: second }
-    : { database, schema: second, table: third }
-}
-
-/** A name as the database has it; on the wire its dots are written `\u002E`. */
-export function unescapeName(name: string): string {
-  return name.includes('\\u002E') ? name.replaceAll('\\u002E', '.') : name
 }

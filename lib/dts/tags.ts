@@ -1,4 +1,5 @@
 import type { Cursor } from './cursor.ts'
+import { Remembered } from './text.ts'
 import type { TableName } from './types.ts'
 
 export type Tags = { readonly [name: string]: string }
@@ -12,20 +13,38 @@ export function skipProcessTimestamps(cursor: Cursor): void {
   }
 }
 
-/** Reads `tags`, a map of strings, into an object without prototype. */
-export function readTags(cursor: Cursor): Tags {
+/** Names by their place in the map: records write the same tags in the same order. */
+const names = Array.from({ length: 8 }, () => new Remembered(64))
+
+/**
+ * Reads `tags`, a map of strings, into an object without prototype.
+ * @param keyInfo what the tag `pk_uk_info` said in the table's record before
+ */
+export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
   cursor.section = 'tags'
   const tags: Record<string, string> = Object.create(null)
   let item = 0
   for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {
     for (; left > 0; left--) {
-      cursor.item = item++
-      const name = cursor.string('key')
-      tags[name] = cursor.string('value')
+      cursor.item = item
+      const known = names[item++]
+      let name: string
+      if (known === undefined) {
+        name = cursor.string('key')
+      } else {
+        known.read(cursor, 'key')
+        name = known.text
+      }
+      if (keyInfo !== undefined && name === 'pk_uk_info') {
+        keyInfo.read(cursor, 'value')
+        tags[name] = keyInfo.text
+      } else {
+        tags[name] = cursor.string('value')
+      }
     }
     cursor.item = -1
   }
-  return Object.freeze(tags)
+  return tags
 }
 
 /** Moves over `tags`. */
@@ -40,22 +59,6 @@ export function skipTags(cursor: Cursor): void {
     }
     cursor.item = -1
   }
-}
-
-const noKeys: readonly string[] = Object.freeze([])
-
-/** Primary key columns out of the tag `pk_uk_info`, such as `{"PRIMARY":["id"]}`; empty if it names none. */
-export function primaryKeys(tags: Tags): readonly string[] {
-  const text = tags.pk_uk_info
-  if (text === undefined) return noKeys
-  let keys: unknown
-  try {
-    keys = JSON.parse(text)?.PRIMARY
-  } catch {
-    return noKeys
-  }
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) return noKeys
-  return Object.freeze(keys)
 }
 
 /** The name that a sharded source shows to its users, out of the tags `l_db_name` and `l_tb_name`. */

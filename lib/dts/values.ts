@@ -1,34 +1,30 @@
-import { textReader } from './charset.ts'
+import { type ReadText, textReader } from './charset.ts'
 import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
+import { readBigInteger, readInteger } from './integers.ts'
+import { Remembered } from './text.ts'
 import type { ColumnValue } from './types.ts'
 
 /** How one column's values are read: what the union branch alone does not say. */
-export interface ColumnReader {
+export class ColumnReader {
   readonly name: string
-  /** True when the Integer branch holds values that a number cannot hold exactly, so that all become bigint. */
+  /** True when the Integer branch may hold more than a number holds exactly, so that all of it becomes bigint. */
   readonly wide: boolean
   /** What one `millis` of a time is worth in microseconds. */
   readonly microsPerUnit: number
+  /** The character set of the value before, and how it is read. */
+  readonly charset = new Remembered(16)
+  readText: ReadText | null = null
+
+  constructor(name: string, wide: boolean, microsPerUnit: number) {
+    this.name = name
+    this.wide = wide
+    this.microsPerUnit = microsPerUnit
+  }
 }
 
-/** The union of an image's values, by branch. */
+/** Branches of the union that an image's values are. */
 const branchCount = 13
-const branch = {
-  null: 0,
-  integer: 1,
-  character: 2,
-  decimal: 3,
-  float: 4,
-  timestamp: 5,
-  dateTime: 6,
-  zonedDateTime: 7,
-  binaryGeometry: 8,
-  textGeometry: 9,
-  binaryObject: 10,
-  textObject: 11,
-  empty: 12,
-} as const
 
 /**
  * Reads one value of an image.
@@ -36,40 +32,42 @@ const branch = {
  */
 export function readValue(cursor: Cursor, column: ColumnReader): ColumnValue | undefined {
   switch (cursor.index(branchCount, '')) {
-    case branch.null:
+    case 0: // null
       return null
-    case branch.integer:
+    case 1: // Integer
       cursor.skipVarint('precision')
-      return column.wide ? readBigInteger(cursor) : readSmallInteger(cursor)
-    case branch.character:
-      return readCharacter(cursor)
-    case branch.decimal: {
+      return column.wide ? readBigInteger(cursor) : readInteger(cursor)
+    case 2: // Character
+      return readCharacter(cursor, column)
+    case 3: {
+      // Decimal
       const value = cursor.string('value')
       cursor.skipVarint('precision')
       cursor.skipVarint('scale')
       return value
     }
-    case branch.float: {
+    case 4: {
+      // Float
       const value = cursor.double('value')
       cursor.skipVarint('precision')
       cursor.skipVarint('scale')
       return value
     }
-    case branch.timestamp:
+    case 5: // Timestamp
       return readTimestamp(cursor, column.microsPerUnit)
-    case branch.dateTime:
+    case 6: // DateTime
       return readDateTime(cursor, column.microsPerUnit)
-    case branch.zonedDateTime:
+    case 7: // TimestampWithTimeZone
       return readZonedDateTime(cursor, column.microsPerUnit)
-    case branch.binaryGeometry:
-    case branch.binaryObject:
+    case 8: // BinaryGeometry
+    case 10: // BinaryObject
       cursor.skipBytes('type')
       return readBytes(cursor)
-    case branch.textGeometry:
-    case branch.textObject:
+    case 9: // TextGeometry
+    case 11: // TextObject
       cursor.skipBytes('type')
       return cursor.string('value')
-    default:
+    default: // EmptyObject { NULL, NONE }
       return cursor.index(2, '') === 0 ? null : undefined
   }
 }
@@ -77,89 +75,57 @@ export function readValue(cursor: Cursor, column: ColumnReader): ColumnValue | u
 /** Moves over one value of an image. */
 export function skipValue(cursor: Cursor): void {
   switch (cursor.index(branchCount, '')) {
-    case branch.null:
+    case 0: // null
       return
-    case branch.integer:
+    case 1: // Integer
       cursor.skipVarint('precision')
       cursor.skipBytes('value')
       return
-    case branch.character:
-      cursor.skipBytes('charset')
-      cursor.skipBytes('value')
-      return
-    case branch.decimal:
+    case 3: // Decimal
       cursor.skipBytes('value')
       cursor.skipVarint('precision')
       cursor.skipVarint('scale')
       return
-    case branch.float:
+    case 4: // Float
       cursor.double('value')
       cursor.skipVarint('precision')
       cursor.skipVarint('scale')
       return
-    case branch.timestamp:
+    case 5: // Timestamp
       cursor.skipVarint('timestamp')
       cursor.skipVarint('millis')
       return
-    case branch.dateTime:
+    case 6: // DateTime
       skipDateTime(cursor)
       return
-    case branch.zonedDateTime:
+    case 7: // TimestampWithTimeZone
       skipDateTime(cursor)
       cursor.skipBytes('timezone')
       return
-    case branch.binaryGeometry:
-    case branch.textGeometry:
-    case branch.binaryObject:
-    case branch.textObject:
+    case 2: // Character: charset and value
+    case 8: // BinaryGeometry
+    case 9: // TextGeometry
+    case 10: // BinaryObject
+    case 11: // TextObject: type and value
       cursor.skipBytes('type')
       cursor.skipBytes('value')
       return
-    default:
+    default: // EmptyObject
       cursor.index(2, '')
   }
 }
 
-/** No integer type of any source has more digits; BigInt takes quadratic time, so that more must not reach it. */
-const maxDigits = 100
-
-/** Integer digits of a column whose type says that a number holds them exactly. */
-function readSmallInteger(cursor: Cursor): number {
-  const { bytes } = cursor
-  const length = cursor.length('value')
+function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
   const start = cursor.position
-  const end = start + length
-  const negative = length > 0 && bytes[start] === 0x2d
-  let value = 0
-  let position = negative ? start + 1 : start
-  if (position === end || end - position > 15)
-    throw cursor.fail('value', 'an integer without digits, or above 15')
-  for (; position < end; position++) {
-    const digit = (bytes[position] as number) - 0x30
-    if (digit < 0 || digit > 9) throw cursor.fail('value', 'an integer with something else than digits')
-    value = value * 10 + digit
+  let read = column.readText
+  if (!column.charset.read(cursor, 'charset') || read === null) {
+    const name = column.charset.text
+    read = textReader(name)
+    column.readText = read
+    if (read === null) {
+      throw cursor.failAt(start, 'charset', `unknown character set ${JSON.stringify(name.slice(0, 40))}`)
+    }
   }
-  cursor.position = end
-  return negative && value !== 0 ? -value : value
-}
-
-function readBigInteger(cursor: Cursor): bigint {
-  const length = cursor.length('value')
-  const start = cursor.position
-  const text = cursor.bytes.toString('latin1', start, start + length)
-  if (length > maxDigits || !/^-?[0-9]+$/.test(text)) {
-    throw cursor.fail('value', `an integer with something else than 1 to ${maxDigits} digits`)
-  }
-  cursor.position = start + length
-  return BigInt(text)
-}
-
-function readCharacter(cursor: Cursor): string | Buffer {
-  const start = cursor.position
-  const charset = cursor.string('charset')
-  const read = textReader(charset)
-  if (read === null)
-    throw cursor.failAt(start, 'charset', `unknown character set ${JSON.stringify(charset.slice(0, 40))}`)
   const length = cursor.length('value')
   const from = cursor.position
   cursor.position = from + length

@@ -11,7 +11,8 @@ import type { BatchFault } from './batch-fault.ts'
  * The checksums are not looked at: the batch's own covers the same bytes, and clients of the oldest message
  * format compute the header's wrongly. The structure is checked at every step.
  *
- * Written here because the decoders in pure JavaScript know no limit on what they allocate.
+ * Written here because lz4js, the library in pure JavaScript, bounds neither reads nor matches: it turns
+ * malformed blocks into made-up bytes, and reports more output than there is.
  */
 const magic = 0x184d2204
 /** A length byte of 255 stands for 255 bytes: no block yields more than that many times its size. */

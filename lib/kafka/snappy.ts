@@ -9,7 +9,8 @@ import type { BatchFault } from './batch-fault.ts'
  * An element starts with a tag byte; its two low bits tell a literal (0) from copies with an offset of
  * 11 bits (1), 16 bits (2) or 32 bits (3).
  *
- * Written here because the decoders in pure JavaScript allocate whatever length a block claims.
+ * Written here because snappyjs, the library in pure JavaScript, fills a block that yields less than it claims
+ * with zeros, drops what a block yields beyond it, and allocates a claim that the block's size rules out.
  */
 const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const xerialHeaderBytes = 16

@@ -197,6 +197,15 @@ class PartitionStream implements Stream {
         throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
       }
       const slice = readBatches(answer.records, from)
+      if (slice.nextOffset > answer.highWatermark && slice.nextOffset > from) {
+        // The one field that no checksum covers is a batch's base offset; trusting this one would skip records.
+        throw new DtsError(
+          'BATCH_CORRUPT',
+          `The batches at offset ${from} claim to end at ${slice.nextOffset}, above the end of the log, ` +
+            `${answer.highWatermark}. The next run fetches them again.`,
+          { retryable: true, facts: { offset: String(from), end: String(answer.highWatermark) } },
+        )
+      }
       if (slice.neededBytes === null) {
         return { records: slice.records, nextOffset: slice.nextOffset, end: answer.highWatermark }
       }

@@ -108,7 +108,7 @@ for (const release of ['era', 'current'] as const) {
       }
     })
 
-    test('is reached only through the proxy that it advertises', async () => {
+    test('sends clients on to the port that it advertises', async () => {
       const port = await freePort()
       const proxy = await startProxy({ host: '127.0.0.1', port })
       const broker = await startKafka({ release, sasl: true, port, advertisedPort: proxy.port })

@@ -82,7 +82,8 @@ test('hands uncompressed data through without a copy', () => {
 
 const bytes = (...list: number[]) => Buffer.from(list)
 const lz4Header = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]
-const lz4 = (...block: number[]) => bytes(...lz4Header, block.length, 0, 0, 0, ...block, 0, 0, 0, 0)
+const lz4 = (...block: number[]) =>
+  bytes(...lz4Header, block.length & 0xff, block.length >> 8, 0, 0, ...block, 0, 0, 0, 0)
 
 const hostile: [codec: Codec, input: Buffer, code: string, reason: string][] = [
   ['gzip', bytes(1, 2, 3), 'BATCH_CORRUPT', 'not gzip'],

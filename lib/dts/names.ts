@@ -1,0 +1,23 @@
+import { recordInvalid } from './cursor.ts'
+import type { TableName } from './types.ts'
+
+/**
+ * The names in a record's `objectName`: `database.table` or `database.schema.table`, where a dot inside a name is
+ * written `\u002E`.
+ * @throws DtsError RECORD_INVALID for any other number of parts, or an empty one
+ */
+export function tableOf(objectName: string): TableName {
+  const parts = objectName.split('.', 4).map(unescapeName)
+  const [database = '', second = '', third] = parts
+  if (parts.length < 2 || parts.length > 3 || parts.includes('')) {
+    throw recordInvalid('a table name has two or three parts, none of them empty', 'objectName')
+  }
+  return third === undefined
+    ? { database, schema: null, table: second }
+    : { database, schema: second, table: third }
+}
+
+/** A name as the database has it; on the wire its dots are written `\u002E`. */
+export function unescapeName(name: string): string {
+  return name.includes('\\u002E') ? name.replaceAll('\\u002E', '.') : name
+}
