@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { LambdaClient } from '@aws-sdk/client-lambda'
+import { S3Client } from '@aws-sdk/client-s3'
+import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import { pollConfig } from '../lib/config.ts'
 import { connections } from '../lib/connect.ts'
+import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
-import { type PollDependencies, type PollSummary, poll } from '../lib/poll.ts'
+import { type PollDependencies, poll } from '../lib/poll.ts'
+import type { PollSummary } from '../lib/summary.ts'
 
 const logger = new Logger()
 
-type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'invoke'>
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'invoke' | 'putAside'>
 let parts: Parts | undefined
 
 /** Made by the first invocation, not at load: then a wrong configuration is an error of its own, not a crash. */
@@ -21,7 +26,13 @@ function setUp(): Parts {
     // Above the handler's own timeout, so that Lambda's answer about it comes first.
     requestHandler: { requestTimeout: config.handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
   })
-  return { config, ...connections(config), invoke: lambdaInvoke(lambda) }
+  const putAside = deadLetterQueue({
+    queueUrl: config.deadLetterQueueUrl,
+    bucket: config.deadLetterBucket,
+    sqs: () => new SQSClient({}),
+    s3: () => new S3Client({}),
+  })
+  return { config, ...connections(config), invoke: lambdaInvoke(lambda), putAside }
 }
 
 let current = new AbortController()
@@ -37,6 +48,8 @@ export const handler = middy<unknown, PollSummary>()
     const summary = await poll({
       ...parts,
       now: Date.now,
+      random: Math.random,
+      sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }).catch(() => {}),
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `${context.awsRequestId}/${randomUUID()}`,
       signal: current.signal,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import type { BrokerAddress } from './kafka/address.ts'
 import { parseTime } from './time.ts'
@@ -64,6 +65,9 @@ const streamFields = {
 const pollFields = {
   ROUTES: required,
   FUNCTION_PREFIX: z.string().default(''),
+  DEAD_LETTER_QUEUE_URL: z.string().optional(),
+  /** Where records go that are larger than a queue's message. */
+  DEAD_LETTER_BUCKET: z.string().optional(),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
   /** Whole seconds a handler invocation may take; the timeout of the table functions. */
   HANDLER_TIMEOUT_SECONDS: whole(30, 1, 900),
@@ -93,14 +97,16 @@ export interface StreamConfig {
 }
 
 export interface PollConfig extends StreamConfig {
-  /** Table pattern → name of the deployed function. */
-  readonly routes: Readonly<Record<string, string>>
+  /** By table pattern. */
+  readonly routes: Readonly<Record<string, Route>>
   readonly unroutedTables: 'skip' | 'halt'
   readonly handlerTimeoutMs: number
   readonly maxRecords: number
   readonly maxBytes: number
   readonly fetchBytes: number
   readonly lingerMs: number
+  readonly deadLetterQueueUrl: string | undefined
+  readonly deadLetterBucket: string | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -122,6 +128,8 @@ export function pollConfig(environment: Environment): PollConfig {
     maxBytes: values.POLL_MAX_BYTES,
     fetchBytes: values.POLL_FETCH_BYTES,
     lingerMs: values.POLL_LINGER_SECONDS * 1000,
+    deadLetterQueueUrl: values.DEAD_LETTER_QUEUE_URL,
+    deadLetterBucket: values.DEAD_LETTER_BUCKET,
   }
 }
 
@@ -207,10 +215,7 @@ function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): Stre
   }
 }
 
-const routesSchema = z.record(z.string().min(1), z.string().regex(/^[A-Za-z0-9_-]{1,64}$/))
-
-/** `{"shop.orders":"orders"}` and a prefix to `{"shop.orders":"<prefix>orders"}`. */
-function parseRoutes(text: string, prefix: string): Record<string, string> {
+function parseRoutes(text: string, prefix: string): Record<string, Route> {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -232,5 +237,5 @@ function parseRoutes(text: string, prefix: string): Record<string, string> {
       { retryable: false },
     )
   }
-  return Object.fromEntries(Object.entries(result.data).map(([pattern, name]) => [pattern, prefix + name]))
+  return toRoutes(result.data, prefix)
 }

@@ -70,6 +70,10 @@ export const errorCodes = [
   'HANDLER_FAILED',
   /** The handler function could not be invoked: missing, denied, throttled, or Lambda failed. */
   'HANDLER_UNAVAILABLE',
+  /** A change that was given up could not be put into the dead-letter queue. */
+  'DEAD_LETTER_FAILED',
+  /** Many changes were given up in a short time: the fault is hardly theirs. */
+  'DEAD_LETTER_BREAKER',
   /** A single change event is larger than an invocation can carry. */
   'EVENT_TOO_LARGE',
 ] as const

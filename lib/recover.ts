@@ -1,15 +1,21 @@
 import { z } from 'zod'
 import { HeldCheckpoint } from './checkpoint/held.ts'
 import type { CheckpointStore, Start } from './checkpoint/store.ts'
-import type { Anchor, Checkpoint, Halt, LedgerEntry } from './checkpoint/types.ts'
+import {
+  type Anchor,
+  type Checkpoint,
+  freshPosition,
+  type Halt,
+  type LedgerEntry,
+} from './checkpoint/types.ts'
 import { timeSchema } from './config.ts'
-import { identityOf } from './dts/digest.ts'
 import { DtsError } from './errors.ts'
 import type { GroupPosition, Stream } from './kafka/stream.ts'
 import type { DataRange } from './kafka/types.ts'
 import { locateTime, type TimeRange, timedRecords, timeRange } from './locate.ts'
 import { proveSameLog, recoveryCommand, sameLogCodes } from './prove.ts'
 import { formatTime } from './time.ts'
+import { identify } from './trail.ts'
 
 const target = z.union([
   z.literal('earliest'),
@@ -214,13 +220,7 @@ async function reset(
 
   const start: Start = {
     clusterId: stream.clusterId,
-    position: {
-      offset: landing.offset,
-      timestamp: landing.timestamp,
-      anchor: landing.anchor,
-      tail: null,
-      progress: {},
-    },
+    position: freshPosition(landing.offset, landing.timestamp, landing.anchor),
     replayUntil: landing.replayUntil,
     entry: {
       at: now(),
@@ -303,7 +303,7 @@ async function resume(read: Checkpoint | null, stream: Stream, range: DataRange)
       { retryable: false },
     )
   }
-  const { timestamp, anchor, progress } = read
+  const { timestamp, anchor, lanes } = read
   const times = await timeRange(stream, range)
   if (times === null || times.last < timestamp - lookBackSeconds) {
     throw new DtsError(
@@ -325,7 +325,7 @@ async function resume(read: Checkpoint | null, stream: Stream, range: DataRange)
       offset: found + 1n,
       timestamp,
       // Functions that were ahead of the checkpoint get what they acknowledged again: their progress was offsets.
-      replayUntil: Object.keys(progress).length > 0 ? times.last : -1,
+      replayUntil: Object.values(lanes).some(({ through }) => through !== null) ? times.last : -1,
       anchor: { ...anchor, offset: found },
       note: `The last committed change was found at offset ${found}: nothing is lost, nothing committed repeats.`,
     }
@@ -365,7 +365,7 @@ async function findAnchor(
       record.timestamp === anchor.timestamp &&
       record.header.sourcePosition === anchor.sourcePosition &&
       record.header.sourceTxid === anchor.transactionId &&
-      identityOf(record.value, record.header) === anchor.digest
+      identify(record.value, record.header) === anchor.digest
     ) {
       return record.offset
     }

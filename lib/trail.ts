@@ -62,18 +62,26 @@ export class Trail {
   }
 }
 
-function anchorOf({ offset, value, header }: { offset: bigint; value: Buffer; header: RecordHeader }): Anchor {
+function anchorOf({
+  offset,
+  value,
+  header,
+}: {
+  offset: bigint
+  value: Buffer
+  header: RecordHeader
+}): Anchor {
   return {
     offset,
     timestamp: toSeconds(header.sourceTimestamp),
     sourcePosition: header.sourcePosition,
     transactionId: header.sourceTxid,
-    // A change that no handler asked for may be undecodable behind its header: then its bytes identify it.
     digest: identify(value, header),
   }
 }
 
-function identify(value: Buffer, header: RecordHeader): string {
+/** A change may be undecodable behind its header, when no handler has asked for it: then its bytes identify it. */
+export function identify(value: Buffer, header: RecordHeader): string {
   try {
     return identityOf(value, header)
   } catch {

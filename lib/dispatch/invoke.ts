@@ -1,15 +1,10 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { DtsError } from '../errors.ts'
-import { type Acknowledgement, acknowledgementSchema, type Batch } from './wire.ts'
+import type { SendResult } from './strand.ts'
+import { acknowledgementSchema, type Batch } from './wire.ts'
 
-/** What became of an invocation. `unknown`: the handler may still be running, although no answer came. */
-export type InvokeResult =
-  | { readonly kind: 'acknowledged'; readonly acknowledgement: Acknowledgement }
-  | { readonly kind: 'failed'; readonly error: DtsError }
-  | { readonly kind: 'unknown'; readonly error: DtsError }
-
-export type Invoke = (functionName: string, batch: Batch) => Promise<InvokeResult>
+export type Invoke = (functionName: string, batch: Batch) => Promise<SendResult>
 
 /**
  * Invokes table functions and waits for their answer.
@@ -39,7 +34,7 @@ export function lambdaInvoke(client: LambdaClient): Invoke {
 }
 
 /** Anything but a well-formed acknowledgement of this very batch is a failure, never success. */
-export function readAnswer(functionName: string, batch: Batch, answer: string): InvokeResult {
+export function readAnswer(functionName: string, batch: Batch, answer: string): SendResult {
   let parsed: unknown
   try {
     parsed = JSON.parse(answer)
@@ -63,7 +58,12 @@ export function readAnswer(functionName: string, batch: Batch, answer: string): 
   if (acknowledgedThrough === null && result.data.failure === undefined) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
   }
-  return { kind: 'acknowledged', acknowledgement: result.data }
+  const { failure } = result.data
+  return {
+    kind: 'acknowledged',
+    through: acknowledgedThrough === null ? null : BigInt(acknowledgedThrough),
+    error: failure === undefined ? null : eventFailed(functionName, failure),
+  }
 }
 
 const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() })
@@ -80,13 +80,13 @@ function describeFunctionError(answer: string): string {
 /** Status of an answer that the Lambda service gave, so that the handler certainly did not start or has ended. */
 const answered = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) })
 
-function notAnswered(functionName: string, cause: unknown): InvokeResult {
+function notAnswered(functionName: string, cause: unknown): SendResult {
   const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
   const facts = { function: functionName }
   const status = answered.safeParse(cause)
   if (status.success && status.data.$metadata.httpStatusCode < 500) {
     return {
-      kind: 'failed',
+      kind: 'held',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
         `The function ${functionName} could not be invoked (${reason}). Its events wait: deploy it, ` +
@@ -106,7 +106,7 @@ function notAnswered(functionName: string, cause: unknown): InvokeResult {
   }
 }
 
-export function handlerFailed(functionName: string, reason: string, cause?: unknown): DtsError {
+function handlerFailed(functionName: string, reason: string, cause?: unknown): DtsError {
   return new DtsError(
     'HANDLER_FAILED',
     `The function ${functionName} did not handle its events: ${reason}.`,
@@ -115,5 +115,15 @@ export function handlerFailed(functionName: string, reason: string, cause?: unkn
       facts: { function: functionName },
       cause,
     },
+  )
+}
+
+function eventFailed(
+  functionName: string,
+  failure: { offset: string; code: string; message: string },
+): DtsError {
+  return handlerFailed(
+    functionName,
+    `at offset ${failure.offset} it failed with ${failure.code}: ${failure.message}`,
   )
 }

@@ -77,7 +77,9 @@ export class Lane {
 
   async #handle(run: readonly KeyedEvent[]): Promise<boolean> {
     const results = await Promise.all(
-      this.strands.map((strand, index) => strand.deliver(run.filter((event) => this.#strandOf(event) === index))),
+      this.strands.map((strand, index) =>
+        strand.deliver(run.filter((event) => this.#strandOf(event) === index)),
+      ),
     )
     if (results.includes(false)) return false
     const last = run.at(-1)

@@ -66,6 +66,11 @@ export class Lanes {
     )
   }
 
+  /** Whether an invocation is in flight. */
+  get busy(): boolean {
+    return this.#strands.some(({ busy }) => busy)
+  }
+
   /** Until when a handler whose answer never came may be running, in milliseconds since 1970. */
   get unknownUntil(): number {
     return Math.max(0, ...this.#strands.map(({ unknownUntil }) => unknownUntil))
@@ -80,7 +85,8 @@ export class Lanes {
       if (through !== null || state.trouble !== null) states[name] = { ...state, through }
     }
     for (const { name, through, trouble } of this.#strands) {
-      if (through >= offset || trouble !== null) states[name] = { through: through >= offset ? through : null, trouble }
+      if (through >= offset || trouble !== null)
+        states[name] = { through: through >= offset ? through : null, trouble }
       else delete states[name]
     }
     return states

@@ -40,19 +40,34 @@ export function afterEventFailure(
   const exhausted = attempts >= delivery.attempts || now - since >= delivery.maxAgeSeconds * 1_000
   if (!exhausted) {
     const limit = same ? before.limit : null
-    return { kind: 'retry', trouble: { offset: failure.offset, attempts, since, nextAt: now + jitter(attempts, random), limit } }
+    return {
+      kind: 'retry',
+      trouble: { offset: failure.offset, attempts, since, nextAt: now + jitter(attempts, random), limit },
+    }
   }
   if (failure.size === 1) return { kind: 'give-up', attempts }
   const limit = failure.firstIsToBlame ? 1 : Math.ceil(failure.size / 2)
   // Each half gets one try of its own: the attempts were made with the whole.
   return {
     kind: 'retry',
-    trouble: { offset: failure.offset, attempts: Math.max(0, delivery.attempts - 1), since, nextAt: now, limit },
+    trouble: {
+      offset: failure.offset,
+      attempts: Math.max(0, delivery.attempts - 1),
+      since,
+      nextAt: now,
+      limit,
+    },
   }
 }
 
 /** After a failure that is not the events': wait, as long as it takes. */
-export function afterOutage(before: Trouble | null, offset: bigint, notBefore: number, now: number, random: number): Trouble {
+export function afterOutage(
+  before: Trouble | null,
+  offset: bigint,
+  notBefore: number,
+  now: number,
+  random: number,
+): Trouble {
   const same = before !== null && before.offset === offset
   const outages = (same ? (before.outages ?? 0) : 0) + 1
   return {

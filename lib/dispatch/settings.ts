@@ -17,7 +17,10 @@ export const deliverySchema = z.strictObject({
   /** In how many parts, by primary key, a table is worked on at once. */
   concurrency: z.int().min(1).max(32).default(1),
   /** Only these operations reach the handler; DDL always does. Absent: all. */
-  operations: z.array(z.enum(operations).extract(['INSERT', 'UPDATE', 'DELETE', 'INIT'])).min(1).optional(),
+  operations: z
+    .array(z.enum(operations).extract(['INSERT', 'UPDATE', 'DELETE', 'INIT']))
+    .min(1)
+    .optional(),
 })
 export type Delivery = z.output<typeof deliverySchema>
 export type DeliveryInput = z.input<typeof deliverySchema>

@@ -27,7 +27,12 @@ export interface DeliveryEnvironment {
   /** Sends events to a function and reports what became of them. */
   readonly send: (functionName: string, events: readonly RoutedEvent[]) => Promise<SendResult>
   /** Puts an event aside for good. @throws DtsError when it could not be stored */
-  readonly putAside: (functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>
+  readonly putAside: (
+    functionName: string,
+    event: RoutedEvent,
+    attempts: number,
+    error: DtsError,
+  ) => Promise<void>
   /** Resolves to true when an invocation may start now, and to false when the run starts none any more. */
   readonly permit: () => Promise<boolean>
   /** Waits; resolves early when the run stops. */
@@ -55,6 +60,7 @@ export class Strand {
   #failure: DtsError | null = null
   #halt: DtsError | null = null
   #unknownUntil = 0
+  #busy = false
 
   constructor(
     name: string,
@@ -94,6 +100,10 @@ export class Strand {
     return this.#halt
   }
 
+  get busy(): boolean {
+    return this.#busy
+  }
+
   /** Until when a handler whose answer never came may be running, in milliseconds since 1970; 0 when none may. */
   get unknownUntil(): number {
     return this.#unknownUntil
@@ -129,13 +139,16 @@ export class Strand {
       return this.#halt === null
     }
     const startedAt = now()
+    this.#busy = true
     const result = await send(this.#functionName, batch)
+    this.#busy = false
     switch (result.kind) {
       case 'acknowledged': {
         const done = batch.findIndex(({ offset }) => offset === result.through) + 1
         this.#complete(batch.slice(0, done))
         const next = batch[done]
-        if (result.error !== null && next !== undefined) await this.#failed(next, batch.length - done, result.error, true)
+        if (result.error !== null && next !== undefined)
+          await this.#failed(next, batch.length - done, result.error, true)
         break
       }
       case 'failed':

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import type { RoutedEvent } from './strand.ts'
 
 /**
  * What travels between the poller and a table function: a batch of raw records there, an acknowledgement back.
@@ -8,7 +10,6 @@ import { z } from 'zod'
 export const batchVersion = 1
 /** An invocation and its answer carry at most 6 MB; base64 and the envelope take a third of that and some. */
 export const maxBatchBytes = 4_300_000
-export const maxBatchRecords = 2_000
 
 const offset = z.string().regex(/^\d{1,19}$/)
 
@@ -34,3 +35,24 @@ export const acknowledgementSchema = z.strictObject({
   failure: z.strictObject({ offset, code: z.string(), message: z.string() }).optional(),
 })
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>
+
+/** Where a batch comes from. */
+export type BatchOrigin = Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation' | 'replayUntil'>
+
+export function toBatch(events: readonly RoutedEvent[], origin: BatchOrigin): Batch {
+  const { topic, partition, clusterId, generation, replayUntil } = origin
+  return {
+    source: 'dts-functions',
+    version: batchVersion,
+    batchId: randomUUID(),
+    topic,
+    partition,
+    clusterId,
+    generation,
+    replayUntil,
+    records: events.map(({ offset, value }) => ({
+      offset: offset.toString(),
+      value: value.toString('base64'),
+    })),
+  }
+}

@@ -1,0 +1,121 @@
+import { gzipSync } from 'node:zlib'
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import { z } from 'zod'
+import { decodeChange } from '../dts/change.ts'
+import { readHeader } from '../dts/header.ts'
+import { changeToJson } from '../dts/json.ts'
+import { DtsError } from '../errors.ts'
+
+/**
+ * A change that was given up, as it stands in the dead-letter queue: an SQS FIFO queue with one message group per
+ * function, so that what was given up of one table can be sent again in its order.
+ */
+export const deadLetterSchema = z.strictObject({
+  version: z.literal(1),
+  /** Empty for a record of which not even the table could be read. */
+  functionName: z.string(),
+  table: z.string(),
+  topic: z.string(),
+  partition: z.number(),
+  clusterId: z.string(),
+  generation: z.number(),
+  offset: z.string(),
+  attempts: z.number(),
+  /** ISO 8601. */
+  at: z.string(),
+  error: z.strictObject({ code: z.string(), message: z.string() }),
+  /** The record as DTS wrote it, in base64; or where it is, when it is too large for a message. */
+  raw: z.union([z.base64(), z.strictObject({ bucket: z.string(), key: z.string() })]),
+  /** The change in its JSON form, for people; null when it cannot be decoded or is too large. */
+  event: z.unknown(),
+})
+export type DeadLetter = z.infer<typeof deadLetterSchema>
+
+export interface DeadLetterInput extends Omit<DeadLetter, 'version' | 'raw' | 'event' | 'offset'> {
+  readonly offset: bigint
+  readonly value: Buffer
+}
+
+/** Stores a change that was given up. @throws DtsError DEAD_LETTER_FAILED */
+export type PutAside = (letter: DeadLetterInput) => Promise<void>
+
+/** SQS takes at most 256 KiB in every region and emulator; some room is left for the envelope. */
+const maxBodyBytes = 250_000
+
+export interface DeadLetterTargets {
+  readonly queueUrl: string | undefined
+  readonly bucket: string | undefined
+  readonly sqs: () => SQSClient
+  readonly s3: () => S3Client
+}
+
+export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
+  return async (input) => {
+    const { value, offset, ...facts } = input
+    const { queueUrl, bucket } = targets
+    if (queueUrl === undefined) {
+      throw failed(input, 'no dead-letter queue is configured (DEAD_LETTER_QUEUE_URL)', false)
+    }
+    const letter = {
+      version: 1,
+      ...facts,
+      offset: String(offset),
+      raw: value.toString('base64'),
+      event: eventOf(input),
+    }
+    let body = JSON.stringify(letter)
+    if (Buffer.byteLength(body) > maxBodyBytes) body = JSON.stringify({ ...letter, event: null })
+    if (Buffer.byteLength(body) > maxBodyBytes) {
+      if (bucket === undefined) {
+        throw failed(input, `it is larger than a message and DEAD_LETTER_BUCKET is not set`, false)
+      }
+      const key = `${input.topic}/${input.partition}/${input.generation}/${offset}-${input.functionName}.gz`
+      await store(input, () =>
+        targets.s3().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: gzipSync(value) })),
+      )
+      body = JSON.stringify({ ...letter, event: null, raw: { bucket, key } })
+    }
+    await store(input, () =>
+      targets.sqs().send(
+        new SendMessageCommand({
+          QueueUrl: queueUrl,
+          MessageBody: body,
+          MessageGroupId: input.functionName === '' ? 'unreadable' : input.functionName,
+          // The same change given up twice (a crash before the commit) is one message.
+          MessageDeduplicationId: `${input.generation}-${offset}-${input.functionName}`.slice(-128),
+        }),
+      ),
+    )
+  }
+}
+
+function eventOf({ value, offset, generation }: DeadLetterInput): unknown {
+  try {
+    return changeToJson(decodeChange(value, readHeader(value), { offset, generation, replay: false }))
+  } catch {
+    return null
+  }
+}
+
+async function store(input: DeadLetterInput, send: () => Promise<unknown>): Promise<void> {
+  try {
+    await send()
+  } catch (cause) {
+    throw failed(
+      input,
+      cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause),
+      true,
+      cause,
+    )
+  }
+}
+
+function failed(input: DeadLetterInput, reason: string, retryable: boolean, cause?: unknown): DtsError {
+  return new DtsError(
+    'DEAD_LETTER_FAILED',
+    `The change at offset ${input.offset} of ${input.table || 'an unknown table'}, which ${input.functionName || 'nothing'} ` +
+      `could not handle, could not be put into the dead-letter queue: ${reason}. Nothing is committed past it.`,
+    { retryable, facts: { offset: String(input.offset), function: input.functionName }, cause },
+  )
+}

@@ -1,0 +1,68 @@
+import type { ErrorCode } from './errors.ts'
+
+/** Why a run ended. Everything that needs a person is thrown instead. */
+export type PollEnd =
+  | 'end-of-stream'
+  | 'records'
+  | 'bytes'
+  | 'time'
+  | 'handler-failed'
+  | 'lease-held'
+  | 'lease-lost'
+  | 'superseded'
+
+/** What one run of the poller did. Counts by table; offsets as decimal digits, null when no lease was held. */
+export interface PollSummary {
+  ended: PollEnd
+  from: string | null
+  to: string | null
+  clusterId: string | null
+  generation: number | null
+  fetched: number
+  bytes: number
+  /** Acknowledged changes. */
+  handled: Record<string, number>
+  /** Changes that a written rule left out: no handler, or an operation that it does not want. */
+  skipped: Record<string, number>
+  /** Changes that were given up and put into the dead-letter queue; unreadable records under ''. */
+  deadLettered: Record<string, number>
+  /** Invocations that did not acknowledge all they were sent. */
+  retried: number
+  /** What still waits to be tried again. */
+  failures: { function: string; code: ErrorCode; message: string }[]
+  /** How far behind the source the committed position is, in seconds; 0 at the end of the stream. */
+  lagSeconds: number | null
+  /** Offsets between the committed position and the end of the log. */
+  lagRecords: string | null
+  /** Milliseconds that passed in fetching, in handlers (added up over all of them) and in commits. */
+  milliseconds: { fetch: number; handlers: number; commit: number }
+  commits: number
+  /** Whether the broker took the courtesy commit to the consumer group; the checkpoint does not depend on it. */
+  groupCommit: 'none' | 'done' | ErrorCode
+}
+
+export function emptySummary(): PollSummary {
+  return {
+    ended: 'end-of-stream',
+    from: null,
+    to: null,
+    clusterId: null,
+    generation: null,
+    fetched: 0,
+    bytes: 0,
+    handled: Object.create(null),
+    skipped: Object.create(null),
+    deadLettered: Object.create(null),
+    retried: 0,
+    failures: [],
+    lagSeconds: null,
+    lagRecords: null,
+    milliseconds: { fetch: 0, handlers: 0, commit: 0 },
+    commits: 0,
+    groupCommit: 'none',
+  }
+}
+
+export function add(counts: Record<string, number>, name: string, by: number): void {
+  counts[name] = (counts[name] ?? 0) + by
+}
