@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { type Delivery, deliverySchema, routeJson } from '../lib/dispatch/settings.ts'
 import { DtsError } from '../lib/errors.ts'
 
 /** One file of functions/tables: the deployed function and the tables that it handles. */
@@ -12,6 +13,7 @@ export interface Table {
   readonly file: string
   /** The pattern given to defineTable, such as `shop.orders`. */
   readonly pattern: string
+  readonly delivery: Delivery
 }
 
 /** What serverless.yml settles for all functions. */
@@ -82,7 +84,9 @@ export async function findTables(folder: string): Promise<Table[]> {
  * @throws DtsError CONFIG_INVALID when they leave no room for the poller's other variables.
  */
 export function routesJson(tables: readonly Table[]): string {
-  const json = JSON.stringify(Object.fromEntries(tables.map(({ pattern, key }) => [pattern, key])))
+  const json = JSON.stringify(
+    Object.fromEntries(tables.map(({ pattern, key, delivery }) => [pattern, routeJson(key, delivery)])),
+  )
   const bytes = Buffer.byteLength(json)
   if (bytes > maxRoutesBytes) {
     throw invalid(
@@ -172,13 +176,13 @@ async function readTable(folder: string, name: string): Promise<Table> {
   if (takenKeys.includes(key)) {
     throw invalid(`${file}: the name "${key}" is taken by functions/${key}.ts. Rename the file.`)
   }
-  const pattern = patternOf(await importModule(folder, name, file))
-  if (pattern === undefined) {
+  const definition = definitionOf(await importModule(folder, name, file))
+  if (definition === null) {
     throw invalid(
       `${file} exports no table handler. It needs: export const handler = defineTable({ table: …, … })`,
     )
   }
-  return { key, file, pattern }
+  return { key, file, pattern: definition.table, delivery: definition.delivery }
 }
 
 async function importModule(folder: string, name: string, file: string): Promise<unknown> {
@@ -194,10 +198,12 @@ async function importModule(folder: string, name: string, file: string): Promise
   }
 }
 
-function patternOf(module: unknown): string | undefined {
+const definitionSchema = z.object({ table: z.string().min(1), delivery: deliverySchema })
+
+function definitionOf(module: unknown): z.output<typeof definitionSchema> | null {
   const handler = property(module, 'handler')
-  const table = property(property(handler, 'definition'), 'table')
-  return typeof handler === 'function' && typeof table === 'string' && table !== '' ? table : undefined
+  const parsed = definitionSchema.safeParse(property(handler, 'definition'))
+  return typeof handler === 'function' && parsed.success ? parsed.data : null
 }
 
 function property(value: unknown, name: string): unknown {

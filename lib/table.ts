@@ -4,116 +4,255 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
+import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema } from './dispatch/wire.ts'
 import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
+import { identityOf } from './dts/digest.ts'
 import { readHeader } from './dts/header.ts'
+import { changeFromJson } from './dts/json.ts'
 import { asDtsError, DtsError } from './errors.ts'
 import { handledChannel } from './handled.ts'
 import { toSeconds } from './time.ts'
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
 
-/** What a table's file declares. `R` is what `row` makes of a row. */
-export interface TableDefinition<Schema extends z.ZodObject> {
-  /** `database.table` (`database.schema.table` where the source has schemas), or a pattern: `shop_*.orders_*`. */
+/** A change as a handler gets it. */
+export type TableChange<R> = RowChange<R> & {
+  /**
+   * The same for every delivery of this change, also from another cluster as far as the source tells changes apart
+   * (equal rows of one statement in a table without a primary key have the same key).
+   */
+  readonly idempotencyKey: string
+}
+
+/** Nothing: the whole run is done. Otherwise everything before `failedAt` (an index) is. */
+// biome-ignore lint/suspicious/noConfusingVoidType: to the compiler a function without a return statement returns void
+export type BatchResult = void | { readonly failedAt: number; readonly error?: unknown }
+
+/** What a table's file declares; with the settings of delivery, all of which have defaults. */
+export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInput {
+  /**
+   * `database.table` (`database.schema.table` where the source has schemas), a pattern such as `shop_*.orders_*`, or
+   * `*` for every table that no other file handles.
+   */
   readonly table: string
-  /** The columns that the handler needs and their types; no other column is decoded. */
+  /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
   readonly row: Schema
   /** Called for each change, in order, one at a time. It has done its work when its promise resolves. */
-  readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
-  /** Called for runs of changes instead, in order; a run is acknowledged as a whole. */
+  readonly onChange?: (change: TableChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  /** Called with runs of changes instead, in order. What it returns or throws says how far the run is done. */
   readonly onBatch?: (
-    changes: readonly RowChange<z.output<Schema>>[],
+    changes: readonly TableChange<z.output<Schema>>[],
     context: Context,
-  ) => Promise<void> | void
-  /** The longest run for `onBatch`; 100 unless told. */
-  readonly batchSize?: number
+  ) => Promise<BatchResult> | BatchResult
   /** Called for statements such as ALTER TABLE; without it they are acknowledged unseen. */
   readonly onDdl?: (change: DdlChange, context: Context) => Promise<void> | void
 }
 
+/** What a table function answers to a change that was sent by hand. */
+export interface HandAnswer {
+  readonly handled: number
+}
+
 /** Time that is kept back for the acknowledgement, in milliseconds. */
 const closingMs = 1_500
+/** A run that is acknowledged as a whole is repeated as a whole, so it is shorter unless told. */
+const defaultRunSize = 100
 
 const logger = new Logger()
 
-/** The table functions' entry point: a middy handler (`.use()` works) that carries its definition. */
+/**
+ * The entry point of a table's function: a middy handler (`.use()` works) that carries its definition.
+ * Beside the poller's batches it takes a change in its JSON form, or `{"changes":[…]}`, for trying it by hand.
+ * @throws DtsError CONFIG_INVALID when the definition is not a valid one
+ */
 export function defineTable<Schema extends z.ZodObject>(definition: TableDefinition<Schema>) {
-  checkDefinition(definition)
-  // One array for all records: the decoder recognises a set of columns by its identity.
-  const columns = Object.keys(definition.row.shape)
-  const handler = middy<unknown, Acknowledgement>()
+  const delivery = parseDefinition(definition)
+  const table = new TableHandler(definition)
+  const handler = middy<unknown, Acknowledgement | HandAnswer>()
     .use(injectLambdaContext(logger))
-    .handler((event, context) => handleBatch(definition, columns, event, context))
-  return Object.assign(handler, { definition })
+    .handler((event, context) => table.handle(event, context))
+  return Object.assign(handler, { definition: { table: definition.table, delivery } })
 }
 
-function checkDefinition(definition: {
-  readonly table: string
-  readonly onChange?: unknown
-  readonly onBatch?: unknown
-  readonly batchSize?: number
-}): void {
+function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
+  const { table, row: _row, onChange, onBatch, onDdl: _onDdl, ...delivery } = definition
   const problems: string[] = []
-  if (!/^[^.\s]+(\.[^.\s]+){1,2}$/.test(definition.table)) {
-    problems.push('table must be database.table or database.schema.table')
+  if (table !== '*' && !/^[^.\s]+(\.[^.\s]+){1,2}$/.test(table)) {
+    problems.push('table must be database.table, database.schema.table or *')
   }
-  if ((definition.onChange === undefined) === (definition.onBatch === undefined)) {
+  if ((onChange === undefined) === (onBatch === undefined)) {
     problems.push('exactly one of onChange and onBatch must be given')
   }
-  if (
-    definition.batchSize !== undefined &&
-    !(Number.isInteger(definition.batchSize) && definition.batchSize > 0)
-  ) {
-    problems.push('batchSize must be a positive whole number')
+  const size = onBatch === undefined ? {} : { batchSize: defaultRunSize }
+  const parsed = deliverySchema.safeParse({ ...size, ...delivery })
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
   }
-  if (problems.length > 0) {
-    throw new DtsError('CONFIG_INVALID', `defineTable for ${definition.table}: ${problems.join('; ')}.`, {
-      retryable: false,
+  if (parsed.success && problems.length === 0) return parsed.data
+  throw new DtsError('CONFIG_INVALID', `defineTable for ${table}: ${problems.join('; ')}.`, {
+    retryable: false,
+  })
+}
+
+/** A change that is still to be decoded, so that a fault in one does not keep those before it from being done. */
+interface Pending {
+  readonly offset: string
+  readonly decode: () => Change & { readonly idempotencyKey?: string }
+}
+
+class TableHandler<Schema extends z.ZodObject> {
+  readonly #definition: TableDefinition<Schema>
+  /** One array for all records: the decoder recognises a set of columns by its identity. Undefined: all columns. */
+  readonly #columns: readonly string[] | undefined
+  readonly #handled = channel(handledChannel)
+
+  constructor(definition: TableDefinition<Schema>) {
+    this.#definition = definition
+    const isLoose = definition.row.def.catchall !== undefined
+    this.#columns = isLoose ? undefined : Object.keys(definition.row.shape)
+  }
+
+  async handle(event: unknown, context: Context): Promise<Acknowledgement | HandAnswer> {
+    const byHand = changesByHand(event)
+    if (byHand === null) return await this.#handleBatch(parseBatch(event), context)
+    const pending = byHand.map((json, index) => ({
+      offset: String(index),
+      decode: () => changeFromJson(json),
+    }))
+    const { through, thrown } = await this.#work(pending, context)
+    if (thrown !== null) throw thrown.error
+    return { handled: through === null ? 0 : Number(through) + 1 }
+  }
+
+  async #handleBatch(batch: Batch, context: Context): Promise<Acknowledgement> {
+    const pending = batch.records.map(({ offset, value }) => ({
+      offset,
+      decode: () => this.#decode(batch, offset, value),
+    }))
+    const { through, thrown } = await this.#work(pending, context)
+    const answer = { batchId: batch.batchId, acknowledgedThrough: through }
+    if (thrown === null) return answer
+    const error = asDtsError(thrown.error, 'HANDLER_FAILED', true)
+    logger.error('A change failed', { code: error.code, offset: thrown.offset, error })
+    return { ...answer, failure: { offset: thrown.offset, ...publicFacts(thrown.error) } }
+  }
+
+  /** Works until all is done, a change fails, or the time runs short; says how far it got. */
+  async #work(pending: readonly Pending[], context: Context) {
+    let through: string | null = null
+    let longestMs = 0
+    const run: { offset: string; change: TableChange<z.output<Schema>> }[] = []
+    try {
+      for (const { offset, decode } of pending) {
+        const change = this.#tryDecode(offset, decode)
+        const isRun =
+          !(change instanceof Failed) && change.operation !== 'DDL' && this.#definition.onBatch !== undefined
+        if (isRun) {
+          run.push({ offset, change: change as TableChange<z.output<Schema>> })
+          continue
+        }
+        through = (await this.#flush(run, context)) ?? through
+        if (change instanceof Failed) throw change
+        if (through !== null && context.getRemainingTimeInMillis() < longestMs * 2 + closingMs) break
+        const startedAt = Date.now()
+        await this.#call(offset, change, context)
+        longestMs = Math.max(longestMs, Date.now() - startedAt)
+        through = offset
+        this.#publish(change)
+      }
+      through = (await this.#flush(run, context)) ?? through
+      return { through, thrown: null }
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error
+      return { through: error.through ?? through, thrown: error }
+    }
+  }
+
+  #tryDecode(offset: string, decode: Pending['decode']): Change | Failed {
+    try {
+      const change = decode()
+      if (change.operation !== 'DDL') checkRow(this.#definition.row, change)
+      return change
+    } catch (error) {
+      return new Failed(offset, error)
+    }
+  }
+
+  async #call(offset: string, change: Change, context: Context): Promise<void> {
+    const { onChange, onDdl } = this.#definition
+    try {
+      if (change.operation === 'DDL') await onDdl?.(change, context)
+      else await onChange?.(change as TableChange<z.output<Schema>>, context)
+    } catch (error) {
+      throw new Failed(offset, error)
+    }
+  }
+
+  /** @returns the last offset of the run; null when it was empty. @throws Failed */
+  async #flush(
+    run: { offset: string; change: TableChange<z.output<Schema>> }[],
+    context: Context,
+  ): Promise<string | null> {
+    const items = run.splice(0)
+    const [first] = items
+    const { onBatch } = this.#definition
+    if (first === undefined || onBatch === undefined) return null
+    let result: BatchResult
+    try {
+      result = await onBatch(
+        items.map(({ change }) => change),
+        context,
+      )
+    } catch (error) {
+      throw new Failed(first.offset, error)
+    }
+    const failedAt = result?.failedAt
+    if (failedAt !== undefined && items[failedAt] === undefined) {
+      throw new Failed(
+        first.offset,
+        new RangeError(`onBatch says that change ${failedAt} of ${items.length} failed`),
+      )
+    }
+    const done = items.slice(0, failedAt)
+    for (const { change } of done) this.#publish(change)
+    const failed = failedAt === undefined ? undefined : items[failedAt]
+    if (failed !== undefined) {
+      const error = result?.error ?? new Error('onBatch reported it as failed')
+      throw new Failed(failed.offset, error, done.at(-1)?.offset ?? null)
+    }
+    return items.at(-1)?.offset ?? null
+  }
+
+  #publish(change: Change | TableChange<z.output<Schema>>): void {
+    if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
+  }
+
+  #decode(batch: Batch, offset: string, value: string): Change {
+    const bytes = Buffer.from(value, 'base64')
+    const header = readHeader(bytes)
+    const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
+    const origin = { offset: BigInt(offset), generation: batch.generation, replay }
+    const change = decodeChange(bytes, header, origin, this.#columns)
+    // Made when asked for: most handlers do not need it, and it digests the whole record.
+    return Object.defineProperty(change, 'idempotencyKey', {
+      get: () => `${header.sourcePosition}/${header.sourceTxid}/${identityOf(bytes, header)}`,
     })
   }
 }
 
-interface Step {
-  readonly lastOffset: string
-  readonly run: () => Promise<void> | void
-  readonly changes: readonly Change[]
-}
+/** A change that was not handled, and how far the run around it got before. */
+class Failed {
+  readonly offset: string
+  readonly error: unknown
+  /** Undefined: as far as was known before. */
+  readonly through: string | null | undefined
 
-/** Works through the batch until it is done, a change fails, or the time runs short; says how far it got. */
-async function handleBatch<Schema extends z.ZodObject>(
-  definition: TableDefinition<Schema>,
-  columns: readonly string[],
-  event: unknown,
-  context: Context,
-): Promise<Acknowledgement> {
-  const batch = parseBatch(event)
-  const handled = channel(handledChannel)
-  let acknowledgedThrough: string | null = null
-  let longestMs = 0
-  let failedOffset = batch.records[0]?.offset ?? ''
-  try {
-    for (const step of stepsOf(definition, columns, batch, context, (offset) => (failedOffset = offset))) {
-      const startedAt = Date.now()
-      if (acknowledgedThrough !== null && context.getRemainingTimeInMillis() < longestMs * 2 + closingMs)
-        break
-      await step.run()
-      longestMs = Math.max(longestMs, Date.now() - startedAt)
-      acknowledgedThrough = step.lastOffset
-      if (handled.hasSubscribers) {
-        for (const change of step.changes) handled.publish({ table: definition.table, change })
-      }
-    }
-  } catch (thrown) {
-    const error = asDtsError(thrown, 'HANDLER_FAILED', true)
-    logger.error('A change failed; it will be sent again', { code: error.code, offset: failedOffset, error })
-    return {
-      batchId: batch.batchId,
-      acknowledgedThrough,
-      failure: { offset: failedOffset, ...publicFacts(thrown) },
-    }
+  constructor(offset: string, error: unknown, through?: string | null) {
+    this.offset = offset
+    this.error = error
+    this.through = through
   }
-  return { batchId: batch.batchId, acknowledgedThrough }
 }
 
 /** Only our own messages are known to hold no row values; of a handler's error the poller is told the name. */
@@ -121,64 +260,6 @@ function publicFacts(thrown: unknown): { code: string; message: string } {
   if (thrown instanceof DtsError) return { code: thrown.code, message: thrown.message }
   const name = thrown instanceof Error ? thrown.name : typeof thrown
   return { code: 'HANDLER_FAILED', message: `${name} was thrown; the function's own log has its message` }
-}
-
-/** The calls that a batch comes down to, each decoded only when it is reached. */
-function* stepsOf<Schema extends z.ZodObject>(
-  definition: TableDefinition<Schema>,
-  columns: readonly string[],
-  batch: Batch,
-  context: Context,
-  reached: (offset: string) => void,
-): Generator<Step> {
-  const { onChange, onBatch, onDdl } = definition
-  const batchSize = onBatch === undefined ? 1 : (definition.batchSize ?? 100)
-  let run: { offset: string; change: RowChange<z.output<Schema>> }[] = []
-  const flush = function* (): Generator<Step> {
-    const changes = run.map(({ change }) => change)
-    const [first, last] = [run[0], run.at(-1)]
-    run = []
-    if (first === undefined || last === undefined) return
-    reached(first.offset)
-    yield {
-      lastOffset: last.offset,
-      changes: changes as readonly Change[],
-      run: () => (onBatch === undefined ? onChange?.(first.change, context) : onBatch(changes, context)),
-    }
-  }
-  for (const { offset, value } of batch.records) {
-    let change: Change
-    try {
-      change = decode(batch, offset, value, columns)
-      if (change.operation !== 'DDL') checkRow(definition.row, change)
-    } catch (error) {
-      yield* flush()
-      reached(offset)
-      throw error
-    }
-    if (change.operation === 'DDL') {
-      yield* flush()
-      reached(offset)
-      const statement = change
-      yield { lastOffset: offset, changes: [change], run: () => onDdl?.(statement, context) }
-      continue
-    }
-    run.push({ offset, change: change as RowChange<z.output<Schema>> })
-    if (run.length === batchSize) yield* flush()
-  }
-  yield* flush()
-}
-
-function decode(batch: Batch, offset: string, value: string, columns: readonly string[]): Change {
-  const bytes = Buffer.from(value, 'base64')
-  const header = readHeader(bytes)
-  const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
-  return decodeChange(
-    bytes,
-    header,
-    { offset: BigInt(offset), generation: batch.generation, replay },
-    columns,
-  )
 }
 
 /** Puts the declared row in the place of each image. @throws DtsError ROW_INVALID */
@@ -202,12 +283,26 @@ function rowInvalid(change: RowChange, image: string, issues: readonly z.core.$Z
   )
 }
 
+const handSchema = z.union([
+  z.looseObject({ operation: z.string() }).transform((change) => [change]),
+  z
+    .strictObject({ changes: z.array(z.looseObject({ operation: z.string() })).min(1) })
+    .transform(({ changes }) => changes),
+])
+
+/** Changes in their JSON form; null when the event is something else. */
+function changesByHand(event: unknown): readonly unknown[] | null {
+  const result = handSchema.safeParse(event)
+  return result.success ? result.data : null
+}
+
 function parseBatch(event: unknown): Batch {
   const result = batchSchema.safeParse(event)
   if (result.success) return result.data
   throw new DtsError(
     'CONFIG_INVALID',
-    `The event is not a batch from the poller: ${z.prettifyError(result.error)}. Poller and handlers must be of one deployment.`,
+    `The event is neither a batch of the poller nor a change in its JSON form: ${z.prettifyError(result.error)}. ` +
+      'Poller and table functions must be of one deployment.',
     { retryable: false },
   )
 }

@@ -1,5 +1,6 @@
 import { decodeChange } from '../dts/change.ts'
-import { type ChangeOperation, carriesChange, isFiller, readHeader, unescapeName } from '../dts/header.ts'
+import { type ChangeOperation, carriesChange, isFiller, readHeader } from '../dts/header.ts'
+import { unescapeName } from '../dts/names.ts'
 import type { RecordHeader, TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecord } from '../kafka/types.ts'

@@ -49,3 +49,12 @@ export function toRoutes(routes: z.output<typeof routesSchema>, prefix: string):
     }),
   )
 }
+
+/** A route as the deployment writes it: the function's key alone where all settings are the defaults. */
+export function routeJson(key: string, delivery: Delivery): z.input<typeof routesSchema>[string] {
+  const defaults: Record<string, unknown> = { ...defaultDelivery }
+  const own = Object.entries(delivery).filter(
+    ([name, value]) => value !== undefined && value !== defaults[name],
+  )
+  return own.length === 0 ? key : { ...Object.fromEntries(own), function: key }
+}
