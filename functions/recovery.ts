@@ -1,44 +1,60 @@
 import { randomUUID } from 'node:crypto'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { S3Client } from '@aws-sdk/client-s3'
+import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
-import { z } from 'zod'
-import { streamConfig } from '../lib/config.ts'
-import { type Connections, connections } from '../lib/connect.ts'
-import { DtsError } from '../lib/errors.ts'
-import {
-  type Inspection,
-  type RecoveryEvent,
-  type ResetResult,
-  recover,
-  recoveryEventSchema,
-} from '../lib/recover.ts'
+import { pollConfig } from '../lib/config.ts'
+import { connections } from '../lib/connect.ts'
+import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
+import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { parseRecoveryEvent, type RecoverDependencies, type RecoveryAnswer, recover } from '../lib/recover.ts'
 
 const logger = new Logger()
-let parts: Connections | undefined
 
-/** Invoked by hand: `npx serverless invoke -f recovery --data '{"action":"inspect"}'`. */
-export const handler = middy<unknown, Inspection | ResetResult>()
+type Parts = Omit<RecoverDependencies, 'now' | 'owner' | 'remainingMs'>
+let parts: Parts | undefined
+
+function setUp(): Parts {
+  const config = pollConfig(process.env)
+  const { routes, handlerTimeoutMs, deadLetterQueueUrl } = config
+  const sqs = new SQSClient({})
+  const s3 = new S3Client({})
+  const lambda = new LambdaClient({})
+  return {
+    config,
+    routes,
+    handlerTimeoutMs,
+    ...connections(config),
+    invoke: lambdaInvoke(handlerClient(handlerTimeoutMs)),
+    functionNames: [...new Set(Object.values(routes).map(({ functionName }) => functionName))],
+    probeFunction: async (name) => {
+      await lambda.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))
+    },
+    deadLetters:
+      deadLetterQueueUrl === undefined
+        ? undefined
+        : deadLetterSource(
+            deadLetterQueueUrl,
+            () => sqs,
+            () => s3,
+          ),
+  }
+}
+
+/** Invoked by hand: `npx serverless invoke -f recovery --data '{"action":"inspect"}'`, or `npm run recovery`. */
+export const handler = middy<unknown, RecoveryAnswer>()
   .use(injectLambdaContext(logger))
   .handler(async (event, context) => {
-    const request = parseEvent(event)
-    parts ??= connections(streamConfig(process.env))
+    const request = parseRecoveryEvent(event)
+    parts ??= setUp()
     const answer = await recover(request, {
       ...parts,
       now: Date.now,
+      remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
     })
     logger.info('Recovery ended', { answer })
     return answer
   })
-
-function parseEvent(event: unknown): RecoveryEvent {
-  const result = recoveryEventSchema.safeParse(event)
-  if (result.success) return result.data
-  throw new DtsError(
-    'CONFIG_INVALID',
-    `The event is not one that recovery knows: ${z.prettifyError(result.error)}. ` +
-      'Begin with {"action":"inspect"}; then {"action":"reset"}, with "dryRun":true to look first.',
-    { retryable: false },
-  )
-}

@@ -68,6 +68,7 @@ const pollFields = {
   DEAD_LETTER_QUEUE_URL: z.string().optional(),
   /** Where records go that are larger than a queue's message. */
   DEAD_LETTER_BUCKET: z.string().optional(),
+  ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
   /** Whole seconds a handler invocation may take; the timeout of the table functions. */
   HANDLER_TIMEOUT_SECONDS: whole(30, 1, 900),
@@ -107,6 +108,8 @@ export interface PollConfig extends StreamConfig {
   readonly lingerMs: number
   readonly deadLetterQueueUrl: string | undefined
   readonly deadLetterBucket: string | undefined
+  /** What the poller does when another cluster answers: stop, or recover by itself where nothing is lost. */
+  readonly onClusterChange: 'halt' | 'recover'
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -130,6 +133,7 @@ export function pollConfig(environment: Environment): PollConfig {
     lingerMs: values.POLL_LINGER_SECONDS * 1000,
     deadLetterQueueUrl: values.DEAD_LETTER_QUEUE_URL,
     deadLetterBucket: values.DEAD_LETTER_BUCKET,
+    onClusterChange: values.ON_CLUSTER_CHANGE,
   }
 }
 

@@ -54,6 +54,10 @@ export const errorCodes = [
   'LOG_CHANGED',
   /** The stream is halted; only recovery moves it on. */
   'STREAM_HALTED',
+  /** The stream was stopped by a person. Normal; resume when ready. */
+  'PAUSED',
+  /** The plan of a dry run no longer fits: checkpoint or log moved meanwhile. */
+  'PLAN_OUTDATED',
   /** Reading from the position asked for would skip records, or cannot be shown not to. */
   'DATA_GAP',
 

@@ -1,6 +1,6 @@
 import { HeldCheckpoint } from './checkpoint/held.ts'
 import type { CheckpointStore, Start } from './checkpoint/store.ts'
-import { type Checkpoint, freshPosition, type Position } from './checkpoint/types.ts'
+import { type Checkpoint, freshPosition, type Lease, type Position } from './checkpoint/types.ts'
 import type { PollConfig } from './config.ts'
 import type { PutAside } from './dispatch/dead-letter.ts'
 import type { Invoke } from './dispatch/invoke.ts'
@@ -8,6 +8,7 @@ import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
 import { locateTime } from './locate.ts'
 import { proveSameLog, recoveryCommand, sameLogCodes } from './prove.ts'
+import { startWithoutLoss } from './recovery/reset.ts'
 import { Run } from './run.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
 
@@ -59,7 +60,11 @@ export async function poll(dependencies: PollDependencies): Promise<PollSummary>
         : { lease: await store.acquire(read, owner, now(), leaseUntil, ['RUNNING']), checkpoint: read }
     const held = new HeldCheckpoint(store, begun.lease, leaseUntil, begun.checkpoint, terms, now)
     Object.assign(summary, { from: String(held.position.offset), ...placeOf(begun.checkpoint) })
-    await (read === null ? undefined : proveOrHalt(held, read, stream))
+    if (read !== null) {
+      const fault = await changedLog(held, read, stream)
+      if (fault !== null)
+        return await recoverOrHalt(dependencies, held, begun.lease, read, stream, fault, summary)
+    }
     await new Run(dependencies, stream, held, begun.checkpoint, terms.worstCaseMs, summary).work()
     return summary
   } catch (error) {
@@ -104,14 +109,41 @@ async function firstStart(
   return { lease, checkpoint: { ...position, clusterId: stream.clusterId, generation: 1, replayUntil: -1 } }
 }
 
-async function proveOrHalt(held: HeldCheckpoint, read: Checkpoint, stream: Stream): Promise<void> {
+/** Why the log behind the stream is not the checkpoint's; null when it is. */
+async function changedLog(held: HeldCheckpoint, read: Checkpoint, stream: Stream): Promise<DtsError | null> {
   try {
     await proveSameLog(read, stream)
+    return null
   } catch (error) {
-    if (error instanceof DtsError && sameLogCodes.has(error.code)) await held.halt(error)
-    else await held.release()
+    if (error instanceof DtsError && sameLogCodes.has(error.code)) return error
+    await held.release()
     throw error
   }
+}
+
+/** Halts, or, where that was chosen and nothing is lost by it, does what recovery would. */
+async function recoverOrHalt(
+  { config, store, now, owner }: PollDependencies,
+  held: HeldCheckpoint,
+  lease: Lease,
+  read: Checkpoint,
+  stream: Stream,
+  fault: DtsError,
+  summary: PollSummary,
+): Promise<PollSummary> {
+  if (config.onClusterChange === 'recover') {
+    const start = await startWithoutLoss(read, stream, {
+      at: now(),
+      by: owner,
+      how: `recovered from ${fault.code}`,
+    })
+    if (start !== null) {
+      await store.reset(lease, read, start)
+      return { ...summary, ended: 'recovered', to: String(start.position.offset) }
+    }
+  }
+  await held.halt(fault)
+  throw fault
 }
 
 function streamHalted({ halt }: Checkpoint): DtsError {

@@ -10,6 +10,8 @@ export type PollEnd =
   | 'lease-held'
   | 'lease-lost'
   | 'superseded'
+  /** The log was another one, and the checkpoint moved there without loss; the next run goes on. */
+  | 'recovered'
 
 /** What one run of the poller did. Counts by table; offsets as decimal digits, null when no lease was held. */
 export interface PollSummary {

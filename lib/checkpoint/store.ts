@@ -179,6 +179,63 @@ export class CheckpointStore {
     )
   }
 
+  /**
+   * Stops the stream for a person, without a lease: a run that holds it ends in its own time.
+   * @throws DtsError STREAM_HALTED when it is stopped already
+   */
+  async pause(read: Checkpoint, halt: Halt): Promise<void> {
+    await this.#update(
+      {
+        itExists: 'attribute_exists(#pk)',
+        itRuns: '#state = :running',
+        sameGeneration: '#generation = :generation',
+      },
+      { state: encodeText('HALTED'), halt: encodeJson(halt) },
+      { ':running': encodeText('RUNNING'), ':generation': encodeNumber(read.generation) },
+      async () => {
+        const found = await this.read()
+        if (found?.halt?.at === halt.at && found.halt.code === halt.code) return
+        throw new DtsError(
+          'STREAM_HALTED',
+          `The stream is halted already (${found?.halt?.code ?? 'moved meanwhile'}).`,
+          {
+            retryable: false,
+          },
+        )
+      },
+    )
+  }
+
+  /**
+   * Lets a stopped stream go on, with its failures forgotten.
+   * @throws DtsError LEASE_HELD when the checkpoint moved since it was read
+   */
+  async resume(read: Checkpoint, entry: Start['entry']): Promise<void> {
+    const here = place(read.clusterId, read.offset, read.generation)
+    const lanes = Object.fromEntries(
+      Object.entries(read.lanes).flatMap(([name, { through }]) =>
+        through === null ? [] : [[name, { through, trouble: null }]],
+      ),
+    )
+    const ledger = [...read.ledger, { ...entry, from: here, to: here }].slice(-ledgerLength)
+    await this.#update(
+      { nobodyTookItSinceTheRead: '#epoch = :readEpoch', itIsStopped: '#state = :halted' },
+      {
+        state: encodeText('RUNNING'),
+        halt: encodeJson(null),
+        lanes: encodeJson(lanes),
+        deadLetters: encodeJson({ since: 0, count: 0 }),
+        ledger: encodeJson(ledger),
+      },
+      { ':readEpoch': encodeNumber(read.epoch), ':halted': encodeText('HALTED') },
+      async () => {
+        const found = await this.read()
+        if (found?.state === 'RUNNING' && found.ledger.at(-1)?.at === entry.at) return
+        throw leaseHeld(found?.leaseUntil ?? 0)
+      },
+    )
+  }
+
   /** `refused` is called when a condition failed; it returns when the write turns out to be in effect. */
   async #update(
     conditions: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { DtsError } from '../errors.ts'
 import type { SendResult } from './strand.ts'
@@ -6,10 +6,18 @@ import { acknowledgementSchema, type Batch } from './wire.ts'
 
 export type Invoke = (functionName: string, batch: Batch) => Promise<SendResult>
 
+/** A client whose time-out lies above the handlers' own, so that Lambda's answer about one comes first. */
+export function handlerClient(handlerTimeoutMs: number): LambdaClient {
+  return new LambdaClient({
+    // A retry inside the SDK could run a second copy of a handler whose first copy is still at work.
+    maxAttempts: 1,
+    requestHandler: { requestTimeout: handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
+  })
+}
+
 /**
  * Invokes table functions and waits for their answer.
- * @param client made with `maxAttempts: 1` and a request timeout above the handlers': a retry inside the SDK
- *   could run a second copy of a handler whose first copy is still at work
+ * @param client as `handlerClient` makes it
  */
 export function lambdaInvoke(client: LambdaClient): Invoke {
   return async (functionName, batch) => {

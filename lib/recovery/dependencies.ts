@@ -1,0 +1,11 @@
+import type { CheckpointStore } from '../checkpoint/store.ts'
+import type { Stream } from '../kafka/stream.ts'
+
+export interface RecoveryDependencies {
+  readonly store: CheckpointStore
+  readonly openStream: () => Promise<Stream>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Unique to this invocation. */
+  readonly owner: string
+}

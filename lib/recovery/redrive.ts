@@ -1,0 +1,113 @@
+import { gunzipSync } from 'node:zlib'
+import { z } from 'zod'
+import type { DeadLetter } from '../dispatch/dead-letter.ts'
+import type { DeadLetterSource, Received } from '../dispatch/dead-letter-source.ts'
+import { DtsError } from '../errors.ts'
+import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
+
+export const redriveSchema = z.strictObject({
+  action: z.literal('redrive'),
+  /** Only dead letters of this table; all when left out. */
+  table: z.string().min(1).optional(),
+  /** The most to take. */
+  max: z.int().min(1).max(1_000).default(100),
+  dryRun: z.boolean().default(false),
+})
+
+export interface RedriveResult {
+  readonly action: 'redrive'
+  /** What was found, oldest first of each function. */
+  readonly letters: readonly {
+    readonly table: string
+    readonly function: string
+    readonly offset: string
+    readonly generation: number
+    readonly at: string
+    readonly attempts: number
+    readonly error: string
+    readonly outcome: 'redriven' | 'failed' | 'left' | 'listed'
+  }[]
+  readonly redriven: number
+  readonly left: number
+  readonly error: string | null
+}
+
+/**
+ * Sends dead letters to their handler again, in their order, and deletes each one that is acknowledged. The first
+ * that fails again ends its function's turn: what stands behind it keeps its place.
+ * @throws DtsError DEAD_LETTER_FAILED when the queue cannot be read
+ */
+export async function redrive(
+  event: z.output<typeof redriveSchema>,
+  dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
+): Promise<RedriveResult> {
+  const { deadLetters } = dependencies
+  const received = await deadLetters.receive(event.max, event.table)
+  const outcomes = new Map<Received, RedriveResult['letters'][number]['outcome']>()
+  const stopped = new Set<string>()
+  let firstError: DtsError | null = null
+  try {
+    for (const item of received) {
+      const { functionName } = item.letter
+      if (event.dryRun) {
+        outcomes.set(item, 'listed')
+      } else if (functionName === '' || stopped.has(functionName) || !mayInvoke(dependencies)) {
+        outcomes.set(item, 'left')
+      } else {
+        const error = await redriveOne(item, dependencies)
+        outcomes.set(item, error === null ? 'redriven' : 'failed')
+        if (error !== null) {
+          stopped.add(functionName)
+          firstError ??= error
+        }
+      }
+    }
+  } finally {
+    // What stays in the queue is visible again at once, not after the time-out.
+    await deadLetters.giveBack(received.filter((item) => outcomes.get(item) !== 'redriven'))
+  }
+  const redriven = [...outcomes.values()].filter((outcome) => outcome === 'redriven').length
+  return {
+    action: 'redrive',
+    letters: received.map((item) => describe(item.letter, outcomes.get(item) ?? 'left')),
+    redriven,
+    left: received.length - redriven,
+    error: firstError?.message ?? null,
+  }
+}
+
+async function redriveOne(
+  item: Received,
+  dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
+): Promise<DtsError | null> {
+  const { letter } = item
+  const value =
+    typeof letter.raw === 'string'
+      ? Buffer.from(letter.raw, 'base64')
+      : gunzipSync(await dependencies.deadLetters.load(letter.raw))
+  const { topic, partition, clusterId, generation, functionName, table } = letter
+  const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
+  const events = [{ offset: BigInt(letter.offset), table, value }]
+  const { done, error } = await sendOnce(functionName, events, origin, dependencies)
+  if (done === 1) {
+    await dependencies.deadLetters.remove(item)
+    return null
+  }
+  return (
+    error ?? new DtsError('HANDLER_FAILED', `${functionName} did not acknowledge it.`, { retryable: true })
+  )
+}
+
+function describe(letter: DeadLetter, outcome: RedriveResult['letters'][number]['outcome']) {
+  const { table, functionName, offset, generation, at, attempts, error } = letter
+  return {
+    table,
+    function: functionName,
+    offset,
+    generation,
+    at,
+    attempts,
+    error: `${error.code}: ${error.message}`,
+    outcome,
+  }
+}

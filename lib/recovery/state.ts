@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { DtsError } from '../errors.ts'
+import type { Stream } from '../kafka/stream.ts'
+import { proveSameLog } from '../prove.ts'
+import type { RecoveryDependencies } from './dependencies.ts'
+
+const who = { by: z.string().max(200).optional(), reason: z.string().max(1_000).optional() }
+export const pauseSchema = z.strictObject({ action: z.literal('pause'), ...who })
+export const resumeSchema = z.strictObject({ action: z.literal('resume'), ...who })
+
+export interface StateResult {
+  readonly action: 'pause' | 'resume'
+  readonly offset: string
+  readonly note: string
+}
+
+/** Stops the stream where it stands, until `resume`. A run that is at work ends its run first. */
+export async function pause(
+  event: z.output<typeof pauseSchema>,
+  { store, now, owner }: RecoveryDependencies,
+): Promise<StateResult> {
+  const read = await store.read()
+  if (read === null) throw nothingThere()
+  const by = event.by ?? owner
+  await store.pause(read, {
+    code: 'PAUSED',
+    message: `Paused by ${by}${event.reason ? `: ${event.reason}` : ''}.`,
+    at: now(),
+  })
+  const running = read.leaseUntil > now()
+  return {
+    action: 'pause',
+    offset: String(read.offset),
+    note: running
+      ? 'Paused. A run is at work and ends by itself, within the poller’s timeout; after it, nothing is read.'
+      : 'Paused. Nothing is read until resume.',
+  }
+}
+
+/**
+ * Lets a halted or paused stream go on where it stands, with the attempts of failed changes counted anew.
+ * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP when the position no longer fits the log: that takes a reset
+ */
+export async function resumeStream(
+  event: z.output<typeof resumeSchema>,
+  { store, now, owner }: RecoveryDependencies,
+  stream: Stream,
+): Promise<StateResult> {
+  const read = await store.read()
+  if (read === null) throw nothingThere()
+  if (read.state === 'RUNNING') {
+    return { action: 'resume', offset: String(read.offset), note: 'The stream is not halted; nothing to do.' }
+  }
+  await proveSameLog(read, stream)
+  const how = `resume after ${read.halt?.code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
+  await store.resume(read, { at: now(), by: event.by ?? owner, how })
+  return {
+    action: 'resume',
+    offset: String(read.offset),
+    note: 'The next run of the poller goes on where the stream stands.',
+  }
+}
+
+function nothingThere(): DtsError {
+  return new DtsError('CHECKPOINT_MISSING', 'There is no checkpoint yet: the poller has not run.', {
+    retryable: false,
+  })
+}
