@@ -1,0 +1,116 @@
+import { parseArgs } from 'node:util'
+import { type RecoveryEvent, recoveryEventSchema } from '../../lib/recover.ts'
+
+export const usage = `npm run recovery -- <action> [flags]
+
+  inspect                      where the stream stands, and what to run
+  doctor                       the set-up, line by line (also: npm run doctor)
+  reset                        go on where nothing is lost
+      --to earliest|latest|committed | --to-timestamp T | --to-offset N | --to-ledger N
+      --dry-run                what it would do, and a token
+      --token TOKEN            exactly what that dry run said
+      --accept-loss            needed where changes are lost
+  pause | resume               stop and go on, keeping the position
+  redrive                      dead letters to their handlers again
+      --table T --max N --dry-run
+  replay --table T             a table's history to its handler again
+      --from-timestamp T | --from-offset N   [--to-timestamp T | --to-offset N]   --dry-run
+
+  --by NAME --reason TEXT      kept in the ledger
+  --stage S (dev)  --service S (dts-functions)  --region R  --json
+
+T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z.`
+
+/** The arguments are not of the form that `usage` describes. */
+export class UsageError extends Error {}
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
+const options = {
+  to: text,
+  'to-timestamp': text,
+  'to-offset': text,
+  'to-ledger': text,
+  'from-timestamp': text,
+  'from-offset': text,
+  token: text,
+  table: text,
+  max: text,
+  by: text,
+  reason: text,
+  stage: text,
+  service: text,
+  region: text,
+  'dry-run': flag,
+  'accept-loss': flag,
+  json: flag,
+  help: flag,
+} as const
+
+export interface Call {
+  readonly event: unknown
+  readonly functionName: string
+  readonly region: string | undefined
+  readonly json: boolean
+}
+
+/** @returns null when only help is asked for. @throws UsageError */
+export function toEvent(argv: readonly string[]): Call | null {
+  const { values, positionals } = parse(argv)
+  if (values.help) return null
+  const [action, ...rest] = positionals
+  if (action === undefined || rest.length > 0) throw new UsageError('Give one action.')
+  const event = withoutUndefined({
+    action,
+    to: target(values.to, values['to-timestamp'], values['to-offset'], values['to-ledger']),
+    from: target(undefined, values['from-timestamp'], values['from-offset'], undefined),
+    token: values.token,
+    table: values.table,
+    max: values.max === undefined ? undefined : Number(values.max),
+    by: values.by,
+    reason: values.reason,
+    dryRun: values['dry-run'],
+    acceptLoss: values['accept-loss'],
+  })
+  // Parsed here only to refuse a mistake before anything is invoked; what is sent is what was written.
+  const parsed = recoveryEventSchema.safeParse(event)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim())
+    throw new UsageError(`${action}: ${problems.join('; ')}`)
+  }
+  return {
+    event,
+    functionName: `${values.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
+    region: values.region,
+    json: values.json ?? false,
+  }
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function target(
+  named: string | undefined,
+  timestamp: string | undefined,
+  offset: string | undefined,
+  ledger: string | undefined,
+): unknown {
+  const given: unknown[] = []
+  if (named !== undefined) given.push(named)
+  if (timestamp !== undefined) given.push({ timestamp })
+  if (offset !== undefined) given.push({ offset })
+  if (ledger !== undefined) given.push({ ledger: Number(ledger) })
+  if (given.length > 1) throw new UsageError('Give one place only.')
+  return given[0]
+}
+
+function withoutUndefined(event: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== undefined))
+}
+
+export type { RecoveryEvent }

@@ -1,0 +1,50 @@
+/**
+ * `npm run recovery -- <action> [flags]`: invokes the deployed recovery function and prints its answer for people, or
+ * as JSON with --json. `npm run doctor` is its action `doctor`.
+ */
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { toEvent, UsageError, usage } from './arguments.ts'
+import { print } from './print.ts'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(argv: readonly string[]): Promise<number> {
+  let call: ReturnType<typeof toEvent>
+  try {
+    call = toEvent(argv)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(`${error.message}\n\n${usage}`)
+    return 2
+  }
+  if (call === null) {
+    console.log(usage)
+    return 0
+  }
+  const { event, functionName, region, json } = call
+  const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
+  let answer: { readonly failed: boolean; readonly value: unknown }
+  try {
+    const { FunctionError, Payload } = await client.send(
+      new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify(event) }),
+    )
+    answer = {
+      failed: FunctionError !== undefined,
+      value: JSON.parse(Buffer.from(Payload ?? []).toString() || 'null'),
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    console.error(
+      `${functionName} could not be invoked (${reason}).\nCheck --stage, --region and your AWS credentials.`,
+    )
+    return 1
+  }
+  if (json) console.log(JSON.stringify(answer.value, null, 2))
+  else for (const line of print(answer.value)) console.log(line)
+  return answer.failed || isUnwell(answer.value) ? 1 : 0
+}
+
+/** True for an examination that found something wrong, so that scripts can tell. */
+function isUnwell(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Reflect.get(value, 'healthy') === false
+}
