@@ -1,8 +1,8 @@
-import { type ReadText, textReader } from './charset.ts'
+import { type Charset, charsetOf } from './charset.ts'
 import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
 import { readBigInteger, readInteger } from './integers.ts'
-import { Remembered } from './text.ts'
+import { Remembered } from './remembered.ts'
 import type { ColumnValue } from './types.ts'
 
 /** How one column's values are read: what the union branch alone does not say. */
@@ -12,9 +12,9 @@ export class ColumnReader {
   readonly wide: boolean
   /** What one `millis` of a time is worth in microseconds. */
   readonly microsPerUnit: number
-  /** The character set of the value before, and how it is read. */
-  readonly charset = new Remembered(16)
-  readText: ReadText | null = null
+  /** Name of the character set of the value before, and the set itself. */
+  readonly charsetName = new Remembered(16)
+  charset: Charset | null = null
 
   constructor(name: string, wide: boolean, microsPerUnit: number) {
     this.name = name
@@ -87,7 +87,7 @@ export function skipValue(cursor: Cursor): void {
       cursor.skipVarint('scale')
       return
     case 4: // Float
-      cursor.double('value')
+      cursor.skip(8, 'value')
       cursor.skipVarint('precision')
       cursor.skipVarint('scale')
       return
@@ -116,20 +116,21 @@ export function skipValue(cursor: Cursor): void {
 }
 
 function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
-  const start = cursor.position
-  let read = column.readText
-  if (!column.charset.read(cursor, 'charset') || read === null) {
-    const name = column.charset.text
-    read = textReader(name)
-    column.readText = read
-    if (read === null) {
-      throw cursor.failAt(start, 'charset', `unknown character set ${JSON.stringify(name.slice(0, 40))}`)
+  const nameStart = cursor.position
+  let { charset } = column
+  if (!column.charsetName.read(cursor, 'charset') || charset === null) {
+    const name = column.charsetName.text
+    charset = charsetOf(name)
+    column.charset = charset
+    if (charset === null) {
+      throw cursor.failAt(nameStart, 'charset', `unknown character set ${JSON.stringify(name.slice(0, 40))}`)
     }
   }
   const length = cursor.length('value')
-  const from = cursor.position
-  cursor.position = from + length
-  return read(cursor.bytes, from, from + length)
+  const start = cursor.position
+  const end = start + length
+  cursor.position = end
+  return (charset.keepsAscii ? cursor.asciiText(start, end) : null) ?? charset.read(cursor.bytes, start, end)
 }
 
 /** A copy, so that a handler that keeps the value does not keep the whole fetch response with it. */
