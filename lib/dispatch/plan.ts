@@ -1,6 +1,7 @@
 import type { Anchor, Position, Tail } from '../checkpoint/types.ts'
 import { digestOf, identityOf } from '../dts/digest.ts'
-import { carriesChange, isFiller, readHeader, unescapeName } from '../dts/header.ts'
+import { carriesChange, isFiller, readHeader } from '../dts/header.ts'
+import { unescapeName } from '../dts/names.ts'
 import type { RecordHeader } from '../dts/types.ts'
 import { DtsError } from '../errors.ts'
 import type { LogRecord } from '../kafka/types.ts'
