@@ -29,9 +29,9 @@ export class Cursor {
   /** The item of an array or map that is being read, -1 outside of one. */
   item = -1
   private itemsLeft = maxItems
-  /** All bytes from `textStart` on as Latin-1, empty until `shareText`. */
-  private text = ''
-  private textStart = 0
+  /** All bytes from `textStart` on as Latin-1; empty until `shareText`, and for large records. */
+  text = ''
+  textStart = 0
 
   constructor(bytes: Buffer, position = 0) {
     this.bytes = bytes
@@ -62,8 +62,8 @@ export class Cursor {
   long(member: string): number {
     const { bytes, end } = this
     let position = this.position
-    // Up to four bytes here, which is nearly all there are; the rest, and what is cut off, by the general way.
-    if (end - position >= 4) {
+    // Up to five bytes here, which is nearly all there are; the rest, and what is cut off, by the general way.
+    if (end - position >= 5) {
       let byte = bytes[position++] as number
       let raw = byte & 0x7f
       if (byte >= 0x80) {
@@ -81,6 +81,12 @@ export class Cursor {
       if (byte < 0x80) {
         this.position = position
         return (raw >>> 1) ^ -(raw & 1)
+      }
+      byte = bytes[position++] as number
+      if (byte < 0x80) {
+        this.position = position
+        const wide = raw + byte * 0x10000000
+        return raw & 1 ? -(wide + 1) / 2 : wide / 2
       }
     }
     const start = this.position
