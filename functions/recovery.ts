@@ -18,7 +18,7 @@ const logger = new Logger()
 let parts: Connections | undefined
 
 /** Invoked by hand: `npx serverless invoke -f recovery --data '{"action":"inspect"}'`. */
-export const handler = middy<unknown, Inspection | ResetResult>()
+export const handler = middy<unknown, Inspection | ResetResult>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
   .handler(async (event, context) => {
     const request = parseEvent(event)

@@ -42,7 +42,9 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
   checkDefinition(definition)
   // One array for all records: the decoder recognises a set of columns by its identity.
   const columns = Object.keys(definition.row.shape)
-  const handler = middy<unknown, Acknowledgement>()
+  // Without middy's early timeout: it answers while the handler still works, and the frozen rest would go on beside
+  // the next invocation. Lambda's own timeout ends it.
+  const handler = middy<unknown, Acknowledgement>({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger))
     .handler((event, context) => handleBatch(definition, columns, event, context))
   return Object.assign(handler, { definition })
