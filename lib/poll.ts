@@ -97,6 +97,7 @@ export async function poll(dependencies: PollDependencies): Promise<PollSummary>
       summary,
       router: new Router(config.routes),
       timeLeftMs: () => dependencies.remainingMs() - terms.worstCaseMs,
+      handlerMayRun: false,
     }
     summary.from = String(checkpoint.offset)
     summary.clusterId = checkpoint.clusterId
@@ -122,6 +123,8 @@ interface Run extends PollDependencies {
   readonly router: Router
   /** Milliseconds in which another invocation may still be started. */
   readonly timeLeftMs: () => number
+  /** True while handlers are at work, and when an answer never came: then the lease must not be given back. */
+  handlerMayRun: boolean
 }
 
 /** A stream that was never read begins at the configured time. */
@@ -152,37 +155,27 @@ async function firstStart(
 
 /** From the lease in hand to the lease given back. */
 async function work(run: Run, read: Checkpoint | null): Promise<void> {
-  let handlerMayRun = false
   try {
     if (read !== null) await haltOn(run, sameLogCodes, () => proveSameLog(read, run.stream))
-    const { end, unknown } = await loop(run)
-    run.summary.ended = end
-    handlerMayRun = unknown
-    if (end !== 'superseded') await run.held.flush()
+    run.summary.ended = await loop(run)
+    if (run.summary.ended === 'superseded') return
+    await run.held.flush()
   } finally {
     run.summary.to = String(run.held.position.offset)
     // A handler that may still be running keeps the lease until it must have ended.
-    if (!handlerMayRun && !run.signal.aborted) await run.held.release()
+    if (!run.handlerMayRun && !run.signal.aborted) await run.held.release()
   }
   await commitToGroup(run)
 }
 
-interface Stop {
-  readonly end: PollEnd
-  /** True when a handler's answer never came. */
-  readonly unknown: boolean
-}
-
-const stop = (end: PollEnd, unknown = false): Stop => ({ end, unknown })
-
-async function loop(run: Run): Promise<Stop> {
+async function loop(run: Run): Promise<PollEnd> {
   const { config, held, stream, summary, now, signal, timeLeftMs } = run
   let lastNews = now()
   for (;;) {
-    if (signal.aborted) return stop('superseded')
-    if (summary.fetched >= config.maxRecords) return stop('records')
-    if (summary.bytes >= config.maxBytes) return stop('bytes')
-    if (timeLeftMs() <= 0) return stop('time')
+    if (signal.aborted) return 'superseded'
+    if (summary.fetched >= config.maxRecords) return 'records'
+    if (summary.bytes >= config.maxBytes) return 'bytes'
+    if (timeLeftMs() <= 0) return 'time'
     const lingerMs = Math.min(lastNews + config.lingerMs - now(), timeLeftMs())
     const { offset } = held.position
     const maxWaitMs = Math.max(0, Math.min(longestWaitMs, lingerMs))
@@ -191,7 +184,7 @@ async function loop(run: Run): Promise<Stop> {
     )
     if (fetched.nextOffset === offset) {
       measureLag(run, fetched.end)
-      if (offset >= fetched.end && lingerMs <= 0) return stop('end-of-stream')
+      if (offset >= fetched.end && lingerMs <= 0) return 'end-of-stream'
       await held.renewIfShort()
       continue
     }
@@ -207,7 +200,7 @@ async function loop(run: Run): Promise<Stop> {
 }
 
 /** Sends the plan's events and commits what is acknowledged, up to its end or the first thing that stops it. */
-async function carryOut(run: Run, plan: Plan): Promise<Stop | null> {
+async function carryOut(run: Run, plan: Plan): Promise<PollEnd | null> {
   const { held, signal, timeLeftMs } = run
   const acknowledged = new Map<string, bigint>()
   let queues = plan.queues
@@ -219,8 +212,10 @@ async function carryOut(run: Run, plan: Plan): Promise<Stop | null> {
   while (queues.size > 0) {
     await held.renewIfShort()
     const mayStart = () => !signal.aborted && timeLeftMs() > 0 && held.coversInvocation()
+    run.handlerMayRun = true
     const outcomes = await dispatch(queues, run.origin, run.invoke, mayStart)
-    if (signal.aborted) return stop('superseded')
+    run.handlerMayRun = [...outcomes.values()].some(({ unknown }) => unknown)
+    if (signal.aborted) return 'superseded'
     for (const [name, { done }] of outcomes)
       count(run.summary, queues.get(name) ?? [], done, acknowledged, name)
     queues = rest(queues, outcomes)
@@ -228,15 +223,12 @@ async function carryOut(run: Run, plan: Plan): Promise<Stop | null> {
     const failures = [...outcomes].filter(([, { failure }]) => failure !== null)
     for (const [name, { failure }] of failures) {
       if (failure === null) continue
-      if (failure.code === 'EVENT_TOO_LARGE') await haltWith(run, failure)
+      // A halt gives the lease back, so it waits for the next run when a handler may still be at work.
+      if (failure.code === 'EVENT_TOO_LARGE' && !run.handlerMayRun) await haltWith(run, failure)
       run.summary.failures.push({ function: name, code: failure.code, message: failure.message })
     }
-    if (failures.length > 0)
-      return stop(
-        'handler-failed',
-        failures.some(([, { unknown }]) => unknown),
-      )
-    if (queues.size > 0 && timeLeftMs() <= 0) return stop('time')
+    if (failures.length > 0) return 'handler-failed'
+    if (queues.size > 0 && timeLeftMs() <= 0) return 'time'
   }
   return null
 }
@@ -297,9 +289,9 @@ async function haltWith(run: Run, error: DtsError): Promise<never> {
 }
 
 /** DTS carries this commit over to a new cluster; nothing here depends on it, so its failure is only reported. */
-async function commitToGroup({ stream, held, summary }: Run): Promise<void> {
+async function commitToGroup({ stream, held, summary, signal }: Run): Promise<void> {
   const { offset, timestamp } = held.position
-  if (summary.from === String(offset)) return
+  if (summary.from === String(offset) || signal.aborted) return
   try {
     await stream.commit(offset, timestamp)
     summary.groupCommit = 'done'
