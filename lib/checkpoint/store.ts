@@ -108,11 +108,18 @@ export class CheckpointStore {
     await this.#update(
       {
         nobodyTookItSinceTheRead: '#epoch = :readEpoch',
+        // A holder past its time may have committed and given back since: then the offset that was read is old.
+        nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',
         leaseRanOut: '#leaseUntil < :expiry',
         mayRun: `#state IN (${Object.keys(stateNames).join(', ')})`,
       },
       { epoch: encodeNumber(lease.epoch), owner: encodeText(owner), leaseUntil: encodeNumber(leaseUntil) },
-      { ':readEpoch': encodeNumber(read.epoch), ':expiry': encodeNumber(now - clockSkewMs), ...stateNames },
+      {
+        ':readEpoch': encodeNumber(read.epoch),
+        ':readLeaseUntil': encodeNumber(read.leaseUntil),
+        ':expiry': encodeNumber(now - clockSkewMs),
+        ...stateNames,
+      },
       async () => {
         const found = await this.read()
         if (found?.owner === owner) return
