@@ -330,11 +330,13 @@ async function resume(read: Checkpoint | null, stream: Stream, range: DataRange)
       note: `The last committed change was found at offset ${found}: nothing is lost, nothing committed repeats.`,
     }
   }
-  if (times.first > timestamp) {
+  // Several changes share a second: a log that begins within the checkpoint's may lack some that were not committed.
+  const nothingCommitted = read.tail === null && anchor === null
+  if (nothingCommitted ? times.first > timestamp : times.first >= timestamp) {
     throw new DtsError(
       'DATA_GAP',
-      `The oldest readable record is of ${formatTime(times.first)}, later than the checkpoint's ${formatTime(timestamp)}: ` +
-        'changes between the two are lost to this stream. To accept that, reset with "to":"earliest"; ' +
+      `The oldest readable record is of ${formatTime(times.first)}, not before the checkpoint's ${formatTime(timestamp)}: ` +
+        'changes between the two may be lost to this stream. To accept that, reset with "to":"earliest"; ' +
         'then copy the affected rows from the source.',
       { retryable: false, facts: { timestamp, first: times.first } },
     )
