@@ -37,8 +37,11 @@ function setUp(): Parts {
 
 let current = new AbortController()
 
-/** Run by the schedule; what the event says is not looked at. */
-export const handler = middy<unknown, PollSummary>()
+/**
+ * Run by the schedule; what the event says is not looked at. Lambda's own timeout ends a run for good; middy's early
+ * one would leave it to go on when the function thaws.
+ */
+export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
   .handler(async (_event, context) => {
     // A function that was frozen in the middle of a run thaws with the next invocation: the old run must end.

@@ -44,7 +44,7 @@ function setUp(): Parts {
 }
 
 /** Invoked by hand: `npx serverless invoke -f recovery --data '{"action":"inspect"}'`, or `npm run recovery`. */
-export const handler = middy<unknown, RecoveryAnswer>()
+export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
   .handler(async (event, context) => {
     const request = parseRecoveryEvent(event)

@@ -36,6 +36,8 @@ export const errorCodes = [
   'BATCH_TOO_LARGE',
   /** A record whose checksum is right cannot be decoded as a DTS record. */
   'RECORD_INVALID',
+  /** A text or object is not the JSON form of a change. The message names each place and what it asks for. */
+  'CHANGE_JSON_INVALID',
   /** A declared column is missing, or has another type than declared. */
   'ROW_INVALID',
   /** A table has no route, and the rule for such tables is to halt. */

@@ -113,14 +113,15 @@ export class Run {
     const halt = thrown instanceof Halt ? thrown.reason : this.#lanes.halt
     this.#advance()
     this.#report()
+    // A handler that may still be running keeps the lease until it must have ended.
+    const handlerMayRun = this.#lanes.unknownUntil > now()
     if (halt !== null) {
-      await this.#held.halt(halt)
+      await this.#held.halt(halt, handlerMayRun)
       throw halt
     }
     if (!(thrown instanceof DtsError && thrown.code === 'LEASE_LOST')) {
       await this.#held.flush()
-      // A handler that may still be running keeps the lease until it must have ended.
-      if (this.#lanes.unknownUntil <= now()) await this.#held.release()
+      if (!handlerMayRun) await this.#held.release()
     }
     if (thrown !== null) throw thrown
     await this.#commitToGroup()
@@ -345,7 +346,7 @@ export class Run {
   /** DTS carries this commit over to a new cluster; nothing here depends on it, so its failure is only reported. */
   async #commitToGroup(): Promise<void> {
     const { offset, timestamp } = this.#held.position
-    if (this.#summary.from === String(offset)) return
+    if (this.#summary.from === String(offset) || this.#dependencies.signal.aborted) return
     try {
       await this.#stream.commit(offset, timestamp)
       this.#summary.groupCommit = 'done'

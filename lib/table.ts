@@ -69,7 +69,9 @@ const logger = new Logger()
 export function defineTable<Schema extends z.ZodObject>(definition: TableDefinition<Schema>) {
   const delivery = parseDefinition(definition)
   const table = new TableHandler(definition)
-  const handler = middy<unknown, Acknowledgement | HandAnswer>()
+  // Without middy's early timeout: it answers while the handler still works, and the frozen rest would go on beside
+  // the next invocation. Lambda's own timeout ends it.
+  const handler = middy<unknown, Acknowledgement | HandAnswer>({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger))
     .handler((event, context) => table.handle(event, context))
   return Object.assign(handler, { definition: { table: definition.table, delivery } })

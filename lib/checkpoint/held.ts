@@ -76,10 +76,15 @@ export class HeldCheckpoint {
     if (!this.coversInvocation()) await this.commit(this.#position)
   }
 
-  /** Stops the stream at the position reached, until somebody runs recovery. @throws DtsError LEASE_LOST */
-  async halt({ code, message }: DtsError): Promise<void> {
+  /**
+   * Stops the stream at the position reached, until somebody runs recovery.
+   * @param keepLease when a handler may still be running: then not even recovery begins before the lease is out
+   * @throws DtsError LEASE_LOST
+   */
+  async halt({ code, message }: DtsError, keepLease = false): Promise<void> {
     await this.flush()
-    await this.#store.halt(this.#lease, { code, message, at: this.#now() })
+    const halt = { code, message, at: this.#now() }
+    await this.#store.halt(this.#lease, halt, keepLease ? this.#leaseUntil : 0)
   }
 
   /** Gives the lease back. @throws DtsError LEASE_LOST */

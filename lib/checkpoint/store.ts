@@ -108,11 +108,18 @@ export class CheckpointStore {
     await this.#update(
       {
         nobodyTookItSinceTheRead: '#epoch = :readEpoch',
+        // A holder past its time may have committed and given back since: then the offset that was read is old.
+        nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',
         leaseRanOut: '#leaseUntil < :expiry',
         mayRun: `#state IN (${Object.keys(stateNames).join(', ')})`,
       },
       { epoch: encodeNumber(lease.epoch), owner: encodeText(owner), leaseUntil: encodeNumber(leaseUntil) },
-      { ':readEpoch': encodeNumber(read.epoch), ':expiry': encodeNumber(now - clockSkewMs), ...stateNames },
+      {
+        ':readEpoch': encodeNumber(read.epoch),
+        ':readLeaseUntil': encodeNumber(read.leaseUntil),
+        ':expiry': encodeNumber(now - clockSkewMs),
+        ...stateNames,
+      },
       async () => {
         const found = await this.read()
         if (found?.owner === owner) return
@@ -131,11 +138,11 @@ export class CheckpointStore {
     )
   }
 
-  /** Stops the stream until somebody runs recovery, and gives the lease back. */
-  async halt(lease: Lease, halt: Halt): Promise<void> {
+  /** Stops the stream until somebody runs recovery, and gives the lease back, or leaves it to run out. */
+  async halt(lease: Lease, halt: Halt, leaseUntil: number): Promise<void> {
     await this.#update(
       held,
-      { state: encodeText('HALTED'), halt: encodeJson(halt), leaseUntil: encodeNumber(0) },
+      { state: encodeText('HALTED'), halt: encodeJson(halt), leaseUntil: encodeNumber(leaseUntil) },
       holder(lease),
     )
   }

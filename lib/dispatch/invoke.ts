@@ -21,7 +21,7 @@ export function handlerClient(handlerTimeoutMs: number): LambdaClient {
  */
 export function lambdaInvoke(client: LambdaClient): Invoke {
   return async (functionName, batch) => {
-    let response: { FunctionError?: string | undefined; Payload?: Uint8Array | undefined }
+    let response: { FunctionError?: string | undefined; Payload?: Uint8Array | null | undefined }
     try {
       response = await client.send(
         new InvokeCommand({
@@ -33,7 +33,8 @@ export function lambdaInvoke(client: LambdaClient): Invoke {
     } catch (cause) {
       return notAnswered(functionName, cause)
     }
-    const answer = response.Payload === undefined ? '' : Buffer.from(response.Payload).toString('utf8')
+    // The SDK gives null, against its types, when the answer has no body.
+    const answer = Buffer.from(response.Payload ?? []).toString('utf8')
     if (response.FunctionError !== undefined) {
       return { kind: 'failed', error: handlerFailed(functionName, describeFunctionError(answer)) }
     }

@@ -112,6 +112,7 @@ function decodeRowChange(
   if (objectName === null) throw cursor.fail('objectName', `${operation} without a table name`)
   const table = knownTable(objectName)
   skipProcessTimestamps(cursor)
+  cursor.shareText()
   const tags = readTags(cursor, table.keyInfo)
   const plan = table.columnLists.read(cursor, header.sourceType, columns)
   if (plan === null) throw cursor.fail('', `${operation} without a column list`)

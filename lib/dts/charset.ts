@@ -1,8 +1,15 @@
 import iconv from 'iconv-lite'
-import { ascii, utf8 } from './text.ts'
 
-/** Turns the bytes of a Character value into text by one character set; `binary` keeps them as they are. */
-export type ReadText = (bytes: Buffer, start: number, end: number) => string | Buffer
+/** One character set. */
+export interface Charset {
+  /**
+   * True when bytes below 0x80 are ASCII: most text is ASCII in fact, whatever its character set says, and a caller
+   * that finds it so need not call `read`.
+   */
+  readonly keepsAscii: boolean
+  /** The text between two positions; for `binary`, which is no text, a copy of the bytes. */
+  readonly read: (bytes: Buffer, start: number, end: number) => string | Buffer
+}
 
 /** Characters by the byte at which a run of them starts, where MySQL's map is not that of iconv-lite. */
 type Runs = { readonly [firstByte: number]: string }
@@ -74,45 +81,49 @@ const aliases = new Map([
   ['zhs16gbk', 'gbk'],
 ])
 
-const readUtf8: ReadText = utf8
-const readBytes: ReadText = (bytes, start, end) => Buffer.from(bytes.subarray(start, end))
-
-const readers = new Map<string, ReadText>([
-  ['utf8', readUtf8],
-  ['utf8mb3', readUtf8],
-  ['utf8mb4', readUtf8],
-  ['binary', readBytes],
-  // A source that names no character set sends bytes.
-  ['', readBytes],
-])
-/** More spellings than this of the names above are nobody's data; they are worked out each time. */
-const maxReaders = 256
-
-/**
- * @param charset MySQL's name of a character set, or a common one, in any case
- * @returns null when it is not known
- */
-export function textReader(charset: string): ReadText | null {
-  const known = readers.get(charset)
-  if (known !== undefined) return known
-  const reader = makeReader(charset.toLowerCase().replace(/[-_]/g, ''))
-  if (reader !== null && readers.size < maxReaders) readers.set(charset, reader)
-  return reader
+const utf8: Charset = { keepsAscii: true, read: (bytes, start, end) => bytes.toString('utf8', start, end) }
+const binary: Charset = {
+  keepsAscii: false,
+  read: (bytes, start, end) => Buffer.from(bytes.subarray(start, end)),
 }
 
-function makeReader(written: string): ReadText | null {
+const charsets = new Map<string, Charset>([
+  ['utf8', utf8],
+  ['utf8mb3', utf8],
+  ['utf8mb4', utf8],
+  ['binary', binary],
+  // A source that names no character set sends bytes.
+  ['', binary],
+])
+/** More spellings than this of the names above are nobody's data; they are worked out each time. */
+const maxCharsets = 256
+
+/**
+ * @param name MySQL's name of a character set, or a common one, in any case
+ * @returns null when it is not known
+ */
+export function charsetOf(name: string): Charset | null {
+  const known = charsets.get(name)
+  if (known !== undefined) return known
+  const charset = makeCharset(name.toLowerCase().replace(/[-_]/g, ''))
+  if (charset !== null && charsets.size < maxCharsets) charsets.set(name, charset)
+  return charset
+}
+
+function makeCharset(written: string): Charset | null {
   const name = aliases.get(written) ?? written
-  const known = readers.get(name)
+  const known = charsets.get(name)
   if (known !== undefined) return known
   const single = singleByte.get(name)
   if (single !== undefined) return byTable(...single)
   const multi = multiByte.get(name)
-  if (multi !== undefined) return quickAscii(byIconv(multi))
+  if (multi !== undefined) return { keepsAscii: true, read: byIconv(multi) }
   const wideName = wide.get(name)
-  if (wideName !== undefined) return byIconv(wideName)
+  if (wideName !== undefined) return { keepsAscii: false, read: byIconv(wideName) }
   const standard = japanese.get(name)
-  if (standard !== undefined) return quickAscii(withStandardSymbols(byIconv(standard)))
-  return otherNames.test(name) && iconv.encodingExists(name) ? byIconv(name) : null
+  if (standard !== undefined) return { keepsAscii: true, read: withStandardSymbols(byIconv(standard)) }
+  if (!otherNames.test(name) || !iconv.encodingExists(name)) return null
+  return { keepsAscii: false, read: byIconv(name) }
 }
 
 type ReadString = (bytes: Buffer, start: number, end: number) => string
@@ -122,7 +133,7 @@ function byIconv(encoding: string): ReadString {
   return (bytes, start, end) => iconv.decode(bytes.subarray(start, end), encoding, { stripBOM: false })
 }
 
-function byTable(base: string, runs: Runs): ReadString {
+function byTable(base: string, runs: Runs): Charset {
   const table = Array.from({ length: 256 }, (_, byte) =>
     iconv.decode(Buffer.from([byte]), base, { stripBOM: false }),
   )
@@ -130,26 +141,17 @@ function byTable(base: string, runs: Runs): ReadString {
     let byte = Number(first)
     for (const char of run) table[byte++] = char
   }
-  const read: ReadString = (bytes, start, end) => {
-    let text = ''
-    for (let at = start; at < end; at++) text += table[bytes[at] as number]
-    return text
+  return {
+    keepsAscii: table.slice(0, 128).every((char, byte) => char.charCodeAt(0) === byte),
+    read(bytes, start, end) {
+      let text = ''
+      for (let at = start; at < end; at++) text += table[bytes[at] as number]
+      return text
+    },
   }
-  const ascii = table.slice(0, 128).every((char, byte) => char.charCodeAt(0) === byte)
-  return ascii ? quickAscii(read) : read
 }
 
 function withStandardSymbols(read: ReadString): ReadString {
   return (bytes, start, end) =>
     read(bytes, start, end).replace(/[＼～∥－￠￡￢]/g, (char) => standardSymbols.get(char) ?? char)
-}
-
-/** Most text is ASCII in fact, whatever its character set says; only what is not takes the way through a table. */
-function quickAscii(other: ReadString): ReadString {
-  return (bytes, start, end) => {
-    for (let at = start; at < end; at++) {
-      if ((bytes[at] as number) >= 0x80) return other(bytes, start, end)
-    }
-    return ascii(bytes, start, end)
-  }
 }

@@ -1,5 +1,5 @@
 import type { Cursor } from './cursor.ts'
-import { sameBytes } from './text.ts'
+import { sameBytes } from './remembered.ts'
 import type { ColumnField, SourceType } from './types.ts'
 import { ColumnReader } from './values.ts'
 

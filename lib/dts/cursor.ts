@@ -1,5 +1,4 @@
 import { DtsError } from '../errors.ts'
-import { utf8 } from './text.ts'
 
 /**
  * Items that arrays and maps of one record may hold together. The widest table that a source allows has some
@@ -7,8 +6,12 @@ import { utf8 } from './text.ts'
  */
 const maxItems = 200_000
 
-const int32Min = -0x80000000
-const int32Max = 0x7fffffff
+/** A view on text keeps the text alive that it was cut from; up to this size of a record that is a fair price. */
+const maxSharedText = 4096
+/** Up to this many bytes, building a string in JavaScript is quicker than the call into Node's own decoder. */
+const maxShort = 12
+/** One array per length, since `apply` takes as many codes as its array has. */
+const codesOf = Array.from({ length: maxShort + 1 }, (_, length) => new Array<number>(length).fill(0))
 
 /**
  * Reads Avro's binary encoding from one record. Nothing is allocated before its length has been compared with
@@ -25,7 +28,10 @@ export class Cursor {
   section = ''
   /** The item of an array or map that is being read, -1 outside of one. */
   item = -1
-  #itemsLeft = maxItems
+  private itemsLeft = maxItems
+  /** All bytes from `textStart` on as Latin-1; empty until `shareText`, and for large records. */
+  text = ''
+  textStart = 0
 
   constructor(bytes: Buffer, position = 0) {
     this.bytes = bytes
@@ -33,39 +39,65 @@ export class Cursor {
     this.position = position
   }
 
+  /**
+   * Prepares for many strings: all bytes from here on become one string, of which ASCII values are then cut. One
+   * call into Node's decoder costs as much as ten of those cuts.
+   */
+  shareText(): void {
+    const { position, end } = this
+    if (end - position > maxSharedText) return
+    this.text = this.bytes.toString('latin1', position, end)
+    this.textStart = position
+  }
+
   /** Avro `int`: zigzag varint within 32 bits. */
   int(member: string): number {
-    if (this.position < this.end) {
-      const byte = this.bytes[this.position] as number
-      if (byte < 0x80) {
-        this.position++
-        return (byte >>> 1) ^ -(byte & 1)
-      }
-    }
     const start = this.position
-    const value = this.#varint(member)
-    if (value < int32Min || value > int32Max) throw this.failAt(start, member, 'an int exceeds 32 bits')
-    return Number(value)
+    const value = this.long(member)
+    if (value < -0x80000000 || value > 0x7fffffff) throw this.failAt(start, member, 'an int exceeds 32 bits')
+    return value
   }
 
   /** Avro `long` for which a safe integer is enough (counts, lengths, seconds); anything larger is refused. */
   long(member: string): number {
-    if (this.position < this.end) {
-      const byte = this.bytes[this.position] as number
+    const { bytes, end } = this
+    let position = this.position
+    // Up to five bytes here, which is nearly all there are; the rest, and what is cut off, by the general way.
+    if (end - position >= 5) {
+      let byte = bytes[position++] as number
+      let raw = byte & 0x7f
+      if (byte >= 0x80) {
+        byte = bytes[position++] as number
+        raw |= (byte & 0x7f) << 7
+        if (byte >= 0x80) {
+          byte = bytes[position++] as number
+          raw |= (byte & 0x7f) << 14
+          if (byte >= 0x80) {
+            byte = bytes[position++] as number
+            raw |= (byte & 0x7f) << 21
+          }
+        }
+      }
       if (byte < 0x80) {
-        this.position++
-        return (byte >>> 1) ^ -(byte & 1)
+        this.position = position
+        return (raw >>> 1) ^ -(raw & 1)
+      }
+      byte = bytes[position++] as number
+      if (byte < 0x80) {
+        this.position = position
+        const wide = raw + byte * 0x10000000
+        return raw & 1 ? -(wide + 1) / 2 : wide / 2
       }
     }
     const start = this.position
-    const value = Number(this.#varint(member))
+    const value = Number(this.varint(member))
     if (!Number.isSafeInteger(value)) throw this.failAt(start, member, 'a number exceeds 53 bits')
     return value
   }
 
-  /** Avro `long` in all its 64 bits. */
-  bigLong(member: string): bigint {
-    return BigInt(this.#varint(member))
+  /** Avro `long` in all its 64 bits: a number while that is exact, else a bigint. */
+  exactLong(member: string): number | bigint {
+    return this.varint(member)
   }
 
   /** Avro `double`. */
@@ -80,13 +112,36 @@ export class Cursor {
   string(member: string): string {
     const length = this.length(member)
     const start = this.position
-    this.position = start + length
-    return utf8(this.bytes, start, start + length)
+    const end = start + length
+    this.position = end
+    return this.asciiText(start, end) ?? this.bytes.toString('utf8', start, end)
+  }
+
+  /** Text of bytes that are all ASCII; null when they are not. */
+  asciiText(start: number, end: number): string | null {
+    const { bytes } = this
+    for (let at = start; at < end; at++) {
+      if ((bytes[at] as number) >= 0x80) return null
+    }
+    if (this.text !== '') return this.text.substring(start - this.textStart, end - this.textStart)
+    const length = end - start
+    if (length > maxShort) return bytes.toString('latin1', start, end)
+    const codes = codesOf[length] as number[]
+    for (let at = 0; at < length; at++) codes[at] = bytes[start + at] as number
+    return String.fromCharCode.apply(null, codes)
   }
 
   /** Length of a string or of bytes, known to lie within the record. The caller moves `position` over them. */
   length(member: string): number {
     const start = this.position
+    if (start < this.end) {
+      const byte = this.bytes[start] as number
+      // Zigzag: an even byte is a number from 0 on.
+      if ((byte & 0x81) === 0 && byte >>> 1 < this.end - start) {
+        this.position = start + 1
+        return byte >>> 1
+      }
+    }
     const length = this.long(member)
     if (length < 0 || length > this.end - this.position) {
       throw this.failAt(start, member, `a length of ${length} where ${this.end - this.position} bytes remain`)
@@ -98,9 +153,8 @@ export class Cursor {
   index(count: number, member: string): number {
     const start = this.position
     if (start < this.end) {
-      // Zigzag: an even byte is a number from 0 on.
       const byte = this.bytes[start] as number
-      if ((byte & 0x81) === 0 && byte < count * 2) {
+      if ((byte & 0x81) === 0 && byte >>> 1 < count) {
         this.position = start + 1
         return byte >>> 1
       }
@@ -119,38 +173,44 @@ export class Cursor {
   block(itemBytes: number): number {
     const start = this.position
     let count = this.long('')
+    if (count === 0) return 0
     if (count < 0) {
       count = -count
       this.length('')
     }
     const remaining = this.end - this.position
-    if (count > remaining / itemBytes) {
+    if (count * itemBytes > remaining) {
       throw this.failAt(start, '', `${count} items where ${remaining} bytes remain`)
     }
-    if (count > this.#itemsLeft) {
+    if (count > this.itemsLeft) {
       throw this.failAt(start, '', `${count} items where a record may hold ${maxItems} in all`)
     }
-    this.#itemsLeft -= count
+    this.itemsLeft -= count
     return count
   }
 
   /** Moves over an `int` or `long`. */
   skipVarint(member: string): void {
-    const { bytes, end } = this
-    let position = this.position
-    const last = Math.min(end, position + 9)
-    while (position < last) {
-      if ((bytes[position++] as number) < 0x80) {
-        this.position = position
+    const { bytes, end, position } = this
+    const last = end - position < 9 ? end : position + 9
+    for (let at = position; at < last; at++) {
+      if ((bytes[at] as number) < 0x80) {
+        this.position = at + 1
         return
       }
     }
-    this.#varint(member)
+    this.varint(member)
   }
 
   /** Moves over a string or bytes. */
   skipBytes(member: string): void {
     const length = this.length(member)
+    this.position += length
+  }
+
+  /** Moves over so many bytes. */
+  skip(length: number, member: string): void {
+    if (this.end - this.position < length) throw this.fail(member, 'a value is cut off')
     this.position += length
   }
 
@@ -166,7 +226,7 @@ export class Cursor {
   }
 
   /** Varint of at most ten bytes, zigzag decoded: a number while it is exact, a bigint above. */
-  #varint(member: string): number | bigint {
+  private varint(member: string): number | bigint {
     const { bytes, end } = this
     const start = this.position
     let position = start
@@ -177,7 +237,7 @@ export class Cursor {
       const byte = bytes[position++] as number
       if (shift < 28) low |= (byte & 0x7f) << shift
       else if (shift < 56) high |= (byte & 0x7f) << (shift - 28)
-      else return this.#wideVarint(member, start, low, high)
+      else return this.wideVarint(member, start, low, high)
       if (byte < 0x80) break
     }
     this.position = position
@@ -187,7 +247,7 @@ export class Cursor {
   }
 
   /** The varints of nine and ten bytes; `low` and `high` hold the 56 bits of the first eight. */
-  #wideVarint(member: string, start: number, low: number, high: number): bigint {
+  private wideVarint(member: string, start: number, low: number, high: number): bigint {
     const ninth = this.bytes[start + 8] as number
     let top = ninth & 0x7f
     let next = start + 9

@@ -1,5 +1,6 @@
 import { Cursor } from './cursor.ts'
-import { Remembered } from './text.ts'
+import { exactBigint } from './integers.ts'
+import { Remembered } from './remembered.ts'
 import { type Operation, operations, type RecordHeader, sourceTypes } from './types.ts'
 
 export { tableOf } from './names.ts'
@@ -22,7 +23,7 @@ const objectNames = new Remembered(256)
 export function readHeader(bytes: Buffer): RecordHeader {
   const cursor = new Cursor(bytes)
   const version = cursor.int('version')
-  const id = cursor.bigLong('id')
+  const id = cursor.exactLong('id')
   const sourceTimestamp = cursor.long('sourceTimestamp')
   const sourcePosition = cursor.string('sourcePosition')
   const safeSourcePosition = cursor.string('safeSourcePosition')
@@ -34,7 +35,7 @@ export function readHeader(bytes: Buffer): RecordHeader {
   if (named) objectNames.read(cursor, 'objectName')
   return {
     version,
-    id,
+    id: typeof id === 'number' ? exactBigint(id) : id,
     sourceTimestamp,
     sourcePosition,
     safeSourcePosition,

@@ -1,7 +1,7 @@
 import { ColumnLists } from './columns.ts'
 import { tableOf } from './names.ts'
+import { Remembered } from './remembered.ts'
 import type { Tags } from './tags.ts'
-import { Remembered } from './text.ts'
 import type { TableName } from './types.ts'
 
 /**

@@ -1,9 +1,11 @@
-import { type ReadText, textReader } from './charset.ts'
+import { type Charset, charsetOf } from './charset.ts'
 import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
 import { readBigInteger, readInteger } from './integers.ts'
-import { Remembered } from './text.ts'
+import { sameBytes } from './remembered.ts'
 import type { ColumnValue } from './types.ts'
+
+const noBytes = Buffer.alloc(0)
 
 /** How one column's values are read: what the union branch alone does not say. */
 export class ColumnReader {
@@ -12,9 +14,10 @@ export class ColumnReader {
   readonly wide: boolean
   /** What one `millis` of a time is worth in microseconds. */
   readonly microsPerUnit: number
-  /** The character set of the value before, and how it is read. */
-  readonly charset = new Remembered(16)
-  readText: ReadText | null = null
+  /** The character set of the value before, null before the first. */
+  charset: Charset | null = null
+  /** Its name as it stands in a record, length and all: a value that starts with these bytes has the same. */
+  charsetBytes: Buffer = noBytes
 
   constructor(name: string, wide: boolean, microsPerUnit: number) {
     this.name = name
@@ -25,6 +28,76 @@ export class ColumnReader {
 
 /** Branches of the union that an image's values are. */
 const branchCount = 13
+
+/** Moves over an `int` at `at` of at most two bytes. @returns -1 when it is longer */
+export function behindInt(bytes: Buffer, at: number): number {
+  if ((bytes[at] as number) < 0x80) return at + 1
+  return (bytes[at + 1] as number) < 0x80 ? at + 2 : -1
+}
+
+/**
+ * Moves over one value of an image, as `skipValue` does, for what nearly all values are: lengths of one byte, and
+ * not at the very end of the record. Twice as quick, for it keeps the position to itself.
+ * @returns where the next value starts; -1 for everything else, also for everything that is malformed
+ */
+export function behindValue(bytes: Buffer, position: number, end: number): number {
+  // Each branch looks at no more bytes than this before it compares with the end.
+  if (end - position < 24) return -1
+  let at = position + 1
+  switch (bytes[position]) {
+    case 0: // null
+      return at
+    case 2: // Integer
+      at = behindInt(bytes, at)
+      if (at < 0) return -1
+      at = behindShort(bytes, at)
+      break
+    case 4: // Character
+    case 22: // TextObject
+      at = behindShort(bytes, at)
+      if (at < 0 || at >= end) return -1
+      at = behindShort(bytes, at)
+      break
+    case 6: // Decimal
+      at = behindShort(bytes, at)
+      if (at < 0 || end - at < 4) return -1
+      at = behindInt(bytes, at)
+      if (at < 0) return -1
+      at = behindInt(bytes, at)
+      break
+    case 8: // Float
+      at = behindInt(bytes, at + 8)
+      if (at < 0) return -1
+      at = behindInt(bytes, at)
+      break
+    case 10: // Timestamp
+      for (let numbers = 0; numbers < 2; at++) {
+        if (at === position + 16) return -1
+        if ((bytes[at] as number) < 0x80) numbers++
+      }
+      break
+    case 12: // DateTime
+      for (let part = 0; part < 7; part++) {
+        const branch = bytes[at++] as number
+        if (branch === 2) {
+          at = behindInt(bytes, at)
+          if (at < 0) return -1
+        } else if (branch !== 0) {
+          return -1
+        }
+      }
+      break
+    default:
+      return -1
+  }
+  return at <= end ? at : -1
+}
+
+/** Moves over text or bytes whose length takes one byte. @returns -1 when it takes more */
+function behindShort(bytes: Buffer, at: number): number {
+  const byte = bytes[at] as number
+  return (byte & 0x81) === 0 ? at + 1 + (byte >>> 1) : -1
+}
 
 /**
  * Reads one value of an image.
@@ -87,7 +160,7 @@ export function skipValue(cursor: Cursor): void {
       cursor.skipVarint('scale')
       return
     case 4: // Float
-      cursor.double('value')
+      cursor.skip(8, 'value')
       cursor.skipVarint('precision')
       cursor.skipVarint('scale')
       return
@@ -116,20 +189,35 @@ export function skipValue(cursor: Cursor): void {
 }
 
 function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
-  const start = cursor.position
-  let read = column.readText
-  if (!column.charset.read(cursor, 'charset') || read === null) {
-    const name = column.charset.text
-    read = textReader(name)
-    column.readText = read
-    if (read === null) {
-      throw cursor.failAt(start, 'charset', `unknown character set ${JSON.stringify(name.slice(0, 40))}`)
-    }
+  const { bytes, position } = cursor
+  const { charsetBytes } = column
+  let { charset } = column
+  if (
+    charset !== null &&
+    charsetBytes.length <= cursor.end - position &&
+    sameBytes(bytes, position, charsetBytes, charsetBytes.length)
+  ) {
+    cursor.position = position + charsetBytes.length
+  } else {
+    charset = readCharset(cursor, column)
   }
   const length = cursor.length('value')
-  const from = cursor.position
-  cursor.position = from + length
-  return read(cursor.bytes, from, from + length)
+  const start = cursor.position
+  const end = start + length
+  cursor.position = end
+  return (charset.keepsAscii ? cursor.asciiText(start, end) : null) ?? charset.read(bytes, start, end)
+}
+
+function readCharset(cursor: Cursor, column: ColumnReader): Charset {
+  const start = cursor.position
+  const name = cursor.string('charset')
+  const charset = charsetOf(name)
+  if (charset === null) {
+    throw cursor.failAt(start, 'charset', `unknown character set ${JSON.stringify(name.slice(0, 40))}`)
+  }
+  column.charset = charset
+  column.charsetBytes = Buffer.from(cursor.bytes.subarray(start, cursor.position))
+  return charset
 }
 
 /** A copy, so that a handler that keeps the value does not keep the whole fetch response with it. */

@@ -60,16 +60,14 @@ const readCommitted = 1
 export async function openStream(config: StreamConfig, credentials: Credentials | null): Promise<Stream> {
   const options = { tls: config.tls, credentials, clientId: 'dts-functions' }
   const bootstrap = await connectNode(config.broker, options, (cause) =>
-    unreachable('BROKER', config.broker, cause),
+    unreachable('BROKER', config.broker, cause, config),
   )
   try {
     const { clusterId, partition, leader } = await findPartition(bootstrap, config)
     if (sameAddress(leader, config.broker))
       return new PartitionStream(config, clusterId, partition, bootstrap, options)
     if (!isAllowedNode(leader, config.broker, config.allowedNodes)) throw notAllowed(leader, config.broker)
-    const node = await connectNode(leader, options, (cause) =>
-      unreachable('NODE', leader, cause, config.broker),
-    )
+    const node = await connectNode(leader, options, (cause) => unreachable('NODE', leader, cause, config))
     await bootstrap.close()
     return new PartitionStream(config, clusterId, partition, node, options)
   } catch (error) {
@@ -281,7 +279,7 @@ class PartitionStream implements Stream {
     const { broker, allowedNodes } = this.#config
     if (!isAllowedNode(coordinator, broker, allowedNodes)) throw notAllowed(coordinator, broker)
     this.#coordinator = await connectNode(coordinator, this.#options, (cause) =>
-      unreachable('NODE', coordinator, cause, broker),
+      unreachable('NODE', coordinator, cause, this.#config),
     )
     return this.#coordinator
   }
@@ -330,7 +328,7 @@ function unreachable(
   which: 'BROKER' | 'NODE',
   address: BrokerAddress,
   cause: unknown,
-  bootstrap?: BrokerAddress,
+  { broker: bootstrap, tls }: Pick<StreamConfig, 'broker' | 'tls'>,
 ) {
   const where = formatAddress(address)
   const reason = cause instanceof Error ? cause.message : String(cause)
@@ -338,12 +336,12 @@ function unreachable(
     ? new DtsError(
         'BROKER_UNREACHABLE',
         `${where} cannot be reached (${reason}). Check DTS_BROKER_URL, and that the function's VPC, ` +
-          'security group and DNS allow the connection.',
+          `security group and DNS allow the connection.${tls ? ' DTS_TLS is true: DTS documents no TLS.' : ''}`,
         { retryable: true, facts: { broker: where }, cause },
       )
     : new DtsError(
         'NODE_UNREACHABLE',
-        `${bootstrap ? formatAddress(bootstrap) : 'The bootstrap address'} answers and names ${where} as the node ` +
+        `${formatAddress(bootstrap)} answers and names ${where} as the node ` +
           `that holds the data, but that node cannot be reached (${reason}). Allow the function's VPC to connect to it.`,
         { retryable: true, facts: { node: where }, cause },
       )

@@ -55,7 +55,9 @@ async function findSafe(
   }
   // On one cluster the offset itself says what is missing; on another only the times can.
   const trimmed = clusterId === stream.clusterId && read.offset < range.earliest
-  if (trimmed || times.first > timestamp) {
+  // Several changes share a second: a log that begins within the checkpoint's may lack some that were not committed.
+  const nothingCommitted = read.tail === null && anchor === null
+  if (trimmed || (nothingCommitted ? times.first > timestamp : times.first >= timestamp)) {
     return { how: 'gap', offset: range.earliest, lostFrom: timestamp, lostTo: times.first }
   }
   return { how: 'time', offset: await locate(stream, range, timestamp - lookBackSeconds) }

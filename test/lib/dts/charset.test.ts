@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { textReader } from '../../../lib/dts/charset.ts'
+import { charsetOf } from '../../../lib/dts/charset.ts'
 
 function read(charset: string, hex: string): string | Buffer {
   const bytes = Buffer.from(`ff${hex}ff`, 'hex')
-  const reader = textReader(charset)
-  assert.ok(reader, `${charset} is known`)
-  return reader(bytes, 1, bytes.length - 1)
+  const known = charsetOf(charset)
+  assert.ok(known, `${charset} is known`)
+  return known.read(bytes, 1, bytes.length - 1)
 }
 
 /** One row per character set of MySQL 8, with bytes that tell it from its neighbours. */
@@ -63,7 +63,11 @@ test('every character set of MySQL reads as MySQL itself reads it', () => {
 test('ASCII text is itself in every set that keeps ASCII', () => {
   const shifted = new Set(['ucs2', 'utf16', 'utf16le', 'utf32', 'swe7'])
   for (const [charset] of mysql) {
-    if (shifted.has(charset)) continue
+    if (shifted.has(charset)) {
+      assert.equal(charsetOf(charset)?.keepsAscii, false, charset)
+      continue
+    }
+    assert.equal(charsetOf(charset)?.keepsAscii, true, charset)
     assert.equal(read(charset, Buffer.from('A\\z~ 0').toString('hex')), 'A\\z~ 0', charset)
     assert.equal(read(charset, ''), '', charset)
   }
@@ -96,6 +100,6 @@ test('a name that is no character set is not known', () => {
     'utf8mb5',
     'internal',
   ]) {
-    assert.equal(textReader(name), null, name)
+    assert.equal(charsetOf(name), null, name)
   }
 })

@@ -1,0 +1,28 @@
+/** Two numbers, or three with an altitude, in the order in which the source holds them. */
+export type Position = number[]
+
+/** A GeoJSON geometry (RFC 7946), of the same shape as in `@types/geojson`. */
+export type Geometry =
+  | { type: 'Point'; coordinates: Position }
+  | { type: 'LineString' | 'MultiPoint'; coordinates: Position[] }
+  | { type: 'Polygon' | 'MultiLineString'; coordinates: Position[][] }
+  | { type: 'MultiPolygon'; coordinates: Position[][][] }
+  | { type: 'GeometryCollection'; geometries: Geometry[] }
+
+/** In the order of WKB's type numbers, from 1. */
+export const geometryTypes = [
+  'Point',
+  'LineString',
+  'Polygon',
+  'MultiPoint',
+  'MultiLineString',
+  'MultiPolygon',
+  'GeometryCollection',
+] as const
+export type GeometryType = (typeof geometryTypes)[number]
+
+/** Collections may hold collections; no deeper than this. */
+export const maxDepth = 16
+
+/** Why a geometry cannot be read; its message never holds a coordinate. */
+export class GeometryFault extends Error {}

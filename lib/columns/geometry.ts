@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { type Geometry, GeometryFault } from './geojson.ts'
+import { readWkb } from './wkb.ts'
+import { readWkt } from './wkt.ts'
+
+const hexadecimal = /^(?:[0-9A-Fa-f]{2}){5,}$/
+
+/**
+ * A geometry column as GeoJSON. Reads WKB, MySQL's form of it with a spatial reference id in front, PostGIS' EWKB,
+ * also as hexadecimal text, WKT and EWKT. Coordinates stay as they are: the spatial reference id is dropped, and
+ * nothing is projected. Measures (M), curves and surfaces, which GeoJSON does not have, are refused.
+ */
+export function geometryColumn(): z.ZodType<Geometry, Buffer | string> {
+  const input = z.union([z.string(), z.custom<Buffer>((value) => Buffer.isBuffer(value))], {
+    error: 'is neither bytes (WKB) nor text (WKT)',
+  })
+  return input.transform((value, context) => {
+    try {
+      if (typeof value !== 'string') return readWkb(value)
+      return hexadecimal.test(value) ? readWkb(Buffer.from(value, 'hex')) : readWkt(value)
+    } catch (error) {
+      if (!(error instanceof GeometryFault)) throw error
+      context.issues.push({ code: 'custom', message: error.message, input: value })
+      return z.NEVER
+    }
+  })
+}

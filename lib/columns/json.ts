@@ -1,0 +1,108 @@
+import { z } from 'zod'
+
+/** What JSON text holds; bigint only where `integers: 'bigint'` asks for it. */
+export type JsonValue = string | number | bigint | boolean | null | JsonValue[] | { [key: string]: JsonValue }
+
+export interface JsonOptions {
+  /**
+   * How integers arrive. `number`, the default, refuses one beyond 2^53 - 1, which a number would round;
+   * `bigint` makes every integer a bigint, however small, so that a member's type does not depend on its value.
+   * What is written with a point or an exponent is a number either way.
+   */
+  readonly integers?: 'number' | 'bigint'
+}
+
+/**
+ * A JSON or JSONB column: its text parsed and, where a schema is given, validated.
+ * An error names the place inside the document by members that the schema declares, never by values or other keys.
+ * @param schema what the document must be; synchronous
+ */
+export function jsonColumn(schema?: undefined, options?: JsonOptions): z.ZodType<JsonValue, string>
+export function jsonColumn<Output>(
+  schema: z.ZodType<Output>,
+  options?: JsonOptions,
+): z.ZodType<Output, string>
+export function jsonColumn(
+  schema: z.ZodType | undefined,
+  { integers = 'number' }: JsonOptions = {},
+): z.ZodType<unknown, string> {
+  let declared: ReadonlySet<string> | undefined
+  return z.string().transform((text, context) => {
+    const refuse = (message: string): never => {
+      context.issues.push({ code: 'custom', message, input: text })
+      return z.NEVER
+    }
+    let value: unknown
+    try {
+      value = parseJson(text, integers)
+    } catch (error) {
+      return refuse(
+        error instanceof UnsafeNumber ? error.message : `is not JSON text (${text.length} characters)`,
+      )
+    }
+    if (schema === undefined) return value
+    const result = schema.safeParse(value)
+    if (result.success) return result.data
+    const known = declared ?? declaredMembers(schema)
+    declared = known
+    return refuse(`JSON ${result.error.issues.map((issue) => printIssue(issue, known)).join('; ')}`)
+  })
+}
+
+class UnsafeNumber extends Error {}
+
+/** Text without a match has no number that JSON.parse rounds or overflows, and is parsed at full speed. */
+const suspicious = /[0-9]{16}|[eE][+]?[0-9]{3}/
+
+function parseJson(text: string, integers: 'number' | 'bigint'): unknown {
+  if (integers === 'number' && !suspicious.test(text)) return JSON.parse(text)
+  return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
+    if (typeof value !== 'number') return value
+    const source = context?.source ?? ''
+    if (integers === 'bigint' && /^-?[0-9]+$/.test(source)) return BigInt(source)
+    if (!Number.isFinite(value)) throw new UnsafeNumber('JSON holds a number beyond the range of a double')
+    if (/^-?[0-9]+$/.test(source) && !Number.isSafeInteger(value)) {
+      throw new UnsafeNumber(
+        "JSON holds an integer beyond 2^53 - 1, which a number would round: declare it with { integers: 'bigint' }",
+      )
+    }
+    return value
+  })
+}
+
+/** zod's own messages can quote keys of the document, which are data: these do not. */
+const reasons: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
+  invalid_type: 'has another type than declared',
+  too_big: 'is above the declared maximum',
+  too_small: 'is below the declared minimum',
+  invalid_format: 'has not the declared format',
+  not_multiple_of: 'is not a multiple of the declared number',
+  unrecognized_keys: 'has members that are not declared',
+  invalid_union: 'is none of the declared alternatives',
+  invalid_key: 'has a key that is not as declared',
+  invalid_element: 'has an element that is not as declared',
+  invalid_value: 'is not one of the declared values',
+  custom: 'is refused by a check of its schema',
+}
+
+function printIssue(issue: z.core.$ZodIssue, declared: ReadonlySet<string>): string {
+  const place = issue.path.map((step) =>
+    typeof step === 'number' ? `[${step}]` : `.${declared.has(String(step)) ? String(step) : '*'}`,
+  )
+  const expected = issue.code === 'invalid_type' ? ` (${issue.expected})` : ''
+  return `$${place.join('')} ${reasons[issue.code]}${expected}`
+}
+
+/** Every member name that the schema itself spells out. */
+function declaredMembers(schema: z.ZodType): ReadonlySet<string> {
+  const names = new Set<string>()
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    for (const [key, child] of Object.entries(node)) {
+      if (key === 'properties') for (const name of Object.keys(child)) names.add(name)
+      visit(child)
+    }
+  }
+  visit(z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input' }))
+  return names
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { describe, type TestContext, test } from 'node:test'
+import type { ErrorCode } from '../../lib/errors.ts'
+import { freePort } from '../rig/ports.ts'
+import { t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+import type { World } from './world.ts'
+
+interface BadInput {
+  readonly what: string
+  readonly code: ErrorCode
+  /** What the message says to do. */
+  readonly remedy: RegExp
+  /** Brings it about; resolves to what differs in the functions' environment. */
+  readonly arrange: (world: World, t: TestContext) => Promise<Record<string, string>> | Record<string, string>
+}
+
+const badInputs: readonly BadInput[] = [
+  {
+    what: 'wrong broker address',
+    code: 'BROKER_UNREACHABLE',
+    remedy: /Check DTS_BROKER_URL/,
+    arrange: async () => ({ DTS_BROKER_URL: `127.0.0.1:${await freePort()}` }),
+  },
+  {
+    what: 'a host name that nobody knows',
+    code: 'BROKER_UNREACHABLE',
+    remedy: /ENOTFOUND|EAI_AGAIN/,
+    arrange: () => ({ DTS_BROKER_URL: 'dts.invalid:18001' }),
+  },
+  {
+    what: 'proxy reachable but node not',
+    code: 'NODE_UNREACHABLE',
+    remedy: /answers and names 127\.0\.0\.1:\d+ as the node .* Allow the function's VPC/,
+    arrange: async ({ source }) => {
+      await source.hideNode()
+      return {}
+    },
+  },
+  {
+    what: 'node not allowed',
+    code: 'NODE_NOT_ALLOWED',
+    remedy: /no credentials were sent to it.*add 127\.0\.0\.1 to DTS_ALLOWED_NODES/,
+    arrange: ({ source }) => ({
+      DTS_BROKER_URL: `localhost:${source.bootstrap.port}`,
+      DTS_ALLOWED_NODES: '*.example.com',
+    }),
+  },
+  {
+    what: 'wrong password',
+    code: 'AUTHENTICATION_FAILED',
+    remedy: /check DTS_USER, DTS_SID and the stored password/,
+    arrange: () => ({ DTS_PASSWORD: 'wrong' }),
+  },
+  {
+    what: 'wrong user',
+    code: 'AUTHENTICATION_FAILED',
+    remedy: /check DTS_USER, DTS_SID and the stored password/,
+    arrange: () => ({ DTS_USER: 'nobody' }),
+  },
+  {
+    what: 'unknown topic',
+    code: 'TOPIC_UNKNOWN',
+    remedy: /has no topic no-such-topic .* Check DTS_TOPIC/,
+    arrange: () => ({ DTS_TOPIC: 'no-such-topic' }),
+  },
+  {
+    what: 'no such partition',
+    code: 'PARTITION_UNKNOWN',
+    remedy: /has 1 partition\(s\), and no partition 7\. Correct DTS_PARTITION/,
+    arrange: () => ({ DTS_PARTITION: '7' }),
+  },
+  {
+    what: 'sid and group that differ',
+    code: 'GROUP_REFUSED',
+    remedy: /remove DTS_GROUP, or remove DTS_SID/,
+    arrange: () => ({ DTS_SID: 'one', DTS_GROUP: 'another' }),
+  },
+  {
+    what: 'missing DynamoDB table',
+    code: 'CHECKPOINT_TABLE_UNAVAILABLE',
+    remedy: /no-such-table does not exist\. Deploy the stack, or correct CHECKPOINT_TABLE/,
+    arrange: () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
+  },
+  {
+    what: 'a web server at that port',
+    code: 'PROTOCOL_UNSUPPORTED',
+    remedy: /does not answer as a Kafka broker .*Check the port of DTS_BROKER_URL, and DTS_TLS/,
+    arrange: async (_world, t) => {
+      const port = await freePort()
+      const server = createServer((_request, response) => response.end('hello'))
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+      t.after(() => server.close())
+      return { DTS_BROKER_URL: `127.0.0.1:${port}` }
+    },
+  },
+  {
+    what: 'TLS to a broker without it',
+    code: 'BROKER_UNREACHABLE',
+    remedy: /DTS_TLS/,
+    arrange: () => ({ DTS_TLS: 'true' }),
+  },
+  {
+    what: 'a setting that is misspelt',
+    code: 'CONFIG_INVALID',
+    remedy: /DTS_PASWORD is not a known setting \(known: .*DTS_PASSWORD/,
+    arrange: () => ({ DTS_PASWORD: 'x' }),
+  },
+]
+
+export function badInputTests(start: Start): void {
+  describe('bad input changes nothing and says what to do', () => {
+    for (const { what, code, remedy, arrange } of badInputs) {
+      test(`${what}: ${code}`, async (t) => {
+        const world = await start(t)
+        const write = new Writer()
+        await world.source.append(write.inserts('shop.orders', 0, 4))
+        await world.poll()
+        await world.source.append(write.inserts('shop.orders', 5, 9))
+        const before = await world.item()
+        const connections = world.source.nodeConnections
+        const invocations = world.lambda.total
+        const environment = await arrange(world, t)
+
+        await assert.rejects(world.poll({ environment }), { code, message: remedy })
+        await assert.rejects(world.inspect(environment), { code, message: remedy })
+        await assert.rejects(world.reset({ to: 'earliest' }, environment), { code, message: remedy })
+        assert.notEqual(before, undefined)
+        assert.deepEqual(await world.item(), before)
+        assert.equal(world.lambda.total, invocations)
+        if (code === 'NODE_NOT_ALLOWED') assert.equal(world.source.nodeConnections, connections)
+      })
+    }
+
+    test('several partitions, and none is named: PARTITION_UNKNOWN', async (t) => {
+      const world = await start(t, { partitions: 3 })
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      await assert.rejects(world.poll(), {
+        code: 'PARTITION_UNKNOWN',
+        message: /has 3 partitions\. Deploy one poller for each, and set DTS_PARTITION/,
+      })
+      assert.equal(await world.item(), undefined)
+      await world.poll({ environment: { DTS_PARTITION: '0' } })
+      assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4])
+    })
+
+    test('a stream that is halted: STREAM_HALTED, with the reason and the command', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([write.insert('shop.sessions', 1, t0)])
+      const environment = { UNROUTED_TABLES: 'halt' }
+      await assert.rejects(world.poll({ environment }), { code: 'TABLE_UNROUTED' })
+      const before = await world.item()
+      const connections = world.source.nodeConnections
+      await assert.rejects(world.poll(), {
+        code: 'STREAM_HALTED',
+        message: /TABLE_UNROUTED: .*npx serverless invoke -f recovery --data '\{"action":"inspect"\}'/,
+      })
+      assert.deepEqual(await world.item(), before)
+      assert.equal(world.source.nodeConnections, connections)
+    })
+
+    const events: [what: string, event: unknown][] = [
+      ['nothing', {}],
+      ['an unknown action', { action: 'delete' }],
+      ['an unknown key', { action: 'reset', dryrun: true }],
+      ['a place that is none', { action: 'reset', to: 'yesterday' }],
+      ['two places', { action: 'reset', to: { offset: '1', timestamp: t0 } }],
+      ['a negative offset', { action: 'reset', to: { offset: '-1' } }],
+      ['a time that is none', { action: 'reset', to: { timestamp: 'soon' } }],
+    ]
+    for (const [what, event] of events) {
+      test(`recovery asked for ${what}: CONFIG_INVALID`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+        await world.poll()
+        const before = await world.item()
+        await assert.rejects(world.recover(event), {
+          code: 'CONFIG_INVALID',
+          message: /Begin with \{"action":"inspect"\}/,
+        })
+        assert.deepEqual(await world.item(), before)
+      })
+    }
+  })
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { binaryObject, encodeRecord, integer } from '../../infra/local/encode.ts'
+import type { Fault } from '../rig/invoke-server.ts'
+import { range, t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+
+export function handlerTests(start: Start): void {
+  describe('handlers that fail', () => {
+    test('the commit stops before the failed change; another table goes on and is not sent twice', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([
+        ...write.inserts('shop.orders', 0, 4),
+        ...write.inserts('shop.customers', 0, 4),
+        ...write.inserts('shop.orders', 5, 9),
+        ...write.inserts('shop.customers', 5, 9),
+      ])
+      let refused = 0
+      world.onChange = (change) => {
+        if (change.function !== 'orders' || change.what !== 7) return
+        refused += 1
+        throw new TypeError('the warehouse is closed')
+      }
+      for (const poll of [1, 2]) {
+        const summary = await world.poll()
+        assert.equal(refused, poll)
+        assert.deepEqual([summary.ended, summary.to], ['handler-failed', '12'])
+        assert.deepEqual(
+          summary.failures.map(({ function: name, code }) => [name, code]),
+          [['test-orders', 'HANDLER_FAILED']],
+        )
+        assert.match(
+          summary.failures[0]?.message ?? '',
+          /at offset 12 it failed with HANDLER_FAILED: TypeError/,
+        )
+        // What a handler's own message holds may be a row's value.
+        assert.doesNotMatch(JSON.stringify(summary), /warehouse/)
+        assert.deepEqual(world.ids('orders'), range(0, 6))
+        assert.deepEqual(world.ids('customers'), range(0, 9))
+        assert.deepEqual((await world.item())?.offset, { N: '12' })
+      }
+      await world.source.append(write.inserts('shop.customers', 10, 10))
+      world.onChange = () => {}
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 9))
+      assert.deepEqual(world.ids('customers'), range(0, 10))
+      assert.deepEqual((await world.item())?.progress, { S: '{}' })
+    })
+
+    test('a row that is not as declared is named, without its value', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const wrong = write.insert('shop.orders', 2, t0)
+      // The same row with a status that is binary.
+      const value = encodeRecord({
+        operation: 'INSERT',
+        objectName: 'shop.orders',
+        fields: [
+          ['id', 8],
+          ['status', 252],
+        ],
+        after: [integer(2), binaryObject(Buffer.from('secret status'))],
+        sourceTimestamp: t0,
+      })
+      await world.source.append([write.insert('shop.orders', 1, t0), { ...wrong, value }])
+      const summary = await world.poll()
+      assert.deepEqual([summary.ended, summary.to], ['handler-failed', '1'])
+      const message = summary.failures[0]?.message ?? ''
+      assert.match(message, /ROW_INVALID/)
+      assert.match(message, /after image of the INSERT at offset 1 in shop\.orders/)
+      assert.match(message, /status: .*expected string, received/)
+      assert.doesNotMatch(message, /secret/)
+      assert.deepEqual(world.ids('orders'), [1])
+    })
+
+    const faults: [what: string, fault: Fault, code: string, message: RegExp][] = [
+      [
+        'throttled',
+        { kind: 'service', status: 429, type: 'TooManyRequestsException' },
+        'HANDLER_UNAVAILABLE',
+        /TooManyRequestsException.*concurrency/,
+      ],
+      [
+        'denied',
+        { kind: 'service', status: 403, type: 'AccessDeniedException' },
+        'HANDLER_UNAVAILABLE',
+        /AccessDeniedException.*role/,
+      ],
+      ['answered with null', { kind: 'payload', text: 'null' }, 'HANDLER_FAILED', /not an acknowledgement/],
+      ['answered with {}', { kind: 'payload', text: '{}' }, 'HANDLER_FAILED', /not an acknowledgement/],
+      ['answered with nothing', { kind: 'payload', text: '' }, 'HANDLER_FAILED', /not JSON/],
+      ['answered with a page', { kind: 'payload', text: '<html>' }, 'HANDLER_FAILED', /not JSON/],
+      [
+        'answered for another batch',
+        { kind: 'answer', make: () => ({ batchId: 'other', acknowledgedThrough: '4' }) },
+        'HANDLER_FAILED',
+        /acknowledged another batch/,
+      ],
+      [
+        'answered for an event that it was not sent',
+        { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: '5' }) },
+        'HANDLER_FAILED',
+        /an offset that it was not sent/,
+      ],
+      [
+        'answered that nothing was done, without a reason',
+        { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: null }) },
+        'HANDLER_FAILED',
+        /did nothing without saying why/,
+      ],
+    ]
+    for (const [what, fault, code, message] of faults) {
+      test(`${what}: nothing is committed past it, and the next poll sends again`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+        world.lambda.fail('test-orders', fault)
+        const failed = await world.poll()
+        assert.equal(world.lambda.faultsFired('test-orders'), 1)
+        assert.deepEqual([failed.ended, failed.to], ['handler-failed', '0'])
+        assert.deepEqual(
+          failed.failures.map((failure) => [failure.function, failure.code]),
+          [['test-orders', code]],
+        )
+        assert.match(failed.failures[0]?.message ?? '', message)
+        assert.deepEqual((await world.item())?.offset, { N: '0' })
+        assert.deepEqual((await world.item())?.leaseUntil, { N: '0' })
+        const next = await world.poll()
+        assert.equal(next.ended, 'end-of-stream')
+        assert.deepEqual(world.ids('orders'), range(0, 4))
+      })
+    }
+
+    test('a function that is not deployed holds its events', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      const environment = { ROUTES: '{"shop.orders":"forgotten"}' }
+      const failed = await world.poll({ environment })
+      assert.equal(world.lambda.invocations('test-forgotten'), 1)
+      assert.deepEqual([failed.ended, failed.to], ['handler-failed', '0'])
+      assert.match(failed.failures[0]?.message ?? '', /ResourceNotFoundException.*deploy it/)
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 4))
+    })
+
+    test('a handler that times out is sent its batch again', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      // So little time that the function takes one change per invocation.
+      world.lambda.limit('test-orders', 50)
+      const never = new Promise<void>(() => {})
+      world.onChange = ({ what }) => (what === 2 ? never : undefined)
+      const failed = await world.poll()
+      assert.equal(world.lambda.timeouts('test-orders'), 1)
+      assert.deepEqual([failed.ended, failed.to], ['handler-failed', '2'])
+      assert.match(failed.failures[0]?.message ?? '', /Task timed out/)
+      world.lambda.limit('test-orders', 30_000)
+      world.onChange = () => {}
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 4))
+    })
+
+    test('an answer that is lost keeps the lease until the handler must have ended', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      world.lambda.fail('test-orders', { kind: 'reply-lost' })
+      const failed = await world.poll()
+      assert.equal(world.lambda.faultsFired('test-orders'), 1)
+      assert.deepEqual([failed.ended, failed.to], ['handler-failed', '0'])
+      assert.match(failed.failures[0]?.message ?? '', /may still be running/)
+      const invocations = world.lambda.invocations('test-orders')
+      assert.equal((await world.poll()).ended, 'lease-held')
+      assert.equal(world.lambda.invocations('test-orders'), invocations)
+
+      await world.expireLease()
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 4), ...range(0, 4)])
+    })
+
+    test('5xx of the service may have started the handler: the lease is kept', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      world.lambda.fail('test-orders', { kind: 'service', status: 500, type: 'ServiceException' })
+      assert.equal((await world.poll()).ended, 'handler-failed')
+      assert.equal(world.lambda.faultsFired('test-orders'), 1)
+      assert.equal((await world.poll()).ended, 'lease-held')
+      await world.expireLease()
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 4))
+    })
+
+    test('a table without a handler halts the stream before it, where that is the rule', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([
+        write.insert('shop.orders', 1, t0),
+        write.insert('shop.sessions', 2, t0),
+        write.insert('shop.orders', 3, t0),
+      ])
+      const environment = { UNROUTED_TABLES: 'halt' }
+      await assert.rejects(world.poll({ environment }), {
+        code: 'TABLE_UNROUTED',
+        message: /offset 1 is of the table shop\.sessions/,
+      })
+      assert.deepEqual(world.ids('orders'), [1])
+      const item = await world.item()
+      assert.deepEqual([item?.state, item?.offset], [{ S: 'HALTED' }, { N: '1' }])
+    })
+
+    test('a record that is none halts the stream before it; recovery goes on behind it', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([
+        write.insert('shop.orders', 1, t0),
+        { value: Buffer.from('not a record of DTS'), timestamp: t0 },
+        write.insert('shop.orders', 3, t0),
+      ])
+      await assert.rejects(world.poll(), { code: 'RECORD_INVALID', message: /at offset 1 .*"offset":"2"/ })
+      assert.deepEqual(world.ids('orders'), [1])
+      await world.reset({ to: { offset: '2' } })
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [1, 3])
+    })
+  })
+}

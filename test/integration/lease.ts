@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { range, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+import type { PollOptions, World } from './world.ts'
+
+/** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
+async function pollUntil(world: World, what: number, options?: PollOptions) {
+  const waiting = Promise.withResolvers<void>()
+  const mayGoOn = Promise.withResolvers<void>()
+  let waited = false
+  world.onChange = (change) => {
+    if (change.what !== what || waited) return
+    waited = true
+    waiting.resolve()
+    return mayGoOn.promise
+  }
+  const ended = world.poll(options)
+  // A poll that fails before it gets there must fail the test, not hang it.
+  await Promise.race([waiting.promise, ended])
+  assert.ok(waited)
+  return { goOn: mayGoOn.resolve, ended }
+}
+
+export function leaseTests(start: Start): void {
+  describe('lease', () => {
+    test('a second poller leaves quietly while the first one works', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      const first = await pollUntil(world, 2)
+      const second = await world.poll()
+      assert.deepEqual([second.ended, second.from, second.fetched], ['lease-held', null, 0])
+      assert.equal(world.lambda.invocations('test-orders'), 1)
+      first.goOn()
+      assert.equal((await first.ended).ended, 'end-of-stream')
+      assert.deepEqual(world.ids('orders'), range(0, 4))
+    })
+
+    test('of eight pollers at once, one works', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      const summaries = await Promise.all(Array.from({ length: 8 }, () => world.poll()))
+      const worked = summaries.filter(({ handled }) => handled['shop.orders'] === 5)
+      assert.equal(worked.length, 1)
+      // A later one may have come when the work was done; then it found nothing.
+      const others = summaries.filter((summary) => !worked.includes(summary))
+      assert.ok(others.every(({ ended, fetched }) => ended === 'lease-held' || fetched === 0))
+      assert.ok(others.some(({ ended }) => ended === 'lease-held'))
+      assert.deepEqual(world.ids('orders'), range(0, 4))
+    })
+
+    test('an expired lease is taken over; the late holder commits nothing and leaves', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 4))
+      const late = await pollUntil(world, 2)
+      await world.expireLease()
+      const taker = await world.poll()
+      assert.deepEqual([taker.ended, taker.to], ['end-of-stream', '5'])
+      await world.source.append(write.inserts('shop.orders', 5, 6))
+      await world.poll()
+      const before = await world.item()
+      late.goOn()
+      const summary = await late.ended
+      assert.equal(summary.ended, 'lease-lost')
+      assert.equal(summary.groupCommit, 'none')
+      assert.deepEqual(await world.item(), before)
+      // The late handler had two changes behind it and three before it; all else came once.
+      const orders = world.ids('orders')
+      assert.deepEqual(orders.slice(0, 9), [0, 1, ...range(0, 6)])
+      assert.deepEqual(before?.offset, { N: '7' })
+    })
+
+    test('a lease that ran out a moment ago is left alone: clocks differ', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      const first = await pollUntil(world, 2)
+      await world.expireLease(3_000)
+      assert.equal((await world.poll()).ended, 'lease-held')
+      assert.equal(world.lambda.invocations('test-orders'), 1)
+      first.goOn()
+      assert.equal((await first.ended).ended, 'end-of-stream')
+    })
+
+    test('a run that is still there when its process is invoked again does nothing more', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 4))
+      await world.source.append(write.inserts('shop.orders', 5, 9))
+      const poller = await world.coldPoller()
+      // One batch a fetch: the first one is committed when the run is overtaken.
+      const old = await pollUntil(world, 7, { poller, environment: { POLL_FETCH_BYTES: '1024' } })
+      const during = await world.item()
+      assert.equal((await world.poll({ poller })).ended, 'lease-held')
+      old.goOn()
+      const summary = await old.ended
+      assert.deepEqual([summary.ended, summary.groupCommit], ['superseded', 'none'])
+      assert.deepEqual(during?.offset, { N: '5' })
+      assert.deepEqual(await world.item(), during)
+      assert.equal(await world.source.committed(), null)
+
+      await world.expireLease()
+      await world.pollToEnd({ poller })
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(5, 9)])
+    })
+
+    test('recovery does not reach into a running poll', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      const running = await pollUntil(world, 2)
+      const before = await world.item()
+      await assert.rejects(world.reset({ to: 'earliest' }), {
+        code: 'LEASE_HELD',
+        message: /wait until then/,
+      })
+      assert.deepEqual(await world.item(), before)
+      assert.ok((await world.inspect()).stored?.leaseUntil)
+      running.goOn()
+      assert.equal((await running.ended).ended, 'end-of-stream')
+      assert.deepEqual(world.ids('orders'), range(0, 4))
+      assert.equal((await world.reset({ to: 'earliest' })).applied, true)
+    })
+  })
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DtsError } from '../../lib/errors.ts'
+import { range, t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+
+export function startTests(start: Start): void {
+  describe('first start', () => {
+    const forms: [form: string, checkpoint: string][] = [
+      ['seconds', String(t0 + 5)],
+      ['milliseconds', String((t0 + 5) * 1000)],
+      ['ISO 8601 in UTC', new Date((t0 + 5) * 1000).toISOString()],
+      ['ISO 8601 in another zone', new Date((t0 + 5 + 8 * 3600) * 1000).toISOString().replace('Z', '+08:00')],
+    ]
+    for (const [form, DTS_CHECKPOINT] of forms) {
+      test(`from a time in ${form}`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+        const summary = await world.poll({ environment: { DTS_CHECKPOINT } })
+        assert.equal(summary.from, '5')
+        assert.deepEqual(world.ids('orders'), range(5, 9))
+      })
+    }
+
+    test('from a time between two records: the later one', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([write.insert('shop.orders', 1, t0), write.insert('shop.orders', 2, t0 + 9)])
+      await world.poll({ environment: { DTS_CHECKPOINT: String(t0 + 4) } })
+      assert.deepEqual(world.ids('orders'), [2])
+    })
+
+    test('the checkpoint counts from then on, whatever DTS_CHECKPOINT says', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll({ environment: { DTS_CHECKPOINT: String(t0 + 5) } })
+      await world.source.append(write.inserts('shop.orders', 10, 11))
+      await world.poll({ environment: { DTS_CHECKPOINT: String(t0) } })
+      assert.deepEqual(world.ids('orders'), range(5, 11))
+    })
+
+    const outside: [where: string, seconds: number][] = [
+      ['before', t0 - 1],
+      ['long before', t0 - 86_400],
+      ['after', t0 + 10],
+    ]
+    for (const [where, seconds] of outside) {
+      test(`a time ${where} the data range is refused with the range, and nothing is written`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+        await assert.rejects(world.poll({ environment: { DTS_CHECKPOINT: String(seconds) } }), (error) => {
+          assert.ok(error instanceof DtsError)
+          assert.equal(error.code, 'CHECKPOINT_OUT_OF_RANGE')
+          assert.ok(error.message.includes(`(${seconds})`), error.message)
+          assert.ok(error.message.includes(`(${t0}) to `), error.message)
+          assert.ok(error.message.includes(`(${t0 + 9}), offsets 0 to 10`), error.message)
+          assert.deepEqual(error.facts, { seconds, first: t0, last: t0 + 9 })
+          return true
+        })
+        assert.equal(await world.item(), undefined)
+        assert.equal(world.lambda.total, 0)
+      })
+    }
+
+    test('an empty stream has no range to start in', async (t) => {
+      const world = await start(t)
+      await assert.rejects(world.poll(), { code: 'CHECKPOINT_OUT_OF_RANGE', message: /holds no records/ })
+      assert.equal(await world.item(), undefined)
+    })
+
+    test('without a time to start from, nothing is guessed', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await assert.rejects(world.poll({ environment: { DTS_CHECKPOINT: '' } }), {
+        code: 'CHECKPOINT_MISSING',
+        message: /DTS_CHECKPOINT does not say where to start/,
+      })
+      assert.equal(await world.item(), undefined)
+      assert.equal(world.lambda.total, 0)
+    })
+  })
+}

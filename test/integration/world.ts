@@ -1,0 +1,187 @@
+import '../rig/quiet.ts'
+import { randomUUID } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import {
+  type AttributeValue,
+  CreateTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import { z } from 'zod'
+import type { PollSummary } from '../../lib/poll.ts'
+import type { Inspection, ResetResult } from '../../lib/recover.ts'
+import { defineTable } from '../../lib/table.ts'
+import { context, type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
+import type { Parts, Source } from './parts.ts'
+import { t0 } from './records.ts'
+
+const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+const region = 'eu-central-1'
+const checkpoints = 'checkpoints'
+const tables = ['customers', 'orders'] as const
+
+/** What a handler was given. */
+export interface Received {
+  readonly function: string
+  readonly operation: string
+  /** The row's id; of a DDL, its statement. */
+  readonly what: number | string
+  readonly offset: bigint
+  readonly generation: number
+  readonly replay: boolean
+}
+
+export type PollerHandler = typeof import('../../functions/poller.ts')['handler']
+
+export interface PollOptions {
+  readonly environment?: Readonly<Record<string, string>>
+  readonly remainingMs?: () => number
+  /** A process that has run before; by default each poll is a cold start. */
+  readonly poller?: PollerHandler
+}
+
+/** The real functions between a source, DynamoDB and an Invoke endpoint. */
+export interface World {
+  readonly source: Source
+  readonly lambda: InvokeServer
+  /** In the order in which handlers finished. */
+  readonly received: readonly Received[]
+  /** What a handler does before it takes a change; throws to refuse it. */
+  onChange: (change: Received) => Promise<void> | void
+  /** Row ids that a function received, in order. */
+  ids(name: (typeof tables)[number]): (number | string)[]
+  coldPoller(): Promise<PollerHandler>
+  poll(options?: PollOptions): Promise<PollSummary>
+  /** Polls until the end of the stream; at most 20 times. */
+  pollToEnd(options?: PollOptions): Promise<PollSummary[]>
+  inspect(environment?: Readonly<Record<string, string>>): Promise<Inspection>
+  reset(event?: object, environment?: Readonly<Record<string, string>>): Promise<ResetResult>
+  recover(event: unknown, environment?: Readonly<Record<string, string>>): Promise<Inspection | ResetResult>
+  /** The checkpoint item as DynamoDB has it. */
+  item(): Promise<Record<string, AttributeValue> | undefined>
+  /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
+  expireLease(agoMs?: number): Promise<void>
+}
+
+export interface Rig {
+  start(t: TestContext, options?: { readonly partitions?: number }): Promise<World>
+  stop(): Promise<void>
+}
+
+export async function startRig(parts: Parts): Promise<Rig> {
+  const dynamo = await parts.startDynamo()
+  const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region, credentials })
+  await client.send(
+    new CreateTableCommand({
+      TableName: checkpoints,
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      BillingMode: 'PAY_PER_REQUEST',
+    }),
+  )
+  return {
+    async start(t, { partitions = 1 } = {}) {
+      const source = await parts.startSource({ partitions })
+      const lambda = await startInvokeServer()
+      t.after(() => Promise.all([source.stop(), lambda.stop()]))
+      return world(source, lambda, client, {
+        ...source.environment,
+        AWS_REGION: region,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+        AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
+        CHECKPOINT_TABLE: checkpoints,
+        DTS_CHECKPOINT: String(t0),
+        ROUTES: JSON.stringify({ 'shop.customers': 'customers', 'shop.orders': 'orders' }),
+        FUNCTION_PREFIX: 'test-',
+        HANDLER_TIMEOUT_SECONDS: '1',
+      })
+    },
+    async stop() {
+      client.destroy()
+      await Promise.all([dynamo.stop(), parts.stop()])
+    },
+  }
+}
+
+function world(
+  source: Source,
+  lambda: InvokeServer,
+  client: DynamoDBClient,
+  common: Readonly<Record<string, string>>,
+): World {
+  const received: Received[] = []
+  const key = { TableName: checkpoints, Key: { pk: { S: `${source.topic}/0` } } }
+  const self: World = {
+    source,
+    lambda,
+    received,
+    onChange: () => {},
+    ids: (name) => received.filter((change) => change.function === name).map(({ what }) => what),
+    coldPoller: async () => {
+      const url = `../../functions/poller.ts?cold=${randomUUID()}`
+      return ((await import(url)) as typeof import('../../functions/poller.ts')).handler
+    },
+    async poll({ environment = {}, remainingMs = () => 60_000, poller } = {}) {
+      const handler = poller ?? (await self.coldPoller())
+      enter({ ...common, ...environment })
+      return handler({}, context('test-poller', remainingMs))
+    },
+    async pollToEnd(options) {
+      const summaries: PollSummary[] = []
+      while (summaries.length < 20 && summaries.at(-1)?.ended !== 'end-of-stream') {
+        summaries.push(await self.poll(options))
+      }
+      return summaries
+    },
+    inspect: async (environment) => (await self.recover({ action: 'inspect' }, environment)) as Inspection,
+    reset: async (event, environment) =>
+      (await self.recover({ action: 'reset', ...event }, environment)) as ResetResult,
+    async recover(event, environment = {}) {
+      const url = `../../functions/recovery.ts?cold=${randomUUID()}`
+      const { handler } = (await import(url)) as typeof import('../../functions/recovery.ts')
+      enter({ ...common, ...environment })
+      return handler(
+        event,
+        context('test-recovery', () => 60_000),
+      )
+    },
+    item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
+    async expireLease(agoMs = 10_000) {
+      await client.send(
+        new UpdateItemCommand({
+          ...key,
+          UpdateExpression: 'SET leaseUntil = :past',
+          ExpressionAttributeValues: { ':past': { N: String(Date.now() - agoMs) } },
+        }),
+      )
+    },
+  }
+  for (const name of tables) {
+    const take = async (change: Omit<Received, 'function'>) => {
+      const { operation, what, offset, generation, replay } = change
+      const one = { function: name, operation, what, offset, generation, replay }
+      await self.onChange(one)
+      received.push(one)
+    }
+    const handler = defineTable({
+      table: `shop.${name}`,
+      row: z.object({ id: z.bigint(), status: z.string() }),
+      onChange: (change) =>
+        take({ ...change, what: Number('after' in change ? change.after.id : change.before.id) }),
+      onDdl: (change) => take({ ...change, what: change.statement }),
+    })
+    lambda.host(`test-${name}`, handler)
+  }
+  return self
+}
+
+/** What the functions see as their environment, and nothing of an earlier test's. */
+function enter(environment: Readonly<Record<string, string>>): void {
+  for (const name of Object.keys(process.env)) {
+    if (/^(DTS|POLL|AWS)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES)$/.test(name)) delete process.env[name]
+  }
+  Object.assign(process.env, environment)
+}

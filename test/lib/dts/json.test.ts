@@ -1,0 +1,326 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Change, type RowChange, type UpdateChange, withChanged } from '../../../lib/dts/change.ts'
+import { changeFromJson, changeToJson, parseChange, stringifyChange } from '../../../lib/dts/json.ts'
+import type { Tags } from '../../../lib/dts/tags.ts'
+import { type ColumnValue, sourceTypes } from '../../../lib/dts/types.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { row } from './samples.ts'
+
+const name = { database: 'shop', schema: null, table: 'orders' }
+const noTags: Tags = Object.create(null)
+const defaults = {
+  logical: null,
+  keys: [],
+  offset: 0n,
+  generation: 0,
+  replay: false,
+  id: 0n,
+  timestamp: 0,
+  sourceType: 'MySQL',
+  sourcePosition: '',
+  transactionId: '',
+  tags: noTags,
+} as const
+const insert = (values: { readonly [column: string]: ColumnValue }): Change => ({
+  ...defaults,
+  operation: 'INSERT',
+  table: 'shop.orders',
+  name,
+  after: row(values),
+})
+
+test('a value has one form, which reads back as the same value of the same type', () => {
+  for (const [value, json, reason] of [
+    [null, 'null', 'NULL'],
+    ['', '""', 'empty text'],
+    ['42', '"42"', 'text that looks like a number'],
+    ['{"$bigint":"1"}', '"{\\"$bigint\\":\\"1\\"}"', 'text that looks like a value form'],
+    ['\ud800x', '"\\ud800x"', 'a lone surrogate is escaped, and comes back'],
+    ['\u0000\u2028😀', '"\\u0000\u2028😀"', 'control characters and pairs'],
+    [true, 'true', 'boolean'],
+    [42, '42', 'number'],
+    [0.1, '0.1', 'fraction'],
+    [5e-324, '5e-324', 'the smallest double'],
+    [1e20, '100000000000000000000', 'a double whose text is an integer beyond 2^53'],
+    [1e21, '1e+21', 'a double with exponent'],
+    [2 ** 53, '9007199254740992', '2^53, a double'],
+    [Number.NaN, '{"$number":"NaN"}', 'NaN'],
+    [Number.POSITIVE_INFINITY, '{"$number":"Infinity"}', 'Infinity'],
+    [Number.NEGATIVE_INFINITY, '{"$number":"-Infinity"}', '-Infinity'],
+    [-0, '{"$number":"-0"}', 'negative zero, which JSON.stringify would lose'],
+    [42n, '{"$bigint":"42"}', 'a small bigint stays a bigint'],
+    [2n ** 64n - 1n, '{"$bigint":"18446744073709551615"}', 'unsigned 64 bits'],
+    [-(2n ** 63n), '{"$bigint":"-9223372036854775808"}', 'signed 64 bits'],
+    [Buffer.from([0, 255, 128]), '{"$binary":"AP+A"}', 'bytes'],
+    [Buffer.alloc(0), '{"$binary":""}', 'no bytes'],
+  ] as const) {
+    const text = stringifyChange(insert({ v: value }))
+    assert.ok(text.includes(`"after":{"v":${json}}`), `${reason}: ${text}`)
+    const back = parseChange(text)
+    assert.ok(back.operation === 'INSERT')
+    assert.deepEqual(back.after, row({ v: value }), reason)
+    assert.ok(Object.is(back.after.v, value) || Buffer.isBuffer(value), reason)
+  }
+})
+
+test('a change by hand needs operation, table and images; the rest has defaults', () => {
+  for (const [text, expected, reason] of [
+    [
+      '{"operation":"INSERT","table":"shop.orders","after":{"id":{"$bigint":"7"},"note":null}}',
+      insert({ id: 7n, note: null }),
+      'INSERT',
+    ],
+    [
+      '{"operation":"DELETE","table":"crm.public.a\\\\u002Eb","before":{}}',
+      {
+        ...defaults,
+        operation: 'DELETE',
+        table: 'crm.public.a\\u002Eb',
+        name: { database: 'crm', schema: 'public', table: 'a.b' },
+        before: row({}),
+      },
+      'the name follows from the table, with its escaped dot',
+    ],
+    [
+      '{"operation":"DDL","statement":"CREATE DATABASE x"}',
+      {
+        ...defaults,
+        operation: 'DDL',
+        table: null,
+        name: null,
+        database: null,
+        statement: 'CREATE DATABASE x',
+      },
+      'DDL of nothing',
+    ],
+    [
+      '{"operation":"DDL","table":"shop.orders","statement":"DROP TABLE orders"}',
+      {
+        ...defaults,
+        operation: 'DDL',
+        table: 'shop.orders',
+        name,
+        database: 'shop',
+        statement: 'DROP TABLE orders',
+      },
+      'the database of a DDL follows from its table',
+    ],
+  ] as const) {
+    assert.deepEqual(parseChange(text), expected, reason)
+  }
+})
+
+test('an update read from JSON knows what changed; absent and null stay apart', () => {
+  const change = parseChange(
+    '{"operation":"UPDATE","table":"shop.orders",' +
+      '"before":{"a":1,"b":{"$binary":"AA=="},"c":{"$number":"NaN"},"e":null},' +
+      '"after":{"a":2,"b":{"$binary":"AA=="},"c":{"$number":"NaN"},"d":null}}',
+  )
+  assert.ok(change.operation === 'UPDATE')
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd', 'e', '__proto__', 'toString'].map((column) => change.changed(column)),
+    [true, false, false, true, false, false, false],
+  )
+  assert.deepEqual(Object.keys(change.after), ['a', 'b', 'c', 'd'])
+})
+
+test('columns and tags called __proto__ are data', () => {
+  const tags = row({ ['__proto__']: 'tag', constructor: 'x' }) as { [tag: string]: string }
+  const change: Change = { ...insert({ ['__proto__']: 1n, constructor: 'c' }), tags }
+  const back = parseChange(stringifyChange(change))
+  assert.deepEqual(back, change)
+  assert.ok(back.operation === 'INSERT')
+  assert.deepEqual(Object.entries(back.after), [
+    ['__proto__', 1n],
+    ['constructor', 'c'],
+  ])
+  assert.equal(Object.getPrototypeOf(back.after), null)
+  assert.equal(Object.getPrototypeOf(back.tags), null)
+  assert.equal(Reflect.get({}, 'polluted'), undefined)
+})
+
+test('what is not the form is refused, with place and reason, without values', () => {
+  const good = { operation: 'INSERT', table: 'shop.orders', after: {} }
+  const value = (json: string) => `{"operation":"INSERT","table":"shop.orders","after":{"v":${json}}}`
+  for (const [text, message, reason] of [
+    ['', /it is not JSON text/, 'nothing'],
+    ['{"operation":"SECRET', /it is not JSON text\. docs/, 'cut off; the text is not quoted'],
+    ['[]', /expected object/, 'an array'],
+    ['{}', /operation: INSERT, INIT, UPDATE, DELETE or DDL is needed/, 'no operation'],
+    ['{"operation":"BEGIN"}', /operation: INSERT, INIT/, 'an operation that carries no change'],
+    [JSON.stringify({ ...good, offfset: '1' }), /"offfset"/, 'a key that does not exist'],
+    [JSON.stringify({ ...good, before: {} }), /"before"/, 'an image that an INSERT does not have'],
+    [JSON.stringify({ ...good, format: 'dts-change/2' }), /format: /, 'another version'],
+    ['{"operation":"INSERT","table":"a.b","after":{},"__proto__":{"polluted":1}}', /__proto__/, 'prototype'],
+    ['{"operation":"INSERT","table":"a.b"}', /after: an object of column values/, 'no image'],
+    ['{"operation":"UPDATE","table":"a.b","after":{}}', /before: an object of/, 'one image of two'],
+    ['{"operation":"INSERT","table":"a.b","after":[]}', /after: an object of/, 'an array as image'],
+    ['{"operation":"INSERT","after":{}}', /table: /, 'no table'],
+    [JSON.stringify({ ...good, table: 'orders' }), /table: database\.table/, 'one part'],
+    [JSON.stringify({ ...good, table: 'shop.' }), /table: database\.table/, 'an empty part'],
+    [JSON.stringify({ ...good, table: 'a.b.c.d' }), /table: database\.table/, 'four parts'],
+    [JSON.stringify({ ...good, offset: 7 }), /offset: /, 'an offset as number, which may be rounded'],
+    [JSON.stringify({ ...good, offset: '-1' }), /offset: an offset is not negative/, 'a negative offset'],
+    [JSON.stringify({ ...good, id: '1.5' }), /id: a whole number/, 'an id that is not whole'],
+    [JSON.stringify({ ...good, id: '0x1f' }), /id: a whole number/, 'an id that BigInt would read'],
+    [JSON.stringify({ ...good, timestamp: 0.5 }), /timestamp: /, 'a fraction of a second'],
+    [JSON.stringify({ ...good, tags: { a: 1 } }), /tags\.a: a string/, 'a tag that is no string'],
+    [JSON.stringify({ ...good, keys: [1] }), /keys\[0\]: /, 'a key that is no string'],
+    [value('9007199254740993'), /after\.v: a number that would be rounded/, '2^53 + 1'],
+    [value('-18446744073709551615'), /after\.v: a number that would be rounded/, 'a 64-bit number'],
+    [value('1e400'), /after\.v: a number that would be rounded/, 'beyond a double'],
+    [value('{}'), /after\.v: neither/, 'no form'],
+    [value('[1]'), /after\.v: neither/, 'an array'],
+    [value('{"$date":"2026-01-01"}'), /after\.v: neither/, 'a form that does not exist'],
+    [value('{"constructor":"SECRET"}'), /after\.v: neither/, 'a form by way of the prototype'],
+    [value('{"__proto__":"SECRET"}'), /after\.v: neither/, 'a form by way of the prototype'],
+    [value('{"$bigint":"1","x":1}'), /after\.v: neither/, 'two keys'],
+    [value('{"$bigint":1}'), /after\.v: not what \$bigint/, 'a bigint by number'],
+    [value('{"$bigint":"01"}'), /after\.v: not what \$bigint/, 'a leading zero'],
+    [value('{"$bigint":"-0"}'), /after\.v: not what \$bigint/, 'there is no negative bigint zero'],
+    [value('{"$bigint":""}'), /after\.v: not what \$bigint/, 'which BigInt reads as 0'],
+    [value('{"$bigint":" 1"}'), /after\.v: not what \$bigint/, 'which BigInt trims'],
+    [value('{"$binary":"A"}'), /after\.v: not what \$binary/, 'base64 cut off'],
+    [value('{"$binary":"AB=="}'), /after\.v: not what \$binary/, 'base64 with bits that are dropped'],
+    [value('{"$binary":"SECRET!!"}'), /after\.v: not what \$binary/, 'not base64'],
+    [value('{"$number":"1"}'), /after\.v: not what \$number/, 'a number that plain JSON has'],
+    [value('{"$number":"toString"}'), /after\.v: not what \$number/, 'not a number'],
+  ] as const) {
+    assert.throws(
+      () => parseChange(text),
+      (error) =>
+        error instanceof DtsError &&
+        error.code === 'CHANGE_JSON_INVALID' &&
+        message.test(error.message) &&
+        !/SECRET/.test(error.message),
+      reason,
+    )
+  }
+})
+
+test('a row with something else than column values is refused, not written as something else', () => {
+  for (const value of [new Date(0), undefined, [1], { a: 1 }, Symbol('x')]) {
+    const change = insert({ v: value as unknown as ColumnValue })
+    assert.throws(() => stringifyChange(change), { code: 'CHANGE_JSON_INVALID', message: /after\.v: / })
+  }
+})
+
+test('a handler can write its typed change', () => {
+  const write: (change: RowChange<{ id: bigint; note: string | null }>) => string = stringifyChange
+  const typed = {
+    ...insert({}),
+    operation: 'INSERT',
+    table: 'a.b',
+    name,
+    after: { id: 1n, note: null },
+  } as const
+  assert.match(write(typed), /"after":{"id":{"\$bigint":"1"},"note":null}/)
+})
+
+test('seeded random changes come back equal, as text and embedded in a larger document', () => {
+  const seed = Number(process.env.SEED ?? 20_260_713)
+  const random = generator(seed)
+  for (let round = 0; round < 3_000; round++) {
+    const change = randomChange(random)
+    const where = `seed ${seed}, round ${round}`
+    const back = parseChange(stringifyChange(change))
+    assert.deepEqual(back, change, where)
+    assert.deepEqual(changeFromJson(changeToJson(change)), change, where)
+    const document: unknown = JSON.parse(JSON.stringify({ change: changeToJson(change) }))
+    assert.deepEqual(changeFromJson((document as { change: unknown }).change), change, where)
+    if (change.operation === 'UPDATE') {
+      assert.ok(back.operation === 'UPDATE')
+      for (const column of columnNames) assert.equal(back.changed(column), change.changed(column), where)
+    }
+  }
+})
+
+type Random = (below: number) => number
+
+/** Mulberry32. */
+function generator(seed: number): Random {
+  let state = seed
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+const columnNames = ['id', '', '__proto__', 'constructor', '$bigint', 'a.b', 'größe', '\ud800', '0', 'toJSON']
+
+function randomText(random: Random): string {
+  return Array.from({ length: random(8) }, () => String.fromCharCode(random(0x10000))).join('')
+}
+
+function randomValue(random: Random): ColumnValue {
+  switch (random(7)) {
+    case 0:
+      return null
+    case 1:
+      return random(2) === 1
+    case 2:
+      return randomText(random)
+    case 3:
+      return Buffer.from(Array.from({ length: random(6) }, () => random(256)))
+    case 4:
+      return (BigInt(random(2 ** 32)) << BigInt(random(60))) * (random(2) === 1 ? -1n : 1n)
+    case 5:
+      return [0, -0, Number.NaN, 1 / 0, -1 / 0, 2 ** 53, Number.MAX_VALUE, 5e-324][random(8)] ?? 0
+    default: {
+      const bits = new DataView(new ArrayBuffer(8))
+      bits.setUint32(0, random(2 ** 32))
+      bits.setUint32(4, random(2 ** 32))
+      return bits.getFloat64(0)
+    }
+  }
+}
+
+function randomRow(random: Random) {
+  const values: Record<string, ColumnValue> = Object.create(null)
+  for (const column of columnNames) if (random(3) > 0) values[column] = randomValue(random)
+  return values
+}
+
+function randomChange(random: Random): Change {
+  const tags: Record<string, string> = Object.create(null)
+  if (random(2) === 1) tags[columnNames[random(columnNames.length)] ?? ''] = randomText(random)
+  const base = {
+    logical: random(2) === 1 ? { ...name, table: randomText(random) } : null,
+    keys: random(2) === 1 ? ['id', randomText(random)] : [],
+    offset: BigInt(random(2 ** 32)) << BigInt(random(32)),
+    generation: random(5),
+    replay: random(2) === 1,
+    id: BigInt.asIntN(64, BigInt(random(2 ** 32)) << BigInt(random(40))),
+    timestamp: random(2 ** 32),
+    sourceType: sourceTypes[random(sourceTypes.length)] ?? 'OTHER',
+    sourcePosition: randomText(random),
+    transactionId: randomText(random),
+    tags,
+  }
+  const named = { table: 'shop.orders', name: random(5) === 0 ? { ...name, schema: 'other' } : name }
+  switch (random(6)) {
+    case 0:
+      return { ...base, ...named, operation: 'INSERT', after: randomRow(random) }
+    case 1:
+      return { ...base, ...named, operation: 'INIT', after: randomRow(random) }
+    case 2:
+      return { ...base, ...named, operation: 'DELETE', before: randomRow(random) }
+    case 3:
+      return {
+        ...base,
+        ...(random(2) === 1 ? named : { table: null, name: null }),
+        operation: 'DDL',
+        database: random(2) === 1 ? 'shop' : null,
+        statement: randomText(random),
+      }
+    default: {
+      const before = randomRow(random)
+      const after = Object.assign(Object.create(null), before, randomRow(random))
+      const update: Omit<UpdateChange, 'changed'> = { ...base, ...named, operation: 'UPDATE', before, after }
+      return withChanged(update)
+    }
+  }
+}

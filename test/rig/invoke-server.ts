@@ -1,0 +1,190 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Context } from 'aws-lambda'
+
+/** A function's entry point, as Lambda calls it. */
+export type Handler = (event: unknown, context: Context) => Promise<unknown>
+
+/** What becomes of an invocation instead of the handler's answer. */
+export type Fault =
+  /** The service's own answer: `status` and an error type such as TooManyRequestsException. The handler does not run. */
+  | { readonly kind: 'service'; readonly status: number; readonly type: string }
+  /** The function ends well with this text as its payload. The handler does not run. */
+  | { readonly kind: 'payload'; readonly text: string }
+  /** As `payload`, made of the event, so that an answer can be nearly right. */
+  | { readonly kind: 'answer'; readonly make: (event: { batchId: string }) => unknown }
+  /** The handler runs to its end, and the connection is cut without an answer. */
+  | { readonly kind: 'reply-lost' }
+
+interface Hosted {
+  readonly handler: Handler
+  timeoutMs: number
+  readonly faults: Fault[]
+  invocations: number
+  faultsFired: number
+  timeouts: number
+}
+
+/** Lambda's Invoke API over HTTP, with functions of this process behind it. */
+export interface InvokeServer {
+  readonly endpoint: string
+  /** The function has 30 seconds for an invocation until `limit` says otherwise. */
+  host(name: string, handler: Handler): void
+  limit(name: string, timeoutMs: number): void
+  /** The next `times` invocations of `name` meet the fault. */
+  fail(name: string, fault: Fault, times?: number): void
+  /** How often a function was called for, whatever came of it; also for names that nobody hosts. */
+  invocations(name: string): number
+  /** Of all functions. */
+  readonly total: number
+  faultsFired(name: string): number
+  timeouts(name: string): number
+  stop(): Promise<void>
+}
+
+export async function startInvokeServer(): Promise<InvokeServer> {
+  const functions = new Map<string, Hosted>()
+  const unknownNames = new Map<string, number>()
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined)
+    })
+  })
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const name = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(request.url ?? '')?.[1]
+    if (request.method !== 'POST' || name === undefined) {
+      return serviceError(response, 404, 'UnknownOperationException', 'This server knows Invoke alone.')
+    }
+    const event: unknown = JSON.parse(Buffer.concat(await request.toArray()).toString('utf8') || 'null')
+    const hosted = functions.get(name)
+    if (hosted === undefined) {
+      unknownNames.set(name, (unknownNames.get(name) ?? 0) + 1)
+      return serviceError(response, 404, 'ResourceNotFoundException', `Function not found: ${name}`)
+    }
+    hosted.invocations += 1
+    const fault = hosted.faults.shift()
+    if (fault !== undefined) hosted.faultsFired += 1
+    switch (fault?.kind) {
+      case 'service':
+        return serviceError(response, fault.status, fault.type, 'As the test asked for.')
+      case 'payload':
+        return void response.end(fault.text)
+      case 'answer':
+        return void response.end(JSON.stringify(fault.make(event as { batchId: string })))
+      case 'reply-lost':
+        await run(name, hosted, event)
+        return void response.destroy()
+      case undefined:
+        break
+    }
+    const { error, payload } = await run(name, hosted, event)
+    if (error) response.setHeader('X-Amz-Function-Error', 'Unhandled')
+    response.end(payload)
+  }
+
+  async function run(
+    name: string,
+    hosted: Hosted,
+    event: unknown,
+  ): Promise<{ error: boolean; payload: string }> {
+    const deadline = Date.now() + hosted.timeoutMs
+    const timer = new AbortController()
+    const timedOut = sleep(hosted.timeoutMs, true, { signal: timer.signal }).catch(() => false)
+    const call = hosted.handler(
+      event,
+      context(name, () => deadline - Date.now()),
+    )
+    // A handler that Lambda has given up on may still fail later; nobody waits for that.
+    call.catch(() => {})
+    try {
+      const outcome = await Promise.race([
+        call.then((result) => ({ result })),
+        timedOut.then((late) => (late ? 'timeout' : null)),
+      ])
+      if (outcome === 'timeout') {
+        hosted.timeouts += 1
+        const seconds = (hosted.timeoutMs / 1000).toFixed(2)
+        const errorMessage = `RequestId: test Error: Task timed out after ${seconds} seconds`
+        return { error: true, payload: JSON.stringify({ errorType: 'Sandbox.Timedout', errorMessage }) }
+      }
+      return { error: false, payload: JSON.stringify(outcome === null ? null : (outcome.result ?? null)) }
+    } catch (thrown) {
+      const { name: errorType, message: errorMessage } =
+        thrown instanceof Error ? thrown : new Error(`${thrown}`)
+      return { error: true, payload: JSON.stringify({ errorType, errorMessage }) }
+    } finally {
+      timer.abort()
+    }
+  }
+
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string')
+    throw new Error('The invoke server has no TCP address.')
+  const find = (name: string): Hosted => {
+    const hosted = functions.get(name)
+    if (hosted === undefined) throw new Error(`No function ${name} is hosted.`)
+    return hosted
+  }
+  return {
+    endpoint: `http://127.0.0.1:${address.port}`,
+    host(name, handler) {
+      functions.set(name, {
+        handler,
+        timeoutMs: 30_000,
+        faults: [],
+        invocations: 0,
+        faultsFired: 0,
+        timeouts: 0,
+      })
+    },
+    limit(name, timeoutMs) {
+      find(name).timeoutMs = timeoutMs
+    },
+    fail(name, fault, times = 1) {
+      find(name).faults.push(...Array.from({ length: times }, () => fault))
+    },
+    invocations: (name) => functions.get(name)?.invocations ?? unknownNames.get(name) ?? 0,
+    get total() {
+      const hosted = [...functions.values()].map(({ invocations }) => invocations)
+      return [...hosted, ...unknownNames.values()].reduce((sum, count) => sum + count, 0)
+    },
+    faultsFired: (name) => find(name).faultsFired,
+    timeouts: (name) => find(name).timeouts,
+    async stop() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function serviceError(response: ServerResponse, status: number, type: string, message: string): void {
+  response.writeHead(status, { 'x-amzn-ErrorType': type, 'content-type': 'application/json' })
+  response.end(JSON.stringify({ Type: status < 500 ? 'User' : 'Server', Message: message }))
+}
+
+let requests = 0
+
+/** The context of one invocation. */
+export function context(functionName: string, getRemainingTimeInMillis: () => number): Context {
+  requests += 1
+  return {
+    callbackWaitsForEmptyEventLoop: false,
+    functionName,
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:eu-central-1:123456789012:function:${functionName}`,
+    memoryLimitInMB: '256',
+    awsRequestId: `request-${requests}`,
+    logGroupName: `/aws/lambda/${functionName}`,
+    logStreamName: 'test',
+    getRemainingTimeInMillis,
+    done: () => {},
+    fail: () => {},
+    succeed: () => {},
+  }
+}
