@@ -26,12 +26,11 @@ function setUp(): Parts {
     // Above the handler's own timeout, so that Lambda's answer about it comes first.
     requestHandler: { requestTimeout: config.handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
   })
-  const putAside = deadLetterQueue({
-    queueUrl: config.deadLetterQueueUrl,
-    bucket: config.deadLetterBucket,
-    sqs: () => new SQSClient({}),
-    s3: () => new S3Client({}),
-  })
+  const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
+  const sqs = new SQSClient({})
+  const s3 = new S3Client({})
+  const putAside =
+    queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, sqs: () => sqs, s3: () => s3 })
   return { config, ...connections(config), invoke: lambdaInvoke(lambda), putAside }
 }
 

@@ -17,7 +17,8 @@ export interface PollDependencies {
   readonly store: CheckpointStore
   readonly openStream: () => Promise<Stream>
   readonly invoke: Invoke
-  readonly putAside: PutAside
+  /** Null where no dead-letter queue is configured: then a change that is given up halts the stream. */
+  readonly putAside: PutAside | null
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** From 0 to 1. */

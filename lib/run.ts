@@ -76,7 +76,10 @@ export class Run {
       held.position.lanes,
       {
         send: (name, events) => this.#send(name, events),
-        putAside: (name, event, attempts, error) => this.#putAside(name, event, attempts, error),
+        putAside:
+          dependencies.putAside === null
+            ? null
+            : (name, event, attempts, error) => this.#putAside(name, event, attempts, error),
         permit: () => this.#permit(),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
@@ -278,6 +281,7 @@ export class Run {
     error: DtsError,
   ): Promise<void> {
     const { now, putAside } = this.#dependencies
+    if (putAside === null) throw new Halt(error)
     const recent = now() - this.#deadLetters.since < breaker.windowMs
     const { since, count } = recent ? this.#deadLetters : { since: now(), count: 0 }
     if (count >= breaker.limit) throw tripped(count, event, error)

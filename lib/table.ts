@@ -6,7 +6,14 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema } from './dispatch/wire.ts'
-import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
+import {
+  type Change,
+  type DdlChange,
+  decodeChange,
+  type RowChange,
+  type UpdateChange,
+  withChanged,
+} from './dts/change.ts'
 import { identityOf } from './dts/digest.ts'
 import { readHeader } from './dts/header.ts'
 import { changeFromJson } from './dts/json.ts'
@@ -267,12 +274,27 @@ function publicFacts(thrown: unknown): { code: string; message: string } {
 /** Puts the declared row in the place of each image. @throws DtsError ROW_INVALID */
 function checkRow(schema: z.ZodObject, change: RowChange): void {
   const images = change as { before?: unknown; after?: unknown }
+  if (change.operation === 'UPDATE') compareRaw(change)
   for (const image of ['before', 'after'] as const) {
-    if (images[image] === undefined) continue
+    if (images[image] === undefined || isMissingImage(change, image)) continue
     const result = schema.safeParse(images[image])
     if (!result.success) throw rowInvalid(change, image, result.error.issues)
     images[image] = result.data
   }
+}
+
+/** `changed` goes by what the source wrote: two dates or objects that were parsed from equal texts are not `===`. */
+function compareRaw(change: UpdateChange): void {
+  const raw = withChanged({ ...change })
+  Object.defineProperty(change, 'changed', {
+    value: (column: string) => raw.changed(column),
+    configurable: true,
+  })
+}
+
+/** A source that logs no image before an update gives an empty one. */
+function isMissingImage(change: RowChange, image: 'before' | 'after'): boolean {
+  return image === 'before' && change.operation === 'UPDATE' && Object.keys(change.before).length === 0
 }
 
 function rowInvalid(change: RowChange, image: string, issues: readonly z.core.$ZodIssue[]): DtsError {

@@ -44,7 +44,7 @@ export type PutAside = (letter: DeadLetterInput) => Promise<void>
 const maxBodyBytes = 250_000
 
 export interface DeadLetterTargets {
-  readonly queueUrl: string | undefined
+  readonly queueUrl: string
   readonly bucket: string | undefined
   readonly sqs: () => SQSClient
   readonly s3: () => S3Client
@@ -54,9 +54,6 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
   return async (input) => {
     const { value, offset, ...facts } = input
     const { queueUrl, bucket } = targets
-    if (queueUrl === undefined) {
-      throw failed(input, 'no dead-letter queue is configured (DEAD_LETTER_QUEUE_URL)', false)
-    }
     const letter = {
       version: 1,
       ...facts,

@@ -26,13 +26,13 @@ export type SendResult =
 export interface DeliveryEnvironment {
   /** Sends events to a function and reports what became of them. */
   readonly send: (functionName: string, events: readonly RoutedEvent[]) => Promise<SendResult>
-  /** Puts an event aside for good. @throws DtsError when it could not be stored */
-  readonly putAside: (
-    functionName: string,
-    event: RoutedEvent,
-    attempts: number,
-    error: DtsError,
-  ) => Promise<void>
+  /**
+   * Puts an event aside for good; null where there is no place for such events, so that the stream halts instead.
+   * @throws DtsError when it could not be stored
+   */
+  readonly putAside:
+    | ((functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>)
+    | null
   /** Resolves to true when an invocation may start now, and to false when the run starts none any more. */
   readonly permit: () => Promise<boolean>
   /** Waits; resolves early when the run stops. */
@@ -204,12 +204,13 @@ export class Strand {
   }
 
   async #giveUp(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
-    if (this.#delivery.onFailure === 'halt') {
+    const { putAside } = this.#environment
+    if (this.#delivery.onFailure === 'halt' || putAside === null) {
       this.#halt = error
       return
     }
     try {
-      await this.#environment.putAside(this.#functionName, event, attempts, error)
+      await putAside(this.#functionName, event, attempts, error)
     } catch (cause) {
       const problem = cause instanceof DtsError ? cause : error
       if (!problem.retryable) this.#halt = problem

@@ -238,6 +238,7 @@ function readEnd(cursor: Cursor): void {
 /** Not enumerable, so that JSON, copies and comparisons see the data alone. */
 const changedProperty: PropertyDescriptor = {
   enumerable: false,
+  configurable: true,
   value(this: { before: Row; after: Row }, column: string): boolean {
     const after = this.after[column]
     return after !== undefined && !sameValue(this.before[column], after)

@@ -9,8 +9,9 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
-import type { PollSummary } from '../../lib/poll.ts'
-import type { Inspection, ResetResult } from '../../lib/recover.ts'
+import type { PollSummary } from '../../lib/summary.ts'
+import type { Inspection } from '../../lib/recovery/inspect.ts'
+import type { ResetResult } from '../../lib/recovery/reset.ts'
 import { defineTable } from '../../lib/table.ts'
 import { context, type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import type { Parts, Source } from './parts.ts'
