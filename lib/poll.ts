@@ -31,13 +31,21 @@ export interface PollDependencies {
   readonly owner: string
   /** Aborted when a newer invocation has begun in this process, so that a thawed run does nothing more. */
   readonly signal: AbortSignal
+  /** Where handlers run elsewhere than in Lambda; `lambdaMargins` when left out. */
+  readonly margins?: LeaseMargins
 }
 
-/** A table function's cold start and the commit behind its answer, in milliseconds, above its own timeout. */
-const coldStartMs = 10_000
-const commitMs = 5_000
-/** How long, beyond one invocation's worst case, a lease lasts: the time to work before it has to be renewed. */
-const slackMs = 15_000
+/** What a lease lasts beyond a handler's own timeout, in milliseconds. */
+export interface LeaseMargins {
+  /** A table function's cold start. */
+  readonly coldStartMs: number
+  /** The commit behind a function's answer. */
+  readonly commitMs: number
+  /** Beyond one invocation's worst case: the time to work before the lease has to be renewed. */
+  readonly slackMs: number
+}
+
+export const lambdaMargins: LeaseMargins = { coldStartMs: 10_000, commitMs: 5_000, slackMs: 15_000 }
 
 /**
  * One run of the poller: take the lease, prove that the log is the one the checkpoint belongs to, then fetch,
@@ -53,6 +61,7 @@ export async function poll(dependencies: PollDependencies): Promise<PollSummary>
   const stream = await dependencies.openStream()
   try {
     if (signal.aborted) return { ...summary, ended: 'superseded' }
+    const { coldStartMs, commitMs, slackMs } = dependencies.margins ?? lambdaMargins
     const terms = { worstCaseMs: config.handlerTimeoutMs + coldStartMs + commitMs, slackMs }
     const leaseUntil = HeldCheckpoint.leaseUntil(now(), terms)
     const begun =

@@ -40,11 +40,20 @@ export class CheckpointStore {
   readonly #client: DynamoDBClient
   readonly #table: string
   readonly #key: string
+  readonly #clockSkewMs: number
 
-  constructor(client: DynamoDBClient, table: string, topic: string, partition: number) {
+  /** @param skewMs how far the clocks of two holders may be apart */
+  constructor(
+    client: DynamoDBClient,
+    table: string,
+    topic: string,
+    partition: number,
+    skewMs: number = clockSkewMs,
+  ) {
     this.#client = client
     this.#table = table
     this.#key = `${topic}/${partition}`
+    this.#clockSkewMs = skewMs
   }
 
   /** A consistent read. */
@@ -117,7 +126,7 @@ export class CheckpointStore {
       {
         ':readEpoch': encodeNumber(read.epoch),
         ':readLeaseUntil': encodeNumber(read.leaseUntil),
-        ':expiry': encodeNumber(now - clockSkewMs),
+        ':expiry': encodeNumber(now - this.#clockSkewMs),
         ...stateNames,
       },
       async () => {
