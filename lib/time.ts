@@ -13,8 +13,14 @@ export function parseTime(text: string | number): number | null {
     return Number.isSafeInteger(value) && value >= 0 ? toSeconds(value) : null
   }
   const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text)
-  const milliseconds = zoned ? Date.parse(text) : Number.NaN
+  const milliseconds = zoned && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
   return Number.isNaN(milliseconds) || milliseconds < 0 ? null : Math.floor(milliseconds / 1000)
+}
+
+/** `Date.parse` takes 31 February for 3 March. */
+function isDay(text: string): boolean {
+  const midnight = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(text)
 }
 
 /** A time in both forms that people look for in a message: ISO 8601 and UNIX seconds. */

@@ -73,9 +73,7 @@ function readDate(text: string, declared: Zone | null, disambiguation: Disambigu
   const local = new Date(0)
   local.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
   if (!(Math.abs(local.getTime()) < maxLocalMs)) return 'is outside of the years that a Date can hold'
-  if (local.getUTCMonth() !== Number(month) - 1 || local.getUTCDate() !== Number(day)) {
-    return 'is a day that its month does not have'
-  }
+  if (local.getUTCMonth() !== Number(month) - 1) return 'is a day that its month does not have'
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return 'has a time outside of the day'
   local.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3)))
   const ownZone = match[8] ?? match[9]

@@ -23,10 +23,6 @@ export function readWkb(bytes: Buffer): Geometry {
   }
 }
 
-const pointSize = 16
-/** Byte order, type and count: the least that a geometry takes. */
-const smallestGeometry = 9
-
 class WkbReader {
   readonly #bytes: Buffer
   #position: number
@@ -62,7 +58,7 @@ class WkbReader {
       case 'MultiPolygon':
         return { type, coordinates: this.#parts('Polygon', () => this.#rings()) }
       case 'GeometryCollection':
-        return { type, geometries: this.#list(smallestGeometry, () => this.#geometry(depth + 1)) }
+        return { type, geometries: this.#list(() => this.#geometry(depth + 1)) }
     }
   }
 
@@ -84,26 +80,24 @@ class WkbReader {
 
   /** The members of a Multi… geometry, each with a header of its own. */
   #parts<T>(expected: string, read: () => T): T[] {
-    return this.#list(smallestGeometry, () => {
+    return this.#list(() => {
       if (this.#header() !== expected) throw this.#fault(`has a part that is no ${expected}`)
       return read()
     })
   }
 
   #rings(): Position[][] {
-    return this.#list(4, () => this.#points())
+    return this.#list(() => this.#points())
   }
 
   #points(): Position[] {
-    return this.#list(pointSize, () => this.#point(false))
+    return this.#list(() => this.#point(false))
   }
 
-  /** @param smallest bytes that an item takes at least, so that a count beyond the bytes is refused at once */
-  #list<T>(smallest: number, read: () => T): T[] {
-    const count = this.#uint32()
-    if (count * smallest > this.#bytes.length - this.#position) throw this.#fault('ends before its last part')
+  /** Every item takes bytes, so that a count beyond them ends with the bytes; no memory is taken for it before. */
+  #list<T>(read: () => T): T[] {
     const items: T[] = []
-    for (let left = count; left > 0; left--) items.push(read())
+    for (let left = this.#uint32(); left > 0; left--) items.push(read())
     return items
   }
 

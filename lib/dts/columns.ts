@@ -22,8 +22,9 @@ interface ColumnList {
   lastPlan: ColumnPlan
 }
 
-/** Column lists remembered per table, and projections per list. More than these are read afresh. */
+/** Column lists remembered per table, columns in one of them, and projections per list. More are read afresh. */
 const maxLists = 4
+const maxColumns = 512
 const maxProjections = 16
 
 /** The column lists that one table's records came with, the newest first. */
@@ -63,8 +64,10 @@ export class ColumnLists {
       lastAsked: undefined,
       lastPlan: all,
     }
-    this.#lists.unshift(list)
-    if (this.#lists.length > maxLists) this.#lists.pop()
+    if (columns.length <= maxColumns) {
+      this.#lists.unshift(list)
+      if (this.#lists.length > maxLists) this.#lists.pop()
+    }
     return asked === undefined ? all : projectionOf(list, asked)
   }
 }

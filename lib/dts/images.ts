@@ -69,7 +69,8 @@ function readValues(
   remember: boolean,
 ): void {
   const { bytes, end, text, textStart } = cursor
-  const [knownStarts, knownEnds] = [starts, ends]
+  const knownStarts = starts
+  const knownEnds = ends
   let at = cursor.position
   for (let item = first; item < last; item++) {
     const column = columns[item] as ColumnReader | null

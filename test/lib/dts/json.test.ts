@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Change, type RowChange, type UpdateChange, withChanged } from '../../../lib/dts/change.ts'
 import { changeFromJson, changeToJson, parseChange, stringifyChange } from '../../../lib/dts/json.ts'
@@ -109,6 +110,15 @@ test('a change by hand needs operation, table and images; the rest has defaults'
   ] as const) {
     assert.deepEqual(parseChange(text), expected, reason)
   }
+})
+
+test("the manual's examples are changes", () => {
+  const manual = readFileSync(new URL('../../../docs/change-json.md', import.meta.url), 'utf8')
+  const examples = [...manual.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseChange(text))
+  assert.deepEqual(
+    examples.map(({ operation }) => operation),
+    ['UPDATE', 'DDL'],
+  )
 })
 
 test('an update read from JSON knows what changed; absent and null stay apart', () => {

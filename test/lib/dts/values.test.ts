@@ -20,7 +20,7 @@ import {
 } from '../../../infra/local/encode.ts'
 import type { ColumnValue, SourceType } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
-import { decode, decoded, insertOf, row } from './samples.ts'
+import { decode, decoded, insertOf, roundtrip, row } from './samples.ts'
 
 type Case = readonly [
   value: PlainValue,
@@ -181,6 +181,56 @@ for (const [title, cases] of Object.entries({ integers, numbers, times, others }
     }
   })
 }
+
+test('text and bytes of any length, ASCII or not, at any place in the record', () => {
+  for (const length of [
+    0, 1, 12, 13, 31, 32, 63, 64, 65, 127, 128, 1023, 1024, 4000, 4096, 8191, 8192, 20_000,
+  ]) {
+    for (const unit of ['x', 'ä', '中', '😀']) {
+      const long = unit.repeat(length)
+      const bytes = Buffer.from(long)
+      const change = roundtrip({
+        operation: 'INSERT',
+        objectName: 'shop.long',
+        fields: ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, 253] as const),
+        after: [
+          text(long),
+          decimal(long),
+          textObject(long),
+          binaryObject(bytes),
+          text('ä'),
+          text('end', 'latin1'),
+        ],
+      })
+      assert.ok(change.operation === 'INSERT')
+      const expected = row({ a: long, b: long, c: long, d: bytes, e: 'ä', f: 'end' })
+      assert.deepEqual(change.after, expected, `${length} × ${unit}`)
+    }
+  }
+})
+
+test('the two images of an update do not share bytes', () => {
+  const same = binaryObject(Buffer.from('same'))
+  const change = roundtrip({
+    operation: 'UPDATE',
+    objectName: 'shop.orders',
+    fields: [['c', 252]],
+    before: [same],
+    after: [same],
+  })
+  assert.ok(change.operation === 'UPDATE' && Buffer.isBuffer(change.before.c))
+  change.before.c.fill(0)
+  assert.deepEqual(change.after, row({ c: Buffer.from('same') }))
+})
+
+test('a column whose character set changes from record to record is read by its own', () => {
+  for (let round = 0; round < 3; round++) {
+    assert.equal(decoded(text(Buffer.from([0xe4]), 'latin1')), 'ä')
+    assert.equal(decoded(text(Buffer.from([0xe4]), 'cp1251')), 'д')
+    assert.deepEqual(decoded(text(Buffer.from([0xe4]), 'binary')), Buffer.from([0xe4]))
+    assert.equal(decoded(text(Buffer.from([0, 0x41]), 'ucs2')), 'A')
+  }
+})
 
 test('a Buffer in a row is a copy: overwriting the record leaves it alone', () => {
   const bytes = encodeRecord(insertOf(binaryObject(Buffer.from('keep'))))

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type PollConfig, pollConfig, streamConfig } from '../../lib/config.ts'
+import { DtsError } from '../../lib/errors.ts'
+
+const dts = {
+  DTS_BROKER_URL: 'dts-cn-hangzhou.aliyuncs.com:18001',
+  DTS_TOPIC: 'cn_hangzhou_vpc_shop',
+  DTS_SID: 'dtsabc',
+  DTS_USER: 'reader',
+  DTS_PASSWORD: 'p',
+  CHECKPOINT_TABLE: 'checkpoints',
+  ROUTES: '{"shop.orders":"orders"}',
+}
+
+function problemsOf(environment: Record<string, string | undefined>): DtsError {
+  try {
+    pollConfig(environment)
+  } catch (error) {
+    assert.ok(error instanceof DtsError, String(error))
+    return error
+  }
+  throw new assert.AssertionError({ message: `accepted: ${JSON.stringify(environment)}` })
+}
+
+describe('what is understood', () => {
+  const accepted: [variables: Record<string, string>, expected: Partial<PollConfig>, reason: string][] = [
+    [{}, { mode: 'dts', group: 'dtsabc', user: 'reader-dtsabc' }, 'DTS: the sid is the group'],
+    [{}, { broker: { host: 'dts-cn-hangzhou.aliyuncs.com', port: 18001 } }, 'host and port'],
+    [{ DTS_BROKER_URL: '[fd00::1]:9092' }, { broker: { host: 'fd00::1', port: 9092 } }, 'IPv6'],
+    [{ DTS_BROKER_URL: ' 10.0.0.1:9092 ' }, { broker: { host: '10.0.0.1', port: 9092 } }, 'pasted spaces'],
+    [
+      { DTS_SID: '', DTS_GROUP: 'readers' },
+      { mode: 'kafka', group: 'readers', user: 'reader' },
+      'plain Kafka: the user name as it is',
+    ],
+    [{ DTS_GROUP: 'dtsabc' }, { mode: 'dts', group: 'dtsabc' }, 'a group that is the sid'],
+    [
+      { DTS_SID: '', DTS_GROUP: 'g', DTS_USER: '', DTS_PASSWORD: '' },
+      { user: undefined, password: undefined },
+      'a plain Kafka without login',
+    ],
+    [{}, { password: { value: 'p' } }, 'a password'],
+    [
+      { DTS_PASSWORD: '', DTS_PASSWORD_SECRET: 'dts/reader' },
+      { password: { secretId: 'dts/reader' } },
+      'a secret',
+    ],
+    [{}, { startTime: undefined }, 'no start time'],
+    [{ DTS_CHECKPOINT: '1795433580' }, { startTime: 1_795_433_580 }, 'seconds'],
+    [{ DTS_CHECKPOINT: '1795433580999' }, { startTime: 1_795_433_580 }, 'milliseconds'],
+    [{ DTS_CHECKPOINT: '2026-11-23T11:33:00Z' }, { startTime: 1_795_433_580 }, 'ISO 8601'],
+    [{ DTS_CHECKPOINT: '2026-11-23T19:33:00.5+08:00' }, { startTime: 1_795_433_580 }, 'ISO 8601, zone'],
+    [{ DTS_CHECKPOINT: '10000000000' }, { startTime: 10_000_000_000 }, '10^10 itself is seconds'],
+    [{ DTS_CHECKPOINT: '10000000001' }, { startTime: 10_000_000 }, 'above 10^10 is milliseconds'],
+    [{ DTS_TLS: 'true' }, { tls: true }, 'TLS on'],
+    [{}, { tls: false, partition: undefined, allowedNodes: [] }, 'defaults of the stream'],
+    [
+      {},
+      { unroutedTables: 'skip', handlerTimeoutMs: 30_000, maxRecords: 100_000, lingerMs: 0 },
+      'defaults of a run',
+    ],
+    [{ DTS_PARTITION: '0' }, { partition: 0 }, 'partition 0 is one'],
+    [
+      { DTS_ALLOWED_NODES: 'a.example.com, *.b.example.com,' },
+      { allowedNodes: ['a.example.com', '*.b.example.com'] },
+      'a list',
+    ],
+    [
+      { FUNCTION_PREFIX: 'shop-dev-', ROUTES: '{"shop.orders":"orders","shop_*.items_*":"items"}' },
+      { routes: { 'shop.orders': 'shop-dev-orders', 'shop_*.items_*': 'shop-dev-items' } },
+      'routes with the prefix of the deployment',
+    ],
+  ]
+  for (const [variables, expected, reason] of accepted) {
+    test(reason, () => {
+      const config = pollConfig({ ...dts, ...variables })
+      assert.deepEqual({ ...config, ...expected }, config)
+    })
+  }
+
+  test('recovery needs no routes, and takes no notice of the poller’s', () => {
+    const { ROUTES: _, ...environment } = dts
+    assert.equal(streamConfig(environment).topic, dts.DTS_TOPIC)
+    assert.equal(streamConfig({ ...environment, ROUTES: 'no JSON', POLL_MAX_RECORDS: '5' }).mode, 'dts')
+  })
+})
+
+describe('what is refused', () => {
+  const refused: [variables: Record<string, string>, message: RegExp, reason: string][] = [
+    [{ DTS_BROKER_URL: '' }, /DTS_BROKER_URL is missing/, 'an empty variable is not set'],
+    [{ DTS_BROKER_URL: 'dts.aliyuncs.com' }, /DTS_BROKER_URL must be host:port/, 'no port'],
+    [{ DTS_BROKER_URL: 'dts:0' }, /DTS_BROKER_URL must be host:port/, 'port 0'],
+    [{ DTS_BROKER_URL: 'dts:65536' }, /DTS_BROKER_URL must be host:port/, 'port 65536'],
+    [{ DTS_BROKER_URL: 'kafka://dts:9092' }, /DTS_BROKER_URL must be host:port/, 'a URL'],
+    [{ DTS_BROKER_URL: 'a:1,b:2' }, /DTS_BROKER_URL must be host:port/, 'a list'],
+    [{ DTS_TOPIC: '' }, /DTS_TOPIC is missing/, 'no topic'],
+    [{ CHECKPOINT_TABLE: '' }, /CHECKPOINT_TABLE is missing/, 'no table'],
+    [{ DTS_SID: '' }, /DTS_SID is missing .*DTS_GROUP/, 'neither sid nor group'],
+    [{ DTS_USER: '' }, /DTS_USER is missing/, 'no user'],
+    [{ DTS_PASSWORD: '' }, /DTS_PASSWORD_SECRET .* is missing/, 'no password'],
+    [{ DTS_PASSWORD_SECRET: 's' }, /are both set: keep one/, 'two passwords'],
+    [{ DTS_CHECKPOINT: 'yesterday' }, /DTS_CHECKPOINT must be UNIX seconds/, 'a word'],
+    [{ DTS_CHECKPOINT: '2026-11-23' }, /DTS_CHECKPOINT must be .*with a zone/, 'a date'],
+    [{ DTS_CHECKPOINT: '2026-11-23T11:33:00' }, /with a zone/, 'no zone: it could be any of 24 hours'],
+    [{ DTS_CHECKPOINT: '-5' }, /DTS_CHECKPOINT must be/, 'negative'],
+    [{ DTS_CHECKPOINT: '1795433580.5' }, /DTS_CHECKPOINT must be/, 'a fraction'],
+    [{ DTS_TLS: 'yes' }, /DTS_TLS must be true or false/, 'another word for true'],
+    [{ DTS_PARTITION: '-1' }, /DTS_PARTITION must be a partition number/, 'a negative partition'],
+    [{ DTS_PARTITION: 'first' }, /DTS_PARTITION /, 'a partition that is no number'],
+    [{ UNROUTED_TABLES: 'drop' }, /UNROUTED_TABLES must be skip or halt/, 'another rule'],
+    [{ POLL_MAX_RECORDS: '0' }, /POLL_MAX_RECORDS must be a whole number from 1/, 'no records at all'],
+    [{ POLL_FETCH_BYTES: '1.5' }, /POLL_FETCH_BYTES must be a whole number/, 'half a byte'],
+    [{ POLL_MAX_BYTES: 'many' }, /POLL_MAX_BYTES must be a whole number/, 'no number'],
+    [{ HANDLER_TIMEOUT_SECONDS: '901' }, /from 1 to 900/, 'longer than Lambda allows'],
+    [{ DTS_BROKER: 'x' }, /DTS_BROKER is not a known setting .*DTS_BROKER_URL/, 'misspelt'],
+    [{ POLL_MAX_RECORD: '1' }, /POLL_MAX_RECORD is not a known setting/, 'misspelt, of the poller'],
+    [{ ROUTES: 'x' }, /ROUTES is not JSON/, 'routes that are no JSON'],
+    [{ ROUTES: '["orders"]' }, /ROUTES must map table patterns to function names/, 'routes that are a list'],
+    [
+      { ROUTES: '{"shop.orders":"arn:aws:lambda:x"}' },
+      /ROUTES must map/,
+      'a function that is named by anything but its name',
+    ],
+  ]
+  for (const [variables, message, reason] of refused) {
+    test(reason, () => {
+      const error = problemsOf({ ...dts, ...variables })
+      assert.equal(error.code, 'CONFIG_INVALID')
+      assert.equal(error.retryable, false)
+      assert.match(error.message, message)
+    })
+  }
+
+  test('everything that is wrong is listed at once', () => {
+    const { message, facts } = problemsOf({
+      DTS_BROKER_URL: 'nowhere',
+      DTS_PASWORD: 'p',
+      DTS_SID: 'dtsabc',
+      DTS_CHECKPOINT: 'soon',
+      ROUTES: '{}',
+      POLL_MAX_RECORDS: '-1',
+    })
+    for (const name of [
+      'DTS_BROKER_URL',
+      'DTS_PASWORD',
+      'DTS_TOPIC',
+      'DTS_USER',
+      'DTS_CHECKPOINT',
+      'CHECKPOINT_TABLE',
+      'POLL_MAX_RECORDS',
+    ]) {
+      assert.match(message, new RegExp(`${name} (is|must)`))
+    }
+    assert.equal(facts.problems, 7)
+  })
+
+  test('a group that is not the sid has a code of its own, unless other things are wrong too', () => {
+    const error = problemsOf({ ...dts, DTS_GROUP: 'mine' })
+    assert.equal(error.code, 'GROUP_REFUSED')
+    assert.match(error.message, /DTS_GROUP \(mine\) differs from DTS_SID \(dtsabc\)/)
+    assert.equal(problemsOf({ ...dts, DTS_GROUP: 'mine', DTS_TOPIC: '' }).code, 'CONFIG_INVALID')
+  })
+
+  test('no message repeats a password', () => {
+    const { message } = problemsOf({
+      ...dts,
+      DTS_PASSWORD: 'canary',
+      DTS_PASSWORD_SECRET: 's',
+      DTS_TOPIC: '',
+    })
+    assert.doesNotMatch(message, /canary/)
+  })
+})

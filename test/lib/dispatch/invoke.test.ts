@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readAnswer } from '../../../lib/dispatch/invoke.ts'
+import type { Batch } from '../../../lib/dispatch/wire.ts'
+
+const batch: Batch = {
+  source: 'dts-functions',
+  version: 1,
+  batchId: 'this',
+  topic: 't',
+  partition: 0,
+  clusterId: 'c',
+  generation: 1,
+  replayUntil: -1,
+  records: ['7', '8', '10'].map((offset) => ({ offset, value: '' })),
+}
+const failure = { offset: '7', code: 'HANDLER_FAILED', message: 'no' }
+
+test('what counts as an acknowledgement', () => {
+  const accepted: [answer: unknown, reason: string][] = [
+    [{ batchId: 'this', acknowledgedThrough: '10' }, 'all of it'],
+    [{ batchId: 'this', acknowledgedThrough: '8' }, 'a part: the time ran short'],
+    [{ batchId: 'this', acknowledgedThrough: '7', failure: { ...failure, offset: '8' } }, 'a part and why'],
+    [{ batchId: 'this', acknowledgedThrough: null, failure }, 'nothing and why'],
+  ]
+  for (const [answer, reason] of accepted) {
+    const result = readAnswer('orders', batch, JSON.stringify(answer))
+    assert.deepEqual(result, { kind: 'acknowledged', acknowledgement: answer }, reason)
+  }
+})
+
+test('everything else is a failure, never success', () => {
+  const refused: [answer: string, reason: RegExp][] = [
+    ['', /not JSON/],
+    ['OK', /not JSON/],
+    ['null', /not an acknowledgement/],
+    ['true', /not an acknowledgement/],
+    ['[]', /not an acknowledgement/],
+    ['{}', /not an acknowledgement/],
+    ['{"statusCode":200}', /not an acknowledgement/],
+    ['{"batchId":"this"}', /not an acknowledgement/],
+    ['{"acknowledgedThrough":"10"}', /not an acknowledgement/],
+    ['{"batchId":"this","acknowledgedThrough":10}', /not an acknowledgement/],
+    ['{"batchId":"this","acknowledgedThrough":""}', /not an acknowledgement/],
+    ['{"batchId":"this","acknowledgedThrough":"10","batchItemFailures":[]}', /not an acknowledgement/],
+    ['{"batchId":"this","acknowledgedThrough":null,"failure":{}}', /not an acknowledgement/],
+    ['{"batchId":"that","acknowledgedThrough":"10"}', /another batch/],
+    ['{"batchId":"this","acknowledgedThrough":"9"}', /not sent/],
+    ['{"batchId":"this","acknowledgedThrough":"11"}', /not sent/],
+    ['{"batchId":"this","acknowledgedThrough":"010"}', /not sent/],
+    ['{"batchId":"this","acknowledgedThrough":null}', /without saying why/],
+  ]
+  for (const [answer, reason] of refused) {
+    const result = readAnswer('orders', batch, answer)
+    assert.equal(result.kind, 'failed', answer)
+    if (result.kind !== 'failed') continue
+    assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_FAILED', true])
+    assert.match(result.error.message, reason)
+    assert.match(result.error.message, /function orders/)
+  }
+})

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatTime, parseTime, toSeconds } from '../../lib/time.ts'
+
+test('times as people write them', () => {
+  const cases: [text: string | number, expected: number | null, reason: string][] = [
+    [1_795_433_580, 1_795_433_580, 'seconds'],
+    [1_795_433_580_999, 1_795_433_580, 'milliseconds'],
+    ['0', 0, 'the epoch'],
+    ['2026-11-23T11:33Z', 1_795_433_580, 'ISO 8601 to the minute'],
+    ['2026-11-23T06:33:00-0500', 1_795_433_580, 'a zone without a colon'],
+    ['2026-02-31T00:00:00Z', null, 'a day that is none'],
+    ['1960-01-01T00:00:00Z', null, 'before the epoch'],
+    ['', null, 'nothing'],
+    [-1, null, 'negative'],
+    [1.5, null, 'a fraction'],
+    [Number.NaN, null, 'not a number'],
+    ['99999999999999999999', null, 'beyond exact numbers'],
+  ]
+  for (const [text, expected, reason] of cases) assert.equal(parseTime(text), expected, reason)
+})
+
+test('seconds and milliseconds of a record are told apart', () => {
+  assert.equal(toSeconds(1_795_433_580), 1_795_433_580)
+  assert.equal(toSeconds(1_795_433_580_001), 1_795_433_580)
+})
+
+test('a time in a message has both forms', () => {
+  assert.equal(formatTime(1_795_433_580), '2026-11-23T11:33:00Z (1795433580)')
+})
