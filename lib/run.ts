@@ -237,14 +237,25 @@ export class Run {
   }
 
   async #accept(plan: Plan): Promise<void> {
+    let { end, stop } = plan
     for (const { offset, value, error } of plan.unreadable) {
-      // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
-      await this.#putAside('', { offset, value, table: '' }, 1, error)
+      try {
+        // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
+        await this.#putAside('', { offset, value, table: '' }, 1, error)
+      } catch (thrown) {
+        if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
+        end = offset
+        stop = thrown
+        break
+      }
     }
-    for (const { route, event } of plan.events) this.#lanes.offer(route, event)
+    for (const { route, event } of plan.events) if (event.offset < end) this.#lanes.offer(route, event)
     for (const [table, count] of plan.skipped) add(this.#summary.skipped, table, count)
-    this.#trail.add(plan.records, plan.end)
-    this.#wall = plan.stop
+    this.#trail.add(
+      plan.records.filter(({ offset }) => offset < end),
+      end,
+    )
+    this.#wall = stop
   }
 
   /** Whether an invocation may start: not before the lease covers its worst case. */
@@ -281,7 +292,7 @@ export class Run {
     error: DtsError,
   ): Promise<void> {
     const { now, putAside } = this.#dependencies
-    if (putAside === null) throw new Halt(error)
+    if (putAside === null) throw error
     const recent = now() - this.#deadLetters.since < breaker.windowMs
     const { since, count } = recent ? this.#deadLetters : { since: now(), count: 0 }
     if (count >= breaker.limit) throw tripped(count, event, error)

@@ -101,8 +101,8 @@ function reach(address: BrokerAddress): Promise<[string, true]> {
       reject(
         new DtsError(
           'BROKER_UNREACHABLE',
-          `${formatAddress(address)} does not accept a connection (${reason}). Check the port, the VPC's routes and ` +
-            "the security groups, and DTS's own white list.",
+          `${formatAddress(address)} does not accept a connection (${reason}). Check DTS_BROKER_URL, the VPC's routes ` +
+            "and security groups, and DTS's own white list.",
           { retryable: true },
         ),
       )

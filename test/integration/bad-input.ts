@@ -124,7 +124,13 @@ export function badInputTests(start: Start): void {
         const environment = await arrange(world, t)
 
         await assert.rejects(world.poll({ environment }), { code, message: remedy })
-        await assert.rejects(world.inspect(environment), { code, message: remedy })
+        if (code === 'CONFIG_INVALID' || code === 'GROUP_REFUSED') {
+          await assert.rejects(world.inspect(environment), { code, message: remedy })
+        } else {
+          const { checks, advice } = await world.inspect(environment)
+          const failed = checks.find(({ result }) => result === 'failed')
+          assert.match(failed?.detail ?? '', remedy, advice)
+        }
         await assert.rejects(world.reset({ to: 'earliest' }, environment), { code, message: remedy })
         assert.notEqual(before, undefined)
         assert.deepEqual(await world.item(), before)

@@ -6,7 +6,6 @@ import { filler, range, t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
 import type { World } from './world.ts'
 
-const dryRunCommand = `npx serverless invoke -f recovery --data '{"action":"reset","dryRun":true}'`
 const resetCommand = `npx serverless invoke -f recovery --data '{"action":"reset"}'`
 
 /** Records that only the new cluster has in front, so that the same changes stand at other offsets. */
@@ -16,10 +15,15 @@ function shift(): NewRecord[] {
 }
 
 /** Halts with `code`, invokes nobody, and stays where it is until somebody asks for a reset. */
-async function assertHalts(world: World, code: string, message: RegExp): Promise<void> {
+async function assertHalts(
+  world: World,
+  code: string,
+  message: RegExp,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const invocations = world.lambda.total
   const before = await world.item()
-  await assert.rejects(world.poll(), (error) => {
+  await assert.rejects(world.poll({ environment }), (error) => {
     assert.ok(error instanceof DtsError)
     assert.equal(error.code, code)
     assert.match(error.message, message)
@@ -61,8 +65,8 @@ export function recoveryTests(start: Start): void {
       )
       const halted = await world.item()
       const inspection = await world.inspect()
-      assert.equal(inspection.command, dryRunCommand)
-      assert.match(inspection.advice, /^Cluster changed from/)
+      assert.equal(inspection.command, resetCommand)
+      assert.match(inspection.advice, /a reset loses and repeats nothing/)
       assert.deepEqual(
         [inspection.stored?.clusterId, inspection.stored?.offset, inspection.stored?.state],
         [oldCluster, '20', 'HALTED'],
@@ -81,12 +85,17 @@ export function recoveryTests(start: Start): void {
       assert.deepEqual(await world.item(), halted)
 
       const done = await world.reset({ by: 'night shift', reason: 'failover of DTS' })
-      assert.deepEqual({ ...dry, applied: true }, done)
-      assert.deepEqual(done.to, { clusterId: newCluster, offset: '25', generation: 2 })
+      assert.deepEqual({ ...dry, applied: true, token: null, note: done.note }, done)
+      assert.deepEqual([done.to.clusterId, done.to.offset, done.to.generation], [newCluster, '25', 2])
       const [entry] = (await world.inspect()).ledger.slice(-1)
       assert.deepEqual(
         [entry?.by, entry?.how, entry?.from, entry?.to],
-        ['night shift', 'reset by anchor: failover of DTS', done.from, done.to],
+        [
+          'night shift',
+          'reset by anchor: failover of DTS',
+          done.from,
+          { clusterId: newCluster, offset: '25', generation: 2 },
+        ],
       )
 
       const [summary] = await world.pollToEnd()
@@ -104,7 +113,8 @@ export function recoveryTests(start: Start): void {
       await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
       const done = await world.reset()
       assert.equal(done.how, 'time')
-      assert.match(done.note, /may repeat and are marked as replay/)
+      assert.match(done.note, /repeat, marked as replay/)
+      assert.deepEqual({ ...done.repeats }, { 'shop.orders': 11 })
       await world.pollToEnd()
       // The last change before was of second 29, and the look-up begins ten seconds before it.
       assert.deepEqual(world.ids('orders'), [...range(0, 29), ...range(19, 39)])
@@ -124,20 +134,21 @@ export function recoveryTests(start: Start): void {
       await world.source.switchCluster(changes.slice(25))
       await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
       const halted = await world.item()
-      for (const dryRun of [true, false]) {
-        await assert.rejects(world.reset({ dryRun }), {
-          code: 'DATA_GAP',
-          message: new RegExp(
-            `\\(${t0 + 25}\\), not before the checkpoint's .*\\(${t0 + 19}\\).*"to":"earliest"`,
-          ),
-        })
+      const dry = await world.reset({ dryRun: true })
+      assert.match(dry.lost?.from ?? '', new RegExp(`\\(${t0 + 19}\\)`))
+      assert.match(dry.lost?.to ?? '', new RegExp(`\\(${t0 + 25}\\)`))
+      for (const to of [{}, { to: 'earliest' }, { to: 'latest' }, { token: dry.token }]) {
+        await assert.rejects(world.reset(to), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
       }
       assert.deepEqual(await world.item(), halted)
-      const accepted = await world.reset({ to: 'earliest', reason: 'rows copied by hand' })
-      assert.equal(accepted.how, 'earliest')
+      const accepted = await world.reset({ acceptLoss: true, reason: 'rows copied by hand' })
+      assert.equal(accepted.how, 'gap')
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), [...range(0, 19), ...range(25, 39)])
-      assert.match(JSON.stringify((await world.inspect()).ledger), /reset by earliest: rows copied by hand/)
+      assert.match(
+        JSON.stringify((await world.inspect()).ledger),
+        /reset by gap: lost .* to .*: rows copied by hand/,
+      )
     })
 
     test('a new cluster that begins within the second of the checkpoint may lack a change of it', async (t) => {
@@ -149,7 +160,7 @@ export function recoveryTests(start: Start): void {
       await world.source.replaceLog([...changes.slice(2), ...filler(t0)])
       await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 0/)
       await assert.rejects(world.reset(), { code: 'DATA_GAP' })
-      await world.reset({ to: 'earliest' })
+      await world.reset({ to: 'earliest', acceptLoss: true })
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), [1, 3])
     })
@@ -179,8 +190,9 @@ export function recoveryTests(start: Start): void {
       await world.source.replaceLog([...shift(), ...changes])
       assert.equal(world.source.clusterId, clusterId)
       await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 9/)
-      assert.equal((await world.inspect()).command, dryRunCommand)
-      assert.deepEqual((await world.reset()).to, { clusterId, offset: '15', generation: 2 })
+      assert.equal((await world.inspect()).command, resetCommand)
+      const { to } = await world.reset()
+      assert.deepEqual([to.clusterId, to.offset, to.generation], [clusterId, '15', 2])
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })
@@ -195,7 +207,7 @@ export function recoveryTests(start: Start): void {
       assert.equal((await world.source.range()).earliest, 15n)
       await assertHalts(world, 'DATA_GAP', /from offset 10 to 15 are no longer in the data range/)
       await assert.rejects(world.reset(), { code: 'DATA_GAP' })
-      await world.reset({ to: 'earliest' })
+      await world.reset({ to: 'earliest', acceptLoss: true })
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(15, 29)])
     })
@@ -216,9 +228,9 @@ export function recoveryTests(start: Start): void {
       await world.source.append(new Writer().inserts('shop.orders', 0, 19))
       await world.poll()
       const places: [to: unknown, how: string, offset: number][] = [
-        [{ timestamp: t0 + 12 }, 'time', 12],
-        [{ timestamp: (t0 + 13) * 1000 }, 'time', 13],
-        [{ timestamp: new Date((t0 + 14) * 1000).toISOString() }, 'time', 14],
+        [{ timestamp: t0 + 12 }, 'timestamp', 12],
+        [{ timestamp: (t0 + 13) * 1000 }, 'timestamp', 13],
+        [{ timestamp: new Date((t0 + 14) * 1000).toISOString() }, 'timestamp', 14],
         [{ offset: '17' }, 'offset', 17],
         [{ offset: 18 }, 'offset', 18],
         ['earliest', 'earliest', 0],
@@ -241,6 +253,92 @@ export function recoveryTests(start: Start): void {
         )
         assert.ok(sent.every(({ replay }) => replay))
       }
+    })
+
+    test('going forward over changes that nobody handled needs a word of its own', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(write.inserts('shop.orders', 10, 19))
+      const before = await world.item()
+      await assert.rejects(world.reset({ to: 'latest' }), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
+      assert.deepEqual(await world.item(), before)
+      const done = await world.reset({ to: 'latest', acceptLoss: true })
+      assert.match(done.lost?.from ?? '', new RegExp(`\\(${t0 + 9}\\)`))
+      assert.match(JSON.stringify((await world.inspect()).ledger), /reset by latest: lost /)
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 9))
+      const back = await world.reset({ to: { ledger: 0 } })
+      assert.deepEqual([back.how, back.to.offset, back.lost], ['ledger', '10', null])
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 19))
+    })
+
+    test('a plan is applied as it was shown, or refused because the world moved', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      const dry = await world.reset({ to: { offset: '4' }, dryRun: true })
+      assert.deepEqual({ ...dry.repeats }, { 'shop.orders': 6 })
+      await world.source.append(write.inserts('shop.orders', 10, 14))
+      assert.equal((await world.reset({ token: dry.token })).to.offset, '4')
+      for (const token of [dry.token, 'nonsense']) {
+        await assert.rejects(world.reset({ token }), { code: 'PLAN_OUTDATED', message: /dry run again/ })
+      }
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(4, 14)])
+    })
+
+    test('committed: where the consumer group stands at the broker', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      const done = await world.reset({ to: 'committed' })
+      assert.deepEqual([done.how, done.to.offset], ['committed', '10'])
+    })
+
+    test('replay sends a part of one table again, marked, and leaves the checkpoint alone', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([
+        ...write.inserts('shop.orders', 0, 9),
+        ...write.inserts('shop.customers', 0, 9),
+      ])
+      await world.poll()
+      const before = await world.item()
+      const event = { action: 'replay', table: 'shop.orders', from: { offset: '3' }, to: { offset: '6' } }
+      const dry = await world.recover({ ...event, dryRun: true })
+      assert.ok(dry.action === 'replay')
+      assert.deepEqual([dry.replayed, dry.complete], [3, true])
+      const known = world.received.length
+      const done = await world.recover(event)
+      assert.ok(done.action === 'replay')
+      assert.deepEqual([done.replayed, done.complete, done.error], [3, true, null])
+      assert.deepEqual(
+        world.received.slice(known).map(({ what, replay }) => [what, replay]),
+        [3, 4, 5].map((what) => [what, true]),
+      )
+      assert.deepEqual(await world.item(), before)
+      await assert.rejects(world.recover({ ...event, table: 'shop.nobody' }), { code: 'TABLE_UNROUTED' })
+    })
+
+    test('a poller that may recover goes on by itself where nothing is lost, and halts where something is', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const changes = write.inserts('shop.orders', 0, 59)
+      const environment = { ON_CLUSTER_CHANGE: 'recover' }
+      await world.source.append(changes.slice(0, 20))
+      await world.poll({ environment })
+      await world.source.switchCluster([...shift(), ...changes.slice(0, 40)])
+      const recovered = await world.poll({ environment })
+      assert.deepEqual([recovered.ended, recovered.to], ['recovered', '25'])
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), range(0, 39))
+      await world.source.switchCluster(changes.slice(45))
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/, environment)
     })
 
     const outside: [to: unknown, message: RegExp][] = [

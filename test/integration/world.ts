@@ -9,9 +9,10 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
-import type { PollSummary } from '../../lib/summary.ts'
+import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Inspection } from '../../lib/recovery/inspect.ts'
 import type { ResetResult } from '../../lib/recovery/reset.ts'
+import type { PollSummary } from '../../lib/summary.ts'
 import { defineTable } from '../../lib/table.ts'
 import { context, type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import type { Parts, Source } from './parts.ts'
@@ -42,6 +43,21 @@ export interface PollOptions {
   readonly poller?: PollerHandler
 }
 
+/** Patient routes: nothing is given up while a test lasts. */
+export const patientRoutes = JSON.stringify({
+  'shop.customers': { function: 'customers', attempts: 100 },
+  'shop.orders': { function: 'orders', attempts: 100 },
+})
+
+/**
+ * The remaining time of a run that may start invocations for `ms` milliseconds from now: a handler's second, its cold
+ * start and the commit have to fit in behind.
+ */
+export function shortly(ms = 400): () => number {
+  const end = Date.now() + ms + 16_000
+  return () => end - Date.now()
+}
+
 /** The real functions between a source, DynamoDB and an Invoke endpoint. */
 export interface World {
   readonly source: Source
@@ -58,7 +74,7 @@ export interface World {
   pollToEnd(options?: PollOptions): Promise<PollSummary[]>
   inspect(environment?: Readonly<Record<string, string>>): Promise<Inspection>
   reset(event?: object, environment?: Readonly<Record<string, string>>): Promise<ResetResult>
-  recover(event: unknown, environment?: Readonly<Record<string, string>>): Promise<Inspection | ResetResult>
+  recover(event: unknown, environment?: Readonly<Record<string, string>>): Promise<RecoveryAnswer>
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
@@ -95,7 +111,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
         AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
         CHECKPOINT_TABLE: checkpoints,
         DTS_CHECKPOINT: String(t0),
-        ROUTES: JSON.stringify({ 'shop.customers': 'customers', 'shop.orders': 'orders' }),
+        ROUTES: patientRoutes,
         FUNCTION_PREFIX: 'test-',
         HANDLER_TIMEOUT_SECONDS: '1',
       })

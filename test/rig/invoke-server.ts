@@ -34,6 +34,8 @@ export interface InvokeServer {
   limit(name: string, timeoutMs: number): void
   /** The next `times` invocations of `name` meet the fault. */
   fail(name: string, fault: Fault, times?: number): void
+  /** Takes back what `fail` has left over. */
+  mend(name: string): void
   /** How often a function was called for, whatever came of it; also for names that nobody hosts. */
   invocations(name: string): number
   /** Of all functions. */
@@ -59,6 +61,10 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     }
     const event: unknown = JSON.parse(Buffer.concat(await request.toArray()).toString('utf8') || 'null')
     const hosted = functions.get(name)
+    if (request.headers['x-amz-invocation-type'] === 'DryRun' && hosted !== undefined) {
+      response.writeHead(204)
+      return void response.end()
+    }
     if (hosted === undefined) {
       unknownNames.set(name, (unknownNames.get(name) ?? 0) + 1)
       return serviceError(response, 404, 'ResourceNotFoundException', `Function not found: ${name}`)
@@ -146,6 +152,9 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     },
     fail(name, fault, times = 1) {
       find(name).faults.push(...Array.from({ length: times }, () => fault))
+    },
+    mend(name) {
+      find(name).faults.length = 0
     },
     invocations: (name) => functions.get(name)?.invocations ?? unknownNames.get(name) ?? 0,
     get total() {

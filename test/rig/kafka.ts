@@ -20,6 +20,8 @@ export interface KafkaOptions {
   readonly advertisedPort?: number
   /** As made by `newClusterId()`, which is the default. */
   readonly clusterId?: string
+  /** Broker settings by Kafka's names, in the place of the rig's own. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 export interface TopicOptions {
@@ -112,6 +114,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
     ...roleSettings,
     'log.dirs': data,
     'advertised.listeners': `CLIENT://${host}:${options.advertisedPort ?? port},${internalListener}`,
+    ...options.settings,
   }
   const file = join(scratch, 'server.properties')
   writeFileSync(

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { batchSize, type Ground, Scenario, seeded, startGround, tables } from './pollers.ts'
+
+const seed = Number(process.env.PROCESSES_SEED ?? randomInt(2 ** 31))
+
+describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
+  let ground: Ground
+
+  before(async () => {
+    console.log(`PROCESSES_SEED=${seed}`)
+    ground = await startGround()
+  })
+  after(() => ground.stop())
+
+  async function scenario(t: { after: (end: () => Promise<void>) => void }, topic: string, changes: number) {
+    const random = seeded(seed)
+    const world = new Scenario(ground, topic, random)
+    t.after(() => world.stop())
+    await world.produce(changes)
+    return { world, random, below: (limit: number) => Math.floor(random() * limit) }
+  }
+
+  test('killed at random moments, 50 times and more, over 200,000 changes', async (t) => {
+    const { world, random, below } = await scenario(t, 'kills', 200_000)
+    let kills = 0
+    let bound = 0
+    while (world.handled < world.changes - 10_000) {
+      const poller = await world.poller(`poller-${kills}`)
+      const from = world.handled
+      // One in five dies early: while it starts, waits for the lease, takes it, proves the log.
+      if (random() < 0.2) await sleep(below(2_500))
+      else {
+        const to = Math.min(from + 1 + below(6_600), world.changes - 5_000)
+        await world.until(() => world.handled >= to, 'progress before a kill')
+        await sleep(below(40))
+      }
+      poller.process.assertRunning()
+      await poller.end()
+      bound += await world.uncommitted()
+      kills += 1
+    }
+    await world.poller('last')
+    await world.finished()
+    const { duplicates, ...faults } = world.check()
+    t.diagnostic(`${kills} kills, ${duplicates} duplicates, bound ${bound}`)
+    assert.deepEqual(faults, { lost: 0, outOfOrder: 0, overlaps: 0 })
+    assert.ok(kills >= 50, `${kills} kills`)
+    assert.ok(duplicates > 0 && duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)
+  })
+
+  test('frozen past the lease and thawed: it delivers nothing more', async (t) => {
+    const { world, below } = await scenario(t, 'freezes', 60_000)
+    const pollers = [await world.poller('a'), await world.poller('b')] as const
+    let bound = 0
+    let lost = 0
+    const freezes = 12
+    for (let freeze = 1; freeze <= freezes; freeze++) {
+      const from = world.handled
+      await world.until(() => world.handled > from + 500, 'progress before a freeze')
+      await sleep(below(30))
+      const [frozen, other] = world.lastSender === 'a' ? pollers : ([pollers[1], pollers[0]] as const)
+      frozen.process.kill('SIGSTOP')
+      await sleep(20)
+      await world.settled()
+      bound += await world.uncommitted()
+      const sent = frozen.lambda.total
+      await world.until(() => world.lastSender === other.name, 'the takeover')
+      const before = frozen.runs().length
+      frozen.process.kill('SIGCONT')
+      await world.until(() => frozen.runs().length > before, 'the end of the thawed run')
+      const run = frozen.runs()[before]
+      lost += run?.ended === 'lease-lost' ? 1 : 0
+      await sleep(50)
+      assert.equal(world.lastSender, other.name)
+      assert.equal(frozen.lambda.total, sent, `the thawed poller invoked a function; ${JSON.stringify(run)}`)
+    }
+    await world.finished()
+    const { duplicates, ...faults } = world.check()
+    t.diagnostic(`${freezes} freezes, ${lost} leases lost, ${duplicates} duplicates, bound ${bound}`)
+    assert.deepEqual(faults, { lost: 0, outOfOrder: 0, overlaps: 0 })
+    assert.equal(lost, freezes)
+    assert.ok(duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)
+  })
+
+  for (const count of [2, 4, 8]) {
+    test(`${count} pollers at once: one works, the others leave quietly`, async (t) => {
+      const { world } = await scenario(t, `crowd-${count}`, 20_000)
+      const environment = { POLL_MAX_RECORDS: '500' }
+      const names = Array.from({ length: count }, (_, index) => `poller-${index}`)
+      const pollers = await Promise.all(names.map((name) => world.poller(name, { environment })))
+      await world.finished()
+      assert.deepEqual(world.check(), { lost: 0, outOfOrder: 0, overlaps: 0, duplicates: 0 })
+      const working = pollers.filter(({ lambda }) => lambda.total > 0).length
+      const runs = pollers.flatMap((poller) => poller.runs())
+      const left = runs.filter(({ ended }) => ended === 'lease-held').length
+      t.diagnostic(`${working} pollers worked, ${left} of their last ${runs.length} runs met another`)
+      assert.ok(working > 1, `${working} pollers worked`)
+      assert.ok(left > 0, 'no poller ever met another one')
+      assert.deepEqual(
+        runs.filter(({ ended }) => ended === 'error'),
+        [],
+      )
+    })
+  }
+
+  test('replies that are lost between the poller and DynamoDB, the handlers and Kafka', async (t) => {
+    const { world, random, below } = await scenario(t, 'replies', 60_000)
+    const poller = await world.poller('poller', { proxied: true })
+    const { lambdaProxy } = poller
+    assert.ok(lambdaProxy)
+    const lines = { dynamo: ground.proxies.dynamo, kafka: ground.proxies.kafka, lambda: lambdaProxy }
+    const fired = { dynamo: 0, kafka: 0, lambda: 0 }
+    let bound = 0
+    const faults = 24
+    for (let fault = 0; fault < faults; fault++) {
+      const from = world.handled
+      await world.until(() => world.handled > from + 200, 'progress before a fault')
+      await sleep(below(30))
+      const name = (['dynamo', 'lambda', 'kafka'] as const)[fault % 3] ?? 'lambda'
+      const line = lines[name]
+      const swallowed = line.swallowed
+      line.blackholeReplies(true)
+      const until = performance.now() + 5_000
+      while (line.swallowed === swallowed && performance.now() < until) await sleep(1)
+      await sleep(random() < 0.5 ? 0 : below(300))
+      if (line.swallowed > swallowed) fired[name] += 1
+      // Whatever is uncommitted now, and one more batch of each table that may be on its way.
+      bound += (await world.uncommitted()) + tables.length * batchSize
+      line.drop()
+      line.blackholeReplies(false)
+    }
+    await world.finished()
+    const { duplicates, ...found } = world.check()
+    t.diagnostic(`${JSON.stringify(fired)} replies lost, ${duplicates} duplicates, bound ${bound}`)
+    assert.deepEqual(found, { lost: 0, outOfOrder: 0, overlaps: 0 })
+    assert.deepEqual(fired, { dynamo: 8, kafka: 8, lambda: 8 })
+    assert.ok(duplicates > 0 && duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)
+  })
+})

@@ -1,0 +1,66 @@
+/**
+ * A poller as a process of its own: run after run of `poll`, as a schedule without pauses would start them in one
+ * warm function. Reads the poller's usual environment and, as its one argument, `PollerTimes` in JSON.
+ * Prints one JSON line per run: its summary, or the error that it ended with.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { pollConfig } from '../../lib/config.ts'
+import { connections } from '../../lib/connect.ts'
+import { handlerClient, lambdaInvoke } from '../../lib/dispatch/invoke.ts'
+import { DtsError } from '../../lib/errors.ts'
+import { type LeaseMargins, poll } from '../../lib/poll.ts'
+
+/** In milliseconds. Shorter than Lambda's, so that a test need not wait half a minute for a lease to run out. */
+export interface PollerTimes {
+  readonly handlerTimeoutMs: number
+  readonly margins: LeaseMargins
+  readonly clockSkewMs: number
+  /** How long one run may last; Lambda's time-out of the poller. */
+  readonly runMs: number
+  /** Between two runs. */
+  readonly pauseMs: number
+}
+
+const times: PollerTimes = JSON.parse(process.argv[2] ?? '')
+const config = { ...pollConfig(process.env), handlerTimeoutMs: times.handlerTimeoutMs }
+const { openStream } = connections(config)
+const parts = {
+  config,
+  openStream,
+  store: new CheckpointStore(
+    new DynamoDBClient({}),
+    config.checkpointTable,
+    config.topic,
+    config.partition ?? 0,
+    times.clockSkewMs,
+  ),
+  invoke: lambdaInvoke(handlerClient(config.handlerTimeoutMs)),
+  putAside: async () => {
+    throw new DtsError('DEAD_LETTER_FAILED', 'No handler of this test gives a change up.', {
+      retryable: false,
+    })
+  },
+  now: Date.now,
+  random: Math.random,
+  sleep: (milliseconds: number, signal: AbortSignal) =>
+    sleep(milliseconds, undefined, { signal }).catch(() => {}),
+  margins: times.margins,
+}
+
+for (;;) {
+  const endsAt = Date.now() + times.runMs
+  const { signal } = new AbortController()
+  const owner = `${process.pid}/${randomUUID()}`
+  try {
+    const summary = await poll({ ...parts, remainingMs: () => endsAt - Date.now(), owner, signal })
+    console.log(JSON.stringify(summary))
+  } catch (error) {
+    const { code, message } =
+      error instanceof DtsError ? error : { code: 'UNEXPECTED', message: String(error) }
+    console.log(JSON.stringify({ ended: 'error', code, message }))
+  }
+  await sleep(times.pauseMs)
+}
