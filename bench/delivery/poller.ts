@@ -1,0 +1,28 @@
+/**
+ * The deployed poller in a process: one warm function whose schedule starts the next run at once, until a run ends
+ * at the end of the stream. Prints its `Usage`.
+ */
+import '../../test/rig/quiet.ts'
+import type { Context } from 'aws-lambda'
+import { handler } from '../../functions/poller.ts'
+import { countDynamoRequests, usage } from './usage.ts'
+
+const dynamoRequests = countDynamoRequests()
+const runMs = 300_000
+let runs = 0
+let ended = ''
+while (ended !== 'end-of-stream') {
+  runs += 1
+  const deadline = Date.now() + runMs
+  const context = {
+    functionName: 'poller',
+    awsRequestId: `run-${runs}`,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  }
+  const summary = await handler({}, context as Context)
+  ended = summary.ended
+  if (summary.failures.length > 0) throw new Error(JSON.stringify(summary))
+}
+process.stdout.write(`${JSON.stringify(usage(dynamoRequests(), runs))}\n`)
+// Kept-alive connections would hold the process for some seconds more.
+process.exit()

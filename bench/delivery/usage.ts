@@ -1,0 +1,29 @@
+import { subscribe } from 'node:diagnostics_channel'
+
+/** What a process under measurement reports of itself when it ends. */
+export interface Usage {
+  readonly cpuMs: number
+  readonly peakMegabytes: number
+  readonly dynamoRequests: number
+  readonly runs: number
+}
+
+/** Counts the requests to DynamoDB from now on. */
+export function countDynamoRequests(): () => number {
+  let count = 0
+  subscribe('http.client.request.start', (message) => {
+    const { request } = message as { request: { getHeader(name: string): unknown } }
+    if (String(request.getHeader('x-amz-target') ?? '').startsWith('DynamoDB')) count += 1
+  })
+  return () => count
+}
+
+export function usage(dynamoRequests: number, runs: number): Usage {
+  const { user, system } = process.cpuUsage()
+  return {
+    cpuMs: (user + system) / 1000,
+    peakMegabytes: process.resourceUsage().maxRSS / 1024,
+    dynamoRequests,
+    runs,
+  }
+}
