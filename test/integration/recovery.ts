@@ -50,8 +50,13 @@ export function recoveryTests(start: Start): void {
       world.onChange = async ({ what }) => {
         if (what === 15) await world.source.switchCluster([...shift(), ...batches.flat()])
       }
-      const environment = { POLL_FETCH_BYTES: '1024' }
-      await assert.rejects(world.poll({ environment }), { code: 'BROKER_FAILED', retryable: true })
+      world.lambda.limit('test-orders', 120_000)
+      // The handler waits for another broker to start, however slow the machine is.
+      const environment = { POLL_FETCH_BYTES: '1024', HANDLER_TIMEOUT_SECONDS: '120' }
+      await assert.rejects(world.poll({ environment, remainingMs: () => 600_000 }), {
+        code: 'BROKER_FAILED',
+        retryable: true,
+      })
       world.onChange = () => {}
       const newCluster = world.source.clusterId
       assert.notEqual(newCluster, oldCluster)
