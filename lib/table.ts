@@ -5,7 +5,7 @@ import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
-import { type Acknowledgement, type Batch, batchSchema } from './dispatch/wire.ts'
+import { type Acknowledgement, type Batch, batchSchema, recordsOf } from './dispatch/wire.ts'
 import {
   type Change,
   type DdlChange,
@@ -135,7 +135,7 @@ class TableHandler<Schema extends z.ZodObject> {
   }
 
   async #handleBatch(batch: Batch, context: Context): Promise<Acknowledgement> {
-    const pending = batch.records.map(({ offset, value }) => ({
+    const pending = recordsOf(batch).map(({ offset, value }) => ({
       offset,
       decode: () => this.#decode(batch, offset, value),
     }))
@@ -237,8 +237,7 @@ class TableHandler<Schema extends z.ZodObject> {
     if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
   }
 
-  #decode(batch: Batch, offset: string, value: string): Change {
-    const bytes = Buffer.from(value, 'base64')
+  #decode(batch: Batch, offset: string, bytes: Buffer): Change {
     const header = readHeader(bytes)
     const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
     const origin = { offset: BigInt(offset), generation: batch.generation, replay }

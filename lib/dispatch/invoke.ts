@@ -58,7 +58,7 @@ export function readAnswer(functionName: string, batch: Batch, answer: string): 
   if (batchId !== batch.batchId) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it acknowledged another batch') }
   }
-  if (acknowledgedThrough !== null && !batch.records.some(({ offset }) => offset === acknowledgedThrough)) {
+  if (acknowledgedThrough !== null && !batch.offsets.includes(acknowledgedThrough)) {
     return {
       kind: 'failed',
       error: handlerFailed(functionName, 'it acknowledged an offset that it was not sent'),

@@ -11,7 +11,7 @@ import { defineTable } from '../../lib/table.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import { startKafka } from '../rig/kafka.ts'
-import type { PollerTimes } from '../rig/poller-process.ts'
+import type { PollerRun, PollerTimes } from '../rig/poller-process.ts'
 import { freePort } from '../rig/ports.ts'
 import { type RigProcess, scratchDirectory, startProcess } from '../rig/process.ts'
 import { startProxy, type Proxy as TcpProxy } from '../rig/proxy.ts'
@@ -86,7 +86,7 @@ export interface Poller {
   readonly lambda: InvokeServer
   readonly lambdaProxy: TcpProxy | null
   /** What its last runs printed. */
-  runs(): { readonly ended: string; readonly code?: string; readonly message?: string }[]
+  runs(): PollerRun[]
   /** SIGKILL. */
   end(): Promise<void>
 }
@@ -357,7 +357,7 @@ export class Scenario {
   }
 }
 
-function parseRun(line: string): { ended: string; code?: string; message?: string }[] {
+function parseRun(line: string): PollerRun[] {
   try {
     return [JSON.parse(line)]
   } catch {

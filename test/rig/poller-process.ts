@@ -1,7 +1,7 @@
 /**
  * A poller as a process of its own: run after run of `poll`, as a schedule without pauses would start them in one
  * warm function. Reads the poller's usual environment and, as its one argument, `PollerTimes` in JSON.
- * Prints one JSON line per run: its summary, or the error that it ended with.
+ * Prints its runs as `PollerRun`, one JSON line each.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,6 +22,13 @@ export interface PollerTimes {
   readonly runMs: number
   /** Between two runs. */
   readonly pauseMs: number
+}
+
+export interface PollerRun {
+  readonly run: number
+  /** `ended` of the summary, or `error`. */
+  readonly ended: string
+  readonly error?: string
 }
 
 const times: PollerTimes = JSON.parse(process.argv[2] ?? '')
@@ -50,17 +57,19 @@ const parts = {
   margins: times.margins,
 }
 
-for (;;) {
+/** Ends that a waiting poller meets again and again; only the first in a row is printed. */
+const idle = new Set(['lease-held', 'end-of-stream'])
+
+let last = ''
+for (let run = 1; ; run++) {
   const endsAt = Date.now() + times.runMs
   const { signal } = new AbortController()
   const owner = `${process.pid}/${randomUUID()}`
-  try {
-    const summary = await poll({ ...parts, remainingMs: () => endsAt - Date.now(), owner, signal })
-    console.log(JSON.stringify(summary))
-  } catch (error) {
-    const { code, message } =
-      error instanceof DtsError ? error : { code: 'UNEXPECTED', message: String(error) }
-    console.log(JSON.stringify({ ended: 'error', code, message }))
-  }
+  const end: PollerRun = await poll({ ...parts, remainingMs: () => endsAt - Date.now(), owner, signal }).then(
+    ({ ended }) => ({ run, ended }),
+    (error: unknown) => ({ run, ended: 'error', error: String(error) }),
+  )
+  if (!(idle.has(end.ended) && end.ended === last)) console.log(JSON.stringify(end))
+  last = end.ended
   await sleep(times.pauseMs)
 }

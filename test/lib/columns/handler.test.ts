@@ -14,6 +14,7 @@ import {
   timestamp,
 } from '../../../infra/local/encode.ts'
 import { dateColumn, decimalColumn, geometryColumn, jsonColumn } from '../../../lib/columns.ts'
+import { acknowledgementSchema, toBatch } from '../../../lib/dispatch/wire.ts'
 import { defineTable, type RowChange } from '../../../lib/table.ts'
 
 const row = z.object({
@@ -62,23 +63,13 @@ const context: Context = {
 async function deliver(...records: readonly PlainRecord[]) {
   const changes: RowChange<z.output<typeof row>>[] = []
   const handler = defineTable({ table: 'shop.orders', row, onChange: (change) => void changes.push(change) })
-  const acknowledgement = await handler(
-    {
-      source: 'dts-functions',
-      version: 1,
-      batchId: 'b1',
-      topic: 't',
-      partition: 0,
-      clusterId: 'c',
-      generation: 0,
-      replayUntil: 0,
-      records: records.map((record, at) => ({
-        offset: String(at),
-        value: encodeRecord(record).toString('base64'),
-      })),
-    },
-    context,
-  )
+  const events = records.map((record, at) => ({
+    offset: BigInt(at),
+    table: 'shop.orders',
+    value: encodeRecord(record),
+  }))
+  const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 0, replayUntil: 0 }
+  const acknowledgement = acknowledgementSchema.parse(await handler(toBatch(events, origin), context))
   return { changes, acknowledgement }
 }
 

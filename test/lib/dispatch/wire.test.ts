@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { zstdCompressSync } from 'node:zlib'
+import { wireSize } from '../../../lib/dispatch/strand.ts'
+import { type Batch, batchSchema, maxBatchBytes, recordsOf, toBatch } from '../../../lib/dispatch/wire.ts'
+
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }
+/** Of a request to Lambda, in bytes. */
+const lambdaLimit = 6 * 1024 * 1024
+
+function events(...values: readonly Buffer[]) {
+  return values.map((value, index) => ({ offset: 2n ** 62n + BigInt(index), table: 'shop.orders', value }))
+}
+
+test('records arrive as they were sent', () => {
+  const sent = events(Buffer.from('first'), Buffer.alloc(0), randomBytes(100_000), Buffer.from('last'))
+  const batch = batchSchema.parse(JSON.parse(JSON.stringify(toBatch(sent, origin))))
+  assert.deepEqual(
+    recordsOf(batch),
+    sent.map(({ offset, value }) => ({ offset: String(offset), value })),
+  )
+  assert.deepEqual([batch.topic, batch.generation, batch.replayUntil], ['t', 3, 99])
+})
+
+test('the largest batch fits into an invocation, also when nothing of it compresses', () => {
+  const cases: [count: number, what: string][] = [
+    [1, 'one record'],
+    [10_000, 'as many as a route may have'],
+  ]
+  for (const [count, what] of cases) {
+    const size = Math.floor(maxBatchBytes / count) - 48
+    const batch = events(...Array.from({ length: count }, () => randomBytes(size)))
+    assert.ok(batch.reduce((sum, event) => sum + wireSize(event), 0) <= maxBatchBytes)
+    assert.ok(JSON.stringify(toBatch(batch, origin)).length < lambdaLimit, what)
+  }
+})
+
+test('a damaged batch is refused', () => {
+  const batch = toBatch(events(Buffer.from('one'), Buffer.from('two')), origin)
+  const bytes = Buffer.from(batch.data, 'base64')
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1
+  const cases: [change: Partial<Batch>, reason: RegExp][] = [
+    [{ data: bytes.toString('base64') }, /checksum/i],
+    [{ data: batch.data.slice(0, -8) }, /unexpected end/i],
+    [{ data: zstdCompressSync(Buffer.alloc(maxBatchBytes + 1)).toString('base64') }, /larger than/i],
+    [{ lengths: [3, 4] }, /holds 6 bytes of records and says 7/],
+  ]
+  for (const [change, reason] of cases) assert.throws(() => recordsOf({ ...batch, ...change }), reason)
+  assert.equal(batchSchema.safeParse({ ...batch, lengths: [6] }).success, false)
+})
