@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { type Acknowledgement, type Batch, batchSchema } from './dispatch/wire.ts'
 import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
 import { readHeader } from './dts/header.ts'
+import type { Row } from './dts/types.ts'
 import { asDtsError, DtsError } from './errors.ts'
 import { handledChannel } from './handled.ts'
 import { toSeconds } from './time.ts'
@@ -149,10 +150,10 @@ function* stepsOf<Schema extends z.ZodObject>(
     }
   }
   for (const { offset, value } of batch.records) {
-    let change: Change
+    let change: RowChange<z.output<Schema>> | DdlChange
     try {
-      change = decode(batch, offset, value, columns)
-      if (change.operation !== 'DDL') checkRow(definition.row, change)
+      const decoded = decode(batch, offset, value, columns)
+      change = decoded.operation === 'DDL' ? decoded : withDeclaredRows(definition.row, decoded)
     } catch (error) {
       yield* flush()
       reached(offset)
@@ -165,7 +166,7 @@ function* stepsOf<Schema extends z.ZodObject>(
       yield { lastOffset: offset, changes: [change], run: () => onDdl?.(statement, context) }
       continue
     }
-    run.push({ offset, change: change as RowChange<z.output<Schema>> })
+    run.push({ offset, change })
     if (run.length === batchSize) yield* flush()
   }
   yield* flush()
@@ -183,15 +184,31 @@ function decode(batch: Batch, offset: string, value: string, columns: readonly s
   )
 }
 
-/** Puts the declared row in the place of each image. @throws DtsError ROW_INVALID */
-function checkRow(schema: z.ZodObject, change: RowChange): void {
-  const images = change as { before?: unknown; after?: unknown }
-  for (const image of ['before', 'after'] as const) {
-    if (images[image] === undefined) continue
-    const result = schema.safeParse(images[image])
-    if (!result.success) throw rowInvalid(change, image, result.error.issues)
-    images[image] = result.data
+/** The change with the declared row in the place of each image. @throws DtsError ROW_INVALID */
+function withDeclaredRows<Schema extends z.ZodObject>(
+  schema: Schema,
+  change: RowChange,
+): RowChange<z.output<Schema>> {
+  const images: { before?: z.output<Schema>; after?: z.output<Schema> } = {}
+  if ('before' in change) images.before = declaredRow(schema, change, 'before', change.before)
+  if ('after' in change) images.after = declaredRow(schema, change, 'after', change.after)
+  const declared = { ...change, ...images }
+  // Asked of the source's values: what a schema makes of two equal ones may be two objects.
+  if (change.operation === 'UPDATE') {
+    Object.defineProperty(declared, 'changed', { value: (column: string) => change.changed(column) })
   }
+  return declared as RowChange<z.output<Schema>>
+}
+
+function declaredRow<Schema extends z.ZodObject>(
+  schema: Schema,
+  change: RowChange,
+  image: 'before' | 'after',
+  row: Row,
+): z.output<Schema> {
+  const result = schema.safeParse(row)
+  if (!result.success) throw rowInvalid(change, image, result.error.issues)
+  return result.data
 }
 
 function rowInvalid(change: RowChange, image: string, issues: readonly z.core.$ZodIssue[]): DtsError {
