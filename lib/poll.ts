@@ -171,6 +171,7 @@ async function work(run: Run, read: Checkpoint | null): Promise<void> {
 async function loop(run: Run): Promise<PollEnd> {
   const { config, held, stream, summary, now, signal, timeLeftMs } = run
   let lastNews = now()
+  let heldBack = false
   for (;;) {
     if (signal.aborted) return 'superseded'
     if (summary.fetched >= config.maxRecords) return 'records'
@@ -178,16 +179,20 @@ async function loop(run: Run): Promise<PollEnd> {
     if (timeLeftMs() <= 0) return 'time'
     const lingerMs = Math.min(lastNews + config.lingerMs - now(), timeLeftMs())
     const { offset } = held.position
-    const maxWaitMs = Math.max(0, Math.min(longestWaitMs, lingerMs))
+    const maxWaitMs = Math.max(0, Math.min(longestWaitMs, heldBack ? timeLeftMs() : lingerMs))
     const fetched = await haltOn(run, haltingCodes, () =>
       stream.fetch(offset, { maxBytes: config.fetchBytes, maxWaitMs }),
     )
     if (fetched.nextOffset === offset) {
       measureLag(run, fetched.end)
-      if (offset >= fetched.end && lingerMs <= 0) return 'end-of-stream'
+      // Below the end but not readable: records of a transaction that is still open. Asked for once more, with
+      // the answer held back, and then left to the next run: without that, this loop would never rest.
+      if (lingerMs <= 0 && (offset >= fetched.end || heldBack)) return 'end-of-stream'
+      heldBack = offset < fetched.end
       await held.renewIfShort()
       continue
     }
+    heldBack = false
     if (fetched.records.length > 0) lastNews = now()
     countFetched(summary, fetched)
     const plan = planSlice(fetched, run.router, config.unroutedTables, held.position.progress)
