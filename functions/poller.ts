@@ -10,18 +10,25 @@ import { type PollDependencies, type PollSummary, poll } from '../lib/poll.ts'
 
 const logger = new Logger()
 
-type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'invoke'>
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream'>
 let parts: Parts | undefined
 
 /** Made by the first invocation, not at load: then a wrong configuration is an error of its own, not a crash. */
 function setUp(): Parts {
   const config = pollConfig(process.env)
-  const lambda = new LambdaClient({
+  return { config, ...connections(config) }
+}
+
+/**
+ * Made anew for each run: a connection kept through a freeze is dead when the function thaws, and without retries
+ * the first invocation on it would count as one whose outcome nobody knows.
+ */
+function lambdaClient(handlerTimeoutMs: number): LambdaClient {
+  return new LambdaClient({
     maxAttempts: 1,
     // Above the handler's own timeout, so that Lambda's answer about it comes first.
-    requestHandler: { requestTimeout: config.handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
+    requestHandler: { requestTimeout: handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
   })
-  return { config, ...connections(config), invoke: lambdaInvoke(lambda) }
 }
 
 let current = new AbortController()
@@ -37,13 +44,15 @@ export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
     current.abort()
     current = new AbortController()
     parts ??= setUp()
+    const lambda = lambdaClient(parts.config.handlerTimeoutMs)
     const summary = await poll({
       ...parts,
+      invoke: lambdaInvoke(lambda),
       now: Date.now,
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `${context.awsRequestId}/${randomUUID()}`,
       signal: current.signal,
-    })
+    }).finally(() => lambda.destroy())
     logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
     return summary
   })
