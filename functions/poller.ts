@@ -2,36 +2,30 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import { LambdaClient } from '@aws-sdk/client-lambda'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import { pollConfig } from '../lib/config.ts'
 import { connections } from '../lib/connect.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
-import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { type PollDependencies, poll } from '../lib/poll.ts'
 import type { PollSummary } from '../lib/summary.ts'
 
 const logger = new Logger()
 
-type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'invoke' | 'putAside'>
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside'>
 let parts: Parts | undefined
 
 /** Made by the first invocation, not at load: then a wrong configuration is an error of its own, not a crash. */
 function setUp(): Parts {
   const config = pollConfig(process.env)
-  const lambda = new LambdaClient({
-    maxAttempts: 1,
-    // Above the handler's own timeout, so that Lambda's answer about it comes first.
-    requestHandler: { requestTimeout: config.handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
-  })
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
   const sqs = new SQSClient({})
   const s3 = new S3Client({})
   const putAside =
     queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, sqs: () => sqs, s3: () => s3 })
-  return { config, ...connections(config), invoke: lambdaInvoke(lambda), putAside }
+  return { config, ...connections(config), putAside }
 }
 
 let current = new AbortController()
@@ -47,15 +41,19 @@ export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
     current.abort()
     current = new AbortController()
     parts ??= setUp()
+    // Made anew for each run: a connection kept through a freeze is dead when the function thaws, and without retries
+    // the first invocation on it would count as one whose outcome nobody knows.
+    const lambda = handlerClient(parts.config.handlerTimeoutMs)
     const summary = await poll({
       ...parts,
+      invoke: lambdaInvoke(lambda),
       now: Date.now,
       random: Math.random,
       sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }).catch(() => {}),
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `${context.awsRequestId}/${randomUUID()}`,
       signal: current.signal,
-    })
+    }).finally(() => lambda.destroy())
     logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
     return summary
   })

@@ -17,7 +17,7 @@ const longestWaitMs = 1_000
 /** Between two commits while there is work, in milliseconds: bounds both the writes and what a crash repeats. */
 const commitEveryMs = 200
 /** What may wait in the lanes, in bytes, before fetching pauses. */
-const maxWaitingBytes = 24 * 1024 * 1024
+const maxWaitingBytes = 8 * 1024 * 1024
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
 const patienceMs = 5_000
 /** How often a damaged batch is fetched again before the stream halts, and the pause between, in milliseconds. */
@@ -47,6 +47,8 @@ export class Run {
   #lastCommit: number
   #lastNews: number
   #corrupt = 0
+  /** Fetches in a row that found nothing readable although the log goes on. */
+  #heldBack = 0
   #end: bigint | null = null
   /** Why the stream must not go past the end of the trail. */
   #wall: DtsError | null = null
@@ -188,7 +190,7 @@ export class Run {
   }
 
   #atEnd(): boolean {
-    return this.#end !== null && this.#trail.end >= this.#end
+    return this.#end !== null && (this.#trail.end >= this.#end || this.#heldBack > 1)
   }
 
   #mayFetch(): boolean {
@@ -204,13 +206,22 @@ export class Run {
   async #fetch(): Promise<void> {
     const { config, now } = this.#dependencies
     const lingerLeft = Math.min(this.#lastNews + config.lingerMs - now(), this.#timeLeftMs())
-    const maxWaitMs = Math.max(0, Math.min(longestWaitMs, lingerLeft))
+    const maxWaitMs = Math.max(
+      0,
+      Math.min(longestWaitMs, this.#heldBack > 0 ? this.#timeLeftMs() : lingerLeft),
+    )
     const startedAt = now()
     const fetched = await this.#fetchOnce(maxWaitMs)
     if (fetched === null || this.#dependencies.signal.aborted) return
     this.#summary.milliseconds.fetch += now() - startedAt
     this.#end = fetched.end
-    if (fetched.nextOffset === this.#trail.end) return
+    if (fetched.nextOffset === this.#trail.end) {
+      // Below the end but not readable: records of a transaction that is still open. Asked for once more, with the
+      // answer held back, and then left to the next run: without that, this loop would never rest.
+      this.#heldBack = fetched.end > this.#trail.end ? this.#heldBack + 1 : 0
+      return
+    }
+    this.#heldBack = 0
     if (fetched.records.length > 0) this.#lastNews = now()
     this.#summary.fetched += fetched.records.length
     for (const { value } of fetched.records) this.#summary.bytes += value?.length ?? 0

@@ -17,6 +17,8 @@ export class Lane {
   readonly strands: readonly Strand[]
   readonly #route: Route
   readonly #queue: KeyedEvent[] = []
+  /** How many at the front of the queue are known to be done; what is done stays done. */
+  #done = 0
   #bytes = 0
   #wake: () => void = () => {}
 
@@ -36,15 +38,13 @@ export class Lane {
 
   /** The offset of the first change that is not done; null when there is none. */
   get firstUndone(): bigint | null {
-    let first: bigint | null = null
-    for (const event of this.#queue) {
+    for (;;) {
+      const event = this.#queue[this.#done]
+      if (event === undefined) return null
       // Of the strands at work some may be ahead; the queue keeps a run until all of it is done.
-      if (!this.#isDone(event)) {
-        first = event.offset
-        break
-      }
+      if (!this.#isDone(event)) return event.offset
+      this.#done += 1
     }
-    return first
   }
 
   get halt(): DtsError | null {
@@ -86,12 +86,14 @@ export class Lane {
     // What one strand handled for all is done for all, and a strand without a part in the run is not behind it.
     if (last !== undefined) for (const strand of this.strands) strand.passed(last.offset)
     for (const event of this.#queue.splice(0, run.length)) this.#bytes -= wireSize(event)
+    this.#done = Math.max(0, this.#done - run.length)
     return true
   }
 
   /** What may be handled side by side: changes with keys up to the next without, or one without alone. */
   #nextRun(): readonly KeyedEvent[] {
-    if (this.strands.length === 1) return this.#queue.slice()
+    // One batch at a time, so that what is done makes room for what is fetched next.
+    if (this.strands.length === 1) return this.#queue.slice(0, this.#route.batchSize)
     const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
     if (end === 0) return this.#queue.slice(0, 1)
     const longest = this.#route.batchSize * this.strands.length

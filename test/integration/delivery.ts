@@ -91,6 +91,21 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual([item?.offset, item?.timestamp], [{ N: '12' }, { N: String(t0 + 60) }])
     })
 
+    test('a warm poller keeps no connection from run to run: it would not outlive a freeze', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const poller = await world.coldPoller()
+      for (const id of [1, 2]) {
+        await world.source.append([write.insert('shop.orders', id, t0)])
+        await world.poll({ poller })
+        for (let tries = 0; (await world.lambda.connections()) > 0; tries++) {
+          assert.ok(tries < 1_000, 'a connection stays open')
+          await new Promise((resolve) => setTimeout(resolve, 5))
+        }
+      }
+      assert.deepEqual(world.ids('orders'), [1, 2])
+    })
+
     test('an idle stream is no fault', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 1))

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Context } from 'aws-lambda'
 
 /** A function's entry point, as Lambda calls it. */
@@ -41,6 +42,8 @@ export interface InvokeServer {
   /** Of all functions. */
   readonly total: number
   faultsFired(name: string): number
+  /** How many connections are open. */
+  connections(): Promise<number>
   timeouts(name: string): number
   stop(): Promise<void>
 }
@@ -125,6 +128,8 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     }
   }
 
+  // A connection stays until the client gives it up.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -162,6 +167,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       return [...hosted, ...unknownNames.values()].reduce((sum, count) => sum + count, 0)
     },
     faultsFired: (name) => find(name).faultsFired,
+    connections: promisify(server.getConnections.bind(server)),
     timeouts: (name) => find(name).timeouts,
     async stop() {
       const closed = once(server, 'close')

@@ -1,0 +1,35 @@
+import '../rig/quiet.ts'
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { handler as poller } from '../../functions/poller.ts'
+import { handler as recovery } from '../../functions/recovery.ts'
+import { context } from '../rig/invoke-server.ts'
+
+const now = () => context('test', () => 60_000)
+
+describe('a function that is deployed without its settings', () => {
+  before(() => {
+    for (const name of Object.keys(process.env)) if (/^(DTS|POLL)_/.test(name)) delete process.env[name]
+    delete process.env.CHECKPOINT_TABLE
+  })
+
+  test('can be loaded; its invocation says what is missing, each time anew', async () => {
+    for (let invocation = 0; invocation < 2; invocation++) {
+      await assert.rejects(poller({}, now()), {
+        name: 'CONFIG_INVALID',
+        message: /DTS_BROKER_URL is missing.*CHECKPOINT_TABLE is missing.*ROUTES is missing/,
+      })
+      await assert.rejects(recovery({ action: 'inspect' }, now()), {
+        name: 'CONFIG_INVALID',
+        message: /DTS_BROKER_URL is missing/,
+      })
+    }
+  })
+
+  test('recovery looks at the event before it reaches for anything', async () => {
+    await assert.rejects(recovery({ action: 'reset', to: 'nowhere' }, now()), {
+      name: 'CONFIG_INVALID',
+      message: /not one that recovery knows.*Begin with \{"action":"inspect"\}/s,
+    })
+  })
+})

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  type Attributes,
+  encodeJson,
+  encodeNumber,
+  encodeText,
+  fromItem,
+  positionAttributes,
+} from '../../../lib/checkpoint/item.ts'
+import type { LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
+
+const farOffset = 9_223_372_036_854_775_807n
+const position: Position = {
+  offset: farOffset,
+  timestamp: 1_795_433_580,
+  anchor: { offset: farOffset - 1n, timestamp: 1, sourcePosition: '4@1', transactionId: 'tx', digest: 'ab' },
+  tail: { offset: farOffset - 1n, digest: 'cd' },
+  progress: { orders: farOffset + 5n },
+}
+const ledger: LedgerEntry[] = [
+  { at: 1, by: 'me', how: 'reset', from: null, to: { clusterId: 'c', offset: '0', generation: 1 } },
+]
+const good: Attributes = {
+  ...positionAttributes(position),
+  pk: encodeText('topic/0'),
+  schemaVersion: encodeNumber(1),
+  epoch: encodeNumber(7),
+  owner: encodeText('me'),
+  leaseUntil: encodeNumber(1_795_433_580_123),
+  generation: encodeNumber(2),
+  clusterId: encodeText('c'),
+  replayUntil: encodeNumber(-1),
+  state: encodeText('HALTED'),
+  halt: encodeJson({ code: 'DATA_GAP', message: 'm', at: 5 }),
+  ledger: encodeJson(ledger),
+}
+
+test('an item is read as it was written, offsets to the last digit', () => {
+  assert.deepEqual(fromItem('topic/0', good), {
+    ...position,
+    key: 'topic/0',
+    epoch: 7,
+    owner: 'me',
+    leaseUntil: 1_795_433_580_123,
+    generation: 2,
+    clusterId: 'c',
+    replayUntil: -1,
+    state: 'HALTED',
+    halt: { code: 'DATA_GAP', message: 'm', at: 5 },
+    ledger,
+  })
+})
+
+test('what may be absent', () => {
+  const { owner: _, ...ownerless } = good
+  assert.equal(fromItem('topic/0', ownerless).owner, null)
+  const fresh = fromItem('topic/0', {
+    ...good,
+    anchor: encodeJson(null),
+    tail: encodeJson(null),
+    progress: encodeJson({}),
+    halt: encodeJson(null),
+  })
+  assert.deepEqual([fresh.anchor, fresh.tail, fresh.progress, fresh.halt], [null, null, {}, null])
+})
+
+describe('an item that this version did not write is refused, and the attribute named', () => {
+  const cases: [attribute: string, value: Attributes[string] | undefined, reason: string][] = [
+    ['schemaVersion', { N: '2' }, 'a later version'],
+    ['schemaVersion', undefined, 'no version'],
+    ['offset', { S: '5' }, 'an offset as text'],
+    ['offset', { N: '1E+3' }, 'an offset that is not written out'],
+    ['offset', { N: '-1' }, 'a negative offset'],
+    ['offset', undefined, 'no offset'],
+    ['state', { S: 'PAUSED' }, 'an unknown state'],
+    ['anchor', { S: '{' }, 'no JSON'],
+    ['anchor', { S: '{"offset":"1"}' }, 'half an anchor'],
+    [
+      'anchor',
+      { S: '{"offset":5,"timestamp":1,"sourcePosition":"","transactionId":"","digest":""}' },
+      'an offset that JSON rounds',
+    ],
+    ['tail', undefined, 'no tail'],
+    ['tail', { S: '{"offset":"1","digest":"a","more":1}' }, 'more than this version knows'],
+    ['progress', { S: '{"orders":"-1"}' }, 'negative progress'],
+    ['progress', { S: '[]' }, 'progress that is a list'],
+    ['halt', { S: '{"code":"NO_SUCH_CODE","message":"","at":1}' }, 'an unknown code'],
+    ['ledger', { S: '{}' }, 'a ledger that is no list'],
+    ['epoch', { S: '1' }, 'an epoch as text'],
+    ['clusterId', { N: '1' }, 'a cluster id that is a number'],
+  ]
+  for (const [attribute, value, reason] of cases) {
+    test(`${attribute}: ${reason}`, () => {
+      const { [attribute]: _, ...rest } = good
+      const item: Attributes = value === undefined ? rest : { ...rest, [attribute]: value }
+      assert.throws(() => fromItem('topic/0', item), {
+        code: 'CHECKPOINT_INVALID',
+        message: new RegExp(`item topic/0 cannot be read \\(${attribute}: .*restore it, or delete it`),
+      })
+    })
+  }
+})

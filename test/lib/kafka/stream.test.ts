@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
+import { streamConfig } from '../../../lib/config.ts'
+import { openStream } from '../../../lib/kafka/stream.ts'
+
+const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
+
+async function open(t: TestContext, options: DStoreOptions = {}, variables: Record<string, string> = {}) {
+  const store = new DStore(options)
+  const { host, port } = await store.start()
+  t.after(() => store.stop())
+  const config = streamConfig({
+    DTS_BROKER_URL: `${host}:${port}`,
+    DTS_TOPIC: store.topic,
+    ...(store.sid === null ? { DTS_GROUP: 'readers' } : { DTS_SID: store.sid }),
+    DTS_USER: store.user,
+    DTS_PASSWORD: store.password,
+    CHECKPOINT_TABLE: 'unused',
+    ...variables,
+  })
+  const stream = await openStream(config, { username: store.userName, password: store.password })
+  t.after(() => stream.close())
+  return { store, stream }
+}
+
+/** One record a second, from second 1000 on. */
+const records = (count: number, bytes = 10, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({
+    value: Buffer.alloc(bytes, from + i),
+    timestamp: 1000 + from + i,
+  }))
+
+describe('a stream', () => {
+  const units: [unit: string, options: DStoreOptions][] = [
+    ['seconds on DTS', { timeUnit: 'seconds' }],
+    ['milliseconds on plain Kafka', { timeUnit: 'milliseconds', sid: null }],
+  ]
+  for (const [unit, options] of units) {
+    test(`looks times up in ${unit}`, async (t) => {
+      const { store, stream } = await open(t, { ...options, firstOffset: 50n })
+      await store.append(records(10))
+      assert.equal(await stream.offsetForTime(1000), 50n)
+      assert.equal(await stream.offsetForTime(1007), 57n)
+      // "None" stays none: nobody is sent to the end or the start of the log instead.
+      assert.equal(await stream.offsetForTime(1010), null)
+    })
+  }
+
+  test('knows its cluster and its data range, also of an empty log', async (t) => {
+    const { store, stream } = await open(t, { clusterId: 'this-one', firstOffset: 7n })
+    assert.equal(stream.clusterId, 'this-one')
+    assert.deepEqual(await stream.range(), { earliest: 7n, end: 7n })
+    await store.append(records(5))
+    store.trim({ beforeOffset: 9n })
+    assert.deepEqual(await stream.range(), { earliest: 9n, end: 12n })
+  })
+
+  test('a time that DTS finds nothing for before the range is none', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(5))
+    assert.equal(await stream.offsetForTime(999), null)
+  })
+
+  test('fetches everything in bounded steps, however batches are cut', async (t) => {
+    const { store, stream } = await open(t)
+    for (let i = 0; i < 8; i++) await store.append(records(20, 100, i * 20))
+    const offsets: bigint[] = []
+    for (let next = 0n; next < 160n; ) {
+      const { records: found, nextOffset, end } = await stream.fetch(next, { maxBytes: 3000, maxWaitMs: 0 })
+      assert.ok(nextOffset > next && end === 160n)
+      offsets.push(...found.map(({ offset }) => offset))
+      next = nextOffset
+    }
+    assert.deepEqual(
+      offsets,
+      Array.from({ length: 160 }, (_, i) => BigInt(i)),
+    )
+    assert.ok(store.counters.truncatedFetches > 0)
+  })
+
+  test('an offset inside a batch yields the records from there on', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(10))
+    const { records: found } = await stream.fetch(6n, bounds)
+    assert.deepEqual(
+      found.map(({ offset }) => offset),
+      [6n, 7n, 8n, 9n],
+    )
+  })
+
+  test('at the end there is nothing, and that is no fault', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(3))
+    assert.deepEqual(await stream.fetch(3n, bounds), { records: [], nextOffset: 3n, end: 3n })
+    assert.ok(store.counters.emptyFetches > 0)
+  })
+
+  test('an offset outside the range is a gap, with the range', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(10))
+    store.trim({ beforeOffset: 5n })
+    for (const offset of [4n, 11n]) {
+      await assert.rejects(stream.fetch(offset, bounds), {
+        code: 'DATA_GAP',
+        message: new RegExp(`Offset ${offset} is outside the data range 5 to 10`),
+      })
+    }
+    assert.equal(store.counters.outOfRange, 2)
+  })
+
+  test('commits to the group with the time in front, and reads that back', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(3))
+    assert.equal(await stream.committed(), null)
+    await stream.commit(3n, 1002)
+    assert.deepEqual(await stream.committed(), { offset: 3n, metadata: '1002|dts-functions' })
+    assert.deepEqual([store.counters.commits, store.counters.commitsRefused], [1, 0])
+  })
+
+  test('a group that DTS does not serve is refused with what to do', async (t) => {
+    // The user name is what logs in; the group is what commits.
+    const { store, stream } = await open(t, {}, { DTS_SID: 'another' })
+    for (const action of [() => stream.commit(0n, 1000), () => stream.committed()]) {
+      await assert.rejects(action(), {
+        code: 'GROUP_REFUSED',
+        retryable: false,
+        message: /refuses the consumer group another .*must be the sid/,
+      })
+    }
+    assert.ok(store.counters.groupsRefused > 0)
+  })
+
+  test('a connection that is cut ends the stream; the next one is as good as new', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(3))
+    await stream.fetch(0n, bounds)
+    store.dropConnections()
+    assert.ok(store.counters.connectionsDropped > 0)
+    await assert.rejects(stream.fetch(0n, bounds), { code: 'BROKER_FAILED', retryable: true })
+    await assert.rejects(stream.range(), { code: 'BROKER_FAILED', retryable: true })
+  })
+
+  test('goes to the node that the proxy names, and leaves no connection behind', async (t) => {
+    const { store, stream } = await open(t, { proxy: true })
+    await store.append(records(3))
+    assert.equal((await stream.fetch(0n, bounds)).records.length, 3)
+    assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 1 })
+    await stream.commit(3n, 1002)
+    await stream.close()
+    for (let tries = 0; store.connections > 0 && tries < 1000; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    assert.equal(store.connections, 0)
+  })
+})
