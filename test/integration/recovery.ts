@@ -46,8 +46,11 @@ export function recoveryTests(start: Start): void {
       world.onChange = async ({ what }) => {
         if (what === 15) await world.source.switchCluster([...shift(), ...batches.flat()])
       }
-      const environment = { POLL_FETCH_BYTES: '1024' }
-      await assert.rejects(world.poll({ environment }), { code: 'BROKER_FAILED', retryable: true })
+      // The handler waits while the other cluster starts, which takes real brokers a while.
+      const environment = { POLL_FETCH_BYTES: '1024', HANDLER_TIMEOUT_SECONDS: '60' }
+      world.lambda.limit('test-orders', 60_000)
+      const poll = world.poll({ environment, remainingMs: () => 300_000 })
+      await assert.rejects(poll, { code: 'BROKER_FAILED', retryable: true })
       world.onChange = () => {}
       const newCluster = world.source.clusterId
       assert.notEqual(newCluster, oldCluster)
