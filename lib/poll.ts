@@ -5,7 +5,7 @@ import type { PollConfig } from './config.ts'
 import type { PutAside } from './dispatch/dead-letter.ts'
 import type { Invoke } from './dispatch/invoke.ts'
 import { DtsError } from './errors.ts'
-import type { Stream } from './kafka/stream.ts'
+import { commitMark, type Stream } from './kafka/stream.ts'
 import { locateTime } from './locate.ts'
 import { proveSameLog, recoveryCommand, sameLogCodes } from './prove.ts'
 import { startWithoutLoss } from './recovery/reset.ts'
@@ -108,7 +108,18 @@ async function firstStart(
       { retryable: false, facts: { topic: stream.topic } },
     )
   }
-  const position = freshPosition(await locateTime(stream, config.startTime), config.startTime, null)
+  const committed = await stream.committed().catch(() => null)
+  if (committed?.metadata?.endsWith(commitMark)) {
+    // Our own commit at the broker outlived the item: starting at DTS_CHECKPOINT again would repeat all since then.
+    throw new DtsError(
+      'CHECKPOINT_MISSING',
+      `There is no checkpoint of ${stream.topic}, although this consumer group has read it up to offset ` +
+        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or say where to go on: ` +
+        `${recoveryCommand('{"action":"reset","to":"committed"}')}`,
+      { retryable: false, facts: { topic: stream.topic, committed: String(committed.offset) } },
+    )
+  }
+  const position = freshPosition(await locateTime(stream, config.startTime), config.startTime)
   const start: Start = {
     clusterId: stream.clusterId,
     position,

@@ -105,6 +105,11 @@ export interface Lease {
 }
 
 /** A position right after a start or a reset: no lane is ahead, nothing failed yet. */
-export function freshPosition(offset: bigint, timestamp: number, anchor: Anchor | null): Position {
-  return { offset, timestamp, anchor, tail: null, lanes: {}, deadLetters: { since: 0, count: 0 } }
+export function freshPosition(
+  offset: bigint,
+  timestamp: number,
+  anchor: Anchor | null = null,
+  tail: Tail | null = null,
+): Position {
+  return { offset, timestamp, anchor, tail, lanes: {}, deadLetters: { since: 0, count: 0 } }
 }

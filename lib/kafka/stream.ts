@@ -32,6 +32,9 @@ export interface GroupPosition {
   readonly metadata: string | null
 }
 
+/** What ends the metadata of our own commits to the consumer group, behind the time that DTS wants in front. */
+export const commitMark = '|dts-functions'
+
 /** One partition of the tracked stream on one cluster. Every method may throw BROKER_FAILED (retryable). */
 export interface Stream {
   readonly topic: string
@@ -254,7 +257,7 @@ class PartitionStream implements Stream {
     const { topic, partition } = this
     const coordinator = await this.#findCoordinator()
     // DTS carries a commit over to a new cluster by the leading timestamp of its metadata.
-    const metadata = `${timestamp}|dts-functions`
+    const metadata = `${timestamp}${commitMark}`
     await this.#askGroup('group commit', () =>
       coordinator.broker.offsetCommit({
         groupId: this.#config.group,

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { HeldCheckpoint } from '../checkpoint/held.ts'
 import type { Start } from '../checkpoint/store.ts'
-import { type Anchor, type Checkpoint, freshPosition } from '../checkpoint/types.ts'
+import { type Anchor, type Checkpoint, freshPosition, type Position } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
+import { digestOf } from '../dts/digest.ts'
 import { carriesChange } from '../dts/header.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
@@ -125,7 +126,7 @@ export async function reset(
   ]
   const start: Start = {
     clusterId: stream.clusterId,
-    position: freshPosition(landing.offset, landing.timestamp, landing.anchor),
+    position: await positionOf(landing, stream),
     replayUntil: await replayUntil(read, result.repeats, stream),
     entry: { at: now(), by: event.by ?? dependencies.owner, how: how.filter(Boolean).join(': ') },
   }
@@ -213,7 +214,7 @@ export async function startWithoutLoss(
   if (landing.lost !== null) return null
   return {
     clusterId: stream.clusterId,
-    position: freshPosition(landing.offset, landing.timestamp, landing.anchor),
+    position: await positionOf(landing, stream),
     replayUntil: await replayUntil(read, await countRepeats(read, landing, stream), stream),
     entry: { ...entry, how: `${entry.how}, by ${landing.how}` },
   }
@@ -269,6 +270,16 @@ async function lossBefore(
       return { from: read.timestamp, to: Math.max(read.timestamp, landing.timestamp) }
   }
   return null
+}
+
+/** With the record below the landing, so that the next run can prove that the log is still the same. */
+async function positionOf({ offset, timestamp, anchor }: Landing, stream: Stream): Promise<Position> {
+  const { earliest } = await stream.range()
+  if (offset <= earliest) return freshPosition(offset, timestamp, anchor)
+  const { records } = await stream.fetch(offset - 1n, { maxBytes: 64 * 1024, maxWaitMs: 100 })
+  const below = records[0]?.offset === offset - 1n ? records[0] : undefined
+  const tail = below === undefined ? null : { offset: below.offset, digest: digestOf(below.value) }
+  return freshPosition(offset, timestamp, anchor, tail)
 }
 
 /** The time of the first timed record from `offset` on; at the end of the log, of the last one. */

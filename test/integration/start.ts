@@ -79,5 +79,20 @@ export function startTests(start: Start): void {
       assert.equal(await world.item(), undefined)
       assert.equal(world.lambda.total, 0)
     })
+
+    test('a checkpoint that was deleted is not taken for a first start', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.deleteItem()
+      await assert.rejects(world.poll(), {
+        code: 'CHECKPOINT_MISSING',
+        message: /read it up to offset 10: the item was deleted.*"to":"committed"/,
+      })
+      assert.equal(await world.item(), undefined)
+      await world.reset({ to: 'committed' })
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 9))
+    })
   })
 }

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import {
   type AttributeValue,
   CreateTableCommand,
+  DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
   UpdateItemCommand,
@@ -77,6 +78,7 @@ export interface World {
   recover(event: unknown, environment?: Readonly<Record<string, string>>): Promise<RecoveryAnswer>
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
+  deleteItem(): Promise<void>
   /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
   expireLease(agoMs?: number): Promise<void>
 }
@@ -166,6 +168,7 @@ function world(
       )
     },
     item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
+    deleteItem: async () => void (await client.send(new DeleteItemCommand(key))),
     async expireLease(agoMs = 10_000) {
       await client.send(
         new UpdateItemCommand({
