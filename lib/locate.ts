@@ -47,6 +47,17 @@ function readTimed({ offset, value }: { offset: bigint; value: Buffer | null }):
   }
 }
 
+/** Source time (seconds) of the oldest readable record, looked for in one fetch; null when that holds none. */
+export async function oldestTime(stream: Stream): Promise<number | null> {
+  const { earliest } = await stream.range()
+  const { records } = await stream.fetch(earliest, { maxBytes: 64 * 1024, maxWaitMs: 0 })
+  for (const record of records) {
+    const timed = readTimed(record)
+    if (timed !== null) return timed.timestamp
+  }
+  return null
+}
+
 /** What times the data range covers. The last record is looked for from the end in growing steps. */
 export async function timeRange(stream: Stream, range: DataRange): Promise<TimeRange | null> {
   let first: number | undefined

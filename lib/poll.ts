@@ -50,13 +50,21 @@ export const lambdaMargins: LeaseMargins = { coldStartMs: 10_000, commitMs: 5_00
 /**
  * One run of the poller: take the lease, prove that the log is the one the checkpoint belongs to, then fetch,
  * deliver and commit until a bound is reached, and give the lease back.
+ * @param summary filled while the run goes on, so that one that throws has told what it did until then
  * @throws DtsError whatever a person has to know: faults of set-up, of the broker, and every halt
  */
-export async function poll(dependencies: PollDependencies): Promise<PollSummary> {
+export async function poll(
+  dependencies: PollDependencies,
+  summary: PollSummary = emptySummary(),
+): Promise<PollSummary> {
   const { config, store, now, owner, signal } = dependencies
-  const summary = emptySummary()
   const read = await store.read()
-  if (read?.state === 'HALTED') throw streamHalted(read)
+  if (read?.state === 'HALTED') {
+    summary.halted = read.halt?.code ?? 'STREAM_HALTED'
+    // Nobody looks at the log of a halted stream, but the position grows older whatever is in it.
+    summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - read.timestamp)
+    throw streamHalted(read)
+  }
   if (read !== null && read.leaseUntil >= now()) return { ...summary, ended: 'lease-held' }
   const stream = await dependencies.openStream()
   try {
@@ -164,6 +172,7 @@ async function recoverOrHalt(
     }
   }
   await held.halt(fault)
+  summary.halted = fault.code
   throw fault
 }
 

@@ -8,8 +8,9 @@ import type { RoutedEvent, SendResult } from './dispatch/strand.ts'
 import { toBatch } from './dispatch/wire.ts'
 import { DtsError, type ErrorCode } from './errors.ts'
 import type { Fetched, Stream } from './kafka/stream.ts'
+import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
-import { add, type PollEnd, type PollSummary } from './summary.ts'
+import { add, functionSummary, type PollEnd, type PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
 /** The longest time for which a fetch is held back at the end of the stream, in milliseconds. */
@@ -122,6 +123,7 @@ export class Run {
     const handlerMayRun = this.#lanes.unknownUntil > now()
     if (halt !== null) {
       await this.#held.halt(halt, handlerMayRun)
+      this.#summary.halted = halt.code
       throw halt
     }
     if (!(thrown instanceof DtsError && thrown.code === 'LEASE_LOST')) {
@@ -130,6 +132,7 @@ export class Run {
     }
     if (thrown !== null) throw thrown
     await this.#commitToGroup()
+    await this.#measureReserve()
   }
 
   async #loop(): Promise<PollEnd> {
@@ -287,11 +290,18 @@ export class Run {
     const result = await invoke(functionName, toBatch(events, origin))
     // A run that was frozen meanwhile must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
-    this.#summary.milliseconds.handlers += now() - startedAt
+    const took = now() - startedAt
+    this.#summary.milliseconds.handlers += took
+    const one = functionSummary(this.#summary, functionName)
+    one.milliseconds += took
     const done =
       result.kind === 'acknowledged' ? events.findIndex(({ offset }) => offset === result.through) + 1 : 0
     for (const { table } of events.slice(0, done)) add(this.#summary.handled, table, 1)
-    if (result.kind !== 'acknowledged' || result.error !== null) this.#summary.retried += 1
+    one.handled += done
+    if (result.kind !== 'acknowledged' || result.error !== null) {
+      this.#summary.retried += 1
+      one.retried += 1
+    }
     return result
   }
 
@@ -323,6 +333,7 @@ export class Run {
     this.#deadLetters = { since, count: count + 1 }
     await putAside(letter)
     add(this.#summary.deadLettered, event.table, 1)
+    functionSummary(this.#summary, functionName).deadLettered += 1
     this.#dirty = true
   }
 
@@ -378,6 +389,16 @@ export class Run {
       this.#summary.groupCommit = 'done'
     } catch (error) {
       this.#summary.groupCommit = error instanceof DtsError ? error.code : 'BROKER_FAILED'
+    }
+  }
+
+  /** For the alarm alone, and behind everything that delivers: its failure changes nothing. */
+  async #measureReserve(): Promise<void> {
+    try {
+      const oldest = await oldestTime(this.#stream)
+      if (oldest !== null) this.#summary.secondsUntilLoss = this.#held.position.timestamp - oldest
+    } catch {
+      this.#summary.secondsUntilLoss = null
     }
   }
 }

@@ -13,6 +13,17 @@ export type PollEnd =
   /** The log was another one, and the checkpoint moved there without loss; the next run goes on. */
   | 'recovered'
 
+/** What a run did with one table function. */
+export interface FunctionSummary {
+  /** Acknowledged changes. */
+  handled: number
+  /** Invocations that did not acknowledge all they were sent. */
+  retried: number
+  deadLettered: number
+  /** Time in its invocations. */
+  milliseconds: number
+}
+
 /** What one run of the poller did. Counts by table; offsets as decimal digits, null when no lease was held. */
 export interface PollSummary {
   ended: PollEnd
@@ -30,12 +41,21 @@ export interface PollSummary {
   deadLettered: Record<string, number>
   /** Invocations that did not acknowledge all they were sent. */
   retried: number
+  /** By function name; unreadable records under ''. */
+  functions: Record<string, FunctionSummary>
   /** What still waits to be tried again. */
   failures: { function: string; code: ErrorCode; message: string }[]
   /** How far behind the source the committed position is, in seconds; 0 at the end of the stream. */
   lagSeconds: number | null
   /** Offsets between the committed position and the end of the log. */
   lagRecords: string | null
+  /**
+   * How long the stream may stand still before its oldest unread record is lost: seconds of the source's time between
+   * the oldest readable record and the committed position. Null when it could not be asked for.
+   */
+  secondsUntilLoss: number | null
+  /** Why the stream is halted, whether this run halted it or found it so; null while it is not. */
+  halted: ErrorCode | null
   /** Milliseconds that passed in fetching, in handlers (added up over all of them) and in commits. */
   milliseconds: { fetch: number; handlers: number; commit: number }
   commits: number
@@ -56,9 +76,12 @@ export function emptySummary(): PollSummary {
     skipped: Object.create(null),
     deadLettered: Object.create(null),
     retried: 0,
+    functions: Object.create(null),
     failures: [],
     lagSeconds: null,
     lagRecords: null,
+    secondsUntilLoss: null,
+    halted: null,
     milliseconds: { fetch: 0, handlers: 0, commit: 0 },
     commits: 0,
     groupCommit: 'none',
@@ -67,4 +90,9 @@ export function emptySummary(): PollSummary {
 
 export function add(counts: Record<string, number>, name: string, by: number): void {
   counts[name] = (counts[name] ?? 0) + by
+}
+
+export function functionSummary({ functions }: PollSummary, name: string): FunctionSummary {
+  functions[name] ??= { handled: 0, retried: 0, deadLettered: 0, milliseconds: 0 }
+  return functions[name]
 }
