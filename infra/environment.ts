@@ -20,6 +20,7 @@ export const streamVariables = [
 /** What the poller alone takes over beside them. */
 export const pollVariables = [
   'UNROUTED_TABLES',
+  'ON_CLUSTER_CHANGE',
   'POLL_MAX_RECORDS',
   'POLL_MAX_BYTES',
   'POLL_FETCH_BYTES',

@@ -23,12 +23,6 @@ export async function pollerEnvironment(serverless) {
   )
 }
 
-/** The environment of recovery: the stream. */
-export async function streamEnvironment(serverless) {
-  const environment = await typescript('./environment.ts')
-  return environment.streamEnvironment(process.env, await settings(serverless))
-}
-
 /** One IAM role per function, and the schedule's, as CloudFormation resources. */
 export async function roles(serverless) {
   const { findTables } = await typescript('./tables.ts')
