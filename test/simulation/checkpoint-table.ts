@@ -1,0 +1,121 @@
+import type { DynamoDBClient, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
+import { ConditionalCheckFailedException, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
+import { type Item, ItemTable } from './dynamodb.ts'
+import { request, type Stage, strikes, survives } from './hazards.ts'
+import { never } from './machine.ts'
+import type { ObservedRun } from './observed.ts'
+
+/** DynamoDB with its faults: replies lost, writes that arrive late, throttling for minutes, an item restored. */
+export class CheckpointTable {
+  readonly table: ItemTable
+  readonly #stage: Stage
+  /** Requests of these machines, or of all, are throttled. */
+  throttled: ReadonlySet<string> | 'all' | null = null
+  /** Earlier states of the item, as a backup has them. */
+  readonly #backups: Item[] = []
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+    this.table = new ItemTable((before, after, input) => {
+      if (this.#backups.length < 50) this.#backups.push(after)
+      stage.checker.written(before, after, input)
+    })
+  }
+
+  client(run: ObservedRun): DynamoDBClient {
+    const send = (command: unknown): Promise<unknown> => {
+      if (command instanceof GetItemCommand) return this.#get(run)
+      if (command instanceof UpdateItemCommand) return this.#update(run, command.input)
+      throw new TypeError('The checkpoint store sends a command that the simulation does not know')
+    }
+    return { send } as unknown as DynamoDBClient
+  }
+
+  /** For a person at a healthy machine. */
+  operatorClient(): DynamoDBClient {
+    const send = async (command: unknown): Promise<unknown> => {
+      if (command instanceof GetItemCommand) return { Item: this.table.item }
+      if (command instanceof UpdateItemCommand) return this.table.update(command.input)
+      throw new TypeError('unknown command')
+    }
+    return { send } as unknown as DynamoDBClient
+  }
+
+  /** Fault 10: the item is gone, or as it was a while ago. */
+  damage(): void {
+    const { random, checker } = this.#stage
+    if (this.table.item === undefined) return
+    checker.fault(10)
+    const restored = random.chance(0.5) ? this.#backups[random.whole(0, this.#backups.length - 1)] : undefined
+    this.table.replace(restored)
+    checker.replaced(restored)
+  }
+
+  #isThrottled(run: ObservedRun): boolean {
+    return this.throttled === 'all' || this.throttled?.has(run.machine.name) === true
+  }
+
+  async #throttle(run: ObservedRun): Promise<never> {
+    this.#stage.checker.fault(9)
+    run.disturbed = true
+    // The SDK's own tries, with its pauses, are part of one `send`.
+    return await request(this.#stage, run, this.#stage.random.whole(300, 2_000), () => {
+      throw Object.assign(new Error('Rate exceeded'), { name: 'ProvisionedThroughputExceededException' })
+    })
+  }
+
+  async #get(run: ObservedRun): Promise<unknown> {
+    if (this.#isThrottled(run)) return await this.#throttle(run)
+    return await request(this.#stage, run, this.#stage.random.whole(1, 8), () => ({ Item: this.table.item }))
+  }
+
+  async #update(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
+    const { rates } = this.#stage.scenario
+    this.#stage.checker.sending(run, input)
+    if (this.#isThrottled(run)) return await this.#throttle(run)
+    if (strikes(this.#stage, rates.writeReplyLost)) return await this.#replyLost(run, input)
+    if (strikes(this.#stage, rates.writeDelayed)) return await this.#delayed(run, input)
+    return await request(this.#stage, run, this.#stage.random.whole(1, 8), () => this.#apply(input))
+  }
+
+  #apply(input: UpdateItemCommandInput): object {
+    this.table.update(input)
+    return {}
+  }
+
+  async #replyLost(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
+    const { random, checker } = this.#stage
+    checker.fault(3)
+    run.disturbed = true
+    const retries = random.chance(0.6)
+    return await request(this.#stage, run, random.whole(100, 1_500), () => {
+      this.#apply(input)
+      // The SDK sends it again, or has no try left.
+      if (retries) return this.#apply(input)
+      throw timeout()
+    })
+  }
+
+  /** The client gives up; the write arrives all the same, perhaps long after. */
+  async #delayed(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
+    const { random, clock, checker } = this.#stage
+    run.disturbed = true
+    if (!survives(this.#stage, run)) return await never()
+    clock.after(random.pick([1_000, 5_000, random.whole(10, 120) * 1_000]), () => {
+      const newer = this.table.item?.owner?.S !== run.owner
+      try {
+        this.table.update(input)
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error
+        if (newer) checker.fault(4)
+      }
+    })
+    return await run.machine.request(random.whole(200, 1_500), 1, () => {
+      throw timeout()
+    })
+  }
+}
+
+function timeout(): Error {
+  return Object.assign(new Error('Connection timed out'), { name: 'TimeoutError' })
+}

@@ -1,0 +1,63 @@
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import { deadLetterQueue, deadLetterSchema, type PutAside } from '../../lib/dispatch/dead-letter.ts'
+import { request, type Stage, strikes } from './hazards.ts'
+import type { ObservedRun } from './observed.ts'
+
+/** An SQS message holds this much, in bytes. */
+const messageBytes = 262_144
+
+/** The dead-letter queue and the bucket beside it. */
+export class DeadLetters {
+  readonly #stage: Stage
+  readonly #objects = new Set<string>()
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+  }
+
+  /** Null where no queue is configured. */
+  putAside(run: ObservedRun): PutAside | null {
+    const { deadLetterQueueUrl, deadLetterBucket } = this.#stage.scenario.config
+    if (deadLetterQueueUrl === undefined) return null
+    const sqs = { send: (command: unknown) => this.#send(run, command) } as unknown as SQSClient
+    const s3 = { send: (command: unknown) => this.#put(run, command) } as unknown as S3Client
+    return deadLetterQueue({
+      queueUrl: deadLetterQueueUrl,
+      bucket: deadLetterBucket,
+      sqs: () => sqs,
+      s3: () => s3,
+    })
+  }
+
+  async #send(run: ObservedRun, command: unknown): Promise<unknown> {
+    if (!(command instanceof SendMessageCommand)) throw new TypeError('unknown command')
+    const { random, checker, scenario } = this.#stage
+    const fails = strikes(this.#stage, scenario.rates.deadLetterFails)
+    const arrives = !fails || random.chance(0.3)
+    return await request(this.#stage, run, random.whole(1, 10), () => {
+      const body = command.input.MessageBody ?? ''
+      if (Buffer.byteLength(body) > messageBytes) throw new Error('the message is too long')
+      if (arrives) {
+        const letter = deadLetterSchema.parse(JSON.parse(body))
+        if (typeof letter.raw !== 'string' && !this.#objects.has(letter.raw.key)) {
+          checker.violate('I1', `the dead letter of ${letter.offset} names an object that is not there`)
+        }
+        checker.storedDeadLetter(run, letter.functionName, BigInt(letter.offset))
+      }
+      if (fails) {
+        checker.fault(15)
+        throw Object.assign(new Error('Service unavailable'), { name: 'InternalError' })
+      }
+      return {}
+    })
+  }
+
+  async #put(run: ObservedRun, command: unknown): Promise<unknown> {
+    if (!(command instanceof PutObjectCommand)) throw new TypeError('unknown command')
+    return await request(this.#stage, run, this.#stage.random.whole(5, 50), () => {
+      this.#objects.add(command.input.Key ?? '')
+      return {}
+    })
+  }
+}

@@ -1,0 +1,43 @@
+import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import type { Checker } from './checker.ts'
+import type { Scenario } from './scenario.ts'
+
+interface Facts {
+  readonly checker: Checker
+  readonly scenario: Scenario
+  readonly trimmed: boolean
+  readonly spurious: boolean
+}
+
+/** Whether something in the world calls for the halt that the stream ended with. */
+export function haltIsJustified({ halt, offset }: Checkpoint, facts: Facts): boolean {
+  const { checker, scenario, trimmed, spurious } = facts
+  const { config, entries, functions, rates } = scenario
+  const halting = functions.filter(({ delivery }) => delivery.onFailure === 'halt')
+  const here = entries.find((entry) => entry.offset >= offset && entry.kind === 'change')
+  switch (halt?.code) {
+    case 'DATA_GAP':
+      return trimmed || spurious
+    case 'LOG_CHANGED':
+      return checker.swapped || spurious || checker.damaged
+    case 'BATCH_CORRUPT':
+      return rates.fetchFails > 0
+    case 'TABLE_UNROUTED':
+      return config.unroutedTables === 'halt' && here?.unrouted === true
+    case 'DEAD_LETTER_BREAKER':
+      return checker.deadLetters >= 20
+    case 'DEAD_LETTER_FAILED':
+      return (
+        config.deadLetterQueueUrl === undefined ||
+        (config.deadLetterBucket === undefined && entries.some(({ value }) => (value?.length ?? 0) > 100_000))
+      )
+    case 'EVENT_TOO_LARGE':
+      return halting.length > 0 && entries.some(({ tooLarge }) => tooLarge)
+    case 'HANDLER_FAILED':
+      return halting.some(({ name }) =>
+        (checker.functions.get(name)?.failures ?? []).some((count) => count > 0),
+      )
+    default:
+      return false
+  }
+}

@@ -1,0 +1,104 @@
+import type { Random } from './random.ts'
+
+/** The faults of the list in docs that the simulation injects, by their numbers there. */
+export const faultNumbers = [
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 25, 26, 27,
+] as const
+export type FaultNumber = (typeof faultNumbers)[number]
+export type FaultCounts = Record<FaultNumber, number>
+
+export function noFaults(): FaultCounts {
+  return Object.fromEntries(faultNumbers.map((number) => [number, 0])) as FaultCounts
+}
+
+/** How likely each fault is wherever it could happen; 0 for those that a world does not know. */
+export interface Rates {
+  kill: number
+  freeze: number
+  /** Of freezes: the process thaws into a new invocation. */
+  thawIntoNew: number
+  writeReplyLost: number
+  writeDelayed: number
+  throttleWindow: number
+  checkpointDamaged: number
+  paused: number
+  handlerFails: number
+  nonsense: number
+  invokeReplyLost: number
+  refused: number
+  refusedWindow: number
+  deadLetterFails: number
+  offsetSpurious: number
+  fetchFails: number
+  credentialsWindow: number
+  trimmed: number
+  logSwapped: number
+  slowHandlers: number
+}
+
+const calm: Rates = {
+  kill: 0,
+  freeze: 0,
+  thawIntoNew: 0,
+  writeReplyLost: 0,
+  writeDelayed: 0,
+  throttleWindow: 0,
+  checkpointDamaged: 0,
+  paused: 0,
+  handlerFails: 0,
+  nonsense: 0,
+  invokeReplyLost: 0,
+  refused: 0,
+  refusedWindow: 0,
+  deadLetterFails: 0,
+  offsetSpurious: 0,
+  fetchFails: 0,
+  credentialsWindow: 0,
+  trimmed: 0,
+  logSwapped: 0,
+  slowHandlers: 0,
+}
+
+/** The rate of each fault in a world that has it: low for what ends a run, so that worlds get somewhere. */
+const usual: Rates = {
+  kill: 0.01,
+  freeze: 0.01,
+  thawIntoNew: 0.5,
+  writeReplyLost: 0.1,
+  writeDelayed: 0.1,
+  throttleWindow: 1,
+  checkpointDamaged: 1,
+  paused: 1,
+  handlerFails: 0.15,
+  nonsense: 0.15,
+  invokeReplyLost: 0.1,
+  refused: 0.2,
+  refusedWindow: 1,
+  deadLetterFails: 0.5,
+  offsetSpurious: 0.02,
+  fetchFails: 0.05,
+  credentialsWindow: 1,
+  trimmed: 1,
+  logSwapped: 1,
+  slowHandlers: 1,
+}
+
+/** What ends a stream for good is put into few worlds: nothing else is seen behind it. */
+const rare: ReadonlySet<keyof Rates> = new Set([
+  'offsetSpurious',
+  'trimmed',
+  'logSwapped',
+  'checkpointDamaged',
+])
+
+export function chooseRates(random: Random): Rates {
+  const rates = { ...calm }
+  if (random.chance(0.08)) return rates
+  const share = random.pick([0.1, 0.2, 0.3])
+  for (const name of Object.keys(rates) as (keyof Rates)[]) {
+    if (random.chance(rare.has(name) ? share / 4 : share))
+      rates[name] = usual[name] * random.pick([0.5, 1, 2])
+  }
+  if (rates.freeze > 0) rates.thawIntoNew = 0.5
+  return rates
+}

@@ -1,0 +1,260 @@
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
+import type { Context } from 'aws-lambda'
+import { z } from 'zod'
+import { type Batch, batchSchema, recordsOf } from '../../lib/dispatch/wire.ts'
+import { defineTable } from '../../lib/table.ts'
+import type { Copy } from './checker.ts'
+import type { Entry } from './entries.ts'
+import { type Stage, strikes, survives } from './hazards.ts'
+import { never } from './machine.ts'
+import type { ObservedRun } from './observed.ts'
+import type { TableFunction } from './scenario.ts'
+
+/** What Lambda answers to Invoke. */
+interface Answer {
+  readonly Payload: Uint8Array | null
+  readonly FunctionError?: string
+}
+
+type Handler = (event: unknown, context: Context) => Promise<unknown>
+
+/** A live copy of a function, and the means to end it. */
+interface LiveCopy extends Copy {
+  readonly end: (answer: Answer) => void
+}
+
+/** The table functions behind Lambda's Invoke: the real `defineTable`, each invocation one live copy. */
+export class Functions {
+  readonly #stage: Stage
+  readonly #entries: ReadonlyMap<bigint, Entry>
+  readonly #handlers = new Map<string, Handler>()
+  readonly #copies = new WeakMap<Context, LiveCopy>()
+  /** The fault of the events is mended. */
+  mended = false
+  /** The functions that are missing, denied or throttled. */
+  readonly refusing = new Set<string>()
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+    this.#entries = new Map(stage.scenario.entries.map((entry) => [entry.offset, entry]))
+    for (const definition of stage.scenario.functions) {
+      this.#handlers.set(definition.name, this.#define(definition))
+    }
+  }
+
+  client(run: ObservedRun): LambdaClient {
+    return { send: (command: unknown) => this.#invoke(run, command) } as unknown as LambdaClient
+  }
+
+  #define({ name, tables, style, workMs }: TableFunction): Handler {
+    const one = async (offset: bigint, context: Context): Promise<void> => {
+      const copy = this.#copies.get(context)
+      if (copy === undefined) throw new TypeError('no copy')
+      const { checker, clock } = this.#stage
+      if (!copy.live) await never()
+      checker.starts(name, offset)
+      if (workMs > 0) {
+        await new Promise<void>((resolve) => {
+          clock.after(workMs, () => {
+            if (copy.live) resolve()
+          })
+        })
+      }
+      const poison = this.mended ? null : (this.#entries.get(offset)?.poison ?? null)
+      if (poison === 'throws') throw new Error('poison')
+      if (poison === 'hangs') await never()
+      if (poison === 'crashes') {
+        copy.end(crash())
+        await never()
+      }
+      checker.finishes(name, offset)
+    }
+    const common = {
+      table: tables[0] ?? '',
+      row: z.object({ id: z.number() }),
+      onDdl: (change: { offset: bigint }, context: Context) => one(change.offset, context),
+    }
+    const table =
+      style === 'onChange'
+        ? defineTable({ ...common, onChange: (change, context) => one(change.offset, context) })
+        : defineTable({
+            ...common,
+            onBatch: async (changes, context) => {
+              for (const [index, change] of changes.entries()) {
+                try {
+                  await one(change.offset, context)
+                } catch (error) {
+                  return { failedAt: index, error }
+                }
+              }
+              return undefined
+            },
+          })
+    return table as Handler
+  }
+
+  #invoke(run: ObservedRun, command: unknown): Promise<Answer> {
+    if (!(command instanceof InvokeCommand)) throw new TypeError('unknown command')
+    const { FunctionName: name = '', Payload } = command.input
+    const batch = batchSchema.parse(JSON.parse(String(Payload)))
+    const { random, checker, scenario, clock } = this.#stage
+    const { rates } = scenario
+    if (!survives(this.#stage, run)) return never()
+    const indices = checker.invoking(run, name, recordsOf(batch))
+    if (this.refusing.has(name) || strikes(this.#stage, rates.refused)) {
+      checker.fault(13)
+      const status = random.pick([429, 403, 404, 500, 503] as const)
+      return run.machine.request(random.whole(1, 20), random.whole(1, 20), () => {
+        throw Object.assign(new Error('refused'), {
+          name: 'ServiceError',
+          $metadata: { httpStatusCode: status },
+        })
+      })
+    }
+    const isLost = strikes(this.#stage, rates.invokeReplyLost)
+    return new Promise((resolve, reject) => {
+      const copy: LiveCopy = {
+        run,
+        name,
+        events: indices,
+        live: true,
+        end: (answer) => {
+          if (!copy.live) return
+          checker.copyEnds(copy)
+          if (isLost) return
+          clock.after(random.whole(1, 8), () =>
+            run.machine.deliver(() => {
+              if (!survives(this.#stage, run)) return
+              run.machine.deliver(() => {
+                this.#report(run, name, indices, batch, answer)
+                resolve(answer)
+              })
+            }),
+          )
+        },
+      }
+      if (isLost) {
+        checker.fault(12)
+        // The connection breaks at once, or the client waits for an answer as long as it may.
+        const breaksAfter = random.pick([1, 500, scenario.config.handlerTimeoutMs + 10_000])
+        clock.after(breaksAfter, () => run.machine.deliver(() => reject(new Error('socket hang up'))))
+      }
+      clock.after(this.#startDelay(), () => this.#start(copy, batch))
+    })
+  }
+
+  /** Until the handler begins: mostly at once; a cold start takes up to ten seconds, and requests may queue. */
+  #startDelay(): number {
+    const { random, scenario, quiet } = this.#stage
+    if (quiet || !random.chance(scenario.rates.slowHandlers * 0.3)) return random.whole(1, 10)
+    return random.pick([2_000, 10_000, 14_900])
+  }
+
+  #start(copy: LiveCopy, batch: Batch): void {
+    const { random, checker, scenario, clock } = this.#stage
+    const { rates, config } = scenario
+    const endsAt = clock.now + config.handlerTimeoutMs
+    checker.copyStarts(copy)
+    clock.after(config.handlerTimeoutMs, () => {
+      if (copy.live) checker.fault(11)
+      copy.end(failure('Sandbox.Timedout', 'Task timed out'))
+    })
+    if (strikes(this.#stage, rates.handlerFails)) {
+      checker.fault(11)
+      const kind = random.pick(['throws', 'crashes', 'hangs'] as const)
+      if (kind === 'throws') copy.end(failure('Error', 'thrown'))
+      if (kind !== 'crashes') return
+      clock.after(random.whole(0, 500), () => copy.end(crash()))
+    }
+    const nonsense = strikes(this.#stage, rates.nonsense)
+    if (nonsense) {
+      checker.fault(11)
+      if (random.chance(0.7)) {
+        copy.end(this.#nonsense(batch))
+        return
+      }
+    }
+    const handler = this.#handlers.get(copy.name)
+    if (handler === undefined) throw new TypeError(`no function ${copy.name}`)
+    const context = {
+      functionName: copy.name,
+      awsRequestId: 'request',
+      memoryLimitInMB: '128',
+      getRemainingTimeInMillis: () => endsAt - clock.now,
+    } as unknown as Context
+    this.#copies.set(context, copy)
+    handler(batch, context).then(
+      (result) => copy.end(nonsense ? this.#nonsense(batch) : answerOf(result)),
+      (error: unknown) => copy.end(failure('Error', String(error))),
+    )
+  }
+
+  /** Answers that must never be taken for an acknowledgement. */
+  #nonsense({ batchId, offsets }: Batch): Answer {
+    const { random } = this.#stage
+    const last = offsets.at(-1) ?? '0'
+    switch (random.pick(['empty', 'null', 'object', 'text', 'foreign', 'unsent', 'nothing'] as const)) {
+      case 'empty':
+        return { Payload: null }
+      case 'null':
+        return answerOf(null)
+      case 'object':
+        return answerOf({})
+      case 'text':
+        return { Payload: Buffer.from('done') }
+      case 'foreign':
+        return answerOf({ batchId: 'of-another', acknowledgedThrough: last })
+      case 'unsent':
+        return answerOf({ batchId, acknowledgedThrough: String(BigInt(last) + 1n) })
+      case 'nothing':
+        return answerOf({ batchId, acknowledgedThrough: null })
+    }
+  }
+
+  #report(
+    run: ObservedRun,
+    name: string,
+    indices: readonly number[],
+    batch: { batchId: string },
+    answer: Answer,
+  ): void {
+    const { checker } = this.#stage
+    const through = acknowledgedThrough(batch, answer)
+    const events = checker.functions.get(name)?.events ?? []
+    const at = indices.findIndex((index) => String(events[index]?.offset) === through)
+    checker.acknowledged(run, name, indices.slice(0, at + 1))
+    if (at < indices.length - 1) {
+      run.disturbed = true
+      checker.failed(name, indices.slice(at + 1))
+    }
+    checker.log(() => `${run.owner} hears from ${name}: ${answer.FunctionError ?? through}`)
+  }
+}
+
+const acknowledgement = z.object({ batchId: z.string(), acknowledgedThrough: z.string().nullable() })
+
+/** What the answer really acknowledges of the batch, judged without the poller's own code. */
+function acknowledgedThrough(
+  { batchId }: { batchId: string },
+  { Payload, FunctionError }: Answer,
+): string | null {
+  if (FunctionError !== undefined || Payload === null) return null
+  try {
+    const answer = acknowledgement.safeParse(JSON.parse(Buffer.from(Payload).toString()))
+    return answer.success && answer.data.batchId === batchId ? answer.data.acknowledgedThrough : null
+  } catch {
+    return null
+  }
+}
+
+function answerOf(result: unknown): Answer {
+  return { Payload: Buffer.from(JSON.stringify(result)) }
+}
+
+function failure(errorType: string, errorMessage: string): Answer {
+  return { ...answerOf({ errorType, errorMessage }), FunctionError: 'Unhandled' }
+}
+
+function crash(): Answer {
+  return failure('Runtime.ExitError', 'Runtime exited with error: signal: killed')
+}

@@ -1,0 +1,58 @@
+import { Worker } from 'node:worker_threads'
+import { type FaultCounts, faultNumbers, noFaults } from './faults.ts'
+import type { Violation } from './observed.ts'
+import type { Outcome } from './world.ts'
+
+/** What many seeds came to. */
+export interface Report {
+  readonly violations: Violation[]
+  readonly faults: FaultCounts
+  /** How often streams ended drained, or halted, by code. */
+  readonly ends: Record<string, number>
+  maxDuplicates: number
+  bound: number
+  commits: number
+  takeovers: number
+  deadLetters: number
+}
+
+/** Plays `seeds` seeds from `from` on, in worker threads; each seed is one world. */
+export async function simulate(from: number, seeds: number, workers: number): Promise<Report> {
+  const report: Report = {
+    violations: [],
+    faults: noFaults(),
+    ends: {},
+    maxDuplicates: 0,
+    bound: 0,
+    commits: 0,
+    takeovers: 0,
+    deadLetters: 0,
+  }
+  const parts = Array.from({ length: workers }, (_, index) => ({
+    from: from + index,
+    to: from + seeds,
+    step: workers,
+  }))
+  await Promise.all(parts.map((part) => inWorker(part, (outcome) => add(report, outcome))))
+  return report
+}
+
+function inWorker(workerData: object, take: (outcome: Outcome) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData })
+    worker.on('message', take)
+    worker.on('error', reject)
+    worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`worker ended with ${code}`))))
+  })
+}
+
+function add(report: Report, outcome: Outcome): void {
+  report.violations.push(...outcome.violations)
+  for (const number of faultNumbers) report.faults[number] += outcome.faults[number]
+  report.ends[outcome.end] = (report.ends[outcome.end] ?? 0) + 1
+  report.maxDuplicates = Math.max(report.maxDuplicates, outcome.maxDuplicates)
+  report.bound = Math.max(report.bound, outcome.bound)
+  report.commits += outcome.commits
+  report.takeovers += outcome.takeovers
+  report.deadLetters += outcome.deadLetters
+}
