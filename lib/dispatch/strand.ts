@@ -111,7 +111,8 @@ export class Strand {
 
   /** Marks an offset as done that another strand of the same function has handled for all. */
   passed(offset: bigint): void {
-    this.#through = offset
+    // A strand that an earlier run of the poller has brought further stays there.
+    if (offset > this.#through) this.#through = offset
   }
 
   /** Delivers `events` to their end. @returns false when the run stopped, or the stream must, before that */
