@@ -36,7 +36,8 @@ export function afterEventFailure(
 ): Decision {
   const same = before !== null && before.offset === failure.offset
   const attempts = (same ? before.attempts : 0) + 1
-  const since = same ? before.since : now
+  // Waiting for a function that could not be run, and what failed before it, do not make a change old.
+  const since = same && before.attempts > 0 ? before.since : now
   const exhausted = attempts >= delivery.attempts || now - since >= delivery.maxAgeSeconds * 1_000
   if (!exhausted) {
     const limit = same ? before.limit : null
