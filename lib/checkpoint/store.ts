@@ -141,7 +141,12 @@ export class CheckpointStore {
   /** Moves the position forward and renews the lease, in one write; repeating it changes nothing. */
   async commit(lease: Lease, position: Position, leaseUntil: number): Promise<void> {
     await this.#update(
-      { ...held, offsetDoesNotGoBack: '#offset <= :newOffset' },
+      {
+        ...held,
+        offsetDoesNotGoBack: '#offset <= :newOffset',
+        // An earlier commit that arrives late would end the lease before its holder expects it to.
+        leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',
+      },
       { ...positionAttributes(position), leaseUntil: encodeNumber(leaseUntil) },
       { ...holder(lease), ':newOffset': encodeNumber(position.offset) },
     )
