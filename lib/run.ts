@@ -331,7 +331,13 @@ export class Run {
       value: event.value,
     }
     this.#deadLetters = { since, count: count + 1 }
-    await putAside(letter)
+    try {
+      await putAside(letter)
+    } catch (failure) {
+      // A queue that is away must not look like many changes given up.
+      this.#deadLetters = { ...this.#deadLetters, count: this.#deadLetters.count - 1 }
+      throw failure
+    }
     add(this.#summary.deadLettered, event.table, 1)
     functionSummary(this.#summary, functionName).deadLettered += 1
     this.#dirty = true
@@ -342,12 +348,14 @@ export class Run {
     const due = this.#dirty && now() >= this.#lastCommit + commitEveryMs
     if (!due && this.#held.coversInvocation()) return
     this.#advance()
+    // What is done while the write is on its way is not part of it.
+    this.#dirty = false
     const startedAt = now()
     try {
       await this.#held.commit(this.#held.position)
-      this.#dirty = false
       this.#summary.commits += 1
     } catch (error) {
+      this.#dirty = true
       // DynamoDB may be back in a moment. Meanwhile no invocation starts that the lease does not cover.
       if (!(error instanceof DtsError && error.code === 'CHECKPOINT_TABLE_UNAVAILABLE' && error.retryable))
         throw error
