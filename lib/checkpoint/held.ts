@@ -1,4 +1,5 @@
 import type { DtsError } from '../errors.ts'
+import { encodeJson } from './item.ts'
 import type { CheckpointStore } from './store.ts'
 import type { Lease, Position } from './types.ts'
 
@@ -68,7 +69,7 @@ export class HeldCheckpoint {
 
   /** Stores what is passed but not stored yet. @throws DtsError LEASE_LOST */
   async flush(): Promise<void> {
-    if (this.#position.offset > this.#stored.offset) await this.commit(this.#position)
+    if (differs(this.#position, this.#stored)) await this.commit(this.#position)
   }
 
   /** Renews the lease when another invocation would no longer fit into it. @throws DtsError LEASE_LOST */
@@ -91,4 +92,13 @@ export class HeldCheckpoint {
   async release(): Promise<void> {
     await this.#store.release(this.#lease)
   }
+}
+
+/** Whether another run would do anything else from the one position than from the other. */
+function differs(left: Position, right: Position): boolean {
+  return (
+    left.offset !== right.offset ||
+    left.deadLetters.count !== right.deadLetters.count ||
+    encodeJson(left.lanes).S !== encodeJson(right.lanes).S
+  )
 }
