@@ -68,7 +68,8 @@ export class Router {
       if (database === null || toMatcher(databasePattern).test(database)) found.add(route)
     }
     if (this.#catchAll !== null) found.add(this.#catchAll)
-    return [...found]
+    // A function with several tables gets a statement that concerns them all once.
+    return [...new Map([...found].map((route) => [route.functionName, route])).values()]
   }
 }
 
