@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
@@ -42,6 +43,8 @@ export type PutAside = (letter: DeadLetterInput) => Promise<void>
 
 /** SQS takes at most 256 KiB in every region and emulator; some room is left for the envelope. */
 const maxBodyBytes = 250_000
+/** Of an error's message, in characters: a function's own may be as long as its answer. */
+const maxMessageLength = 2_000
 
 export interface DeadLetterTargets {
   readonly queueUrl: string
@@ -52,26 +55,29 @@ export interface DeadLetterTargets {
 
 export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
   return async (input) => {
-    const { value, offset, ...facts } = input
+    const { value, offset, error, ...facts } = input
     const { queueUrl, bucket } = targets
     const letter = {
       version: 1,
       ...facts,
+      error: { ...error, message: error.message.slice(0, maxMessageLength) },
       offset: String(offset),
       raw: value.toString('base64'),
       event: eventOf(input),
     }
-    let body = JSON.stringify(letter)
-    if (Buffer.byteLength(body) > maxBodyBytes) body = JSON.stringify({ ...letter, event: null })
+    let body = toBody(letter)
+    if (Buffer.byteLength(body) > maxBodyBytes) body = toBody({ ...letter, event: null })
     if (Buffer.byteLength(body) > maxBodyBytes) {
       if (bucket === undefined) {
         throw failed(input, `it is larger than a message and DEAD_LETTER_BUCKET is not set`, false)
       }
-      const key = `${input.topic}/${input.partition}/${input.generation}/${offset}-${input.functionName}.gz`
+      // By content: a stream that was started anew counts its generations anew, and must not overwrite older bytes.
+      const digest = createHash('sha256').update(value).digest('hex').slice(0, 16)
+      const key = `${input.topic}/${input.partition}/${input.generation}/${offset}-${digest}.gz`
       await store(input, () =>
         targets.s3().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: gzipSync(value) })),
       )
-      body = JSON.stringify({ ...letter, event: null, raw: { bucket, key } })
+      body = toBody({ ...letter, event: null, raw: { bucket, key } })
     }
     await store(input, () =>
       targets.sqs().send(
@@ -79,12 +85,26 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
           QueueUrl: queueUrl,
           MessageBody: body,
           MessageGroupId: input.functionName === '' ? 'unreadable' : input.functionName,
-          // The same change given up twice (a crash before the commit) is one message.
-          MessageDeduplicationId: `${input.generation}-${offset}-${input.functionName}`.slice(-128),
+          MessageDeduplicationId: deduplicationId(input),
         }),
       ),
     )
   }
+}
+
+/** SQS refuses the two characters U+FFFE and U+FFFF, which a row may hold and JSON leaves as they are. */
+function toBody(letter: object): string {
+  return JSON.stringify(letter).replaceAll('\uFFFE', '\\ufffe').replaceAll('\uFFFF', '\\uffff')
+}
+
+/**
+ * The same change given up twice within five minutes (a crash before the commit) is one message; that of another
+ * topic or cluster is not the same one.
+ */
+function deduplicationId(letter: DeadLetterInput): string {
+  const { topic, partition, clusterId, generation, offset, functionName } = letter
+  const identity = JSON.stringify([topic, partition, clusterId, generation, String(offset), functionName])
+  return createHash('sha256').update(identity).digest('hex')
 }
 
 function eventOf({ value, offset, generation }: DeadLetterInput): unknown {
