@@ -146,9 +146,11 @@ export class CheckpointStore {
         offsetDoesNotGoBack: '#offset <= :newOffset',
         // An earlier commit that arrives late would end the lease before its holder expects it to.
         leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',
+        // The same after the lease was given back: it would undo the last word of its holder.
+        leaseIsNotGivenBack: '#leaseUntil > :givenBack',
       },
       { ...positionAttributes(position), leaseUntil: encodeNumber(leaseUntil) },
-      { ...holder(lease), ':newOffset': encodeNumber(position.offset) },
+      { ...holder(lease), ':newOffset': encodeNumber(position.offset), ':givenBack': encodeNumber(0) },
     )
   }
 
