@@ -253,6 +253,7 @@ export class Run {
   async #accept(plan: Plan): Promise<void> {
     let { end, stop } = plan
     for (const { offset, value, error } of plan.unreadable) {
+      if (!(await this.#permit())) return
       try {
         // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
         await this.#putAside('', { offset, value, table: '' }, 1, error)

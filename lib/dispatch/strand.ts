@@ -210,6 +210,8 @@ export class Strand {
       this.#halt = error
       return
     }
+    // An invocation may have outlasted the lease: by now the change may be another run's.
+    if (!(await this.#environment.permit())) return
     try {
       await putAside(this.#functionName, event, attempts, error)
     } catch (cause) {
