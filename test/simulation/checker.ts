@@ -275,7 +275,7 @@ export class Checker {
     const before = handedBy[index]
     if (before !== null && before !== undefined && before !== run) {
       run.duplicates.add(`${name}/${index}`)
-      if (this.#scenario.calm && observed.done[index])
+      if (this.#scenario.calm && observed.done[index] && observed.failures[index] === 0)
         this.violate('I5', `${what} is sent twice without any fault`)
       if (!this.damaged) this.maxDuplicates = Math.max(this.maxDuplicates, run.duplicates.size)
     }

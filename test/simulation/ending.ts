@@ -13,7 +13,9 @@ interface Facts {
 export function haltIsJustified({ halt, offset }: Checkpoint, facts: Facts): boolean {
   const { checker, scenario, trimmed, spurious } = facts
   const { config, entries, functions, rates } = scenario
-  const halting = functions.filter(({ delivery }) => delivery.onFailure === 'halt')
+  // Where there is no queue, what would go there halts the stream.
+  const homeless = config.deadLetterQueueUrl === undefined
+  const halting = functions.filter(({ delivery }) => delivery.onFailure === 'halt' || homeless)
   const here = entries.find((entry) => entry.offset >= offset && entry.kind === 'change')
   switch (halt?.code) {
     case 'DATA_GAP':
@@ -28,11 +30,12 @@ export function haltIsJustified({ halt, offset }: Checkpoint, facts: Facts): boo
       return checker.deadLetters >= 20
     case 'DEAD_LETTER_FAILED':
       return (
-        config.deadLetterQueueUrl === undefined ||
-        (config.deadLetterBucket === undefined && entries.some(({ value }) => (value?.length ?? 0) > 100_000))
+        config.deadLetterBucket === undefined && entries.some(({ value }) => (value?.length ?? 0) > 100_000)
       )
+    case 'RECORD_INVALID':
+      return homeless && entries.some(({ kind }) => kind === 'unreadable')
     case 'EVENT_TOO_LARGE':
-      return halting.length > 0 && entries.some(({ tooLarge }) => tooLarge)
+      return (halting.length > 0 || homeless) && entries.some(({ tooLarge }) => tooLarge)
     case 'HANDLER_FAILED':
       return halting.some(({ name }) =>
         (checker.functions.get(name)?.failures ?? []).some((count) => count > 0),

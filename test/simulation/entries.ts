@@ -2,7 +2,7 @@ import { keyHash } from '../../lib/dispatch/key.ts'
 import { maxBatchBytes } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
-import { ddlRecord, filler, mark, type RowRecord, rowRecord, unreadable } from './records.ts'
+import { ddlRecord, filler, mark, otherUnreadable, type RowRecord, rowRecord, unreadable } from './records.ts'
 import type { TableFunction } from './scenario.ts'
 
 /** How a change makes its handler fail, every time until somebody mends it. */
@@ -64,7 +64,7 @@ export function makeEntries(
     if (index > 0 && random.chance(rates.idle)) {
       entries.push({ ...plain, ...idle(random) })
     } else if (index > 0 && random.chance(rates.unreadable)) {
-      entries.push({ ...plain, kind: 'unreadable', value: unreadable, otherValue: unreadable })
+      entries.push({ ...plain, kind: 'unreadable', value: unreadable, otherValue: otherUnreadable })
     } else if (index > 0 && random.chance(rates.ddl)) {
       entries.push({ ...plain, ...ddl(random, functions) })
     } else {

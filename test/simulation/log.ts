@@ -11,7 +11,6 @@ export class Log {
   readonly #clock: Clock
   readonly #start: number
   #visible = 0
-  #first = 0
   /** Another log stands behind the same address and cluster id. */
   swapped = false
   /** Records below this index are gone. */
@@ -71,9 +70,13 @@ export class Log {
   }
 
   #indexOf(from: bigint): number {
-    if ((this.#entries[this.#first]?.offset ?? from) > from) this.#first = 0
-    while ((this.#entries[this.#first]?.offset ?? from) < from) this.#first += 1
-    return this.#first
+    let [low, high] = [0, this.#entries.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#entries[middle]?.offset ?? from) < from) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 

@@ -70,5 +70,7 @@ export function mark(operation: Operation, salt: string): Buffer {
 /** Passes any checksum and is no record. */
 export const unreadable = Buffer.from('no record at all, whatever its checksum says')
 
+export const otherUnreadable = Buffer.from('something else that is no record either')
+
 /** A value that only moves the offset. */
 export const filler = Buffer.from([0])
