@@ -14,7 +14,7 @@ import {
   type UpdateChange,
   withChanged,
 } from './dts/change.ts'
-import { identityOf } from './dts/digest.ts'
+import { digestOf, identityOf } from './dts/digest.ts'
 import { readHeader } from './dts/header.ts'
 import { changeFromJson } from './dts/json.ts'
 import { asDtsError, DtsError } from './errors.ts'
@@ -127,7 +127,7 @@ class TableHandler<Schema extends z.ZodObject> {
     if (byHand === null) return await this.#handleBatch(parseBatch(event), context)
     const pending = byHand.map((json, index) => ({
       offset: String(index),
-      decode: () => changeFromJson(json),
+      decode: () => Object.assign(changeFromJson(json), { idempotencyKey: keyByHand(json) }),
     }))
     const { through, thrown } = await this.#work(pending, context)
     if (thrown !== null) throw thrown.error
@@ -317,6 +317,11 @@ const handSchema = z.union([
 function changesByHand(event: unknown): readonly unknown[] | null {
   const result = handSchema.safeParse(event)
   return result.success ? result.data : null
+}
+
+/** By what was sent: the record that a change in its JSON form came from, if there was one, is not at hand. */
+function keyByHand(json: unknown): string {
+  return `by-hand/${digestOf(Buffer.from(JSON.stringify(json)))}`
 }
 
 function parseBatch(event: unknown): Batch {
