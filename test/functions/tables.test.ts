@@ -5,7 +5,7 @@ import { handler as customers } from '../../functions/tables/customers.ts'
 import { handler as orderItems } from '../../functions/tables/order_items.ts'
 import { handler as orders } from '../../functions/tables/orders.ts'
 import { Shop, type ShopRecord } from '../../infra/local/shop.ts'
-import type { Batch } from '../../lib/dispatch/wire.ts'
+import { type Batch, toBatch } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Operation } from '../../lib/dts/types.ts'
 import { context } from '../rig/invoke-server.ts'
@@ -14,16 +14,13 @@ const seconds = 1_795_433_580
 const shop = new Shop(7)
 const stream: ShopRecord[] = Array.from({ length: 400 }, (_, i) => shop.transaction(seconds + i)).flat()
 
-const batchOf = (values: readonly Buffer[]): Batch => ({
-  source: 'dts-functions',
-  version: 1,
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
+const batchOf = (table: string, values: readonly Buffer[]): Batch => ({
+  ...toBatch(
+    values.map((value, index) => ({ offset: BigInt(index), table, value })),
+    origin,
+  ),
   batchId: 'batch',
-  topic: 't',
-  partition: 0,
-  clusterId: 'c',
-  generation: 1,
-  replayUntil: -1,
-  records: values.map((value, i) => ({ offset: String(i), value: value.toString('base64') })),
 })
 
 for (const handler of [customers, orders, orderItems]) {
@@ -35,7 +32,7 @@ for (const handler of [customers, orders, orderItems]) {
       const operations = new Set<Operation>(values.map((value) => readHeader(value).operation))
       assert.deepEqual(operations, new Set(['INSERT', 'UPDATE', 'DELETE']))
       const answer = await handler(
-        batchOf(values),
+        batchOf(table, values),
         context('test', () => 30_000),
       )
       assert.deepEqual(answer, { batchId: 'batch', acknowledgedThrough: String(values.length - 1) })
@@ -43,7 +40,7 @@ for (const handler of [customers, orders, orderItems]) {
 
     test('takes a statement', async () => {
       const answer = await handler(
-        batchOf([shop.ddl(seconds).value]),
+        batchOf(table, [shop.ddl(seconds).value]),
         context('test', () => 30_000),
       )
       assert.deepEqual(answer, { batchId: 'batch', acknowledgedThrough: '0' })

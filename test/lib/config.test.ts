@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type PollConfig, pollConfig, streamConfig } from '../../lib/config.ts'
+import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { DtsError } from '../../lib/errors.ts'
 
 const dts = {
@@ -67,8 +68,16 @@ describe('what is understood', () => {
       'a list',
     ],
     [
-      { FUNCTION_PREFIX: 'shop-dev-', ROUTES: '{"shop.orders":"orders","shop_*.items_*":"items"}' },
-      { routes: { 'shop.orders': 'shop-dev-orders', 'shop_*.items_*': 'shop-dev-items' } },
+      {
+        FUNCTION_PREFIX: 'shop-dev-',
+        ROUTES: '{"shop.orders":"orders","shop_*.items_*":{"function":"items","attempts":3}}',
+      },
+      {
+        routes: {
+          'shop.orders': { ...defaultDelivery, functionName: 'shop-dev-orders' },
+          'shop_*.items_*': { ...defaultDelivery, attempts: 3, functionName: 'shop-dev-items' },
+        },
+      },
       'routes with the prefix of the deployment',
     ],
   ]

@@ -36,7 +36,7 @@ test('anything thrown becomes an error with a code; one that has a code keeps it
 
 test('each code appears once, and a comment above it says what it means', () => {
   assert.equal(new Set(errorCodes).size, errorCodes.length)
-  const source = readFileSync(fileURLToPath(new URL('../../lib/errors.ts', import.meta.url)), 'utf8')
+  const source = readFileSync(fileURLToPath(new URL('../../lib/error-codes.ts', import.meta.url)), 'utf8')
   for (const code of errorCodes) {
     assert.match(source, new RegExp(`\\*/\\n  '${code}',`), code)
   }

@@ -4,7 +4,8 @@ import { channel } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { binaryObject, encodeRecord, integer, type PlainRecord, text } from '../../infra/local/encode.ts'
-import { type Acknowledgement, acknowledgementSchema } from '../../lib/dispatch/wire.ts'
+import { defaultDelivery } from '../../lib/dispatch/settings.ts'
+import { type Acknowledgement, acknowledgementSchema, type Batch, toBatch } from '../../lib/dispatch/wire.ts'
 import { handledChannel } from '../../lib/handled.ts'
 import { type Change, defineTable, type RowChange } from '../../lib/table.ts'
 import { filler, t0, Writer } from '../integration/records.ts'
@@ -17,19 +18,15 @@ type Row = z.output<typeof row>
 type Handler = (event: unknown, context: ReturnType<typeof functionContext>) => Promise<unknown>
 const functionContext = (remainingMs: () => number = () => 30_000) => context('orders', remainingMs)
 
-function batchOf(values: readonly (Buffer | null)[], extra: object = {}) {
-  return {
-    source: 'dts-functions',
-    version: 1,
-    batchId: 'batch-1',
-    topic: 't',
-    partition: 0,
-    clusterId: 'c',
-    generation: 2,
-    replayUntil: -1,
-    records: values.map((value, i) => ({ offset: String(100 + i), value: value?.toString('base64') ?? '' })),
-    ...extra,
-  }
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 2, replayUntil: -1 }
+
+function batchOf(values: readonly (Buffer | null)[], extra: object = {}): Batch {
+  const events = values.map((value, index) => ({
+    offset: BigInt(100 + index),
+    table: 'shop.orders',
+    value: value ?? Buffer.alloc(0),
+  }))
+  return { ...toBatch(events, origin), batchId: 'batch-1', ...extra }
 }
 
 const insertsOf = (...ids: number[]) => ids.map((id) => write.insert('shop.orders', id, t0 + id).value)
@@ -174,32 +171,61 @@ describe('defineTable', () => {
     assert.deepEqual([shorter.acknowledgedThrough, done], ['100', 1])
   })
 
-  test('onBatch gets runs of changes, cut at batchSize and at a statement', async () => {
+  test('onBatch gets the whole run of changes, cut only at a statement', async () => {
     const calls: unknown[] = []
     const handler = defineTable({
       table: 'shop.orders',
       row,
-      batchSize: 2,
       onBatch: (changes) => void calls.push(changes.map((c) => ('after' in c ? Number(c.after.id) : 0))),
       onDdl: ({ statement }) => void calls.push(statement),
     })
     const ddl = write.ddl('shop.orders', 'ALTER', t0).value
     const answer = await send(handler, batchOf([...insertsOf(1, 2, 3), ddl, ...insertsOf(4, 5, 6)]))
-    assert.deepEqual(calls, [[1, 2], [3], 'ALTER', [4, 5], [6]])
+    assert.deepEqual(calls, [[1, 2, 3], 'ALTER', [4, 5, 6]])
     assert.equal(answer.acknowledgedThrough, '106')
   })
 
-  test('a run that fails is not acknowledged at all, those before it are', async () => {
+  test('a run that throws is not acknowledged at all, what comes before it is', async () => {
     const handler = defineTable({
       table: 'shop.orders',
       row,
-      batchSize: 2,
       onBatch(changes) {
         if (changes.some((change) => 'after' in change && change.after.id === 4n)) throw new Error('no')
       },
     })
-    const answer = await send(handler, batchOf(insertsOf(1, 2, 3, 4, 5)))
-    assert.deepEqual([answer.acknowledgedThrough, answer.failure?.offset], ['101', '102'])
+    const ddl = write.ddl('shop.orders', 'ALTER', t0).value
+    const answer = await send(handler, batchOf([...insertsOf(1, 2), ddl, ...insertsOf(3, 4, 5)]))
+    assert.deepEqual([answer.acknowledgedThrough, answer.failure?.offset], ['102', '103'])
+    const alone = await send(handler, batchOf(insertsOf(3, 4, 5)))
+    assert.deepEqual([alone.acknowledgedThrough, alone.failure?.offset], [null, '100'])
+  })
+
+  test('a run may say which of its changes failed: those before it are done', async () => {
+    const cases: [
+      result: { failedAt: number; error?: unknown },
+      through: string | null,
+      failed: string,
+      message: RegExp,
+    ][] = [
+      [{ failedAt: 0 }, '101', '102', /Error was thrown/],
+      [{ failedAt: 1, error: new RangeError('canary') }, '102', '103', /^RangeError was thrown/],
+      [{ failedAt: 2, error: 'canary' }, '103', '104', /^string was thrown/],
+      [{ failedAt: 3 }, '101', '102', /^RangeError was thrown/],
+      [{ failedAt: -1 }, '101', '102', /^RangeError was thrown/],
+      [{ failedAt: 0.5 }, '101', '102', /^RangeError was thrown/],
+    ]
+    const ddl = write.ddl('shop.orders', 'ALTER', t0).value
+    for (const [result, through, failed, message] of cases) {
+      let runs = 0
+      const handler = defineTable({
+        table: 'shop.orders',
+        row,
+        onBatch: () => (runs++ === 0 ? undefined : result),
+      })
+      const answer = await send(handler, batchOf([...insertsOf(1), ddl, ...insertsOf(2, 3, 4)]))
+      assert.deepEqual([answer.acknowledgedThrough, answer.failure?.offset], [through, failed])
+      assert.match(answer.failure?.message ?? '', message)
+    }
   })
 
   test('a change that cannot be read fails only after the run before it was handed over', async () => {
@@ -238,6 +264,55 @@ describe('defineTable', () => {
     const [one] = published as { table: string; change: Change }[]
     assert.equal(published.length, 1)
     assert.deepEqual([one?.table, one?.change.offset], ['shop.orders', 100n])
+  })
+
+  test('a run that failed in part publishes that part', async (t) => {
+    const published: unknown[] = []
+    const listen = (message: unknown) => void published.push(message)
+    channel(handledChannel).subscribe(listen)
+    t.after(() => channel(handledChannel).unsubscribe(listen))
+    const handler = defineTable({ table: 'shop.orders', row, onBatch: () => ({ failedAt: 2 }) })
+    await send(handler, batchOf(insertsOf(1, 2, 3)))
+    assert.deepEqual(
+      (published as { change: Change }[]).map(({ change }) => change.offset),
+      [100n, 101n],
+    )
+  })
+
+  test('columns that are not declared are not in the row; a loose row has them all', async () => {
+    const seen: unknown[] = []
+    const onChange = (change: RowChange<object>) => void ('after' in change && seen.push(change.after))
+    const values = insertsOf(1)
+    await send(defineTable({ table: 'shop.orders', row, onChange }), batchOf(values))
+    await send(defineTable({ table: 'shop.orders', row: z.looseObject({}), onChange }), batchOf(values))
+    await send(
+      defineTable({
+        table: 'shop.orders',
+        row: z.looseObject({ id: z.bigint().transform(Number) }),
+        onChange,
+      }),
+      batchOf(values),
+    )
+    const unread = 'never asked for'
+    assert.deepEqual(seen, [
+      { id: 1n, status: 'new' },
+      { id: 1n, status: 'new', unread },
+      { id: 1, status: 'new', unread },
+    ])
+  })
+
+  test('a handler of every table gets what any table sends, with its name', async () => {
+    const seen: unknown[] = []
+    const handler = defineTable({
+      table: '*',
+      row: z.looseObject({}),
+      onChange: (change) => void seen.push([change.table, change.operation]),
+    })
+    await send(handler, batchOf([write.insert('a.b', 1, t0).value, write.delete('c.d', 2, t0).value]))
+    assert.deepEqual(seen, [
+      ['a.b', 'INSERT'],
+      ['c.d', 'DELETE'],
+    ])
   })
 
   test('middy middleware runs around it', async () => {
@@ -310,24 +385,40 @@ describe('a row that is not as declared', () => {
 describe('events that are no batch', () => {
   const handler = defineTable({ table: 'shop.orders', row, onChange: () => assert.fail('no batch') })
   const good = batchOf(insertsOf(1))
+  const { data: _data, ...incomplete } = good
   const cases: [event: unknown, reason: string][] = [
     [null, 'nothing'],
     [{}, 'an empty object'],
-    [{ ...good, version: 2 }, 'another version'],
+    [[good], 'a list'],
+    [{ ...good, version: 1 }, 'an earlier version'],
+    [{ ...good, version: 3 }, 'a later version'],
     [{ ...good, source: 'aws:sqs' }, 'another source'],
-    [{ ...good, records: [] }, 'no records'],
+    [{ ...good, offsets: [], lengths: [] }, 'no records'],
     [{ ...good, more: 1 }, 'an unknown key'],
-    [{ ...good, records: [{ offset: '1', value: '***' }] }, 'a value that is not base64'],
-    [{ ...good, records: [{ offset: 1, value: '' }] }, 'an offset that is a number'],
+    [{ ...good, lengths: [] }, 'a record without its length'],
+    [{ ...good, offsets: [1] }, 'an offset that is a number'],
+    [incomplete, 'no data'],
+    [{ changes: [] }, 'a list of no changes'],
+    [{ changes: [{ table: 'shop.orders' }] }, 'a change without an operation'],
   ]
   for (const [event, reason] of cases) {
     test(reason, async () => {
       await assert.rejects(handler(event, functionContext()), {
         code: 'CONFIG_INVALID',
-        message: /not a batch from the poller/,
+        message: /neither a batch of the poller nor a change in its JSON form/,
       })
     })
   }
+
+  test('a batch whose data is damaged fails as a whole: nothing of it is handled', async () => {
+    for (const damaged of [
+      { ...good, data: good.data.slice(0, -8) },
+      { ...good, data: '***' },
+      { ...good, lengths: good.lengths.map((length) => length + 1) },
+    ]) {
+      await assert.rejects(handler(damaged, functionContext()))
+    }
+  })
 
   test('filler and marks that reach a handler by mistake are not taken for changes', async () => {
     for (const value of [filler(t0)[1]?.value ?? null, write.mark('HEARTBEAT', t0).value]) {
@@ -335,6 +426,127 @@ describe('events that are no batch', () => {
       assert.equal(answer.acknowledgedThrough, null)
       assert.equal(answer.failure?.code, 'RECORD_INVALID')
     }
+  })
+})
+
+describe('changes that are sent by hand, in their JSON form', () => {
+  const byHand = (id: number, extra: object = {}) => ({
+    operation: 'INSERT',
+    table: 'shop.orders',
+    after: { id: { $bigint: String(id) }, status: 'new' },
+    ...extra,
+  })
+  const ids: bigint[] = []
+  const handler = defineTable({
+    table: 'shop.orders',
+    row,
+    onChange(change) {
+      if (change.operation !== 'INSERT') return
+      if (change.after.id === 3n) throw new RangeError('three')
+      ids.push(change.after.id)
+    },
+  })
+
+  test('one, or several in order; the answer says how many', async () => {
+    ids.length = 0
+    assert.deepEqual(await handler(byHand(1), functionContext()), { handled: 1 })
+    const several = { changes: [byHand(2), byHand(4)] }
+    assert.deepEqual(await handler(several, functionContext()), { handled: 2 })
+    assert.deepEqual(ids, [1n, 2n, 4n])
+  })
+
+  test('what the handler throws reaches the caller as it is, and nothing behind it is tried', async () => {
+    ids.length = 0
+    const several = { changes: [byHand(1), byHand(3), byHand(4)] }
+    await assert.rejects(handler(several, functionContext()), { name: 'RangeError', message: 'three' })
+    assert.deepEqual(ids, [1n])
+  })
+
+  test('the row is checked, and a change that is none refused', async () => {
+    const wrong = byHand(1, { after: { id: { $bigint: '1' } } })
+    await assert.rejects(handler(wrong, functionContext()), { code: 'ROW_INVALID' })
+    const unknown = byHand(1, { operation: 'UPSERT' })
+    await assert.rejects(handler(unknown, functionContext()), { code: 'CHANGE_JSON_INVALID' })
+  })
+})
+
+describe('the idempotency key', () => {
+  async function keysOf(event: object): Promise<string[]> {
+    const keys: string[] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row: z.looseObject({}),
+      onChange: ({ idempotencyKey }) => void keys.push(idempotencyKey),
+    })
+    await handler(event, functionContext())
+    return keys
+  }
+
+  test('is the same for every delivery of a change, whatever its offset and generation', async () => {
+    const [first, second] = insertsOf(1, 2)
+    assert.ok(first !== undefined && second !== undefined)
+    const keys = await keysOf(batchOf([first, second]))
+    assert.deepEqual(
+      await keysOf(batchOf([second, first], { generation: 9, clusterId: 'd' })),
+      keys.toReversed(),
+    )
+    assert.equal(new Set(keys).size, 2)
+  })
+
+  test('tells apart two equal changes of one row', async () => {
+    const values = [write.insert('shop.orders', 1, t0).value, write.insert('shop.orders', 1, t0).value]
+    assert.equal(new Set(await keysOf(batchOf(values))).size, 2)
+  })
+
+  test('tells apart the rows of one statement, which share their position', async () => {
+    const rowOf = (id: number) =>
+      encodeRecord({
+        operation: 'INSERT',
+        objectName: 'shop.orders',
+        fields: [['id', 8]],
+        after: [integer(id)],
+        sourcePosition: '5@1',
+        sourceTxid: 'tx',
+      })
+    assert.equal(new Set(await keysOf(batchOf([rowOf(1), rowOf(2)]))).size, 2)
+  })
+
+  test('a change that is sent by hand has one, too', async () => {
+    const byHand = (id: number) => ({ operation: 'INSERT', table: 'shop.orders', after: { id } })
+    const keys = await keysOf({ changes: [byHand(1), byHand(2), byHand(1)] })
+    assert.equal(keys[0], keys[2])
+    assert.notEqual(keys[0], keys[1])
+  })
+})
+
+describe('the delivery that a definition asks for', () => {
+  const onChange = () => {}
+  const delivery = (definition: object) =>
+    defineTable({ table: 'shop.orders', row, ...definition } as Parameters<typeof defineTable<typeof row>>[0])
+      .definition.delivery
+
+  test('has a default for everything', () => {
+    assert.deepEqual(delivery({ onChange }), defaultDelivery)
+  })
+
+  test('a run is shorter unless told: it is repeated as a whole', () => {
+    assert.deepEqual(delivery({ onBatch: onChange }), { ...defaultDelivery, batchSize: 100 })
+    assert.equal(delivery({ onBatch: onChange, batchSize: 7 }).batchSize, 7)
+  })
+
+  test('is what was declared, without the handlers', () => {
+    const settings = {
+      attempts: 2,
+      maxAgeSeconds: 9,
+      onFailure: 'halt',
+      batchSize: 3,
+      concurrency: 4,
+    } as const
+    const operations = ['DELETE']
+    assert.deepEqual(delivery({ onChange, onDdl: onChange, ...settings, operations }), {
+      ...settings,
+      operations,
+    })
   })
 })
 
@@ -346,7 +558,13 @@ describe('definitions that are refused where they are written', () => {
     [{ table: 'shop. orders', onChange }, /table must be database\.table/],
     [{ table: 'shop.orders' }, /exactly one of onChange and onBatch/],
     [{ table: 'shop.orders', onChange, onBatch: onChange }, /exactly one of onChange and onBatch/],
-    [{ table: 'shop.orders', onBatch: onChange, batchSize: 0 }, /batchSize must be a positive whole number/],
+    [{ table: 'shop.orders', onBatch: onChange, batchSize: 0 }, /batchSize .*>=1/],
+    [{ table: 'shop.orders', onChange, attempts: 0 }, /attempts .*>=1/],
+    [{ table: 'shop.orders', onChange, concurrency: 33 }, /concurrency .*<=32/],
+    [{ table: 'shop.orders', onChange, onFailure: 'skip' }, /onFailure .*"dead-letter"\|"halt"/],
+    [{ table: 'shop.orders', onChange, operations: ['DDL'] }, /operations\.0 /],
+    [{ table: 'shop.orders', onChange, operations: [] }, /operations /],
+    [{ table: 'shop.orders', onChange, attemps: 3 }, /Unrecognized key: "attemps"/],
     [{ table: 'x', batchSize: 1.5 }, /table must.*exactly one.*batchSize/],
   ]
   for (const [definition, message] of cases) {

@@ -16,7 +16,15 @@ const position: Position = {
   timestamp: 1_795_433_580,
   anchor: { offset: farOffset - 1n, timestamp: 1, sourcePosition: '4@1', transactionId: 'tx', digest: 'ab' },
   tail: { offset: farOffset - 1n, digest: 'cd' },
-  progress: { orders: farOffset + 5n },
+  lanes: {
+    orders: { through: farOffset + 5n, trouble: null },
+    'items#1/2': {
+      through: null,
+      trouble: { offset: farOffset, attempts: 2, since: 7, nextAt: 8, limit: 500, outages: 1 },
+    },
+    customers: { through: 3n, trouble: { offset: 4n, attempts: 1, since: 7, nextAt: 8, limit: null } },
+  },
+  deadLetters: { since: 1_795_433_580_000, count: 3 },
 }
 const ledger: LedgerEntry[] = [
   { at: 1, by: 'me', how: 'reset', from: null, to: { clusterId: 'c', offset: '0', generation: 1 } },
@@ -59,10 +67,10 @@ test('what may be absent', () => {
     ...good,
     anchor: encodeJson(null),
     tail: encodeJson(null),
-    progress: encodeJson({}),
+    lanes: encodeJson({}),
     halt: encodeJson(null),
   })
-  assert.deepEqual([fresh.anchor, fresh.tail, fresh.progress, fresh.halt], [null, null, {}, null])
+  assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, fresh.halt], [null, null, {}, null])
 })
 
 describe('an item that this version did not write is refused, and the attribute named', () => {
@@ -83,8 +91,14 @@ describe('an item that this version did not write is refused, and the attribute 
     ],
     ['tail', undefined, 'no tail'],
     ['tail', { S: '{"offset":"1","digest":"a","more":1}' }, 'more than this version knows'],
-    ['progress', { S: '{"orders":"-1"}' }, 'negative progress'],
-    ['progress', { S: '[]' }, 'progress that is a list'],
+    ['lanes', undefined, 'no lanes'],
+    ['lanes', { S: '[]' }, 'lanes that are a list'],
+    ['lanes', { S: '{"orders":"5"}' }, 'a lane that is an offset alone'],
+    ['lanes', { S: '{"orders":{"through":"-1","trouble":null}}' }, 'a negative offset of a lane'],
+    ['lanes', { S: '{"orders":{"through":5,"trouble":null}}' }, 'an offset of a lane that JSON rounds'],
+    ['lanes', { S: '{"orders":{"through":null,"trouble":{"offset":"1"}}}' }, 'half a trouble'],
+    ['deadLetters', undefined, 'no count of dead letters'],
+    ['deadLetters', { S: '{"since":0}' }, 'half a count of dead letters'],
     ['halt', { S: '{"code":"NO_SUCH_CODE","message":"","at":1}' }, 'an unknown code'],
     ['ledger', { S: '{}' }, 'a ledger that is no list'],
     ['epoch', { S: '1' }, 'an epoch as text'],

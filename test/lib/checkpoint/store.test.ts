@@ -1,62 +1,18 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { CreateTableCommand, DynamoDBClient, type UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
-import { HeldCheckpoint } from '../../../lib/checkpoint/held.ts'
-import { CheckpointStore, clockSkewMs, type Start } from '../../../lib/checkpoint/store.ts'
-import type { Checkpoint, Position } from '../../../lib/checkpoint/types.ts'
-import { DtsError } from '../../../lib/errors.ts'
+import { describe, test } from 'node:test'
+import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
+import { CheckpointStore, clockSkewMs } from '../../../lib/checkpoint/store.ts'
 import { startDynalite } from '../../rig/dynalite.ts'
-import type { AwsEndpoint } from '../../rig/dynamodb-local.ts'
+import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
-const now = 1_795_433_580_000
-const start = (offset: bigint): Start => ({
-  clusterId: 'c',
-  position: { offset, timestamp: 1, anchor: null, tail: null, progress: {} },
-  replayUntil: -1,
-  entry: { at: now, by: 'test', how: 'start' },
-})
-const at = (offset: bigint): Position => ({ ...start(offset).position, timestamp: Number(offset) })
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }
 const taken = { code: 'LEASE_HELD' }
 
 describe('the checkpoint store', () => {
-  let dynamo: AwsEndpoint | undefined
-  let client = new DynamoDBClient({})
-  let topics = 0
-
-  before(async () => {
-    dynamo = await startDynalite()
-    const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
-    client = new DynamoDBClient({ endpoint: dynamo.endpoint, region: 'eu-central-1', credentials })
-    await client.send(
-      new CreateTableCommand({
-        TableName: 'checkpoints',
-        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    )
-  })
-  after(async () => {
-    client.destroy()
-    await dynamo?.stop()
-  })
-
-  const fresh = () => new CheckpointStore(client, 'checkpoints', `topic${topics++}`, 0)
-  async function read(store: CheckpointStore): Promise<Checkpoint> {
-    const found = await store.read()
-    assert.ok(found !== null)
-    return found
-  }
-  /** A checkpoint at 10 whose lease nobody holds. */
-  async function released(): Promise<CheckpointStore> {
-    const store = fresh()
-    await store.release(await store.create(start(10n), 'first', now + 1_000))
-    return store
-  }
+  const table = new CheckpointTable()
 
   test('the first start is written once', async () => {
-    const store = fresh()
+    const store = table.fresh()
     assert.equal(await store.read(), null)
     await store.create(start(10n), 'a', now + 1_000)
     await assert.rejects(store.create(start(20n), 'b', now + 9_000), taken)
@@ -74,7 +30,7 @@ describe('the checkpoint store', () => {
   })
 
   test('a lease is taken only after it ran out and the clocks’ difference has passed', async () => {
-    const store = fresh()
+    const store = table.fresh()
     await store.create(start(10n), 'a', now)
     for (const early of [now - 1, now, now + clockSkewMs]) {
       await assert.rejects(store.acquire(await read(store), 'b', early, early + 1_000, ['RUNNING']), taken)
@@ -87,7 +43,7 @@ describe('the checkpoint store', () => {
   })
 
   test('of two takers with the same reading, one gets the lease', async () => {
-    const store = await released()
+    const store = await table.released()
     const found = await read(store)
     const results = await Promise.allSettled(
       ['a', 'b', 'c'].map((owner) => store.acquire(found, owner, now, now + 1_000, ['RUNNING'])),
@@ -101,7 +57,7 @@ describe('the checkpoint store', () => {
   })
 
   test('a lease is not taken on a reading that the late holder has made old', async () => {
-    const store = fresh()
+    const store = table.fresh()
     const late = await store.create(start(10n), 'late', now)
     const found = await read(store)
     const later = now + 60_000
@@ -112,9 +68,9 @@ describe('the checkpoint store', () => {
   })
 
   test('a halted stream is taken by recovery alone', async () => {
-    const store = fresh()
+    const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'DATA_GAP', message: 'm', at: now })
+    await store.halt(lease, { code: 'DATA_GAP', message: 'm', at: now }, 0)
     const found = await read(store)
     assert.deepEqual([found.state, found.halt?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', 0])
     await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), taken)
@@ -126,7 +82,7 @@ describe('the checkpoint store', () => {
   })
 
   test('a commit moves forward, never back, compared as numbers; repeating it is harmless', async () => {
-    const store = fresh()
+    const store = table.fresh()
     const lease = await store.create(start(9n), 'a', now)
     await store.commit(lease, at(10n), now + 1)
     await store.commit(lease, at(10n), now + 1)
@@ -136,27 +92,51 @@ describe('the checkpoint store', () => {
     assert.deepEqual([found.offset, found.leaseUntil, found.epoch], [9_223_372_036_854_775_807n, now + 2, 1])
   })
 
+  test('a commit that arrives late ends no lease early, and takes none that was given back', async () => {
+    const store = table.fresh()
+    const lease = await store.create(start(10n), 'a', now + 1_000)
+    await store.commit(lease, at(20n), now + 9_000)
+    await assert.rejects(store.commit(lease, at(20n), now + 8_999), lost)
+    assert.equal((await read(store)).leaseUntil, now + 9_000)
+    await store.release(lease)
+    await assert.rejects(store.commit(lease, at(20n), now + 10_000), lost)
+    assert.equal((await read(store)).leaseUntil, 0)
+  })
+
+  test('a stream that halts while a handler may be running keeps its lease', async () => {
+    const store = table.fresh()
+    const lease = await store.create(start(10n), 'a', now)
+    await store.halt(lease, { code: 'HANDLER_FAILED', message: 'm', at: now }, now + 60_000)
+    const found = await read(store)
+    assert.deepEqual([found.state, found.leaseUntil], ['HALTED', now + 60_000])
+    const states = ['RUNNING', 'HALTED'] as const
+    const early = now + 60_000
+    await assert.rejects(store.acquire(found, 'r', early, early + 1_000, states), taken)
+    const late = early + clockSkewMs + 1
+    await store.acquire(found, 'r', late, late + 1_000, states)
+  })
+
   test('a late holder can write nothing', async () => {
-    const store = fresh()
+    const store = table.fresh()
     const late = await store.create(start(10n), 'late', now)
     const found = await read(store)
     const later = now + 60_000
     const lease = await store.acquire(found, 'new', later, later + 1_000, ['RUNNING'])
     const before = await read(store)
-    await assert.rejects(store.commit(late, at(50n), later), lost)
+    await assert.rejects(store.commit(late, at(50n), later + 1_000), lost)
     await assert.rejects(store.release(late), lost)
-    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', at: 1 }), lost)
+    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', at: 1 }, 0), lost)
     await assert.rejects(store.reset(late, found, start(0n)), lost)
     // The same invocation's name under another epoch, and the other way round.
-    await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later), lost)
-    await assert.rejects(store.commit({ ...lease, owner: 'late' }, at(50n), later), lost)
-    await assert.rejects(store.commit({ ...lease, generation: 2 }, at(50n), later), lost)
+    await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
+    await assert.rejects(store.commit({ ...lease, owner: 'late' }, at(50n), later + 1_000), lost)
+    await assert.rejects(store.commit({ ...lease, generation: 2 }, at(50n), later + 1_000), lost)
     assert.deepEqual(await read(store), before)
-    await store.commit(lease, at(50n), later)
+    await store.commit(lease, at(50n), later + 1_000)
   })
 
   test('a reset whose reply was lost counts once; the ledger keeps its last twenty entries', async () => {
-    const store = await released()
+    const store = await table.released()
     for (let i = 0; i < 25; i++) {
       const found = await read(store)
       const lease = await store.acquire(found, `r${i}`, now, now + 1_000, ['RUNNING'])
@@ -170,19 +150,13 @@ describe('the checkpoint store', () => {
   })
 
   test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
-    const missing = new CheckpointStore(client, 'nowhere', 't', 0)
+    const missing = new CheckpointStore(table.client, 'nowhere', 't', 0)
     await assert.rejects(missing.read(), { code: 'CHECKPOINT_TABLE_UNAVAILABLE', retryable: false })
     await assert.rejects(missing.create(start(1n), 'a', now), { code: 'CHECKPOINT_TABLE_UNAVAILABLE' })
     const gone = await startDynalite()
-    const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
-    const other = new DynamoDBClient({
-      endpoint: gone.endpoint,
-      region: 'eu-central-1',
-      credentials,
-      maxAttempts: 1,
-    })
+    const other = clientOf(gone, { maxAttempts: 1 })
     await gone.stop()
-    await assert.rejects(new CheckpointStore(other, 'checkpoints', 't', 0).read(), {
+    await assert.rejects(new CheckpointStore(other, tableName, 't', 0).read(), {
       code: 'CHECKPOINT_TABLE_UNAVAILABLE',
       retryable: true,
       message: /ECONNREFUSED/,
@@ -192,7 +166,7 @@ describe('the checkpoint store', () => {
   test('every write is one conditional UpdateItem: the poller’s role allows nothing else', async () => {
     const seen: [command: string, condition: boolean][] = []
     const name = 'observe'
-    client.middlewareStack.add(
+    table.client.middlewareStack.add(
       (next, context) => async (args) => {
         const input = args.input as Partial<UpdateItemCommandInput>
         seen.push([context.commandName ?? '', input.ConditionExpression !== undefined])
@@ -200,38 +174,92 @@ describe('the checkpoint store', () => {
       },
       { step: 'initialize', name },
     )
-    const store = fresh()
+    const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.commit(lease, at(11n), now)
-    await store.halt(lease, { code: 'DATA_GAP', message: '', at: 1 })
+    await store.halt(lease, { code: 'DATA_GAP', message: '', at: 1 }, 0)
     await store.release(lease)
-    client.middlewareStack.remove(name)
+    table.client.middlewareStack.remove(name)
     assert.deepEqual(seen, Array(4).fill(['UpdateItemCommand', true]))
   })
 
-  test('a held checkpoint knows when an invocation no longer fits, and renews', async () => {
-    const store = await released()
-    let clock = now
-    const terms = { worstCaseMs: 10_000, slackMs: 5_000 }
-    const leaseUntil = HeldCheckpoint.leaseUntil(clock, terms)
-    assert.equal(leaseUntil, now + 15_000)
-    const lease = await store.acquire(await read(store), 'a', clock, leaseUntil, ['RUNNING'])
-    const held = new HeldCheckpoint(store, lease, leaseUntil, at(10n), terms, () => clock)
-    clock = now + 5_000
-    assert.equal(held.coversInvocation(), true)
-    await held.renewIfShort()
-    assert.equal((await read(store)).leaseUntil, leaseUntil)
-    held.pass(at(30n))
-    assert.deepEqual([held.position.offset, (await read(store)).offset], [30n, 10n])
-    clock += 1
-    assert.equal(held.coversInvocation(), false)
-    await held.renewIfShort()
-    assert.equal(held.coversInvocation(), true)
-    const renewed = await read(store)
-    assert.deepEqual([renewed.leaseUntil, renewed.offset], [clock + 15_000, 30n])
-    held.pass(at(40n))
-    await held.halt(new DtsError('DATA_GAP', 'why', { retryable: false }))
-    const halted = await read(store)
-    assert.deepEqual([halted.offset, halted.state, halted.halt?.message], [40n, 'HALTED', 'why'])
+  describe('pause and resume', () => {
+    const pause = { code: 'PAUSED', message: 'maintenance', at: now } as const
+    const entry = { at: now + 1, by: 'me', how: 'resumed' }
+    const stopped = { code: 'STREAM_HALTED' }
+
+    test('a pause stops the next run and leaves the holder its lease and its commits', async () => {
+      const store = table.fresh()
+      const lease = await store.create(start(10n), 'a', now + 1_000)
+      await store.pause(await read(store), pause)
+      const found = await read(store)
+      assert.deepEqual([found.state, found.halt], ['HALTED', pause])
+      assert.deepEqual([found.owner, found.leaseUntil], ['a', now + 1_000])
+      await store.commit(lease, at(20n), now + 2_000)
+      await store.release(lease)
+      const later = await read(store)
+      assert.deepEqual([later.state, later.offset], ['HALTED', 20n])
+      await assert.rejects(store.acquire(later, 'b', now, now + 1_000, ['RUNNING']), taken)
+    })
+
+    test('only a running stream is paused; a retry of the same pause is harmless', async () => {
+      const store = await table.released()
+      const found = await read(store)
+      await store.pause(found, pause)
+      await store.pause(found, pause)
+      await assert.rejects(store.pause(found, { ...pause, at: now + 1 }), stopped)
+      assert.deepEqual((await read(store)).halt, pause)
+    })
+
+    test('what was reset or never written since it was read is not paused', async () => {
+      const store = await table.released()
+      const found = await read(store)
+      const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING'])
+      await store.reset(lease, found, start(99n))
+      await assert.rejects(store.pause(found, pause), stopped)
+      assert.equal((await read(store)).state, 'RUNNING')
+      const nobody = table.fresh()
+      await assert.rejects(nobody.pause(found, pause), stopped)
+      assert.equal(await nobody.read(), null)
+    })
+
+    test('resume forgets failures, keeps what is done ahead, and is written down', async () => {
+      const store = table.fresh()
+      const lease = await store.create(start(10n), 'a', now + 1_000)
+      const trouble = { offset: 10n, attempts: 5, since: now, nextAt: now + 9_000, limit: null }
+      const lanes = {
+        ahead: { through: 15n, trouble: { ...trouble, offset: 16n } },
+        stuck: { through: null, trouble },
+      }
+      await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
+      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', at: now }, 0)
+      await store.resume(await read(store), entry)
+      const found = await read(store)
+      assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
+      assert.deepEqual(found.lanes, { ahead: { through: 15n, trouble: null } })
+      assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
+      const here = { clusterId: 'c', offset: '10', generation: 1 }
+      assert.deepEqual(found.ledger.at(-1), { ...entry, from: here, to: here })
+      await store.acquire(found, 'b', now, now + 1_000, ['RUNNING'])
+    })
+
+    test('a resume whose reply was lost counts once; a running stream is not resumed', async () => {
+      const store = await table.released()
+      await assert.rejects(store.resume(await read(store), entry), taken)
+      await store.pause(await read(store), pause)
+      const found = await read(store)
+      await store.resume(found, entry)
+      await store.resume(found, entry)
+      assert.equal((await read(store)).ledger.length, 2)
+    })
+
+    test('a stream that another recovery has taken since it was read is not resumed', async () => {
+      const store = await table.released()
+      await store.pause(await read(store), pause)
+      const found = await read(store)
+      await store.acquire(found, 'r', now, now + 1_000, ['HALTED'])
+      await assert.rejects(store.resume(found, entry), taken)
+      assert.equal((await read(store)).state, 'HALTED')
+    })
   })
 })

@@ -1,31 +1,42 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readAnswer } from '../../../lib/dispatch/invoke.ts'
-import type { Batch } from '../../../lib/dispatch/wire.ts'
+import { type Batch, toBatch } from '../../../lib/dispatch/wire.ts'
 
+const sent = ['7', '8', '10'].map((offset) => ({
+  offset: BigInt(offset),
+  table: 'shop.orders',
+  value: Buffer.from(offset),
+}))
 const batch: Batch = {
-  source: 'dts-functions',
-  version: 1,
+  ...toBatch(sent, { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }),
   batchId: 'this',
-  topic: 't',
-  partition: 0,
-  clusterId: 'c',
-  generation: 1,
-  replayUntil: -1,
-  records: ['7', '8', '10'].map((offset) => ({ offset, value: '' })),
 }
-const failure = { offset: '7', code: 'HANDLER_FAILED', message: 'no' }
+const failure = { offset: '7', code: 'ROW_INVALID', message: 'status is missing' }
 
 test('what counts as an acknowledgement', () => {
-  const accepted: [answer: unknown, reason: string][] = [
-    [{ batchId: 'this', acknowledgedThrough: '10' }, 'all of it'],
-    [{ batchId: 'this', acknowledgedThrough: '8' }, 'a part: the time ran short'],
-    [{ batchId: 'this', acknowledgedThrough: '7', failure: { ...failure, offset: '8' } }, 'a part and why'],
-    [{ batchId: 'this', acknowledgedThrough: null, failure }, 'nothing and why'],
+  const accepted: [answer: unknown, through: bigint | null, error: RegExp | null, reason: string][] = [
+    [{ batchId: 'this', acknowledgedThrough: '10' }, 10n, null, 'all of it'],
+    [{ batchId: 'this', acknowledgedThrough: '8' }, 8n, null, 'a part: the time ran short'],
+    [
+      { batchId: 'this', acknowledgedThrough: '7', failure: { ...failure, offset: '8' } },
+      7n,
+      /function orders .*at offset 8 it failed with ROW_INVALID: status is missing/,
+      'a part and why',
+    ],
+    [
+      { batchId: 'this', acknowledgedThrough: null, failure },
+      null,
+      /at offset 7 it failed/,
+      'nothing and why',
+    ],
   ]
-  for (const [answer, reason] of accepted) {
+  for (const [answer, through, error, reason] of accepted) {
     const result = readAnswer('orders', batch, JSON.stringify(answer))
-    assert.deepEqual(result, { kind: 'acknowledged', acknowledgement: answer }, reason)
+    assert.ok(result.kind === 'acknowledged', reason)
+    assert.equal(result.through, through, reason)
+    if (error === null) assert.equal(result.error, null, reason)
+    else assert.match(result.error?.message ?? '', error, reason)
   }
 })
 

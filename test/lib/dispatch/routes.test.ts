@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Router } from '../../../lib/dispatch/routes.ts'
+import { route } from './support.ts'
+
+const unnamed = () => null
+const functionFor = (from: Router, table: string, logical = unnamed as () => string | null) =>
+  from.routeFor(table, logical)?.functionName ?? null
 
 const router = new Router({
-  'shop.orders': 'orders',
-  'shop_*.orders_*': 'sharded',
-  'erp.*': 'erp',
-  'pg.public.users': 'users',
-  'a+b.t$': 'special',
+  'shop.orders': route('orders'),
+  'shop_*.orders_*': route('sharded'),
+  'erp.*': route('erp'),
+  'pg.public.users': route('users'),
+  'a+b.t$': route('special'),
 })
 
 test('which function handles a table', () => {
@@ -29,21 +34,28 @@ test('which function handles a table', () => {
     ['__proto__.constructor', null, 'names that JavaScript knows'],
     ['shop.orders\n', null, 'a line break at the end'],
   ]
-  for (const [table, expected, reason] of cases) assert.equal(router.functionFor(table), expected, reason)
+  for (const [table, expected, reason] of cases) assert.equal(functionFor(router, table), expected, reason)
   for (const [table, expected, reason] of cases) {
-    assert.equal(router.functionFor(table), expected, `${reason}, asked again`)
+    assert.equal(functionFor(router, table), expected, `${reason}, asked again`)
   }
 })
 
 test('an exact name wins over a pattern; two patterns are a fault of the deployment', () => {
-  const overlapping = new Router({ 'shop.*': 'all', 'shop.orders': 'orders', '*.items': 'items' })
-  assert.equal(overlapping.functionFor('shop.orders'), 'orders')
-  assert.equal(overlapping.functionFor('shop.customers'), 'all')
-  assert.throws(() => overlapping.functionFor('shop.items'), {
+  const overlapping = new Router({
+    'shop.*': route('all'),
+    'shop.orders': route('orders'),
+    '*.items': route('items'),
+  })
+  assert.equal(functionFor(overlapping, 'shop.orders'), 'orders')
+  assert.equal(functionFor(overlapping, 'shop.customers'), 'all')
+  assert.throws(() => functionFor(overlapping, 'shop.items'), {
     code: 'CONFIG_INVALID',
     message: /shop\.\* and \*\.items both match the table shop\.items/,
   })
 })
+
+const functionsFor = (from: Router, database: string | null) =>
+  from.routesForDatabase(database).map(({ functionName }) => functionName)
 
 test('which functions a statement on a database concerns', () => {
   const cases: [database: string | null, expected: string[]][] = [
@@ -55,10 +67,45 @@ test('which functions a statement on a database concerns', () => {
     ['sho', []],
     [null, ['orders', 'users', 'special', 'sharded', 'erp']],
   ]
-  for (const [database, expected] of cases) assert.deepEqual(router.functionsForDatabase(database), expected)
+  for (const [database, expected] of cases) assert.deepEqual(functionsFor(router, database), expected)
 })
 
 test('many tables do not make the router forget or mix up', () => {
-  for (let i = 0; i < 25_000; i++) assert.equal(router.functionFor(`erp.t${i}`), 'erp')
-  assert.equal(router.functionFor('shop.orders'), 'orders')
+  for (let i = 0; i < 25_000; i++) assert.equal(functionFor(router, `erp.t${i}`), 'erp')
+  assert.equal(functionFor(router, 'shop.orders'), 'orders')
+})
+
+test('a function with several tables gets a statement on their database once, as does the catch-all', () => {
+  const many = new Router({
+    'shop.orders': route('sales'),
+    'shop.items': route('sales'),
+    '*': route('rest'),
+  })
+  assert.deepEqual(functionsFor(many, 'shop'), ['sales', 'rest'])
+  assert.deepEqual(functionsFor(many, 'erp'), ['rest'])
+  assert.deepEqual(functionsFor(many, null), ['sales', 'rest'])
+})
+
+test('the physical name wins over the logical one, any name over the catch-all', () => {
+  const sharded = new Router({
+    'shop.orders': route('logical'),
+    'shop_7.orders_7': route('one shard'),
+    '*': route('rest'),
+  })
+  const logical = () => 'shop.orders'
+  assert.equal(functionFor(sharded, 'shop_7.orders_7', logical), 'one shard')
+  assert.equal(functionFor(sharded, 'shop_8.orders_8', logical), 'logical')
+  assert.equal(functionFor(sharded, 'shop_8.items_8'), 'rest')
+  assert.equal(functionFor(new Router({ 'shop.orders': route('logical') }), 'shop_8.items_8'), null)
+})
+
+test('the logical name is read from one record of a table, not from each', () => {
+  const sharded = new Router({ 'shop.orders': route('logical') })
+  let asked = 0
+  const logical = () => {
+    asked += 1
+    return 'shop.orders'
+  }
+  for (let i = 0; i < 3; i++) assert.equal(functionFor(sharded, 'shop_8.orders_8', logical), 'logical')
+  assert.equal(asked, 1)
 })
