@@ -5,24 +5,29 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
 import { connections } from '../lib/connect.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { type PollDependencies, poll } from '../lib/poll.ts'
-import type { PollSummary } from '../lib/summary.ts'
+import { emptySummary, type PollSummary } from '../lib/summary.ts'
+import { Telemetry } from '../lib/telemetry.ts'
 
-const logger = new Logger()
+const logger = new Logger({ serviceName: 'poller' })
 
 type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside'>
 let parts: Parts | undefined
+let telemetry: Telemetry | undefined
 
 /** Made by the first invocation, not at load: then a wrong configuration is an error of its own, not a crash. */
 function setUp(): Parts {
   const config = pollConfig(process.env)
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
-  const sqs = new SQSClient({})
-  const s3 = new S3Client({})
+  // Without a limit a queue that does not answer would hold the run until Lambda ends it.
+  const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
+  const sqs = new SQSClient({ requestHandler })
+  const s3 = new S3Client({ requestHandler })
   const putAside =
     queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, sqs: () => sqs, s3: () => s3 })
   return { config, ...connections(config), putAside }
@@ -40,20 +45,33 @@ export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
     // A function that was frozen in the middle of a run thaws with the next invocation: the old run must end.
     current.abort()
     current = new AbortController()
-    parts ??= setUp()
-    // Made anew for each run: a connection kept through a freeze is dead when the function thaws, and without retries
-    // the first invocation on it would count as one whose outcome nobody knows.
-    const lambda = handlerClient(parts.config.handlerTimeoutMs)
-    const summary = await poll({
-      ...parts,
-      invoke: lambdaInvoke(lambda),
-      now: Date.now,
-      random: Math.random,
-      sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }).catch(() => {}),
-      remainingMs: () => context.getRemainingTimeInMillis(),
-      owner: `${context.awsRequestId}/${randomUUID()}`,
-      signal: current.signal,
-    }).finally(() => lambda.destroy())
-    logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
-    return summary
+    telemetry ??= new Telemetry(logger, context.functionName)
+    const summary = emptySummary()
+    try {
+      const ended = await run(summary, context, current.signal)
+      telemetry.runEnded(ended, null)
+      return ended
+    } catch (error) {
+      telemetry.runEnded(summary, error)
+      throw error
+    }
   })
+
+async function run(summary: PollSummary, context: Context, signal: AbortSignal): Promise<PollSummary> {
+  parts ??= setUp()
+  // Made anew for each run: a connection kept through a freeze is dead when the function thaws, and without retries
+  // the first invocation on it would count as one whose outcome nobody knows.
+  const lambda = handlerClient(parts.config.handlerTimeoutMs)
+  const dependencies: PollDependencies = {
+    ...parts,
+    invoke: lambdaInvoke(lambda),
+    now: Date.now,
+    random: Math.random,
+    sleep: (milliseconds, stopped) =>
+      setTimeout(milliseconds, undefined, { signal: stopped }).catch(() => {}),
+    remainingMs: () => context.getRemainingTimeInMillis(),
+    owner: `${context.awsRequestId}/${randomUUID()}`,
+    signal,
+  }
+  return await poll(dependencies, summary).finally(() => lambda.destroy())
+}

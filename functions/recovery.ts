@@ -11,7 +11,7 @@ import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { parseRecoveryEvent, type RecoverDependencies, type RecoveryAnswer, recover } from '../lib/recover.ts'
 
-const logger = new Logger()
+const logger = new Logger({ serviceName: 'recovery' })
 
 type Parts = Omit<RecoverDependencies, 'now' | 'owner' | 'remainingMs'>
 let parts: Parts | undefined

@@ -17,8 +17,9 @@ export const streamVariables = [
   'DTS_ALLOWED_NODES',
 ]
 
-/** What the poller alone takes over beside them. */
+/** What poller and recovery take over beside them. */
 export const pollVariables = [
+  'ON_CLUSTER_CHANGE',
   'UNROUTED_TABLES',
   'ON_CLUSTER_CHANGE',
   'POLL_MAX_RECORDS',
@@ -29,23 +30,27 @@ export const pollVariables = [
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The variables of a function that reads the stream; one that is not set, or empty, is left out. */
-export function streamEnvironment(given: Environment, settings: Settings): Record<string, string> {
-  return { ...picked(given, streamVariables), CHECKPOINT_TABLE: settings.checkpointTable }
-}
+/** A value of a template: a text, or what CloudFormation puts in its place. */
+type Value = string | object
 
-/** The poller's variables: those of the stream, and where each table's changes go. */
-export function pollerEnvironment(
+/**
+ * The variables of poller and recovery, which have the same because a redrive sends as the poller does: the stream,
+ * where each table's changes go, and where those that are given up. One that is not set, or empty, is left out.
+ */
+export function streamEnvironment(
   given: Environment,
   tables: readonly Table[],
   settings: Settings,
-): Record<string, string> {
+): Record<string, Value> {
   return {
-    ...streamEnvironment(given, settings),
+    ...picked(given, streamVariables),
     ...picked(given, pollVariables),
+    CHECKPOINT_TABLE: settings.checkpointTable,
     ROUTES: routesJson(tables),
     FUNCTION_PREFIX: settings.prefix,
     HANDLER_TIMEOUT_SECONDS: String(longestTimeoutOf(tables, settings)),
+    DEAD_LETTER_QUEUE_URL: { Ref: 'DeadLetterQueue' },
+    DEAD_LETTER_BUCKET: { Ref: 'DeadLetterBucket' },
   }
 }
 

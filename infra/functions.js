@@ -12,11 +12,11 @@ export async function tables(serverless) {
   return tableFunctions(await findTables(tablesFolder), await settings(serverless))
 }
 
-/** The poller's environment: the stream, the routes to the table functions. */
-export async function pollerEnvironment(serverless) {
+/** The environment of poller and recovery. */
+export async function streamEnvironment(serverless) {
   const { findTables } = await typescript('./tables.ts')
   const environment = await typescript('./environment.ts')
-  return environment.pollerEnvironment(
+  return environment.streamEnvironment(
     process.env,
     await findTables(tablesFolder),
     await settings(serverless),
@@ -28,6 +28,24 @@ export async function roles(serverless) {
   const { findTables } = await typescript('./tables.ts')
   const { rolesOf } = await typescript('./roles.ts')
   return rolesOf(await findTables(tablesFolder), await settings(serverless))
+}
+
+/** Alarms and the dashboard, as CloudFormation resources. */
+export async function monitoring({ resolveVariable }) {
+  const { findTables } = await typescript('./tables.ts')
+  const { alarmsOf } = await typescript('./alarms.ts')
+  const { dashboardOf } = await typescript('./dashboard.ts')
+  const prefix = await resolveVariable('self:custom.prefix')
+  const deadLetterQueue = await resolveVariable('self:custom.deadLetterQueue')
+  const tables = (await findTables(tablesFolder)).map(({ key }) => key)
+  const alarms = alarmsOf({
+    prefix,
+    deadLetterQueue,
+    thresholds: await resolveVariable('self:custom.alarms'),
+    topicArn: process.env.ALARM_TOPIC_ARN ?? '',
+    email: process.env.ALARM_EMAIL ?? '',
+  })
+  return { ...alarms, Dashboard: dashboardOf({ prefix, deadLetterQueue, tables }) }
 }
 
 async function settings({ resolveVariable }) {

@@ -24,14 +24,25 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
   const invoke = names.length === 0 ? [] : [invokeOnly(names)]
   const extra = extraStatements(tables, settings)
   return {
-    [roleId('poller')]: functionRole(`${prefix}poller`, [checkpoint, ...invoke, ...secret]),
-    [roleId('recovery')]: functionRole(`${prefix}recovery`, [checkpoint, ...secret]),
+    [roleId('poller')]: functionRole(`${prefix}poller`, [checkpoint, ...invoke, ...secret, ...putAside]),
+    [roleId('recovery')]: functionRole(`${prefix}recovery`, [checkpoint, ...invoke, ...secret, ...redrive]),
     PollerScheduleExecution: role('scheduler.amazonaws.com', [invokeOnly([`${prefix}poller`])]),
     ...Object.fromEntries(
       tables.map(({ key }) => [roleId(key), functionRole(prefix + key, extra.get(key) ?? [])]),
     ),
   }
 }
+
+const queue = { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] }
+const bucketObjects = { 'Fn::Sub': `\${DeadLetterBucket.Arn}/*` }
+const putAside = [allow(['sqs:SendMessage'], queue), allow(['s3:PutObject'], bucketObjects)]
+const redrive = [
+  allow(
+    ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
+    queue,
+  ),
+  allow(['s3:GetObject'], bucketObjects),
+]
 
 function functionRole(functionName: string, statements: readonly object[]): object {
   // The log group is a resource of the stack: no function may create groups.

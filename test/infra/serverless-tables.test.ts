@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { alarmsOf } from '../../infra/alarms.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { findTables, routesJson, type Settings, tableFunctions } from '../../infra/tables.ts'
+import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { copyService, type ServiceCopy } from './serverless-copy.ts'
 
 const settings: Settings = { prefix: 'shop-dev-', checkpointTable: 'c', secret: '', tables: {} }
@@ -91,6 +93,7 @@ describe('files in functions/tables', () => {
       key: `orders_${index}`,
       file: `functions/tables/orders_${index}.ts`,
       pattern: `a_rather_long_database_name.orders_${index}`,
+      delivery: defaultDelivery,
     })
     const tables = Array.from({ length: 100 }, (_, index) => table(index))
     assert.ok(Buffer.byteLength(routesJson(tables.slice(0, 40))) <= 3_000)
@@ -121,17 +124,19 @@ describe('files in functions/tables', () => {
 })
 
 describe('custom.tables', () => {
-  const tables = [{ key: 'orders', file: 'functions/tables/orders.ts', pattern: 'shop.orders' }]
+  const tables = [
+    { key: 'orders', file: 'functions/tables/orders.ts', pattern: 'shop.orders', delivery: defaultDelivery },
+  ]
 
   test("sets a function's own timeout and adds statements to its role alone", () => {
-    const statement = { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '*' }
+    const statement = { Effect: 'Allow', Action: 'sqs:ListQueues', Resource: '*' }
     const own = { ...settings, tables: { orders: { timeout: 60, statements: [statement] } } }
     const functions = tableFunctions(tables, own)
     assert.equal(property(functions.orders, 'timeout'), 60)
     assert.equal(property(functions.orders, 'statements'), undefined)
     const roles = rolesOf(tables, own)
-    assert.ok(JSON.stringify(roles.OrdersRole).includes('sqs:SendMessage'))
-    assert.ok(!JSON.stringify(roles.PollerRole).includes('sqs:SendMessage'))
+    assert.ok(JSON.stringify(roles.OrdersRole).includes('sqs:ListQueues'))
+    assert.ok(!JSON.stringify(roles.PollerRole).includes('sqs:ListQueues'))
   })
 
   const refused = [
@@ -146,6 +151,33 @@ describe('custom.tables', () => {
       })
     })
   }
+})
+
+describe('custom.alarms', () => {
+  const settings = { prefix: 'shop-dev-', deadLetterQueue: 'q.fifo', topicArn: '', email: '' }
+  const thresholds = { lagSeconds: 900, secondsUntilLoss: 21_600 }
+
+  test('settles what an alarm goes off at', () => {
+    const alarms = JSON.stringify(alarmsOf({ ...settings, thresholds: { ...thresholds, lagSeconds: 77 } }))
+    assert.ok(alarms.includes('"Threshold":77'))
+    assert.ok(alarms.includes('IF(lag > 77 AND reserve < 21600, 1, 0)'))
+  })
+
+  test('a topic of somebody else is told as it is', () => {
+    const topicArn = 'arn:aws:sns:eu-west-1:111122223333:night'
+    const { AlarmTopic, HaltedAlarm } = alarmsOf({ ...settings, thresholds, topicArn })
+    assert.equal(AlarmTopic, undefined)
+    assert.deepEqual(property(property(HaltedAlarm, 'Properties'), 'AlarmActions'), [topicArn])
+  })
+
+  test('what is not understood is refused', () => {
+    for (const wrong of [{}, { ...thresholds, lagSeconds: 0 }, { ...thresholds, lag: 5 }]) {
+      assert.throws(() => alarmsOf({ ...settings, thresholds: wrong }), {
+        code: 'CONFIG_INVALID',
+        message: /custom\.alarms in serverless\.yml is not understood/,
+      })
+    }
+  })
 })
 
 test('a secret given by its ARN is the one resource of the right to read it', () => {

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
+import { emptySummary } from '../../lib/summary.ts'
+import { runMeasures } from '../../lib/telemetry.ts'
 import { copyService, type ServiceCopy } from './serverless-copy.ts'
 
 interface Resource {
@@ -21,6 +23,8 @@ const given = {
   DTS_PASSWORD: 'canary-password',
   DTS_PASSWORD_SECRET: 'shop/dts',
   DTS_CHECKPOINT: '1700000000',
+  ON_CLUSTER_CHANGE: 'recover',
+  ALARM_EMAIL: 'night@example.com',
   // Refuses every connection: a command that asks AWS for anything fails.
   AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
 }
@@ -80,12 +84,19 @@ describe('serverless package, without network and credentials', () => {
   })
 
   test('gives the poller an environment that it accepts, with a route to every table function', () => {
-    const config = pollConfig(environmentOf(resources, 'PollerLambdaFunction'))
-    assert.deepEqual(config.routes, {
+    const environment = environmentOf(resources, 'PollerLambdaFunction')
+    const { DEAD_LETTER_QUEUE_URL, DEAD_LETTER_BUCKET, ...texts } = environment
+    assert.deepEqual(DEAD_LETTER_QUEUE_URL, { Ref: 'DeadLetterQueue' })
+    assert.deepEqual(DEAD_LETTER_BUCKET, { Ref: 'DeadLetterBucket' })
+    assert.deepEqual(environmentOf(resources, 'RecoveryLambdaFunction'), environment)
+    const config = pollConfig(texts as Record<string, string>)
+    const routes = Object.entries(config.routes).map(([table, { functionName }]) => [table, functionName])
+    assert.deepEqual(Object.fromEntries(routes), {
       'shop.customers': 'dts-functions-dev-customers',
       'shop.order_items': 'dts-functions-dev-order_items',
       'shop.orders': 'dts-functions-dev-orders',
     })
+    assert.equal(config.onClusterChange, 'recover')
     assert.equal(config.handlerTimeoutMs, Number(resources.OrdersLambdaFunction?.Properties.Timeout) * 1000)
     assert.equal(config.checkpointTable, resources.CheckpointTable?.Properties.TableName)
     assert.deepEqual(config.password, { secretId: 'shop/dts' })
@@ -110,6 +121,64 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(table?.PointInTimeRecoverySpecification, { PointInTimeRecoveryEnabled: true })
   })
 
+  test('keeps what was given up: in order, encrypted, for two weeks; large records private, for a month', () => {
+    const queue = resources.DeadLetterQueue
+    assert.equal(queue?.Properties.QueueName, 'dts-functions-dev-dead-letters.fifo')
+    assert.equal(queue?.Properties.FifoQueue, true)
+    assert.equal(queue?.Properties.MessageRetentionPeriod, 14 * 86_400)
+    assert.equal(queue?.Properties.SqsManagedSseEnabled, true)
+    const bucket = resources.DeadLetterBucket
+    assert.deepEqual(bucket?.Properties.PublicAccessBlockConfiguration, {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    })
+    assert.match(JSON.stringify(bucket?.Properties.BucketEncryption), /"SSEAlgorithm":"AES256"/)
+    assert.match(JSON.stringify(bucket?.Properties.LifecycleConfiguration), /"ExpirationInDays":30/)
+  })
+
+  test('alarms tell the address that is given, and watch what the poller publishes', () => {
+    assert.deepEqual(resources.AlarmTopic?.Properties.Subscription, [
+      { Protocol: 'email', Endpoint: 'night@example.com' },
+    ])
+    const alarms = ofType(resources, 'AWS::CloudWatch::Alarm')
+    const names = alarms.map(({ Properties }) =>
+      String(Properties.AlarmName).slice('dts-functions-dev-'.length),
+    )
+    assert.deepEqual(names.sort(), [
+      'dead-letters',
+      'halted',
+      'lag',
+      'loss-near',
+      'poller-errors',
+      'poller-not-running',
+    ])
+    for (const { Properties } of alarms) assert.deepEqual(Properties.AlarmActions, [{ Ref: 'AlarmTopic' }])
+    assert.equal(resources.PollerNotRunningAlarm?.Properties.TreatMissingData, 'breaching')
+    const published = runMeasures(
+      { ...emptySummary(), from: '0', lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1 },
+      null,
+    )
+    const known = new Set(published.map(([name]) => name))
+    const watched = JSON.stringify([alarms, resources.Dashboard])
+    const own = [
+      ...watched.matchAll(/"Namespace":"DtsFunctions","MetricName":"(\w+)"/g),
+      ...watched.matchAll(/\[\\"DtsFunctions\\",\\"(\w+)\\"/g),
+    ].map((match) => match[1] ?? '')
+    assert.ok(own.length > 10)
+    for (const name of own) assert.ok(known.has(name), name)
+    assert.ok(!watched.includes('undefined'))
+  })
+
+  test('the dashboard is JSON once the region is filled in, with a line for each table function', () => {
+    const { DashboardBody } = resources.Dashboard?.Properties ?? {}
+    const body = String((DashboardBody as Record<string, unknown>)['Fn::Sub'])
+    const { widgets } = JSON.parse(body) as { widgets: { properties: { region: string } }[] }
+    assert.ok(widgets.every(({ properties }) => properties.region === `\${AWS::Region}`))
+    for (const key of tableKeys) assert.ok(body.includes(`dts-functions-dev-${key}`), key)
+  })
+
   const checkpoint = {
     actions: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
     resources: [arn(`dynamodb:${here}:table/dts-functions-dev-checkpoint`)],
@@ -118,10 +187,29 @@ describe('serverless package, without network and credentials', () => {
     actions: ['secretsmanager:GetSecretValue'],
     resources: [arn(`secretsmanager:${here}:secret:shop/dts-??????`)],
   }
+  const queue = { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] }
+  const objects = `\${DeadLetterBucket.Arn}/*`
+  const putAside = [
+    { actions: ['sqs:SendMessage'], resources: [queue] },
+    { actions: ['s3:PutObject'], resources: [objects] },
+  ]
+  const redrive = [
+    {
+      actions: [
+        'sqs:ReceiveMessage',
+        'sqs:DeleteMessage',
+        'sqs:ChangeMessageVisibility',
+        'sqs:GetQueueAttributes',
+      ],
+      resources: [queue],
+    },
+    { actions: ['s3:GetObject'], resources: [objects] },
+  ]
   const routed = tableKeys.map((key) => arn(`lambda:${here}:function:dts-functions-dev-${key}`))
+  const invoke = { actions: ['lambda:InvokeFunction'], resources: routed }
   const expectedRoles = [
-    ['poller', 'PollerRole', [checkpoint, { actions: ['lambda:InvokeFunction'], resources: routed }, secret]],
-    ['recovery', 'RecoveryRole', [checkpoint, secret]],
+    ['poller', 'PollerRole', [checkpoint, invoke, secret, ...putAside]],
+    ['recovery', 'RecoveryRole', [checkpoint, invoke, secret, ...redrive]],
     ['customers', 'CustomersRole', []],
     ['order_items', 'OrderUnderscoreitemsRole', []],
     ['orders', 'OrdersRole', []],
@@ -179,13 +267,15 @@ describe('serverless package, without network and credentials', () => {
   })
 })
 
-test('a checkpoint table outside the dev stage survives remove and deletion by hand', async () => {
+test('outside the dev stage checkpoint and dead letters survive remove, and the table deletion by hand', async () => {
   const artifacts = join(service.folder, 'packaged-prod')
   const parameters = ['package', '--stage', 'prod', '--package', artifacts]
   const { code, output } = await service.serverless(parameters, given)
   assert.equal(code, 0, output)
-  const table = readResources(artifacts).CheckpointTable
-  assert.equal(table?.DeletionPolicy, 'Retain')
+  const { CheckpointTable: table, DeadLetterQueue, DeadLetterBucket } = readResources(artifacts)
+  for (const resource of [table, DeadLetterQueue, DeadLetterBucket]) {
+    assert.equal(resource?.DeletionPolicy, 'Retain')
+  }
   assert.equal(table?.Properties.DeletionProtectionEnabled, true)
   assert.equal(table?.Properties.TableName, 'dts-functions-prod-checkpoint')
 })
@@ -199,6 +289,9 @@ test('a stream without a password gives no function a secret to read', async () 
   const template = JSON.stringify(readResources(artifacts))
   assert.ok(template.includes('dynamodb:GetItem'))
   assert.ok(!template.includes('secretsmanager'))
+  // Nobody to tell: the alarms are there all the same.
+  assert.ok(!template.includes('AlarmTopic'))
+  assert.ok(template.includes('AWS::CloudWatch::Alarm'))
 })
 
 test('deploy refuses, before it asks AWS for anything, what the poller would refuse', async () => {
@@ -228,9 +321,9 @@ function byName(a: { name: unknown }, b: { name: unknown }): number {
   return String(a.name).localeCompare(String(b.name))
 }
 
-function environmentOf(resources: Resources, id: string): Record<string, string> {
+function environmentOf(resources: Resources, id: string): Record<string, unknown> {
   const environment = resources[id]?.Properties.Environment as
-    | { Variables?: Record<string, string> }
+    | { Variables?: Record<string, unknown> }
     | undefined
   return environment?.Variables ?? {}
 }

@@ -12,11 +12,13 @@ import {
   LambdaClient,
   ListFunctionsCommand,
 } from '@aws-sdk/client-lambda'
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { pollConfig } from '../../lib/config.ts'
 import { copyService, type ServiceCopy } from '../infra/serverless-copy.ts'
 import { startMoto } from '../rig/moto.ts'
 
-// moto 5.2 builds no schedule and no event invoke configuration from a template, and drops the architecture and
+// moto 5.2 builds no schedule, alarm or event invoke configuration from a template, and drops the architecture and
 // point-in-time recovery: those are asserted on the template alone, in test/infra/serverless.test.ts.
 
 const stackName = 'dts-functions-dev'
@@ -25,7 +27,13 @@ const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
 
 let aws: Awaited<ReturnType<typeof startMoto>>
 let service: ServiceCopy
-let clients: { cloudFormation: CloudFormationClient; lambda: LambdaClient; dynamo: DynamoDBClient }
+let clients: {
+  cloudFormation: CloudFormationClient
+  lambda: LambdaClient
+  dynamo: DynamoDBClient
+  sqs: SQSClient
+  s3: S3Client
+}
 
 before(async () => {
   aws = await startMoto()
@@ -35,6 +43,8 @@ before(async () => {
     cloudFormation: new CloudFormationClient(options),
     lambda: new LambdaClient(options),
     dynamo: new DynamoDBClient(options),
+    sqs: new SQSClient(options),
+    s3: new S3Client({ ...options, forcePathStyle: true }),
   }
 })
 
@@ -54,11 +64,12 @@ function run(command: string) {
     DTS_SID: 'dtssid',
     DTS_USER: 'reader',
     DTS_PASSWORD_SECRET: 'shop/dts',
+    ALARM_EMAIL: 'night@example.com',
   })
 }
 
 test('serverless deploy builds the stack, a second deploy succeeds too, serverless remove takes it away', async () => {
-  const { cloudFormation, lambda, dynamo } = clients
+  const { cloudFormation, lambda, dynamo, sqs, s3 } = clients
   const deployed = await run('deploy')
   assert.equal(deployed.code, 0, deployed.output)
 
@@ -70,6 +81,7 @@ test('serverless deploy builds the stack, a second deploy succeeds too, serverle
     ({ ResourceType, LogicalResourceId }) => `${ResourceType} ${LogicalResourceId}`,
   )
   for (const expected of [
+    'AWS::CloudWatch::Dashboard Dashboard',
     'AWS::DynamoDB::Table CheckpointTable',
     'AWS::IAM::Role PollerRole',
     'AWS::IAM::Role PollerScheduleExecution',
@@ -77,13 +89,16 @@ test('serverless deploy builds the stack, a second deploy succeeds too, serverle
     'AWS::IAM::Role OrderUnderscoreitemsRole',
     'AWS::Lambda::Function PollerLambdaFunction',
     'AWS::Logs::LogGroup PollerLogGroup',
+    'AWS::S3::Bucket DeadLetterBucket',
+    'AWS::SNS::Topic AlarmTopic',
+    'AWS::SQS::Queue DeadLetterQueue',
   ]) {
     assert.ok(resources.includes(expected), `${expected} is not among ${resources.join(', ')}`)
   }
 
   const poller = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-poller` }))
   const config = pollConfig(poller.Configuration?.Environment?.Variables ?? {})
-  const routed = Object.values(config.routes)
+  const routed = Object.values(config.routes).map(({ functionName }) => functionName)
   assert.deepEqual(routed.toSorted(), [
     `${stackName}-customers`,
     `${stackName}-order_items`,
@@ -102,6 +117,20 @@ test('serverless deploy builds the stack, a second deploy succeeds too, serverle
   const { Table } = await dynamo.send(new DescribeTableCommand({ TableName: config.checkpointTable }))
   assert.deepEqual(Table?.KeySchema, [{ AttributeName: 'pk', KeyType: 'HASH' }])
   assert.equal(Table?.BillingModeSummary?.BillingMode, 'PAY_PER_REQUEST')
+
+  const { deadLetterQueueUrl, deadLetterBucket } = config
+  assert.match(deadLetterQueueUrl ?? '', /^http.*\/dts-functions-dev-dead-letters\.fifo$/)
+  const { Attributes } = await sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['All'] }),
+  )
+  assert.equal(Attributes?.FifoQueue, 'true')
+  assert.equal(Attributes?.MessageRetentionPeriod, '1209600')
+  await s3.send(new HeadBucketCommand({ Bucket: deadLetterBucket }))
+  const recovery = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-recovery` }))
+  assert.deepEqual(
+    recovery.Configuration?.Environment?.Variables,
+    poller.Configuration?.Environment?.Variables,
+  )
 
   const again = await run('deploy')
   assert.equal(again.code, 0, again.output)

@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import { DtsError } from '../lib/errors.ts'
+import { metricNamespace } from '../lib/telemetry.ts'
+
+/** Thresholds of `custom.alarms` in serverless.yml. */
+const thresholdsSchema = z.strictObject({
+  /** Seconds behind the source for five minutes. */
+  lagSeconds: z.int().min(1),
+  /** Seconds of standstill that are left before unread records are lost. */
+  secondsUntilLoss: z.int().min(1),
+})
+
+export interface AlarmSettings {
+  /** Begins the names of functions, queue and alarms. */
+  readonly prefix: string
+  readonly deadLetterQueue: string
+  readonly thresholds: unknown
+  /** An SNS topic that is told; empty: none. */
+  readonly topicArn: string
+  /** An address that is told, through a topic of the stack; empty: none. */
+  readonly email: string
+}
+
+/**
+ * What has to wake somebody, as CloudFormation resources. Without a topic or an address the alarms are there to be
+ * looked at. docs/telemetry.md says what to do at each.
+ * @throws DtsError CONFIG_INVALID
+ */
+export function alarmsOf(settings: AlarmSettings): Record<string, object> {
+  const { prefix, deadLetterQueue, topicArn, email } = settings
+  const { lagSeconds, secondsUntilLoss } = parseThresholds(settings.thresholds)
+  const poller = `${prefix}poller`
+  const actions = [...(topicArn === '' ? [] : [topicArn]), ...(email === '' ? [] : [{ Ref: 'AlarmTopic' }])]
+  const alarm = (name: string, description: string, properties: object) => ({
+    Type: 'AWS::CloudWatch::Alarm',
+    Properties: {
+      AlarmName: prefix + name,
+      AlarmDescription: description,
+      AlarmActions: actions,
+      OKActions: actions,
+      TreatMissingData: 'notBreaching',
+      ...properties,
+    },
+  })
+  const own = (name: string) => ({
+    Namespace: metricNamespace,
+    MetricName: name,
+    Dimensions: [{ Name: 'service', Value: poller }],
+  })
+  const ofLambda = (name: string) => ({
+    Namespace: 'AWS/Lambda',
+    MetricName: name,
+    Dimensions: [{ Name: 'FunctionName', Value: poller }],
+    Statistic: 'Sum',
+  })
+  const query = (id: string, name: string, stat: string) => ({
+    Id: id,
+    ReturnData: false,
+    MetricStat: { Metric: own(name), Period: 300, Stat: stat },
+  })
+  return {
+    ...(email === ''
+      ? {}
+      : {
+          AlarmTopic: {
+            Type: 'AWS::SNS::Topic',
+            Properties: { Subscription: [{ Protocol: 'email', Endpoint: email }] },
+          },
+        }),
+    HaltedAlarm: alarm('halted', 'The stream is halted: nothing is delivered until recovery was run.', {
+      ...own('Halted'),
+      Statistic: 'Maximum',
+      Period: 60,
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    }),
+    PollerErrorsAlarm: alarm('poller-errors', 'Runs of the poller keep failing.', {
+      ...ofLambda('Errors'),
+      Period: 60,
+      // A run or two fail whenever DTS fails over.
+      EvaluationPeriods: 5,
+      DatapointsToAlarm: 3,
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    }),
+    PollerNotRunningAlarm: alarm('poller-not-running', 'The poller was not started for ten minutes.', {
+      ...ofLambda('Invocations'),
+      // A run lasts up to two minutes, and none is counted meanwhile.
+      Period: 300,
+      EvaluationPeriods: 2,
+      Threshold: 1,
+      ComparisonOperator: 'LessThanThreshold',
+      TreatMissingData: 'breaching',
+    }),
+    LagAlarm: alarm('lag', `Changes are delivered more than ${lagSeconds} seconds late.`, {
+      ...own('LagSeconds'),
+      Statistic: 'Minimum',
+      Period: 300,
+      EvaluationPeriods: 1,
+      Threshold: lagSeconds,
+      ComparisonOperator: 'GreaterThanThreshold',
+    }),
+    DeadLettersAlarm: alarm('dead-letters', 'Changes were given up and wait for a redrive.', {
+      Namespace: 'AWS/SQS',
+      MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [{ Name: 'QueueName', Value: deadLetterQueue }],
+      Statistic: 'Maximum',
+      Period: 300,
+      EvaluationPeriods: 1,
+      Threshold: 0,
+      ComparisonOperator: 'GreaterThanThreshold',
+      // SQS stops reporting about a queue that nobody uses.
+      TreatMissingData: 'ignore',
+    }),
+    LossAlarm: alarm(
+      'loss-near',
+      'Unread changes will be lost soon: the data range is about to move past them.',
+      {
+        // Of a stream that keeps up, the reserve is all that DTS has kept, which is little on a new task.
+        Metrics: [
+          query('lag', 'LagSeconds', 'Minimum'),
+          query('reserve', 'SecondsUntilLoss', 'Minimum'),
+          { Id: 'near', Expression: `IF(lag > ${lagSeconds} AND reserve < ${secondsUntilLoss}, 1, 0)` },
+        ],
+        EvaluationPeriods: 1,
+        Threshold: 1,
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      },
+    ),
+  }
+}
+
+function parseThresholds(value: unknown): z.output<typeof thresholdsSchema> {
+  const parsed = thresholdsSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new DtsError(
+    'CONFIG_INVALID',
+    `custom.alarms in serverless.yml is not understood:\n${z.prettifyError(parsed.error)}`,
+    { retryable: false },
+  )
+}

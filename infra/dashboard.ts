@@ -1,0 +1,53 @@
+import { metricNamespace } from '../lib/telemetry.ts'
+
+export interface DashboardSettings {
+  /** Begins the names of functions and dashboard. */
+  readonly prefix: string
+  readonly deadLetterQueue: string
+  /** Keys of the table functions. */
+  readonly tables: readonly string[]
+}
+
+type Metric = readonly [namespace: string, name: string, ...rest: (string | object)[]]
+
+/** One dashboard of the stream: how far behind, how much, what fails, what it costs. */
+export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettings): object {
+  const service = `${prefix}poller`
+  const own = (name: string): Metric => [metricNamespace, name, 'service', service]
+  const ofTables = (name: string): Metric[] =>
+    tables.map((key) => [metricNamespace, name, 'function', prefix + key, 'service', service, { label: key }])
+  const widgets = [
+    widget('Behind the source (s)', 'Maximum', [own('LagSeconds')]),
+    widget('Behind the source (records)', 'Maximum', [own('LagRecords')]),
+    widget('Reserve until unread changes are lost (s)', 'Minimum', [own('SecondsUntilLoss')]),
+    widget('Halted, failed runs, lost leases', 'Sum', ['Halted', 'Failed', 'LeaseLost'].map(own)),
+    widget('Records', 'Sum', ['Fetched', 'Handled', 'Skipped', 'Retried', 'DeadLettered'].map(own)),
+    widget('Dead letters waiting', 'Maximum', [
+      ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName', deadLetterQueue],
+    ]),
+    widget('Handled by function', 'Sum', ofTables('Handled')),
+    widget('Not acknowledged by function', 'Sum', ofTables('Retried')),
+    widget('Time in a run (ms)', 'Sum', ['FetchTime', 'HandlerTime', 'CommitTime'].map(own)),
+  ]
+  const body = JSON.stringify({
+    // Three in a row of 24.
+    widgets: widgets.map((one, index) => ({
+      ...one,
+      x: (index % 3) * 8,
+      y: Math.floor(index / 3) * 6,
+      width: 8,
+      height: 6,
+    })),
+  })
+  return {
+    Type: 'AWS::CloudWatch::Dashboard',
+    Properties: { DashboardName: `${prefix}stream`, DashboardBody: { 'Fn::Sub': body } },
+  }
+}
+
+function widget(title: string, stat: string, metrics: readonly Metric[]) {
+  return {
+    type: 'metric',
+    properties: { title, stat, metrics, period: 60, view: 'timeSeries', region: `\${AWS::Region}` },
+  }
+}
