@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Trouble } from '../../../lib/checkpoint/types.ts'
+import { afterEventFailure, afterOutage, afterSuccess, type Failure } from '../../../lib/dispatch/policy.ts'
+
+const now = 1_795_433_580_000
+const rules = { attempts: 5, maxAgeSeconds: 3_600 }
+const failed = (failure: Partial<Failure> = {}): Failure => ({
+  offset: 7n,
+  size: 8,
+  firstIsToBlame: false,
+  ...failure,
+})
+const trouble = (given: Partial<Trouble> = {}): Trouble => ({
+  offset: 7n,
+  attempts: 1,
+  since: now - 1_000,
+  nextAt: now,
+  limit: null,
+  ...given,
+})
+
+describe('a failure that may be the events’ own', () => {
+  test('is tried again after a pause of anything up to a bound that doubles, 30 s at most', () => {
+    const cases: [failedBefore: number, longestMs: number][] = [
+      [0, 1_000],
+      [1, 2_000],
+      [2, 4_000],
+      [3, 8_000],
+      [4, 16_000],
+      [5, 30_000],
+      [60, 30_000],
+    ]
+    for (const [failedBefore, longestMs] of cases) {
+      const before = failedBefore === 0 ? null : trouble({ attempts: failedBefore })
+      for (const [random, pause] of [
+        [0, 0],
+        [0.5, longestMs / 2],
+        [1, longestMs],
+      ] as const) {
+        const many = { ...rules, attempts: 100 }
+        const decision = afterEventFailure(many, before, failed(), now, random)
+        assert.ok(decision.kind === 'retry')
+        assert.equal(decision.trouble.nextAt - now, pause)
+        assert.equal(decision.trouble.attempts, failedBefore + 1)
+      }
+    }
+  })
+
+  test('keeps its age and its limit; one at another offset begins anew', () => {
+    const before = trouble({ attempts: 2, limit: 4 })
+    const same = afterEventFailure(rules, before, failed(), now, 0)
+    assert.deepEqual(same, {
+      kind: 'retry',
+      trouble: { offset: 7n, attempts: 3, since: now - 1_000, nextAt: now, limit: 4 },
+    })
+    const other = afterEventFailure(rules, before, failed({ offset: 8n }), now, 0)
+    assert.deepEqual(other, {
+      kind: 'retry',
+      trouble: { offset: 8n, attempts: 1, since: now, nextAt: now, limit: null },
+    })
+  })
+
+  test('with its attempts used up, the batch is halved at once, or cut to the event that is to blame', () => {
+    const cases: [size: number, firstIsToBlame: boolean, limit: number][] = [
+      [8, false, 4],
+      [5, false, 3],
+      [3, false, 2],
+      [2, false, 1],
+      [8, true, 1],
+      [2, true, 1],
+    ]
+    for (const [size, firstIsToBlame, limit] of cases) {
+      const before = trouble({ attempts: 4 })
+      const decision = afterEventFailure(rules, before, failed({ size, firstIsToBlame }), now, 1)
+      assert.ok(decision.kind === 'retry')
+      assert.deepEqual([decision.trouble.limit, decision.trouble.nextAt], [limit, now])
+      // What is left has one try, not all of them again.
+      const next = afterEventFailure(rules, decision.trouble, failed({ size: limit }), now, 1)
+      if (limit === 1) assert.deepEqual(next, { kind: 'give-up', attempts: 5 })
+      else assert.equal(next.kind === 'retry' && next.trouble.limit, Math.ceil(limit / 2))
+    }
+  })
+
+  test('finds the one bad event of a batch of any size within as many tries as it can be halved', () => {
+    for (const size of [1, 2, 3, 7, 1_000, 10_000]) {
+      let state: Trouble | null = null
+      let left = size
+      for (let tries = 1; ; tries++) {
+        assert.ok(tries <= rules.attempts + Math.ceil(Math.log2(size)))
+        const decision = afterEventFailure(rules, state, failed({ size: left }), now, 0)
+        if (decision.kind === 'give-up') break
+        state = decision.trouble
+        left = Math.min(left, state.limit ?? left)
+      }
+      assert.equal(left, 1)
+    }
+  })
+
+  test('one event is given up when its attempts are used up, or when it is too old', () => {
+    const cases: [attempts: number, ageSeconds: number, gives: boolean, reason: string][] = [
+      [3, 0, false, 'one attempt is left'],
+      [4, 0, true, 'it was the last'],
+      [9, 0, true, 'the setting was lowered'],
+      [1, 3_599, false, 'a second is left'],
+      [1, 3_600, true, 'the age is reached'],
+    ]
+    for (const [attempts, age, gives, reason] of cases) {
+      const before = trouble({ attempts, since: now - age * 1_000 })
+      const decision = afterEventFailure(rules, before, failed({ size: 1 }), now, 0)
+      assert.equal(decision.kind, gives ? 'give-up' : 'retry', reason)
+    }
+    const once = afterEventFailure({ ...rules, attempts: 1 }, null, failed({ size: 1 }), now, 0)
+    assert.deepEqual(once, { kind: 'give-up', attempts: 1 })
+  })
+})
+
+describe('an outage', () => {
+  test('never counts as an attempt and never makes an event old, however long it lasts', () => {
+    let state: Trouble | null = null
+    let clock = now
+    for (let i = 0; i < 1_000; i++) {
+      state = afterOutage(state, 7n, 0, clock, 1)
+      assert.ok(state.nextAt - clock <= 30_000)
+      clock = state.nextAt
+    }
+    assert.deepEqual([state?.attempts, state?.outages], [0, 1_000])
+    const decision = afterEventFailure(rules, state, failed({ size: 1 }), clock, 0)
+    assert.ok(decision.kind === 'retry')
+    assert.deepEqual([decision.trouble.attempts, decision.trouble.since], [1, clock])
+  })
+
+  test('keeps the attempts and the limit that were there before', () => {
+    const before = trouble({ attempts: 3, limit: 2 })
+    assert.deepEqual(afterOutage(before, 7n, 0, now, 0), { ...before, nextAt: now, outages: 1 })
+    const other = afterOutage(before, 8n, 0, now, 0)
+    assert.deepEqual([other.offset, other.attempts, other.limit], [8n, 0, null])
+  })
+
+  test('pauses grow with outages; a handler that may be running is waited for', () => {
+    const pauses = [0, 1, 2, 10].map((outages) => {
+      const before = outages === 0 ? null : trouble({ attempts: 0, outages })
+      return afterOutage(before, 7n, 0, now, 1).nextAt - now
+    })
+    assert.deepEqual(pauses, [1_000, 2_000, 4_000, 30_000])
+    assert.equal(afterOutage(null, 7n, now + 45_000, now, 1).nextAt, now + 45_000)
+    assert.equal(afterOutage(null, 7n, now - 45_000, now, 1).nextAt, now + 1_000)
+  })
+})
+
+describe('success', () => {
+  test('forgets a failure, but makes a batch that was cut grow back step by step', () => {
+    const cases: [before: Trouble | null, done: number, limit: number | null, reason: string][] = [
+      [null, 100, null, 'nothing had failed'],
+      [trouble({ attempts: 3 }), 100, null, 'a retry went through whole'],
+      [trouble({ limit: 1 }), 1, 2, 'from one event'],
+      [trouble({ limit: 125 }), 125, 250, 'doubled'],
+      [trouble({ limit: 4 }), 2, 4, 'a part of the batch: not yet'],
+      [trouble({ limit: 500 }), 500, null, 'back to the whole batch'],
+      [trouble({ limit: 300 }), 300, 600, 'still below it'],
+    ]
+    for (const [before, done, limit, reason] of cases) {
+      const after = afterSuccess(before, done, 1_000, 50n)
+      assert.equal(after?.limit ?? null, limit, reason)
+      if (after !== null) assert.deepEqual([after.offset, after.attempts, after.nextAt], [50n, 0, 0], reason)
+    }
+  })
+
+  test('with nothing left to send there is nothing to keep', () => {
+    assert.equal(afterSuccess(trouble({ limit: 1 }), 1, 1_000, null), null)
+  })
+})

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type DeliveryInput,
+  defaultDelivery,
+  deliverySchema,
+  routeJson,
+  routesSchema,
+  toRoutes,
+} from '../../../lib/dispatch/settings.ts'
+
+const settings: DeliveryInput[] = [
+  {},
+  { attempts: 1 },
+  { maxAgeSeconds: 86_400 },
+  { onFailure: 'halt' },
+  { batchSize: 10_000 },
+  { concurrency: 32 },
+  { operations: ['INSERT'] },
+  { operations: ['INSERT', 'UPDATE', 'DELETE', 'INIT'] },
+  { attempts: 9, maxAgeSeconds: 60, onFailure: 'halt', batchSize: 1, concurrency: 2, operations: ['INIT'] },
+]
+
+test('what a table declares reaches the poller as it was, through the text of an environment variable', () => {
+  const declared = settings.map((input, index) => [`shop.t${index}`, deliverySchema.parse(input)] as const)
+  const text = JSON.stringify(
+    Object.fromEntries(
+      declared.map(([table, delivery], index) => [table, routeJson(`f-${index}`, delivery)]),
+    ),
+  )
+  assert.deepEqual(
+    toRoutes(routesSchema.parse(JSON.parse(text)), 'stack-'),
+    Object.fromEntries(
+      declared.map(([table, delivery], index) => [table, { ...delivery, functionName: `stack-f-${index}` }]),
+    ),
+  )
+})
+
+test('a route says only what is not a default: the environment of a function is small', () => {
+  assert.equal(routeJson('orders', defaultDelivery), 'orders')
+  assert.equal(routeJson('orders', { ...defaultDelivery, operations: undefined }), 'orders')
+  assert.deepEqual(routeJson('orders', { ...defaultDelivery, attempts: 3 }), {
+    attempts: 3,
+    function: 'orders',
+  })
+})
+
+test('routes that are refused', () => {
+  const cases: [route: unknown, reason: string][] = [
+    ['arn:aws:lambda:eu-central-1:1:function:x', 'an ARN'],
+    ['../x', 'a path'],
+    ['', 'nothing'],
+    ['x'.repeat(65), 'a name that is too long for Lambda'],
+    [{ attempts: 3 }, 'settings without a function'],
+    [{ function: 'x', attemps: 3 }, 'a misspelt setting'],
+    [{ function: 'x', attempts: 0 }, 'no attempt at all'],
+    [{ function: 'x', attempts: 1.5 }, 'half an attempt'],
+    [{ function: 'x', batchSize: 10_001 }, 'more than a batch may have'],
+    [{ function: 'x', concurrency: 33 }, 'more parts than there may be'],
+    [{ function: 'x', maxAgeSeconds: 0 }, 'no age'],
+    [{ function: 'x', onFailure: 'skip' }, 'skipping silently'],
+    [{ function: 'x', operations: [] }, 'no operation: such a handler would see nothing'],
+    [{ function: 'x', operations: ['DDL'] }, 'DDL, which always arrives'],
+    [{ function: 'x', operations: ['HEARTBEAT'] }, 'what no handler sees'],
+    [null, 'null'],
+  ]
+  for (const [route, reason] of cases) {
+    assert.equal(routesSchema.safeParse({ 'shop.orders': route }).success, false, reason)
+  }
+  assert.equal(routesSchema.safeParse({ '': 'orders' }).success, false, 'an empty pattern')
+})
