@@ -1,6 +1,6 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
-import { DtsError } from '../errors.ts'
+import { DtsError, errorCodes } from '../errors.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
 
@@ -58,6 +58,17 @@ export function readAnswer(functionName: string, batch: Batch, answer: string): 
   if (batchId !== batch.batchId) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it acknowledged another batch') }
   }
+  if (result.data.refused !== undefined) {
+    return {
+      kind: 'held',
+      error: new DtsError(
+        'HANDLER_UNAVAILABLE',
+        `The function ${functionName} began so late that the lease could have ended before it, and refused its ` +
+          'events. They are sent again; if it happens often, the function starts too slowly, or clocks differ.',
+        { retryable: true, facts: { function: functionName } },
+      ),
+    }
+  }
   if (acknowledgedThrough !== null && !batch.offsets.includes(acknowledgedThrough)) {
     return {
       kind: 'failed',
@@ -77,10 +88,18 @@ export function readAnswer(functionName: string, batch: Batch, answer: string): 
 
 const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() })
 
+/** Lambda's own, whose messages tell of the function and never of what it was given. */
+const platformErrors =
+  /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory|ImportModuleError|HandlerNotFound|UserCodeSyntaxError))$/
+const ownErrors: ReadonlySet<string> = new Set(errorCodes)
+
+/** The message of any other error may hold a row's value, as when nobody waits for a promise that is rejected. */
 function describeFunctionError(answer: string): string {
   try {
-    const { errorType, errorMessage } = errorAnswer.parse(JSON.parse(answer))
-    return `${errorType ?? 'Error'}: ${errorMessage ?? 'no message'}`
+    const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
+    return ownErrors.has(errorType) || platformErrors.test(errorType)
+      ? `${errorType}: ${errorMessage}`
+      : `${errorType} was thrown; the function's own log has its message`
   } catch {
     return 'it failed without saying why'
   }
