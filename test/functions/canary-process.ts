@@ -1,0 +1,110 @@
+/**
+ * Run by canary.test.ts as a process of its own, so that everything that is printed is looked at. The real poller and
+ * real table handlers between the DStore emulator and dynalite; strings to look for stand in rows, in bytes that are no
+ * record, in the password and in what handlers throw. Prints what happened as its last line.
+ */
+import { randomUUID } from 'node:crypto'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { z } from 'zod'
+import { DStore } from '../../infra/local/dstore/dstore.ts'
+import { createCheckpointTable, localAws, localClient, startDynalite } from '../../infra/local/dynalite.ts'
+import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
+import { defineTable } from '../../lib/table.ts'
+import { context, startInvokeServer } from '../rig/invoke-server.ts'
+
+const t0 = 1_790_000_000
+const dstore = new DStore({ topic: `topic-${randomUUID()}`, password: 'CANARY-password' })
+const { host, port } = await dstore.start()
+const dynamo = await startDynalite()
+const lambda = await startInvokeServer()
+const client = new DynamoDBClient(localClient(dynamo.endpoint))
+await createCheckpointTable(client, 'checkpoints')
+client.destroy()
+
+Object.assign(process.env, localAws, {
+  AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+  AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
+  DTS_BROKER_URL: `${host}:${port}`,
+  DTS_TOPIC: dstore.topic,
+  DTS_SID: dstore.sid ?? '',
+  DTS_USER: dstore.user,
+  DTS_PASSWORD: dstore.password,
+  DTS_CHECKPOINT: String(t0),
+  CHECKPOINT_TABLE: 'checkpoints',
+  HANDLER_TIMEOUT_SECONDS: '1',
+  FUNCTION_PREFIX: 'test-',
+  ROUTES: JSON.stringify({
+    'shop.fine': 'fine',
+    'shop.throws': { function: 'throws', attempts: 100 },
+    'shop.wrong': { function: 'wrong', attempts: 100 },
+    'shop.crashes': { function: 'crashes', attempts: 100 },
+  }),
+})
+
+const row = z.object({ id: z.bigint(), card: z.string() })
+lambda.host('test-fine', defineTable({ table: 'shop.fine', row, onChange() {} }))
+lambda.host(
+  'test-throws',
+  defineTable({
+    table: 'shop.throws',
+    row,
+    onChange({ operation }) {
+      throw new TypeError(`HANDLER-MESSAGE at ${operation}`)
+    },
+  }),
+)
+lambda.host(
+  'test-wrong',
+  defineTable({ table: 'shop.wrong', row: z.object({ id: z.bigint(), card: z.bigint() }), onChange() {} }),
+)
+// A rejection that nobody waits for ends the process; Lambda answers with its message.
+lambda.host('test-crashes', async () => {
+  throw new Error('CRASH-MESSAGE')
+})
+
+function insert(table: string, id: number) {
+  const value = encodeRecord({
+    operation: 'INSERT',
+    objectName: `shop.${table}`,
+    fields: [
+      ['id', 8],
+      ['card', 253],
+    ],
+    after: [integer(id), text(`CANARY-card-${table}`)],
+    sourceTimestamp: t0 + id,
+  })
+  return { value, timestamp: t0 + id }
+}
+
+const { handler } = await import('../../functions/poller.ts')
+const poll = async () => {
+  const end = Date.now() + 17_000
+  try {
+    const { ended, failures } = await handler(
+      {},
+      context('test-poller', () => end - Date.now()),
+    )
+    return { ended, failures: failures.length }
+  } catch (error) {
+    // As Lambda's runtime does, and more: with every property and cause.
+    console.error(error)
+    return { thrown: error instanceof Error ? error.name : 'unknown' }
+  }
+}
+
+await dstore.append(['fine', 'throws', 'wrong', 'crashes'].map((table, index) => insert(table, index)))
+const runs: unknown[] = [await poll()]
+process.env.ROUTES = JSON.stringify({ 'shop.fine': 'fine' })
+// Bytes that are no record, with nowhere to put them aside: the stream halts.
+await dstore.append([{ value: Buffer.from('CANARY-raw-bytes'), timestamp: t0 + 9 }])
+for (const name of ['throws', 'wrong', 'crashes']) {
+  lambda.host(`test-${name}`, defineTable({ table: `shop.${name}`, row, onChange() {} }))
+}
+while (runs.length < 10) {
+  const run = await poll()
+  runs.push(run)
+  if ('thrown' in run && runs.length > 2) break
+}
+runs.push(await poll())
+await Promise.all([dstore.stop(), dynamo.stop(), lambda.stop()])
+console.log(JSON.stringify(runs))

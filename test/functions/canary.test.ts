@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const program = fileURLToPath(new URL('canary-process.ts', import.meta.url))
+
+interface Line {
+  readonly service?: string
+  readonly function_name?: string
+  readonly message?: string
+  readonly _aws?: object
+  readonly [name: string]: unknown
+}
+
+describe('what the functions print while handlers fail, rows are wrong and bytes are no record', () => {
+  let output: string
+  let lines: Line[]
+  let runs: { ended?: string; failures?: number; thrown?: string }[]
+
+  before(async () => {
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME }
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env })
+    output = stdout + stderr
+    const printed = output.split('\n').filter((line) => line.startsWith('{'))
+    lines = printed.map((line) => JSON.parse(line) as Line)
+    runs = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '[]')
+  })
+
+  test('comes from failures that really happened', () => {
+    assert.equal(runs[0]?.failures, 3)
+    assert.deepEqual(
+      runs.slice(-2).map(({ thrown }) => thrown),
+      ['RECORD_INVALID', 'STREAM_HALTED'],
+    )
+    for (const text of ['ROW_INVALID', 'HANDLER_FAILED', 'RECORD_INVALID']) {
+      assert.ok(output.includes(text), text)
+    }
+  })
+
+  test('holds no value of a row, no raw bytes and no password, in no encoding', () => {
+    for (const canary of ['CANARY-card', 'CANARY-raw-bytes', 'CANARY-password']) {
+      const bytes = Buffer.from(canary)
+      const forms = [
+        canary,
+        bytes.toString('hex'),
+        bytes.toString('base64').slice(0, 12),
+        [...bytes].join(','),
+      ]
+      // As util.inspect prints a Buffer.
+      forms.push((bytes.toString('hex').match(/../g) ?? []).join(' '))
+      for (const form of forms) assert.ok(!output.includes(form), `${form} is printed`)
+    }
+  })
+
+  test("a handler's own message stands in its own log, and in no line of the poller", () => {
+    const telling = lines.filter((line) => JSON.stringify(line).includes('HANDLER-MESSAGE'))
+    assert.ok(telling.length > 0)
+    for (const line of telling) assert.equal(line.function_name, 'test-throws')
+    assert.ok(!output.includes('CRASH-MESSAGE'))
+  })
+
+  test('each run is one log line, and metrics with the function as service', () => {
+    const ends = lines.filter(({ message }) => message === 'Poll ended' || message === 'Poll failed')
+    assert.equal(ends.length, runs.length)
+    const metrics = lines.filter(({ _aws, function: name }) => _aws !== undefined && name === undefined)
+    assert.equal(metrics.length, runs.length)
+    for (const { service } of metrics) assert.equal(service, 'test-poller')
+    const first = metrics[0]
+    assert.deepEqual(
+      [first?.Halted, first?.Failed, first?.Fetched, first?.Handled, first?.DeadLettered],
+      [0, 0, 4, 1, 0],
+    )
+    assert.ok(Number(first?.Retried) >= 3)
+    assert.ok(Number(first?.LagSeconds) >= 0)
+    assert.equal(first?.LagRecords, 3)
+    assert.equal(first?.SecondsUntilLoss, 0)
+    const byFunction = lines.filter((line) => line._aws !== undefined && line.function === 'test-fine')
+    assert.equal(byFunction[0]?.Handled, 1)
+    for (const last of metrics.slice(-2)) {
+      assert.deepEqual([last.Halted, last.Failed, last.code], [1, 0, 'RECORD_INVALID'])
+    }
+  })
+})
