@@ -288,7 +288,9 @@ export class Run {
     const { invoke, now, signal } = this.#dependencies
     const origin = { topic: this.#stream.topic, partition: this.#stream.partition, ...this.#origin }
     const startedAt = now()
-    const result = await invoke(functionName, toBatch(events, origin))
+    // Between this line and the bytes on the wire the process may be frozen for longer than the lease lasts.
+    const startBefore = this.#held.leaseUntil - this.#dependencies.config.handlerTimeoutMs
+    const result = await invoke(functionName, toBatch(events, origin, startBefore))
     // A run that was frozen meanwhile must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
     const took = now() - startedAt

@@ -5,7 +5,7 @@ import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
-import { type Acknowledgement, type Batch, batchSchema, recordsOf } from './dispatch/wire.ts'
+import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
 import {
   type Change,
   type DdlChange,
@@ -135,6 +135,8 @@ class TableHandler<Schema extends z.ZodObject> {
   }
 
   async #handleBatch(batch: Batch, context: Context): Promise<Acknowledgement> {
+    const late = refusal(batch, Date.now())
+    if (late !== null) return late
     const pending = recordsOf(batch).map(({ offset, value }) => ({
       offset,
       decode: () => this.#decode(batch, offset, value),

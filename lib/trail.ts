@@ -1,6 +1,6 @@
 import type { Anchor, Position, Tail } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
-import { carriesChange } from './dts/header.ts'
+import { carriesChange, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { toSeconds } from './time.ts'
 
@@ -9,6 +9,15 @@ export interface ReadRecord {
   readonly offset: bigint
   readonly value: Buffer | null
   readonly header: RecordHeader | null
+}
+
+/** What is kept of a record: a header with its strings for each would be most of what the poller has in memory. */
+interface Kept {
+  readonly offset: bigint
+  readonly value: Buffer | null
+  /** `sourceTimestamp` in seconds; -1 without a header. */
+  readonly timestamp: number
+  readonly isChange: boolean
 }
 
 /** The part of a position that follows from the records below it. */
@@ -20,7 +29,7 @@ export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
  */
 export class Trail {
   #base: Place
-  #records: ReadRecord[] = []
+  #records: Kept[] = []
   #end: bigint
 
   constructor(base: Place) {
@@ -34,21 +43,26 @@ export class Trail {
   }
 
   add(records: readonly ReadRecord[], end: bigint): void {
-    for (const record of records) this.#records.push(record)
+    for (const { offset, value, header } of records) {
+      const timestamp = header === null ? -1 : toSeconds(header.sourceTimestamp)
+      const isChange = header !== null && carriesChange(header.operation)
+      this.#records.push({ offset, value, timestamp, isChange })
+    }
     this.#end = end
   }
 
   /** The position with everything below `offset` done; from then on the trail begins there. */
   moveTo(offset: bigint): Place {
     let { timestamp } = this.#base
-    let lastChange: { offset: bigint; value: Buffer; header: RecordHeader } | undefined
+    let lastChange: { offset: bigint; value: Buffer } | undefined
     let count = 0
-    for (const { offset: at, value, header } of this.#records) {
-      if (at >= offset) break
+    for (const record of this.#records) {
+      if (record.offset >= offset) break
       count += 1
-      if (header === null || value === null) continue
-      timestamp = Math.max(timestamp, toSeconds(header.sourceTimestamp))
-      if (carriesChange(header.operation)) lastChange = { offset: at, value, header }
+      timestamp = Math.max(timestamp, record.timestamp)
+      if (record.isChange && record.value !== null) {
+        lastChange = { offset: record.offset, value: record.value }
+      }
     }
     const last = count === 0 ? undefined : this.#records[count - 1]
     this.#records = this.#records.slice(count)
@@ -62,15 +76,8 @@ export class Trail {
   }
 }
 
-function anchorOf({
-  offset,
-  value,
-  header,
-}: {
-  offset: bigint
-  value: Buffer
-  header: RecordHeader
-}): Anchor {
+function anchorOf({ offset, value }: { offset: bigint; value: Buffer }): Anchor {
+  const header = readHeader(value)
   return {
     offset,
     timestamp: toSeconds(header.sourceTimestamp),
@@ -89,6 +96,6 @@ export function identify(value: Buffer, header: RecordHeader): string {
   }
 }
 
-function tailOf({ offset, value }: ReadRecord): Tail {
+function tailOf({ offset, value }: Kept): Tail {
   return { offset, digest: digestOf(value) }
 }

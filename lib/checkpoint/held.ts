@@ -48,6 +48,11 @@ export class HeldCheckpoint {
     return this.#position
   }
 
+  /** In milliseconds since 1970. */
+  get leaseUntil(): number {
+    return this.#leaseUntil
+  }
+
   /** Whether an invocation that starts now ends within the lease even in its worst case. */
   coversInvocation(): boolean {
     return this.#now() + this.#terms.worstCaseMs <= this.#leaseUntil

@@ -30,6 +30,11 @@ export const batchSchema = z
     generation: z.number().int(),
     /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
     replayUntil: z.number().int(),
+    /**
+     * A function that begins later refuses the batch: its sender was frozen on the way, and another one may hold the
+     * lease. Milliseconds since 1970; null from a sender without a lease that runs out.
+     */
+    startBefore: z.number().int().nullable(),
     offsets: z.array(offset).min(1),
     /** Of each record, in bytes. */
     lengths: z.array(z.number().int().min(0)),
@@ -45,6 +50,8 @@ export const acknowledgementSchema = z.strictObject({
   acknowledgedThrough: offset.nullable(),
   /** Why the next event is not done; absent when all are, or when only the function's time ran short. */
   failure: z.strictObject({ offset, code: z.string(), message: z.string() }).optional(),
+  /** The batch came after its time; nothing of it was done. */
+  refused: z.literal('late').optional(),
 })
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>
 
@@ -56,7 +63,12 @@ const compression = {
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
 }
 
-export function toBatch(events: readonly RoutedEvent[], origin: BatchOrigin): Batch {
+/** @param startBefore as `Batch` says */
+export function toBatch(
+  events: readonly RoutedEvent[],
+  origin: BatchOrigin,
+  startBefore: number | null = null,
+): Batch {
   const { topic, partition, clusterId, generation, replayUntil } = origin
   return {
     source: 'dts-functions',
@@ -67,10 +79,17 @@ export function toBatch(events: readonly RoutedEvent[], origin: BatchOrigin): Ba
     clusterId,
     generation,
     replayUntil,
+    startBefore,
     offsets: events.map(({ offset }) => offset.toString()),
     lengths: events.map(({ value }) => value.length),
     data: zstdCompressSync(Buffer.concat(events.map(({ value }) => value)), compression).toString('base64'),
   }
+}
+
+/** The answer to a batch that comes too late; null when it does not. @param now milliseconds since 1970 */
+export function refusal({ batchId, startBefore }: Batch, now: number): Acknowledgement | null {
+  if (startBefore === null || now < startBefore) return null
+  return { batchId, acknowledgedThrough: null, refused: 'late' }
 }
 
 /** A record of a batch, as DTS wrote it. */

@@ -85,6 +85,8 @@ export interface Poller {
   /** Its own Invoke endpoint, so that each delivery is known by who sent it. */
   readonly lambda: InvokeServer
   readonly lambdaProxy: TcpProxy | null
+  /** Changes that were handled of those it sent. */
+  handled(): number
   /** What its last runs printed. */
   runs(): PollerRun[]
   /** SIGKILL. */
@@ -123,6 +125,7 @@ export class Scenario {
   readonly #offsets: Readonly<Record<Table, number[]>> = { customers: [], items: [], orders: [] }
   readonly #sender = new AsyncLocalStorage<string>()
   readonly #random: () => number
+  readonly #handledOf = new Map<string, number>()
   readonly #pollers = new Set<Poller>()
   #end = 0
   #count = 0
@@ -228,6 +231,7 @@ export class Scenario {
       process: child,
       lambda,
       lambdaProxy,
+      handled: () => this.#handledOf.get(name) ?? 0,
       runs: () => child.output().split('\n').flatMap(parseRun),
       end: async () => {
         await child.stop()
@@ -248,7 +252,9 @@ export class Scenario {
       seen.sequence.push(sequence)
       seen.highest = Math.max(seen.highest, sequence)
       this.#count += 1
-      this.lastSender = this.#sender.getStore() ?? ''
+      const sender = this.#sender.getStore() ?? ''
+      this.#handledOf.set(sender, (this.#handledOf.get(sender) ?? 0) + 1)
+      this.lastSender = sender
     }
     const work = () => sleep(this.#random() * 12)
     const row = z.object({ id: z.bigint() })

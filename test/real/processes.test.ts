@@ -56,6 +56,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     const pollers = [await world.poller('a'), await world.poller('b')] as const
     let bound = 0
     let lost = 0
+    let refused = 0
     const freezes = 12
     for (let freeze = 1; freeze <= freezes; freeze++) {
       const from = world.handled
@@ -67,6 +68,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
       await world.settled()
       bound += await world.uncommitted()
       const sent = frozen.lambda.total
+      const begun = frozen.handled()
       await world.until(() => world.lastSender === other.name, 'the takeover')
       const before = frozen.runs().at(-1)?.run ?? 0
       const thawed = () => frozen.runs().find(({ run }) => run > before)
@@ -76,11 +78,15 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
       lost += run?.ended === 'lease-lost' ? 1 : 0
       await sleep(50)
       assert.equal(world.lastSender, other.name)
-      assert.equal(frozen.lambda.total, sent, `the thawed poller invoked a function; ${JSON.stringify(run)}`)
+      // Frozen between its last look at the lease and the request, it still sends that one: the function refuses it.
+      refused += frozen.lambda.total - sent
+      assert.equal(frozen.handled(), begun, `a change came from the thawed poller; ${JSON.stringify(run)}`)
     }
     await world.finished()
     const { duplicates, ...faults } = world.check()
-    t.diagnostic(`${freezes} freezes, ${lost} leases lost, ${duplicates} duplicates, bound ${bound}`)
+    t.diagnostic(
+      `${freezes} freezes, ${lost} leases lost, ${refused} invocations refused, ${duplicates} duplicates, bound ${bound}`,
+    )
     assert.deepEqual(faults, { lost: 0, outOfOrder: 0, overlaps: 0 })
     assert.equal(lost, freezes)
     assert.ok(duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)

@@ -1,7 +1,7 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
-import { type Batch, batchSchema, recordsOf } from '../../lib/dispatch/wire.ts'
+import { type Batch, batchSchema, recordsOf, refusal } from '../../lib/dispatch/wire.ts'
 import { defineTable } from '../../lib/table.ts'
 import type { Copy } from './checker.ts'
 import type { Entry } from './entries.ts'
@@ -183,7 +183,13 @@ export class Functions {
       getRemainingTimeInMillis: () => endsAt - clock.now,
     } as unknown as Context
     this.#copies.set(context, copy)
-    handler(batch, context).then(
+    // The function has the simulation's clock for this one question, and its own for everything else.
+    const late = refusal(batch, clock.now)
+    if (late !== null) {
+      copy.end(answerOf(late))
+      return
+    }
+    handler({ ...batch, startBefore: null }, context).then(
       (result) => copy.end(nonsense ? this.#nonsense(batch) : answerOf(result)),
       (error: unknown) => copy.end(failure('Error', String(error))),
     )

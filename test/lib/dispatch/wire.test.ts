@@ -3,7 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import { wireSize } from '../../../lib/dispatch/strand.ts'
-import { type Batch, batchSchema, maxBatchBytes, recordsOf, toBatch } from '../../../lib/dispatch/wire.ts'
+import {
+  type Batch,
+  batchSchema,
+  maxBatchBytes,
+  recordsOf,
+  refusal,
+  toBatch,
+} from '../../../lib/dispatch/wire.ts'
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }
 /** Of a request to Lambda, in bytes. */
@@ -48,4 +55,15 @@ test('a damaged batch is refused', () => {
   ]
   for (const [change, reason] of cases) assert.throws(() => recordsOf({ ...batch, ...change }), reason)
   assert.equal(batchSchema.safeParse({ ...batch, lengths: [6] }).success, false)
+})
+
+test('a batch is refused from the moment on that its sender names', () => {
+  const batch = toBatch(events(Buffer.from('one')), origin, 1_000)
+  const late = { batchId: batch.batchId, acknowledgedThrough: null, refused: 'late' }
+  const cases: [batch: Batch, now: number, answer: object | null][] = [
+    [batch, 999, null],
+    [batch, 1_000, late],
+    [{ ...batch, startBefore: null }, 1_000, null],
+  ]
+  for (const [batch, now, answer] of cases) assert.deepEqual(refusal(batch, now), answer)
 })
