@@ -1,6 +1,68 @@
 import { type DeliveryInput, deliverySchema, type Route } from '../../../lib/dispatch/settings.ts'
+import type { DeliveryEnvironment, RoutedEvent, SendResult } from '../../../lib/dispatch/strand.ts'
+import { DtsError } from '../../../lib/errors.ts'
 
 /** A route with the defaults, but for `settings`. */
 export function route(functionName: string, settings: DeliveryInput = {}): Route {
   return { ...deliverySchema.parse(settings), functionName }
+}
+
+export const failure = (message = 'no') => new DtsError('HANDLER_FAILED', message, { retryable: true })
+
+export const all = (events: readonly RoutedEvent[]): SendResult => through(events.at(-1)?.offset ?? null)
+
+export const through = (offset: bigint | null, error: DtsError | null = null): SendResult => ({
+  kind: 'acknowledged',
+  through: offset,
+  error,
+})
+
+export function eventsAt(...offsets: readonly number[]): RoutedEvent[] {
+  return offsets.map((offset) => ({ offset: BigInt(offset), table: 'shop.orders', value: Buffer.alloc(10) }))
+}
+
+type Answer = (events: readonly RoutedEvent[], functionName: string) => SendResult | Promise<SendResult>
+
+/** What delivery needs of a run, with a clock that pauses move on and an answer for each invocation. */
+export class FakeRun implements DeliveryEnvironment {
+  clock = 1_795_433_580_000
+  readonly worstCaseMs = 45_000
+  readonly sent: { readonly functionName: string; readonly offsets: number[]; readonly at: number }[] = []
+  readonly aside: { readonly offset: number; readonly attempts: number; readonly error: DtsError }[] = []
+  /** How many invocations may start. */
+  permits = 1_000
+  answer: Answer
+  /** Called before an event is put aside. */
+  store: () => void = () => {}
+  hasQueue = true
+
+  constructor(answer: Answer = all) {
+    this.answer = answer
+  }
+
+  /** The offsets of each invocation, in order. */
+  get batches(): number[][] {
+    return this.sent.map(({ offsets }) => offsets)
+  }
+
+  readonly send = async (functionName: string, events: readonly RoutedEvent[]): Promise<SendResult> => {
+    this.sent.push({ functionName, offsets: events.map(({ offset }) => Number(offset)), at: this.clock })
+    return await this.answer(events, functionName)
+  }
+
+  get putAside(): DeliveryEnvironment['putAside'] {
+    if (!this.hasQueue) return null
+    return async (_functionName, { offset }, attempts, error) => {
+      this.store()
+      this.aside.push({ offset: Number(offset), attempts, error })
+    }
+  }
+
+  readonly permit = async (): Promise<boolean> => this.permits-- > 0
+  readonly pause = async (milliseconds: number): Promise<void> => {
+    this.clock += milliseconds
+  }
+  readonly now = (): number => this.clock
+  readonly random = (): number => 0.5
+  readonly changed = (): void => {}
 }

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { LaneState } from '../../../lib/checkpoint/types.ts'
+import { type KeyedEvent, Lane } from '../../../lib/dispatch/lane.ts'
+import { Lanes } from '../../../lib/dispatch/lanes.ts'
+import type { RoutedEvent, SendResult } from '../../../lib/dispatch/strand.ts'
+import { all, eventsAt, FakeRun, failure, route } from './support.ts'
+
+const concurrency = 2
+const two = route('orders', { concurrency, batchSize: 10 })
+
+/** `[offset, key]` each; a key's parity is its strand. */
+function keyed(...given: readonly (readonly [offset: number, key: number | null])[]): KeyedEvent[] {
+  return given.map(([offset, keyHash]) => {
+    const [event] = eventsAt(offset)
+    assert.ok(event !== undefined)
+    return { ...event, keyHash }
+  })
+}
+
+/** Works until nothing is left, or nothing may start any more. */
+async function work(lane: Lane, events: readonly KeyedEvent[], run: FakeRun): Promise<void> {
+  for (const event of events) lane.offer(event)
+  const stopping = new AbortController()
+  const finished = lane.run(stopping.signal)
+  for (let turn = 0; turn < 10_000 && lane.firstUndone !== null && run.permits > 0; turn++) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  stopping.abort()
+  await finished
+}
+
+/** Answers at a later turn, so that what runs side by side overlaps. */
+function recordOverlaps(run: FakeRun, answer: (events: readonly RoutedEvent[]) => SendResult = all) {
+  const inFlight = new Set<readonly RoutedEvent[]>()
+  const overlaps: [number, number][] = []
+  const order: number[] = []
+  run.answer = async (events) => {
+    for (const other of inFlight) {
+      overlaps.push([Number(other[0]?.offset), Number(events[0]?.offset)])
+    }
+    inFlight.add(events)
+    await new Promise((resolve) => setImmediate(resolve))
+    inFlight.delete(events)
+    const result = answer(events)
+    if (result.kind === 'acknowledged') {
+      for (const { offset } of events) if (offset <= (result.through ?? -1n)) order.push(Number(offset))
+    }
+    return result
+  }
+  return { overlaps, order }
+}
+
+describe('a lane of one strand', () => {
+  test('delivers in order what comes while it works', async () => {
+    const run = new FakeRun()
+    const lane = new Lane(route('orders', { batchSize: 2 }), {}, run)
+    await work(lane, keyed([1, null], [2, null], [3, null]), run)
+    assert.deepEqual(run.batches, [[1, 2], [3]])
+    assert.deepEqual([lane.firstUndone, lane.bytes], [null, 0])
+  })
+
+  test('leaves out what the checkpoint says is done', async () => {
+    const run = new FakeRun()
+    const lane = new Lane(route('orders'), { orders: { through: 2n, trouble: null } }, run)
+    await work(lane, keyed([1, 4], [2, null], [3, 4]), run)
+    assert.deepEqual(run.batches, [[3]])
+  })
+
+  test('tells what waits, in bytes, until it is done', () => {
+    const lane = new Lane(route('orders'), {}, new FakeRun())
+    for (const event of keyed([1, 0], [2, 0])) lane.offer(event)
+    assert.ok(lane.bytes >= 20)
+    assert.equal(lane.firstUndone, 1n)
+  })
+})
+
+describe('a lane of several strands', () => {
+  test('works on different keys side by side, on one key in order', async () => {
+    const run = new FakeRun()
+    const { overlaps, order } = recordOverlaps(run)
+    await work(new Lane(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
+    assert.deepEqual(run.batches, [
+      [1, 3],
+      [2, 4],
+    ])
+    assert.deepEqual(overlaps, [[1, 2]])
+    assert.deepEqual(order.toSorted(), [1, 2, 3, 4])
+  })
+
+  test('a key that fails holds back its own later changes only', async () => {
+    const run = new FakeRun()
+    let failures = 0
+    const { order } = recordOverlaps(run, (events) => {
+      if (events[0]?.offset !== 1n || failures++ >= 3) return all(events)
+      return { kind: 'failed', error: failure() }
+    })
+    await work(new Lane(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
+    assert.equal(failures, 4)
+    assert.deepEqual(order, [2, 4, 1, 3])
+  })
+
+  test('a change without a key runs alone: after all before it, before all behind it', async () => {
+    const run = new FakeRun()
+    const { overlaps, order } = recordOverlaps(run)
+    const events = keyed([1, 0], [2, 1], [3, null], [4, null], [5, 1], [6, 0])
+    await work(new Lane(two, {}, run), events, run)
+    assert.deepEqual(run.batches.slice(0, 4), [[1], [2], [3], [4]])
+    assert.deepEqual(overlaps, [
+      [1, 2],
+      [6, 5],
+    ])
+    assert.deepEqual(order.slice(2, 4), [3, 4])
+  })
+
+  test('a change without a key waits for a neighbour that fails', async () => {
+    const run = new FakeRun((events) =>
+      events[0]?.offset === 1n ? { kind: 'failed', error: failure() } : all(events),
+    )
+    run.permits = 4
+    const lane = new Lane(two, {}, run)
+    await work(lane, keyed([1, 0], [2, 1], [3, null], [4, 1]), run)
+    assert.deepEqual(run.batches, [[1], [2], [1], [1]])
+    assert.equal(lane.firstUndone, 1n)
+  })
+
+  test('a redelivery skips, strand by strand, what the checkpoint says is done', async () => {
+    const run = new FakeRun()
+    const states: Record<string, LaneState> = {
+      'orders#1/2': { through: 5n, trouble: null },
+      'orders#2/2': { through: 2n, trouble: null },
+    }
+    await work(new Lane(two, states, run), keyed([1, 0], [2, 1], [3, 0], [4, 1], [5, 0], [6, 0]), run)
+    assert.deepEqual(run.batches.toSorted(), [[4], [6]])
+  })
+
+  test('a strand that is ahead stays ahead when the others catch up', async () => {
+    const run = new FakeRun()
+    const lane = new Lane(two, { 'orders#1/2': { through: 9n, trouble: null } }, run)
+    await work(lane, keyed([4, 1], [6, 0]), run)
+    assert.deepEqual(run.batches, [[4]])
+    for (const event of keyed([9, 0])) lane.offer(event)
+    assert.equal(lane.firstUndone, null)
+  })
+
+  test('states of another concurrency are not its own', async () => {
+    const states: Record<string, LaneState> = {
+      orders: { through: 9n, trouble: null },
+      'orders#1/3': { through: 9n, trouble: null },
+      'orders#2/4': { through: 9n, trouble: null },
+    }
+    const run = new FakeRun()
+    await work(new Lane(two, states, run), keyed([1, 0], [2, 1]), run)
+    assert.deepEqual(run.batches.flat().toSorted(), [1, 2])
+  })
+
+  test('its first undone change is the earliest of all strands, also when others are ahead', async () => {
+    const run = new FakeRun((events) =>
+      events[0]?.offset === 2n ? { kind: 'failed', error: failure() } : all(events),
+    )
+    run.permits = 3
+    const lane = new Lane(two, {}, run)
+    await work(lane, keyed([1, 0], [2, 1], [3, 0]), run)
+    assert.equal(lane.firstUndone, 2n)
+    assert.deepEqual(
+      lane.strands.map(({ through }) => through),
+      [3n, -1n],
+    )
+  })
+})
+
+describe('all lanes of a run', () => {
+  const items = route('items', { onFailure: 'halt', attempts: 1 })
+  async function runLanes(run: FakeRun, states: Record<string, LaneState>, offer: (lanes: Lanes) => void) {
+    const stopping = new AbortController()
+    const lanes = new Lanes(states, run, stopping.signal)
+    offer(lanes)
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    stopping.abort()
+    await lanes.settled()
+    return lanes
+  }
+  const failItems = () =>
+    new FakeRun((events, name) => (name === 'items' ? { kind: 'failed', error: failure() } : all(events)))
+
+  test('a function that fails stops its own changes only; what others are ahead is remembered', async () => {
+    const lanes = await runLanes(failItems(), {}, (all) => {
+      for (const event of keyed([1, null], [3, null])) all.offer(route('orders'), event)
+      for (const event of keyed([2, null])) all.offer(items, event)
+    })
+    assert.equal(lanes.firstUndone, 2n)
+    assert.equal(lanes.halt?.code, 'HANDLER_FAILED')
+    assert.deepEqual(lanes.statesAt(2n), { orders: { through: 3n, trouble: null } })
+    assert.deepEqual(lanes.statesAt(4n), {})
+  })
+
+  test('what failed is remembered with its attempts', async () => {
+    const run = failItems()
+    run.permits = 2
+    const lanes = await runLanes(run, {}, (all) => {
+      for (const event of keyed([2, null])) all.offer({ ...items, attempts: 9 }, event)
+    })
+    const state = lanes.statesAt(2n).items
+    assert.deepEqual([state?.through, state?.trouble?.offset, state?.trouble?.attempts], [null, 2n, 2])
+    assert.deepEqual(
+      lanes.failures.map(({ name, error }) => [name, error.code]),
+      [['items', 'HANDLER_FAILED']],
+    )
+  })
+
+  test('a lane that gets nothing in a run keeps what it had, as long as it is ahead', async () => {
+    const trouble = { offset: 20n, attempts: 1, since: 1, nextAt: 2, limit: null }
+    const states = { idle: { through: 15n, trouble: null }, failing: { through: null, trouble } }
+    const lanes = await runLanes(new FakeRun(), states, (all) => {
+      for (const event of keyed([12, null])) all.offer(route('orders'), event)
+    })
+    assert.deepEqual(lanes.statesAt(13n), states)
+    assert.deepEqual(lanes.statesAt(16n), { failing: states.failing })
+  })
+})

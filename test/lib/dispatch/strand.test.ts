@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { LaneState } from '../../../lib/checkpoint/types.ts'
+import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
+import { type RoutedEvent, type SendResult, Strand, wireSize } from '../../../lib/dispatch/strand.ts'
+import { maxBatchBytes } from '../../../lib/dispatch/wire.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { all, eventsAt, FakeRun, failure, route, through } from './support.ts'
+
+const away: SendResult = {
+  kind: 'held',
+  error: new DtsError('HANDLER_UNAVAILABLE', 'not deployed', { retryable: true }),
+}
+const lost: SendResult = {
+  kind: 'unknown',
+  error: new DtsError('HANDLER_UNAVAILABLE', 'no answer', { retryable: true }),
+}
+
+function strandOf(run: FakeRun, settings: DeliveryInput = {}, state?: LaneState): Strand {
+  return new Strand('orders', 'orders', route('orders', settings), state, run)
+}
+
+/** Fails every batch that holds one of these, without saying which. */
+const failing =
+  (...bad: number[]) =>
+  (events: readonly RoutedEvent[]): SendResult =>
+    events.some(({ offset }) => bad.includes(Number(offset)))
+      ? { kind: 'failed', error: failure() }
+      : all(events)
+
+/** Fails at the first of these, and says so. */
+const failingAt =
+  (...bad: number[]) =>
+  (events: readonly RoutedEvent[]): SendResult => {
+    const at = events.findIndex(({ offset }) => bad.includes(Number(offset)))
+    return at === -1 ? all(events) : through(events[at - 1]?.offset ?? null, failure())
+  }
+
+describe('a strand', () => {
+  test('sends its events in order, one batch at a time, none larger than its settings or an invocation allow', async () => {
+    const run = new FakeRun()
+    const strand = strandOf(run, { batchSize: 2 })
+    assert.equal(await strand.deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.deepEqual(run.batches, [[1, 2], [3, 4], [5]])
+    assert.deepEqual([strand.through, strand.firstUndone, strand.trouble], [5n, null, null])
+
+    const large = eventsAt(1, 2, 3, 4).map((event) => ({
+      ...event,
+      value: Buffer.alloc(maxBatchBytes / 2 - 48),
+    }))
+    const wide = new FakeRun()
+    await strandOf(wide).deliver(large)
+    assert.deepEqual(wide.batches, [
+      [1, 2],
+      [3, 4],
+    ])
+  })
+
+  test('goes on behind what was acknowledged when the function’s time ran short', async () => {
+    const run = new FakeRun((events) => through(events[1]?.offset ?? events[0]?.offset ?? null))
+    assert.equal(await strandOf(run).deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.deepEqual(run.batches, [[1, 2, 3, 4, 5], [3, 4, 5], [5]])
+  })
+
+  test('never sends again what was acknowledged before a failure', async () => {
+    const run = new FakeRun()
+    run.answer = (events) => (run.sent.length === 1 ? through(2n, failure()) : all(events))
+    const strand = strandOf(run)
+    assert.equal(await strand.deliver(eventsAt(1, 2, 3, 4)), true)
+    assert.deepEqual(run.batches, [
+      [1, 2, 3, 4],
+      [3, 4],
+    ])
+    assert.equal(run.aside.length, 0)
+    assert.deepEqual([strand.failure, strand.trouble], [null, null])
+  })
+
+  test('puts the event that the function names aside after its attempts, and delivers all others', async () => {
+    const run = new FakeRun(failingAt(3))
+    assert.equal(await strandOf(run, { attempts: 3 }).deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.deepEqual(
+      run.aside.map(({ offset, attempts, error }) => [offset, attempts, error.code]),
+      [[3, 3, 'HANDLER_FAILED']],
+    )
+    const delivered = run.batches.flat()
+    assert.equal(delivered.filter((offset) => offset === 1).length, 1)
+    assert.deepEqual(delivered.slice(-2), [4, 5])
+  })
+
+  test('searches the event out when the function does not name it', async () => {
+    for (const bad of [[1], [8], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8]]) {
+      const run = new FakeRun()
+      let done = 0
+      run.answer = (events) => {
+        // Whatever goes out begins with the first event that is not done: order holds through the search.
+        done = Math.max(done, run.aside.at(-1)?.offset ?? 0)
+        assert.equal(events[0]?.offset, BigInt(done + 1))
+        const result = failing(...bad)(events)
+        if (result.kind === 'acknowledged') done = Number(result.through)
+        return result
+      }
+      const strand = strandOf(run, { attempts: 2 })
+      assert.equal(await strand.deliver(eventsAt(1, 2, 3, 4, 5, 6, 7, 8)), true)
+      assert.deepEqual(
+        run.aside.map(({ offset }) => offset),
+        bad,
+      )
+      assert.equal(strand.through, 8n)
+    }
+  })
+
+  test('waits between tries, and remembers why', async () => {
+    const run = new FakeRun(failing(1))
+    run.permits = 2
+    const strand = strandOf(run)
+    assert.equal(await strand.deliver(eventsAt(1)), false)
+    assert.deepEqual(
+      run.sent.map(({ at }) => at - (run.sent[0]?.at ?? 0)),
+      [0, 500],
+    )
+    assert.deepEqual([strand.failure?.code, strand.trouble?.attempts], ['HANDLER_FAILED', 2])
+    assert.deepEqual([strand.firstUndone, strand.through, strand.halt], [1n, -1n, null])
+  })
+
+  test('goes on counting where the run before it stopped', async () => {
+    const run = new FakeRun(failing(7))
+    const nextAt = run.clock + 20_000
+    const trouble = { offset: 7n, attempts: 4, since: run.clock - 1_000, nextAt, limit: null }
+    await strandOf(run, {}, { through: null, trouble }).deliver(eventsAt(7))
+    assert.deepEqual(
+      run.sent.map(({ at }) => at),
+      [nextAt],
+    )
+    assert.deepEqual(
+      run.aside.map(({ attempts }) => attempts),
+      [5],
+    )
+  })
+
+  test('an outage never gives an event up, whatever the attempts and the age', async () => {
+    for (const outage of [away, lost]) {
+      const run = new FakeRun()
+      run.answer = (events) => (run.sent.length <= 200 ? outage : all(events))
+      assert.equal(await strandOf(run, { attempts: 1, maxAgeSeconds: 1 }).deliver(eventsAt(1, 2)), true)
+      assert.equal(run.sent.length, 201)
+      assert.equal(run.aside.length, 0)
+    }
+  })
+
+  test('an event whose answer never came is sent again only when the handler must have ended', async () => {
+    const run = new FakeRun()
+    run.answer = (events) => {
+      if (run.sent.length > 1) return all(events)
+      run.clock += 10_000
+      return lost
+    }
+    const startedAt = run.clock
+    const strand = strandOf(run)
+    assert.equal(await strand.deliver(eventsAt(1)), true)
+    assert.equal(strand.unknownUntil, startedAt + run.worstCaseMs)
+    assert.equal(run.sent[1]?.at, startedAt + run.worstCaseMs)
+  })
+
+  test('starts nothing that it may not', async () => {
+    const run = new FakeRun()
+    run.permits = 1
+    const strand = strandOf(run, { batchSize: 1 })
+    assert.equal(await strand.deliver(eventsAt(1, 2)), false)
+    assert.deepEqual(run.batches, [[1]])
+    assert.deepEqual([strand.through, strand.firstUndone], [1n, 2n])
+  })
+
+  test('an event that is too large for an invocation is put aside unsent; at the limit it is sent', async () => {
+    const sized = (offset: number, bytes: number): RoutedEvent => ({
+      offset: BigInt(offset),
+      table: 'shop.orders',
+      value: Buffer.alloc(bytes - 48),
+    })
+    assert.equal(wireSize(sized(1, maxBatchBytes)), maxBatchBytes)
+    const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
+    const run = new FakeRun()
+    assert.equal(await strandOf(run).deliver(events), true)
+    assert.deepEqual(run.batches, [[0], [1], [3]])
+    assert.deepEqual(
+      run.aside.map(({ offset, error }) => [offset, error.code]),
+      [[2, 'EVENT_TOO_LARGE']],
+    )
+    const halting = new FakeRun()
+    const strand = strandOf(halting, { onFailure: 'halt' })
+    assert.equal(await strand.deliver(events), false)
+    assert.deepEqual([strand.halt?.code, strand.firstUndone, strand.through], ['EVENT_TOO_LARGE', 2n, 1n])
+  })
+
+  test('halts at the event where the route says so, or where there is no queue', async () => {
+    for (const onFailure of ['halt', 'dead-letter'] as const) {
+      const run = new FakeRun(failingAt(2))
+      run.hasQueue = onFailure === 'halt'
+      const strand = strandOf(run, { onFailure, attempts: 2 })
+      assert.equal(await strand.deliver(eventsAt(1, 2, 3)), false)
+      assert.deepEqual([strand.halt?.code, strand.firstUndone, strand.through], ['HANDLER_FAILED', 2n, 1n])
+      assert.deepEqual(run.aside, [])
+      assert.ok(!run.batches.some((offsets) => offsets[0] === 3))
+    }
+  })
+
+  test('a queue that is away keeps the event in its place until it is stored', async () => {
+    const run = new FakeRun(failing(1))
+    let refused = 0
+    run.store = () => {
+      if (refused++ < 3) throw new DtsError('DEAD_LETTER_FAILED', 'away', { retryable: true })
+    }
+    const strand = strandOf(run, { attempts: 2 })
+    assert.equal(await strand.deliver(eventsAt(1, 2)), true)
+    assert.equal(refused, 4)
+    assert.deepEqual(
+      run.aside.map(({ offset }) => offset),
+      [1],
+    )
+    assert.ok(run.batches.every(([first], index) => first === 1 || index === run.batches.length - 1))
+    assert.deepEqual(run.batches.at(-1), [2])
+  })
+
+  test('an event that can be stored nowhere halts the stream, with the reason', async () => {
+    const run = new FakeRun(failing(1))
+    run.store = () => {
+      throw new DtsError('DEAD_LETTER_BREAKER', 'too many', { retryable: false })
+    }
+    const strand = strandOf(run, { attempts: 1 })
+    assert.equal(await strand.deliver(eventsAt(1, 2)), false)
+    assert.deepEqual([strand.halt?.code, strand.firstUndone], ['DEAD_LETTER_BREAKER', 1n])
+    assert.deepEqual(run.batches.at(-1), [1])
+  })
+
+  test('an event that may not be put aside any more keeps its place for the next run', async () => {
+    const run = new FakeRun(failing(1))
+    run.permits = 1
+    run.store = () => {
+      throw new DtsError('LEASE_LOST', 'ran out', { retryable: true })
+    }
+    const strand = strandOf(run, { attempts: 1 })
+    assert.equal(await strand.deliver(eventsAt(1)), false)
+    assert.deepEqual([run.aside, strand.halt, strand.firstUndone], [[], null, 1n])
+  })
+})
