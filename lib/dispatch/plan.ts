@@ -89,13 +89,15 @@ function routesFor(value: Buffer, header: RecordHeader, router: Router): readonl
 
 const origin = { offset: 0n, generation: 0, replay: false }
 
-function logicalName(value: Buffer, header: RecordHeader): string | null {
+/** Undefined where this record cannot tell: a statement may lack the tags that the table's rows have. */
+function logicalName(value: Buffer, header: RecordHeader): string | null | undefined {
   try {
     const { logical } = decodeChange(value, header, origin, [])
-    return logical === null ? null : nameText(logical)
+    if (logical !== null) return nameText(logical)
+    return header.operation === 'DDL' ? undefined : null
   } catch {
     // The handler of whatever route is found will meet the same fault, and has a policy for it.
-    return null
+    return undefined
   }
 }
 

@@ -26,13 +26,17 @@ export class Router {
   }
 
   /**
-   * @param logicalName reads the table's logical name from a record; asked once for a table without a route
+   * @param logicalName reads the table's logical name from a record; undefined when this record cannot tell, so that
+   *   the next one of the table is asked again
    * @throws DtsError CONFIG_INVALID when two patterns claim the table
    */
-  routeFor(table: string, logicalName: () => string | null): Route | null {
+  routeFor(table: string, logicalName: () => string | null | undefined): Route | null {
     const known = this.#found.get(table)
     if (known !== undefined) return known
-    const route = this.#named(table) ?? this.#logical(logicalName()) ?? this.#catchAll
+    const named = this.#named(table)
+    const logical = named === null ? logicalName() : null
+    const route = named ?? this.#logical(logical ?? null) ?? this.#catchAll
+    if (logical === undefined) return route
     if (this.#found.size > 10_000) this.#found.clear()
     this.#found.set(table, route)
     return route
