@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Position } from '../../../lib/checkpoint/types.ts'
-import { planSlice, positionAt } from '../../../lib/dispatch/plan.ts'
+import { encodeRecord, integer } from '../../../infra/local/encode.ts'
+import { planSlice } from '../../../lib/dispatch/plan.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
-import { digestOf } from '../../../lib/dts/digest.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
+import { route } from './support.ts'
 
-const router = new Router({ 'shop.orders': 'orders', 'shop.customers': 'customers' })
+const router = new Router({ 'shop.orders': route('orders'), 'shop.customers': route('customers') })
 const write = new Writer()
 
 function slice(records: readonly NewRecord[], from = 0n) {
@@ -15,13 +15,12 @@ function slice(records: readonly NewRecord[], from = 0n) {
   return { records: numbered, nextOffset: from + BigInt(records.length) }
 }
 
-const offsets = (plan: ReturnType<typeof planSlice>) =>
-  Object.fromEntries([...plan.queues].map(([name, queue]) => [name, queue.map(({ offset }) => offset)]))
+/** `[function, offset]` of each event, in order. */
+const eventsOf = ({ events }: ReturnType<typeof planSlice>) =>
+  events.map(({ route: { functionName }, event }) => [functionName, event.offset])
 
-const origin: Position = { offset: 0n, timestamp: t0 - 1, anchor: null, tail: null, progress: {} }
-
-describe('planSlice', () => {
-  test('sorts the changes by function, and counts what nobody handles', () => {
+describe('a slice of the stream', () => {
+  test('is sorted by function, in the order of the stream; what nobody handles is counted', () => {
     const plan = planSlice(
       slice([
         write.mark('BEGIN', t0),
@@ -34,92 +33,170 @@ describe('planSlice', () => {
       ]),
       router,
       'skip',
-      {},
     )
-    assert.deepEqual(offsets(plan), { orders: [1n, 7n], customers: [2n] })
+    assert.deepEqual(eventsOf(plan), [
+      ['orders', 1n],
+      ['customers', 2n],
+      ['orders', 7n],
+    ])
     assert.deepEqual(plan.skipped, new Map([['shop.other', 2]]))
-    assert.deepEqual([plan.nextOffset, plan.stop], [9n, null])
+    assert.deepEqual([plan.end, plan.stop, plan.unreadable, plan.records.length], [9n, null, [], 9])
   })
 
-  test('leaves out what a function acknowledged before, and nothing else', () => {
-    const records = slice(
-      [1, 2, 3].map((id) => write.insert('shop.orders', id, t0)),
-      10n,
-    )
-    assert.deepEqual(offsets(planSlice(records, router, 'skip', { orders: 10n })), { orders: [11n, 12n] })
-    assert.deepEqual(offsets(planSlice(records, router, 'skip', { orders: 12n })), {})
-    assert.deepEqual(offsets(planSlice(records, router, 'skip', { customers: 12n })), {
-      orders: [10n, 11n, 12n],
+  test('a statement on a database, or on nothing that is named, goes to each function of it', () => {
+    const more = new Router({
+      'shop.orders': route('orders'),
+      'shop.customers': route('customers', { operations: ['DELETE'] }),
+      'erp.*': route('erp'),
+      '*': route('rest'),
     })
-    assert.deepEqual(offsets(planSlice(records, router, 'skip', { orders: 9n })), { orders: [10n, 11n, 12n] })
+    const ofDatabase = (name: string | null) =>
+      eventsOf(planSlice(slice([write.ddl(name, 'x', t0)]), more, 'skip')).map(
+        ([functionName]) => functionName,
+      )
+    assert.deepEqual(ofDatabase('shop'), ['orders', 'customers', 'rest'])
+    assert.deepEqual(ofDatabase('erp'), ['erp', 'rest'])
+    assert.deepEqual(ofDatabase('crm'), ['rest'])
+    assert.deepEqual(ofDatabase(''), ['orders', 'customers', 'erp', 'rest'])
+    assert.deepEqual(ofDatabase(null), ['orders', 'customers', 'erp', 'rest'])
+    assert.deepEqual(ofDatabase('shop.orders'), ['orders'])
   })
 
-  test('a statement on a database goes to each function of it', () => {
-    const plan = planSlice(slice([write.ddl('shop', 'x', t0), write.ddl('', 'y', t0)]), router, 'skip', {})
-    assert.deepEqual(offsets(plan), { orders: [0n, 1n], customers: [0n, 1n] })
+  test('operations that a handler does not want are counted as left out, statements never are', () => {
+    const some = new Router({ 'shop.orders': route('orders', { operations: ['DELETE', 'INIT'] }) })
+    const plan = planSlice(
+      slice([
+        write.insert('shop.orders', 1, t0),
+        write.update('shop.orders', 1, t0),
+        write.delete('shop.orders', 1, t0),
+        write.ddl('shop.orders', 'ALTER TABLE x', t0),
+      ]),
+      some,
+      'halt',
+    )
+    assert.deepEqual(eventsOf(plan), [
+      ['orders', 2n],
+      ['orders', 3n],
+    ])
+    assert.deepEqual([plan.skipped, plan.stop], [new Map([['shop.orders', 2]]), null])
   })
 
-  test('ends before what must not be passed over, with all that comes before it', () => {
-    const before = [write.insert('shop.orders', 1, t0), write.insert('shop.orders', 2, t0)]
-    const after = write.insert('shop.orders', 4, t0)
-    const stops: [record: NewRecord, code: string][] = [
-      [{ value: Buffer.from('abc'), timestamp: t0 }, 'RECORD_INVALID'],
-      [write.insert('shop.other', 3, t0), 'TABLE_UNROUTED'],
+  test('ends before a table that must not be passed over, with all that comes before it', () => {
+    const records = ['shop.orders', 'shop.customers', 'shop.a\\u002Eb', 'shop.orders'].map((table, id) =>
+      write.insert(table, id, t0),
+    )
+    const plan = planSlice(slice(records, 10n), router, 'halt')
+    assert.deepEqual([plan.stop?.code, plan.stop?.facts.offset, plan.end], ['TABLE_UNROUTED', '12', 12n])
+    assert.match(plan.stop?.message ?? '', /UNROUTED_TABLES is halt/)
+    assert.deepEqual(eventsOf(plan), [
+      ['orders', 10n],
+      ['customers', 11n],
+    ])
+    assert.equal(plan.records.length, 2)
+  })
+
+  test('a handler of every table gets what no other names, so that nothing is unrouted', () => {
+    const every = new Router({ 'shop.orders': route('orders'), '*': route('rest') })
+    const records = ['shop.orders', 'shop.other', 'x.y.z'].map((table, id) => write.insert(table, id, t0))
+    assert.deepEqual(eventsOf(planSlice(slice(records), every, 'halt')), [
+      ['orders', 0n],
+      ['rest', 1n],
+      ['rest', 2n],
+    ])
+  })
+
+  test('records that cannot be read are set apart with their bytes, and stop nothing', () => {
+    const broken = (write.insert('shop.orders', 2, t0).value ?? Buffer.alloc(0)).subarray(0, 5)
+    const records = [
+      write.insert('shop.orders', 1, t0),
+      { value: broken, timestamp: t0 },
+      { value: Buffer.alloc(3, 0xff), timestamp: t0 },
+      { value: Buffer.alloc(2, 0xff), timestamp: t0 },
+      write.insert('shop.orders', 3, t0),
     ]
-    for (const [record, code] of stops) {
-      const plan = planSlice(slice([...before, record, after]), router, 'halt', {})
-      assert.equal(plan.stop?.code, code)
-      assert.equal(plan.stop?.facts.offset, '2')
-      assert.equal(plan.nextOffset, 2n)
-      assert.deepEqual(offsets(plan), { orders: [0n, 1n] })
-    }
+    const plan = planSlice(slice(records), router, 'halt')
+    assert.deepEqual(
+      plan.unreadable.map(({ offset, value, error }) => [offset, value, error.code, error.facts.offset]),
+      [
+        [1n, broken, 'RECORD_INVALID', '1'],
+        [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2'],
+      ],
+    )
+    assert.deepEqual(eventsOf(plan), [
+      ['orders', 0n],
+      ['orders', 4n],
+    ])
+    assert.deepEqual([plan.end, plan.stop, plan.records.length], [5n, null, 5])
   })
 
-  test('three bytes are a record that cannot be read, two are filler', () => {
-    const two = planSlice(slice([{ value: Buffer.alloc(2), timestamp: t0 }]), router, 'halt', {})
-    assert.equal(two.stop, null)
-    const three = planSlice(slice([{ value: Buffer.alloc(3), timestamp: t0 }]), router, 'halt', {})
-    assert.equal(three.stop?.code, 'RECORD_INVALID')
+  test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
+    const keyed = new Router({ 'shop.orders': route('orders', { concurrency: 4 }) })
+    const { value } = write.insert('shop.orders', 1, t0)
+    const broken = (value ?? Buffer.alloc(0)).subarray(0, -30)
+    const plan = planSlice(slice([{ value: broken, timestamp: t0 }]), keyed, 'halt')
+    assert.deepEqual(
+      plan.events.map(({ event }) => event.keyHash),
+      [null],
+    )
+    assert.equal(plan.unreadable.length, 0)
+  })
+
+  test('keys are read only where changes are worked on side by side', () => {
+    const hashes = (concurrency: number) =>
+      planSlice(
+        slice([1, 2, 1].map((id) => write.insert('shop.orders', id, t0))),
+        new Router({ 'shop.orders': route('orders', { concurrency }) }),
+        'skip',
+      ).events.map(({ event }) => event.keyHash)
+    assert.deepEqual(hashes(1), [null, null, null])
+    const [one, two, again] = hashes(2)
+    assert.notEqual(one, null)
+    assert.notEqual(one, two)
+    assert.equal(one, again)
   })
 })
 
-describe('positionAt', () => {
-  const records = [
-    write.insert('shop.orders', 1, t0 + 5),
-    write.insert('shop.other', 2, t0 + 3),
-    write.mark('HEARTBEAT', t0 + 9),
-    { value: null, timestamp: t0 + 9 },
-    write.insert('shop.orders', 3, t0 + 10),
-  ]
-  const plan = planSlice(slice(records), router, 'skip', {})
-  const at = (offset: bigint, previous = origin, acknowledged = new Map<string, bigint>()) =>
-    positionAt(previous, plan, offset, acknowledged)
+describe('a sharded source', () => {
+  const shard = (logical: Record<string, string>, operation: 'INSERT' | 'DDL' = 'INSERT'): NewRecord => ({
+    value: encodeRecord({
+      operation,
+      objectName: 'shop_7.orders_7',
+      tags: logical,
+      ...(operation === 'DDL' ? { after: 'ALTER' } : { fields: [['id', 8]], after: [integer(1)] }),
+    }),
+    timestamp: t0,
+  })
+  const named = { l_db_name: 'shop', l_tb_name: 'orders' }
 
-  test('the time is the highest so far: times go back a little', () => {
-    const times = [0n, 1n, 2n, 3n, 4n, 5n].map((offset) => at(offset).timestamp)
-    assert.deepEqual(times, [t0 - 1, t0 + 5, t0 + 5, t0 + 9, t0 + 9, t0 + 10])
+  test('its tables are routed by their logical name, where the physical one has no route', () => {
+    assert.deepEqual(eventsOf(planSlice(slice([shard(named)]), router, 'halt')), [['orders', 0n]])
+    const own = new Router({ 'shop.orders': route('orders'), 'shop_7.*': route('seven') })
+    assert.deepEqual(eventsOf(planSlice(slice([shard(named)]), own, 'halt')), [['seven', 0n]])
+    const fresh = new Router({ 'shop.orders': route('orders') })
+    const other = planSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'items' })]), fresh, 'halt')
+    assert.equal(other.stop?.code, 'TABLE_UNROUTED')
   })
 
-  test('the anchor is the last change, whoever handles it; the tail is the last record of any kind', () => {
-    const anchors = [0n, 1n, 2n, 4n, 5n].map((offset) => at(offset).anchor?.offset)
-    assert.deepEqual(anchors, [undefined, 0n, 1n, 1n, 4n])
-    const { anchor } = at(4n)
-    assert.deepEqual([anchor?.timestamp, anchor?.transactionId], [t0 + 3, at(2n).anchor?.transactionId])
-    assert.equal(at(0n).tail, null)
-    assert.deepEqual(at(4n).tail, { offset: 3n, digest: digestOf(null) })
-    assert.deepEqual(at(3n).tail, { offset: 2n, digest: digestOf(records[2]?.value ?? null) })
+  test('a dot in a logical name is no separator', () => {
+    const dotted = new Router({ 'shop.a\\u002Eb': route('dotted') })
+    const record = shard({ l_db_name: 'shop', l_tb_name: 'a.b' })
+    assert.deepEqual(eventsOf(planSlice(slice([record]), dotted, 'skip')), [['dotted', 0n]])
   })
 
-  test('progress is kept where it is ahead, and forgotten where the offset has caught up', () => {
-    const previous = { ...origin, progress: { orders: 4n, gone: 1n } }
-    assert.deepEqual(at(2n, previous, new Map([['customers', 3n]])).progress, { orders: 4n, customers: 3n })
-    assert.deepEqual(at(4n, previous).progress, { orders: 4n })
-    assert.deepEqual(at(5n, previous).progress, {})
+  test('a statement without the logical name does not hide the rows behind it', () => {
+    const fresh = new Router({ 'shop.orders': route('orders') })
+    const plan = planSlice(slice([shard({}, 'DDL'), shard(named), shard(named)]), fresh, 'skip')
+    assert.deepEqual(eventsOf(plan), [
+      ['orders', 1n],
+      ['orders', 2n],
+    ])
   })
 
-  test('an offset that passes nothing changes nothing but itself', () => {
-    const previous = at(2n)
-    const empty = planSlice({ records: [], nextOffset: 9n }, router, 'skip', {})
-    assert.deepEqual(positionAt(previous, empty, 9n, new Map()), { ...previous, offset: 9n })
+  test('nor does a row that cannot be read', () => {
+    const fresh = new Router({ 'shop.orders': route('orders') })
+    const broken = { value: (shard(named).value ?? Buffer.alloc(0)).subarray(0, 60), timestamp: t0 }
+    const plan = planSlice(slice([broken, shard(named)]), fresh, 'skip')
+    assert.deepEqual([plan.unreadable.length, plan.skipped.get('shop_7.orders_7')], [0, 1])
+    assert.deepEqual(eventsOf(plan), [['orders', 1n]])
   })
 })

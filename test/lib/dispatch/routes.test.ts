@@ -109,3 +109,10 @@ test('the logical name is read from one record of a table, not from each', () =>
   for (let i = 0; i < 3; i++) assert.equal(functionFor(sharded, 'shop_8.orders_8', logical), 'logical')
   assert.equal(asked, 1)
 })
+
+test('a record that cannot tell its logical name decides nothing for those behind it', () => {
+  const sharded = new Router({ 'shop.orders': route('logical'), '*': route('rest') })
+  const name = (logical: string | null | undefined) =>
+    sharded.routeFor('shop_8.orders_8', () => logical)?.functionName
+  assert.deepEqual([name(undefined), name('shop.orders'), name(undefined)], ['rest', 'logical', 'logical'])
+})
