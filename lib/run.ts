@@ -175,12 +175,7 @@ export class Run {
     const { config, now } = this.#dependencies
     if (this.#timeLeftMs() <= 0) return 'time'
     const idle = this.#lanes.firstUndone === null
-    const waiting = this.#lanes.failures
-    if (
-      waiting.length > 0 &&
-      waiting.every(({ nextAt }) => nextAt > now() + patienceMs) &&
-      !this.#lanes.busy
-    ) {
+    if (this.#lanes.failures.length > 0 && this.#lanes.waitBeyond(now() + patienceMs)) {
       if (!fetching && !this.#mayFetch()) return 'handler-failed'
       if (this.#atEnd() && !fetching) return 'handler-failed'
     }
@@ -253,7 +248,6 @@ export class Run {
   async #accept(plan: Plan): Promise<void> {
     let { end, stop } = plan
     for (const { offset, value, error } of plan.unreadable) {
-      if (!(await this.#permit())) return
       try {
         // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
         await this.#putAside('', { offset, value, table: '' }, 1, error)
@@ -308,15 +302,17 @@ export class Run {
     return result
   }
 
-  /** @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER */
+  /** @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER, LEASE_LOST */
   async #putAside(
     functionName: string,
     event: RoutedEvent,
     attempts: number,
     error: DtsError,
   ): Promise<void> {
-    const { now, putAside } = this.#dependencies
+    const { now, putAside, signal } = this.#dependencies
     if (putAside === null) throw error
+    // An invocation may have outlasted the lease: by now the change may be another run's.
+    if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)
     const recent = now() - this.#deadLetters.since < breaker.windowMs
     const { since, count } = recent ? this.#deadLetters : { since: now(), count: 0 }
     if (count >= breaker.limit) throw tripped(count, event, error)
@@ -431,5 +427,13 @@ function tripped(count: number, event: RoutedEvent, error: DtsError): DtsError {
       `${event.offset} of ${event.table} (${error.message}). The fault is hardly theirs, so the stream is halted: ` +
       'mend the handler, redrive the dead letters, then resume.',
     { retryable: false, facts: { offset: String(event.offset), count } },
+  )
+}
+
+function leaseRanOut({ offset }: RoutedEvent): DtsError {
+  return new DtsError(
+    'LEASE_LOST',
+    `The lease ran out before the change at offset ${offset} was put aside; the next run decides about it.`,
+    { retryable: true, facts: { offset: String(offset) } },
   )
 }

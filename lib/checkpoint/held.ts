@@ -58,6 +58,11 @@ export class HeldCheckpoint {
     return this.#now() + this.#terms.worstCaseMs <= this.#leaseUntil
   }
 
+  /** Whether nobody else can hold the lease yet. */
+  lasts(): boolean {
+    return this.#now() <= this.#leaseUntil
+  }
+
   /** Moves on past records that were sent to nobody; stored with the next commit. */
   pass(position: Position): void {
     this.#position = position

@@ -47,6 +47,13 @@ export class Lane {
     }
   }
 
+  /** Whether nothing of it goes on before that time, in milliseconds since 1970. */
+  waitsBeyond(time: number): boolean {
+    if (this.firstUndone === null) return true
+    const working = this.strands.filter(({ firstUndone }) => firstUndone !== null)
+    return working.length > 0 && working.every(({ waitsUntil }) => waitsUntil > time)
+  }
+
   get halt(): DtsError | null {
     return this.strands.find(({ halt }) => halt !== null)?.halt ?? null
   }

@@ -66,9 +66,9 @@ export class Lanes {
     )
   }
 
-  /** Whether an invocation is in flight. */
-  get busy(): boolean {
-    return this.#strands.some(({ busy }) => busy)
+  /** Whether nothing at all goes on before that time, in milliseconds since 1970. */
+  waitBeyond(time: number): boolean {
+    return [...this.#lanes.values()].every((lane) => lane.waitsBeyond(time))
   }
 
   /** Until when a handler whose answer never came may be running, in milliseconds since 1970. */

@@ -60,7 +60,7 @@ export class Strand {
   #failure: DtsError | null = null
   #halt: DtsError | null = null
   #unknownUntil = 0
-  #busy = false
+  #waitsUntil = 0
 
   constructor(
     name: string,
@@ -100,8 +100,9 @@ export class Strand {
     return this.#halt
   }
 
-  get busy(): boolean {
-    return this.#busy
+  /** When it goes on by itself, in milliseconds since 1970; 0 while it waits for nothing but an answer. */
+  get waitsUntil(): number {
+    return this.#waitsUntil
   }
 
   /** Until when a handler whose answer never came may be running, in milliseconds since 1970; 0 when none may. */
@@ -132,7 +133,9 @@ export class Strand {
     const first = batch[0]
     if (first === undefined) return true
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
+      this.#waitsUntil = this.#trouble.nextAt
       await pause(this.#trouble.nextAt - now())
+      this.#waitsUntil = 0
     }
     if (!(await permit())) return false
     if (wireSize(first) > maxBatchBytes) {
@@ -140,9 +143,7 @@ export class Strand {
       return this.#halt === null
     }
     const startedAt = now()
-    this.#busy = true
     const result = await send(this.#functionName, batch)
-    this.#busy = false
     switch (result.kind) {
       case 'acknowledged': {
         const done = batch.findIndex(({ offset }) => offset === result.through) + 1
@@ -210,8 +211,6 @@ export class Strand {
       this.#halt = error
       return
     }
-    // An invocation may have outlasted the lease: by now the change may be another run's.
-    if (!(await this.#environment.permit())) return
     try {
       await putAside(this.#functionName, event, attempts, error)
     } catch (cause) {
