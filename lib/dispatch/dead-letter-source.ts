@@ -17,7 +17,11 @@ export interface Received {
 
 /** The dead-letter queue from the other end. Every method may throw DEAD_LETTER_FAILED. */
 export interface DeadLetterSource {
-  /** Oldest first within each function. @param table takes only this table's */
+  /**
+   * Oldest first within each function. While some of a function's are in hand, the queue gives out no more of it, so
+   * there may be more than what comes: remove or give back, and ask again.
+   * @param table takes only this table's
+   */
   receive(max: number, table: string | undefined): Promise<Received[]>
   remove(item: Received): Promise<void>
   giveBack(items: readonly Received[]): Promise<void>
@@ -50,6 +54,8 @@ export function deadLetterSource(
                 QueueUrl: url(),
                 MaxNumberOfMessages: Math.min(10, max - wanted.length),
                 VisibilityTimeout: visibilitySeconds,
+                // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
+                WaitTimeSeconds: 1,
               }),
             ),
           )

@@ -16,7 +16,7 @@ export const redriveSchema = z.strictObject({
 
 export interface RedriveResult {
   readonly action: 'redrive'
-  /** What was found, oldest first of each function. */
+  /** What was found, oldest first of each function; a dry run shows the head of each function's letters only. */
   readonly letters: readonly {
     readonly table: string
     readonly function: string
@@ -41,9 +41,36 @@ export async function redrive(
   event: z.output<typeof redriveSchema>,
   dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
 ): Promise<RedriveResult> {
+  const letters: Letter[] = []
+  let error: DtsError | null = null
+  while (error === null && letters.length < event.max) {
+    const round = await redriveRound(event, event.max - letters.length, dependencies)
+    letters.push(...round.letters)
+    error = round.error
+    // The queue gives out a function's next letters once those in hand are gone.
+    if (!round.letters.some(({ outcome }) => outcome === 'redriven')) break
+  }
+  const redriven = letters.filter(({ outcome }) => outcome === 'redriven').length
+  return {
+    action: 'redrive',
+    letters,
+    redriven,
+    left: letters.length - redriven,
+    error: error?.message ?? null,
+  }
+}
+
+type Letter = RedriveResult['letters'][number]
+
+/** What the queue gives out at once. */
+async function redriveRound(
+  event: z.output<typeof redriveSchema>,
+  max: number,
+  dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
+): Promise<{ readonly letters: Letter[]; readonly error: DtsError | null }> {
   const { deadLetters } = dependencies
-  const received = await deadLetters.receive(event.max, event.table)
-  const outcomes = new Map<Received, RedriveResult['letters'][number]['outcome']>()
+  const received = await deadLetters.receive(max, event.table)
+  const outcomes = new Map<Received, Letter['outcome']>()
   const stopped = new Set<string>()
   let firstError: DtsError | null = null
   try {
@@ -66,13 +93,9 @@ export async function redrive(
     // What stays in the queue is visible again at once, not after the time-out.
     await deadLetters.giveBack(received.filter((item) => outcomes.get(item) !== 'redriven'))
   }
-  const redriven = [...outcomes.values()].filter((outcome) => outcome === 'redriven').length
   return {
-    action: 'redrive',
     letters: received.map((item) => describe(item.letter, outcomes.get(item) ?? 'left')),
-    redriven,
-    left: received.length - redriven,
-    error: firstError?.message ?? null,
+    error: firstError,
   }
 }
 
@@ -98,7 +121,7 @@ async function redriveOne(
   )
 }
 
-function describe(letter: DeadLetter, outcome: RedriveResult['letters'][number]['outcome']) {
+function describe(letter: DeadLetter, outcome: Letter['outcome']): Letter {
   const { table, functionName, offset, generation, at, attempts, error } = letter
   return {
     table,

