@@ -82,7 +82,9 @@ export class Lanes {
     // A lane that got nothing in this run keeps what it had.
     for (const [name, state] of Object.entries(this.#states)) {
       const through = state.through !== null && state.through >= offset ? state.through : null
-      if (through !== null || state.trouble !== null) states[name] = { ...state, through }
+      // What failed below the offset is done or left out: a function that is gone must not look failing for ever.
+      const trouble = state.trouble !== null && state.trouble.offset >= offset ? state.trouble : null
+      if (through !== null || trouble !== null) states[name] = { through, trouble }
     }
     for (const { name, through, trouble } of this.#strands) {
       if (through >= offset || trouble !== null)
