@@ -410,6 +410,15 @@ describe('events that are no batch', () => {
     })
   }
 
+  test('a batch that comes after its time is refused, and nothing of it is handled', async () => {
+    const late = await send(handler, { ...good, startBefore: Date.now() })
+    assert.deepEqual(late, { batchId: 'batch-1', acknowledgedThrough: null, refused: 'late' })
+    let handled = 0
+    const willing = defineTable({ table: 'shop.orders', row, onChange: () => void handled++ })
+    const early = await send(willing, { ...good, startBefore: Date.now() + 600_000 })
+    assert.deepEqual([early.acknowledgedThrough, handled], ['100', 1])
+  })
+
   test('a batch whose data is damaged fails as a whole: nothing of it is handled', async () => {
     for (const damaged of [
       { ...good, data: good.data.slice(0, -8) },

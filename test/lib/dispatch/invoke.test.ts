@@ -70,3 +70,12 @@ test('everything else is a failure, never success', () => {
     assert.match(result.error.message, /function orders/)
   }
 })
+
+test('a refusal of a batch that came too late is nobody’s failure: its events are held and sent again', () => {
+  const answer = { batchId: 'this', acknowledgedThrough: null, refused: 'late' }
+  const result = readAnswer('orders', batch, JSON.stringify(answer))
+  assert.ok(result.kind === 'held')
+  assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_UNAVAILABLE', true])
+  assert.equal(readAnswer('orders', batch, JSON.stringify({ ...answer, batchId: 'that' })).kind, 'failed')
+  assert.equal(readAnswer('orders', batch, JSON.stringify({ ...answer, refused: 'busy' })).kind, 'failed')
+})
