@@ -229,7 +229,6 @@ export class Checker {
     this.log(() => `${run.owner} invokes ${name} ${records.map(({ offset }) => offset).join(' ')}`)
     run.invocations += 1
     this.#mayAct(run, `invokes ${name}`)
-    if (run.epoch !== null) this.#deliveredEpoch = Math.max(this.#deliveredEpoch, run.epoch)
     const { config } = this.#scenario
     const stored = this.#checkpoint
     const endsAt = run.machine.now() + config.handlerTimeoutMs + 15_000
@@ -245,7 +244,7 @@ export class Checker {
         this.violate('I1', `${name} was sent ${offset}, which is not its own`)
         continue
       }
-      if (entry.value === null || !value.equals(entry.value)) {
+      if (!this.damaged && (entry.value === null || !value.equals(entry.value))) {
         this.violate('I1', `${name} was sent ${offset} of another log`)
       }
       this.#handOut(run, observed, index, indices.at(-1))
@@ -294,7 +293,15 @@ export class Checker {
     }
   }
 
-  copyStarts(copy: Copy): void {
+  #copyStarts(copy: Copy): void {
+    const epoch = copy.run.epoch ?? 0
+    if (this.#leaseHolds && epoch < this.#deliveredEpoch) {
+      this.violate(
+        'I3',
+        `${copy.name} starts work of epoch ${epoch} after epoch ${this.#deliveredEpoch} delivered`,
+      )
+    }
+    this.#deliveredEpoch = Math.max(this.#deliveredEpoch, epoch)
     const observed = this.functions.get(copy.name)
     for (const other of this.#copies) {
       if (other.name !== copy.name || observed === undefined || !this.#leaseHolds) continue
@@ -313,7 +320,9 @@ export class Checker {
   }
 
   /** I2: everything before a change that must not change places with it is done before it starts. */
-  starts(name: string, offset: bigint): void {
+  starts(copy: Copy, offset: bigint): void {
+    if (!this.#copies.has(copy)) this.#copyStarts(copy)
+    const { name } = copy
     const observed = this.functions.get(name)
     const index = observed?.index.get(offset)
     if (observed === undefined || index === undefined) return
@@ -348,7 +357,16 @@ export class Checker {
       const { config } = this.#scenario
       const worstCaseMs = config.handlerTimeoutMs + 15_000
       const undisturbed = !run.disturbed && !run.ended && run.machine.alive && run.machine.freezes === freezes
-      if (!undisturbed || run.signal.aborted || this.#clock.now > run.deadline - worstCaseMs - 1_000) return
+      // A halt waits for what is in flight before it stores anything.
+      const mayHalt = this.#scenario.entries.some(({ tooLarge }) => tooLarge)
+      const holds = this.#checkpoint?.owner === run.owner && !mayHalt
+      if (
+        !undisturbed ||
+        !holds ||
+        run.signal.aborted ||
+        this.#clock.now > run.deadline - worstCaseMs - 1_000
+      )
+        return
       const left = run.acked.find(({ at }) => at <= acked)
       if (left !== undefined)
         this.violate('I5', `${left.name} #${left.index} is not stored 2 s after its answer`)

@@ -47,6 +47,7 @@ export class DeadLetters {
       }
       if (fails) {
         checker.fault(15)
+        run.disturbed = true
         throw Object.assign(new Error('Service unavailable'), { name: 'InternalError' })
       }
       return {}

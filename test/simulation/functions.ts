@@ -52,7 +52,7 @@ export class Functions {
       if (copy === undefined) throw new TypeError('no copy')
       const { checker, clock } = this.#stage
       if (!copy.live) await never()
-      checker.starts(name, offset)
+      checker.starts(copy, offset)
       if (workMs > 0) {
         await new Promise<void>((resolve) => {
           clock.after(workMs, () => {
@@ -139,7 +139,12 @@ export class Functions {
         const breaksAfter = random.pick([1, 500, scenario.config.handlerTimeoutMs + 10_000])
         clock.after(breaksAfter, () => run.machine.deliver(() => reject(new Error('socket hang up'))))
       }
-      clock.after(this.#startDelay(), () => this.#start(copy, batch))
+      const leave = () => {
+        clock.after(this.#startDelay(), () => this.#start(copy, batch))
+      }
+      // A process can be frozen between its last look at the lease and the first byte on the wire.
+      if (run.machine.frozen && random.chance(0.5)) run.machine.deliver(leave)
+      else leave()
     })
   }
 
@@ -154,7 +159,6 @@ export class Functions {
     const { random, checker, scenario, clock } = this.#stage
     const { rates, config } = scenario
     const endsAt = clock.now + config.handlerTimeoutMs
-    checker.copyStarts(copy)
     clock.after(config.handlerTimeoutMs, () => {
       if (copy.live) checker.fault(11)
       copy.end(failure('Sandbox.Timedout', 'Task timed out'))

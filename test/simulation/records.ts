@@ -8,19 +8,12 @@ export const t0 = 1_790_000_000
 
 const pool = new Map<string, Buffer>()
 
-function pooled(plain: PlainRecord, salt: string): Buffer {
-  const name = JSON.stringify([
-    plain.operation,
-    plain.objectName,
-    plain.before,
-    plain.after,
-    plain.tags,
-    salt,
-  ])
-  let value = pool.get(name)
+function pooled(name: string, salt: string, plain: () => PlainRecord): Buffer {
+  const key = `${name} ${salt}`
+  let value = pool.get(key)
   if (value === undefined) {
-    value = encodeRecord({ sourceTimestamp: t0, sourceTxid: salt, sourcePosition: salt, ...plain })
-    pool.set(name, value)
+    value = encodeRecord({ sourceTimestamp: t0, sourceTxid: salt, sourcePosition: salt, ...plain() })
+    pool.set(key, value)
   }
   return value
 }
@@ -43,28 +36,27 @@ export interface RowRecord {
 
 /** @param salt tells the records of one log from those of another */
 export function rowRecord({ operation, table, ids, keyed, size }: RowRecord, salt: string): Buffer {
-  const before = [integer(ids[0]), text('old')]
-  const after = [integer(ids[1]), text('x'.repeat(size))]
-  return pooled(
-    {
-      operation,
-      objectName: table,
-      fields,
-      ...(operation === 'INSERT' ? {} : { before }),
-      ...(operation === 'DELETE' ? {} : { after }),
-      tags: keyed ? { pk_uk_info: '{"PRIMARY":["id"]}' } : {},
-    },
-    salt,
-  )
+  return pooled([operation, table, ...ids, keyed, size].join(' '), salt, () => ({
+    operation,
+    objectName: table,
+    fields,
+    ...(operation === 'INSERT' ? {} : { before: [integer(ids[0]), text('old')] }),
+    ...(operation === 'DELETE' ? {} : { after: [integer(ids[1]), text('x'.repeat(size))] }),
+    tags: keyed ? { pk_uk_info: '{"PRIMARY":["id"]}' } : {},
+  }))
 }
 
 export function ddlRecord(objectName: string | null, salt: string): Buffer {
-  return pooled({ operation: 'DDL', objectName, after: 'ALTER TABLE t ADD c INT' }, salt)
+  return pooled(`DDL ${objectName}`, salt, () => ({
+    operation: 'DDL',
+    objectName,
+    after: 'ALTER TABLE t ADD c INT',
+  }))
 }
 
 /** A record that reaches no handler. */
 export function mark(operation: Operation, salt: string): Buffer {
-  return pooled({ operation }, salt)
+  return pooled(operation, salt, () => ({ operation }))
 }
 
 /** Passes any checksum and is no record. */

@@ -51,7 +51,7 @@ export function makeScenario(seed: number): { scenario: Scenario; random: Random
   const scenario: Scenario = {
     seed,
     rates,
-    calm: isCalm,
+    calm: isCalm && skew !== 'beyond',
     functions,
     entries,
     config: makeConfig(random, functions, handlerTimeoutMs, unroutedTables),

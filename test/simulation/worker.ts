@@ -3,4 +3,7 @@ import { z } from 'zod'
 import { play } from './world.ts'
 
 const { from, to, step } = z.object({ from: z.number(), to: z.number(), step: z.number() }).parse(workerData)
+// Errors are thrown by the thousand here, and a seed that finds something is played again with its stacks.
+Error.stackTraceLimit = 0
+
 for (let seed = from; seed < to; seed += step) parentPort?.postMessage(await play(seed))

@@ -44,7 +44,15 @@ const patienceMs = 3 * 3_600_000
 
 /** Plays one seed to its end. */
 export async function play(seed: number, trace: ((line: string) => void) | null = null): Promise<Outcome> {
-  return await new World(seed, trace).play()
+  const realNow = Date.now
+  const world = new World(seed, trace)
+  // Table functions read the clock of their own machine.
+  Date.now = () => world.clock.now
+  try {
+    return await world.play()
+  } finally {
+    Date.now = realNow
+  }
 }
 
 class World implements Stage {
