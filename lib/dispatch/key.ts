@@ -54,8 +54,14 @@ function keyText(row: Row, keys: readonly string[]): string | null {
   return parts.join('\0')
 }
 
+/**
+ * Texts that a database's collation may take for equal get one text: case, accents and trailing blanks are left out.
+ * Two keys that share a strand only wait for each other; one key in two strands would lose its order.
+ */
 function partText(value: Exclude<ColumnValue, null>): string {
-  return Buffer.isBuffer(value) ? value.toString('hex') : String(value)
+  if (Buffer.isBuffer(value)) return value.toString('hex')
+  if (typeof value !== 'string') return String(value)
+  return value.normalize('NFKD').replace(/\p{M}/gu, '').toUpperCase().trimEnd()
 }
 
 /** FNV-1a, 32 bits. */

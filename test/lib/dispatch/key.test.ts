@@ -83,3 +83,17 @@ test('a key of several columns counts each of them, and binary keys by their byt
   assert.equal(new Set(hashes).size, hashes.length)
   assert.ok(!hashes.includes(null))
 })
+
+const sameRow: [left: string, right: string, reason: string][] = [
+  ['a', 'A', 'MySQL compares keys without regard to case by default'],
+  ['café', 'CAFE', 'and without accents'],
+  ['straße', 'STRASSE', 'and some collations know that these are one letter'],
+  ['a', 'a  ', 'trailing blanks of a CHAR do not count'],
+]
+for (const [left, right, reason] of sameRow) {
+  test(`the keys "${left}" and "${right}" stay in one strand: ${reason}`, () => {
+    const hash = (id: string) => hashOf({ after: row(text(id)) })
+    assert.notEqual(hash(left), null)
+    assert.equal(hash(left), hash(right))
+  })
+}
