@@ -378,6 +378,7 @@ export class Checker {
     const observed = this.functions.get(name)
     for (const index of indices) {
       if (observed === undefined) continue
+      if (indices.length === 1) observed.failedAlone[index] = true
       observed.failures[index] = (observed.failures[index] ?? 0) + 1
       observed.firstFailure[index] = Math.min(observed.firstFailure[index] ?? 0, this.#clock.now)
     }
@@ -409,6 +410,9 @@ export class Checker {
         'I1',
         `${name} ${offset} was given up after ${observed.failures[index]} of ${attempts} tries`,
       )
+    }
+    if (!entry.tooLarge && !observed.failedAlone[index]) {
+      this.violate('I1', `${name} ${offset} was given up for what its batch failed with`)
     }
     if (onFailure === 'halt') this.violate('I1', `${name} ${offset} was put aside although failures halt`)
     this.fault(entry.tooLarge ? 16 : 14)

@@ -143,7 +143,7 @@ export class Functions {
         clock.after(this.#startDelay(), () => this.#start(copy, batch))
       }
       // A process can be frozen between its last look at the lease and the first byte on the wire.
-      if (run.machine.frozen && random.chance(0.5)) run.machine.deliver(leave)
+      if (run.machine.frozen && random.chance(0.8)) run.machine.deliver(leave)
       else leave()
     })
   }

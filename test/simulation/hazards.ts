@@ -15,6 +15,7 @@ export interface Stage {
   quiet: boolean
   freeze(run: ObservedRun): void
   kill(run: ObservedRun): void
+  betweenReadAndLease(): void
 }
 
 /** Draws whether a fault happens here. */

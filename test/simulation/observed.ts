@@ -50,6 +50,8 @@ export class ObservedFunction {
   readonly handedBy: (ObservedRun | null)[]
   readonly failures: number[]
   readonly firstFailure: number[]
+  /** It failed while nothing else of its batch was left: the fault was its own. */
+  readonly failedAlone: boolean[]
   /** Everything below is done. */
   #prefix = 0
 
@@ -63,6 +65,7 @@ export class ObservedFunction {
     this.putAside = this.events.map(() => false)
     this.handedBy = this.events.map(() => null)
     this.failures = this.events.map(() => 0)
+    this.failedAlone = this.events.map(() => false)
     this.firstFailure = this.events.map(() => Number.POSITIVE_INFINITY)
   }
 

@@ -311,6 +311,11 @@ class World implements Stage {
     })
   }
 
+  /** Between a run's read of the checkpoint and its attempt to take it. */
+  betweenReadAndLease(): void {
+    if (!this.quiet && this.random.chance(this.scenario.rates.paused * 0.05)) void this.#pause()
+  }
+
   async #pause(): Promise<void> {
     const read = await this.#operator.read()
     if (read === null || read.state === 'HALTED') return

@@ -1,0 +1,15 @@
+import { parseArgs } from 'node:util'
+import { play } from './world.ts'
+
+/** Plays seeds until one shows a violation; prints which, as JSON, or null. */
+const { values } = parseArgs({ options: { seeds: { type: 'string', default: '500' } } })
+
+Error.stackTraceLimit = 0
+let found: { seed: number; invariant: string; message: string } | null = null
+for (let seed = 1; seed <= Number(values.seeds) && found === null; seed++) {
+  const [first] = (await play(seed)).violations
+  if (first !== undefined) found = { seed, invariant: first.invariant, message: first.message }
+}
+console.log(JSON.stringify(found))
+// What a mutant has left hanging must not keep the process.
+process.exit(0)

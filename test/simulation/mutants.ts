@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, promisify } from 'node:util'
+import { z } from 'zod'
+import { type Mutant, mutants } from './mutations.ts'
+
+/** What became of a mutant: the first seed that caught it, and by which invariant. */
+export interface Verdict {
+  readonly mutant: Mutant
+  readonly caught: { readonly seed: number; readonly invariant: string; readonly message: string } | null
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const run = promisify(execFile)
+const answer = z.object({ seed: z.number(), invariant: z.string(), message: z.string() }).nullable()
+
+/** The file with the mutant's fault in it. @throws Error when its text does not stand there exactly once */
+async function mutated({ name, file, find, put }: Mutant): Promise<string> {
+  const source = await readFile(join(root, file), 'utf8')
+  const times = source.split(find).length - 1
+  if (times !== 1) throw new Error(`${name}: the text stands ${times} times in ${file}: ${find}`)
+  return source.replace(find, () => put)
+}
+
+/** Makes the change in a copy of the project's code and lets the simulation look for it. @throws Error */
+async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
+  const directory = await mkdtemp(join(tmpdir(), 'mutant-'))
+  try {
+    for (const part of [
+      'lib',
+      'test/simulation',
+      'test/rig/quiet.ts',
+      'infra/local/encode.ts',
+      'package.json',
+    ]) {
+      await mkdir(join(directory, part, '..'), { recursive: true })
+      await cp(join(root, part), join(directory, part), { recursive: true })
+    }
+    await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
+    await writeFile(join(directory, mutant.file), await mutated(mutant))
+    const { stdout } = await run(process.execPath, ['test/simulation/hunt.ts', '--seeds', String(seeds)], {
+      cwd: directory,
+      timeout: 300_000,
+    })
+    return { mutant, caught: answer.parse(JSON.parse(stdout)) }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** All verdicts, in the order of the list. */
+export async function judgeAll(seeds: number, list: readonly Mutant[] = mutants): Promise<Verdict[]> {
+  for (const mutant of list) await mutated(mutant)
+  const verdicts: Verdict[] = []
+  const rest = [...list.entries()]
+  const work = async (): Promise<void> => {
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
+      verdicts[next[0]] = await judge(next[1], seeds)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+  return verdicts
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: { seeds: { type: 'string', default: '3000' }, only: { type: 'string', default: '' } },
+  })
+  const seeds = Number(values.seeds)
+  const list = mutants.filter(({ name }) => name.includes(values.only))
+  const verdicts = await judgeAll(seeds, list)
+  for (const { mutant, caught } of verdicts) {
+    const found = caught === null ? 'NOT CAUGHT' : `seed ${caught.seed}`.padEnd(10)
+    console.log(`${mutant.name.padEnd(58)} ${mutant.file.padEnd(26)} ${found} ${caught?.invariant ?? ''}`)
+  }
+  const missed = verdicts.filter(({ caught }) => caught === null).length
+  console.log(JSON.stringify({ mutants: verdicts.length, caught: verdicts.length - missed, missed }))
+  process.exitCode = missed > 0 ? 1 : 0
+}

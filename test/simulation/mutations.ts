@@ -1,0 +1,223 @@
+/** One hand-made fault in the project's code. */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  /** Stands there exactly once. */
+  readonly find: string
+  readonly put: string
+}
+
+const store = 'lib/checkpoint/store.ts'
+const run = 'lib/run.ts'
+const strand = 'lib/dispatch/strand.ts'
+const lane = 'lib/dispatch/lane.ts'
+const lanes = 'lib/dispatch/lanes.ts'
+
+/** What the simulation must be able to see. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'late write: epoch and owner conditions removed',
+    file: store,
+    find: "  epochIsOurs: '#epoch = :epoch',\n  ownerIsUs: '#owner = :owner',\n",
+    put: '',
+  },
+  {
+    name: 'commit: the offset may go back',
+    file: store,
+    // Together: an older commit of the same holder has an older lease too, so that either refuses it.
+    find: "        offsetDoesNotGoBack: '#offset <= :newOffset',\n        // An earlier commit that arrives late would end the lease before its holder expects it to.\n        leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',\n",
+    put: '',
+  },
+  {
+    name: 'commit: a lease may be made shorter by a late one',
+    file: store,
+    find: "        leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',\n",
+    put: '',
+  },
+  {
+    name: 'commit: accepted after the lease was given back',
+    file: store,
+    find: "        leaseIsNotGivenBack: '#leaseUntil > :givenBack',\n",
+    put: '',
+  },
+  {
+    name: 'acquire: no margin for clock skew',
+    file: store,
+    find: 'now - this.#clockSkewMs',
+    put: 'now',
+  },
+  {
+    name: 'acquire: expiry of the lease not asked for',
+    file: store,
+    find: "        leaseRanOut: '#leaseUntil < :expiry',\n",
+    put: '',
+  },
+  {
+    name: 'acquire: epoch may have moved since the read',
+    file: store,
+    find: "        nobodyTookItSinceTheRead: '#epoch = :readEpoch',\n        // A",
+    put: '        // A',
+  },
+  {
+    name: 'acquire: a write since the read is not noticed',
+    file: store,
+    find: "        nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',\n",
+    put: '',
+  },
+  {
+    name: 'acquire: in any state',
+    file: store,
+    find: 'states.map((state, index) =>',
+    put: "(['RUNNING', 'HALTED'] as const).map((state, index) =>",
+  },
+  {
+    name: 'commit before acknowledgement',
+    file: run,
+    find: 'const offset = this.#lanes.firstUndone ?? this.#trail.end',
+    put: 'const offset = this.#trail.end',
+  },
+  {
+    name: 'permit: the lease is not looked at',
+    file: run,
+    find: 'if (this.#held.coversInvocation()) return true',
+    put: 'return true',
+  },
+  {
+    name: 'permit and loop: an aborted signal is ignored',
+    file: run,
+    find: 'if (signal.aborted || this.#stopping.signal.aborted || this.#timeLeftMs() <= 0) return false',
+    put: 'if (this.#stopping.signal.aborted || this.#timeLeftMs() <= 0) return false',
+  },
+  {
+    name: 'put aside: the lease is not looked at',
+    file: run,
+    find: 'if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)',
+    put: 'void [signal, leaseRanOut]',
+  },
+  {
+    name: 'unknown outcome: the lease is given back',
+    file: run,
+    find: 'const handlerMayRun = this.#lanes.unknownUntil > now()',
+    put: 'const handlerMayRun = false',
+  },
+  {
+    name: 'unknown outcome: sent again at once',
+    file: strand,
+    find: 'this.#wait(first, result.error, this.#unknownUntil)',
+    put: 'this.#wait(first, result.error, 0)',
+  },
+  {
+    name: 'unknown outcome taken for an acknowledgement',
+    file: strand,
+    find: 'this.#wait(first, result.error, this.#unknownUntil)',
+    put: 'this.#complete(batch)',
+  },
+  {
+    name: 'held fault counted as the change’s own',
+    file: strand,
+    find: 'this.#wait(first, result.error, 0)\n        break',
+    put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
+  },
+  {
+    name: 'dead letter: committed past one that was not stored',
+    file: strand,
+    find: '      else this.#wait(event, problem, 0)\n      return\n',
+    put: '',
+  },
+  {
+    name: 'dead letter: before its attempts',
+    file: 'lib/dispatch/policy.ts',
+    find: 'const exhausted = attempts >= delivery.attempts ||',
+    put: 'const exhausted = attempts + 1 >= delivery.attempts ||',
+  },
+  {
+    name: 'dead letter: age counted from an outage',
+    file: 'lib/dispatch/policy.ts',
+    find: 'const since = same && before.attempts > 0 ? before.since : now',
+    put: 'const since = same ? before.since : now',
+  },
+  {
+    name: 'dead letter: a whole batch is given up for its first change',
+    file: 'lib/dispatch/policy.ts',
+    find: "  if (failure.size === 1) return { kind: 'give-up', attempts }\n",
+    put: "  if (failure.size >= 1) return { kind: 'give-up', attempts }\n",
+  },
+  {
+    name: 'answer: another batch’s id accepted',
+    file: 'lib/dispatch/invoke.ts',
+    find: 'if (batchId !== batch.batchId) {',
+    put: 'if (batchId === undefined) {',
+  },
+  {
+    name: 'answer: a function error taken for success',
+    file: 'lib/dispatch/invoke.ts',
+    find: 'if (response.FunctionError !== undefined) {',
+    put: "if (response.FunctionError === '') {\n      return null as never\n    }\n    if (response.FunctionError !== undefined) {\n      const through = BigInt(batch.offsets.at(-1) ?? 0)\n      if (answer.includes('Timedout')) return { kind: 'acknowledged', through, error: null }",
+  },
+  {
+    name: 'progress: a lane that is ahead is not stored',
+    file: lanes,
+    find: 'states[name] = { through: through >= offset ? through : null, trouble }',
+    put: 'states[name] = { through: null, trouble }',
+  },
+  {
+    name: 'progress: a lane without events in this run is forgotten',
+    file: lanes,
+    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble }',
+    put: '',
+  },
+  {
+    name: 'progress: strands are set back to the end of their run',
+    file: strand,
+    find: 'if (offset > this.#through) this.#through = offset',
+    put: 'this.#through = offset',
+  },
+  {
+    name: 'progress: strands are passed though one has failed',
+    file: lane,
+    find: '    if (results.includes(false)) return false\n    const last = run.at(-1)\n',
+    put: '    const last = run.at(-1)\n',
+  },
+  {
+    name: 'progress: not stored when the offset stands',
+    file: 'lib/checkpoint/held.ts',
+    find: 'if (differs(this.#position, this.#stored))',
+    put: 'void differs\n    if (this.#position.offset > this.#stored.offset)',
+  },
+  {
+    name: 'progress: what is done during a commit is forgotten',
+    file: run,
+    find: '      await this.#held.commit(this.#held.position)\n      this.#summary.commits',
+    put: '      await this.#held.commit(this.#held.position)\n      this.#dirty = false\n      this.#summary.commits',
+  },
+  {
+    name: 'order: a key change is no barrier',
+    file: 'lib/dispatch/key.ts',
+    find: 'first === null || rows.some((text) => text !== first)',
+    put: 'first === null',
+  },
+  {
+    name: 'order: a change without a key is no barrier',
+    file: lane,
+    find: 'const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)',
+    put: 'const end = -1',
+  },
+  {
+    name: 'log: not proved to be the same',
+    file: 'lib/prove.ts',
+    find: 'if (tail === null || tail.offset < earliest) return',
+    put: 'if (tail?.offset !== -1n) return',
+  },
+  {
+    name: 'unreadable record: passed over',
+    file: run,
+    find: "await this.#putAside('', { offset, value, table: '' }, 1, error)",
+    put: 'void [offset, value, error]',
+  },
+  {
+    name: 'function: begins a batch that comes too late',
+    file: 'lib/dispatch/wire.ts',
+    find: 'if (startBefore === null || now < startBefore) return null',
+    put: 'if (startBefore === null || now > 0) return null',
+  },
+]
