@@ -59,4 +59,6 @@ process.on('message', (reset) => {
   invocations = server.total
   cpu = process.cpuUsage()
 })
+// Nothing is left behind when the parent is killed.
+process.on('disconnect', () => process.exit())
 process.send?.(server.endpoint)
