@@ -135,6 +135,7 @@ export class Functions {
       }
       if (isLost) {
         checker.fault(12)
+        this.#stage.mayPause()
         // The connection breaks at once, or the client waits for an answer as long as it may.
         const breaksAfter = random.pick([1, 500, scenario.config.handlerTimeoutMs + 10_000])
         clock.after(breaksAfter, () => run.machine.deliver(() => reject(new Error('socket hang up'))))

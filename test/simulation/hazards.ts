@@ -15,7 +15,8 @@ export interface Stage {
   quiet: boolean
   freeze(run: ObservedRun): void
   kill(run: ObservedRun): void
-  betweenReadAndLease(): void
+  /** A person may stop the stream just now. */
+  mayPause(): void
 }
 
 /** Draws whether a fault happens here. */

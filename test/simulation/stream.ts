@@ -28,7 +28,7 @@ export class Broker {
         throw new DtsError('AUTHENTICATION_FAILED', 'refused', { retryable: false })
       }
     })
-    this.#stage.betweenReadAndLease()
+    this.#stage.mayPause()
     // A connection stays with the log that it was made to; another log takes new connections alone.
     const swapped = this.#log.swapped
     const ask = async <T>(what: string, serve: () => T): Promise<T> =>

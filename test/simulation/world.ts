@@ -311,8 +311,8 @@ class World implements Stage {
     })
   }
 
-  /** Between a run's read of the checkpoint and its attempt to take it. */
-  betweenReadAndLease(): void {
+  /** Called where a halt comes at the worst time, as between a run's read of the checkpoint and its lease. */
+  mayPause(): void {
     if (!this.quiet && this.random.chance(this.scenario.rates.paused * 0.05)) void this.#pause()
   }
 
@@ -320,7 +320,7 @@ class World implements Stage {
     const read = await this.#operator.read()
     if (read === null || read.state === 'HALTED') return
     await this.#operator.pause(read, { code: 'PAUSED', message: 'by hand', at: this.clock.now })
-    this.clock.after(this.random.pick([500, 30_000]), () => void this.#resume())
+    this.clock.after(this.random.pick([500, 6_000, 30_000]), () => void this.#resume())
   }
 
   async #resume(): Promise<void> {
