@@ -384,10 +384,17 @@ export class Checker {
     }
   }
 
+  /**
+   * The first request of a dead letter leaves. A large one needs two, and a run frozen between them sends the second
+   * late: the same letter that the next run would write.
+   */
+  putsAside(run: ObservedRun): void {
+    this.#mayAct(run, 'puts a change aside')
+  }
+
   storedDeadLetter(run: ObservedRun, name: string, offset: bigint): void {
     this.log(() => `${run.owner} puts ${name} ${offset} aside`)
     this.deadLetters += 1
-    this.#mayAct(run, `puts ${name} ${offset} aside`)
     const entry = this.#entries.get(offset)
     if (name === '') {
       if (entry?.kind !== 'unreadable') this.violate('I1', `${offset} was put aside as unreadable`)

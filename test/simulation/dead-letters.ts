@@ -35,11 +35,12 @@ export class DeadLetters {
     const { random, checker, scenario } = this.#stage
     const fails = strikes(this.#stage, scenario.rates.deadLetterFails)
     const arrives = !fails || random.chance(0.3)
+    const body = command.input.MessageBody ?? ''
+    const letter = deadLetterSchema.parse(JSON.parse(body))
+    if (typeof letter.raw === 'string') checker.putsAside(run)
     return await request(this.#stage, run, random.whole(1, 10), () => {
-      const body = command.input.MessageBody ?? ''
       if (Buffer.byteLength(body) > messageBytes) throw new Error('the message is too long')
       if (arrives) {
-        const letter = deadLetterSchema.parse(JSON.parse(body))
         if (typeof letter.raw !== 'string' && !this.#objects.has(letter.raw.key)) {
           checker.violate('I1', `the dead letter of ${letter.offset} names an object that is not there`)
         }
@@ -56,6 +57,7 @@ export class DeadLetters {
 
   async #put(run: ObservedRun, command: unknown): Promise<unknown> {
     if (!(command instanceof PutObjectCommand)) throw new TypeError('unknown command')
+    this.#stage.checker.putsAside(run)
     return await request(this.#stage, run, this.#stage.random.whole(5, 50), () => {
       this.#objects.add(command.input.Key ?? '')
       return {}
