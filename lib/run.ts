@@ -53,6 +53,8 @@ export class Run {
   #end: bigint | null = null
   /** Why the stream must not go past the end of the trail. */
   #wall: DtsError | null = null
+  /** Why nothing more can be fetched in this run. */
+  #fault: DtsError | null = null
   #notify: () => void = () => {}
 
   constructor(
@@ -148,12 +150,17 @@ export class Run {
       if (end !== null) {
         // A fetch that is still out must not be left behind: it would answer into the next run.
         if (fetching !== null) await fetching
+        if (this.#fault !== null) throw this.#fault
         return end
       }
       if (fetching === null && this.#mayFetch()) {
         fetching = this.#fetch()
           .catch((error: unknown) => {
-            failed = error
+            // What was fetched before is still delivered to its end, so that no lane is left ahead of another: after
+            // a cluster change its lead could not be told, and would be sent again.
+            if (error instanceof Halt) this.#wall = error.reason
+            else if (error instanceof DtsError) this.#fault = error
+            else failed = error
           })
           .finally(() => {
             fetching = null
@@ -181,6 +188,7 @@ export class Run {
     }
     if (!idle) return null
     if (this.#wall !== null) throw new Halt(this.#wall)
+    if (this.#fault !== null) throw this.#fault
     if (this.#summary.fetched >= config.maxRecords) return 'records'
     if (this.#summary.bytes >= config.maxBytes) return 'bytes'
     if (this.#atEnd() && !fetching && now() >= this.#lastNews + config.lingerMs) return 'end-of-stream'
@@ -195,6 +203,7 @@ export class Run {
     const { config } = this.#dependencies
     return (
       this.#wall === null &&
+      this.#fault === null &&
       this.#summary.fetched < config.maxRecords &&
       this.#summary.bytes < config.maxBytes &&
       this.#lanes.bytes < maxWaitingBytes

@@ -60,7 +60,13 @@ async function findSafe(
   if (trimmed || (nothingCommitted ? times.first > timestamp : times.first >= timestamp)) {
     return { how: 'gap', offset: range.earliest, lostFrom: timestamp, lostTo: times.first }
   }
-  return { how: 'time', offset: await locate(stream, range, timestamp - lookBackSeconds) }
+  const offset = await locate(stream, range, timestamp - lookBackSeconds)
+  for await (const { timestamp: lostTo } of timedRecords(stream, offset, range.end)) {
+    // Something was committed at the checkpoint's time, and this log has nothing from around it: it may have a hole.
+    if (lostTo > timestamp) return { how: 'gap', offset, lostFrom: timestamp, lostTo }
+    break
+  }
+  return { how: 'time', offset }
 }
 
 async function isSameLog(read: Checkpoint, stream: Stream): Promise<boolean> {

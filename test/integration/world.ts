@@ -50,13 +50,9 @@ export const patientRoutes = JSON.stringify({
   'shop.orders': { function: 'orders', attempts: 100 },
 })
 
-/**
- * The remaining time of a run that may start invocations for `ms` milliseconds from now: a handler's second, its cold
- * start and the commit have to fit in behind.
- */
-export function shortly(ms = 400): () => number {
-  const end = Date.now() + ms + 16_000
-  return () => end - Date.now()
+/** The remaining time of a run that starts invocations until something has happened, however slow the machine is. */
+export function until(happened: () => boolean): () => number {
+  return () => (happened() ? 15_000 : 60_000)
 }
 
 /** The real functions between a source, DynamoDB and an Invoke endpoint. */

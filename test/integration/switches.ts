@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DtsError } from '../../lib/errors.ts'
+import type { NewRecord, Parts } from './parts.ts'
+import { filler, t0, Writer } from './records.ts'
+import { startRig } from './world.ts'
+
+const switches = 20
+const changesPerCluster = 5_000
+/** How many changes from before a switch the new cluster still holds: more than a run can have left undone. */
+const overlap = 14_000
+
+/**
+ * Twenty cluster changes, each while a run is at work: every change reaches its handler exactly once and in order.
+ * At most the second action of an operator (inspect is the first) brings the stream back each time.
+ */
+export function switchTest(parts: Parts): void {
+  test(`${switches} cluster changes under load on ${parts.name}: nothing lost, nothing twice`, async (t) => {
+    const rig = await startRig(parts)
+    t.after(() => rig.stop())
+    const world = await rig.start(t)
+    const write = new Writer()
+    const all: NewRecord[] = []
+    const more = (): NewRecord[] => {
+      const from = all.length
+      const records = Array.from({ length: changesPerCluster }, (_, i) => {
+        const table = (from + i) % 3 === 0 ? 'shop.customers' : 'shop.orders'
+        return write.insert(table, from + i, t0 + from + i)
+      })
+      all.push(...records)
+      return records
+    }
+    const environment = { POLL_FETCH_BYTES: String(64 * 1024) }
+    let halts = 0
+    for (let round = 0; round < switches; round++) {
+      await world.source.append(more())
+      // The switch falls into the middle of what is left to handle, at another place each time.
+      const target = world.received.length + 500 + ((round * 977) % 3_000)
+      const running = world.poll({ environment }).catch((error: unknown) => error)
+      while (world.received.length < target) await new Promise((resolve) => setImmediate(resolve))
+      const kept = Math.max(0, all.length - overlap)
+      await world.source.switchCluster([...shift(round), ...all.slice(kept)])
+      const ended = await running
+      assert.ok(!(ended instanceof Error) || ended instanceof DtsError, String(ended))
+
+      await assert.rejects(world.poll({ environment }), { code: 'CLUSTER_CHANGED' })
+      halts += 1
+      assert.match((await world.inspect()).command ?? '', /"action":"reset"\}/)
+      assert.equal((await world.reset()).how, 'anchor')
+      // Every other time the next switch meets a backlog.
+      if (round % 2 === 1) await world.pollToEnd({ environment })
+    }
+    await world.pollToEnd({ environment })
+    assert.equal(halts, switches)
+    assert.equal(all.length, switches * changesPerCluster)
+    for (const [name, own] of [
+      ['customers', (id: number) => id % 3 === 0],
+      ['orders', (id: number) => id % 3 !== 0],
+    ] as const) {
+      const expected = Array.from(all.keys()).filter(own)
+      assert.deepEqual(world.ids(name), expected, name)
+    }
+    assert.ok(world.received.every(({ replay }) => !replay))
+  })
+}
+
+/** Other records in front, so that the same changes stand at other offsets on each cluster. */
+function shift(round: number): NewRecord[] {
+  const write = new Writer(`shift ${round}`)
+  return [
+    ...filler(t0 - 60),
+    ...Array.from({ length: 3 + round }, (_, i) => write.mark('HEARTBEAT', t0 - 60 + i)),
+  ]
+}
