@@ -1,5 +1,6 @@
 import type { Cursor } from './cursor.ts'
 import { sameBytes } from './remembered.ts'
+import { RowFactory } from './rows.ts'
 import type { ColumnField, SourceType } from './types.ts'
 import { ColumnReader } from './values.ts'
 
@@ -8,6 +9,20 @@ export interface ColumnPlan {
   readonly columns: readonly (ColumnReader | null)[]
   /** How many of the columns are read. */
   readonly wanted: number
+  /** Position of the first column behind the last that is read. */
+  readonly wantedEnd: number
+  /** Makes rows of the columns that are read, in their order. */
+  readonly rows: RowFactory
+}
+
+function planOf(columns: readonly (ColumnReader | null)[]): ColumnPlan {
+  const wanted = columns.filter((column) => column !== null)
+  return {
+    columns,
+    wanted: wanted.length,
+    wantedEnd: columns.findLastIndex((column) => column !== null) + 1,
+    rows: new RowFactory(wanted.map((column) => column.name)),
+  }
 }
 
 /** A table's column list, as one record wrote it, with the plans made for it. */
@@ -55,7 +70,7 @@ export class ColumnLists {
     const fields = readFields(cursor)
     if (fields === null) return null
     const columns = fields.map((field) => columnReader(field, sourceType))
-    const all: ColumnPlan = { columns, wanted: columns.length }
+    const all = planOf(columns)
     const list: ColumnList = {
       raw: Buffer.from(cursor.bytes.subarray(start, cursor.position)),
       sourceType,
@@ -81,7 +96,7 @@ function projectionOf(list: ColumnList, asked: readonly string[]): ColumnPlan {
     const columns = list.all.columns.map((column) =>
       column !== null && wanted.has(column.name) ? column : null,
     )
-    plan = { columns, wanted: columns.filter((column) => column !== null).length }
+    plan = planOf(columns)
     if (list.projections.size >= maxProjections) list.projections.clear()
     list.projections.set(key, plan)
   }

@@ -45,7 +45,7 @@ export class Cursor {
    */
   shareText(): void {
     const { position, end } = this
-    if (end - position > maxSharedText) return
+    if (this.text !== '' || end - position > maxSharedText) return
     this.text = this.bytes.toString('latin1', position, end)
     this.textStart = position
   }
@@ -124,6 +124,12 @@ export class Cursor {
       if ((bytes[at] as number) >= 0x80) return null
     }
     if (this.text !== '') return this.text.substring(start - this.textStart, end - this.textStart)
+    return this.latin1(start, end)
+  }
+
+  /** Text of bytes, a character for each. */
+  latin1(start: number, end: number): string {
+    const { bytes } = this
     const length = end - start
     if (length > maxShort) return bytes.toString('latin1', start, end)
     const codes = codesOf[length] as number[]

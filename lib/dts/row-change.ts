@@ -1,0 +1,139 @@
+import type { ChangeOrigin, RowChange } from './change.ts'
+import { Cursor } from './cursor.ts'
+import type { KnownTable } from './tables.ts'
+import { logicalName, readTags, type Tags } from './tags.ts'
+import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
+
+/** What a change says beside its images and its place in the log. */
+export type Details = Pick<
+  RowChange,
+  'name' | 'logical' | 'keys' | 'tags' | 'sourcePosition' | 'transactionId'
+>
+
+/** The details of a record, each read out of it when it is asked for: most handlers ask for none. */
+export class RecordDetails implements Details {
+  readonly #bytes: Buffer
+  readonly #header: RecordHeader
+  readonly #table: KnownTable
+  readonly #tagsStart: number
+  #tags: Tags | undefined
+  #logical: TableName | null | undefined
+
+  /** @param tagsStart where the tags are, known to be well formed */
+  constructor(bytes: Buffer, header: RecordHeader, table: KnownTable, tagsStart: number) {
+    this.#bytes = bytes
+    this.#header = header
+    this.#table = table
+    this.#tagsStart = tagsStart
+    this.#tags = undefined
+    this.#logical = undefined
+  }
+
+  get name(): TableName {
+    return this.#table.name
+  }
+  get logical(): TableName | null {
+    if (this.#logical === undefined) this.#logical = logicalName(this.tags, this.name)
+    return this.#logical
+  }
+  get keys(): readonly string[] {
+    return this.#table.keysOf(this.tags)
+  }
+  get tags(): Tags {
+    if (this.#tags === undefined) {
+      this.#tags = readTags(new Cursor(this.#bytes, this.#tagsStart), this.#table.keyInfo)
+    }
+    return this.#tags
+  }
+  get sourcePosition(): string {
+    return this.#header.sourcePosition
+  }
+  get transactionId(): string {
+    return this.#header.sourceTxid
+  }
+}
+
+/**
+ * A change of a row. What it says beside its images and its place in the log are getters of the class, so that they
+ * cost nothing until asked for; the rest are properties of the object.
+ */
+class DecodedRowChange implements ChangeOrigin, Details {
+  readonly operation: RowChange['operation']
+  readonly table: string
+  readonly id: bigint
+  readonly timestamp: number
+  readonly sourceType: SourceType
+  readonly offset: bigint
+  readonly generation: number
+  readonly replay: boolean
+  // Declared only: an insert has no property `before`, not even an undefined one.
+  declare readonly before?: Row
+  declare readonly after?: Row
+  readonly #details: Details
+
+  constructor(
+    operation: RowChange['operation'],
+    table: string,
+    id: bigint,
+    timestamp: number,
+    sourceType: SourceType,
+    origin: ChangeOrigin,
+    before: Row | null,
+    after: Row | null,
+    details: Details,
+  ) {
+    this.operation = operation
+    this.table = table
+    this.id = id
+    this.timestamp = timestamp
+    this.sourceType = sourceType
+    this.offset = origin.offset
+    this.generation = origin.generation
+    this.replay = origin.replay
+    if (before !== null) this.before = before
+    if (after !== null) this.after = after
+    this.#details = details
+  }
+
+  get name(): TableName {
+    return this.#details.name
+  }
+  get logical(): TableName | null {
+    return this.#details.logical
+  }
+  get keys(): readonly string[] {
+    return this.#details.keys
+  }
+  get tags(): Tags {
+    return this.#details.tags
+  }
+  get sourcePosition(): string {
+    return this.#details.sourcePosition
+  }
+  get transactionId(): string {
+    return this.#details.transactionId
+  }
+}
+
+class DecodedUpdate extends DecodedRowChange {
+  declare readonly before: Row
+  declare readonly after: Row
+
+  changed(column: string): boolean {
+    const after = this.after[column]
+    return after !== undefined && !sameValue(this.before[column], after)
+  }
+}
+
+function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): boolean {
+  if (Buffer.isBuffer(a)) return Buffer.isBuffer(b) && a.equals(b)
+  return a === b || (Number.isNaN(a) && Number.isNaN(b))
+}
+
+/** The arguments of the constructor of a change of a row: its images are those that the operation has. */
+export type RowChangeParts = ConstructorParameters<typeof DecodedRowChange>
+
+export function rowChange(...parts: RowChangeParts): RowChange {
+  const change = parts[0] === 'UPDATE' ? new DecodedUpdate(...parts) : new DecodedRowChange(...parts)
+  return change as RowChange
+}
