@@ -5,7 +5,7 @@ import { unescapeName } from './names.ts'
 import { RecordDetails, rowChange } from './row-change.ts'
 import { emptyRow } from './rows.ts'
 import { knownTable } from './tables.ts'
-import { logicalName, readTags, skipProcessTimestamps, skipTags, type Tags } from './tags.ts'
+import { logicalName, readTags, skipToFields, type Tags } from './tags.ts'
 import type { RecordHeader, Row, SourceType, TableName } from './types.ts'
 
 /** Where a change stands in the log. */
@@ -113,9 +113,7 @@ function decodeRowChange(
   const objectName = header.objectName
   if (objectName === null) throw cursor.fail('objectName', `${operation} without a table name`)
   const table = knownTable(objectName)
-  skipProcessTimestamps(cursor)
-  const tagsStart = cursor.position
-  skipTags(cursor)
+  skipToFields(cursor)
   const plan = table.columnLists.read(cursor, header.sourceType, columns)
   if (plan === null) throw cursor.fail('', `${operation} without a column list`)
 
@@ -147,7 +145,7 @@ function decodeRowChange(
     origin,
     before,
     after,
-    new RecordDetails(cursor.bytes, header, table, tagsStart),
+    new RecordDetails(cursor.bytes, header, table),
   )
 }
 
@@ -159,7 +157,6 @@ function missingImage(cursor: Cursor, section: ImageName, operation: string): Er
 function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): DdlChange {
   const objectName = header.objectName === '' ? null : header.objectName
   const table = objectName?.includes('.') ? knownTable(objectName) : null
-  skipProcessTimestamps(cursor)
   const tags = readTags(cursor, table?.keyInfo)
   skipFields(cursor)
   skipImage(cursor, 'beforeImages')

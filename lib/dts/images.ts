@@ -4,7 +4,7 @@ import { isoText, quickDateTime, quickDateTimeText } from './datetime.ts'
 import { exactBigint } from './integers.ts'
 import { sameBytes } from './remembered.ts'
 import type { ColumnValue, Row } from './types.ts'
-import { behindInt, behindValue, type ColumnReader, readValue, skipValue } from './values.ts'
+import { behindInt, behindValues, type ColumnReader, readValue, skipValue } from './values.ts'
 
 export type ImageName = 'beforeImages' | 'afterImages'
 
@@ -58,17 +58,22 @@ export function readImage(
   const image = section === 'beforeImages' ? beforeImage : afterImage
   image.reset(wanted)
   if (wanted >= sharingColumns) cursor.shareText()
+  if (cursor.startsBlockOf(columns.length)) {
+    readValues(cursor, plan, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
+    if (last) {
+      if (cursor.end - cursor.position < columns.length - wantedEnd)
+        throw cursor.fail('', 'values are cut off')
+      return plan.rows.make(image.values, image.complete)
+    }
+    if (cursor.block(1) === 0) return plan.rows.make(image.values, image.complete)
+    throw lengthError(cursor, start, columns.length + 1, columns.length)
+  }
   let item = 0
   let slot = 0
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
     const next = item + left
     if (next > columns.length) throw lengthError(cursor, start, next, columns.length)
-    if (last && left === columns.length) {
-      readValues(cursor, columns, 0, wantedEnd, image, 0, hasBefore)
-      if (cursor.end - cursor.position < left - wantedEnd) throw cursor.fail('', 'values are cut off')
-      return plan.rows.make(image.values, image.complete)
-    }
-    slot = readValues(cursor, columns, item, next, image, slot, hasBefore)
+    slot = readValues(cursor, plan, item, next, image, slot, hasBefore)
     item = next
   }
   if (item === 0) return null
@@ -88,28 +93,25 @@ const quickBytes = 24
  */
 function readValues(
   cursor: Cursor,
-  columns: ColumnPlan['columns'],
+  plan: ColumnPlan,
   first: number,
   last: number,
   image: Image,
   slot: number,
   hasBefore: boolean,
 ): number {
+  const { columns, runs } = plan
   const { bytes, end, text, textStart } = cursor
   const { values, starts, ends } = image
   let at = cursor.position
   for (let item = first; item < last; item++) {
     const column = columns[item] as ColumnReader | null
     if (column === null) {
-      const behind = behindValue(bytes, at, end)
-      if (behind < 0) {
-        cursor.position = at
-        cursor.item = item
-        skipValue(cursor)
-        at = cursor.position
-      } else {
-        at = behind
-      }
+      const count = Math.min(runs[item] as number, last - item)
+      cursor.position = at
+      skipValues(cursor, item, count)
+      at = cursor.position
+      item += count - 1
       continue
     }
 
@@ -309,12 +311,21 @@ export function skipImage(cursor: Cursor, section: ImageName): void {
   if (kind !== 2) return
   let item = 0
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
-    for (; left > 0; left--) {
-      cursor.item = item++
-      const next = behindValue(cursor.bytes, cursor.position, cursor.end)
-      if (next < 0) skipValue(cursor)
-      else cursor.position = next
-    }
-    cursor.item = -1
+    skipValues(cursor, item, left)
+    item += left
   }
+}
+
+/** Moves over so many values, the first of which is the item `first`. */
+function skipValues(cursor: Cursor, first: number, count: number): void {
+  const next = behindValues(cursor.bytes, cursor.position, cursor.end, count)
+  if (next >= 0) {
+    cursor.position = next
+    return
+  }
+  for (let item = first; item < first + count; item++) {
+    cursor.item = item
+    skipValue(cursor)
+  }
+  cursor.item = -1
 }

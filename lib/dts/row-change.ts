@@ -15,16 +15,14 @@ export class RecordDetails implements Details {
   readonly #bytes: Buffer
   readonly #header: RecordHeader
   readonly #table: KnownTable
-  readonly #tagsStart: number
   #tags: Tags | undefined
   #logical: TableName | null | undefined
 
-  /** @param tagsStart where the tags are, known to be well formed */
-  constructor(bytes: Buffer, header: RecordHeader, table: KnownTable, tagsStart: number) {
+  /** @param bytes the record, whose tags are known to be well formed */
+  constructor(bytes: Buffer, header: RecordHeader, table: KnownTable) {
     this.#bytes = bytes
     this.#header = header
     this.#table = table
-    this.#tagsStart = tagsStart
     this.#tags = undefined
     this.#logical = undefined
   }
@@ -41,7 +39,7 @@ export class RecordDetails implements Details {
   }
   get tags(): Tags {
     if (this.#tags === undefined) {
-      this.#tags = readTags(new Cursor(this.#bytes, this.#tagsStart), this.#table.keyInfo)
+      this.#tags = readTags(new Cursor(this.#bytes, this.#header.bodyStart), this.#table.keyInfo)
     }
     return this.#tags
   }
@@ -130,10 +128,18 @@ function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): bool
   return a === b || (Number.isNaN(a) && Number.isNaN(b))
 }
 
-/** The arguments of the constructor of a change of a row: its images are those that the operation has. */
-export type RowChangeParts = ConstructorParameters<typeof DecodedRowChange>
-
-export function rowChange(...parts: RowChangeParts): RowChange {
-  const change = parts[0] === 'UPDATE' ? new DecodedUpdate(...parts) : new DecodedRowChange(...parts)
-  return change as RowChange
+/** A change of a row out of its parts; the images are those that the operation has, the others null. */
+export function rowChange(
+  operation: RowChange['operation'],
+  table: string,
+  id: bigint,
+  timestamp: number,
+  sourceType: SourceType,
+  origin: ChangeOrigin,
+  before: Row | null,
+  after: Row | null,
+  details: Details,
+): RowChange {
+  const kind = operation === 'UPDATE' ? DecodedUpdate : DecodedRowChange
+  return new kind(operation, table, id, timestamp, sourceType, origin, before, after, details) as RowChange
 }
