@@ -32,6 +32,9 @@ class Image {
 const beforeImage = new Image()
 const afterImage = new Image()
 
+/** With fewer columns than this, single strings are quicker than one text for all. */
+const sharingColumns = 6
+
 /**
  * Reads an image (null, string, or array of values parallel to the column list).
  * @param last true when nothing of the record is needed behind the columns that are read of this image: the cursor
@@ -54,6 +57,7 @@ export function readImage(
   const { columns, wanted, wantedEnd } = plan
   const image = section === 'beforeImages' ? beforeImage : afterImage
   image.reset(wanted)
+  if (wanted >= sharingColumns) cursor.shareText()
   if (cursor.startsBlockOf(columns.length)) {
     readValues(cursor, plan, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
     if (last) {

@@ -74,9 +74,13 @@ function behindTags(bytes: Buffer, start: number, end: number): number {
     // An even byte below 0x80 is a count from 0 on.
     if (numbers & 0x81) return -1
     if (numbers > 0) {
-      for (; numbers > 0; at++) {
-        if (at >= end) return -1
-        if ((bytes[at] as number) < 0x80) numbers -= 2
+      for (let first = at; numbers > 0; at++) {
+        // A number of more than nine bytes is left to the careful way, which refuses those of more than ten.
+        if (at >= end || at - first === 9) return -1
+        if ((bytes[at] as number) < 0x80) {
+          numbers -= 2
+          first = at + 1
+        }
       }
       if (at >= end || bytes[at++] !== 0) return -1
     }
