@@ -1,11 +1,13 @@
 /**
- * Compares the decoder with avsc's full decode of the same bytes, within one run: `npm run bench:decode`.
- * Prints a table of absolute figures, and as its last line the ratios as one JSON object.
+ * Compares the decoder with avsc's full decode of the same bytes, and batch reading with kafkajs', within one run:
+ * `npm run bench:decode`. Prints a table of absolute figures, and as its last line the ratios as one JSON object.
+ * Fails when a million records leave something behind that a garbage collection does not take back.
  */
 import avro from 'avsc'
 import * as encode from '../infra/local/encode.ts'
 import { decodeChange } from '../lib/dts/change.ts'
 import { carriesChange, readHeader } from '../lib/dts/header.ts'
+import { measureBatch } from './batch.ts'
 
 /** One way to work through a set of records. */
 export interface Contender {
@@ -25,35 +27,47 @@ export interface Comparison {
 
 export interface Result {
   readonly key: string
+  /** Median of the ratios of neighbouring rounds. */
   readonly ratio: number
   /** Medians, in records per second. */
   readonly ours: number
   readonly theirs: number
 }
 
-const rounds = 11
-const roundMillis = 120
+const rounds = 31
+const warmUpMillis = 300
+const roundMillis = 50
 
-/** Times both in turn, so that whatever else the machine does falls on both alike; medians of all rounds. */
+/**
+ * Times both in turn, in short rounds, so that whatever else the machine does falls on both alike. The ratio is taken
+ * round by round, since a machine that others use too is not as quick in one second as in the next.
+ */
 export function compare(comparison: Comparison): Result {
   const { ours, theirs, recordsPerPass } = comparison
-  const times: Record<'ours' | 'theirs', number[]> = { ours: [], theirs: [] }
-  for (const contender of [ours, theirs, ours, theirs]) timePasses(contender)
+  const times: Record<'ours' | 'theirs' | 'ratio', number[]> = { ours: [], theirs: [], ratio: [] }
+  for (const contender of [ours, theirs, ours, theirs]) timePasses(contender, warmUpMillis)
   for (let round = 0; round < rounds; round++) {
-    times.ours.push(timePasses(ours))
-    times.theirs.push(timePasses(theirs))
+    const one = timePasses(ours, roundMillis)
+    const other = timePasses(theirs, roundMillis)
+    times.ours.push(one)
+    times.theirs.push(other)
+    times.ratio.push(other / one)
   }
   const perSecond = (millis: readonly number[]) => (recordsPerPass * 1000) / median(millis)
-  const [a, b] = [perSecond(times.ours), perSecond(times.theirs)]
-  return { key: comparison.key, ratio: a / b, ours: a, theirs: b }
+  return {
+    key: comparison.key,
+    ratio: median(times.ratio),
+    ours: perSecond(times.ours),
+    theirs: perSecond(times.theirs),
+  }
 }
 
 /** @returns milliseconds of one pass */
-function timePasses(contender: Contender): number {
+function timePasses(contender: Contender, millis: number): number {
   let passes = 0
   const start = performance.now()
   let elapsed = 0
-  while (elapsed < roundMillis) {
+  while (elapsed < millis) {
     contender.pass()
     passes++
     elapsed = performance.now() - start
@@ -152,8 +166,19 @@ export function sampleRecords(count = 2000): Buffer[] {
   })
 }
 
-function decodeComparisons(): Comparison[] {
-  const records = sampleRecords()
+const origin = { offset: 1n, generation: 1, replay: false }
+
+/** Decodes all of them, to row objects of the columns asked for. @returns how many changes they are */
+function decodeAll(records: readonly Buffer[], asked?: readonly string[]): number {
+  let seen = 0
+  for (const bytes of records) {
+    const header = readHeader(bytes)
+    if (carriesChange(header.operation) && decodeChange(bytes, header, origin, asked).id !== 0n) seen++
+  }
+  return seen
+}
+
+function decodeComparisons(records: readonly Buffer[]): Comparison[] {
   // avsc at its fastest: its own longs, which are numbers.
   const theirType = avro.Type.forSchema(encode.recordType.schema())
   const theirs: Contender = {
@@ -164,18 +189,6 @@ function decodeComparisons(): Comparison[] {
       return seen
     },
   }
-  const origin = { offset: 1n, generation: 1, replay: false }
-  const decodeWith = (name: string, asked: readonly string[] | undefined): Contender => ({
-    name,
-    pass() {
-      let seen = 0
-      for (const bytes of records) {
-        const header = readHeader(bytes)
-        if (carriesChange(header.operation) && decodeChange(bytes, header, origin, asked).id !== 0n) seen++
-      }
-      return seen
-    },
-  })
   const headers: Contender = {
     name: 'header only',
     pass() {
@@ -184,35 +197,64 @@ function decodeComparisons(): Comparison[] {
       return seen
     },
   }
+  const full = { name: 'all columns', pass: () => decodeAll(records) }
+  const projected = { name: '3 of 12 columns', pass: () => decodeAll(records, askedColumns) }
   const recordsPerPass = records.length
-  const average = records.reduce((sum, bytes) => sum + bytes.length, 0) / records.length
-  console.log(
-    `${records.length} records of ${average.toFixed(0)} bytes on average, ${columns.length} columns`,
-  )
   return [
-    { key: 'full', recordsPerPass, ours: decodeWith('all columns', undefined), theirs },
-    { key: 'projected', recordsPerPass, ours: decodeWith('3 of 12 columns', askedColumns), theirs },
+    { key: 'full', recordsPerPass, ours: full, theirs },
+    { key: 'projected', recordsPerPass, ours: projected, theirs },
     { key: 'header', recordsPerPass, ours: headers, theirs },
   ]
 }
 
-/** Every comparison of this benchmark. Another one is one more entry. */
-export const comparisons: (() => Comparison[])[] = [decodeComparisons]
+/** What may stay on the heap beside the decoder's own memory of tables: V8's own, which moves by so much. */
+const toleratedGrowth = 1024 * 1024
 
-function main(): void {
+/** Bytes by which the heap is larger after a million records than before; the collector is called for both. */
+function heapGrowth(records: readonly Buffer[], collect: () => void): number {
+  const heapUsed = () => {
+    for (let times = 0; times < 3; times++) collect()
+    return process.memoryUsage().heapUsed
+  }
+  decodeAll(records)
+  const before = heapUsed()
+  for (let left = 1_000_000; left > 0; left -= records.length) decodeAll(records)
+  return heapUsed() - before
+}
+
+type Line = { readonly ours: string; readonly theirs: string; readonly ratio: string }
+
+async function main(): Promise<void> {
+  const records = sampleRecords()
+  const average = records.reduce((sum, bytes) => sum + bytes.length, 0) / records.length
+  console.log(
+    `${records.length} records of ${average.toFixed(0)} bytes on average, ${columns.length} columns`,
+  )
   const ratios: Record<string, number> = {}
-  const table: Record<string, Record<string, string>> = {}
-  for (const comparison of comparisons.flatMap((make) => make())) {
-    const result = compare(comparison)
+  const table: Record<string, Line> = {}
+  const add = (result: Result, ours: string, theirs: string) => {
+    const speed = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en')}/s`
     ratios[result.key] = Number(result.ratio.toFixed(2))
     table[result.key] = {
-      ours: `${Math.round(result.ours).toLocaleString('en')}/s  ${comparison.ours.name}`,
-      theirs: `${Math.round(result.theirs).toLocaleString('en')}/s  ${comparison.theirs.name}`,
+      ours: `${speed(result.ours)}  ${ours}`,
+      theirs: `${speed(result.theirs)}  ${theirs}`,
       ratio: `${result.ratio.toFixed(2)}×`,
     }
   }
+  for (const comparison of decodeComparisons(records)) {
+    add(compare(comparison), comparison.ours.name, comparison.theirs.name)
+  }
+  const { ours, kafkajs, ratio, valueBytes } = await measureBatch(rounds)
+  add({ key: 'batch', ours, theirs: kafkajs, ratio }, `batches of ${valueBytes}-byte values`, 'kafkajs')
   console.table(table)
+  if (globalThis.gc === undefined) {
+    console.log('Heap growth: not measured; run node with --expose-gc.')
+  } else {
+    const growth = heapGrowth(records, globalThis.gc)
+    console.log(`Heap growth after a million records: ${Math.round(growth / 1024)} KiB`)
+    if (growth > toleratedGrowth) process.exitCode = 1
+  }
   console.log(JSON.stringify(ratios))
 }
 
-if (import.meta.main) main()
+if (import.meta.main) await main()

@@ -6,17 +6,11 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
-import {
-  type Change,
-  type DdlChange,
-  decodeChange,
-  type RowChange,
-  type UpdateChange,
-  withChanged,
-} from './dts/change.ts'
+import { type Change, type DdlChange, decodeChange, type RowChange, type UpdateChange } from './dts/change.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { readHeader } from './dts/header.ts'
 import { changeFromJson } from './dts/json.ts'
+import { wasChanged } from './dts/row-change.ts'
 import { asDtsError, DtsError } from './errors.ts'
 import { handledChannel } from './handled.ts'
 import { toSeconds } from './time.ts'
@@ -286,11 +280,8 @@ function checkRow(schema: z.ZodObject, change: RowChange): void {
 
 /** `changed` goes by what the source wrote: two dates or objects that were parsed from equal texts are not `===`. */
 function compareRaw(change: UpdateChange): void {
-  const raw = withChanged({ ...change })
-  Object.defineProperty(change, 'changed', {
-    value: (column: string) => raw.changed(column),
-    configurable: true,
-  })
+  const { before, after } = change
+  Object.defineProperty(change, 'changed', { value: (column: string) => wasChanged(before, after, column) })
 }
 
 /** A source that logs no image before an update gives an empty one. */

@@ -242,7 +242,12 @@ export class CheckpointStore {
     )
     const ledger = [...read.ledger, { ...entry, from: here, to: here }].slice(-ledgerLength)
     await this.#update(
-      { nobodyTookItSinceTheRead: '#epoch = :readEpoch', itIsStopped: '#state = :halted' },
+      {
+        nobodyTookItSinceTheRead: '#epoch = :readEpoch',
+        // A run that was at work at the pause may have committed since, and its lanes must not be set back.
+        nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',
+        itIsStopped: '#state = :halted',
+      },
       {
         state: encodeText('RUNNING'),
         halt: encodeJson(null),
@@ -250,7 +255,11 @@ export class CheckpointStore {
         deadLetters: encodeJson({ since: 0, count: 0 }),
         ledger: encodeJson(ledger),
       },
-      { ':readEpoch': encodeNumber(read.epoch), ':halted': encodeText('HALTED') },
+      {
+        ':readEpoch': encodeNumber(read.epoch),
+        ':readLeaseUntil': encodeNumber(read.leaseUntil),
+        ':halted': encodeText('HALTED'),
+      },
       async () => {
         const found = await this.read()
         if (found?.state === 'RUNNING' && found.ledger.at(-1)?.at === entry.at) return

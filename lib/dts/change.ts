@@ -2,9 +2,11 @@ import { skipFields } from './columns.ts'
 import { Cursor } from './cursor.ts'
 import { type ImageName, readImage, readTextImage, skipImage } from './images.ts'
 import { unescapeName } from './names.ts'
+import { RecordDetails, rowChange } from './row-change.ts'
+import { emptyRow } from './rows.ts'
 import { knownTable } from './tables.ts'
-import { logicalName, readTags, skipProcessTimestamps, type Tags } from './tags.ts'
-import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
+import { logicalName, readTags, skipToFields, type Tags } from './tags.ts'
+import type { RecordHeader, Row, SourceType, TableName } from './types.ts'
 
 /** Where a change stands in the log. */
 export interface ChangeOrigin {
@@ -111,87 +113,40 @@ function decodeRowChange(
   const objectName = header.objectName
   if (objectName === null) throw cursor.fail('objectName', `${operation} without a table name`)
   const table = knownTable(objectName)
-  skipProcessTimestamps(cursor)
-  cursor.shareText()
-  const tags = readTags(cursor, table.keyInfo)
+  skipToFields(cursor)
   const plan = table.columnLists.read(cursor, header.sourceType, columns)
   if (plan === null) throw cursor.fail('', `${operation} without a column list`)
 
+  const whole = columns === undefined
   let before: Row | null = null
   let after: Row | null = null
-  if (operation === 'INSERT' || operation === 'INIT') skipImage(cursor, 'beforeImages')
-  else before = readImage(cursor, 'beforeImages', plan)
-  if (operation === 'DELETE') skipImage(cursor, 'afterImages')
-  else after = readImage(cursor, 'afterImages', plan, before)
-  readEnd(cursor)
-
-  // Each operation spelled out: an object literal with all its properties is several times quicker than a copy.
-  const { name } = table
-  const { id, sourceTimestamp: timestamp, sourceType, sourcePosition, sourceTxid: transactionId } = header
-  const { offset, generation, replay } = origin
-  const logical = logicalName(tags, name)
-  const keys = table.keysOf(tags)
-  switch (operation) {
-    case 'INSERT':
-    case 'INIT':
-      if (after === null) throw missingImage(cursor, 'afterImages', operation)
-      return {
-        operation,
-        table: objectName,
-        name,
-        logical,
-        id,
-        timestamp,
-        sourceType,
-        sourcePosition,
-        transactionId,
-        keys,
-        tags,
-        offset,
-        generation,
-        replay,
-        after,
-      }
-    case 'DELETE':
-      if (before === null) throw missingImage(cursor, 'beforeImages', operation)
-      return {
-        operation,
-        table: objectName,
-        name,
-        logical,
-        id,
-        timestamp,
-        sourceType,
-        sourcePosition,
-        transactionId,
-        keys,
-        tags,
-        offset,
-        generation,
-        replay,
-        before,
-      }
-    case 'UPDATE':
-      if (after === null) throw missingImage(cursor, 'afterImages', operation)
-      return withChanged({
-        operation,
-        table: objectName,
-        name,
-        logical,
-        id,
-        timestamp,
-        sourceType,
-        sourcePosition,
-        transactionId,
-        keys,
-        tags,
-        offset,
-        generation,
-        replay,
-        before: before ?? Object.create(null),
-        after,
-      })
+  if (operation === 'DELETE') {
+    before = readImage(cursor, 'beforeImages', plan, !whole)
+    if (whole) skipImage(cursor, 'afterImages')
+  } else {
+    if (operation === 'UPDATE') before = readImage(cursor, 'beforeImages', plan, false)
+    else skipImage(cursor, 'beforeImages')
+    after = readImage(cursor, 'afterImages', plan, !whole, before !== null)
   }
+  if (whole) readEnd(cursor)
+
+  if (operation === 'DELETE') {
+    if (before === null) throw missingImage(cursor, 'beforeImages', operation)
+  } else if (after === null) {
+    throw missingImage(cursor, 'afterImages', operation)
+  }
+  if (operation === 'UPDATE') before ??= emptyRow()
+  return rowChange(
+    operation,
+    objectName,
+    header.id,
+    header.sourceTimestamp,
+    header.sourceType,
+    origin,
+    before,
+    after,
+    new RecordDetails(cursor.bytes, header, table),
+  )
 }
 
 function missingImage(cursor: Cursor, section: ImageName, operation: string): Error {
@@ -202,7 +157,6 @@ function missingImage(cursor: Cursor, section: ImageName, operation: string): Er
 function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): DdlChange {
   const objectName = header.objectName === '' ? null : header.objectName
   const table = objectName?.includes('.') ? knownTable(objectName) : null
-  skipProcessTimestamps(cursor)
   const tags = readTags(cursor, table?.keyInfo)
   skipFields(cursor)
   skipImage(cursor, 'beforeImages')
@@ -233,24 +187,4 @@ function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): 
 function readEnd(cursor: Cursor): void {
   cursor.section = ''
   if (cursor.position < cursor.end) cursor.skipVarint('bornTimestamp')
-}
-
-/** Not enumerable, so that JSON, copies and comparisons see the data alone. */
-const changedProperty: PropertyDescriptor = {
-  enumerable: false,
-  configurable: true,
-  value(this: { before: Row; after: Row }, column: string): boolean {
-    const after = this.after[column]
-    return after !== undefined && !sameValue(this.before[column], after)
-  },
-}
-
-/** Gives an update its `changed`, for whoever builds one from data alone. */
-export function withChanged<R extends object>(update: Omit<UpdateChange<R>, 'changed'>): UpdateChange<R> {
-  return Object.defineProperty(update, 'changed', changedProperty) as UpdateChange<R>
-}
-
-function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): boolean {
-  if (Buffer.isBuffer(a)) return Buffer.isBuffer(b) && a.equals(b)
-  return a === b || (Number.isNaN(a) && Number.isNaN(b))
 }

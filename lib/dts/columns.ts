@@ -1,19 +1,42 @@
 import type { Cursor } from './cursor.ts'
 import { sameBytes } from './remembered.ts'
+import { RowFactory } from './rows.ts'
 import type { ColumnField, SourceType } from './types.ts'
 import { ColumnReader } from './values.ts'
 
 /** For each column of the record in its order: how to read it, or null to move over it. */
 export interface ColumnPlan {
   readonly columns: readonly (ColumnReader | null)[]
+  /** For each column that is moved over: how many such stand side by side from there on. */
+  readonly runs: Int32Array
   /** How many of the columns are read. */
   readonly wanted: number
+  /** Position of the first column behind the last that is read. */
+  readonly wantedEnd: number
+  /** Makes rows of the columns that are read, in their order. */
+  readonly rows: RowFactory
+}
+
+function planOf(columns: readonly (ColumnReader | null)[]): ColumnPlan {
+  const wanted = columns.filter((column) => column !== null)
+  const runs = new Int32Array(columns.length)
+  for (let item = columns.length - 1; item >= 0; item--) {
+    runs[item] = columns[item] === null ? 1 + (runs[item + 1] ?? 0) : 0
+  }
+  return {
+    columns,
+    runs,
+    wanted: wanted.length,
+    wantedEnd: columns.findLastIndex((column) => column !== null) + 1,
+    rows: new RowFactory(wanted.map((column) => column.name)),
+  }
 }
 
 /** A table's column list, as one record wrote it, with the plans made for it. */
 interface ColumnList {
   /** The bytes of `fields`: another record with these bytes has this column list. */
   readonly raw: Buffer
+  readonly length: number
   readonly sourceType: SourceType
   readonly all: ColumnPlan
   readonly projections: Map<string, ColumnPlan>
@@ -40,14 +63,17 @@ export class ColumnLists {
    * @returns null when the record has no column list
    */
   read(cursor: Cursor, sourceType: SourceType, asked: readonly string[] | undefined): ColumnPlan | null {
-    for (const list of this.#lists) {
-      const { length } = list.raw
+    const { bytes, end, position } = cursor
+    const lists = this.#lists
+    for (let index = 0; index < lists.length; index++) {
+      const list = lists[index] as ColumnList
+      const { raw, length } = list
       if (
         list.sourceType === sourceType &&
-        length <= cursor.end - cursor.position &&
-        sameBytes(cursor.bytes, cursor.position, list.raw, length)
+        length <= end - position &&
+        sameBytes(bytes, position, raw, length)
       ) {
-        cursor.position += length
+        cursor.position = position + length
         return asked === undefined ? list.all : projectionOf(list, asked)
       }
     }
@@ -55,9 +81,10 @@ export class ColumnLists {
     const fields = readFields(cursor)
     if (fields === null) return null
     const columns = fields.map((field) => columnReader(field, sourceType))
-    const all: ColumnPlan = { columns, wanted: columns.length }
+    const all = planOf(columns)
     const list: ColumnList = {
       raw: Buffer.from(cursor.bytes.subarray(start, cursor.position)),
+      length: cursor.position - start,
       sourceType,
       all,
       projections: new Map(),
@@ -81,7 +108,7 @@ function projectionOf(list: ColumnList, asked: readonly string[]): ColumnPlan {
     const columns = list.all.columns.map((column) =>
       column !== null && wanted.has(column.name) ? column : null,
     )
-    plan = { columns, wanted: columns.filter((column) => column !== null).length }
+    plan = planOf(columns)
     if (list.projections.size >= maxProjections) list.projections.clear()
     list.projections.set(key, plan)
   }

@@ -45,7 +45,7 @@ export class Cursor {
    */
   shareText(): void {
     const { position, end } = this
-    if (end - position > maxSharedText) return
+    if (this.text !== '' || end - position > maxSharedText) return
     this.text = this.bytes.toString('latin1', position, end)
     this.textStart = position
   }
@@ -124,6 +124,12 @@ export class Cursor {
       if ((bytes[at] as number) >= 0x80) return null
     }
     if (this.text !== '') return this.text.substring(start - this.textStart, end - this.textStart)
+    return this.latin1(start, end)
+  }
+
+  /** Text of bytes, a character for each. */
+  latin1(start: number, end: number): string {
+    const { bytes } = this
     const length = end - start
     if (length > maxShort) return bytes.toString('latin1', start, end)
     const codes = codesOf[length] as number[]
@@ -172,6 +178,10 @@ export class Cursor {
    */
   block(itemBytes: number): number {
     const start = this.position
+    if (start < this.end && this.bytes[start] === 0) {
+      this.position = start + 1
+      return 0
+    }
     let count = this.long('')
     if (count === 0) return 0
     if (count < 0) {
@@ -187,6 +197,23 @@ export class Cursor {
     }
     this.itemsLeft -= count
     return count
+  }
+
+  /** True, having moved over it, before the head of a block of `count` items, where that takes a byte or two. */
+  startsBlockOf(count: number): boolean {
+    const { bytes, end, position } = this
+    // No item takes less than a byte.
+    if (count === 0 || end - position < count + 2) return false
+    const raw = bytes[position] as number
+    if (raw < 0x80) {
+      if (raw !== count * 2) return false
+      this.position = position + 1
+      return true
+    }
+    const high = bytes[position + 1] as number
+    if (high >= 0x80 || ((raw & 0x7f) | (high << 7)) !== count * 2) return false
+    this.position = position + 2
+    return true
   }
 
   /** Moves over an `int` or `long`. */

@@ -10,11 +10,15 @@ const maxDay = 100_000_000
 
 const twoDigits = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))
 const threeDigits = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
+/** `07.` by the second, and `042Z` by the microsecond within its millisecond. */
+const secondTexts = twoDigits.slice(0, 60).map((text) => `${text}.`)
+const microTexts = threeDigits.map((text) => `${text}Z`)
 /** `11:33:` by the minute of the day. */
 const minuteTexts = Array.from(
   { length: 1440 },
   (_, n) => `${twoDigits[Math.floor(n / 60)]}:${twoDigits[n % 60]}:`,
 )
+const spacedMinuteTexts = minuteTexts.map((text) => ` ${text}`)
 
 /**
  * Reads `Timestamp { timestamp long, millis int }` as ISO 8601 in UTC with six digits of a second, such as
@@ -33,9 +37,20 @@ export function readTimestamp(cursor: Cursor, microsPerUnit: number): string {
   if (day < -maxDay || day >= maxDay) {
     throw cursor.failAt(start, 'timestamp', 'a time outside the years of ISO 8601')
   }
-  const second = seconds - day * secondsPerDay
-  const minute = (second / 60) | 0
-  return `${isoDay(day)}${minuteTexts[minute]}${twoDigits[second - minute * 60]}.${sixDigits(micros)}Z`
+  return isoText(seconds, micros)
+}
+
+/** @param seconds within the days of JavaScript's Date */
+export function isoText(seconds: number, micros: number): string {
+  const minute = Math.floor(seconds / 60)
+  const millis = (micros / 1000) | 0
+  return (
+    isoMinute(minute) +
+    // The short pieces first: up to twelve characters are joined by copying.
+    ((secondTexts[seconds - minute * 60] as string) +
+      threeDigits[millis] +
+      microTexts[micros - millis * 1000])
+  )
 }
 
 /**
@@ -85,21 +100,27 @@ const fractionBit = 0b1000000
 
 /** @returns which parts of `found` are present, one bit each; a fraction of zero counts as absent */
 function readParts(cursor: Cursor, names: readonly string[], microsPerUnit: number): number {
-  const present = readPartsQuickly(cursor, microsPerUnit)
-  return present < 0 ? readPartsCarefully(cursor, names, microsPerUnit) : present
+  const behind =
+    cursor.end - cursor.position < quickBytes
+      ? -1
+      : quickDateTime(cursor.bytes, cursor.position, microsPerUnit)
+  if (behind < 0) return readPartsCarefully(cursor, names, microsPerUnit)
+  cursor.position = behind
+  return foundPresent
 }
 
-/** The most bytes that `readPartsQuickly` looks at: a byte for the branch and two for the number, seven times. */
+/** The most bytes that `quickDateTime` looks at: a byte for the branch and two for the number, seven times. */
 const quickBytes = 7 * 3
+/** Which parts of `found` the last `quickDateTime` found. */
+let foundPresent = 0
 
 /**
- * `readPartsCarefully` for what nearly all times are: no part takes more than two bytes, and none is malformed.
- * @returns -1, having moved nothing, for everything else
+ * Reads the parts of a DateTime into `found` for what nearly all times are: no part takes more than two bytes, and
+ * none is malformed. The record must have as many bytes from `at` on as seven such parts take.
+ * @returns where the DateTime ends; -1 for everything else
  */
-function readPartsQuickly(cursor: Cursor, microsPerUnit: number): number {
-  const { bytes } = cursor
-  let at = cursor.position
-  if (cursor.end - at < quickBytes) return -1
+export function quickDateTime(bytes: Buffer, start: number, microsPerUnit: number): number {
+  let at = start
   let present = 0
   for (let part = 0; part < 7; part++) {
     const branch = bytes[at++] as number
@@ -112,7 +133,7 @@ function readPartsQuickly(cursor: Cursor, microsPerUnit: number): number {
         raw = (raw & 0x7f) | (second << 7)
       }
       value = (raw >>> 1) ^ -(raw & 1)
-      if (part < 6) present |= 1 << part
+      present |= 1 << part
     } else if (branch !== 0) {
       return -1
     }
@@ -120,9 +141,22 @@ function readPartsQuickly(cursor: Cursor, microsPerUnit: number): number {
   }
   const micros = (found[6] as number) * microsPerUnit
   if (micros <= -1_000_000 || micros >= 1_000_000) return -1
-  cursor.position = at
   found[6] = micros
-  return micros === 0 ? present : present | fractionBit
+  foundPresent = micros === 0 ? present & ~fractionBit : present | fractionBit
+  return at
+}
+
+/** What the last `quickDateTime` found, when that is a date and a time of day without fraction; else empty. */
+export function quickDateTimeText(): string {
+  const year = found[0] as number
+  const month = found[1] as number
+  const day = found[2] as number
+  const hour = found[3] as number
+  const minute = found[4] as number
+  const second = found[5] as number
+  if (foundPresent !== (dateBits | timeBits) || (year | month | day | hour | minute | second) < 0) return ''
+  if (month > 12 || day > 31 || hour > 23 || minute > 59 || second > 60) return ''
+  return dateText(year, month, day) + ((spacedMinuteTexts[hour * 60 + minute] as string) + twoDigits[second])
 }
 
 function readPartsCarefully(cursor: Cursor, names: readonly string[], microsPerUnit: number): number {
@@ -178,6 +212,10 @@ function printDate(cursor: Cursor, start: number, present: number): string {
   }
   if (present !== dateBits) return `${printYear(year)}-${twoDigits[month]}`
   if (year < 0) return `${printYear(year)}-${twoDigits[month]}-${twoDigits[day]}`
+  return dateText(year, month, day)
+}
+
+function dateText(year: number, month: number, day: number): string {
   const number = (year * 13 + month) * 32 + day
   const slot = number & 511
   if (dateNumbers[slot] !== number) {
@@ -231,17 +269,17 @@ function sixDigits(micros: number): string {
   return `${threeDigits[millis]}${threeDigits[micros - millis * 1000]}`
 }
 
-/** Texts of the days seen last, counted from 1970. */
-const isoTexts = new Array<string>(512).fill('')
-const isoDays = new Array<number>(512).fill(Number.NaN)
+/** Texts of the minutes seen last, counted from 1970. */
+const isoTexts = new Array<string>(1024).fill('')
+const isoMinutes = new Array<number>(1024).fill(Number.NaN)
 
-/** `2026-11-23T`, by the day counted from 1970. */
-function isoDay(day: number): string {
-  const slot = day & 511
-  if (isoDays[slot] !== day) {
-    const iso = new Date(day * secondsPerDay * 1000).toISOString()
-    isoTexts[slot] = iso.slice(0, iso.indexOf('T') + 1)
-    isoDays[slot] = day
+/** `2026-11-23T11:33:`, by the minute counted from 1970. */
+function isoMinute(minute: number): string {
+  const slot = minute & 1023
+  if (isoMinutes[slot] !== minute) {
+    const iso = new Date(minute * 60_000).toISOString()
+    isoTexts[slot] = iso.slice(0, iso.indexOf('T') + 7)
+    isoMinutes[slot] = minute
   }
   return isoTexts[slot] as string
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { skipFields } from './columns.ts'
 import { Cursor } from './cursor.ts'
 import { skipImage } from './images.ts'
-import { skipProcessTimestamps, skipTags } from './tags.ts'
+import { skipToFields } from './tags.ts'
 import type { RecordHeader } from './types.ts'
 
 /**
@@ -12,8 +12,7 @@ import type { RecordHeader } from './types.ts'
  */
 export function identityOf(bytes: Buffer, header: RecordHeader): string {
   const cursor = new Cursor(bytes, header.bodyStart)
-  skipProcessTimestamps(cursor)
-  skipTags(cursor)
+  skipToFields(cursor)
   const start = cursor.position
   skipFields(cursor)
   skipImage(cursor, 'beforeImages')

@@ -1,7 +1,7 @@
 import { Cursor } from './cursor.ts'
 import { exactBigint } from './integers.ts'
 import { Remembered } from './remembered.ts'
-import { type Operation, operations, type RecordHeader, sourceTypes } from './types.ts'
+import { type Operation, operations, type RecordHeader, type SourceType, sourceTypes } from './types.ts'
 
 export { tableOf } from './names.ts'
 
@@ -25,26 +25,81 @@ export function readHeader(bytes: Buffer): RecordHeader {
   const version = cursor.int('version')
   const id = cursor.exactLong('id')
   const sourceTimestamp = cursor.long('sourceTimestamp')
-  const sourcePosition = cursor.string('sourcePosition')
-  const safeSourcePosition = cursor.string('safeSourcePosition')
-  const sourceTxid = cursor.string('sourceTxid')
+  const positionsStart = cursor.position
+  cursor.skipBytes('sourcePosition')
+  cursor.skipBytes('safeSourcePosition')
+  cursor.skipBytes('sourceTxid')
   const sourceType = symbol(sourceTypes, cursor, 'source.sourceType')
   sourceVersions.read(cursor, 'source.version')
   const operation = symbol(operations, cursor, 'operation')
   const named = cursor.index(2, 'objectName') === 1
   if (named) objectNames.read(cursor, 'objectName')
-  return {
+  return new Header(
     version,
-    id: typeof id === 'number' ? exactBigint(id) : id,
+    typeof id === 'number' ? exactBigint(id) : id,
     sourceTimestamp,
-    sourcePosition,
-    safeSourcePosition,
-    sourceTxid,
     sourceType,
-    sourceVersion: sourceVersions.text,
+    sourceVersions.text,
     operation,
-    objectName: named ? objectNames.text : null,
-    bodyStart: cursor.position,
+    named ? objectNames.text : null,
+    cursor.position,
+    bytes,
+    positionsStart,
+  )
+}
+
+/** A header whose texts that differ from record to record are getters, made when they are asked for. */
+class Header implements RecordHeader {
+  readonly version: number
+  readonly id: bigint
+  readonly sourceTimestamp: number
+  readonly sourceType: SourceType
+  readonly sourceVersion: string
+  readonly operation: Operation
+  readonly objectName: string | null
+  readonly bodyStart: number
+  readonly #bytes: Buffer
+  readonly #positionsStart: number
+
+  constructor(
+    version: number,
+    id: bigint,
+    sourceTimestamp: number,
+    sourceType: SourceType,
+    sourceVersion: string,
+    operation: Operation,
+    objectName: string | null,
+    bodyStart: number,
+    bytes: Buffer,
+    positionsStart: number,
+  ) {
+    this.version = version
+    this.id = id
+    this.sourceTimestamp = sourceTimestamp
+    this.sourceType = sourceType
+    this.sourceVersion = sourceVersion
+    this.operation = operation
+    this.objectName = objectName
+    this.bodyStart = bodyStart
+    this.#bytes = bytes
+    this.#positionsStart = positionsStart
+  }
+
+  get sourcePosition(): string {
+    return this.#text(0)
+  }
+  get safeSourcePosition(): string {
+    return this.#text(1)
+  }
+  get sourceTxid(): string {
+    return this.#text(2)
+  }
+
+  /** One of the three strings that stand side by side. */
+  #text(index: number): string {
+    const cursor = new Cursor(this.#bytes, this.#positionsStart)
+    for (let before = 0; before < index; before++) cursor.skipBytes('')
+    return cursor.string('')
   }
 }
 

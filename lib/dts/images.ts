@@ -1,103 +1,131 @@
 import type { ColumnPlan } from './columns.ts'
 import type { Cursor } from './cursor.ts'
+import { isoText, quickDateTime, quickDateTimeText } from './datetime.ts'
 import { exactBigint } from './integers.ts'
 import { sameBytes } from './remembered.ts'
 import type { ColumnValue, Row } from './types.ts'
-import { behindInt, behindValue, type ColumnReader, readValue, skipValue } from './values.ts'
+import { behindInt, behindValues, type ColumnReader, readValue, skipValue } from './values.ts'
 
 export type ImageName = 'beforeImages' | 'afterImages'
 
-type OpenRow = Record<string, ColumnValue>
+/** The values of an image by their place among the columns that are read, and where they lie in the record. */
+class Image {
+  values: (ColumnValue | undefined)[] = []
+  starts = new Int32Array(0)
+  ends = new Int32Array(0)
+  /** False once a value is undefined: the image does not hold the column. */
+  complete = true
+
+  reset(size: number): void {
+    this.complete = true
+    if (this.starts.length >= size) return
+    this.values = Array.from({ length: size }, () => undefined)
+    this.starts = new Int32Array(size)
+    this.ends = new Int32Array(size)
+  }
+}
 
 /**
- * Where the values of the image before lie in the record, by column. Most columns of an update stay as they were,
- * and comparing a value's bytes with those is several times quicker than decoding it again.
+ * The image before is kept while the one after is read. Most columns of an update stay as they were, and comparing a
+ * value's bytes with those is several times quicker than decoding it again.
  */
-let starts = new Int32Array(64)
-let ends = new Int32Array(64)
+const beforeImage = new Image()
+const afterImage = new Image()
+
+/** With fewer columns than this, single strings are quicker than one text for all. */
+const sharingColumns = 6
 
 /**
  * Reads an image (null, string, or array of values parallel to the column list).
- * @param before the row of the image before, when it was read by the call just before this one; else null
+ * @param last true when nothing of the record is needed behind the columns that are read of this image: the cursor
+ *   may then stop there. What is behind is still known to be long enough for as many values as there are columns.
+ * @param hasBefore true when the image before was read by the call just before this one
  * @returns null when the record has no such image; an empty array counts as none
  */
 export function readImage(
   cursor: Cursor,
   section: ImageName,
   plan: ColumnPlan,
-  before: Row | null = null,
+  last: boolean,
+  hasBefore = false,
 ): Row | null {
   cursor.section = section
   const start = cursor.position
   const kind = cursor.index(3, '')
   if (kind === 0) return null
   if (kind === 1) throw cursor.failAt(start, '', 'a string where an image of a row is needed')
-  const { columns } = plan
-  const remember = section === 'beforeImages'
-  if (remember && starts.length < columns.length) {
-    starts = new Int32Array(columns.length)
-    ends = new Int32Array(columns.length)
+  const { columns, wanted, wantedEnd } = plan
+  const image = section === 'beforeImages' ? beforeImage : afterImage
+  image.reset(wanted)
+  if (wanted >= sharingColumns) cursor.shareText()
+  if (cursor.startsBlockOf(columns.length)) {
+    readValues(cursor, plan, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
+    if (last) {
+      if (cursor.end - cursor.position < columns.length - wantedEnd)
+        throw cursor.fail('', 'values are cut off')
+      return plan.rows.make(image.values, image.complete)
+    }
+    if (cursor.block(1) === 0) return plan.rows.make(image.values, image.complete)
+    throw lengthError(cursor, start, columns.length + 1, columns.length)
   }
-  const row = newRow(plan.wanted)
   let item = 0
+  let slot = 0
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
-    if (item + left > columns.length) throw lengthError(cursor, start, item + left, columns.length)
-    readValues(cursor, columns, item, item + left, row, before, remember)
-    item += left
+    const next = item + left
+    if (next > columns.length) throw lengthError(cursor, start, next, columns.length)
+    slot = readValues(cursor, plan, item, next, image, slot, hasBefore)
+    item = next
   }
   if (item === 0) return null
   if (item < columns.length) throw lengthError(cursor, start, item, columns.length)
-  return row
+  return plan.rows.make(image.values, image.complete)
 }
 
 /** A value that starts with fewer bytes than this before the end of the record is left to `readValue`. */
-const quickBytes = 24
+const quickBytes = 13
+/** The same for a DateTime. */
+const quickDateTimeBytes = 24
 
 /**
- * Reads the values of the columns from `first` to before `last` into `row`.
+ * Reads the values of the columns from `first` to before `last` into `image`, the first that is read into `slot`.
  *
  * The branches that most values have are read right here where nothing about them is unusual: that keeps the
  * position in a local variable, which doubles the speed. `readValue` does all the rest, and all the errors.
+ * @returns the slot behind the last one written
  */
 function readValues(
   cursor: Cursor,
-  columns: ColumnPlan['columns'],
+  plan: ColumnPlan,
   first: number,
   last: number,
-  row: OpenRow,
-  before: Row | null,
-  remember: boolean,
-): void {
+  image: Image,
+  slot: number,
+  hasBefore: boolean,
+): number {
+  const { columns, runs } = plan
   const { bytes, end, text, textStart } = cursor
-  const knownStarts = starts
-  const knownEnds = ends
+  const { values, starts, ends } = image
   let at = cursor.position
   for (let item = first; item < last; item++) {
     const column = columns[item] as ColumnReader | null
     if (column === null) {
-      const behind = behindValue(bytes, at, end)
-      if (behind < 0) {
-        cursor.position = at
-        cursor.item = item
-        skipValue(cursor)
-        at = cursor.position
-      } else {
-        at = behind
-      }
+      const count = Math.min(runs[item] as number, last - item)
+      cursor.position = at
+      skipValues(cursor, item, count)
+      at = cursor.position
+      item += count - 1
       continue
     }
 
-    const { name } = column
-    const from = at
-    if (before !== null) {
-      const start = knownStarts[item] as number
-      const length = (knownEnds[item] as number) - start
-      if (length <= end - at && sameWithin(bytes, start, at, length)) {
+    if (hasBefore) {
+      const from = beforeImage.starts[slot] as number
+      const length = (beforeImage.ends[slot] as number) - from
+      if (length <= end - at && sameWithin(bytes, from, at, length)) {
         at += length
-        const value = before[name]
+        const value = beforeImage.values[slot]
+        if (value === undefined) image.complete = false
         // Each row has its own bytes: what is written into one of them must not show in the other.
-        if (value !== undefined)
-          row[name] = typeof value === 'object' && value !== null ? Buffer.from(value) : value
+        values[slot++] = typeof value === 'object' && value !== null ? Buffer.from(value) : value
         continue
       }
     }
@@ -112,52 +140,113 @@ function readValues(
           break
         case 2: {
           // Integer, not negative, of at most 15 digits.
-          const lengthAt = (bytes[at + 1] as number) < 0x80 ? at + 2 : at + 3
+          const lengthAt = behindInt(bytes, at + 1)
           const length = bytes[lengthAt] as number
-          const stop = lengthAt + 1 + (length >>> 1)
-          if (
-            (bytes[lengthAt - 1] as number) >= 0x80 ||
-            length === 0 ||
-            length > 30 ||
-            length & 1 ||
-            stop > end
-          )
-            break
+          const digitsEnd = lengthAt + 1 + (length >>> 1)
+          if (lengthAt < 0 || length === 0 || length > 30 || length & 1 || digitsEnd > end) break
           let number = 0
           let digitAt = lengthAt + 1
-          for (; digitAt < stop; digitAt++) {
+          for (; digitAt < digitsEnd; digitAt++) {
             const digit = (bytes[digitAt] as number) - 0x30
             if (digit < 0 || digit > 9) break
             number = number * 10 + digit
           }
-          if (digitAt < stop) break
+          if (digitAt < digitsEnd) break
           value = column.wide ? exactBigint(number) : number
-          next = stop
+          next = digitsEnd
           break
         }
         case 4: {
           // Character, in the character set of the value before, and ASCII in fact.
           const { charset, charsetBytes } = column
-          if (charset === null || !charset.keepsAscii || text === '') break
+          if (charset === null || !charset.keepsAscii) break
           const lengthAt = at + 1 + charsetBytes.length
           if (end - lengthAt < 2 || !sameBytes(bytes, at + 1, charsetBytes, charsetBytes.length)) break
           const length = shortLength(bytes, lengthAt)
           const valueAt = lengthAt + (length < 64 ? 1 : 2)
-          const stop = valueAt + length
-          if (length < 0 || stop > end || !isAscii(bytes, valueAt, stop)) break
-          value = text.substring(valueAt - textStart, stop - textStart)
-          next = stop
+          const valueEnd = valueAt + length
+          if (length < 0 || valueEnd > end || !isAscii(bytes, valueAt, valueEnd)) break
+          value =
+            text === ''
+              ? cursor.latin1(valueAt, valueEnd)
+              : text.substring(valueAt - textStart, valueEnd - textStart)
+          next = valueEnd
           break
         }
         case 6: {
           // Decimal.
           const length = shortLength(bytes, at + 1)
           const valueAt = at + (length < 64 ? 2 : 3)
-          const stop = valueAt + length
-          if (length < 0 || end - stop < 4 || text === '' || !isAscii(bytes, valueAt, stop)) break
-          const behindPrecision = behindInt(bytes, stop)
+          const valueEnd = valueAt + length
+          if (length < 0 || end - valueEnd < 4 || !isAscii(bytes, valueAt, valueEnd)) break
+          const behindPrecision = behindInt(bytes, valueEnd)
           next = behindPrecision < 0 ? -1 : behindInt(bytes, behindPrecision)
-          if (next >= 0) value = text.substring(valueAt - textStart, stop - textStart)
+          if (next < 0) break
+          value =
+            text === ''
+              ? cursor.latin1(valueAt, valueEnd)
+              : text.substring(valueAt - textStart, valueEnd - textStart)
+          break
+        }
+        case 8: {
+          // Float.
+          const behindPrecision = behindInt(bytes, at + 9)
+          next = behindPrecision < 0 ? -1 : behindInt(bytes, behindPrecision)
+          if (next >= 0) value = bytes.readDoubleLE(at + 1)
+          break
+        }
+        case 10: {
+          // Timestamp of five bytes, as those of this century's first decades are, after 1970.
+          const low = ((bytes[at + 1] as number) & 0x7f) | (((bytes[at + 2] as number) & 0x7f) << 7)
+          const middle = ((bytes[at + 3] as number) & 0x7f) | (((bytes[at + 4] as number) & 0x7f) << 7)
+          const allGoOn =
+            (bytes[at + 1] as number) &
+            (bytes[at + 2] as number) &
+            (bytes[at + 3] as number) &
+            (bytes[at + 4] as number) &
+            0x80
+          const top = bytes[at + 5] as number
+          if (allGoOn === 0 || top >= 0x80 || low & 1) break
+          // Zigzag: the lowest bit is the sign.
+          const seconds = (low >>> 1) + middle * 0x2000 + top * 0x8000000
+          const fractionAt = at + 6
+          const one = bytes[fractionAt] as number
+          const two = bytes[fractionAt + 1] as number
+          const three = bytes[fractionAt + 2] as number
+          let raw = one
+          let behind = fractionAt + 1
+          if (one >= 0x80) {
+            raw = (one & 0x7f) | (two << 7)
+            behind++
+            if (two >= 0x80) {
+              raw = (raw & 0x3fff) | (three << 14)
+              behind++
+              if (three >= 0x80) break
+            }
+          }
+          const micros = (raw >>> 1) * column.microsPerUnit
+          if (raw & 1 || micros >= 1_000_000) break
+          value = isoText(seconds, micros)
+          next = behind
+          break
+        }
+        case 12: {
+          // DateTime.
+          if (end - at < quickDateTimeBytes) break
+          const behind = quickDateTime(bytes, at + 1, column.microsPerUnit)
+          if (behind < 0) break
+          const printed = quickDateTimeText()
+          if (printed === '') break
+          value = printed
+          next = behind
+          break
+        }
+        case 24: {
+          // EmptyObject.
+          const symbol = bytes[at + 1] as number
+          if (symbol !== 0) break
+          value = null
+          next = at + 2
           break
         }
       }
@@ -167,16 +256,16 @@ function readValues(
       cursor.item = item
       value = readValue(cursor, column)
       next = cursor.position
+      if (value === undefined) image.complete = false
     }
+    starts[slot] = at
+    ends[slot] = next
+    values[slot++] = value
     at = next
-    if (remember) {
-      knownStarts[item] = from
-      knownEnds[item] = at
-    }
-    if (value !== undefined) row[name] = value
   }
   cursor.position = at
   cursor.item = -1
+  return slot
 }
 
 /** Length of at most 13 bits at `at`; -1 when it takes more than two bytes, or is negative. Two bytes from 64 on. */
@@ -188,11 +277,11 @@ function shortLength(bytes: Buffer, at: number): number {
   return high >= 0x80 || low & 1 || length < 64 ? -1 : length
 }
 
+/** Without a branch for each byte, which a text that is ASCII does not need. */
 function isAscii(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    if ((bytes[at] as number) >= 0x80) return false
-  }
-  return true
+  let all = 0
+  for (let at = start; at < end; at++) all |= bytes[at] as number
+  return all < 0x80
 }
 
 /** True when the record says the same in both places. */
@@ -205,14 +294,6 @@ function sameWithin(bytes: Buffer, one: number, other: number, length: number): 
 
 function lengthError(cursor: Cursor, start: number, values: number, columns: number): Error {
   return cursor.failAt(start, '', `${values} values where the table has ${columns} columns`)
-}
-
-/**
- * An empty row without prototype. V8 makes `Object.create(null)` a hash table, which is the quicker thing for very
- * few columns and for very many; in between, an object that loses its prototype while empty keeps fixed slots.
- */
-function newRow(columns: number): OpenRow {
-  return columns >= 4 && columns <= 16 ? Object.setPrototypeOf({}, null) : Object.create(null)
 }
 
 /** Reads an image that is text: the statement of a DDL record. @returns null when there is none */
@@ -233,12 +314,21 @@ export function skipImage(cursor: Cursor, section: ImageName): void {
   if (kind !== 2) return
   let item = 0
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
-    for (; left > 0; left--) {
-      cursor.item = item++
-      const next = behindValue(cursor.bytes, cursor.position, cursor.end)
-      if (next < 0) skipValue(cursor)
-      else cursor.position = next
-    }
-    cursor.item = -1
+    skipValues(cursor, item, left)
+    item += left
   }
+}
+
+/** Moves over so many values, the first of which is the item `first`. */
+function skipValues(cursor: Cursor, first: number, count: number): void {
+  const next = behindValues(cursor.bytes, cursor.position, cursor.end, count)
+  if (next >= 0) {
+    cursor.position = next
+    return
+  }
+  for (let item = first; item < first + count; item++) {
+    cursor.item = item
+    skipValue(cursor)
+  }
+  cursor.item = -1
 }

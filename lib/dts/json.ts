@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DtsError } from '../errors.ts'
-import { type Change, withChanged } from './change.ts'
+import type { Change } from './change.ts'
 import { tableOf } from './header.ts'
 import {
   isObject,
@@ -10,6 +10,8 @@ import {
   valueToJson,
   wholeNumber,
 } from './json-values.ts'
+import { rowChange } from './row-change.ts'
+import { rowPrototype } from './rows.ts'
 import type { Tags } from './tags.ts'
 import { type ColumnValue, type Row, sourceTypes, type TableName } from './types.ts'
 
@@ -99,8 +101,12 @@ export function changeFromJson(json: unknown): Change {
     const { name = derived, database = derived?.database ?? null } = given
     return { ...given, name, database }
   }
-  const change = { ...given, name: given.name ?? nameOf(given.table) }
-  return change.operation === 'UPDATE' ? withChanged(change) : change
+  const { operation, table, id, timestamp, sourceType } = given
+  const before = 'before' in given ? given.before : null
+  const after = 'after' in given ? given.after : null
+  const { name = nameOf(table), logical, keys, tags, sourcePosition, transactionId } = given
+  const details = { name, logical, keys, tags, sourcePosition, transactionId }
+  return rowChange(operation, table, id, timestamp, sourceType, given, before, after, details)
 }
 
 function contentToJson(change: Change, derivedName: TableName | null): Partial<ChangeJson> {
@@ -133,10 +139,17 @@ function rowToJson(row: Row, image: string): RowJson {
 
 // ── schema ──
 
-/** An object of arbitrary keys into one without prototype, so that a key such as __proto__ is a key like any other. */
-function mapOf<T>(what: string, read: (json: unknown, refuse: (reason: string) => null) => T | null) {
+/**
+ * An object of arbitrary keys into one that inherits nothing, so that a key such as __proto__ is a key like any other.
+ * @param prototype null, or an object without any property
+ */
+function mapOf<T>(
+  what: string,
+  prototype: object | null,
+  read: (json: unknown, refuse: (reason: string) => null) => T | null,
+) {
   return z.unknown().transform((json, context): { readonly [key: string]: T } => {
-    const map: Record<string, T> = Object.create(null)
+    const map: Record<string, T> = Object.create(prototype)
     if (!isObject(json)) {
       context.issues.push({ code: 'custom', message: `an object of ${what} is needed`, input: json })
       return map
@@ -152,8 +165,8 @@ function mapOf<T>(what: string, read: (json: unknown, refuse: (reason: string) =
   })
 }
 
-const row = mapOf<ColumnValue>('column values', valueFromJson)
-const tags = mapOf<string>('strings', (json, refuse) =>
+const row = mapOf<ColumnValue>('column values', rowPrototype, valueFromJson)
+const tags = mapOf<string>('strings', null, (json, refuse) =>
   typeof json === 'string' ? json : refuse('a string is needed'),
 )
 

@@ -36,7 +36,7 @@ export class Remembered {
 }
 
 /** From this length on, Node's own comparison is quicker than one in JavaScript. */
-const longComparison = 96
+const longComparison = 256
 
 /** True when `bytes` from `start` on begin with the first `length` bytes of `other`; both have that many. */
 export function sameBytes(bytes: Buffer, start: number, other: Buffer, length: number): boolean {

@@ -5,7 +5,7 @@ import type { TableName } from './types.ts'
 export type Tags = { readonly [name: string]: string }
 
 /** Moves over `processTimestamps`: null, or an array of long. */
-export function skipProcessTimestamps(cursor: Cursor): void {
+function skipProcessTimestamps(cursor: Cursor): void {
   cursor.section = 'processTimestamps'
   if (cursor.index(2, '') === 0) return
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
@@ -17,10 +17,11 @@ export function skipProcessTimestamps(cursor: Cursor): void {
 const names = Array.from({ length: 8 }, () => new Remembered(64))
 
 /**
- * Reads `tags`, a map of strings, into an object without prototype.
+ * Reads `processTimestamps` and `tags`, the latter, a map of strings, into an object without prototype.
  * @param keyInfo what the tag `pk_uk_info` said in the table's record before
  */
 export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
+  skipProcessTimestamps(cursor)
   cursor.section = 'tags'
   const tags: Record<string, string> = Object.create(null)
   let item = 0
@@ -47,8 +48,59 @@ export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
   return tags
 }
 
-/** Moves over `tags`. */
-export function skipTags(cursor: Cursor): void {
+/** Moves over `processTimestamps` and `tags`. */
+export function skipToFields(cursor: Cursor): void {
+  const next = behindTags(cursor.bytes, cursor.position, cursor.end)
+  if (next >= 0) {
+    cursor.position = next
+    return
+  }
+  skipProcessTimestamps(cursor)
+  skipTags(cursor)
+}
+
+/**
+ * Moves over `processTimestamps` and `tags` where they are what nearly all are: arrays of one block, texts of less
+ * than 64 bytes.
+ * @returns where they end, before the end of the record; -1 for everything else
+ */
+function behindTags(bytes: Buffer, start: number, end: number): number {
+  let at = start
+  if (at >= end) return -1
+  const branch = bytes[at++] as number
+  if (branch === 2) {
+    if (at >= end) return -1
+    let numbers = bytes[at++] as number
+    // An even byte below 0x80 is a count from 0 on.
+    if (numbers & 0x81) return -1
+    if (numbers > 0) {
+      for (let first = at; numbers > 0; at++) {
+        // A number of more than nine bytes is left to the careful way, which refuses those of more than ten.
+        if (at >= end || at - first === 9) return -1
+        if ((bytes[at] as number) < 0x80) {
+          numbers -= 2
+          first = at + 1
+        }
+      }
+      if (at >= end || bytes[at++] !== 0) return -1
+    }
+  } else if (branch !== 0) {
+    return -1
+  }
+  if (at >= end) return -1
+  const texts = bytes[at++] as number
+  if (texts & 0x81) return -1
+  for (let left = texts; left > 0; left--) {
+    if (at >= end) return -1
+    const length = bytes[at] as number
+    if (length & 0x81) return -1
+    at += 1 + (length >>> 1)
+  }
+  if (texts > 0 && (at >= end || bytes[at++] !== 0)) return -1
+  return at < end ? at : -1
+}
+
+function skipTags(cursor: Cursor): void {
   cursor.section = 'tags'
   let item = 0
   for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {

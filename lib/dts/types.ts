@@ -73,7 +73,10 @@ export interface TableName {
  */
 export type ColumnValue = string | number | bigint | boolean | Buffer | null
 
-/** A row image: prototype-less; a column that the image does not hold is absent, not undefined. */
+/**
+ * A row image. It inherits nothing: `'toString' in row` is false, and a column may have any name. A column that the
+ * image does not hold is absent, not undefined.
+ */
 export type Row = { readonly [column: string]: ColumnValue }
 
 export interface ColumnField {

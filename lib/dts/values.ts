@@ -35,60 +35,71 @@ export function behindInt(bytes: Buffer, at: number): number {
   return (bytes[at + 1] as number) < 0x80 ? at + 2 : -1
 }
 
+/** No branch below looks at more bytes than this before it compares with the end. */
+const quickBytes = 24
+
 /**
- * Moves over one value of an image, as `skipValue` does, for what nearly all values are: lengths of one byte, and
- * not at the very end of the record. Twice as quick, for it keeps the position to itself.
- * @returns where the next value starts; -1 for everything else, also for everything that is malformed
+ * Moves over so many values of an image, as `skipValue` does for each, where they are what nearly all values are:
+ * lengths of one byte, and not at the very end of the record. Twice as quick, for it keeps the position to itself.
+ * @returns where the next value starts; -1 when one of them is anything else, also when it is malformed
  */
-export function behindValue(bytes: Buffer, position: number, end: number): number {
-  // Each branch looks at no more bytes than this before it compares with the end.
-  if (end - position < 24) return -1
-  let at = position + 1
-  switch (bytes[position]) {
-    case 0: // null
-      return at
-    case 2: // Integer
-      at = behindInt(bytes, at)
-      if (at < 0) return -1
-      at = behindShort(bytes, at)
-      break
-    case 4: // Character
-    case 22: // TextObject
-      at = behindShort(bytes, at)
-      if (at < 0 || at >= end) return -1
-      at = behindShort(bytes, at)
-      break
-    case 6: // Decimal
-      at = behindShort(bytes, at)
-      if (at < 0 || end - at < 4) return -1
-      at = behindInt(bytes, at)
-      if (at < 0) return -1
-      at = behindInt(bytes, at)
-      break
-    case 8: // Float
-      at = behindInt(bytes, at + 8)
-      if (at < 0) return -1
-      at = behindInt(bytes, at)
-      break
-    case 10: // Timestamp
-      for (let numbers = 0; numbers < 2; at++) {
-        if (at === position + 16) return -1
-        if ((bytes[at] as number) < 0x80) numbers++
-      }
-      break
-    case 12: // DateTime
-      for (let part = 0; part < 7; part++) {
-        const branch = bytes[at++] as number
-        if (branch === 2) {
-          at = behindInt(bytes, at)
-          if (at < 0) return -1
-        } else if (branch !== 0) {
-          return -1
+export function behindValues(bytes: Buffer, start: number, end: number, count: number): number {
+  let at = start
+  for (let left = count; left > 0; left--) {
+    if (end - at < quickBytes) return -1
+    switch (bytes[at++]) {
+      case 0: // null
+        break
+      case 2: // Integer: precision, digits
+        at = behindInt(bytes, at)
+        if (at < 0) return -1
+        at = behindShort(bytes, at)
+        break
+      case 4: // Character: charset, bytes
+      case 22: // TextObject: type, text
+        at = behindShort(bytes, at)
+        if (at < 0 || at >= end) return -1
+        at = behindShort(bytes, at)
+        break
+      case 6: // Decimal: digits, precision, scale
+        at = behindShort(bytes, at)
+        if (at < 0 || end - at < 4) return -1
+        at = behindInt(bytes, at)
+        if (at < 0) return -1
+        at = behindInt(bytes, at)
+        break
+      case 8: // Float: double, precision, scale
+        at = behindInt(bytes, at + 8)
+        if (at < 0) return -1
+        at = behindInt(bytes, at)
+        break
+      case 10: {
+        // Timestamp: two numbers
+        const last = at + 15
+        for (let numbers = 0; numbers < 2; at++) {
+          if (at === last) return -1
+          if ((bytes[at] as number) < 0x80) numbers++
         }
+        break
       }
-      break
-    default:
-      return -1
+      case 12: // DateTime: seven times null or a number
+        for (let part = 0; part < 7; part++) {
+          const branch = bytes[at++] as number
+          if (branch === 2) {
+            at = behindInt(bytes, at)
+            if (at < 0) return -1
+          } else if (branch !== 0) {
+            return -1
+          }
+        }
+        break
+      case 24: // EmptyObject: NULL or NONE
+        if ((bytes[at++] as number) & 0xfd) return -1
+        break
+      default:
+        return -1
+    }
+    if (at < 0) return -1
   }
   return at <= end ? at : -1
 }

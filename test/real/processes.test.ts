@@ -114,8 +114,10 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
   }
 
   test('replies that are lost between the poller and DynamoDB, the handlers and Kafka', async (t) => {
-    const { world, random, below } = await scenario(t, 'replies', 60_000)
-    const poller = await world.poller('poller', { proxied: true })
+    const { world, random, below } = await scenario(t, 'replies', 100_000)
+    // Short runs: otherwise all that is left is soon in memory, and no fetch is there to lose an answer.
+    const environment = { POLL_MAX_RECORDS: '2000' }
+    const poller = await world.poller('poller', { proxied: true, environment })
     const { lambdaProxy } = poller
     assert.ok(lambdaProxy)
     const lines = { dynamo: ground.proxies.dynamo, kafka: ground.proxies.kafka, lambda: lambdaProxy }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { encodeRecord, integer } from '../../../infra/local/encode.ts'
 import { planSlice } from '../../../lib/dispatch/plan.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
+import { readHeader } from '../../../lib/dts/header.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { route } from './support.ts'
@@ -131,8 +132,8 @@ describe('a slice of the stream', () => {
 
   test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
     const keyed = new Router({ 'shop.orders': route('orders', { concurrency: 4 }) })
-    const { value } = write.insert('shop.orders', 1, t0)
-    const broken = (value ?? Buffer.alloc(0)).subarray(0, -30)
+    const value = write.insert('shop.orders', 1, t0).value ?? Buffer.alloc(0)
+    const broken = value.subarray(0, readHeader(value).bodyStart + 4)
     const plan = planSlice(slice([{ value: broken, timestamp: t0 }]), keyed, 'halt')
     assert.deepEqual(
       plan.events.map(({ event }) => event.keyHash),

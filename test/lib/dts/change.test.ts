@@ -13,7 +13,7 @@ import { type Change, decodeChange } from '../../../lib/dts/change.ts'
 import { digestOf, identityOf } from '../../../lib/dts/digest.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { operations } from '../../../lib/dts/types.ts'
-import { decode, origin, roundtrip, row } from './samples.ts'
+import { decode, origin, roundtrip, row, seen, tagsOf } from './samples.ts'
 
 const fields = [
   ['id', 8],
@@ -33,7 +33,7 @@ const common = {
   sourcePosition: '4@1',
   transactionId: 'tx',
   keys: ['id'],
-  tags: row({ pk_uk_info: '{"PRIMARY":["id"],"uk":["status"]}' }),
+  tags: tagsOf({ pk_uk_info: '{"PRIMARY":["id"],"uk":["status"]}' }),
   ...origin,
 }
 const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): PlainRecord => ({
@@ -57,17 +57,17 @@ test('each operation carries its images', () => {
     ],
     [record({ operation: 'DELETE', before }), { ...common, operation: 'DELETE', before: open }],
   ] as const) {
-    assert.deepEqual(roundtrip(plain), expected, plain.operation)
+    assert.deepEqual(seen(roundtrip(plain)), expected, plain.operation)
   }
 })
 
 test('an empty array is no image, and an image of the other side does no harm', () => {
-  assert.deepEqual(roundtrip(record({ operation: 'DELETE', before, after: [] })), {
+  assert.deepEqual(seen(roundtrip(record({ operation: 'DELETE', before, after: [] }))), {
     ...common,
     operation: 'DELETE',
     before: open,
   })
-  assert.deepEqual(roundtrip(record({ operation: 'INSERT', before, after })), {
+  assert.deepEqual(seen(roundtrip(record({ operation: 'INSERT', before, after }))), {
     ...common,
     operation: 'INSERT',
     after: paid,
@@ -90,7 +90,7 @@ test('DDL is its statement, with the names that the record has', () => {
     sourcePosition: '4@1',
     transactionId: 'tx',
     keys: [],
-    tags: row({}),
+    tags: tagsOf({}),
     ...origin,
   }
   for (const [objectName, names] of [
@@ -144,9 +144,12 @@ test('primary keys come from pk_uk_info in their order, or are empty', () => {
 
 test('records without the last field, and with more behind it, are the same change', () => {
   const whole = record({ operation: 'UPDATE', before, after })
-  const expected = roundtrip(whole)
-  assert.deepEqual(roundtrip({ ...whole, bornTimestamp: null }), expected)
-  assert.deepEqual(decode(Buffer.concat([encodeRecord(whole), Buffer.from([0xff, 0xff, 0xff])])), expected)
+  const expected = seen(roundtrip(whole))
+  assert.deepEqual(seen(roundtrip({ ...whole, bornTimestamp: null })), expected)
+  assert.deepEqual(
+    seen(decode(Buffer.concat([encodeRecord(whole), Buffer.from([0xff, 0xff, 0xff])]))),
+    expected,
+  )
 })
 
 test('only the columns that are asked for are decoded', () => {
@@ -256,7 +259,8 @@ test('a column may have any name', () => {
     tags: JSON.parse('{"__proto__":"x"}'),
   })
   assert.ok(change.operation === 'INSERT')
-  assert.equal(Object.getPrototypeOf(change.after), null)
+  assert.ok(!('valueOf' in change.after))
+  assert.throws(() => Object.assign(Object.getPrototypeOf(change.after), { polluted: 1 }), TypeError)
   assert.equal(Object.getPrototypeOf(change.tags), null)
   assert.deepEqual(Object.entries(change.tags), [['__proto__', 'x']])
   for (const [index, name] of names.entries()) assert.equal(change.after[name], index, name)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { encodeRecord, text } from '../../../infra/local/encode.ts'
 import { carriesChange, isFiller, readHeader, tableOf } from '../../../lib/dts/header.ts'
 import { operations, sourceTypes } from '../../../lib/dts/types.ts'
+import { plainHeader } from './samples.ts'
 
 test('the header is read without touching what is behind it', () => {
   const bytes = encodeRecord({
@@ -20,7 +21,7 @@ test('the header is read without touching what is behind it', () => {
     after: [text('x')],
   })
   const header = readHeader(bytes)
-  assert.deepEqual(header, {
+  assert.deepEqual(plainHeader(header), {
     version: 3,
     id: -(2n ** 63n),
     sourceTimestamp: 1_795_433_580,
@@ -34,7 +35,7 @@ test('the header is read without touching what is behind it', () => {
     bodyStart: header.bodyStart,
   })
   const garbled = Buffer.from(bytes).fill(0xff, header.bodyStart)
-  assert.deepEqual(readHeader(garbled), header)
+  assert.deepEqual(plainHeader(readHeader(garbled)), plainHeader(header))
 })
 
 test('numbers of the header are exact to their last bit', () => {

@@ -2,7 +2,9 @@ import type { PlainRecord, PlainValue } from '../../../infra/local/encode.ts'
 import { encodeRecord } from '../../../infra/local/encode.ts'
 import { type Change, decodeChange } from '../../../lib/dts/change.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import type { ColumnValue, SourceType } from '../../../lib/dts/types.ts'
+import { rowPrototype } from '../../../lib/dts/rows.ts'
+import type { Tags } from '../../../lib/dts/tags.ts'
+import type { ColumnValue, RecordHeader, SourceType } from '../../../lib/dts/types.ts'
 
 export const origin = { offset: 7n, generation: 2, replay: false }
 
@@ -37,9 +39,26 @@ export function decoded(
   return change.after.c
 }
 
-/** A row as the decoder makes them: without prototype. */
+/** A row as the decoder makes them, inheriting nothing. */
 export function row(columns: Record<string, ColumnValue>): Record<string, ColumnValue> {
-  return Object.assign(Object.create(null), columns)
+  return Object.assign(Object.create(rowPrototype), columns)
+}
+
+/** Tags as the decoder makes them: without prototype. */
+export function tagsOf(tags: Record<string, string>): Tags {
+  return Object.assign(Object.create(null), tags)
+}
+
+/** All that a reader of the change sees, as plain data: what it says of itself is partly in getters of its class. */
+export function seen(change: Change): Record<string, unknown> {
+  const { name, logical, keys, tags, sourcePosition, transactionId } = change
+  return { ...change, name, logical, keys, tags, sourcePosition, transactionId }
+}
+
+/** All that a header says, as plain data. */
+export function plainHeader(header: RecordHeader): RecordHeader {
+  const { sourcePosition, safeSourcePosition, sourceTxid } = header
+  return { ...header, sourcePosition, safeSourcePosition, sourceTxid }
 }
 
 /** Numbers in [0, 1) that are the same in every run with the same seed. */

@@ -1,0 +1,158 @@
+/*
+ * Mutated records. Whatever their bytes are, what comes out is a change or RECORD_INVALID, soon and in little memory.
+ * The number of records is FUZZ_ITERATIONS; SEED repeats a run.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+import * as encode from '../../../infra/local/encode.ts'
+import type { Change } from '../../../lib/dts/change.ts'
+import { identityOf } from '../../../lib/dts/digest.ts'
+import { carriesChange, readHeader } from '../../../lib/dts/header.ts'
+import type { Row } from '../../../lib/dts/types.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { readGolden } from '../../fixtures/golden/corpus.ts'
+import { decode, seeded, seen } from './samples.ts'
+
+const iterations = Number(process.env.FUZZ_ITERATIONS ?? 20_000)
+const seed = Number(process.env.SEED ?? 20_261_123)
+
+/** A row of the kinds of columns that a table mostly has. */
+const image = (n: number): encode.PlainValue[] => [
+  encode.integer(10_000_000_000n + BigInt(n), 20),
+  encode.text(n % 2 === 0 ? 'paid' : 'délivré'),
+  encode.decimal(`${n}.50`),
+  encode.integer(-n, 11),
+  encode.timestamp(1_795_433_580 + n, n),
+  encode.dateTime({ year: 2026, month: 11, day: 23, hour: 11, minute: 33, second: n % 60, millis: 0 }),
+  encode.float(n / 3),
+  encode.textObject('{"a":1}'),
+  encode.binaryObject(Buffer.from([1, 2, 3])),
+  encode.emptyNull,
+  null,
+]
+
+const ofRows = (['INSERT', 'UPDATE', 'DELETE', 'INIT'] as const).map((operation, n) =>
+  encode.encodeRecord({
+    operation,
+    id: 2n ** 40n + BigInt(n),
+    objectName: 'shop.orders',
+    processTimestamps: [1_795_433_580_101n],
+    tags: { pk_uk_info: '{"PRIMARY":["c0"]}', l_tb_name: 'orders' },
+    fields: image(0).map((_, index) => [`c${index}`, index === 3 ? 3 : 8] as const),
+    before: operation === 'UPDATE' || operation === 'DELETE' ? image(n) : null,
+    after: operation === 'DELETE' ? null : image(operation === 'UPDATE' ? n + 1 : n),
+  }),
+)
+
+/** What is mutated: the above half of the time, else every kind of value and source that the corpus has. */
+const corpus = readGolden()
+  .filter((record) => carriesChange(record.header.operation) && record.bytes.length <= 2000)
+  .map((record) => record.bytes)
+
+type Random = (below: number) => number
+
+/** Varints that a length, a count or a branch may be: 2^31, 2^53, -2^63, 10^9, eleven bytes, more than 64 bits. */
+const hostileNumbers = ['8080808010', 'feffffffffffff1f', 'ffffffffffffffffff01', '80a8d6b907', '01', '7f']
+  .concat(['80'.repeat(11), 'ff'.repeat(9), '808080808080808080', '8001'])
+  .map((hex) => Buffer.from(hex, 'hex'))
+
+function mutated(original: Buffer, random: Random): Buffer {
+  let bytes = Buffer.from(original)
+  for (let edits = 1 + random(3); edits > 0 && bytes.length > 0; edits--) {
+    const at = random(bytes.length)
+    const other = at + 1 + random(16)
+    switch (random(7)) {
+      case 0:
+      case 1:
+        bytes[at] = (bytes[at] as number) ^ (1 << random(8))
+        break
+      case 2:
+        bytes[at] = random(256)
+        break
+      case 3:
+        bytes = bytes.subarray(0, at)
+        break
+      case 4:
+        hostileNumbers[random(hostileNumbers.length)]?.copy(bytes, at)
+        break
+      case 5:
+        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(other)])
+        break
+      default:
+        bytes = Buffer.concat([bytes.subarray(0, other), bytes.subarray(at)])
+    }
+  }
+  return bytes
+}
+
+/** The change that the bytes are, or why they are none; anything else that is thrown fails the test. */
+function outcome(bytes: Buffer, columns?: readonly string[]): Change | DtsError {
+  try {
+    const change = decode(bytes, columns)
+    // What is read on request only must come as surely as the rest.
+    seen(change)
+    return change
+  } catch (error) {
+    if (!(error instanceof DtsError) || error.code !== 'RECORD_INVALID') throw error
+    if (error.message.length > 500 || Number(error.facts.position ?? 0) > bytes.length) {
+      throw new Error('an error that is too long, or at no byte of the record', { cause: error })
+    }
+    return error
+  }
+}
+
+const rowsOf = (change: Change): (Row | undefined)[] =>
+  change.operation === 'DDL' ? [] : [Reflect.get(change, 'before'), Reflect.get(change, 'after')]
+
+/** True when both have the same values of the columns named. */
+function sameColumns(one: Row | undefined, other: Row | undefined, columns: readonly string[]): boolean {
+  if (one === undefined || other === undefined) return one === other
+  return columns.every(
+    (name) => Object.is(one[name], other[name]) || isDeepStrictEqual(one[name], other[name]),
+  )
+}
+
+test(`${iterations} mutated records each end in a change or RECORD_INVALID`, () => {
+  const next = seeded(seed)
+  const random: Random = (below) => Math.floor(next() * below)
+  let changes = 0
+  for (let round = 0; round < iterations; round++) {
+    const from = random(2) === 0 ? ofRows : corpus
+    const bytes = mutated(from[random(from.length)] as Buffer, random)
+    try {
+      const whole = outcome(bytes)
+      if (whole instanceof DtsError) continue
+      changes++
+      identityOf(bytes, readHeader(bytes))
+      const columns = rowsOf(whole)
+        .flatMap((row) => Object.keys(row ?? {}))
+        .filter(() => random(3) === 0)
+      const part = outcome(bytes, columns)
+      assert.ok(!(part instanceof DtsError), 'what is good as a whole is good in part')
+      const rows = rowsOf(part)
+      const same = rowsOf(whole).every((row, index) => sameColumns(row, rows[index], columns))
+      assert.ok(same, 'a column that was asked for is what it is among all')
+    } catch (cause) {
+      const message = `seed ${seed}, round ${round}: ${bytes.toString('hex')}`
+      throw new Error(message, { cause })
+    }
+  }
+  const share = changes / iterations
+  assert.ok(share > 0.02 && share < 0.9, `${changes} of ${iterations} were changes: seed ${seed}`)
+})
+
+test('records cut at any byte are refused, or lack no more than the last field', () => {
+  for (const whole of [...ofRows, ...corpus]) {
+    let accepted = 0
+    const expected = rowsOf(decode(whole))
+    for (let length = 0; length < whole.length; length++) {
+      const change = outcome(whole.subarray(0, length))
+      if (change instanceof DtsError) continue
+      accepted++
+      assert.ok(isDeepStrictEqual(rowsOf(change), expected), `cut at ${length}: ${whole.toString('hex')}`)
+    }
+    // Some records of the corpus have bytes of a later version behind the last field.
+    if (ofRows.includes(whole)) assert.equal(accepted, 1, whole.toString('hex'))
+  }
+})
