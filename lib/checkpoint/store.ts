@@ -243,9 +243,9 @@ export class CheckpointStore {
     const ledger = [...read.ledger, { ...entry, from: here, to: here }].slice(-ledgerLength)
     await this.#update(
       {
-        nobodyTookItSinceTheRead: '#epoch = :readEpoch',
+        nobodyTookItMeanwhile: '#epoch = :readEpoch',
         // A run that was at work at the pause may have committed since, and its lanes must not be set back.
-        nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',
+        nobodyWroteMeanwhile: '#leaseUntil = :readLeaseUntil',
         itIsStopped: '#state = :halted',
       },
       {
