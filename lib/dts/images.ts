@@ -110,9 +110,14 @@ function readValues(
     const column = columns[item] as ColumnReader | null
     if (column === null) {
       const count = Math.min(runs[item] as number, last - item)
-      cursor.position = at
-      skipValues(cursor, item, count)
-      at = cursor.position
+      const behind = behindValues(bytes, at, end, count)
+      if (behind < 0) {
+        cursor.position = at
+        skipValues(cursor, item, count)
+        at = cursor.position
+      } else {
+        at = behind
+      }
       item += count - 1
       continue
     }
@@ -132,8 +137,9 @@ function readValues(
 
     let next = -1
     let value: ColumnValue | undefined
-    if (end - at >= quickBytes) {
-      switch (bytes[at]) {
+    const branch = bytes[at]
+    if (end - at >= quickBytes || branch === 0) {
+      switch (branch) {
         case 0:
           value = null
           next = at + 1
