@@ -78,9 +78,12 @@ export type Change<R = Row> = RowChange<R> | DdlChange
 
 /**
  * Decodes the change that a record carries.
+ * @param bytes kept by the change, which reads its tags, keys and positions when asked for them: not to be written to
  * @param header what `readHeader` returned for the same bytes; its operation must carry a change
  * @param columns the columns to decode, all when left out; a name that the table lacks is absent from the rows.
  *   Pass the same array for every record of a table: it is recognised by identity, and must not change.
+ *   What stands behind the last of them in the last image that is needed is then not looked at, save that it is long
+ *   enough for the values that are left; without `columns` the record is read to its end, and refused when cut.
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
 export function decodeChange(

@@ -88,9 +88,9 @@ class DecodedRowChange implements ChangeOrigin, Details {
     this.offset = origin.offset
     this.generation = origin.generation
     this.replay = origin.replay
+    this.#details = details
     if (before !== null) this.before = before
     if (after !== null) this.after = after
-    this.#details = details
   }
 
   get name(): TableName {

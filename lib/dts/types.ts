@@ -41,7 +41,10 @@ export const sourceTypes = [
 ] as const
 export type SourceType = (typeof sourceTypes)[number]
 
-/** What every record says of itself before its tags and images. */
+/**
+ * What every record says of itself before its tags and images. Its positions and transaction are read when asked for,
+ * by getters: a copy by spreading lacks them.
+ */
 export interface RecordHeader {
   readonly version: number
   readonly id: bigint

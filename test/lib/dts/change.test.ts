@@ -249,22 +249,56 @@ test('tables with the same columns on another kind of source keep their own type
   }
 })
 
-test('a column may have any name', () => {
-  const names = ['__proto__', 'constructor', 'toString', '', '0', 'ä', 'a.b', 'hasOwnProperty']
-  const change = roundtrip({
-    operation: 'INSERT',
-    objectName: 'shop.odd',
-    fields: names.map((name) => [name, 3] as const),
-    after: names.map((_, index) => integer(index)),
-    tags: JSON.parse('{"__proto__":"x"}'),
-  })
-  assert.ok(change.operation === 'INSERT')
-  assert.ok(!('valueOf' in change.after))
-  assert.throws(() => Object.assign(Object.getPrototypeOf(change.after), { polluted: 1 }), TypeError)
-  assert.equal(Object.getPrototypeOf(change.tags), null)
-  assert.deepEqual(Object.entries(change.tags), [['__proto__', 'x']])
-  for (const [index, name] of names.entries()) assert.equal(change.after[name], index, name)
-  assert.equal(Object.keys(change.after).length, names.length)
+test('a column may have any name, in the first record of a table as in the hundredth', () => {
+  const quotes = ['"]=0;globalThis.polluted=1//', "'", '\\', '\n', '\u2028', '*/']
+  const names = ['__proto__', 'constructor', 'toString', '', '0', 'ä', 'a.b', 'hasOwnProperty', ...quotes]
+  for (let record = 0; record < 100; record++) {
+    const change = roundtrip({
+      operation: 'INSERT',
+      objectName: 'shop.odd',
+      fields: names.map((name) => [name, 3] as const),
+      after: names.map((_, index) => (index === record % 50 ? emptyNone : integer(index))),
+      tags: JSON.parse('{"__proto__":"x"}'),
+    })
+    assert.ok(change.operation === 'INSERT')
+    assert.ok(!('valueOf' in change.after))
+    assert.throws(() => Object.assign(Object.getPrototypeOf(change.after), { polluted: 1 }), TypeError)
+    assert.equal(Object.getPrototypeOf(change.tags), null)
+    assert.deepEqual(Object.entries(change.tags), [['__proto__', 'x']])
+    for (const [index, name] of names.entries()) {
+      assert.equal(change.after[name], index === record % 50 ? undefined : index, name)
+      assert.equal(Object.hasOwn(change.after, name), index !== record % 50, name)
+    }
+    assert.equal(
+      Object.keys(change.after).length,
+      record % 50 < names.length ? names.length - 1 : names.length,
+    )
+  }
+  assert.ok(!('polluted' in globalThis))
+})
+
+test('behind the last column that is asked for nothing is looked at, but too short a record is refused', () => {
+  const insert = encodeRecord(
+    record({
+      operation: 'INSERT',
+      fields: [...fields, ['note', 253]],
+      after: [...after, text('n'.repeat(40))],
+      bornTimestamp: null,
+    }),
+  )
+  const end = insert.indexOf('paid') + 'paid'.length
+  for (const [length, columns, accepted] of [
+    [insert.length, undefined, true],
+    [insert.length - 1, undefined, false],
+    [end + 1, ['id', 'status'], true],
+    [end, ['id', 'status'], false],
+    [end - 1, ['id', 'status'], false],
+    [end + 1, ['note'], false],
+  ] as const) {
+    const read = () => decode(insert.subarray(0, length), columns)
+    if (accepted) assert.ok(Reflect.get(read(), 'after').status === 'paid')
+    else assert.throws(read, { code: 'RECORD_INVALID' }, `${length} bytes, ${columns}`)
+  }
 })
 
 test('a wide table decodes as a narrow one', () => {
