@@ -83,8 +83,8 @@ for (const release of ['era', 'current'] as const) {
             if (!carriesChange(header.operation)) continue
             const change = decodeChange(value, header, { offset, generation: 1, replay: false })
             const { expected } = golden[Number(offset)] ?? assert.fail()
-            if ('after' in change) assert.deepEqual(change.after, expected.after)
-            if ('before' in change) assert.deepEqual(change.before, expected.before)
+            if ('after' in change) assert.deepEqual({ ...change.after }, { ...expected.after })
+            if ('before' in change) assert.deepEqual({ ...change.before }, { ...expected.before })
           }
         }
       } finally {
