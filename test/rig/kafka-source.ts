@@ -110,7 +110,11 @@ class KafkaSource implements Source {
     await this.#admin(async (admin) => {
       await admin.deleteTopics({ topics: [this.topic] })
       // The broker deletes in the background, and refuses a topic of the same name until it is done.
-      for (let tries = 0; !(await admin.createTopics({ topics: [{ topic: this.topic }] })); tries++) {
+      for (
+        let tries = 0;
+        !(await admin.createTopics({ topics: [{ topic: this.topic }], waitForLeaders: false }));
+        tries++
+      ) {
         if (tries === 200) throw new Error(`The topic ${this.topic} is still there.`)
         await sleep(50)
       }
