@@ -37,7 +37,12 @@ export function switchTest(parts: Parts): void {
       // The switch falls into the middle of what is left to handle, at another place each time.
       const target = world.received.length + 500 + ((round * 977) % 3_000)
       const running = world.poll({ environment }).catch((error: unknown) => error)
-      while (world.received.length < target) await new Promise((resolve) => setImmediate(resolve))
+      let over = false
+      void running.finally(() => {
+        over = true
+      })
+      while (!over && world.received.length < target) await new Promise((resolve) => setImmediate(resolve))
+      assert.ok(world.received.length >= target, 'the run ended before the switch')
       const kept = Math.max(0, all.length - overlap)
       await world.source.switchCluster([...shift(round), ...all.slice(kept)])
       const ended = await running
