@@ -6,25 +6,14 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
-import { type Change, type DdlChange, decodeChange, type RowChange, type UpdateChange } from './dts/change.ts'
-import { digestOf, identityOf } from './dts/digest.ts'
+import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
 import { readHeader } from './dts/header.ts'
 import { changeFromJson } from './dts/json.ts'
-import { wasChanged } from './dts/row-change.ts'
 import { asDtsError, DtsError } from './errors.ts'
 import { handledChannel } from './handled.ts'
 import { toSeconds } from './time.ts'
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
-
-/** A change as a handler gets it. */
-export type TableChange<R> = RowChange<R> & {
-  /**
-   * The same for every delivery of this change, also from another cluster as far as the source tells changes apart
-   * (equal rows of one statement in a table without a primary key have the same key).
-   */
-  readonly idempotencyKey: string
-}
 
 /** Nothing: the whole run is done. Otherwise everything before `failedAt` (an index) is. */
 // biome-ignore lint/suspicious/noConfusingVoidType: to the compiler a function without a return statement returns void
@@ -40,10 +29,10 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
   /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
   readonly row: Schema
   /** Called for each change, in order, one at a time. It has done its work when its promise resolves. */
-  readonly onChange?: (change: TableChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
   /** Called with runs of changes instead, in order. What it returns or throws says how far the run is done. */
   readonly onBatch?: (
-    changes: readonly TableChange<z.output<Schema>>[],
+    changes: readonly RowChange<z.output<Schema>>[],
     context: Context,
   ) => Promise<BatchResult> | BatchResult
   /** Called for statements such as ALTER TABLE; without it they are acknowledged unseen. */
@@ -101,7 +90,7 @@ function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition
 /** A change that is still to be decoded, so that a fault in one does not keep those before it from being done. */
 interface Pending {
   readonly offset: string
-  readonly decode: () => Change & { readonly idempotencyKey?: string }
+  readonly decode: () => Change
 }
 
 class TableHandler<Schema extends z.ZodObject> {
@@ -121,7 +110,7 @@ class TableHandler<Schema extends z.ZodObject> {
     if (byHand === null) return await this.#handleBatch(parseBatch(event), context)
     const pending = byHand.map((json, index) => ({
       offset: String(index),
-      decode: () => Object.assign(changeFromJson(json), { idempotencyKey: keyByHand(json) }),
+      decode: () => changeFromJson(json),
     }))
     const { through, thrown } = await this.#work(pending, context)
     if (thrown !== null) throw thrown.error
@@ -147,14 +136,14 @@ class TableHandler<Schema extends z.ZodObject> {
   async #work(pending: readonly Pending[], context: Context) {
     let through: string | null = null
     let longestMs = 0
-    const run: { offset: string; change: TableChange<z.output<Schema>> }[] = []
+    const run: { offset: string; change: RowChange<z.output<Schema>> }[] = []
     try {
       for (const { offset, decode } of pending) {
         const change = this.#tryDecode(offset, decode)
         const isRun =
           !(change instanceof Failed) && change.operation !== 'DDL' && this.#definition.onBatch !== undefined
         if (isRun) {
-          run.push({ offset, change: change as TableChange<z.output<Schema>> })
+          run.push({ offset, change: change as RowChange<z.output<Schema>> })
           continue
         }
         through = (await this.#flush(run, context)) ?? through
@@ -188,7 +177,7 @@ class TableHandler<Schema extends z.ZodObject> {
     const { onChange, onDdl } = this.#definition
     try {
       if (change.operation === 'DDL') await onDdl?.(change, context)
-      else await onChange?.(change as TableChange<z.output<Schema>>, context)
+      else await onChange?.(change as RowChange<z.output<Schema>>, context)
     } catch (error) {
       throw new Failed(offset, error)
     }
@@ -196,7 +185,7 @@ class TableHandler<Schema extends z.ZodObject> {
 
   /** @returns the last offset of the run; null when it was empty. @throws Failed */
   async #flush(
-    run: { offset: string; change: TableChange<z.output<Schema>> }[],
+    run: { offset: string; change: RowChange<z.output<Schema>> }[],
     context: Context,
   ): Promise<string | null> {
     const items = run.splice(0)
@@ -229,7 +218,7 @@ class TableHandler<Schema extends z.ZodObject> {
     return items.at(-1)?.offset ?? null
   }
 
-  #publish(change: Change | TableChange<z.output<Schema>>): void {
+  #publish(change: Change | RowChange<z.output<Schema>>): void {
     if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
   }
 
@@ -237,11 +226,7 @@ class TableHandler<Schema extends z.ZodObject> {
     const header = readHeader(bytes)
     const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
     const origin = { offset: BigInt(offset), generation: batch.generation, replay }
-    const change = decodeChange(bytes, header, origin, this.#columns)
-    // Made when asked for: most handlers do not need it, and it digests the whole record.
-    return Object.defineProperty(change, 'idempotencyKey', {
-      get: () => `${header.sourcePosition}/${header.sourceTxid}/${identityOf(bytes, header)}`,
-    })
+    return decodeChange(bytes, header, origin, this.#columns)
   }
 }
 
@@ -269,7 +254,6 @@ function publicFacts(thrown: unknown): { code: string; message: string } {
 /** Puts the declared row in the place of each image. @throws DtsError ROW_INVALID */
 function checkRow(schema: z.ZodObject, change: RowChange): void {
   const images = change as { before?: unknown; after?: unknown }
-  if (change.operation === 'UPDATE') compareRaw(change)
   for (const image of ['before', 'after'] as const) {
     if (images[image] === undefined || isMissingImage(change, image)) continue
     const result = schema.safeParse(images[image])
@@ -278,15 +262,11 @@ function checkRow(schema: z.ZodObject, change: RowChange): void {
   }
 }
 
-/** `changed` goes by what the source wrote: two dates or objects that were parsed from equal texts are not `===`. */
-function compareRaw(change: UpdateChange): void {
-  const { before, after } = change
-  Object.defineProperty(change, 'changed', { value: (column: string) => wasChanged(before, after, column) })
-}
-
 /** A source that logs no image before an update gives an empty one. */
 function isMissingImage(change: RowChange, image: 'before' | 'after'): boolean {
-  return image === 'before' && change.operation === 'UPDATE' && Object.keys(change.before).length === 0
+  if (image !== 'before' || change.operation !== 'UPDATE') return false
+  for (const _column in change.before) return false
+  return true
 }
 
 function rowInvalid(change: RowChange, image: string, issues: readonly z.core.$ZodIssue[]): DtsError {
@@ -310,11 +290,6 @@ const handSchema = z.union([
 function changesByHand(event: unknown): readonly unknown[] | null {
   const result = handSchema.safeParse(event)
   return result.success ? result.data : null
-}
-
-/** By what was sent: the record that a change in its JSON form came from, if there was one, is not at hand. */
-function keyByHand(json: unknown): string {
-  return `by-hand/${digestOf(Buffer.from(JSON.stringify(json)))}`
 }
 
 function parseBatch(event: unknown): Batch {

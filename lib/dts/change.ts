@@ -1,5 +1,6 @@
 import { skipFields } from './columns.ts'
 import { Cursor } from './cursor.ts'
+import { idempotencyKeyOf } from './digest.ts'
 import { type ImageName, readImage, readTextImage, skipImage } from './images.ts'
 import { unescapeName } from './names.ts'
 import { RecordDetails, rowChange } from './row-change.ts'
@@ -25,6 +26,11 @@ interface ChangeBase extends ChangeOrigin {
   readonly sourcePosition: string
   readonly transactionId: string
   readonly tags: Tags
+  /**
+   * The same for every delivery of this change, also from another cluster as far as the source tells changes apart
+   * (equal rows of one statement in a table without a primary key have the same key).
+   */
+  readonly idempotencyKey: string
 }
 
 interface RowChangeBase extends ChangeBase {
@@ -183,6 +189,7 @@ function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): 
     generation: origin.generation,
     replay: origin.replay,
     statement,
+    idempotencyKey: idempotencyKeyOf(cursor.bytes, header),
   }
 }
 

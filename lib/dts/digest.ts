@@ -24,6 +24,15 @@ export function identityOf(bytes: Buffer, header: RecordHeader): string {
     .slice(0, 32)
 }
 
+/**
+ * The same for every delivery of a change, also from another cluster as far as the source tells changes apart: equal
+ * rows of one statement in a table without a primary key have the same key.
+ * @throws DtsError RECORD_INVALID
+ */
+export function idempotencyKeyOf(bytes: Buffer, header: RecordHeader): string {
+  return `${header.sourcePosition}/${header.sourceTxid}/${identityOf(bytes, header)}`
+}
+
 /** Identity of a value that is no record (filler, undecodable bytes): its bytes alone. Same form as `identityOf`. */
 export function digestOf(value: Buffer | null): string {
   const hash = createHash('sha256').update(value === null ? 'null' : 'bytes')

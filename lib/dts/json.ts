@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DtsError } from '../errors.ts'
 import type { Change } from './change.ts'
+import { digestOf } from './digest.ts'
 import { tableOf } from './header.ts'
 import {
   isObject,
@@ -39,6 +40,7 @@ export interface ChangeJson {
   readonly sourcePosition: string
   readonly transactionId: string
   readonly tags: Tags
+  readonly idempotencyKey: string
 }
 
 /** Names the form and its version; a later form that reads differently gets another number. */
@@ -88,6 +90,7 @@ export function changeToJson(change: Change): ChangeJson {
     sourcePosition: change.sourcePosition,
     transactionId: change.transactionId,
     tags: change.tags,
+    idempotencyKey: change.idempotencyKey,
   }
 }
 
@@ -96,17 +99,23 @@ export function changeFromJson(json: unknown): Change {
   const result = changeSchema.safeParse(json)
   if (!result.success) throw invalid(...result.error.issues.map(printIssue))
   const { format: _, ...given } = result.data
-  const derived = nameOf(given.table)
+  const { idempotencyKey = keyByHand(json) } = given
   if (given.operation === 'DDL') {
+    const derived = nameOf(given.table)
     const { name = derived, database = derived?.database ?? null } = given
-    return { ...given, name, database }
+    return { ...given, name, database, idempotencyKey }
   }
   const { operation, table, id, timestamp, sourceType } = given
   const before = 'before' in given ? given.before : null
   const after = 'after' in given ? given.after : null
   const { name = nameOf(table), logical, keys, tags, sourcePosition, transactionId } = given
-  const details = { name, logical, keys, tags, sourcePosition, transactionId }
+  const details = { name, logical, keys, tags, sourcePosition, transactionId, idempotencyKey }
   return rowChange(operation, table, id, timestamp, sourceType, given, before, after, details)
+}
+
+/** By what was written: the record that the change may have come from is not at hand. */
+function keyByHand(json: unknown): string {
+  return `by-hand/${digestOf(Buffer.from(JSON.stringify(json)))}`
 }
 
 function contentToJson(change: Change, derivedName: TableName | null): Partial<ChangeJson> {
@@ -190,6 +199,7 @@ const common = {
   sourcePosition: z.string().default(''),
   transactionId: z.string().default(''),
   tags: tags.readonly().default(() => Object.freeze(Object.create(null))),
+  idempotencyKey: z.string().min(1).optional(),
 }
 const ofRow = { ...common, table, name: name.optional() }
 

@@ -1,5 +1,6 @@
 import type { ChangeOrigin, RowChange } from './change.ts'
 import { Cursor } from './cursor.ts'
+import { idempotencyKeyOf } from './digest.ts'
 import type { KnownTable } from './tables.ts'
 import { logicalName, readTags, type Tags } from './tags.ts'
 import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
@@ -7,7 +8,7 @@ import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './ty
 /** What a change says beside its images and its place in the log. */
 export type Details = Pick<
   RowChange,
-  'name' | 'logical' | 'keys' | 'tags' | 'sourcePosition' | 'transactionId'
+  'name' | 'logical' | 'keys' | 'tags' | 'sourcePosition' | 'transactionId' | 'idempotencyKey'
 >
 
 /** The details of a record, each read out of it when it is asked for: most handlers ask for none. */
@@ -49,6 +50,9 @@ export class RecordDetails implements Details {
   get transactionId(): string {
     return this.#header.sourceTxid
   }
+  get idempotencyKey(): string {
+    return idempotencyKeyOf(this.#bytes, this.#header)
+  }
 }
 
 /**
@@ -67,6 +71,8 @@ class DecodedRowChange implements ChangeOrigin, Details {
   // Declared only: an insert has no property `before`, not even an undefined one.
   declare readonly before?: Row
   declare readonly after?: Row
+  readonly #before: Row | null
+  readonly #after: Row | null
   readonly #details: Details
 
   constructor(
@@ -88,6 +94,8 @@ class DecodedRowChange implements ChangeOrigin, Details {
     this.offset = origin.offset
     this.generation = origin.generation
     this.replay = origin.replay
+    this.#before = before
+    this.#after = after
     this.#details = details
     if (before !== null) this.before = before
     if (after !== null) this.after = after
@@ -111,18 +119,17 @@ class DecodedRowChange implements ChangeOrigin, Details {
   get transactionId(): string {
     return this.#details.transactionId
   }
+  get idempotencyKey(): string {
+    return this.#details.idempotencyKey
+  }
 
   // For updates, as the types of a change say. A class of their own for them would cost each update a fifth of the
-  // time that its decoding takes.
+  // time that its decoding takes. It goes by what the source wrote, also when the images were replaced by parsed
+  // ones: two dates or objects made of equal texts are not `===`.
   changed(column: string): boolean {
-    return wasChanged(this.before, this.after, column)
+    const value = this.#after?.[column]
+    return value !== undefined && !sameValue(this.#before?.[column], value)
   }
-}
-
-/** Whether an update wrote another value to a column; see `UpdateChange.changed`. */
-export function wasChanged(before: Row | undefined, after: Row | undefined, column: string): boolean {
-  const value = after?.[column]
-  return value !== undefined && !sameValue(before?.[column], value)
 }
 
 function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): boolean {

@@ -35,6 +35,7 @@ const common = {
   keys: ['id'],
   tags: tagsOf({ pk_uk_info: '{"PRIMARY":["id"],"uk":["status"]}' }),
   ...origin,
+  key: '4@1/tx/…',
 }
 const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): PlainRecord => ({
   id: 9n,
@@ -47,6 +48,12 @@ const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): Pl
 const open = row({ id: 1n, status: 'open' })
 const paid = row({ id: 1n, status: 'paid' })
 
+/** What a change says, with the variable part of its key taken off: test/lib/table.test.ts looks at keys. */
+function said(change: Change): Record<string, unknown> {
+  const { idempotencyKey, ...rest } = seen(change)
+  return { ...rest, key: String(idempotencyKey).replace(/[0-9a-f]{32}$/, '…') }
+}
+
 test('each operation carries its images', () => {
   for (const [plain, expected] of [
     [record({ operation: 'INSERT', after }), { ...common, operation: 'INSERT', after: paid }],
@@ -57,17 +64,17 @@ test('each operation carries its images', () => {
     ],
     [record({ operation: 'DELETE', before }), { ...common, operation: 'DELETE', before: open }],
   ] as const) {
-    assert.deepEqual(seen(roundtrip(plain)), expected, plain.operation)
+    assert.deepEqual(said(roundtrip(plain)), expected, plain.operation)
   }
 })
 
 test('an empty array is no image, and an image of the other side does no harm', () => {
-  assert.deepEqual(seen(roundtrip(record({ operation: 'DELETE', before, after: [] }))), {
+  assert.deepEqual(said(roundtrip(record({ operation: 'DELETE', before, after: [] }))), {
     ...common,
     operation: 'DELETE',
     before: open,
   })
-  assert.deepEqual(seen(roundtrip(record({ operation: 'INSERT', before, after }))), {
+  assert.deepEqual(said(roundtrip(record({ operation: 'INSERT', before, after }))), {
     ...common,
     operation: 'INSERT',
     after: paid,
@@ -92,6 +99,7 @@ test('DDL is its statement, with the names that the record has', () => {
     keys: [],
     tags: tagsOf({}),
     ...origin,
+    key: '4@1/tx/…',
   }
   for (const [objectName, names] of [
     ['shop.orders', { table: common.table, name: common.name, logical: null, database: 'shop' }],
@@ -100,9 +108,9 @@ test('DDL is its statement, with the names that the record has', () => {
     [null, { table: null, name: null, logical: null, database: null }],
   ] as const) {
     const plain = { operation: 'DDL', id: 9n, objectName, sourceTxid: 'tx', after: ddl.statement } as const
-    assert.deepEqual(roundtrip(plain), { ...ddl, ...names }, String(objectName))
+    assert.deepEqual(said(roundtrip(plain)), { ...ddl, ...names }, String(objectName))
     assert.deepEqual(
-      roundtrip({ ...plain, fields: 'ddl', before: '' }),
+      said(roundtrip({ ...plain, fields: 'ddl', before: '' })),
       { ...ddl, ...names },
       'fields as a string',
     )

@@ -24,6 +24,7 @@ const defaults = {
   sourcePosition: '',
   transactionId: '',
   tags: noTags,
+  idempotencyKey: 'key',
 } as const
 const insert = (values: { readonly [column: string]: ColumnValue }): Change => ({
   ...defaults,
@@ -110,8 +111,18 @@ test('a change by hand needs operation, table and images; the rest has defaults'
       'the database of a DDL follows from its table',
     ],
   ] as const) {
-    assert.deepEqual(seen(parseChange(text)), expected, reason)
+    const change = parseChange(text)
+    assert.match(change.idempotencyKey, /^by-hand\/[0-9a-f]{32}$/)
+    assert.deepEqual({ ...seen(change), idempotencyKey: 'key' }, expected, reason)
   }
+})
+
+test('a change by hand has a key of what was written, or the one that it names', () => {
+  const keyOf = (members: string) =>
+    parseChange(`{"operation":"DELETE","table":"shop.orders","before":{"id":1}${members}}`).idempotencyKey
+  assert.equal(keyOf(''), keyOf(''))
+  assert.notEqual(keyOf(''), keyOf(',"offset":"1"'))
+  assert.equal(keyOf(',"idempotencyKey":"mine"'), 'mine')
 })
 
 test("the manual's examples are changes", () => {
@@ -311,6 +322,7 @@ function randomChange(random: Random): Change {
     sourcePosition: randomText(random),
     transactionId: randomText(random),
     tags,
+    idempotencyKey: `key ${randomText(random)}`,
   }
   const named = { table: 'shop.orders', name: random(5) === 0 ? { ...name, schema: 'other' } : name }
   switch (random(6)) {

@@ -51,8 +51,8 @@ export function tagsOf(tags: Record<string, string>): Tags {
 
 /** All that a reader of the change sees, as plain data: what it says of itself is partly in getters of its class. */
 export function seen(change: Change): Record<string, unknown> {
-  const { name, logical, keys, tags, sourcePosition, transactionId } = change
-  return { ...change, name, logical, keys, tags, sourcePosition, transactionId }
+  const { name, logical, keys, tags, sourcePosition, transactionId, idempotencyKey } = change
+  return { ...change, name, logical, keys, tags, sourcePosition, transactionId, idempotencyKey }
 }
 
 /** All that a header says, as plain data. */
