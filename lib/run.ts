@@ -5,7 +5,7 @@ import { Lanes } from './dispatch/lanes.ts'
 import { type Plan, planSlice } from './dispatch/plan.ts'
 import { Router } from './dispatch/routes.ts'
 import type { RoutedEvent, SendResult } from './dispatch/strand.ts'
-import { toBatch } from './dispatch/wire.ts'
+import { type PackedEvents, toBatch } from './dispatch/wire.ts'
 import { DtsError, type ErrorCode } from './errors.ts'
 import type { Fetched, Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
@@ -80,7 +80,7 @@ export class Run {
     this.#lanes = new Lanes(
       held.position.lanes,
       {
-        send: (name, events) => this.#send(name, events),
+        send: (name, events, packed) => this.#send(name, events, packed),
         putAside:
           dependencies.putAside === null
             ? null
@@ -287,13 +287,17 @@ export class Run {
     }
   }
 
-  async #send(functionName: string, events: readonly RoutedEvent[]): Promise<SendResult> {
+  async #send(
+    functionName: string,
+    events: readonly RoutedEvent[],
+    packed: PackedEvents,
+  ): Promise<SendResult> {
     const { invoke, now, signal } = this.#dependencies
     const origin = { topic: this.#stream.topic, partition: this.#stream.partition, ...this.#origin }
     const startedAt = now()
     // Between this line and the bytes on the wire the process may be frozen for longer than the lease lasts.
     const startBefore = this.#held.leaseUntil - this.#dependencies.config.handlerTimeoutMs
-    const result = await invoke(functionName, toBatch(events, origin, startBefore))
+    const result = await invoke(functionName, toBatch(packed, origin, startBefore))
     // A run that was frozen meanwhile must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
     const took = now() - startedAt

@@ -83,11 +83,19 @@ export class Lane {
   }
 
   async #handle(run: readonly KeyedEvent[]): Promise<boolean> {
-    const results = await Promise.all(
-      this.strands.map((strand, index) =>
-        strand.deliver(run.filter((event) => this.#strandOf(event) === index)),
-      ),
-    )
+    const [only] = this.strands
+    const results =
+      this.strands.length === 1 && only !== undefined
+        ? [
+            await only.deliver(run, () =>
+              this.#queue.slice(run.length, run.length + this.#route.batchSize + 1),
+            ),
+          ]
+        : await Promise.all(
+            this.strands.map((strand, index) =>
+              strand.deliver(run.filter((event) => this.#strandOf(event) === index)),
+            ),
+          )
     if (results.includes(false)) return false
     const last = run.at(-1)
     // What one strand handled for all is done for all, and a strand without a part in the run is not behind it.

@@ -2,7 +2,7 @@ import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
-import { maxBatchBytes } from './wire.ts'
+import { maxBatchBytes, type PackedEvents, packEvents } from './wire.ts'
 
 /** A change on its way to a function. */
 export interface RoutedEvent {
@@ -25,7 +25,11 @@ export type SendResult =
 /** What delivery needs of the run that it belongs to. */
 export interface DeliveryEnvironment {
   /** Sends events to a function and reports what became of them. */
-  readonly send: (functionName: string, events: readonly RoutedEvent[]) => Promise<SendResult>
+  readonly send: (
+    functionName: string,
+    events: readonly RoutedEvent[],
+    packed: PackedEvents,
+  ) => Promise<SendResult>
   /**
    * Puts an event aside for good; null where there is no place for such events, so that the stream halts instead.
    * @throws DtsError when it could not be stored
@@ -55,6 +59,8 @@ export class Strand {
   readonly #environment: DeliveryEnvironment
   #events: readonly RoutedEvent[] = []
   #at = 0
+  #upcoming: (() => readonly RoutedEvent[]) | null = null
+  #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: PackedEvents } | null = null
   #through: bigint
   #trouble: Trouble | null
   #failure: DtsError | null = null
@@ -116,10 +122,18 @@ export class Strand {
     if (offset > this.#through) this.#through = offset
   }
 
-  /** Delivers `events` to their end. @returns false when the run stopped, or the stream must, before that */
-  async deliver(events: readonly RoutedEvent[]): Promise<boolean> {
+  /**
+   * Delivers `events` to their end.
+   * @param upcoming what `deliver` will be called with next, as far as that is known when it is asked
+   * @returns false when the run stopped, or the stream must, before that
+   */
+  async deliver(
+    events: readonly RoutedEvent[],
+    upcoming: (() => readonly RoutedEvent[]) | null = null,
+  ): Promise<boolean> {
     this.#events = events
     this.#at = 0
+    this.#upcoming = upcoming
     while (this.#at < this.#events.length) {
       if (!(await this.#next())) return false
       this.#environment.changed()
@@ -129,7 +143,7 @@ export class Strand {
 
   async #next(): Promise<boolean> {
     const { now, pause, permit, send } = this.#environment
-    const batch = this.#nextBatch()
+    const batch = this.#batchOf(this.#events, this.#at)
     const first = batch[0]
     if (first === undefined) return true
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
@@ -143,7 +157,9 @@ export class Strand {
       return this.#halt === null
     }
     const startedAt = now()
-    const result = await send(this.#functionName, batch)
+    const sending = send(this.#functionName, batch, this.#packed(batch))
+    this.#packAhead(batch.length)
+    const result = await sending
     switch (result.kind) {
       case 'acknowledged': {
         const done = batch.findIndex(({ offset }) => offset === result.through) + 1
@@ -166,18 +182,40 @@ export class Strand {
     return this.#halt === null
   }
 
-  /** As many events as one invocation takes; at least one. */
-  #nextBatch(): readonly RoutedEvent[] {
+  /** As many of `events`, from `at` on, as one invocation takes; at least one. */
+  #batchOf(events: readonly RoutedEvent[], at: number): readonly RoutedEvent[] {
     const limit = Math.min(this.#delivery.batchSize, this.#trouble?.limit ?? this.#delivery.batchSize)
     let bytes = 0
-    let to = this.#at
-    while (to < this.#events.length && to - this.#at < limit) {
-      const event = this.#events[to]
+    let to = at
+    while (to < events.length && to - at < limit) {
+      const event = events[to]
       bytes += event === undefined ? 0 : wireSize(event)
-      if (bytes > maxBatchBytes && to > this.#at) break
+      if (bytes > maxBatchBytes && to > at) break
       to += 1
     }
-    return this.#events.slice(this.#at, to)
+    return events.slice(at, to)
+  }
+
+  #packed(batch: readonly RoutedEvent[]): PackedEvents {
+    const ahead = this.#ahead
+    this.#ahead = null
+    const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length
+    return isAhead ? ahead.packed : packEvents(batch)
+  }
+
+  /** While the function works on `sent` events, those that follow if all goes well are made ready. */
+  #packAhead(sent: number): void {
+    const events = this.#events
+    const at = this.#at
+    // Not before the request has left.
+    setImmediate(() => {
+      if (this.#events !== events || this.#at !== at) return
+      const rest = events.slice(at + sent)
+      const upcoming = rest.length > 0 ? rest : (this.#upcoming?.() ?? [])
+      const next = this.#batchOf(upcoming, 0)
+      // A batch that nothing stands behind may still grow.
+      if (next.length < upcoming.length) this.#ahead = { events: next, packed: packEvents(next) }
+    })
   }
 
   #complete(events: readonly RoutedEvent[]): void {

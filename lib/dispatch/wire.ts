@@ -63,12 +63,19 @@ const compression = {
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
 }
 
+/** The records of a batch as they travel: what takes time to make, and does not depend on when it is sent. */
+export type PackedEvents = Pick<Batch, 'offsets' | 'lengths' | 'data'>
+
+export function packEvents(events: readonly RoutedEvent[]): PackedEvents {
+  return {
+    offsets: events.map(({ offset }) => offset.toString()),
+    lengths: events.map(({ value }) => value.length),
+    data: zstdCompressSync(Buffer.concat(events.map(({ value }) => value)), compression).toString('base64'),
+  }
+}
+
 /** @param startBefore as `Batch` says */
-export function toBatch(
-  events: readonly RoutedEvent[],
-  origin: BatchOrigin,
-  startBefore: number | null = null,
-): Batch {
+export function toBatch(packed: PackedEvents, origin: BatchOrigin, startBefore: number | null = null): Batch {
   const { topic, partition, clusterId, generation, replayUntil } = origin
   return {
     source: 'dts-functions',
@@ -80,9 +87,7 @@ export function toBatch(
     generation,
     replayUntil,
     startBefore,
-    offsets: events.map(({ offset }) => offset.toString()),
-    lengths: events.map(({ value }) => value.length),
-    data: zstdCompressSync(Buffer.concat(events.map(({ value }) => value)), compression).toString('base64'),
+    ...packed,
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Invoke } from '../dispatch/invoke.ts'
 import { type RoutedEvent, wireSize } from '../dispatch/strand.ts'
 import type { BatchOrigin } from '../dispatch/wire.ts'
-import { maxBatchBytes, toBatch } from '../dispatch/wire.ts'
+import { maxBatchBytes, packEvents, toBatch } from '../dispatch/wire.ts'
 import type { DtsError } from '../errors.ts'
 
 /** What redrive and replay have beside the rest of recovery. */
@@ -40,7 +40,7 @@ export async function sendOnce(
   origin: BatchOrigin,
   { invoke }: SendDependencies,
 ): Promise<{ readonly done: number; readonly error: DtsError | null }> {
-  const result = await invoke(functionName, toBatch(events, origin))
+  const result = await invoke(functionName, toBatch(packEvents(events), origin))
   if (result.kind !== 'acknowledged') return { done: 0, error: result.error }
   return { done: events.findIndex(({ offset }) => offset === result.through) + 1, error: result.error }
 }

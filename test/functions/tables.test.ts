@@ -5,7 +5,7 @@ import { handler as customers } from '../../functions/tables/customers.ts'
 import { handler as orderItems } from '../../functions/tables/order_items.ts'
 import { handler as orders } from '../../functions/tables/orders.ts'
 import { Shop, type ShopRecord } from '../../infra/local/shop.ts'
-import { type Batch, toBatch } from '../../lib/dispatch/wire.ts'
+import { type Batch, packEvents, toBatch } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Operation } from '../../lib/dts/types.ts'
 import { context } from '../rig/invoke-server.ts'
@@ -16,10 +16,7 @@ const stream: ShopRecord[] = Array.from({ length: 400 }, (_, i) => shop.transact
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
 const batchOf = (table: string, values: readonly Buffer[]): Batch => ({
-  ...toBatch(
-    values.map((value, index) => ({ offset: BigInt(index), table, value })),
-    origin,
-  ),
+  ...toBatch(packEvents(values.map((value, index) => ({ offset: BigInt(index), table, value }))), origin),
   batchId: 'batch',
 })
 

@@ -5,7 +5,13 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { binaryObject, encodeRecord, integer, type PlainRecord, text } from '../../infra/local/encode.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
-import { type Acknowledgement, acknowledgementSchema, type Batch, toBatch } from '../../lib/dispatch/wire.ts'
+import {
+  type Acknowledgement,
+  acknowledgementSchema,
+  type Batch,
+  packEvents,
+  toBatch,
+} from '../../lib/dispatch/wire.ts'
 import { handledChannel } from '../../lib/handled.ts'
 import { type Change, defineTable, type RowChange } from '../../lib/table.ts'
 import { filler, t0, Writer } from '../integration/records.ts'
@@ -26,7 +32,7 @@ function batchOf(values: readonly (Buffer | null)[], extra: object = {}): Batch 
     table: 'shop.orders',
     value: value ?? Buffer.alloc(0),
   }))
-  return { ...toBatch(events, origin), batchId: 'batch-1', ...extra }
+  return { ...toBatch(packEvents(events), origin), batchId: 'batch-1', ...extra }
 }
 
 const insertsOf = (...ids: number[]) => ids.map((id) => write.insert('shop.orders', id, t0 + id).value)

@@ -14,7 +14,7 @@ import {
   timestamp,
 } from '../../../infra/local/encode.ts'
 import { dateColumn, decimalColumn, geometryColumn, jsonColumn } from '../../../lib/columns.ts'
-import { acknowledgementSchema, toBatch } from '../../../lib/dispatch/wire.ts'
+import { acknowledgementSchema, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
 import { defineTable, type RowChange } from '../../../lib/table.ts'
 
 const row = z.object({
@@ -69,7 +69,9 @@ async function deliver(...records: readonly PlainRecord[]) {
     value: encodeRecord(record),
   }))
   const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 0, replayUntil: 0 }
-  const acknowledgement = acknowledgementSchema.parse(await handler(toBatch(events, origin), context))
+  const acknowledgement = acknowledgementSchema.parse(
+    await handler(toBatch(packEvents(events), origin), context),
+  )
   return { changes, acknowledgement }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readAnswer } from '../../../lib/dispatch/invoke.ts'
-import { type Batch, toBatch } from '../../../lib/dispatch/wire.ts'
+import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
 
 const sent = ['7', '8', '10'].map((offset) => ({
   offset: BigInt(offset),
@@ -9,7 +9,7 @@ const sent = ['7', '8', '10'].map((offset) => ({
   value: Buffer.from(offset),
 }))
 const batch: Batch = {
-  ...toBatch(sent, { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }),
+  ...toBatch(packEvents(sent), { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }),
   batchId: 'this',
 }
 const failure = { offset: '7', code: 'ROW_INVALID', message: 'status is missing' }

@@ -7,6 +7,7 @@ import {
   type Batch,
   batchSchema,
   maxBatchBytes,
+  packEvents,
   recordsOf,
   refusal,
   toBatch,
@@ -22,7 +23,7 @@ function events(...values: readonly Buffer[]) {
 
 test('records arrive as they were sent', () => {
   const sent = events(Buffer.from('first'), Buffer.alloc(0), randomBytes(100_000), Buffer.from('last'))
-  const batch = batchSchema.parse(JSON.parse(JSON.stringify(toBatch(sent, origin))))
+  const batch = batchSchema.parse(JSON.parse(JSON.stringify(toBatch(packEvents(sent), origin))))
   assert.deepEqual(
     recordsOf(batch),
     sent.map(({ offset, value }) => ({ offset: String(offset), value })),
@@ -39,12 +40,12 @@ test('the largest batch fits into an invocation, also when nothing of it compres
     const size = Math.floor(maxBatchBytes / count) - 48
     const batch = events(...Array.from({ length: count }, () => randomBytes(size)))
     assert.ok(batch.reduce((sum, event) => sum + wireSize(event), 0) <= maxBatchBytes)
-    assert.ok(JSON.stringify(toBatch(batch, origin)).length < lambdaLimit, what)
+    assert.ok(JSON.stringify(toBatch(packEvents(batch), origin)).length < lambdaLimit, what)
   }
 })
 
 test('a damaged batch is refused', () => {
-  const batch = toBatch(events(Buffer.from('one'), Buffer.from('two')), origin)
+  const batch = toBatch(packEvents(events(Buffer.from('one'), Buffer.from('two'))), origin)
   const bytes = Buffer.from(batch.data, 'base64')
   bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1
   const cases: [change: Partial<Batch>, reason: RegExp][] = [
@@ -58,7 +59,7 @@ test('a damaged batch is refused', () => {
 })
 
 test('a batch is refused from the moment on that its sender names', () => {
-  const batch = toBatch(events(Buffer.from('one')), origin, 1_000)
+  const batch = toBatch(packEvents(events(Buffer.from('one'))), origin, 1_000)
   const late = { batchId: batch.batchId, acknowledgedThrough: null, refused: 'late' }
   const cases: [batch: Batch, now: number, answer: object | null][] = [
     [batch, 999, null],
