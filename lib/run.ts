@@ -6,10 +6,11 @@ import { type Plan, planSlice } from './dispatch/plan.ts'
 import { Router } from './dispatch/routes.ts'
 import type { RoutedEvent, SendResult } from './dispatch/strand.ts'
 import { type PackedEvents, toBatch } from './dispatch/wire.ts'
-import { DtsError, type ErrorCode } from './errors.ts'
-import type { Fetched, Stream } from './kafka/stream.ts'
+import { DtsError } from './errors.ts'
+import type { Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
+import { ReadAhead, Unreadable } from './read-ahead.ts'
 import { add, functionSummary, type PollEnd, type PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
@@ -21,13 +22,8 @@ const commitEveryMs = 200
 const maxWaitingBytes = 8 * 1024 * 1024
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
 const patienceMs = 5_000
-/** How often a damaged batch is fetched again before the stream halts, and the pause between, in milliseconds. */
-const corruptTries = 5
-const corruptPauseMs = 500
 /** More dead letters than this within the window halt the stream. */
 const breaker = { limit: 20, windowMs: 300_000 }
-/** Faults of the log itself: another try reads the same. */
-const haltingCodes: ReadonlySet<ErrorCode> = new Set(['DATA_GAP', 'BATCH_TOO_LARGE'])
 
 /** The work under one lease: fetching ahead, delivering in lanes, committing what is done. */
 export class Run {
@@ -40,6 +36,7 @@ export class Run {
   readonly #router: Router
   readonly #lanes: Lanes
   readonly #trail: Trail
+  readonly #reading: ReadAhead
   /** Aborted when no further invocation may start. */
   readonly #stopping = new AbortController()
   #deadLetters: Position['deadLetters']
@@ -47,7 +44,6 @@ export class Run {
   #dirty = false
   #lastCommit: number
   #lastNews: number
-  #corrupt = 0
   /** Fetches in a row that found nothing readable although the log goes on. */
   #heldBack = 0
   #end: bigint | null = null
@@ -74,6 +70,9 @@ export class Run {
     this.#summary = summary
     this.#router = new Router(config.routes)
     this.#trail = new Trail(held.position)
+    this.#reading = new ReadAhead(stream, config.fetchBytes, (milliseconds) =>
+      sleep(milliseconds, this.#stopping.signal),
+    )
     this.#deadLetters = held.position.deadLetters
     this.#lastCommit = now()
     this.#lastNews = now()
@@ -158,7 +157,7 @@ export class Run {
           .catch((error: unknown) => {
             // What was fetched before is still delivered to its end, so that no lane is left ahead of another: after
             // a cluster change its lead could not be told, and would be sent again.
-            if (error instanceof Halt) this.#wall = error.reason
+            if (error instanceof Unreadable) this.#wall = error.reason
             else if (error instanceof DtsError) this.#fault = error
             else failed = error
           })
@@ -218,7 +217,7 @@ export class Run {
       Math.min(longestWaitMs, this.#heldBack > 0 ? this.#timeLeftMs() : lingerLeft),
     )
     const startedAt = now()
-    const fetched = await this.#fetchOnce(maxWaitMs)
+    const fetched = await this.#reading.take(this.#trail.end, maxWaitMs)
     if (fetched === null || this.#dependencies.signal.aborted) return
     this.#summary.milliseconds.fetch += now() - startedAt
     this.#end = fetched.end
@@ -232,26 +231,9 @@ export class Run {
     if (fetched.records.length > 0) this.#lastNews = now()
     this.#summary.fetched += fetched.records.length
     for (const { value } of fetched.records) this.#summary.bytes += value?.length ?? 0
-    const plan = planSlice(fetched, this.#router, config.unroutedTables)
-    await this.#accept(plan)
-  }
-
-  /** Null when the answer was damaged and is to be fetched again. */
-  async #fetchOnce(maxWaitMs: number): Promise<Fetched | null> {
-    const { config, sleep } = this.#dependencies
-    try {
-      const fetched = await this.#stream.fetch(this.#trail.end, { maxBytes: config.fetchBytes, maxWaitMs })
-      this.#corrupt = 0
-      return fetched
-    } catch (error) {
-      if (!(error instanceof DtsError)) throw error
-      if (haltingCodes.has(error.code)) throw new Halt(error)
-      if (error.code !== 'BATCH_CORRUPT') throw error
-      this.#corrupt += 1
-      if (this.#corrupt >= corruptTries) throw new Halt(error)
-      await sleep(corruptPauseMs, this.#stopping.signal)
-      return null
-    }
+    // The broker sends what follows while this slice is sorted and sent on.
+    if (fetched.nextOffset < fetched.end && this.#mayFetch()) this.#reading.ask(fetched.nextOffset)
+    await this.#accept(planSlice(fetched, this.#router, config.unroutedTables))
   }
 
   async #accept(plan: Plan): Promise<void> {

@@ -15,6 +15,9 @@ declare module 'kafkajs/src/network/connectionPool.js' {
   }
   export interface Connection {
     isConnected(): boolean
+    /** Takes bytes from the socket; what is not a whole frame yet waits in `chunks`. */
+    processData: (bytes: Buffer) => void
+    chunks: Buffer[]
     send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
   }
   interface SilentLogger {
@@ -41,10 +44,6 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     getConnection: () => Promise<Connection>
     destroy(): Promise<void>
   }
-}
-
-declare module 'kafkajs/src/network/socketFactory.js' {
-  export default function createSocketFactory(): unknown
 }
 
 declare module 'kafkajs/src/broker/index.js' {

@@ -11,11 +11,12 @@
 import kafkajs from 'kafkajs'
 import Broker from 'kafkajs/src/broker/index.js'
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js'
-import createSocketFactory from 'kafkajs/src/network/socketFactory.js'
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
 import { DtsError } from '../errors.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
+import { defaultBatchLimits } from './batch.ts'
 import { type FetchResponse, parseFetchResponse } from './fetch-response.ts'
+import { frameSockets } from './frames.ts'
 
 export const supportedKafkajs = '2.2.4'
 
@@ -24,6 +25,8 @@ const fetchVersions = { lowest: 4, highest: 11 }
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
+/** The largest batch that is read, and room for what is around it. */
+const maxFrameBytes = defaultBatchLimits.maxBatchBytes + 1024 * 1024
 
 export interface Credentials {
   readonly username: string
@@ -66,7 +69,7 @@ export async function connectNode(
     clientId: options.clientId,
     ssl: options.tls ? {} : null,
     sasl: options.credentials === null ? null : { mechanism: 'plain', ...options.credentials },
-    socketFactory: createSocketFactory(),
+    socketFactory: frameSockets(maxFrameBytes),
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,
@@ -84,6 +87,12 @@ export async function connectNode(
   } catch (cause) {
     await pool.destroy()
     throw unreachable(cause)
+  }
+  // A frame comes whole; kafkajs would copy it to join it with the empty rest behind the frame before.
+  const processData = connection.processData.bind(connection)
+  connection.processData = (frame) => {
+    connection.chunks = []
+    processData(frame)
   }
   // The broker object takes an open socket without SASL for one that has learnt the API versions, and skips that.
   const isConnected = broker.isConnected

@@ -1,0 +1,82 @@
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+
+/**
+ * Frames of a Kafka connection: length INT32, then so many bytes. A frame is read by the kernel right into the one
+ * buffer that will hold it, whose size is known from its first four bytes: a fetch response of some megabytes is
+ * neither collected in pieces nor joined from them, and one that claims to be endless is refused before it is read.
+ */
+
+const lengthBytes = 4
+const keepAliveMs = 60_000
+
+/** What kafkajs asks of whoever opens its sockets. */
+export interface SocketRequest {
+  readonly host: string
+  readonly port: number
+  /** Options of `tls.connect`; null: without TLS. */
+  readonly ssl: object | null
+  readonly onConnect: () => void
+}
+
+/**
+ * Makes sockets that emit `data` once for each whole frame, its length included.
+ * @param maxFrameBytes a longer frame ends the connection with an error
+ */
+export function frameSockets(maxFrameBytes: number): (request: SocketRequest) => Socket {
+  return ({ host, port, ssl, onConnect }) => {
+    const frames = new FrameReader(maxFrameBytes)
+    const onread = {
+      buffer: () => frames.target,
+      callback: (bytes: number) => {
+        const frame = frames.took(bytes)
+        if (frame instanceof Error) socket.destroy(frame)
+        else if (frame !== null) socket.emit('data', frame)
+        return true
+      },
+    }
+    const options = { host, port, onread }
+    const socket: Socket =
+      ssl === null
+        ? connectPlain(options, onConnect)
+        : connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+    return socket.setKeepAlive(true, keepAliveMs)
+  }
+}
+
+/** Puts the bytes of a connection into frames. */
+export class FrameReader {
+  readonly #maxFrameBytes: number
+  readonly #length = Buffer.alloc(lengthBytes)
+  /** The frame that is being filled; its length alone while that is not known yet. */
+  #frame: Buffer = this.#length
+  #filled = 0
+
+  constructor(maxFrameBytes: number) {
+    this.#maxFrameBytes = maxFrameBytes
+  }
+
+  /** Where the next bytes have to go; never more than belong to the present frame. */
+  get target(): Buffer {
+    return this.#frame.subarray(this.#filled)
+  }
+
+  /** So many bytes were put into `target`. Returns the frame that is whole now, or why the connection is of no use. */
+  took(bytes: number): Buffer | Error | null {
+    this.#filled += bytes
+    if (this.#filled < this.#frame.length) return null
+    if (this.#frame === this.#length) {
+      const size = lengthBytes + this.#length.readInt32BE()
+      if (size < lengthBytes || size > this.#maxFrameBytes)
+        return new RangeError(`a frame of ${size} bytes was announced; the limit is ${this.#maxFrameBytes}`)
+      this.#frame = Buffer.allocUnsafeSlow(size)
+      this.#length.copy(this.#frame)
+      // An empty frame is the answer of old brokers to a login.
+      if (size > lengthBytes) return null
+    }
+    const frame = this.#frame
+    this.#frame = this.#length
+    this.#filled = 0
+    return frame
+  }
+}
