@@ -2,7 +2,7 @@ import { isFiller, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
-import type { DataRange } from './kafka/types.ts'
+import type { DataRange, LogRecord } from './kafka/types.ts'
 import { formatTime, toSeconds } from './time.ts'
 
 /** Finding places in the log by what its records say. Reads only. */
@@ -37,8 +37,8 @@ export async function* timedRecords(stream: Stream, from: bigint, end: bigint): 
   }
 }
 
-function readTimed({ offset, value }: { offset: bigint; value: Buffer | null }): TimedRecord | null {
-  if (value === null || isFiller(value)) return null
+function readTimed({ offset, value }: LogRecord): TimedRecord | null {
+  if (value === null || isFiller(value.length)) return null
   try {
     const header = readHeader(value)
     return { offset, value, header, timestamp: toSeconds(header.sourceTimestamp) }

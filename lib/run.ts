@@ -185,12 +185,13 @@ export class Run {
       if (!fetching && !this.#mayFetch()) return 'handler-failed'
       if (this.#atEnd() && !fetching) return 'handler-failed'
     }
-    if (!idle) return null
+    // What was fetched may not have reached its lanes yet.
+    if (!idle || fetching) return null
     if (this.#wall !== null) throw new Halt(this.#wall)
     if (this.#fault !== null) throw this.#fault
     if (this.#summary.fetched >= config.maxRecords) return 'records'
     if (this.#summary.bytes >= config.maxBytes) return 'bytes'
-    if (this.#atEnd() && !fetching && now() >= this.#lastNews + config.lingerMs) return 'end-of-stream'
+    if (this.#atEnd() && now() >= this.#lastNews + config.lingerMs) return 'end-of-stream'
     return null
   }
 
@@ -230,18 +231,20 @@ export class Run {
     this.#heldBack = 0
     if (fetched.records.length > 0) this.#lastNews = now()
     this.#summary.fetched += fetched.records.length
-    for (const { value } of fetched.records) this.#summary.bytes += value?.length ?? 0
+    for (const { size } of fetched.records) this.#summary.bytes += size
     // The broker sends what follows while this slice is sorted and sent on.
     if (fetched.nextOffset < fetched.end && this.#mayFetch()) this.#reading.ask(fetched.nextOffset)
-    await this.#accept(planSlice(fetched, this.#router, config.unroutedTables))
+    await this.#accept(planSlice(fetched, this.#router, config.unroutedTables), fetched.free)
   }
 
-  async #accept(plan: Plan): Promise<void> {
+  /** @param free gives the memory of the slice back */
+  async #accept(plan: Plan, free: () => void): Promise<void> {
     let { end, stop } = plan
-    for (const { offset, value, error } of plan.unreadable) {
+    for (const { record, error } of plan.unreadable) {
+      const { offset } = record
       try {
         // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
-        await this.#putAside('', { offset, value, table: '' }, 1, error)
+        await this.#putAside('', { offset, record, table: '' }, 1, error)
       } catch (thrown) {
         if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
         end = offset
@@ -249,12 +252,9 @@ export class Run {
         break
       }
     }
-    for (const { route, event } of plan.events) if (event.offset < end) this.#lanes.offer(route, event)
+    for (const event of plan.events) if (event.offset < end) this.#lanes.offer(event.route, event)
     for (const [table, count] of plan.skipped) add(this.#summary.skipped, table, count)
-    this.#trail.add(
-      plan.records.filter(({ offset }) => offset < end),
-      end,
-    )
+    this.#trail.add(plan.read, end, free)
     this.#wall = stop
   }
 
@@ -322,7 +322,7 @@ export class Run {
       attempts,
       at: new Date(now()).toISOString(),
       error: { code: error.code, message: error.message },
-      value: event.value,
+      value: event.record.value ?? Buffer.alloc(0),
     }
     this.#deadLetters = { since, count: count + 1 }
     try {

@@ -1,23 +1,48 @@
-import type { Anchor, Position, Tail } from './checkpoint/types.ts'
+import type { Anchor, Position } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { carriesChange, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
+import type { LogRecord } from './kafka/types.ts'
 import { toSeconds } from './time.ts'
 
-/** A record with its header; null for filler, and for what could not be decoded. */
-export interface ReadRecord {
-  readonly offset: bigint
-  readonly value: Buffer | null
-  readonly header: RecordHeader | null
-}
-
-/** What is kept of a record: a header with its strings for each would be most of what the poller has in memory. */
-interface Kept {
-  readonly offset: bigint
-  readonly value: Buffer | null
+/**
+ * What is kept of the records of one slice, in columns: an object with its header for each record would be most of
+ * what the poller has in memory.
+ */
+export class ReadRecords {
+  readonly #records: LogRecord[] = []
   /** `sourceTimestamp` in seconds; -1 without a header. */
-  readonly timestamp: number
-  readonly isChange: boolean
+  readonly #timestamps: Float64Array
+  readonly #changes: Uint8Array
+
+  /** @param most how many records will be pushed at the most */
+  constructor(most: number) {
+    this.#timestamps = new Float64Array(most)
+    this.#changes = new Uint8Array(most)
+  }
+
+  get length(): number {
+    return this.#records.length
+  }
+
+  /** @param header null for filler, and for what could not be decoded */
+  push(record: LogRecord, header: RecordHeader | null): void {
+    const at = this.#records.push(record) - 1
+    this.#timestamps[at] = header === null ? -1 : toSeconds(header.sourceTimestamp)
+    this.#changes[at] = Number(header !== null && carriesChange(header.operation))
+  }
+
+  record(at: number): LogRecord | undefined {
+    return this.#records[at]
+  }
+
+  timestamp(at: number): number {
+    return this.#timestamps[at] ?? -1
+  }
+
+  isChange(at: number): boolean {
+    return this.#changes[at] === 1
+  }
 }
 
 /** The part of a position that follows from the records below it. */
@@ -29,7 +54,9 @@ export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
  */
 export class Trail {
   #base: Place
-  #records: Kept[] = []
+  readonly #slices: { readonly read: ReadRecords; readonly free: () => void }[] = []
+  /** How many records of the first slice lie below the base. */
+  #passed = 0
   #end: bigint
 
   constructor(base: Place) {
@@ -42,41 +69,48 @@ export class Trail {
     return this.#end
   }
 
-  add(records: readonly ReadRecord[], end: bigint): void {
-    for (const { offset, value, header } of records) {
-      const timestamp = header === null ? -1 : toSeconds(header.sourceTimestamp)
-      const isChange = header !== null && carriesChange(header.operation)
-      this.#records.push({ offset, value, timestamp, isChange })
-    }
+  /**
+   * @param end where reading goes on; what `read` holds from there on is not looked at
+   * @param free called once nothing of the slice will be asked for any more
+   */
+  add(read: ReadRecords, end: bigint, free: () => void): void {
+    this.#slices.push({ read, free })
     this.#end = end
   }
 
   /** The position with everything below `offset` done; from then on the trail begins there. */
   moveTo(offset: bigint): Place {
     let { timestamp } = this.#base
-    let lastChange: { offset: bigint; value: Buffer } | undefined
-    let count = 0
-    for (const record of this.#records) {
-      if (record.offset >= offset) break
-      count += 1
-      timestamp = Math.max(timestamp, record.timestamp)
-      if (record.isChange && record.value !== null) {
-        lastChange = { offset: record.offset, value: record.value }
+    let last: LogRecord | null = null
+    let lastChange: LogRecord | null = null
+    const done: (() => void)[] = []
+    for (let slice = this.#slices[0]; slice !== undefined; slice = this.#slices[0]) {
+      const { read } = slice
+      for (; this.#passed < read.length; this.#passed++) {
+        const record = read.record(this.#passed)
+        if (record === undefined || record.offset >= offset) break
+        timestamp = Math.max(timestamp, read.timestamp(this.#passed))
+        if (read.isChange(this.#passed)) lastChange = record
+        last = record
       }
+      if (this.#passed < read.length) break
+      done.push(slice.free)
+      this.#slices.shift()
+      this.#passed = 0
     }
-    const last = count === 0 ? undefined : this.#records[count - 1]
-    this.#records = this.#records.slice(count)
     this.#base = {
       offset,
       timestamp,
-      anchor: lastChange === undefined ? this.#base.anchor : anchorOf(lastChange),
-      tail: last === undefined ? this.#base.tail : tailOf(last),
+      anchor: lastChange === null ? this.#base.anchor : anchorOf(lastChange),
+      tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
     }
+    for (const free of done) free()
     return this.#base
   }
 }
 
-function anchorOf({ offset, value }: { offset: bigint; value: Buffer }): Anchor {
+function anchorOf({ offset, value }: LogRecord): Anchor {
+  if (value === null) throw new TypeError(`The record ${offset} without a value is no change.`)
   const header = readHeader(value)
   return {
     offset,
@@ -94,8 +128,4 @@ export function identify(value: Buffer, header: RecordHeader): string {
   } catch {
     return digestOf(value)
   }
-}
-
-function tailOf({ offset, value }: Kept): Tail {
-  return { offset, digest: digestOf(value) }
 }

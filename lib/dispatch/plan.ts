@@ -4,7 +4,7 @@ import { unescapeName } from '../dts/names.ts'
 import type { RecordHeader, TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecord } from '../kafka/types.ts'
-import type { ReadRecord } from '../trail.ts'
+import { ReadRecords } from '../trail.ts'
 import { keyHash } from './key.ts'
 import type { KeyedEvent } from './lane.ts'
 import type { Router } from './routes.ts'
@@ -12,16 +12,20 @@ import type { Route } from './settings.ts'
 
 /** A record that passed its checksum and is no DTS record. */
 export interface UnreadableRecord {
-  readonly offset: bigint
-  readonly value: Buffer
+  readonly record: LogRecord
   readonly error: DtsError
+}
+
+export interface PlannedEvent extends KeyedEvent {
+  readonly route: Route
 }
 
 /** One fetched slice of the stream, sorted by who handles it. Pure data: nothing has been sent. */
 export interface Plan {
-  readonly records: readonly ReadRecord[]
+  /** All records, for the trail. */
+  readonly read: ReadRecords
   /** In stream order. */
-  readonly events: readonly { readonly route: Route; readonly event: KeyedEvent }[]
+  readonly events: readonly PlannedEvent[]
   readonly unreadable: readonly UnreadableRecord[]
   /** Changes that a written rule leaves out (no route, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
@@ -37,33 +41,37 @@ export function planSlice(
   router: Router,
   unroutedTables: 'skip' | 'halt',
 ): Plan {
-  const records: ReadRecord[] = []
-  const events: { route: Route; event: KeyedEvent }[] = []
+  const read = new ReadRecords(slice.records.length)
+  const events: PlannedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
   const skip = (table: string) => skipped.set(table, (skipped.get(table) ?? 0) + 1)
-  for (const { offset, value } of slice.records) {
-    const header = value === null || isFiller(value) ? null : tryHeader(offset, value, unreadable)
-    if (value !== null && header !== null && carriesChange(header.operation)) {
+  for (const record of slice.records) {
+    const header = isFiller(record.size) ? null : tryHeader(record, unreadable)
+    if (header !== null && carriesChange(header.operation)) {
+      const { offset } = record
       const table = header.objectName ?? ''
-      const routes = routesFor(value, header, router)
+      const routes = routesFor(record, header, router)
       if (routes.length === 0 && unroutedTables === 'halt') {
-        return { records, events, unreadable, skipped, end: offset, stop: unrouted(offset, table) }
+        return { read, events, unreadable, skipped, end: offset, stop: unrouted(offset, table) }
       }
-      const wanting = routes.filter((route) => wants(route, header.operation as ChangeOperation))
-      if (wanting.length === 0) skip(table)
-      for (const route of wanting) {
-        events.push({ route, event: { offset, table, value, keyHash: hashFor(route, value, header) } })
+      let isWanted = false
+      for (const route of routes) {
+        if (!wants(route, header.operation)) continue
+        isWanted = true
+        events.push({ offset, table, record, keyHash: hashFor(route, record, header), route })
       }
+      if (!isWanted) skip(table)
     }
-    records.push({ offset, value, header })
+    read.push(record, header)
   }
-  return { records, events, unreadable, skipped, end: slice.nextOffset, stop: null }
+  return { read, events, unreadable, skipped, end: slice.nextOffset, stop: null }
 }
 
-function tryHeader(offset: bigint, value: Buffer, unreadable: UnreadableRecord[]): RecordHeader | null {
+function tryHeader(record: LogRecord, unreadable: UnreadableRecord[]): RecordHeader | null {
+  const { offset, bytes, start, end } = record
   try {
-    return readHeader(value)
+    return readHeader(bytes, start, end)
   } catch (thrown) {
     const cause = asDtsError(thrown, 'RECORD_INVALID', false)
     const error = new DtsError(
@@ -71,28 +79,31 @@ function tryHeader(offset: bigint, value: Buffer, unreadable: UnreadableRecord[]
       `The record at offset ${offset} passed its checksum but is not a DTS record (${cause.message}).`,
       { retryable: false, facts: { offset: String(offset) }, cause },
     )
-    unreadable.push({ offset, value, error })
+    unreadable.push({ record, error })
     return null
   }
 }
 
 /** A statement on a whole database, or on none that is named, concerns every handler that it may touch. */
-function routesFor(value: Buffer, header: RecordHeader, router: Router): readonly Route[] {
+function routesFor(record: LogRecord, header: RecordHeader, router: Router): readonly Route[] {
   const { objectName } = header
   if (objectName?.includes('.')) {
-    const route = router.routeFor(objectName, () => logicalName(value, header))
-    return route === null ? [] : [route]
+    const route = router.routeFor(objectName, () => logicalName(record, header))
+    return route === null ? noRoutes : [route]
   }
-  if (header.operation !== 'DDL') return []
+  if (header.operation !== 'DDL') return noRoutes
   return router.routesForDatabase(objectName === null || objectName === '' ? null : objectName)
 }
 
+const noRoutes: readonly Route[] = []
+const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
 /** Undefined where this record cannot tell: a statement may lack the tags that the table's rows have. */
-function logicalName(value: Buffer, header: RecordHeader): string | null | undefined {
+function logicalName({ value }: LogRecord, header: RecordHeader): string | null | undefined {
+  if (value === null) return null
   try {
-    const { logical } = decodeChange(value, header, origin, [])
+    const { logical } = decodeChange(value, header, origin, noColumns)
     if (logical !== null) return nameText(logical)
     return header.operation === 'DDL' ? undefined : null
   } catch {
@@ -112,8 +123,10 @@ function wants({ operations }: Route, operation: ChangeOperation): boolean {
   return operation === 'DDL' || operations === undefined || operations.includes(operation)
 }
 
-function hashFor({ concurrency }: Route, value: Buffer, header: RecordHeader): number | null {
+function hashFor({ concurrency }: Route, record: LogRecord, header: RecordHeader): number | null {
   if (concurrency === 1) return null
+  const { value } = record
+  if (value === null) return null
   try {
     return keyHash(value, header)
   } catch {

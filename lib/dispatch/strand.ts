@@ -1,5 +1,6 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
+import type { LogRecord } from '../kafka/types.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
 import { maxBatchBytes, type PackedEvents, packEvents } from './wire.ts'
@@ -8,7 +9,7 @@ import { maxBatchBytes, type PackedEvents, packEvents } from './wire.ts'
 export interface RoutedEvent {
   readonly offset: bigint
   readonly table: string
-  readonly value: Buffer
+  readonly record: LogRecord
 }
 
 /** What became of an invocation. */
@@ -263,18 +264,18 @@ export class Strand {
 }
 
 /** An event's share of a batch, in bytes before base64: its value, its offset, keys and quotes. */
-export function wireSize({ value }: RoutedEvent): number {
-  return value.length + 48
+export function wireSize({ record }: RoutedEvent): number {
+  return record.size + 48
 }
 
 function tooLarge(functionName: string, event: RoutedEvent): DtsError {
   return new DtsError(
     'EVENT_TOO_LARGE',
-    `The change at offset ${event.offset} of ${event.table} has ${event.value.length} bytes; an invocation of ` +
+    `The change at offset ${event.offset} of ${event.table} has ${event.record.size} bytes; an invocation of ` +
       `${functionName} carries at most ${maxBatchBytes}. It has to be handled by hand.`,
     {
       retryable: false,
-      facts: { offset: String(event.offset), function: functionName, bytes: event.value.length },
+      facts: { offset: String(event.offset), function: functionName, bytes: event.record.size },
     },
   )
 }

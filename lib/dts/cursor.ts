@@ -22,6 +22,8 @@ const codesOf = Array.from({ length: maxShort + 1 }, (_, length) => new Array<nu
  */
 export class Cursor {
   readonly bytes: Buffer
+  /** Where the record begins in `bytes`, and where it ends. */
+  readonly start: number
   readonly end: number
   position: number
   /** The record's field that is being read; empty inside the header, where names are unique. */
@@ -33,9 +35,11 @@ export class Cursor {
   text = ''
   textStart = 0
 
-  constructor(bytes: Buffer, position = 0) {
+  /** @param position where to begin; `start` and `end` bound the record where it is not all of `bytes` */
+  constructor(bytes: Buffer, position = 0, start = 0, end = bytes.length) {
     this.bytes = bytes
-    this.end = bytes.length
+    this.start = start
+    this.end = end
     this.position = position
   }
 
@@ -249,7 +253,7 @@ export class Cursor {
   failAt(position: number, member: string, problem: string): DtsError {
     const item = this.item < 0 ? '' : `[${this.item}]`
     const path = [`${this.section}${item}`, member].filter((part) => part !== '').join('.')
-    return recordInvalid(problem, path, { position, size: this.end })
+    return recordInvalid(problem, path, { position: position - this.start, size: this.end - this.start })
   }
 
   /** Varint of at most ten bytes, zigzag decoded: a number while it is exact, a bigint above. */

@@ -18,10 +18,11 @@ const objectNames = new Remembered(256)
  *     version int, id long, sourceTimestamp long, sourcePosition string, safeSourcePosition string,
  *     sourceTxid string, source { sourceType enum, version string }, operation enum, objectName null|string
  *
+ * @param start where the record begins in `bytes`, and `end` where it ends, when it is not all of them
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
-export function readHeader(bytes: Buffer): RecordHeader {
-  const cursor = new Cursor(bytes)
+export function readHeader(bytes: Buffer, start = 0, end = bytes.length): RecordHeader {
+  const cursor = new Cursor(bytes, start, start, end)
   const version = cursor.int('version')
   const id = cursor.exactLong('id')
   const sourceTimestamp = cursor.long('sourceTimestamp')
@@ -42,7 +43,7 @@ export function readHeader(bytes: Buffer): RecordHeader {
     sourceVersions.text,
     operation,
     named ? objectNames.text : null,
-    cursor.position,
+    cursor.position - start,
     bytes,
     positionsStart,
   )
@@ -107,9 +108,9 @@ function symbol<T extends string>(symbols: readonly T[], cursor: Cursor, member:
   return symbols[cursor.index(symbols.length, member)] as T
 }
 
-/** True for a Kafka value that only moves the offset: none, or at most two bytes. */
-export function isFiller(value: Buffer | null): boolean {
-  return value === null || value.length <= 2
+/** True for a Kafka value of so many bytes that only moves the offset: none, or at most two. */
+export function isFiller(size: number): boolean {
+  return size <= 2
 }
 
 /** True for the operations that reach a handler. */

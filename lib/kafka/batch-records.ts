@@ -1,5 +1,5 @@
 import type { BatchFault } from './batch-fault.ts'
-import type { BatchLimits, LogRecord } from './types.ts'
+import { type BatchLimits, LogRecord } from './types.ts'
 
 /** What is common to reading all batches of one response. */
 export interface Reading {
@@ -64,7 +64,7 @@ export function readRecords(
     const offset = baseOffset + BigInt(delta)
     if (records.length >= limits.maxRecords) return offset
     const timestamp = appendTimestamp ?? baseTimestamp + timestampDelta
-    records.push({ offset, timestamp, value: value < 0 ? null : bytes.subarray(value, valueEnd) })
+    records.push(new LogRecord(offset, timestamp, bytes, value, value < 0 ? value : valueEnd))
   }
   if (reader.position !== bytes.length) {
     throw fault(

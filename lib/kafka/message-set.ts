@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { BatchFault } from './batch-fault.ts'
 import type { Reading } from './batch-records.ts'
 import { codecs, decompress } from './compression.ts'
+import { LogRecord } from './types.ts'
 
 /**
  * The message formats from before Kafka 0.11, in which each message is an entry of its own.
@@ -46,7 +47,7 @@ export function readMessage(
     )
   }
   if (codec === 'none') {
-    reading.records.push({ offset: message.offset, timestamp: message.timestamp, value: message.value })
+    reading.records.push(LogRecord.of(message.offset, message.value, message.timestamp))
     return end
   }
   if (message.value === null) throw fault('BATCH_CORRUPT', 'compressed message has no value')
@@ -79,11 +80,7 @@ function readInner(
     least = offset + 1n
     if (offset < from) continue
     if (records.length >= limits.maxRecords) return offset
-    records.push({
-      offset,
-      timestamp: appendTime ? outer.timestamp : message.timestamp,
-      value: message.value,
-    })
+    records.push(LogRecord.of(offset, message.value, appendTime ? outer.timestamp : message.timestamp))
   }
   return outer.offset + 1n
 }

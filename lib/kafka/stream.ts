@@ -24,6 +24,11 @@ export interface Fetched {
   readonly nextOffset: bigint
   /** The offset behind the last readable record, as the broker said with this answer. */
   readonly end: bigint
+  /**
+   * Gives the memory of the records back at once, for a reader of many; their values cannot be read any more. Without
+   * it the garbage collector does so some time.
+   */
+  readonly free: () => void
 }
 
 /** A position that the consumer group holds at the broker. */
@@ -208,7 +213,9 @@ class PartitionStream implements Stream {
         )
       }
       if (slice.neededBytes === null) {
-        return { records: slice.records, nextOffset: slice.nextOffset, end: answer.highWatermark }
+        const { records, nextOffset } = slice
+        const free = () => freeAll([answer.records, ...records.map(({ bytes }) => bytes)])
+        return { records, nextOffset, end: answer.highWatermark, free }
       }
       if (slice.neededBytes <= maxBytes) {
         throw new DtsError(
@@ -310,6 +317,14 @@ class PartitionStream implements Stream {
       }
       throw brokerFailed(formatAddress(this.#node.address), what, cause)
     }
+  }
+}
+
+/** Views on an ArrayBuffer that was given away have a length of 0 from then on: what was freed cannot be read. */
+function freeAll(pieces: readonly Buffer[]): void {
+  for (const { buffer } of new Set(pieces)) {
+    // Node cuts small buffers from a common one, in which others lie too.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0)
   }
 }
 

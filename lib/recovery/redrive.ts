@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { DeadLetter } from '../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../dispatch/dead-letter-source.ts'
 import { DtsError } from '../errors.ts'
+import { LogRecord } from '../kafka/types.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
@@ -110,7 +111,8 @@ async function redriveOne(
       : gunzipSync(await dependencies.deadLetters.load(letter.raw))
   const { topic, partition, clusterId, generation, functionName, table } = letter
   const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
-  const events = [{ offset: BigInt(letter.offset), table, value }]
+  const record = LogRecord.of(BigInt(letter.offset), value)
+  const events = [{ offset: record.offset, table, record }]
   const { done, error } = await sendOnce(functionName, events, origin, dependencies)
   if (done === 1) {
     await dependencies.deadLetters.remove(item)

@@ -84,9 +84,9 @@ export async function replay(
   while (next < end) {
     const slice = await stream.fetch(next, fetchBounds)
     if (slice.nextOffset === next) break
-    let events: readonly RoutedEvent[] = planSlice(slice, router, 'skip')
-      .events.map(({ event: routed }) => routed)
-      .filter((routed) => routed.table === event.table && routed.offset < end)
+    let events: readonly RoutedEvent[] = planSlice(slice, router, 'skip').events.filter(
+      (routed) => routed.table === event.table && routed.offset < end,
+    )
     while (events.length > 0) {
       if (event.dryRun) {
         replayed += events.length

@@ -8,6 +8,7 @@ import { Shop, type ShopRecord } from '../../infra/local/shop.ts'
 import { type Batch, packEvents, toBatch } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Operation } from '../../lib/dts/types.ts'
+import { eventOf } from '../lib/dispatch/support.ts'
 import { context } from '../rig/invoke-server.ts'
 
 const seconds = 1_795_433_580
@@ -15,8 +16,8 @@ const shop = new Shop(7)
 const stream: ShopRecord[] = Array.from({ length: 400 }, (_, i) => shop.transaction(seconds + i)).flat()
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
-const batchOf = (table: string, values: readonly Buffer[]): Batch => ({
-  ...toBatch(packEvents(values.map((value, index) => ({ offset: BigInt(index), table, value }))), origin),
+const batchOf = (values: readonly Buffer[]): Batch => ({
+  ...toBatch(packEvents(values.map((value, index) => eventOf(BigInt(index), value))), origin),
   batchId: 'batch',
 })
 
@@ -29,7 +30,7 @@ for (const handler of [customers, orders, orderItems]) {
       const operations = new Set<Operation>(values.map((value) => readHeader(value).operation))
       assert.deepEqual(operations, new Set(['INSERT', 'UPDATE', 'DELETE']))
       const answer = await handler(
-        batchOf(table, values),
+        batchOf(values),
         context('test', () => 30_000),
       )
       assert.deepEqual(answer, { batchId: 'batch', acknowledgedThrough: String(values.length - 1) })
@@ -37,7 +38,7 @@ for (const handler of [customers, orders, orderItems]) {
 
     test('takes a statement', async () => {
       const answer = await handler(
-        batchOf(table, [shop.ddl(seconds).value]),
+        batchOf([shop.ddl(seconds).value]),
         context('test', () => 30_000),
       )
       assert.deepEqual(answer, { batchId: 'batch', acknowledgedThrough: '0' })

@@ -16,6 +16,7 @@ import { handledChannel } from '../../lib/handled.ts'
 import { type Change, defineTable, type RowChange } from '../../lib/table.ts'
 import { filler, t0, Writer } from '../integration/records.ts'
 import { context } from '../rig/invoke-server.ts'
+import { eventOf } from './dispatch/support.ts'
 
 const write = new Writer()
 const row = z.object({ id: z.bigint(), status: z.string() })
@@ -27,11 +28,7 @@ const functionContext = (remainingMs: () => number = () => 30_000) => context('o
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 2, replayUntil: -1 }
 
 function batchOf(values: readonly (Buffer | null)[], extra: object = {}): Batch {
-  const events = values.map((value, index) => ({
-    offset: BigInt(100 + index),
-    table: 'shop.orders',
-    value: value ?? Buffer.alloc(0),
-  }))
+  const events = values.map((value, index) => eventOf(BigInt(100 + index), value ?? Buffer.alloc(0)))
   return { ...toBatch(packEvents(events), origin), batchId: 'batch-1', ...extra }
 }
 

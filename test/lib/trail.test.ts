@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { digestOf, identityOf } from '../../lib/dts/digest.ts'
 import { isFiller, readHeader } from '../../lib/dts/header.ts'
-import { type Place, type ReadRecord, Trail } from '../../lib/trail.ts'
+import { LogRecord } from '../../lib/kafka/types.ts'
+import { type Place, ReadRecords, Trail } from '../../lib/trail.ts'
 import type { NewRecord } from '../integration/parts.ts'
 import { t0, Writer } from '../integration/records.ts'
 
 const write = new Writer()
+/** For slices whose memory is left to the garbage collector. */
+const kept = () => {}
 const base: Place = { offset: 0n, timestamp: t0 - 1, anchor: null, tail: null }
 const records = [
   write.insert('shop.orders', 1, t0 + 5),
@@ -16,16 +19,18 @@ const records = [
   write.ddl('shop', 'ALTER', t0 + 10),
 ]
 
-const readFrom = (given: readonly NewRecord[], from = 0n): ReadRecord[] =>
-  given.map(({ value }, index) => ({
-    offset: from + BigInt(index),
-    value,
-    header: value === null || isFiller(value) ? null : readHeader(value),
-  }))
+function readFrom(given: readonly NewRecord[], from = 0n): ReadRecords {
+  const read = new ReadRecords(given.length)
+  for (const [index, { value }] of given.entries()) {
+    const header = value === null || isFiller(value.length) ? null : readHeader(value)
+    read.push(LogRecord.of(from + BigInt(index), value), header)
+  }
+  return read
+}
 
 function trailOf(place: Place = base): Trail {
   const trail = new Trail(place)
-  trail.add(readFrom(records), 5n)
+  trail.add(readFrom(records), 5n, kept)
   return trail
 }
 
@@ -76,14 +81,14 @@ describe('the position at an offset', () => {
   test('in a gap of offsets, or where nothing was passed, keeps what it had', () => {
     const before = at(2n)
     const trail = new Trail(before)
-    trail.add([], 9n)
+    trail.add(new ReadRecords(0), 9n, kept)
     assert.equal(trail.end, 9n)
     assert.deepEqual(trail.moveTo(9n), { ...before, offset: 9n })
   })
 
   test('counts milliseconds of a synchronisation topic as seconds', () => {
     const trail = new Trail(base)
-    trail.add(readFrom([write.insert('shop.orders', 1, (t0 + 7) * 1_000)]), 1n)
+    trail.add(readFrom([write.insert('shop.orders', 1, (t0 + 7) * 1_000)]), 1n, kept)
     const { timestamp, anchor } = trail.moveTo(1n)
     assert.deepEqual([timestamp, anchor?.timestamp], [t0 + 7, t0 + 7])
   })
@@ -93,7 +98,7 @@ describe('the position at an offset', () => {
     assert.ok(value !== null)
     const broken = value.subarray(0, -30)
     const trail = new Trail(base)
-    trail.add(readFrom([{ value: broken, timestamp: t0 }]), 1n)
+    trail.add(readFrom([{ value: broken, timestamp: t0 }]), 1n, kept)
     assert.equal(trail.moveTo(1n).anchor?.digest, digestOf(broken))
   })
 })
@@ -101,9 +106,28 @@ describe('the position at an offset', () => {
 test('reading goes on where it ended, whatever was committed meanwhile', () => {
   const trail = new Trail(base)
   assert.equal(trail.end, 0n)
-  trail.add(readFrom(records.slice(0, 2)), 2n)
+  trail.add(readFrom(records.slice(0, 2)), 2n, kept)
   trail.moveTo(1n)
-  trail.add(readFrom(records.slice(2), 2n), 5n)
+  trail.add(readFrom(records.slice(2), 2n), 5n, kept)
   assert.equal(trail.end, 5n)
   assert.deepEqual(trail.moveTo(5n), at(5n))
+})
+
+test('the memory of a slice is given back when all of it is passed, and not before', () => {
+  const trail = new Trail(base)
+  const freed: string[] = []
+  trail.add(readFrom(records.slice(0, 2)), 2n, () => void freed.push('first'))
+  trail.add(readFrom(records.slice(2), 2n), 5n, () => void freed.push('second'))
+  const after = all.map((offset) => {
+    trail.moveTo(offset)
+    return freed.length
+  })
+  assert.deepEqual(after, [0, 0, 1, 1, 1, 2])
+  assert.deepEqual(freed, ['first', 'second'])
+})
+
+test('what lies behind the end is not looked at', () => {
+  const trail = new Trail(base)
+  trail.add(readFrom(records), 2n, kept)
+  assert.deepEqual(trail.moveTo(trail.end), at(2n))
 })

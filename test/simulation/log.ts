@@ -1,6 +1,6 @@
 import { DtsError } from '../../lib/errors.ts'
 import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
-import type { LogRecord } from '../../lib/kafka/types.ts'
+import { LogRecord } from '../../lib/kafka/types.ts'
 import type { Clock } from './clock.ts'
 import type { Entry } from './entries.ts'
 import type { Random } from './random.ts'
@@ -59,14 +59,14 @@ export class Log {
       if (entry === undefined) break
       const { offset, kind } = entry
       const value = swapped ? entry.otherValue : entry.value
-      if (kind !== 'control') records.push({ offset, timestamp: -1, value })
+      if (kind !== 'control') records.push(LogRecord.of(offset, value === null ? null : ownCopy(value)))
       nextOffset = offset + 1n
       at += 1
     }
     // A batch may claim offsets behind its last record: compaction and aborted transactions leave such gaps.
     const next = this.#entries[at]
     if (next !== undefined && at < this.#visible && random.chance(0.5)) nextOffset = next.offset
-    return { records, nextOffset, end }
+    return { records, nextOffset, end, free: () => free(records) }
   }
 
   #indexOf(from: bigint): number {
@@ -78,6 +78,17 @@ export class Log {
     }
     return low
   }
+}
+
+/** With memory of its own, so that whoever reads what was freed is noticed. */
+function ownCopy(value: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(value.length)
+  value.copy(copy)
+  return copy
+}
+
+function free(records: readonly LogRecord[]): void {
+  for (const { value } of records) if (value?.buffer instanceof ArrayBuffer) value.buffer.transfer(0)
 }
 
 export function outOfRange(from: bigint): DtsError {

@@ -16,6 +16,7 @@ import {
 import { dateColumn, decimalColumn, geometryColumn, jsonColumn } from '../../../lib/columns.ts'
 import { acknowledgementSchema, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
 import { defineTable, type RowChange } from '../../../lib/table.ts'
+import { eventOf } from '../dispatch/support.ts'
 
 const row = z.object({
   id: z.bigint(),
@@ -63,11 +64,7 @@ const context: Context = {
 async function deliver(...records: readonly PlainRecord[]) {
   const changes: RowChange<z.output<typeof row>>[] = []
   const handler = defineTable({ table: 'shop.orders', row, onChange: (change) => void changes.push(change) })
-  const events = records.map((record, at) => ({
-    offset: BigInt(at),
-    table: 'shop.orders',
-    value: encodeRecord(record),
-  }))
+  const events = records.map((record, at) => eventOf(BigInt(at), encodeRecord(record)))
   const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 0, replayUntil: 0 }
   const acknowledgement = acknowledgementSchema.parse(
     await handler(toBatch(packEvents(events), origin), context),

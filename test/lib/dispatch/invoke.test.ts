@@ -2,12 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
+import { eventsAt } from './support.ts'
 
-const sent = ['7', '8', '10'].map((offset) => ({
-  offset: BigInt(offset),
-  table: 'shop.orders',
-  value: Buffer.from(offset),
-}))
+const sent = eventsAt(7, 8, 10)
 const batch: Batch = {
   ...toBatch(packEvents(sent), { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }),
   batchId: 'this',

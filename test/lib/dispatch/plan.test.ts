@@ -4,6 +4,7 @@ import { encodeRecord, integer } from '../../../infra/local/encode.ts'
 import { planSlice } from '../../../lib/dispatch/plan.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
+import { LogRecord } from '../../../lib/kafka/types.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { route } from './support.ts'
@@ -12,13 +13,13 @@ const router = new Router({ 'shop.orders': route('orders'), 'shop.customers': ro
 const write = new Writer()
 
 function slice(records: readonly NewRecord[], from = 0n) {
-  const numbered = records.map(({ value, timestamp }, i) => ({ offset: from + BigInt(i), value, timestamp }))
+  const numbered = records.map(({ value, timestamp }, i) => LogRecord.of(from + BigInt(i), value, timestamp))
   return { records: numbered, nextOffset: from + BigInt(records.length) }
 }
 
 /** `[function, offset]` of each event, in order. */
 const eventsOf = ({ events }: ReturnType<typeof planSlice>) =>
-  events.map(({ route: { functionName }, event }) => [functionName, event.offset])
+  events.map(({ route: { functionName }, offset }) => [functionName, offset])
 
 describe('a slice of the stream', () => {
   test('is sorted by function, in the order of the stream; what nobody handles is counted', () => {
@@ -41,7 +42,7 @@ describe('a slice of the stream', () => {
       ['orders', 7n],
     ])
     assert.deepEqual(plan.skipped, new Map([['shop.other', 2]]))
-    assert.deepEqual([plan.end, plan.stop, plan.unreadable, plan.records.length], [9n, null, [], 9])
+    assert.deepEqual([plan.end, plan.stop, plan.unreadable, plan.read.length], [9n, null, [], 9])
   })
 
   test('a statement on a database, or on nothing that is named, goes to each function of it', () => {
@@ -93,7 +94,7 @@ describe('a slice of the stream', () => {
       ['orders', 10n],
       ['customers', 11n],
     ])
-    assert.equal(plan.records.length, 2)
+    assert.equal(plan.read.length, 2)
   })
 
   test('a handler of every table gets what no other names, so that nothing is unrouted', () => {
@@ -117,7 +118,12 @@ describe('a slice of the stream', () => {
     ]
     const plan = planSlice(slice(records), router, 'halt')
     assert.deepEqual(
-      plan.unreadable.map(({ offset, value, error }) => [offset, value, error.code, error.facts.offset]),
+      plan.unreadable.map(({ record: { offset, value }, error }) => [
+        offset,
+        value,
+        error.code,
+        error.facts.offset,
+      ]),
       [
         [1n, broken, 'RECORD_INVALID', '1'],
         [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2'],
@@ -127,7 +133,7 @@ describe('a slice of the stream', () => {
       ['orders', 0n],
       ['orders', 4n],
     ])
-    assert.deepEqual([plan.end, plan.stop, plan.records.length], [5n, null, 5])
+    assert.deepEqual([plan.end, plan.stop, plan.read.length], [5n, null, 5])
   })
 
   test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
@@ -136,7 +142,7 @@ describe('a slice of the stream', () => {
     const broken = value.subarray(0, readHeader(value).bodyStart + 4)
     const plan = planSlice(slice([{ value: broken, timestamp: t0 }]), keyed, 'halt')
     assert.deepEqual(
-      plan.events.map(({ event }) => event.keyHash),
+      plan.events.map(({ keyHash }) => keyHash),
       [null],
     )
     assert.equal(plan.unreadable.length, 0)
@@ -148,7 +154,7 @@ describe('a slice of the stream', () => {
         slice([1, 2, 1].map((id) => write.insert('shop.orders', id, t0))),
         new Router({ 'shop.orders': route('orders', { concurrency }) }),
         'skip',
-      ).events.map(({ event }) => event.keyHash)
+      ).events.map(({ keyHash }) => keyHash)
     assert.deepEqual(hashes(1), [null, null, null])
     const [one, two, again] = hashes(2)
     assert.notEqual(one, null)

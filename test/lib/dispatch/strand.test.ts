@@ -5,7 +5,7 @@ import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { type RoutedEvent, type SendResult, Strand, wireSize } from '../../../lib/dispatch/strand.ts'
 import { maxBatchBytes } from '../../../lib/dispatch/wire.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { all, eventsAt, FakeRun, failure, route, through } from './support.ts'
+import { all, eventOf, eventsAt, FakeRun, failure, route, through } from './support.ts'
 
 const away: SendResult = {
   kind: 'held',
@@ -44,10 +44,7 @@ describe('a strand', () => {
     assert.deepEqual(run.batches, [[1, 2], [3, 4], [5]])
     assert.deepEqual([strand.through, strand.firstUndone, strand.trouble], [5n, null, null])
 
-    const large = eventsAt(1, 2, 3, 4).map((event) => ({
-      ...event,
-      value: Buffer.alloc(maxBatchBytes / 2 - 48),
-    }))
+    const large = [1n, 2n, 3n, 4n].map((offset) => eventOf(offset, Buffer.alloc(maxBatchBytes / 2 - 48)))
     const wide = new FakeRun()
     await strandOf(wide).deliver(large)
     assert.deepEqual(wide.batches, [
@@ -171,11 +168,7 @@ describe('a strand', () => {
   })
 
   test('an event that is too large for an invocation is put aside unsent; at the limit it is sent', async () => {
-    const sized = (offset: number, bytes: number): RoutedEvent => ({
-      offset: BigInt(offset),
-      table: 'shop.orders',
-      value: Buffer.alloc(bytes - 48),
-    })
+    const sized = (offset: number, bytes: number) => eventOf(BigInt(offset), Buffer.alloc(bytes - 48))
     assert.equal(wireSize(sized(1, maxBatchBytes)), maxBatchBytes)
     const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
     const run = new FakeRun()

@@ -1,6 +1,7 @@
 import { type DeliveryInput, deliverySchema, type Route } from '../../../lib/dispatch/settings.ts'
 import type { DeliveryEnvironment, RoutedEvent, SendResult } from '../../../lib/dispatch/strand.ts'
 import { DtsError } from '../../../lib/errors.ts'
+import { LogRecord } from '../../../lib/kafka/types.ts'
 
 /** A route with the defaults, but for `settings`. */
 export function route(functionName: string, settings: DeliveryInput = {}): Route {
@@ -17,8 +18,13 @@ export const through = (offset: bigint | null, error: DtsError | null = null): S
   error,
 })
 
+/** A change of `shop.orders` that is so many bytes. */
+export function eventOf(offset: bigint, value: Buffer): RoutedEvent {
+  return { offset, table: 'shop.orders', record: LogRecord.of(offset, value) }
+}
+
 export function eventsAt(...offsets: readonly number[]): RoutedEvent[] {
-  return offsets.map((offset) => ({ offset: BigInt(offset), table: 'shop.orders', value: Buffer.alloc(10) }))
+  return offsets.map((offset) => eventOf(BigInt(offset), Buffer.alloc(10)))
 }
 
 type Answer = (events: readonly RoutedEvent[], functionName: string) => SendResult | Promise<SendResult>

@@ -12,13 +12,14 @@ import {
   refusal,
   toBatch,
 } from '../../../lib/dispatch/wire.ts'
+import { eventOf } from './support.ts'
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }
 /** Of a request to Lambda, in bytes. */
 const lambdaLimit = 6 * 1024 * 1024
 
 function events(...values: readonly Buffer[]) {
-  return values.map((value, index) => ({ offset: 2n ** 62n + BigInt(index), table: 'shop.orders', value }))
+  return values.map((value, index) => eventOf(2n ** 62n + BigInt(index), value))
 }
 
 test('records arrive as they were sent', () => {
@@ -26,7 +27,7 @@ test('records arrive as they were sent', () => {
   const batch = batchSchema.parse(JSON.parse(JSON.stringify(toBatch(packEvents(sent), origin))))
   assert.deepEqual(
     recordsOf(batch),
-    sent.map(({ offset, value }) => ({ offset: String(offset), value })),
+    sent.map(({ offset, record }) => ({ offset: String(offset), value: record.value })),
   )
   assert.deepEqual([batch.topic, batch.generation, batch.replayUntil], ['t', 3, 99])
 })

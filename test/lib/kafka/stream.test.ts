@@ -92,8 +92,24 @@ describe('a stream', () => {
   test('at the end there is nothing, and that is no fault', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(3))
-    assert.deepEqual(await stream.fetch(3n, bounds), { records: [], nextOffset: 3n, end: 3n })
+    const { records: found, nextOffset, end } = await stream.fetch(3n, bounds)
+    assert.deepEqual([found, nextOffset, end], [[], 3n, 3n])
     assert.ok(store.counters.emptyFetches > 0)
+  })
+
+  test('records whose memory was given back cannot be read any more, and no others are touched', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(200, 1000))
+    const [first, second] = [await stream.fetch(0n, bounds), await stream.fetch(0n, bounds)]
+    const values = second.records.map(({ value }) => value?.toString())
+    first.free()
+    first.free()
+    assert.throws(() => first.records[0]?.value, /bytes of the record 0 were freed/)
+    assert.throws(() => first.records[0]?.copyTo(Buffer.alloc(1000), 0), /were freed/)
+    assert.deepEqual(
+      second.records.map(({ value }) => value?.toString()),
+      values,
+    )
   })
 
   test('an offset outside the range is a gap, with the range', async (t) => {
