@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import type { Position } from './checkpoint/types.ts'
 import type { DeadLetterInput } from './dispatch/dead-letter.ts'
@@ -7,7 +8,7 @@ import { Router } from './dispatch/routes.ts'
 import type { RoutedEvent, SendResult } from './dispatch/strand.ts'
 import { type PackedEvents, toBatch } from './dispatch/wire.ts'
 import { DtsError } from './errors.ts'
-import type { Stream } from './kafka/stream.ts'
+import type { Fetched, Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
 import { ReadAhead, Unreadable } from './read-ahead.ts'
@@ -20,6 +21,8 @@ const longestWaitMs = 1_000
 const commitEveryMs = 200
 /** What may wait in the lanes, in bytes, before fetching pauses. */
 const maxWaitingBytes = 8 * 1024 * 1024
+/** How many records are sorted by route in one go. */
+const partRecords = 1_000
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
 const patienceMs = 5_000
 /** More dead letters than this within the window halt the stream. */
@@ -234,11 +237,26 @@ export class Run {
     for (const { size } of fetched.records) this.#summary.bytes += size
     // The broker sends what follows while this slice is sorted and sent on.
     if (fetched.nextOffset < fetched.end && this.#mayFetch()) this.#reading.ask(fetched.nextOffset)
-    await this.#accept(planSlice(fetched, this.#router, config.unroutedTables), fetched.free)
+    await this.#acceptAll(fetched)
   }
 
-  /** @param free gives the memory of the slice back */
-  async #accept(plan: Plan, free: () => void): Promise<void> {
+  /** In parts, between which answers of handlers are heard. */
+  async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
+    const { config, signal } = this.#dependencies
+    for (let from = 0; from < records.length || from === 0; from += partRecords) {
+      if (from > 0) await setImmediate()
+      if (signal.aborted) return
+      const part = records.slice(from, from + partRecords)
+      const next = records[from + partRecords]
+      const slice = { records: part, nextOffset: next === undefined ? nextOffset : next.offset }
+      const plan = planSlice(slice, this.#router, config.unroutedTables)
+      await this.#accept(plan, next === undefined ? free : null)
+      if (this.#wall !== null) return
+    }
+  }
+
+  /** @param free gives the memory of what was read back, when this was the last of it */
+  async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
     let { end, stop } = plan
     for (const { record, error } of plan.unreadable) {
       const { offset } = record

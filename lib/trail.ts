@@ -54,7 +54,7 @@ export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
  */
 export class Trail {
   #base: Place
-  readonly #slices: { readonly read: ReadRecords; readonly free: () => void }[] = []
+  readonly #slices: { readonly read: ReadRecords; readonly free: (() => void) | null }[] = []
   /** How many records of the first slice lie below the base. */
   #passed = 0
   #end: bigint
@@ -71,9 +71,9 @@ export class Trail {
 
   /**
    * @param end where reading goes on; what `read` holds from there on is not looked at
-   * @param free called once nothing of the slice will be asked for any more
+   * @param free called once nothing up to the end of `read` will be asked for any more
    */
-  add(read: ReadRecords, end: bigint, free: () => void): void {
+  add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
     this.#slices.push({ read, free })
     this.#end = end
   }
@@ -83,7 +83,7 @@ export class Trail {
     let { timestamp } = this.#base
     let last: LogRecord | null = null
     let lastChange: LogRecord | null = null
-    const done: (() => void)[] = []
+    const done: ((() => void) | null)[] = []
     for (let slice = this.#slices[0]; slice !== undefined; slice = this.#slices[0]) {
       const { read } = slice
       for (; this.#passed < read.length; this.#passed++) {
@@ -104,7 +104,7 @@ export class Trail {
       anchor: lastChange === null ? this.#base.anchor : anchorOf(lastChange),
       tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
     }
-    for (const free of done) free()
+    for (const free of done) free?.()
     return this.#base
   }
 }

@@ -27,7 +27,8 @@ export function lambdaInvoke(client: LambdaClient): Invoke {
         new InvokeCommand({
           FunctionName: functionName,
           InvocationType: 'RequestResponse',
-          Payload: JSON.stringify(batch),
+          // As bytes: a text would be encoded once to be signed and once to be sent.
+          Payload: Buffer.from(JSON.stringify(batch)),
         }),
       )
     } catch (cause) {

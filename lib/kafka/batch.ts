@@ -49,11 +49,28 @@ const minRecordBytes = 7
  * should refuse a `nextOffset` beyond it.
  */
 export function readBatches(bytes: Buffer, from: bigint, limits: BatchLimits = defaultBatchLimits): LogSlice {
+  const reading = readingBatches(bytes, from, limits)
+  for (;;) {
+    const step = reading.next()
+    if (step.done) return step.value
+  }
+}
+
+/** Some milliseconds' worth. */
+const recordsBetweenRests = 1_000
+
+/** As `readBatches`, with a rest now and then in which others may have the thread. */
+export function* readingBatches(
+  bytes: Buffer,
+  from: bigint,
+  limits: BatchLimits = defaultBatchLimits,
+): Generator<void, LogSlice> {
   const records: LogRecord[] = []
   const reading: Reading = { from, limits, records, heldBytes: 0 }
   let nextOffset = from
   let previousEnd = 0n
   let position = 0
+  let rested = 0
 
   while (position < bytes.length && records.length < limits.maxRecords) {
     const recordsBefore = records.length
@@ -76,6 +93,9 @@ export function readBatches(bytes: Buffer, from: bigint, limits: BatchLimits = d
       break
     }
     if (previousEnd > nextOffset) nextOffset = previousEnd
+    if (records.length - rested < recordsBetweenRests) continue
+    rested = records.length
+    yield
   }
   return { records, nextOffset, neededBytes: null }
 }

@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
-import { readBatches } from './batch.ts'
-import type { DataRange, LogRecord } from './types.ts'
+import { readingBatches } from './batch.ts'
+import type { DataRange, LogRecord, LogSlice } from './types.ts'
 import {
   brokerFailed,
   type Credentials,
@@ -202,7 +203,7 @@ class PartitionStream implements Stream {
       if (answer === undefined || errorCode !== 0) {
         throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
       }
-      const slice = readBatches(answer.records, from)
+      const slice = await readInSteps(answer.records, from)
       if (slice.nextOffset > answer.highWatermark && slice.nextOffset > from) {
         // The one field that no checksum covers is a batch's base offset; trusting this one would skip records.
         throw new DtsError(
@@ -317,6 +318,16 @@ class PartitionStream implements Stream {
       }
       throw brokerFailed(formatAddress(this.#node.address), what, cause)
     }
+  }
+}
+
+/** Reading some megabytes in one go would keep answers of handlers waiting, and handlers idle. */
+async function readInSteps(bytes: Buffer, from: bigint): Promise<LogSlice> {
+  const reading = readingBatches(bytes, from)
+  for (;;) {
+    const step = reading.next()
+    if (step.done) return step.value
+    await setImmediate()
   }
 }
 

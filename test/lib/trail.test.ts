@@ -8,8 +8,6 @@ import type { NewRecord } from '../integration/parts.ts'
 import { t0, Writer } from '../integration/records.ts'
 
 const write = new Writer()
-/** For slices whose memory is left to the garbage collector. */
-const kept = () => {}
 const base: Place = { offset: 0n, timestamp: t0 - 1, anchor: null, tail: null }
 const records = [
   write.insert('shop.orders', 1, t0 + 5),
@@ -30,7 +28,7 @@ function readFrom(given: readonly NewRecord[], from = 0n): ReadRecords {
 
 function trailOf(place: Place = base): Trail {
   const trail = new Trail(place)
-  trail.add(readFrom(records), 5n, kept)
+  trail.add(readFrom(records), 5n)
   return trail
 }
 
@@ -81,14 +79,14 @@ describe('the position at an offset', () => {
   test('in a gap of offsets, or where nothing was passed, keeps what it had', () => {
     const before = at(2n)
     const trail = new Trail(before)
-    trail.add(new ReadRecords(0), 9n, kept)
+    trail.add(new ReadRecords(0), 9n)
     assert.equal(trail.end, 9n)
     assert.deepEqual(trail.moveTo(9n), { ...before, offset: 9n })
   })
 
   test('counts milliseconds of a synchronisation topic as seconds', () => {
     const trail = new Trail(base)
-    trail.add(readFrom([write.insert('shop.orders', 1, (t0 + 7) * 1_000)]), 1n, kept)
+    trail.add(readFrom([write.insert('shop.orders', 1, (t0 + 7) * 1_000)]), 1n)
     const { timestamp, anchor } = trail.moveTo(1n)
     assert.deepEqual([timestamp, anchor?.timestamp], [t0 + 7, t0 + 7])
   })
@@ -98,7 +96,7 @@ describe('the position at an offset', () => {
     assert.ok(value !== null)
     const broken = value.subarray(0, -30)
     const trail = new Trail(base)
-    trail.add(readFrom([{ value: broken, timestamp: t0 }]), 1n, kept)
+    trail.add(readFrom([{ value: broken, timestamp: t0 }]), 1n)
     assert.equal(trail.moveTo(1n).anchor?.digest, digestOf(broken))
   })
 })
@@ -106,9 +104,9 @@ describe('the position at an offset', () => {
 test('reading goes on where it ended, whatever was committed meanwhile', () => {
   const trail = new Trail(base)
   assert.equal(trail.end, 0n)
-  trail.add(readFrom(records.slice(0, 2)), 2n, kept)
+  trail.add(readFrom(records.slice(0, 2)), 2n)
   trail.moveTo(1n)
-  trail.add(readFrom(records.slice(2), 2n), 5n, kept)
+  trail.add(readFrom(records.slice(2), 2n), 5n)
   assert.equal(trail.end, 5n)
   assert.deepEqual(trail.moveTo(5n), at(5n))
 })
@@ -128,6 +126,6 @@ test('the memory of a slice is given back when all of it is passed, and not befo
 
 test('what lies behind the end is not looked at', () => {
   const trail = new Trail(base)
-  trail.add(readFrom(records), 2n, kept)
+  trail.add(readFrom(records), 2n)
   assert.deepEqual(trail.moveTo(trail.end), at(2n))
 })
