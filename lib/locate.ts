@@ -1,8 +1,9 @@
 import { isFiller, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { DtsError } from './errors.ts'
+import type { LogRecord } from './kafka/records.ts'
 import type { Stream } from './kafka/stream.ts'
-import type { DataRange, LogRecord } from './kafka/types.ts'
+import type { DataRange } from './kafka/types.ts'
 import { formatTime, toSeconds } from './time.ts'
 
 /** Finding places in the log by what its records say. Reads only. */
@@ -30,8 +31,8 @@ export async function* timedRecords(stream: Stream, from: bigint, end: bigint): 
     const { records, nextOffset } = await stream.fetch(offset, scanBounds)
     if (nextOffset === offset) return
     for (const record of records) {
-      const timed = record.offset < end ? readTimed(record) : null
-      if (timed !== null) yield timed
+      const timed = readTimed(record)
+      if (timed !== null && timed.offset < end) yield timed
     }
     offset = nextOffset
   }

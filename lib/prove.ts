@@ -39,7 +39,7 @@ export async function proveSameLog(checkpoint: Checkpoint, stream: Stream): Prom
   // A log that was trimmed right up to the offset has nothing left to compare; the cluster id has to do.
   if (tail === null || tail.offset < earliest) return
   const { records } = await stream.fetch(tail.offset, { maxBytes: 64 * 1024, maxWaitMs: 100 })
-  const found = records[0]
+  const found = records.at(0)
   if (found?.offset !== tail.offset || digestOf(found.value) !== tail.digest) {
     throw changed(
       'LOG_CHANGED',

@@ -2,11 +2,12 @@ import { setImmediate } from 'node:timers/promises'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import type { Position } from './checkpoint/types.ts'
 import type { DeadLetterInput } from './dispatch/dead-letter.ts'
+import type { RoutedEvent } from './dispatch/event.ts'
 import { Lanes } from './dispatch/lanes.ts'
 import { type Plan, planSlice } from './dispatch/plan.ts'
 import { Router } from './dispatch/routes.ts'
-import type { RoutedEvent, SendResult } from './dispatch/strand.ts'
-import { type PackedEvents, toBatch } from './dispatch/wire.ts'
+import type { SendResult } from './dispatch/strand.ts'
+import { toBatch } from './dispatch/wire.ts'
 import { DtsError } from './errors.ts'
 import type { Fetched, Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
@@ -234,7 +235,7 @@ export class Run {
     this.#heldBack = 0
     if (fetched.records.length > 0) this.#lastNews = now()
     this.#summary.fetched += fetched.records.length
-    for (const { size } of fetched.records) this.#summary.bytes += size
+    for (let at = 0; at < fetched.records.length; at++) this.#summary.bytes += fetched.records.size(at)
     // The broker sends what follows while this slice is sorted and sent on.
     if (fetched.nextOffset < fetched.end && this.#mayFetch()) this.#reading.ask(fetched.nextOffset)
     await this.#acceptAll(fetched)
@@ -243,34 +244,32 @@ export class Run {
   /** In parts, between which answers of handlers are heard. */
   async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
     const { config, signal } = this.#dependencies
-    for (let from = 0; from < records.length || from === 0; from += partRecords) {
+    for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
       if (from > 0) await setImmediate()
       if (signal.aborted) return
-      const part = records.slice(from, from + partRecords)
-      const next = records[from + partRecords]
-      const slice = { records: part, nextOffset: next === undefined ? nextOffset : next.offset }
-      const plan = planSlice(slice, this.#router, config.unroutedTables)
-      await this.#accept(plan, next === undefined ? free : null)
-      if (this.#wall !== null) return
+      to = Math.min(from + partRecords, records.length)
+      const isLast = to === records.length
+      const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
+      await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
+      if (isLast || this.#wall !== null) return
     }
   }
 
   /** @param free gives the memory of what was read back, when this was the last of it */
   async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
     let { end, stop } = plan
-    for (const { record, error } of plan.unreadable) {
-      const { offset } = record
+    for (const { event, error } of plan.unreadable) {
       try {
         // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
-        await this.#putAside('', { offset, record, table: '' }, 1, error)
+        await this.#putAside('', event, 1, error)
       } catch (thrown) {
         if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
-        end = offset
+        end = event.offset
         stop = thrown
         break
       }
     }
-    for (const event of plan.events) if (event.offset < end) this.#lanes.offer(event.route, event)
+    for (const event of plan.events) if (event.offset < end) this.#lanes.offer(event)
     for (const [table, count] of plan.skipped) add(this.#summary.skipped, table, count)
     this.#trail.add(plan.read, end, free)
     this.#wall = stop
@@ -287,17 +286,13 @@ export class Run {
     }
   }
 
-  async #send(
-    functionName: string,
-    events: readonly RoutedEvent[],
-    packed: PackedEvents,
-  ): Promise<SendResult> {
+  async #send(functionName: string, events: readonly RoutedEvent[], packed: string): Promise<SendResult> {
     const { invoke, now, signal } = this.#dependencies
     const origin = { topic: this.#stream.topic, partition: this.#stream.partition, ...this.#origin }
     const startedAt = now()
     // Between this line and the bytes on the wire the process may be frozen for longer than the lease lasts.
     const startBefore = this.#held.leaseUntil - this.#dependencies.config.handlerTimeoutMs
-    const result = await invoke(functionName, toBatch(packed, origin, startBefore))
+    const result = await invoke(functionName, toBatch(packed, origin, startBefore), events)
     // A run that was frozen meanwhile must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
     const took = now() - startedAt
@@ -340,7 +335,7 @@ export class Run {
       attempts,
       at: new Date(now()).toISOString(),
       error: { code: error.code, message: error.message },
-      value: event.record.value ?? Buffer.alloc(0),
+      value: event.value ?? Buffer.alloc(0),
     }
     this.#deadLetters = { since, count: count + 1 }
     try {

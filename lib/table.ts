@@ -89,7 +89,7 @@ function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition
 
 /** A change that is still to be decoded, so that a fault in one does not keep those before it from being done. */
 interface Pending {
-  readonly offset: string
+  readonly offset: bigint
   readonly decode: () => Change
 }
 
@@ -109,7 +109,7 @@ class TableHandler<Schema extends z.ZodObject> {
     const byHand = changesByHand(event)
     if (byHand === null) return await this.#handleBatch(parseBatch(event), context)
     const pending = byHand.map((json, index) => ({
-      offset: String(index),
+      offset: BigInt(index),
       decode: () => changeFromJson(json),
     }))
     const { through, thrown } = await this.#work(pending, context)
@@ -125,18 +125,20 @@ class TableHandler<Schema extends z.ZodObject> {
       decode: () => this.#decode(batch, offset, value),
     }))
     const { through, thrown } = await this.#work(pending, context)
-    const answer = { batchId: batch.batchId, acknowledgedThrough: through }
+    const acknowledgedThrough = through === null ? null : String(through)
+    const answer = { batchId: batch.batchId, acknowledgedThrough }
     if (thrown === null) return answer
     const error = asDtsError(thrown.error, 'HANDLER_FAILED', true)
-    logger.error('A change failed', { code: error.code, offset: thrown.offset, error })
-    return { ...answer, failure: { offset: thrown.offset, ...publicFacts(thrown.error) } }
+    const offset = String(thrown.offset)
+    logger.error('A change failed', { code: error.code, offset, error })
+    return { ...answer, failure: { offset, ...publicFacts(thrown.error) } }
   }
 
   /** Works until all is done, a change fails, or the time runs short; says how far it got. */
   async #work(pending: readonly Pending[], context: Context) {
-    let through: string | null = null
+    let through: bigint | null = null
     let longestMs = 0
-    const run: { offset: string; change: RowChange<z.output<Schema>> }[] = []
+    const run: { offset: bigint; change: RowChange<z.output<Schema>> }[] = []
     try {
       for (const { offset, decode } of pending) {
         const change = this.#tryDecode(offset, decode)
@@ -163,7 +165,7 @@ class TableHandler<Schema extends z.ZodObject> {
     }
   }
 
-  #tryDecode(offset: string, decode: Pending['decode']): Change | Failed {
+  #tryDecode(offset: bigint, decode: Pending['decode']): Change | Failed {
     try {
       const change = decode()
       if (change.operation !== 'DDL') checkRow(this.#definition.row, change)
@@ -173,7 +175,7 @@ class TableHandler<Schema extends z.ZodObject> {
     }
   }
 
-  async #call(offset: string, change: Change, context: Context): Promise<void> {
+  async #call(offset: bigint, change: Change, context: Context): Promise<void> {
     const { onChange, onDdl } = this.#definition
     try {
       if (change.operation === 'DDL') await onDdl?.(change, context)
@@ -185,9 +187,9 @@ class TableHandler<Schema extends z.ZodObject> {
 
   /** @returns the last offset of the run; null when it was empty. @throws Failed */
   async #flush(
-    run: { offset: string; change: RowChange<z.output<Schema>> }[],
+    run: { offset: bigint; change: RowChange<z.output<Schema>> }[],
     context: Context,
-  ): Promise<string | null> {
+  ): Promise<bigint | null> {
     const items = run.splice(0)
     const [first] = items
     const { onBatch } = this.#definition
@@ -222,22 +224,22 @@ class TableHandler<Schema extends z.ZodObject> {
     if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
   }
 
-  #decode(batch: Batch, offset: string, bytes: Buffer): Change {
+  #decode(batch: Batch, offset: bigint, bytes: Buffer): Change {
     const header = readHeader(bytes)
     const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
-    const origin = { offset: BigInt(offset), generation: batch.generation, replay }
+    const origin = { offset, generation: batch.generation, replay }
     return decodeChange(bytes, header, origin, this.#columns)
   }
 }
 
 /** A change that was not handled, and how far the run around it got before. */
 class Failed {
-  readonly offset: string
+  readonly offset: bigint
   readonly error: unknown
   /** Undefined: as far as was known before. */
-  readonly through: string | null | undefined
+  readonly through: bigint | null | undefined
 
-  constructor(offset: string, error: unknown, through?: string | null) {
+  constructor(offset: bigint, error: unknown, through?: bigint | null) {
     this.offset = offset
     this.error = error
     this.through = through

@@ -2,38 +2,40 @@ import type { Anchor, Position } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { carriesChange, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
-import type { LogRecord } from './kafka/types.ts'
+import { LogRecord, type LogRecords } from './kafka/records.ts'
 import { toSeconds } from './time.ts'
 
-/**
- * What is kept of the records of one slice, in columns: an object with its header for each record would be most of
- * what the poller has in memory.
- */
+/** What the trail keeps of a part of a slice: its records where they lie, and what their headers say of their times. */
 export class ReadRecords {
-  readonly #records: LogRecord[] = []
+  readonly records: LogRecords
+  /** The first of the records, and how many were read from there on. */
+  readonly from: number
+  #length = 0
   /** `sourceTimestamp` in seconds; -1 without a header. */
   readonly #timestamps: Float64Array
   readonly #changes: Uint8Array
 
-  /** @param most how many records will be pushed at the most */
-  constructor(most: number) {
-    this.#timestamps = new Float64Array(most)
-    this.#changes = new Uint8Array(most)
+  /** @param to behind the last record that will be pushed */
+  constructor(records: LogRecords, from: number, to: number) {
+    this.records = records
+    this.from = from
+    this.#timestamps = new Float64Array(to - from)
+    this.#changes = new Uint8Array(to - from)
   }
 
   get length(): number {
-    return this.#records.length
+    return this.#length
   }
 
-  /** @param header null for filler, and for what could not be decoded */
-  push(record: LogRecord, header: RecordHeader | null): void {
-    const at = this.#records.push(record) - 1
-    this.#timestamps[at] = header === null ? -1 : toSeconds(header.sourceTimestamp)
-    this.#changes[at] = Number(header !== null && carriesChange(header.operation))
+  /** The next record was read. @param header null for filler, and for what could not be decoded */
+  push(header: RecordHeader | null): void {
+    this.#timestamps[this.#length] = header === null ? -1 : toSeconds(header.sourceTimestamp)
+    this.#changes[this.#length] = Number(header !== null && carriesChange(header.operation))
+    this.#length += 1
   }
 
-  record(at: number): LogRecord | undefined {
-    return this.#records[at]
+  offset(at: number): bigint {
+    return this.records.offset(this.from + at)
   }
 
   timestamp(at: number): number {
@@ -42,6 +44,10 @@ export class ReadRecords {
 
   isChange(at: number): boolean {
     return this.#changes[at] === 1
+  }
+
+  record(at: number): LogRecord {
+    return new LogRecord(this.records, this.from + at)
   }
 }
 
@@ -86,13 +92,16 @@ export class Trail {
     const done: ((() => void) | null)[] = []
     for (let slice = this.#slices[0]; slice !== undefined; slice = this.#slices[0]) {
       const { read } = slice
+      let lastAt = -1
+      let lastChangeAt = -1
       for (; this.#passed < read.length; this.#passed++) {
-        const record = read.record(this.#passed)
-        if (record === undefined || record.offset >= offset) break
+        if (read.offset(this.#passed) >= offset) break
         timestamp = Math.max(timestamp, read.timestamp(this.#passed))
-        if (read.isChange(this.#passed)) lastChange = record
-        last = record
+        lastAt = this.#passed
+        if (read.isChange(this.#passed)) lastChangeAt = this.#passed
       }
+      if (lastAt >= 0) last = read.record(lastAt)
+      if (lastChangeAt >= 0) lastChange = read.record(lastChangeAt)
       if (this.#passed < read.length) break
       done.push(slice.free)
       this.#slices.shift()

@@ -1,10 +1,16 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { DtsError, errorCodes } from '../errors.ts'
+import type { RoutedEvent } from './event.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
 
-export type Invoke = (functionName: string, batch: Batch) => Promise<SendResult>
+/** @param events what the batch holds */
+export type Invoke = (
+  functionName: string,
+  batch: Batch,
+  events: readonly RoutedEvent[],
+) => Promise<SendResult>
 
 /** A client whose time-out lies above the handlers' own, so that Lambda's answer about one comes first. */
 export function handlerClient(handlerTimeoutMs: number): LambdaClient {
@@ -20,7 +26,7 @@ export function handlerClient(handlerTimeoutMs: number): LambdaClient {
  * @param client as `handlerClient` makes it
  */
 export function lambdaInvoke(client: LambdaClient): Invoke {
-  return async (functionName, batch) => {
+  return async (functionName, batch, events) => {
     let response: { FunctionError?: string | undefined; Payload?: Uint8Array | null | undefined }
     try {
       response = await client.send(
@@ -36,15 +42,18 @@ export function lambdaInvoke(client: LambdaClient): Invoke {
     }
     // The SDK gives null, against its types, when the answer has no body.
     const answer = Buffer.from(response.Payload ?? []).toString('utf8')
-    if (response.FunctionError !== undefined) {
-      return { kind: 'failed', error: handlerFailed(functionName, describeFunctionError(answer)) }
-    }
-    return readAnswer(functionName, batch, answer)
+    if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)
+    return readAnswer(functionName, batch, events, answer)
   }
 }
 
 /** Anything but a well-formed acknowledgement of this very batch is a failure, never success. */
-export function readAnswer(functionName: string, batch: Batch, answer: string): SendResult {
+export function readAnswer(
+  functionName: string,
+  batch: Pick<Batch, 'batchId'>,
+  events: readonly RoutedEvent[],
+  answer: string,
+): SendResult {
   let parsed: unknown
   try {
     parsed = JSON.parse(answer)
@@ -70,19 +79,20 @@ export function readAnswer(functionName: string, batch: Batch, answer: string): 
       ),
     }
   }
-  if (acknowledgedThrough !== null && !batch.offsets.includes(acknowledgedThrough)) {
+  const through = acknowledgedThrough === null ? null : BigInt(acknowledgedThrough)
+  if (through !== null && !events.some(({ offset }) => offset === through)) {
     return {
       kind: 'failed',
       error: handlerFailed(functionName, 'it acknowledged an offset that it was not sent'),
     }
   }
-  if (acknowledgedThrough === null && result.data.failure === undefined) {
+  if (through === null && result.data.failure === undefined) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
   }
   const { failure } = result.data
   return {
     kind: 'acknowledged',
-    through: acknowledgedThrough === null ? null : BigInt(acknowledgedThrough),
+    through,
     error: failure === undefined ? null : eventFailed(functionName, failure),
   }
 }
@@ -90,19 +100,40 @@ export function readAnswer(functionName: string, batch: Batch, answer: string): 
 const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() })
 
 /** Lambda's own, whose messages tell of the function and never of what it was given. */
-const platformErrors =
-  /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory|ImportModuleError|HandlerNotFound|UserCodeSyntaxError))$/
+const platformErrors = /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/
 const ownErrors: ReadonlySet<string> = new Set(errorCodes)
 
-/** The message of any other error may hold a row's value, as when nobody waits for a promise that is rejected. */
-function describeFunctionError(answer: string): string {
-  try {
-    const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
-    return ownErrors.has(errorType) || platformErrors.test(errorType)
+/** Said by a function that cannot even begin, whatever it is sent: it was deployed broken, or not with this poller. */
+const brokenDeployment =
+  /^(CONFIG_INVALID|Runtime\.(ImportModuleError|HandlerNotFound|UserCodeSyntaxError|MalformedHandlerName))$/
+
+function readFunctionError(functionName: string, answer: string): SendResult {
+  const { errorType, errorMessage } = parseFunctionError(answer)
+  if (brokenDeployment.test(errorType)) {
+    return {
+      kind: 'held',
+      error: new DtsError(
+        'HANDLER_UNAVAILABLE',
+        `The function ${functionName} cannot begin (${errorType}: ${errorMessage}). Its events wait: deploy poller ` +
+          'and table functions together.',
+        { retryable: true, facts: { function: functionName } },
+      ),
+    }
+  }
+  // The message of any other error may hold a row's value, as when nobody waits for a promise that is rejected.
+  const reason =
+    ownErrors.has(errorType) || platformErrors.test(errorType)
       ? `${errorType}: ${errorMessage}`
       : `${errorType} was thrown; the function's own log has its message`
+  return { kind: 'failed', error: handlerFailed(functionName, reason) }
+}
+
+function parseFunctionError(answer: string): { errorType: string; errorMessage: string } {
+  try {
+    const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
+    return { errorType, errorMessage }
   } catch {
-    return 'it failed without saying why'
+    return { errorType: 'An error that says nothing', errorMessage: 'no message' }
   }
 }
 

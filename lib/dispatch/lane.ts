@@ -1,13 +1,8 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
+import type { PlannedEvent } from './event.ts'
 import type { Route } from './settings.ts'
-import { type DeliveryEnvironment, type RoutedEvent, Strand, wireSize } from './strand.ts'
-
-/** A change with what decides which others it may be handled beside. */
-export interface KeyedEvent extends RoutedEvent {
-  /** Of the primary key; null: no other change of the function may overtake this one or fall behind it. */
-  readonly keyHash: number | null
-}
+import { type DeliveryEnvironment, Strand, wireSize } from './strand.ts'
 
 /**
  * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split
@@ -16,7 +11,7 @@ export interface KeyedEvent extends RoutedEvent {
 export class Lane {
   readonly strands: readonly Strand[]
   readonly #route: Route
-  readonly #queue: KeyedEvent[] = []
+  readonly #queue: PlannedEvent[] = []
   /** How many at the front of the queue are known to be done; what is done stays done. */
   #done = 0
   #bytes = 0
@@ -59,7 +54,7 @@ export class Lane {
   }
 
   /** Takes a change into the queue unless the checkpoint says that it is done. */
-  offer(event: KeyedEvent): void {
+  offer(event: PlannedEvent): void {
     if (this.#isDone(event)) return
     this.#queue.push(event)
     this.#bytes += wireSize(event)
@@ -82,7 +77,7 @@ export class Lane {
     }
   }
 
-  async #handle(run: readonly KeyedEvent[]): Promise<boolean> {
+  async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
     const [only] = this.strands
     const results =
       this.strands.length === 1 && only !== undefined
@@ -106,7 +101,7 @@ export class Lane {
   }
 
   /** What may be handled side by side: changes with keys up to the next without, or one without alone. */
-  #nextRun(): readonly KeyedEvent[] {
+  #nextRun(): readonly PlannedEvent[] {
     // One batch at a time, so that what is done makes room for what is fetched next.
     if (this.strands.length === 1) return this.#queue.slice(0, this.#route.batchSize)
     const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
@@ -115,11 +110,11 @@ export class Lane {
     return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, longest))
   }
 
-  #strandOf({ keyHash }: KeyedEvent): number {
+  #strandOf({ keyHash }: PlannedEvent): number {
     return keyHash === null ? 0 : keyHash % this.strands.length
   }
 
-  #isDone(event: KeyedEvent): boolean {
+  #isDone(event: PlannedEvent): boolean {
     const strand = this.strands[this.#strandOf(event)]
     return strand !== undefined && event.offset <= strand.through
   }

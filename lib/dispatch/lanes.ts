@@ -1,7 +1,7 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
-import { type KeyedEvent, Lane } from './lane.ts'
-import type { Route } from './settings.ts'
+import type { PlannedEvent } from './event.ts'
+import { Lane } from './lane.ts'
 import type { DeliveryEnvironment } from './strand.ts'
 
 /** All lanes of a run: one for each function that gets something. They work side by side. */
@@ -23,7 +23,8 @@ export class Lanes {
     this.#stopped = stopped
   }
 
-  offer(route: Route, event: KeyedEvent): void {
+  offer(event: PlannedEvent): void {
+    const { route } = event
     let lane = this.#lanes.get(route.functionName)
     if (lane === undefined) {
       lane = new Lane(route, this.#states, this.#environment)

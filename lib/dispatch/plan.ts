@@ -3,24 +3,30 @@ import { type ChangeOperation, carriesChange, isFiller, readHeader } from '../dt
 import { unescapeName } from '../dts/names.ts'
 import type { RecordHeader, TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
-import type { LogRecord } from '../kafka/types.ts'
+import type { LogRecords } from '../kafka/records.ts'
 import { ReadRecords } from '../trail.ts'
+import { PlannedEvent, RoutedEvent } from './event.ts'
 import { keyHash } from './key.ts'
-import type { KeyedEvent } from './lane.ts'
 import type { Router } from './routes.ts'
 import type { Route } from './settings.ts'
 
 /** A record that passed its checksum and is no DTS record. */
 export interface UnreadableRecord {
-  readonly record: LogRecord
+  readonly event: RoutedEvent
   readonly error: DtsError
 }
 
-export interface PlannedEvent extends KeyedEvent {
-  readonly route: Route
+/** A part of a fetched slice. */
+export interface SlicePart {
+  readonly records: LogRecords
+  /** The first record that belongs to it, and the first that does not. */
+  readonly from: number
+  readonly to: number
+  /** Where the part ends: behind its last record, gaps included. */
+  readonly nextOffset: bigint
 }
 
-/** One fetched slice of the stream, sorted by who handles it. Pure data: nothing has been sent. */
+/** A part of the stream, sorted by who handles it. Pure data: nothing has been sent. */
 export interface Plan {
   /** All records, for the trail. */
   readonly read: ReadRecords
@@ -29,66 +35,71 @@ export interface Plan {
   readonly unreadable: readonly UnreadableRecord[]
   /** Changes that a written rule leaves out (no route, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
-  /** Where the plan ends: behind the fetched slice, or at the record that `stop` speaks of. */
+  /** Where the plan ends: behind the part, or at the record that `stop` speaks of. */
   readonly end: bigint
   /** Why the stream must not go past `end`. */
   readonly stop: DtsError | null
 }
 
-/** Reads the headers of a slice and sorts its changes by route. A table that must not be passed over ends the plan. */
+/** Reads the headers of records and sorts the changes by route. A table that must not be passed over ends the plan. */
 export function planSlice(
-  slice: { readonly records: readonly LogRecord[]; readonly nextOffset: bigint },
+  { records, from, to, nextOffset }: SlicePart,
   router: Router,
   unroutedTables: 'skip' | 'halt',
 ): Plan {
-  const read = new ReadRecords(slice.records.length)
+  const read = new ReadRecords(records, from, to)
   const events: PlannedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
   const skip = (table: string) => skipped.set(table, (skipped.get(table) ?? 0) + 1)
-  for (const record of slice.records) {
-    const header = isFiller(record.size) ? null : tryHeader(record, unreadable)
+  for (let index = from; index < to; index++) {
+    const header = isFiller(records.size(index)) ? null : tryHeader(records, index, unreadable)
     if (header !== null && carriesChange(header.operation)) {
-      const { offset } = record
       const table = header.objectName ?? ''
-      const routes = routesFor(record, header, router)
+      const routes = routesFor(records, index, header, router)
       if (routes.length === 0 && unroutedTables === 'halt') {
-        return { read, events, unreadable, skipped, end: offset, stop: unrouted(offset, table) }
+        const end = records.offset(index)
+        return { read, events, unreadable, skipped, end, stop: unrouted(end, table) }
       }
       let isWanted = false
       for (const route of routes) {
         if (!wants(route, header.operation)) continue
         isWanted = true
-        events.push({ offset, table, record, keyHash: hashFor(route, record, header), route })
+        events.push(new PlannedEvent(records, index, table, route, hashFor(route, records, index, header)))
       }
       if (!isWanted) skip(table)
     }
-    read.push(record, header)
+    read.push(header)
   }
-  return { read, events, unreadable, skipped, end: slice.nextOffset, stop: null }
+  return { read, events, unreadable, skipped, end: nextOffset, stop: null }
 }
 
-function tryHeader(record: LogRecord, unreadable: UnreadableRecord[]): RecordHeader | null {
-  const { offset, bytes, start, end } = record
+function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): RecordHeader | null {
   try {
-    return readHeader(bytes, start, end)
+    return readHeader(records.bytes(index), records.start(index), records.end(index))
   } catch (thrown) {
+    const offset = records.offset(index)
     const cause = asDtsError(thrown, 'RECORD_INVALID', false)
     const error = new DtsError(
       'RECORD_INVALID',
       `The record at offset ${offset} passed its checksum but is not a DTS record (${cause.message}).`,
       { retryable: false, facts: { offset: String(offset) }, cause },
     )
-    unreadable.push({ record, error })
+    unreadable.push({ event: new RoutedEvent(records, index, ''), error })
     return null
   }
 }
 
 /** A statement on a whole database, or on none that is named, concerns every handler that it may touch. */
-function routesFor(record: LogRecord, header: RecordHeader, router: Router): readonly Route[] {
+function routesFor(
+  records: LogRecords,
+  index: number,
+  header: RecordHeader,
+  router: Router,
+): readonly Route[] {
   const { objectName } = header
   if (objectName?.includes('.')) {
-    const route = router.routeFor(objectName, () => logicalName(record, header))
+    const route = router.routeFor(objectName, () => logicalName(records, index, header))
     return route === null ? noRoutes : [route]
   }
   if (header.operation !== 'DDL') return noRoutes
@@ -100,10 +111,9 @@ const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
 /** Undefined where this record cannot tell: a statement may lack the tags that the table's rows have. */
-function logicalName({ value }: LogRecord, header: RecordHeader): string | null | undefined {
-  if (value === null) return null
+function logicalName(records: LogRecords, index: number, header: RecordHeader): string | null | undefined {
   try {
-    const { logical } = decodeChange(value, header, origin, noColumns)
+    const { logical } = decodeChange(bytesOf(records, index), header, origin, noColumns)
     if (logical !== null) return nameText(logical)
     return header.operation === 'DDL' ? undefined : null
   } catch {
@@ -123,15 +133,23 @@ function wants({ operations }: Route, operation: ChangeOperation): boolean {
   return operation === 'DDL' || operations === undefined || operations.includes(operation)
 }
 
-function hashFor({ concurrency }: Route, record: LogRecord, header: RecordHeader): number | null {
+function hashFor(
+  { concurrency }: Route,
+  records: LogRecords,
+  index: number,
+  header: RecordHeader,
+): number | null {
   if (concurrency === 1) return null
-  const { value } = record
-  if (value === null) return null
   try {
-    return keyHash(value, header)
+    return keyHash(bytesOf(records, index), header)
   } catch {
     return null
   }
+}
+
+/** Of a record that has a header, and so a value. */
+function bytesOf(records: LogRecords, index: number): Buffer {
+  return records.bytes(index).subarray(records.start(index), records.end(index))
 }
 
 function unrouted(offset: bigint, table: string): DtsError {

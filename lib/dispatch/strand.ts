@@ -1,16 +1,9 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import type { LogRecord } from '../kafka/types.ts'
+import type { RoutedEvent } from './event.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
-import { maxBatchBytes, type PackedEvents, packEvents } from './wire.ts'
-
-/** A change on its way to a function. */
-export interface RoutedEvent {
-  readonly offset: bigint
-  readonly table: string
-  readonly record: LogRecord
-}
+import { maxBatchBytes, packEvents, recordOverhead } from './wire.ts'
 
 /** What became of an invocation. */
 export type SendResult =
@@ -26,11 +19,7 @@ export type SendResult =
 /** What delivery needs of the run that it belongs to. */
 export interface DeliveryEnvironment {
   /** Sends events to a function and reports what became of them. */
-  readonly send: (
-    functionName: string,
-    events: readonly RoutedEvent[],
-    packed: PackedEvents,
-  ) => Promise<SendResult>
+  readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
   /**
    * Puts an event aside for good; null where there is no place for such events, so that the stream halts instead.
    * @throws DtsError when it could not be stored
@@ -61,7 +50,7 @@ export class Strand {
   #events: readonly RoutedEvent[] = []
   #at = 0
   #upcoming: (() => readonly RoutedEvent[]) | null = null
-  #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: PackedEvents } | null = null
+  #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: string } | null = null
   #through: bigint
   #trouble: Trouble | null
   #failure: DtsError | null = null
@@ -197,7 +186,7 @@ export class Strand {
     return events.slice(at, to)
   }
 
-  #packed(batch: readonly RoutedEvent[]): PackedEvents {
+  #packed(batch: readonly RoutedEvent[]): string {
     const ahead = this.#ahead
     this.#ahead = null
     const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length
@@ -263,19 +252,19 @@ export class Strand {
   }
 }
 
-/** An event's share of a batch, in bytes before base64: its value, its offset, keys and quotes. */
-export function wireSize({ record }: RoutedEvent): number {
-  return record.size + 48
+/** An event's share of a batch, in bytes before they are compressed. */
+export function wireSize({ size }: RoutedEvent): number {
+  return size + recordOverhead
 }
 
 function tooLarge(functionName: string, event: RoutedEvent): DtsError {
   return new DtsError(
     'EVENT_TOO_LARGE',
-    `The change at offset ${event.offset} of ${event.table} has ${event.record.size} bytes; an invocation of ` +
+    `The change at offset ${event.offset} of ${event.table} has ${event.size} bytes; an invocation of ` +
       `${functionName} carries at most ${maxBatchBytes}. It has to be handled by hand.`,
     {
       retryable: false,
-      facts: { offset: String(event.offset), function: functionName, bytes: event.record.size },
+      facts: { offset: String(event.offset), function: functionName, bytes: event.size },
     },
   )
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { z } from 'zod'
-import type { RoutedEvent } from './strand.ts'
+import type { RoutedEvent } from './event.ts'
 
 /**
  * What travels between the poller and a table function: a batch of raw records there, an acknowledgement back.
@@ -10,38 +10,36 @@ import type { RoutedEvent } from './strand.ts'
  * than moving, hashing and parsing what it saves. docs/performance.md has the figures.
  */
 
-export const batchVersion = 2
+export const batchVersion = 3
 /**
  * The records of one batch, in bytes. An invocation and its answer carry at most 6 MB; records that do not compress
  * grow by a third in base64, and the envelope takes some.
  */
 export const maxBatchBytes = 4_300_000
 
-const offset = z.string().regex(/^\d{1,19}$/)
+const offset = z.string().regex(/^(0|[1-9]\d{0,18})$/)
 
-export const batchSchema = z
-  .strictObject({
-    source: z.literal('dts-functions'),
-    version: z.literal(batchVersion),
-    batchId: z.string().min(1),
-    topic: z.string(),
-    partition: z.number().int(),
-    clusterId: z.string(),
-    generation: z.number().int(),
-    /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
-    replayUntil: z.number().int(),
-    /**
-     * A function that begins later refuses the batch: its sender was frozen on the way, and another one may hold the
-     * lease. Milliseconds since 1970; null from a sender without a lease that runs out.
-     */
-    startBefore: z.number().int().nullable(),
-    offsets: z.array(offset).min(1),
-    /** Of each record, in bytes. */
-    lengths: z.array(z.number().int().min(0)),
-    /** The records one behind the other: zstd with its checksum, in base64. */
-    data: z.string(),
-  })
-  .refine(({ offsets, lengths }) => offsets.length === lengths.length, 'offsets and lengths differ in number')
+export const batchSchema = z.strictObject({
+  source: z.literal('dts-functions'),
+  version: z.literal(batchVersion),
+  batchId: z.string().min(1),
+  topic: z.string(),
+  partition: z.number().int(),
+  clusterId: z.string(),
+  generation: z.number().int(),
+  /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
+  replayUntil: z.number().int(),
+  /**
+   * A function that begins later refuses the batch: its sender was frozen on the way, and another one may hold the
+   * lease. Milliseconds since 1970; null from a sender without a lease that runs out.
+   */
+  startBefore: z.number().int().nullable(),
+  /**
+   * The records one behind the other, each as offset INT64, length INT32 (both big-endian) and its bytes; as zstd
+   * with its checksum, in base64.
+   */
+  data: z.string().min(1),
+})
 export type Batch = z.infer<typeof batchSchema>
 
 export const acknowledgementSchema = z.strictObject({
@@ -63,26 +61,30 @@ const compression = {
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
 }
 
-/** The records of a batch as they travel: what takes time to make, and does not depend on when it is sent. */
-export type PackedEvents = Pick<Batch, 'offsets' | 'lengths' | 'data'>
+/** What a record takes beside its bytes. */
+export const recordOverhead = 12
 
 /** Where the records of a batch are put one behind the other; kept, because half a megabyte a time is much garbage. */
 let gathered = Buffer.alloc(0)
 
-export function packEvents(events: readonly RoutedEvent[]): PackedEvents {
-  const bytes = events.reduce((sum, { record }) => sum + record.size, 0)
+/** The records of a batch as they travel: what takes time to make, and does not depend on when it is sent. */
+export function packEvents(events: readonly RoutedEvent[]): string {
+  const bytes = events.reduce((sum, { size }) => sum + recordOverhead + size, 0)
   if (gathered.length < bytes) gathered = Buffer.allocUnsafeSlow(bytes)
   let end = 0
-  for (const { record } of events) end = record.copyTo(gathered, end)
-  return {
-    offsets: events.map(({ offset }) => offset.toString()),
-    lengths: events.map(({ record }) => record.size),
-    data: zstdCompressSync(gathered.subarray(0, end), compression).toString('base64'),
+  for (const event of events) {
+    end = gathered.writeBigInt64BE(event.offset, end)
+    end = gathered.writeInt32BE(event.size, end)
+    end = event.copyTo(gathered, end)
   }
+  return zstdCompressSync(gathered.subarray(0, end), compression).toString('base64')
 }
 
-/** @param startBefore as `Batch` says */
-export function toBatch(packed: PackedEvents, origin: BatchOrigin, startBefore: number | null = null): Batch {
+/**
+ * @param data as `packEvents` makes it
+ * @param startBefore as `Batch` says
+ */
+export function toBatch(data: string, origin: BatchOrigin, startBefore: number | null = null): Batch {
   const { topic, partition, clusterId, generation, replayUntil } = origin
   return {
     source: 'dts-functions',
@@ -94,7 +96,7 @@ export function toBatch(packed: PackedEvents, origin: BatchOrigin, startBefore: 
     generation,
     replayUntil,
     startBefore,
-    ...packed,
+    data,
   }
 }
 
@@ -106,21 +108,23 @@ export function refusal({ batchId, startBefore }: Batch, now: number): Acknowled
 
 /** A record of a batch, as DTS wrote it. */
 export interface BatchRecord {
-  readonly offset: string
+  readonly offset: bigint
   readonly value: Buffer
 }
 
-/** @throws Error when the data is damaged, or not as long as the batch says */
-export function recordsOf({ offsets, lengths, data }: Batch): BatchRecord[] {
+/** @throws Error when the data is damaged */
+export function recordsOf({ data }: Batch): BatchRecord[] {
   const bytes = zstdDecompressSync(Buffer.from(data, 'base64'), { maxOutputLength: maxBatchBytes })
-  const total = lengths.reduce((sum, length) => sum + length, 0)
-  if (bytes.length !== total) {
-    throw new RangeError(`the batch holds ${bytes.length} bytes of records and says ${total}`)
+  const records: BatchRecord[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const start = at + recordOverhead
+    const length = start <= bytes.length ? bytes.readInt32BE(start - 4) : -1
+    if (length < 0 || length > bytes.length - start) {
+      throw new RangeError(`the record at byte ${at} of a batch of ${bytes.length} does not fit`)
+    }
+    records.push({ offset: bytes.readBigInt64BE(at), value: bytes.subarray(start, start + length) })
+    at = start + length
   }
-  let end = 0
-  return offsets.map((offset, index) => {
-    const start = end
-    end += lengths[index] ?? 0
-    return { offset, value: bytes.subarray(start, end) }
-  })
+  if (records.length === 0) throw new RangeError('the batch holds no record')
+  return records
 }

@@ -1,12 +1,13 @@
 import type { BatchFault } from './batch-fault.ts'
-import { type BatchLimits, LogRecord } from './types.ts'
+import type { LogRecords } from './records.ts'
+import type { BatchLimits } from './types.ts'
 
 /** What is common to reading all batches of one response. */
 export interface Reading {
   /** The offset asked for; records below it are dropped. */
   readonly from: bigint
   readonly limits: BatchLimits
-  readonly records: LogRecord[]
+  readonly records: LogRecords
   /** Decompressed bytes that `records` hold on to. */
   heldBytes: number
 }
@@ -43,6 +44,7 @@ export function readRecords(
   // Compared as 32-bit numbers, so that dropping costs no bigint: deltas are at most 2^31 - 1.
   const firstDelta = Number(reading.from > baseOffset ? reading.from - baseOffset : 0n)
   let previousDelta = -1
+  records.beginPiece(bytes, baseOffset)
 
   for (let index = 0; index < count; index++) {
     const end = reader.beginRecord(limits.maxRecordBytes)
@@ -61,10 +63,8 @@ export function readRecords(
     reader.skipHeaders(end)
     if (delta < firstDelta) continue
 
-    const offset = baseOffset + BigInt(delta)
-    if (records.length >= limits.maxRecords) return offset
-    const timestamp = appendTimestamp ?? baseTimestamp + timestampDelta
-    records.push(new LogRecord(offset, timestamp, bytes, value, value < 0 ? value : valueEnd))
+    if (records.length >= limits.maxRecords) return baseOffset + BigInt(delta)
+    records.add(delta, appendTimestamp ?? baseTimestamp + timestampDelta, value, value < 0 ? value : valueEnd)
   }
   if (reader.position !== bytes.length) {
     throw fault(

@@ -4,7 +4,8 @@ import { type Reading, readRecords } from './batch-records.ts'
 import { type Codec, codecs, decompress } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { readMessage } from './message-set.ts'
-import type { BatchLimits, LogRecord, LogSlice } from './types.ts'
+import { LogRecords } from './records.ts'
+import type { BatchLimits, LogSlice } from './types.ts'
 
 const MiB = 2 ** 20
 
@@ -65,7 +66,7 @@ export function* readingBatches(
   from: bigint,
   limits: BatchLimits = defaultBatchLimits,
 ): Generator<void, LogSlice> {
-  const records: LogRecord[] = []
+  const records = new LogRecords()
   const reading: Reading = { from, limits, records, heldBytes: 0 }
   let nextOffset = from
   let previousEnd = 0n
@@ -89,7 +90,7 @@ export function* readingBatches(
       position = entry.end
     } catch (error) {
       if (nextOffset === from || !(error instanceof DtsError)) throw error
-      records.length = recordsBefore
+      records.truncate(recordsBefore)
       break
     }
     if (previousEnd > nextOffset) nextOffset = previousEnd

@@ -2,7 +2,6 @@ import { crc32 } from 'node:zlib'
 import type { BatchFault } from './batch-fault.ts'
 import type { Reading } from './batch-records.ts'
 import { codecs, decompress } from './compression.ts'
-import { LogRecord } from './types.ts'
 
 /**
  * The message formats from before Kafka 0.11, in which each message is an entry of its own.
@@ -47,7 +46,7 @@ export function readMessage(
     )
   }
   if (codec === 'none') {
-    reading.records.push(LogRecord.of(message.offset, message.value, message.timestamp))
+    reading.records.addValue(message.offset, message.timestamp, message.value)
     return end
   }
   if (message.value === null) throw fault('BATCH_CORRUPT', 'compressed message has no value')
@@ -80,7 +79,7 @@ function readInner(
     least = offset + 1n
     if (offset < from) continue
     if (records.length >= limits.maxRecords) return offset
-    records.push(LogRecord.of(offset, message.value, appendTime ? outer.timestamp : message.timestamp))
+    records.addValue(offset, appendTime ? outer.timestamp : message.timestamp, message.value)
   }
   return outer.offset + 1n
 }

@@ -3,7 +3,8 @@ import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
 import { readingBatches } from './batch.ts'
-import type { DataRange, LogRecord, LogSlice } from './types.ts'
+import type { LogRecords } from './records.ts'
+import type { DataRange, LogSlice } from './types.ts'
 import {
   brokerFailed,
   type Credentials,
@@ -20,7 +21,7 @@ export interface FetchBounds {
 }
 
 export interface Fetched {
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
   /** Where to fetch next; also moved by control batches and gaps, which hold no record for us. */
   readonly nextOffset: bigint
   /** The offset behind the last readable record, as the broker said with this answer. */
@@ -215,8 +216,7 @@ class PartitionStream implements Stream {
       }
       if (slice.neededBytes === null) {
         const { records, nextOffset } = slice
-        const free = () => freeAll([answer.records, ...records.map(({ bytes }) => bytes)])
-        return { records, nextOffset, end: answer.highWatermark, free }
+        return { records, nextOffset, end: answer.highWatermark, free: () => records.free(answer.records) }
       }
       if (slice.neededBytes <= maxBytes) {
         throw new DtsError(
@@ -328,14 +328,6 @@ async function readInSteps(bytes: Buffer, from: bigint): Promise<LogSlice> {
     const step = reading.next()
     if (step.done) return step.value
     await setImmediate()
-  }
-}
-
-/** Views on an ArrayBuffer that was given away have a length of 0 from then on: what was freed cannot be read. */
-function freeAll(pieces: readonly Buffer[]): void {
-  for (const { buffer } of new Set(pieces)) {
-    // Node cuts small buffers from a common one, in which others lie too.
-    if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0)
   }
 }
 

@@ -1,63 +1,9 @@
-/**
- * One record of a Kafka log. Its value lies within the bytes that carried it, and a view on it is made only when
- * asked for: a poller looks into most records where they lie.
- */
-export class LogRecord {
-  readonly offset: bigint
-  /** The record's Kafka timestamp in milliseconds as the log stores it; -1 when the log stores none. */
-  readonly timestamp: number
-  readonly bytes: Buffer
-  /** Where the value begins in `bytes`; -1 for a record without a value. */
-  readonly start: number
-  /** Where it ends. */
-  readonly end: number
-
-  constructor(offset: bigint, timestamp: number, bytes: Buffer, start: number, end: number) {
-    this.offset = offset
-    this.timestamp = timestamp
-    this.bytes = bytes
-    this.start = start
-    this.end = end
-  }
-
-  /** A record out of a value of its own. */
-  static of(offset: bigint, value: Buffer | null, timestamp = -1): LogRecord {
-    return value === null
-      ? new LogRecord(offset, timestamp, noBytes, -1, -1)
-      : new LogRecord(offset, timestamp, value, 0, value.length)
-  }
-
-  /** Length of the value in bytes; 0 for none. */
-  get size(): number {
-    return this.end - this.start
-  }
-
-  /** null for a record without a value. A view, not a copy. @throws RangeError once its bytes were freed */
-  get value(): Buffer | null {
-    if (this.start < 0) return null
-    this.#assertHeld()
-    return this.bytes.subarray(this.start, this.end)
-  }
-
-  /** Copies the value to `target` and returns where it ends there. @throws RangeError as `value` */
-  copyTo(target: Buffer, at: number): number {
-    this.#assertHeld()
-    this.bytes.copy(target, at, this.start, this.end)
-    return at + this.size
-  }
-
-  #assertHeld(): void {
-    if (this.bytes.length < this.end)
-      throw new RangeError(`The bytes of the record ${this.offset} were freed.`)
-  }
-}
-
-const noBytes = Buffer.alloc(0)
+import type { LogRecords } from './records.ts'
 
 /** What reading the record batches of one fetch response yields. */
 export interface LogSlice {
   /** Records at or above the offset asked for, in rising offset order, control records left out. */
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
   /**
    * The offset to fetch next: behind the last whole batch that was read, so that offset gaps and control
    * batches move it too. Equal to the offset asked for when no whole batch was there. Behind the last record

@@ -2,8 +2,9 @@ import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import type { DeadLetter } from '../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../dispatch/dead-letter-source.ts'
+import { RoutedEvent } from '../dispatch/event.ts'
 import { DtsError } from '../errors.ts'
-import { LogRecord } from '../kafka/types.ts'
+import { LogRecords } from '../kafka/records.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
@@ -111,8 +112,7 @@ async function redriveOne(
       : gunzipSync(await dependencies.deadLetters.load(letter.raw))
   const { topic, partition, clusterId, generation, functionName, table } = letter
   const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
-  const record = LogRecord.of(BigInt(letter.offset), value)
-  const events = [{ offset: record.offset, table, record }]
+  const events = [new RoutedEvent(LogRecords.of([{ offset: BigInt(letter.offset), value }]), 0, table)]
   const { done, error } = await sendOnce(functionName, events, origin, dependencies)
   if (done === 1) {
     await dependencies.deadLetters.remove(item)

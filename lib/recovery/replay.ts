@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { timeSchema } from '../config.ts'
+import type { RoutedEvent } from '../dispatch/event.ts'
 import { planSlice } from '../dispatch/plan.ts'
 import { Router } from '../dispatch/routes.ts'
 import type { Route } from '../dispatch/settings.ts'
-import type { RoutedEvent } from '../dispatch/strand.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { locateTime } from '../locate.ts'
@@ -84,9 +84,11 @@ export async function replay(
   while (next < end) {
     const slice = await stream.fetch(next, fetchBounds)
     if (slice.nextOffset === next) break
-    let events: readonly RoutedEvent[] = planSlice(slice, router, 'skip').events.filter(
-      (routed) => routed.table === event.table && routed.offset < end,
-    )
+    let events: readonly RoutedEvent[] = planSlice(
+      { ...slice, from: 0, to: slice.records.length },
+      router,
+      'skip',
+    ).events.filter((routed) => routed.table === event.table && routed.offset < end)
     while (events.length > 0) {
       if (event.dryRun) {
         replayed += events.length

@@ -277,7 +277,8 @@ async function positionOf({ offset, timestamp, anchor }: Landing, stream: Stream
   const { earliest } = await stream.range()
   if (offset <= earliest) return freshPosition(offset, timestamp, anchor)
   const { records } = await stream.fetch(offset - 1n, { maxBytes: 64 * 1024, maxWaitMs: 100 })
-  const below = records[0]?.offset === offset - 1n ? records[0] : undefined
+  const [first] = records
+  const below = first?.offset === offset - 1n ? first : undefined
   const tail = below === undefined ? null : { offset: below.offset, digest: digestOf(below.value) }
   return freshPosition(offset, timestamp, anchor, tail)
 }

@@ -1,5 +1,6 @@
+import type { RoutedEvent } from '../dispatch/event.ts'
 import type { Invoke } from '../dispatch/invoke.ts'
-import { type RoutedEvent, wireSize } from '../dispatch/strand.ts'
+import { wireSize } from '../dispatch/strand.ts'
 import type { BatchOrigin } from '../dispatch/wire.ts'
 import { maxBatchBytes, packEvents, toBatch } from '../dispatch/wire.ts'
 import type { DtsError } from '../errors.ts'
@@ -40,7 +41,7 @@ export async function sendOnce(
   origin: BatchOrigin,
   { invoke }: SendDependencies,
 ): Promise<{ readonly done: number; readonly error: DtsError | null }> {
-  const result = await invoke(functionName, toBatch(packEvents(events), origin))
+  const result = await invoke(functionName, toBatch(packEvents(events), origin), events)
   if (result.kind !== 'acknowledged') return { done: 0, error: result.error }
   return { done: events.findIndex(({ offset }) => offset === result.through) + 1, error: result.error }
 }

@@ -135,16 +135,28 @@ export function handlerTests(start: Start): void {
       })
     }
 
-    test('a failed invocation is tried again within the run, and a shortage is never counted against a change', async (t) => {
-      const world = await start(t)
-      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
-      world.lambda.fail('test-orders', { kind: 'service', status: 429, type: 'TooManyRequestsException' }, 2)
-      const environment = { ROUTES: '{"shop.orders":{"function":"orders","attempts":1,"onFailure":"halt"}}' }
-      const summary = await world.poll({ environment })
-      assert.equal(world.lambda.faultsFired('test-orders'), 2)
-      assert.deepEqual([summary.ended, summary.to, summary.retried], ['end-of-stream', '5', 2])
-      assert.deepEqual(world.ids('orders'), range(0, 4))
-    })
+    const shortages: [what: string, fault: Fault][] = [
+      ['a throttled function', { kind: 'service', status: 429, type: 'TooManyRequestsException' }],
+      ['a function of another deployment', { kind: 'error', type: 'CONFIG_INVALID', message: 'no batch' }],
+      [
+        'a function that was deployed broken',
+        { kind: 'error', type: 'Runtime.ImportModuleError', message: "Cannot find module 'x'" },
+      ],
+    ]
+    for (const [what, fault] of shortages) {
+      test(`${what} is tried again within the run, and no change is given up for it`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+        world.lambda.fail('test-orders', fault, 2)
+        const environment = {
+          ROUTES: '{"shop.orders":{"function":"orders","attempts":1,"onFailure":"halt"}}',
+        }
+        const summary = await world.poll({ environment })
+        assert.equal(world.lambda.faultsFired('test-orders'), 2)
+        assert.deepEqual([summary.ended, summary.to, summary.retried], ['end-of-stream', '5', 2])
+        assert.deepEqual(world.ids('orders'), range(0, 4))
+      })
+    }
 
     test('a change that is given up halts the stream where that is chosen; resume tries it again', async (t) => {
       const world = await start(t)

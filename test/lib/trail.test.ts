@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { digestOf, identityOf } from '../../lib/dts/digest.ts'
 import { isFiller, readHeader } from '../../lib/dts/header.ts'
-import { LogRecord } from '../../lib/kafka/types.ts'
+import { LogRecords } from '../../lib/kafka/records.ts'
 import { type Place, ReadRecords, Trail } from '../../lib/trail.ts'
 import type { NewRecord } from '../integration/parts.ts'
 import { t0, Writer } from '../integration/records.ts'
@@ -18,10 +18,10 @@ const records = [
 ]
 
 function readFrom(given: readonly NewRecord[], from = 0n): ReadRecords {
-  const read = new ReadRecords(given.length)
-  for (const [index, { value }] of given.entries()) {
-    const header = value === null || isFiller(value.length) ? null : readHeader(value)
-    read.push(LogRecord.of(from + BigInt(index), value), header)
+  const records = LogRecords.of(given.map(({ value }, index) => ({ offset: from + BigInt(index), value })))
+  const read = new ReadRecords(records, 0, records.length)
+  for (const { value } of given) {
+    read.push(value === null || isFiller(value.length) ? null : readHeader(value))
   }
   return read
 }
@@ -79,7 +79,7 @@ describe('the position at an offset', () => {
   test('in a gap of offsets, or where nothing was passed, keeps what it had', () => {
     const before = at(2n)
     const trail = new Trail(before)
-    trail.add(new ReadRecords(0), 9n)
+    trail.add(new ReadRecords(new LogRecords(), 0, 0), 9n)
     assert.equal(trail.end, 9n)
     assert.deepEqual(trail.moveTo(9n), { ...before, offset: 9n })
   })

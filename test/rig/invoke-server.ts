@@ -13,6 +13,8 @@ export type Fault =
   | { readonly kind: 'service'; readonly status: number; readonly type: string }
   /** The function ends well with this text as its payload. The handler does not run. */
   | { readonly kind: 'payload'; readonly text: string }
+  /** The function fails with this error. The handler does not run. */
+  | { readonly kind: 'error'; readonly type: string; readonly message: string }
   /** As `payload`, made of the event, so that an answer can be nearly right. */
   | { readonly kind: 'answer'; readonly make: (event: { batchId: string }) => unknown }
   /** The handler runs to its end, and the connection is cut without an answer. */
@@ -80,6 +82,9 @@ export async function startInvokeServer(): Promise<InvokeServer> {
         return serviceError(response, fault.status, fault.type, 'As the test asked for.')
       case 'payload':
         return void response.end(fault.text)
+      case 'error':
+        response.setHeader('X-Amz-Function-Error', 'Unhandled')
+        return void response.end(JSON.stringify({ errorType: fault.type, errorMessage: fault.message }))
       case 'answer':
         return void response.end(JSON.stringify(fault.make(event as { batchId: string })))
       case 'reply-lost':

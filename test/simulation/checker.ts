@@ -238,7 +238,7 @@ export class Checker {
     const observed = this.functions.get(name)
     const indices: number[] = []
     for (const { offset, value } of records) {
-      const index = observed?.index.get(BigInt(offset))
+      const index = observed?.index.get(offset)
       const entry = index === undefined ? undefined : observed?.events[index]
       if (observed === undefined || index === undefined || entry === undefined) {
         this.violate('I1', `${name} was sent ${offset}, which is not its own`)

@@ -201,9 +201,10 @@ export class Functions {
   }
 
   /** Answers that must never be taken for an acknowledgement. */
-  #nonsense({ batchId, offsets }: Batch): Answer {
+  #nonsense(batch: Batch): Answer {
     const { random } = this.#stage
-    const last = offsets.at(-1) ?? '0'
+    const { batchId } = batch
+    const last = String(recordsOf(batch).at(-1)?.offset)
     switch (random.pick(['empty', 'null', 'object', 'text', 'foreign', 'unsent', 'nothing'] as const)) {
       case 'empty':
         return { Payload: null }

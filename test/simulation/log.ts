@@ -1,6 +1,6 @@
 import { DtsError } from '../../lib/errors.ts'
+import { LogRecords } from '../../lib/kafka/records.ts'
 import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
-import { LogRecord } from '../../lib/kafka/types.ts'
 import type { Clock } from './clock.ts'
 import type { Entry } from './entries.ts'
 import type { Random } from './random.ts'
@@ -52,14 +52,14 @@ export class Log {
     if (from < earliest || from > end) throw outOfRange(from)
     let at = this.#indexOf(from)
     const most = random.pick([1, 3, 10, 40])
-    const records: LogRecord[] = []
+    const records = new LogRecords()
     let nextOffset = from
     while (at < this.#visible && records.length < most) {
       const entry = this.#entries[at]
       if (entry === undefined) break
       const { offset, kind } = entry
       const value = swapped ? entry.otherValue : entry.value
-      if (kind !== 'control') records.push(LogRecord.of(offset, value === null ? null : ownCopy(value)))
+      if (kind !== 'control') records.addValue(offset, -1, value === null ? null : ownCopy(value))
       nextOffset = offset + 1n
       at += 1
     }
@@ -87,7 +87,7 @@ function ownCopy(value: Buffer): Buffer {
   return copy
 }
 
-function free(records: readonly LogRecord[]): void {
+function free(records: LogRecords): void {
   for (const { value } of records) if (value?.buffer instanceof ArrayBuffer) value.buffer.transfer(0)
 }
 

@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
     name: 'answer: a function error taken for success',
     file: 'lib/dispatch/invoke.ts',
     find: 'if (response.FunctionError !== undefined) {',
-    put: "if (response.FunctionError === '') {\n      return null as never\n    }\n    if (response.FunctionError !== undefined) {\n      const through = BigInt(batch.offsets.at(-1) ?? 0)\n      if (answer.includes('Timedout')) return { kind: 'acknowledged', through, error: null }",
+    put: "if (response.FunctionError === '') {\n      return null as never\n    }\n    if (response.FunctionError !== undefined) {\n      const through = events.at(-1)?.offset ?? 0n\n      if (answer.includes('Timedout')) return { kind: 'acknowledged', through, error: null }",
   },
   {
     name: 'progress: a lane that is ahead is not stored',

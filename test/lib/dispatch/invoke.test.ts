@@ -29,7 +29,7 @@ test('what counts as an acknowledgement', () => {
     ],
   ]
   for (const [answer, through, error, reason] of accepted) {
-    const result = readAnswer('orders', batch, JSON.stringify(answer))
+    const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
     assert.ok(result.kind === 'acknowledged', reason)
     assert.equal(result.through, through, reason)
     if (error === null) assert.equal(result.error, null, reason)
@@ -59,7 +59,7 @@ test('everything else is a failure, never success', () => {
     ['{"batchId":"this","acknowledgedThrough":null}', /without saying why/],
   ]
   for (const [answer, reason] of refused) {
-    const result = readAnswer('orders', batch, answer)
+    const result = readAnswer('orders', batch, sent, answer)
     assert.equal(result.kind, 'failed', answer)
     if (result.kind !== 'failed') continue
     assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_FAILED', true])
@@ -70,9 +70,15 @@ test('everything else is a failure, never success', () => {
 
 test('a refusal of a batch that came too late is nobody’s failure: its events are held and sent again', () => {
   const answer = { batchId: 'this', acknowledgedThrough: null, refused: 'late' }
-  const result = readAnswer('orders', batch, JSON.stringify(answer))
+  const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
   assert.ok(result.kind === 'held')
   assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_UNAVAILABLE', true])
-  assert.equal(readAnswer('orders', batch, JSON.stringify({ ...answer, batchId: 'that' })).kind, 'failed')
-  assert.equal(readAnswer('orders', batch, JSON.stringify({ ...answer, refused: 'busy' })).kind, 'failed')
+  assert.equal(
+    readAnswer('orders', batch, sent, JSON.stringify({ ...answer, batchId: 'that' })).kind,
+    'failed',
+  )
+  assert.equal(
+    readAnswer('orders', batch, sent, JSON.stringify({ ...answer, refused: 'busy' })).kind,
+    'failed',
+  )
 })

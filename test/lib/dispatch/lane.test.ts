@@ -1,25 +1,31 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
-import { type KeyedEvent, Lane } from '../../../lib/dispatch/lane.ts'
+import { PlannedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
+import { Lane } from '../../../lib/dispatch/lane.ts'
 import { Lanes } from '../../../lib/dispatch/lanes.ts'
-import type { RoutedEvent, SendResult } from '../../../lib/dispatch/strand.ts'
-import { all, eventsAt, FakeRun, failure, route } from './support.ts'
+import type { Route } from '../../../lib/dispatch/settings.ts'
+import type { SendResult } from '../../../lib/dispatch/strand.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import { all, FakeRun, failure, route } from './support.ts'
 
 const concurrency = 2
 const two = route('orders', { concurrency, batchSize: 10 })
 
+type Keyed = readonly [offset: number, key: number | null]
+
 /** `[offset, key]` each; a key's parity is its strand. */
-function keyed(...given: readonly (readonly [offset: number, key: number | null])[]): KeyedEvent[] {
+const keyed = (...given: readonly Keyed[]) => keyedFor(two, ...given)
+
+function keyedFor(to: Route, ...given: readonly Keyed[]): PlannedEvent[] {
   return given.map(([offset, keyHash]) => {
-    const [event] = eventsAt(offset)
-    assert.ok(event !== undefined)
-    return { ...event, keyHash }
+    const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(10) }])
+    return new PlannedEvent(records, 0, 'shop.orders', to, keyHash)
   })
 }
 
 /** Works until nothing is left, or nothing may start any more. */
-async function work(lane: Lane, events: readonly KeyedEvent[], run: FakeRun): Promise<void> {
+async function work(lane: Lane, events: readonly PlannedEvent[], run: FakeRun): Promise<void> {
   for (const event of events) lane.offer(event)
   const stopping = new AbortController()
   const finished = lane.run(stopping.signal)
@@ -185,8 +191,8 @@ describe('all lanes of a run', () => {
 
   test('a function that fails stops its own changes only; what others are ahead is remembered', async () => {
     const lanes = await runLanes(failItems(), {}, (all) => {
-      for (const event of keyed([1, null], [3, null])) all.offer(route('orders'), event)
-      for (const event of keyed([2, null])) all.offer(items, event)
+      for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
+      for (const event of keyedFor(items, [2, null])) all.offer(event)
     })
     assert.equal(lanes.firstUndone, 2n)
     assert.equal(lanes.halt?.code, 'HANDLER_FAILED')
@@ -198,7 +204,7 @@ describe('all lanes of a run', () => {
     const run = failItems()
     run.permits = 2
     const lanes = await runLanes(run, {}, (all) => {
-      for (const event of keyed([2, null])) all.offer({ ...items, attempts: 9 }, event)
+      for (const event of keyedFor({ ...items, attempts: 9 }, [2, null])) all.offer(event)
     })
     const state = lanes.statesAt(2n).items
     assert.deepEqual([state?.through, state?.trouble?.offset, state?.trouble?.attempts], [null, 2n, 2])
@@ -212,7 +218,7 @@ describe('all lanes of a run', () => {
     const trouble = { offset: 20n, attempts: 1, since: 1, nextAt: 2, limit: null }
     const states = { idle: { through: 15n, trouble: null }, failing: { through: null, trouble } }
     const lanes = await runLanes(new FakeRun(), states, (all) => {
-      for (const event of keyed([12, null])) all.offer(route('orders'), event)
+      for (const event of keyedFor(route('orders'), [12, null])) all.offer(event)
     })
     assert.deepEqual(lanes.statesAt(13n), states)
     assert.deepEqual(lanes.statesAt(16n), { failing: states.failing })

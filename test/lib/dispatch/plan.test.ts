@@ -4,7 +4,7 @@ import { encodeRecord, integer } from '../../../infra/local/encode.ts'
 import { planSlice } from '../../../lib/dispatch/plan.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { LogRecord } from '../../../lib/kafka/types.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { route } from './support.ts'
@@ -13,8 +13,8 @@ const router = new Router({ 'shop.orders': route('orders'), 'shop.customers': ro
 const write = new Writer()
 
 function slice(records: readonly NewRecord[], from = 0n) {
-  const numbered = records.map(({ value, timestamp }, i) => LogRecord.of(from + BigInt(i), value, timestamp))
-  return { records: numbered, nextOffset: from + BigInt(records.length) }
+  const numbered = LogRecords.of(records.map(({ value }, i) => ({ offset: from + BigInt(i), value })))
+  return { records: numbered, from: 0, to: numbered.length, nextOffset: from + BigInt(records.length) }
 }
 
 /** `[function, offset]` of each event, in order. */
@@ -118,7 +118,7 @@ describe('a slice of the stream', () => {
     ]
     const plan = planSlice(slice(records), router, 'halt')
     assert.deepEqual(
-      plan.unreadable.map(({ record: { offset, value }, error }) => [
+      plan.unreadable.map(({ event: { offset, value }, error }) => [
         offset,
         value,
         error.code,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
+import type { RoutedEvent } from '../../../lib/dispatch/event.ts'
 import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
-import { type RoutedEvent, type SendResult, Strand, wireSize } from '../../../lib/dispatch/strand.ts'
-import { maxBatchBytes } from '../../../lib/dispatch/wire.ts'
+import { type SendResult, Strand, wireSize } from '../../../lib/dispatch/strand.ts'
+import { maxBatchBytes, recordOverhead } from '../../../lib/dispatch/wire.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { all, eventOf, eventsAt, FakeRun, failure, route, through } from './support.ts'
 
@@ -44,7 +45,9 @@ describe('a strand', () => {
     assert.deepEqual(run.batches, [[1, 2], [3, 4], [5]])
     assert.deepEqual([strand.through, strand.firstUndone, strand.trouble], [5n, null, null])
 
-    const large = [1n, 2n, 3n, 4n].map((offset) => eventOf(offset, Buffer.alloc(maxBatchBytes / 2 - 48)))
+    const large = [1n, 2n, 3n, 4n].map((offset) =>
+      eventOf(offset, Buffer.alloc(maxBatchBytes / 2 - recordOverhead)),
+    )
     const wide = new FakeRun()
     await strandOf(wide).deliver(large)
     assert.deepEqual(wide.batches, [
@@ -168,7 +171,8 @@ describe('a strand', () => {
   })
 
   test('an event that is too large for an invocation is put aside unsent; at the limit it is sent', async () => {
-    const sized = (offset: number, bytes: number) => eventOf(BigInt(offset), Buffer.alloc(bytes - 48))
+    const sized = (offset: number, bytes: number) =>
+      eventOf(BigInt(offset), Buffer.alloc(bytes - recordOverhead))
     assert.equal(wireSize(sized(1, maxBatchBytes)), maxBatchBytes)
     const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
     const run = new FakeRun()

@@ -1,7 +1,8 @@
+import { RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { type DeliveryInput, deliverySchema, type Route } from '../../../lib/dispatch/settings.ts'
-import type { DeliveryEnvironment, RoutedEvent, SendResult } from '../../../lib/dispatch/strand.ts'
+import type { DeliveryEnvironment, SendResult } from '../../../lib/dispatch/strand.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { LogRecord } from '../../../lib/kafka/types.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
 
 /** A route with the defaults, but for `settings`. */
 export function route(functionName: string, settings: DeliveryInput = {}): Route {
@@ -18,9 +19,9 @@ export const through = (offset: bigint | null, error: DtsError | null = null): S
   error,
 })
 
-/** A change of `shop.orders` that is so many bytes. */
+/** A change of `shop.orders`. */
 export function eventOf(offset: bigint, value: Buffer): RoutedEvent {
-  return { offset, table: 'shop.orders', record: LogRecord.of(offset, value) }
+  return new RoutedEvent(LogRecords.of([{ offset, value }]), 0, 'shop.orders')
 }
 
 export function eventsAt(...offsets: readonly number[]): RoutedEvent[] {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { encodeRecord, text } from '../../../infra/local/encode.ts'
 import { carriesChange, isFiller, readHeader, tableOf } from '../../../lib/dts/header.ts'
 import { operations, sourceTypes } from '../../../lib/dts/types.ts'
-import { LogRecord } from '../../../lib/kafka/types.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
 import { plainHeader } from './samples.ts'
 
 test('the header is read without touching what is behind it', () => {
@@ -97,7 +97,7 @@ test('filler is a value of at most two bytes', () => {
     [Buffer.alloc(2), true],
     [Buffer.alloc(3), false],
   ] as const) {
-    assert.equal(isFiller(LogRecord.of(0n, value).size), expected, `${value?.length} bytes`)
+    assert.equal(isFiller(LogRecords.of([{ offset: 0n, value }]).size(0)), expected, `${value?.length} bytes`)
   }
 })
 

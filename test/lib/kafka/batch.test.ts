@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib'
 import { DtsError } from '../../../lib/errors.ts'
 import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
+import type { LogSlice } from '../../../lib/kafka/types.ts'
 import { baseTimestamp, encodeBatch, gzip } from './kafkajs-batches.ts'
 
 const folder = new URL('../../fixtures/batches/', import.meta.url)
@@ -25,6 +26,9 @@ function sign(batch: Buffer): Buffer {
 
 const offsets = (bytes: Buffer, from: bigint, limits = defaultBatchLimits) =>
   readBatches(bytes, from, limits).records.map((record) => Number(record.offset))
+
+/** A slice with its records as a list. */
+const plain = ({ records, ...rest }: LogSlice) => ({ ...rest, records: [...records] })
 
 const text = (...values: string[]) => values.map((value) => Buffer.from(value))
 
@@ -74,7 +78,7 @@ for (const { name, nextOffset, records } of golden) {
 
 test('a value is a view on the response', async () => {
   const bytes = await encodeBatch({ baseOffset: 0n, values: text('a view') })
-  const value = readBatches(bytes, 0n).records[0]?.value
+  const value = readBatches(bytes, 0n).records.at(0)?.value
   assert.ok(value)
   assert.equal(value.toString(), 'a view')
   bytes.set(Buffer.from('A VIEW'), bytes.indexOf('a view'))
@@ -94,18 +98,22 @@ test('offsets above 2^53 and timestamps are exact', async () => {
 
 test('a batch without records, as compaction leaves it, moves the next offset', async () => {
   const bytes = await encodeBatch({ baseOffset: 10n, values: [], lastOffsetDelta: 4 })
-  assert.deepEqual(readBatches(bytes, 10n), { records: [], nextOffset: 15n, neededBytes: null })
+  assert.deepEqual(plain(readBatches(bytes, 10n)), { records: [], nextOffset: 15n, neededBytes: null })
 })
 
 test('a control batch alone moves the next offset', () => {
   const bytes = fixture('magic2-transaction')
   const marker = bytes.subarray(bytes.readInt32BE(8) + 12)
   const whole = marker.subarray(0, marker.readInt32BE(8) + 12)
-  assert.deepEqual(readBatches(whole, 41n), { records: [], nextOffset: 42n, neededBytes: null })
+  assert.deepEqual(plain(readBatches(whole, 41n)), { records: [], nextOffset: 42n, neededBytes: null })
 })
 
 test('an answer without batches stays where it is', () => {
-  assert.deepEqual(readBatches(Buffer.alloc(0), 9n), { records: [], nextOffset: 9n, neededBytes: null })
+  assert.deepEqual(plain(readBatches(Buffer.alloc(0), 9n)), {
+    records: [],
+    nextOffset: 9n,
+    neededBytes: null,
+  })
 })
 
 test('batches below the offset asked for are passed without being decoded', async () => {
@@ -174,10 +182,10 @@ function batchOf(count: number, body: Buffer, change: (batch: Buffer) => void = 
 }
 
 // length 6, attributes, timestamp delta 0, offset delta 0, null key, null value, no headers
-const plain = [12, 0, 0, 0, 1, 1, 0]
+const plainRecord = [12, 0, 0, 0, 1, 1, 0]
 
 test('the hand-written record is right as it stands', () => {
-  const slice = readBatches(batchOf(1, records(...plain)), 0n)
+  const slice = readBatches(batchOf(1, records(...plainRecord)), 0n)
   assert.deepEqual(
     slice.records.map(({ offset, value }) => [offset, value]),
     [[0n, null]],
@@ -186,15 +194,19 @@ test('the hand-written record is right as it stands', () => {
 })
 
 const malformed: [bytes: Buffer, message: RegExp, reason: string][] = [
-  [batchOf(2, records(...plain)), /2 records do not fit 7 bytes/, 'more records than bytes'],
-  [batchOf(0x7fffffff, records(...plain)), /2147483647 records do not fit/, '2^31 - 1 records'],
-  [batchOf(-1, records(...plain)), /-1 records do not fit/, 'a negative count'],
-  [batchOf(0, records(...plain)), /7 bytes are left behind its 0 records/, 'bytes behind the records'],
-  [batchOf(2, records(...plain, ...plain)), /offset delta 0, after 0 of 1/, 'offsets that do not rise'],
+  [batchOf(2, records(...plainRecord)), /2 records do not fit 7 bytes/, 'more records than bytes'],
+  [batchOf(0x7fffffff, records(...plainRecord)), /2147483647 records do not fit/, '2^31 - 1 records'],
+  [batchOf(-1, records(...plainRecord)), /-1 records do not fit/, 'a negative count'],
+  [batchOf(0, records(...plainRecord)), /7 bytes are left behind its 0 records/, 'bytes behind the records'],
+  [
+    batchOf(2, records(...plainRecord, ...plainRecord)),
+    /offset delta 0, after 0 of 1/,
+    'offsets that do not rise',
+  ],
   [batchOf(1, records(12, 0, 0, 1, 1, 1, 0)), /offset delta -1/, 'an offset below the batch'],
   [batchOf(1, records(12, 0, 0, 4, 1, 1, 0)), /offset delta 2, after -1 of 1/, 'an offset behind the batch'],
-  [batchOf(1, records(0, ...plain)), /record length 0 does not fit/, 'an empty record'],
-  [batchOf(1, records(11, ...plain)), /record length -6 does not fit/, 'a negative record length'],
+  [batchOf(1, records(0, ...plainRecord)), /record length 0 does not fit/, 'an empty record'],
+  [batchOf(1, records(11, ...plainRecord)), /record length -6 does not fit/, 'a negative record length'],
   [
     batchOf(1, records(14, 0, 0, 0, 1, 1, 0)),
     /record length 7 does not fit/,
@@ -218,24 +230,32 @@ const malformed: [bytes: Buffer, message: RegExp, reason: string][] = [
   [batchOf(1, records(16, 0, 0, 0, 1, 1, 2, 1, 1)), /header key length -1/, 'a header without a key'],
   [batchOf(1, records(14, 0, 0, 0, 1, 1, 0, 0)), /record end/, 'bytes behind the headers'],
   [
-    batchOf(1, records(...plain), (batch) => batch.writeInt32BE(-1, 23)),
+    batchOf(1, records(...plainRecord), (batch) => batch.writeInt32BE(-1, 23)),
     /last offset delta -1/,
     'a negative extent',
   ],
   [
-    batchOf(1, records(...plain), (batch) => batch.writeBigInt64BE(2n ** 63n - 1n, 0)),
+    batchOf(1, records(...plainRecord), (batch) => batch.writeBigInt64BE(2n ** 63n - 1n, 0)),
     /last offset delta 1 is not possible/,
     'an end beyond 64 bits',
   ],
-  [batchOf(1, records(...plain), (batch) => batch.writeBigInt64BE(-1n, 0)), /cannot be a batch/, 'offset -1'],
-  [batchOf(1, records(...plain), (batch) => batch.writeInt8(3, 16)), /format \(magic\) 3/, 'a newer format'],
   [
-    batchOf(1, records(...plain), (batch) => batch.writeInt32BE(-1, 8)),
+    batchOf(1, records(...plainRecord), (batch) => batch.writeBigInt64BE(-1n, 0)),
+    /cannot be a batch/,
+    'offset -1',
+  ],
+  [
+    batchOf(1, records(...plainRecord), (batch) => batch.writeInt8(3, 16)),
+    /format \(magic\) 3/,
+    'a newer format',
+  ],
+  [
+    batchOf(1, records(...plainRecord), (batch) => batch.writeInt32BE(-1, 8)),
     /11 bytes of format/,
     'a negative length',
   ],
   [
-    batchOf(1, records(...plain), (batch) => batch.writeInt32BE(48, 8)),
+    batchOf(1, records(...plainRecord), (batch) => batch.writeInt32BE(48, 8)),
     /60 bytes of format/,
     'a length below a header',
   ],
@@ -255,7 +275,7 @@ test('a timestamp delta takes up to ten bytes, and no eleventh', () => {
 })
 
 test('an unknown codec is named', () => {
-  const bytes = batchOf(1, records(...plain), (batch) => batch.writeInt16BE(5, 21))
+  const bytes = batchOf(1, records(...plainRecord), (batch) => batch.writeInt16BE(5, 21))
   refuses(bytes, 'PROTOCOL_UNSUPPORTED', /codec 5 is unknown/)
 })
 
