@@ -151,8 +151,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'answer: a function error taken for success',
     file: 'lib/dispatch/invoke.ts',
-    find: 'if (response.FunctionError !== undefined) {',
-    put: "if (response.FunctionError === '') {\n      return null as never\n    }\n    if (response.FunctionError !== undefined) {\n      const through = events.at(-1)?.offset ?? 0n\n      if (answer.includes('Timedout')) return { kind: 'acknowledged', through, error: null }",
+    find: 'if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)',
+    put: "if (response.FunctionError !== undefined) {\n      const through = events.at(-1)?.offset ?? 0n\n      if (answer.includes('Timedout')) return { kind: 'acknowledged', through, error: null }\n      return readFunctionError(functionName, answer)\n    }",
   },
   {
     name: 'progress: a lane that is ahead is not stored',

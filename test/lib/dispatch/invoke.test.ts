@@ -55,7 +55,7 @@ test('everything else is a failure, never success', () => {
     ['{"batchId":"that","acknowledgedThrough":"10"}', /another batch/],
     ['{"batchId":"this","acknowledgedThrough":"9"}', /not sent/],
     ['{"batchId":"this","acknowledgedThrough":"11"}', /not sent/],
-    ['{"batchId":"this","acknowledgedThrough":"010"}', /not sent/],
+    ['{"batchId":"this","acknowledgedThrough":"010"}', /not an acknowledgement/],
     ['{"batchId":"this","acknowledgedThrough":null}', /without saying why/],
   ]
   for (const [answer, reason] of refused) {
