@@ -67,7 +67,7 @@ export async function judgeAll(seeds: number, list: readonly Mutant[] = mutants)
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
-    options: { seeds: { type: 'string', default: '3000' }, only: { type: 'string', default: '' } },
+    options: { seeds: { type: 'string', default: '8000' }, only: { type: 'string', default: '' } },
   })
   const seeds = Number(values.seeds)
   const list = mutants.filter(({ name }) => name.includes(values.only))

@@ -211,8 +211,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'unreadable record: passed over',
     file: run,
-    find: "await this.#putAside('', { offset, value, table: '' }, 1, error)",
-    put: 'void [offset, value, error]',
+    find: "await this.#putAside('', event, 1, error)",
+    put: 'void [event, error]',
   },
   {
     name: 'function: begins a batch that comes too late',
