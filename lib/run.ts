@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import type { Position } from './checkpoint/types.ts'
 import type { DeadLetterInput } from './dispatch/dead-letter.ts'
-import type { RoutedEvent } from './dispatch/event.ts'
+import type { PlannedEvent, RoutedEvent } from './dispatch/event.ts'
 import { Lanes } from './dispatch/lanes.ts'
 import { type Plan, planSlice } from './dispatch/plan.ts'
 import { Router } from './dispatch/routes.ts'
@@ -148,6 +148,8 @@ export class Run {
       if (signal.aborted) return 'superseded'
       if (failed !== null) throw failed
       if (this.#lanes.halt !== null) throw new Halt(this.#lanes.halt)
+      // What is done gives its memory back now; at the next commit that would be many slices.
+      this.#trail.moveTo(this.#doneTo)
       await this.#commitIfDue()
       const end = this.#endReached(fetching !== null)
       if (end !== null) {
@@ -269,7 +271,10 @@ export class Run {
         break
       }
     }
-    for (const event of plan.events) if (event.offset < end) this.#lanes.offer(event)
+    for (let at = 0; at < plan.events.length; at++) {
+      const event = plan.events[at] as PlannedEvent
+      if (end === plan.end || event.offset < end) this.#lanes.offer(event)
+    }
     for (const [table, count] of plan.skipped) add(this.#summary.skipped, table, count)
     this.#trail.add(plan.read, end, free)
     this.#wall = stop
@@ -371,9 +376,14 @@ export class Run {
     this.#summary.milliseconds.commit += now() - startedAt
   }
 
+  /** Everything below it is done. */
+  get #doneTo(): bigint {
+    return this.#lanes.firstUndone ?? this.#trail.end
+  }
+
   /** Moves the position in memory to what is done. */
   #advance(): void {
-    const offset = this.#lanes.firstUndone ?? this.#trail.end
+    const offset = this.#doneTo
     const place = this.#trail.moveTo(offset)
     this.#held.pass({ ...place, lanes: this.#lanes.statesAt(offset), deadLetters: this.#deadLetters })
   }

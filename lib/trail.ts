@@ -1,6 +1,6 @@
 import type { Anchor, Position } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
-import { carriesChange, readHeader } from './dts/header.ts'
+import { carriesChange, type HeaderFacts, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { LogRecord, type LogRecords } from './kafka/records.ts'
 import { toSeconds } from './time.ts'
@@ -28,14 +28,21 @@ export class ReadRecords {
   }
 
   /** The next record was read. @param header null for filler, and for what could not be decoded */
-  push(header: RecordHeader | null): void {
+  push(header: HeaderFacts | null): void {
     this.#timestamps[this.#length] = header === null ? -1 : toSeconds(header.sourceTimestamp)
     this.#changes[this.#length] = Number(header !== null && carriesChange(header.operation))
     this.#length += 1
   }
 
-  offset(at: number): bigint {
-    return this.records.offset(this.from + at)
+  /** How many of them lie below an offset. */
+  countBelow(offset: bigint): number {
+    let [low, high] = [0, this.#length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.records.offset(this.from + middle) < offset) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   timestamp(at: number): number {
@@ -92,16 +99,15 @@ export class Trail {
     const done: ((() => void) | null)[] = []
     for (let slice = this.#slices[0]; slice !== undefined; slice = this.#slices[0]) {
       const { read } = slice
-      let lastAt = -1
+      const below = read.countBelow(offset)
       let lastChangeAt = -1
-      for (; this.#passed < read.length; this.#passed++) {
-        if (read.offset(this.#passed) >= offset) break
-        timestamp = Math.max(timestamp, read.timestamp(this.#passed))
-        lastAt = this.#passed
-        if (read.isChange(this.#passed)) lastChangeAt = this.#passed
+      for (let at = this.#passed; at < below; at++) {
+        timestamp = Math.max(timestamp, read.timestamp(at))
+        if (read.isChange(at)) lastChangeAt = at
       }
-      if (lastAt >= 0) last = read.record(lastAt)
+      if (below > this.#passed) last = read.record(below - 1)
       if (lastChangeAt >= 0) lastChange = read.record(lastChangeAt)
+      this.#passed = below
       if (this.#passed < read.length) break
       done.push(slice.free)
       this.#slices.shift()

@@ -15,6 +15,8 @@ export class Lane {
   /** How many at the front of the queue are known to be done; what is done stays done. */
   #done = 0
   #bytes = 0
+  /** Up to here the checkpoint may know changes as done; null once one behind it has come. */
+  #known: bigint | null
   #wake: () => void = () => {}
 
   /** @param states of the checkpoint; those of another concurrency are not this lane's */
@@ -25,6 +27,7 @@ export class Lane {
       concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}`,
     )
     this.strands = names.map((name) => new Strand(name, functionName, route, states[name], environment))
+    this.#known = this.strands.reduce((known, { through }) => (through > known ? through : known), -1n)
   }
 
   get bytes(): number {
@@ -55,7 +58,10 @@ export class Lane {
 
   /** Takes a change into the queue unless the checkpoint says that it is done. */
   offer(event: PlannedEvent): void {
-    if (this.#isDone(event)) return
+    if (this.#known !== null) {
+      if (event.offset > this.#known) this.#known = null
+      else if (this.#isDone(event)) return
+    }
     this.#queue.push(event)
     this.#bytes += wireSize(event)
     this.#wake()
@@ -95,7 +101,8 @@ export class Lane {
     const last = run.at(-1)
     // What one strand handled for all is done for all, and a strand without a part in the run is not behind it.
     if (last !== undefined) for (const strand of this.strands) strand.passed(last.offset)
-    for (const event of this.#queue.splice(0, run.length)) this.#bytes -= wireSize(event)
+    for (let at = 0; at < run.length; at++) this.#bytes -= wireSize(run[at] as PlannedEvent)
+    this.#queue.splice(0, run.length)
     this.#done = Math.max(0, this.#done - run.length)
     return true
   }

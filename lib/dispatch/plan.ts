@@ -1,7 +1,14 @@
 import { decodeChange } from '../dts/change.ts'
-import { type ChangeOperation, carriesChange, isFiller, readHeader } from '../dts/header.ts'
+import {
+  type ChangeOperation,
+  carriesChange,
+  type HeaderFacts,
+  isFiller,
+  readHeader,
+  scanHeader,
+} from '../dts/header.ts'
 import { unescapeName } from '../dts/names.ts'
-import type { RecordHeader, TableName } from '../dts/types.ts'
+import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecords } from '../kafka/records.ts'
 import { ReadRecords } from '../trail.ts'
@@ -51,32 +58,33 @@ export function planSlice(
   const events: PlannedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
-  const skip = (table: string) => skipped.set(table, (skipped.get(table) ?? 0) + 1)
   for (let index = from; index < to; index++) {
     const header = isFiller(records.size(index)) ? null : tryHeader(records, index, unreadable)
-    if (header !== null && carriesChange(header.operation)) {
-      const table = header.objectName ?? ''
-      const routes = routesFor(records, index, header, router)
-      if (routes.length === 0 && unroutedTables === 'halt') {
-        const end = records.offset(index)
-        return { read, events, unreadable, skipped, end, stop: unrouted(end, table) }
-      }
-      let isWanted = false
-      for (const route of routes) {
-        if (!wants(route, header.operation)) continue
-        isWanted = true
-        events.push(new PlannedEvent(records, index, table, route, hashFor(route, records, index, header)))
-      }
-      if (!isWanted) skip(table)
-    }
     read.push(header)
+    if (header === null || !carriesChange(header.operation)) continue
+    // Taken out at once: the header is another record's as soon as one is read.
+    const { operation, objectName } = header
+    const table = objectName ?? ''
+    const routes = routesFor(records, index, operation, objectName, router)
+    if (routes.length === 0 && unroutedTables === 'halt') {
+      const end = records.offset(index)
+      return { read, events, unreadable, skipped, end, stop: unrouted(end, table) }
+    }
+    let isWanted = false
+    for (let at = 0; at < routes.length; at++) {
+      const route = routes[at] as Route
+      if (!wants(route, operation)) continue
+      isWanted = true
+      events.push(new PlannedEvent(records, index, table, route, hashFor(route, records, index)))
+    }
+    if (!isWanted) skipped.set(table, (skipped.get(table) ?? 0) + 1)
   }
   return { read, events, unreadable, skipped, end: nextOffset, stop: null }
 }
 
-function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): RecordHeader | null {
+function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderFacts | null {
   try {
-    return readHeader(records.bytes(index), records.start(index), records.end(index))
+    return scanHeader(records.bytes(index), records.start(index), records.end(index))
   } catch (thrown) {
     const offset = records.offset(index)
     const cause = asDtsError(thrown, 'RECORD_INVALID', false)
@@ -94,15 +102,14 @@ function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRec
 function routesFor(
   records: LogRecords,
   index: number,
-  header: RecordHeader,
+  operation: ChangeOperation,
+  objectName: string | null,
   router: Router,
 ): readonly Route[] {
-  const { objectName } = header
   if (objectName?.includes('.')) {
-    const route = router.routeFor(objectName, () => logicalName(records, index, header))
-    return route === null ? noRoutes : [route]
+    return router.routesFor(objectName, () => logicalName(records, index))
   }
-  if (header.operation !== 'DDL') return noRoutes
+  if (operation !== 'DDL') return noRoutes
   return router.routesForDatabase(objectName === null || objectName === '' ? null : objectName)
 }
 
@@ -111,9 +118,11 @@ const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
 /** Undefined where this record cannot tell: a statement may lack the tags that the table's rows have. */
-function logicalName(records: LogRecords, index: number, header: RecordHeader): string | null | undefined {
+function logicalName(records: LogRecords, index: number): string | null | undefined {
   try {
-    const { logical } = decodeChange(bytesOf(records, index), header, origin, noColumns)
+    const bytes = bytesOf(records, index)
+    const header = readHeader(bytes)
+    const { logical } = decodeChange(bytes, header, origin, noColumns)
     if (logical !== null) return nameText(logical)
     return header.operation === 'DDL' ? undefined : null
   } catch {
@@ -133,15 +142,11 @@ function wants({ operations }: Route, operation: ChangeOperation): boolean {
   return operation === 'DDL' || operations === undefined || operations.includes(operation)
 }
 
-function hashFor(
-  { concurrency }: Route,
-  records: LogRecords,
-  index: number,
-  header: RecordHeader,
-): number | null {
+function hashFor({ concurrency }: Route, records: LogRecords, index: number): number | null {
   if (concurrency === 1) return null
   try {
-    return keyHash(bytesOf(records, index), header)
+    const bytes = bytesOf(records, index)
+    return keyHash(bytes, readHeader(bytes))
   } catch {
     return null
   }

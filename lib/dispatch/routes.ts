@@ -13,8 +13,8 @@ export class Router {
   readonly #exact = new Map<string, Route>()
   readonly #patterns: { readonly pattern: string; readonly matcher: RegExp; readonly route: Route }[] = []
   readonly #catchAll: Route | null
-  /** Names seen so far; a stream names few tables many times. */
-  readonly #found = new Map<string, Route | null>()
+  /** Names seen so far, with their one route or none; a stream names few tables many times. */
+  readonly #found = new Map<string, readonly Route[]>()
 
   constructor(routes: Readonly<Record<string, Route>>) {
     for (const [pattern, route] of Object.entries(routes)) {
@@ -26,20 +26,22 @@ export class Router {
   }
 
   /**
+   * The one route that handles a table, or none.
    * @param logicalName reads the table's logical name from a record; undefined when this record cannot tell, so that
    *   the next one of the table is asked again
    * @throws DtsError CONFIG_INVALID when two patterns claim the table
    */
-  routeFor(table: string, logicalName: () => string | null | undefined): Route | null {
+  routesFor(table: string, logicalName: () => string | null | undefined): readonly Route[] {
     const known = this.#found.get(table)
     if (known !== undefined) return known
     const named = this.#named(table)
     const logical = named === null ? logicalName() : null
     const route = named ?? this.#logical(logical ?? null) ?? this.#catchAll
-    if (logical === undefined) return route
+    const routes = route === null ? [] : [route]
+    if (logical === undefined) return routes
     if (this.#found.size > 10_000) this.#found.clear()
-    this.#found.set(table, route)
-    return route
+    this.#found.set(table, routes)
+    return routes
   }
 
   #logical(name: string | null): Route | null {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { z } from 'zod'
+import { freeBytes } from '../free.ts'
 import type { RoutedEvent } from './event.ts'
 
 /**
@@ -56,9 +57,11 @@ export type Acknowledgement = z.infer<typeof acknowledgementSchema>
 /** Where a batch comes from. */
 export type BatchOrigin = Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation' | 'replayUntil'>
 
-/** The lowest ordinary level: higher ones gain little on records of this kind. */
 const compression = {
+  // The lowest ordinary level: higher ones gain little on records of this kind.
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
+  // What an ordinary batch comes to, so that it is not joined from pieces.
+  chunkSize: 128 * 1024,
 }
 
 /** What a record takes beside its bytes. */
@@ -66,18 +69,26 @@ export const recordOverhead = 12
 
 /** Where the records of a batch are put one behind the other; kept, because half a megabyte a time is much garbage. */
 let gathered = Buffer.alloc(0)
+let gatheredView = new DataView(gathered.buffer)
 
 /** The records of a batch as they travel: what takes time to make, and does not depend on when it is sent. */
 export function packEvents(events: readonly RoutedEvent[]): string {
   const bytes = events.reduce((sum, { size }) => sum + recordOverhead + size, 0)
-  if (gathered.length < bytes) gathered = Buffer.allocUnsafeSlow(bytes)
-  let end = 0
-  for (const event of events) {
-    end = gathered.writeBigInt64BE(event.offset, end)
-    end = gathered.writeInt32BE(event.size, end)
-    end = event.copyTo(gathered, end)
+  if (gathered.length < bytes) {
+    gathered = Buffer.allocUnsafeSlow(bytes)
+    gatheredView = new DataView(gathered.buffer)
   }
-  return zstdCompressSync(gathered.subarray(0, end), compression).toString('base64')
+  let end = 0
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index] as RoutedEvent
+    gatheredView.setBigInt64(end, event.offset)
+    gatheredView.setInt32(end + 8, event.size)
+    end = event.copyTo(gathered, end + recordOverhead)
+  }
+  const compressed = zstdCompressSync(gathered.subarray(0, end), compression)
+  const data = compressed.toString('base64')
+  freeBytes(compressed)
+  return data
 }
 
 /**

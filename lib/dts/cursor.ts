@@ -21,10 +21,10 @@ const codesOf = Array.from({ length: maxShort + 1 }, (_, length) => new Array<nu
  * Each method takes the name of what it reads, for the path alone.
  */
 export class Cursor {
-  readonly bytes: Buffer
+  bytes: Buffer
   /** Where the record begins in `bytes`, and where it ends. */
-  readonly start: number
-  readonly end: number
+  start: number
+  end: number
   position: number
   /** The record's field that is being read; empty inside the header, where names are unique. */
   section = ''
@@ -41,6 +41,19 @@ export class Cursor {
     this.start = start
     this.end = end
     this.position = position
+  }
+
+  /** Begins another record, as if it were a new cursor. */
+  reset(bytes: Buffer, start: number, end: number): void {
+    this.bytes = bytes
+    this.start = start
+    this.end = end
+    this.position = start
+    this.section = ''
+    this.item = -1
+    this.itemsLeft = maxItems
+    this.text = ''
+    this.textStart = 0
   }
 
   /**

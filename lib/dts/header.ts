@@ -12,29 +12,20 @@ export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 const sourceVersions = new Remembered(64)
 const objectNames = new Remembered(256)
 
+/** What routing and the trail need of a header. */
+export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>
+
 /**
  * Reads the part of a record that routing and checkpoint need, and touches nothing behind it:
  *
  *     version int, id long, sourceTimestamp long, sourcePosition string, safeSourcePosition string,
  *     sourceTxid string, source { sourceType enum, version string }, operation enum, objectName null|string
  *
- * @param start where the record begins in `bytes`, and `end` where it ends, when it is not all of them
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
-export function readHeader(bytes: Buffer, start = 0, end = bytes.length): RecordHeader {
-  const cursor = new Cursor(bytes, start, start, end)
-  const version = cursor.int('version')
-  const id = cursor.exactLong('id')
-  const sourceTimestamp = cursor.long('sourceTimestamp')
-  const positionsStart = cursor.position
-  cursor.skipBytes('sourcePosition')
-  cursor.skipBytes('safeSourcePosition')
-  cursor.skipBytes('sourceTxid')
-  const sourceType = symbol(sourceTypes, cursor, 'source.sourceType')
-  sourceVersions.read(cursor, 'source.version')
-  const operation = symbol(operations, cursor, 'operation')
-  const named = cursor.index(2, 'objectName') === 1
-  if (named) objectNames.read(cursor, 'objectName')
+export function readHeader(bytes: Buffer): RecordHeader {
+  const { version, id, sourceTimestamp, positionsStart, sourceType, operation, objectName, bodyStart } =
+    shared.read(bytes, 0, bytes.length)
   return new Header(
     version,
     typeof id === 'number' ? exactBigint(id) : id,
@@ -42,12 +33,55 @@ export function readHeader(bytes: Buffer, start = 0, end = bytes.length): Record
     sourceType,
     sourceVersions.text,
     operation,
-    named ? objectNames.text : null,
-    cursor.position - start,
+    objectName,
+    bodyStart,
     bytes,
     positionsStart,
   )
 }
+
+/**
+ * The facts of one record after another, without an object for each.
+ * @returns an object that holds until the next call
+ * @throws DtsError RECORD_INVALID as `readHeader`
+ */
+export function scanHeader(bytes: Buffer, start: number, end: number): HeaderFacts {
+  return shared.read(bytes, start, end)
+}
+
+class HeaderReader implements HeaderFacts {
+  version = 0
+  id: number | bigint = 0
+  sourceTimestamp = 0
+  positionsStart = 0
+  sourceType: SourceType = 'OTHER'
+  operation: Operation = 'NOOP'
+  objectName: string | null = null
+  bodyStart = 0
+  readonly #cursor = new Cursor(Buffer.alloc(0))
+
+  read(bytes: Buffer, start: number, end: number): this {
+    const cursor = this.#cursor
+    cursor.reset(bytes, start, end)
+    this.version = cursor.int('version')
+    this.id = cursor.exactLong('id')
+    this.sourceTimestamp = cursor.long('sourceTimestamp')
+    this.positionsStart = cursor.position
+    cursor.skipBytes('sourcePosition')
+    cursor.skipBytes('safeSourcePosition')
+    cursor.skipBytes('sourceTxid')
+    this.sourceType = symbol(sourceTypes, cursor, 'source.sourceType')
+    sourceVersions.read(cursor, 'source.version')
+    this.operation = symbol(operations, cursor, 'operation')
+    const named = cursor.index(2, 'objectName') === 1
+    if (named) objectNames.read(cursor, 'objectName')
+    this.objectName = named ? objectNames.text : null
+    this.bodyStart = cursor.position - start
+    return this
+  }
+}
+
+const shared = new HeaderReader()
 
 /** A header whose texts that differ from record to record are getters, made when they are asked for. */
 class Header implements RecordHeader {

@@ -1,3 +1,5 @@
+import { freeBytes } from '../free.ts'
+
 /**
  * Records of a Kafka log, in columns: a poller looks into most records where they lie, and an object for each would be
  * most of what it has in memory.
@@ -102,16 +104,9 @@ export class LogRecords implements Iterable<LogRecord> {
     return Array.from(this, read)
   }
 
-  /**
-   * Gives the memory of the values back at once, which the garbage collector would do some time. Views on an
-   * ArrayBuffer that was given away have a length of 0: what was freed cannot be read by mistake.
-   * @param also of these bytes too
-   */
-  free(also: Buffer): void {
-    for (const { buffer } of [also, ...this.#pieces]) {
-      // Node cuts small buffers from a common one, in which others lie too.
-      if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0)
-    }
+  /** Gives the memory of the values back; they cannot be read any more. */
+  free(): void {
+    for (const piece of this.#pieces) freeBytes(piece)
   }
 
   #grow(): void {

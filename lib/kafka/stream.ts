@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
+import { freeBytes } from '../free.ts'
 import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
 import { readingBatches } from './batch.ts'
 import type { LogRecords } from './records.ts'
@@ -216,7 +217,12 @@ class PartitionStream implements Stream {
       }
       if (slice.neededBytes === null) {
         const { records, nextOffset } = slice
-        return { records, nextOffset, end: answer.highWatermark, free: () => records.free(answer.records) }
+        const free = () => {
+          records.free()
+          // Compressed batches lie there, and their records elsewhere.
+          freeBytes(answer.records)
+        }
+        return { records, nextOffset, end: answer.highWatermark, free }
       }
       if (slice.neededBytes <= maxBytes) {
         throw new DtsError(

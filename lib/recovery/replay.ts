@@ -52,8 +52,8 @@ export async function replay(
   stream: Stream,
 ): Promise<ReplayResult> {
   const router = new Router(dependencies.routes)
-  const route = router.routeFor(event.table, () => null)
-  if (route === null) {
+  const [route] = router.routesFor(event.table, () => null)
+  if (route === undefined) {
     throw new DtsError(
       'TABLE_UNROUTED',
       `No function handles the table ${event.table}. Check the name: database.table.`,

@@ -73,8 +73,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit before acknowledgement',
     file: run,
-    find: 'const offset = this.#lanes.firstUndone ?? this.#trail.end',
-    put: 'const offset = this.#trail.end',
+    find: 'return this.#lanes.firstUndone ?? this.#trail.end',
+    put: 'return this.#trail.end',
   },
   {
     name: 'permit: the lease is not looked at',

@@ -94,7 +94,6 @@ describe('a slice of the stream', () => {
       ['orders', 10n],
       ['customers', 11n],
     ])
-    assert.equal(plan.read.length, 2)
   })
 
   test('a handler of every table gets what no other names, so that nothing is unrouted', () => {

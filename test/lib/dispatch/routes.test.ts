@@ -5,7 +5,7 @@ import { route } from './support.ts'
 
 const unnamed = () => null
 const functionFor = (from: Router, table: string, logical = unnamed as () => string | null) =>
-  from.routeFor(table, logical)?.functionName ?? null
+  from.routesFor(table, logical)[0]?.functionName ?? null
 
 const router = new Router({
   'shop.orders': route('orders'),
@@ -113,6 +113,6 @@ test('the logical name is read from one record of a table, not from each', () =>
 test('a record that cannot tell its logical name decides nothing for those behind it', () => {
   const sharded = new Router({ 'shop.orders': route('logical'), '*': route('rest') })
   const name = (logical: string | null | undefined) =>
-    sharded.routeFor('shop_8.orders_8', () => logical)?.functionName
+    sharded.routesFor('shop_8.orders_8', () => logical)[0]?.functionName
   assert.deepEqual([name(undefined), name('shop.orders'), name(undefined)], ['rest', 'logical', 'logical'])
 })
