@@ -7,3 +7,8 @@ export function freeBytes({ buffer }: Buffer): void {
   // Node cuts small buffers from a common one, in which others lie too.
   if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0)
 }
+
+/** The same for an array that has an ArrayBuffer of its own. */
+export function freeColumn({ buffer }: { readonly buffer: ArrayBuffer }): void {
+  if (!buffer.detached) buffer.transfer(0)
+}

@@ -2,6 +2,7 @@ import type { Anchor, Position } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { carriesChange, type HeaderFacts, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
+import { freeColumn } from './free.ts'
 import { LogRecord, type LogRecords } from './kafka/records.ts'
 import { toSeconds } from './time.ts'
 
@@ -12,8 +13,8 @@ export class ReadRecords {
   readonly from: number
   #length = 0
   /** `sourceTimestamp` in seconds; -1 without a header. */
-  readonly #timestamps: Float64Array
-  readonly #changes: Uint8Array
+  readonly #timestamps: Float64Array<ArrayBuffer>
+  readonly #changes: Uint8Array<ArrayBuffer>
 
   /** @param to behind the last record that will be pushed */
   constructor(records: LogRecords, from: number, to: number) {
@@ -51,6 +52,11 @@ export class ReadRecords {
 
   isChange(at: number): boolean {
     return this.#changes[at] === 1
+  }
+
+  free(): void {
+    freeColumn(this.#timestamps)
+    freeColumn(this.#changes)
   }
 
   record(at: number): LogRecord {
@@ -96,7 +102,7 @@ export class Trail {
     let { timestamp } = this.#base
     let last: LogRecord | null = null
     let lastChange: LogRecord | null = null
-    const done: ((() => void) | null)[] = []
+    const done: { readonly read: ReadRecords; readonly free: (() => void) | null }[] = []
     for (let slice = this.#slices[0]; slice !== undefined; slice = this.#slices[0]) {
       const { read } = slice
       const below = read.countBelow(offset)
@@ -109,7 +115,7 @@ export class Trail {
       if (lastChangeAt >= 0) lastChange = read.record(lastChangeAt)
       this.#passed = below
       if (this.#passed < read.length) break
-      done.push(slice.free)
+      done.push(slice)
       this.#slices.shift()
       this.#passed = 0
     }
@@ -119,7 +125,10 @@ export class Trail {
       anchor: lastChange === null ? this.#base.anchor : anchorOf(lastChange),
       tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
     }
-    for (const free of done) free?.()
+    for (const { read, free } of done) {
+      read.free()
+      free?.()
+    }
     return this.#base
   }
 }

@@ -84,6 +84,10 @@ export class Lane {
   }
 
   async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
+    // Asked for now: what is done may have given its memory back by the time all is.
+    const through = run.at(-1)?.offset ?? -1n
+    let bytes = 0
+    for (let at = 0; at < run.length; at++) bytes += wireSize(run[at] as PlannedEvent)
     const [only] = this.strands
     const results =
       this.strands.length === 1 && only !== undefined
@@ -98,11 +102,10 @@ export class Lane {
             ),
           )
     if (results.includes(false)) return false
-    const last = run.at(-1)
     // What one strand handled for all is done for all, and a strand without a part in the run is not behind it.
-    if (last !== undefined) for (const strand of this.strands) strand.passed(last.offset)
-    for (let at = 0; at < run.length; at++) this.#bytes -= wireSize(run[at] as PlannedEvent)
+    for (const strand of this.strands) strand.passed(through)
     this.#queue.splice(0, run.length)
+    this.#bytes -= bytes
     this.#done = Math.max(0, this.#done - run.length)
     return true
   }

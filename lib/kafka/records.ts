@@ -1,4 +1,4 @@
-import { freeBytes } from '../free.ts'
+import { freeBytes, freeColumn } from '../free.ts'
 
 /**
  * Records of a Kafka log, in columns: a poller looks into most records where they lie, and an object for each would be
@@ -104,18 +104,21 @@ export class LogRecords implements Iterable<LogRecord> {
     return Array.from(this, read)
   }
 
-  /** Gives the memory of the values back; they cannot be read any more. */
+  /** Gives the memory back: nothing of the records can be read any more. */
   free(): void {
     for (const piece of this.#pieces) freeBytes(piece)
+    for (const column of [this.#pieceOf, this.#deltas, this.#timestamps, this.#starts, this.#ends]) {
+      freeColumn(column)
+    }
   }
 
   #grow(): void {
     const capacity = Math.max(64, this.#deltas.length * 2)
-    this.#pieceOf = copyTo(new Int32Array(capacity), this.#pieceOf)
-    this.#deltas = copyTo(new Int32Array(capacity), this.#deltas)
-    this.#timestamps = copyTo(new Float64Array(capacity), this.#timestamps)
-    this.#starts = copyTo(new Int32Array(capacity), this.#starts)
-    this.#ends = copyTo(new Int32Array(capacity), this.#ends)
+    this.#pieceOf = moveTo(new Int32Array(capacity), this.#pieceOf)
+    this.#deltas = moveTo(new Int32Array(capacity), this.#deltas)
+    this.#timestamps = moveTo(new Float64Array(capacity), this.#timestamps)
+    this.#starts = moveTo(new Int32Array(capacity), this.#starts)
+    this.#ends = moveTo(new Int32Array(capacity), this.#ends)
   }
 }
 
@@ -159,7 +162,11 @@ export class LogRecord {
 
 const noBytes = Buffer.alloc(0)
 
-function copyTo<Column extends Int32Array | Float64Array>(target: Column, source: Column): Column {
+function moveTo<Column extends Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(
+  target: Column,
+  source: Column,
+): Column {
   target.set(source)
+  freeColumn(source)
   return target
 }

@@ -89,6 +89,7 @@ function ownCopy(value: Buffer): Buffer {
 
 function free(records: LogRecords): void {
   for (const { value } of records) if (value?.buffer instanceof ArrayBuffer) value.buffer.transfer(0)
+  records.free()
 }
 
 export function outOfRange(from: bigint): DtsError {
