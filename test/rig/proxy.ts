@@ -72,7 +72,10 @@ export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<
   function drop() {
     const cut = pairs.size
     for (const { client, server } of pairs) {
-      client.resetAndDestroy()
+      // Node leaks a socket that is to be reset while its end is still on the way: its peer never hears of it, and this
+      // process never ends.
+      if (client.writableEnded) client.destroy()
+      else client.resetAndDestroy()
       server.destroy()
     }
     pairs.clear()
