@@ -181,6 +181,6 @@ function streamHalted({ halt }: Checkpoint): DtsError {
     'STREAM_HALTED',
     `The stream is halted since ${new Date(halt?.at ?? 0).toISOString()} (${halt?.code}: ${halt?.message}) ` +
       `Nothing is read until ${recoveryCommand('{"action":"inspect"}')} and what it recommends was run.`,
-    { retryable: false, facts: { halt: halt?.code ?? null } },
+    { retryable: false, facts: { ...halt?.facts, halt: halt?.code ?? null } },
   )
 }

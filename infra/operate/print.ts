@@ -33,6 +33,7 @@ function printAnswer(answer: RecoveryAnswer): string[] {
               : `${stored.state}  ${stored.halt.code}`,
         ),
         ...(stored?.halt == null ? [] : [line('', stored.halt.message)]),
+        ...Object.entries(stored?.halt?.facts ?? {}).map(([name, value]) => line('', `${name}: ${value}`)),
         line(
           'stored',
           stored === null

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { DtsError } from '../../lib/errors.ts'
+import { DtsError, type Facts } from '../../lib/errors.ts'
 import type { NewRecord } from './parts.ts'
 import { filler, range, t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
@@ -23,16 +23,25 @@ async function assertHalts(
 ): Promise<void> {
   const invocations = world.lambda.total
   const before = await world.item()
+  let facts: Facts = {}
   await assert.rejects(world.poll({ environment }), (error) => {
     assert.ok(error instanceof DtsError)
+    facts = error.facts
     assert.equal(error.code, code)
     assert.match(error.message, message)
     assert.ok(error.message.includes(resetCommand), error.message)
     return true
   })
-  await assert.rejects(world.poll(), { code: 'STREAM_HALTED', message: new RegExp(code) })
-  assert.equal(world.lambda.total, invocations)
   const after = await world.item()
+  await assert.rejects(world.poll(), (error) => {
+    assert.ok(error instanceof DtsError)
+    assert.equal(error.code, 'STREAM_HALTED')
+    assert.match(error.message, new RegExp(code))
+    assert.deepEqual(error.facts, { ...facts, halt: code })
+    return true
+  })
+  assert.equal(world.lambda.total, invocations)
+  assert.deepEqual(await world.item(), after)
   assert.deepEqual(after?.state, { S: 'HALTED' })
   for (const name of ['offset', 'timestamp', 'anchor', 'generation', 'clusterId', 'ledger']) {
     assert.deepEqual(after?.[name], before?.[name], name)
@@ -80,6 +89,11 @@ export function recoveryTests(start: Start): void {
         [oldCluster, String(handled), 'HALTED'],
       )
       assert.equal(inspection.stored?.halt?.code, 'CLUSTER_CHANGED')
+      assert.deepEqual(inspection.stored.halt.facts, {
+        from: oldCluster,
+        to: newCluster,
+        offset: String(handled),
+      })
       assert.deepEqual(inspection.found, {
         clusterId: newCluster,
         earliest: '0',
