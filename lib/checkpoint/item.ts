@@ -87,6 +87,16 @@ const itemSchema = z.object({
   ledger: json(ledgerSchema),
 })
 
+/** What `positionAttributes` writes. */
+export const positionSchema = itemSchema.pick({
+  offset: true,
+  timestamp: true,
+  anchor: true,
+  tail: true,
+  lanes: true,
+  deadLetters: true,
+})
+
 /** @throws DtsError CHECKPOINT_INVALID naming each attribute that is not as this version writes it */
 export function fromItem(key: string, item: Attributes): Checkpoint {
   const result = itemSchema.safeParse(item)

@@ -149,6 +149,16 @@ describe('the checkpoint store', () => {
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
 
+  test('a pause between the lease and the move is not undone by it', async () => {
+    const store = await table.released()
+    const found = await read(store)
+    const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING'])
+    await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: now })
+    await assert.rejects(store.reset(lease, found, start(99n)), taken)
+    const after = await read(store)
+    assert.deepEqual([after.state, after.offset, after.generation], ['HALTED', 10n, 1])
+  })
+
   test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
     const missing = new CheckpointStore(table.client, 'nowhere', 't', 0)
     await assert.rejects(missing.read(), { code: 'CHECKPOINT_TABLE_UNAVAILABLE', retryable: false })
