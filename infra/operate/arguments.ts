@@ -54,6 +54,8 @@ export interface Call {
   readonly event: unknown
   readonly functionName: string
   readonly region: string | undefined
+  /** The flags that chose the function, for a command that goes to the same one; each with a space in front. */
+  readonly deployment: string
   readonly json: boolean
 }
 
@@ -92,6 +94,9 @@ export function toEvent(argv: readonly string[]): Call | null {
     event,
     functionName: `${values.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
     region: values.region,
+    deployment: (['stage', 'service', 'region'] as const)
+      .map((name) => (values[name] === undefined ? '' : ` --${name} ${values[name]}`))
+      .join(''),
     json: values.json ?? false,
   }
 }
