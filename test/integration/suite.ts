@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { badInputTests } from './bad-input.ts'
 import { deliveryTests } from './delivery.ts'
+import { doctorTests } from './doctor.ts'
 import { handlerTests } from './handlers.ts'
 import { leaseTests } from './lease.ts'
 import type { Parts } from './parts.ts'
@@ -31,5 +32,6 @@ export function integrationSuite(parts: Parts): void {
     leaseTests(start)
     badInputTests(start)
     recoveryTests(start)
+    doctorTests(start)
   })
 }

@@ -75,6 +75,8 @@ export interface World {
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   deleteItem(): Promise<void>
+  /** As if somebody had written into the item by hand. */
+  setAttribute(name: string, value: AttributeValue): Promise<void>
   /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
   expireLease(agoMs?: number): Promise<void>
 }
@@ -165,15 +167,17 @@ function world(
     },
     item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
     deleteItem: async () => void (await client.send(new DeleteItemCommand(key))),
-    async expireLease(agoMs = 10_000) {
+    async setAttribute(name, value) {
       await client.send(
         new UpdateItemCommand({
           ...key,
-          UpdateExpression: 'SET leaseUntil = :past',
-          ExpressionAttributeValues: { ':past': { N: String(Date.now() - agoMs) } },
+          UpdateExpression: 'SET #name = :value',
+          ExpressionAttributeNames: { '#name': name },
+          ExpressionAttributeValues: { ':value': value },
         }),
       )
     },
+    expireLease: (agoMs = 10_000) => self.setAttribute('leaseUntil', { N: String(Date.now() - agoMs) }),
   }
   for (const name of tables) {
     const take = async (change: Omit<Received, 'function'>) => {
