@@ -59,6 +59,8 @@ export function until(happened: () => boolean): () => number {
 export interface World {
   readonly source: Source
   readonly lambda: InvokeServer
+  /** DynamoDB's endpoint. */
+  readonly dynamo: string
   /** In the order in which handlers finished. */
   readonly received: readonly Received[]
   /** What a handler does before it takes a change; throws to refuse it. */
@@ -102,7 +104,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
       const source = await parts.startSource({ partitions })
       const lambda = await startInvokeServer()
       t.after(() => Promise.all([source.stop(), lambda.stop()]))
-      return world(source, lambda, client, {
+      return world(source, lambda, dynamo.endpoint, client, {
         ...source.environment,
         AWS_REGION: region,
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -126,6 +128,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
 function world(
   source: Source,
   lambda: InvokeServer,
+  dynamo: string,
   client: DynamoDBClient,
   common: Readonly<Record<string, string>>,
 ): World {
@@ -134,6 +137,7 @@ function world(
   const self: World = {
     source,
     lambda,
+    dynamo,
     received,
     onChange: () => {},
     ids: (name) => received.filter((change) => change.function === name).map(({ what }) => what),
