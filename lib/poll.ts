@@ -5,8 +5,8 @@ import type { PollConfig } from './config.ts'
 import type { PutAside } from './dispatch/dead-letter.ts'
 import type { Invoke } from './dispatch/invoke.ts'
 import { DtsError } from './errors.ts'
-import { commitMark, type Stream } from './kafka/stream.ts'
-import { locateTime } from './locate.ts'
+import { firstOffset } from './first-start.ts'
+import type { Stream } from './kafka/stream.ts'
 import { proveSameLog, recoveryCommand, sameLogCodes } from './prove.ts'
 import { startWithoutLoss } from './recovery/reset.ts'
 import { Run } from './run.ts'
@@ -108,31 +108,13 @@ async function firstStart(
   stream: Stream,
   leaseUntil: number,
 ): Promise<{ lease: Awaited<ReturnType<CheckpointStore['create']>>; checkpoint: Position & Origin }> {
-  if (config.startTime === undefined) {
-    throw new DtsError(
-      'CHECKPOINT_MISSING',
-      `There is no checkpoint of ${stream.topic}, and DTS_CHECKPOINT does not say where to start. ` +
-        'Set it to a time in the data range (UNIX seconds) and deploy again.',
-      { retryable: false, facts: { topic: stream.topic } },
-    )
-  }
-  const committed = await stream.committed().catch(() => null)
-  if (committed?.metadata?.endsWith(commitMark)) {
-    // Our own commit at the broker outlived the item: starting at DTS_CHECKPOINT again would repeat all since then.
-    throw new DtsError(
-      'CHECKPOINT_MISSING',
-      `There is no checkpoint of ${stream.topic}, although this consumer group has read it up to offset ` +
-        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or say where to go on: ` +
-        `${recoveryCommand('{"action":"reset","to":"committed"}')}`,
-      { retryable: false, facts: { topic: stream.topic, committed: String(committed.offset) } },
-    )
-  }
-  const position = freshPosition(await locateTime(stream, config.startTime), config.startTime)
+  const { offset, timestamp } = await firstOffset(config.startTime, stream)
+  const position = freshPosition(offset, timestamp)
   const start: Start = {
     clusterId: stream.clusterId,
     position,
     replayUntil: -1,
-    entry: { at: now(), by: owner, how: `first start at ${config.startTime}` },
+    entry: { at: now(), by: owner, how: `first start at ${timestamp}` },
   }
   const lease = await store.create(start, owner, leaseUntil)
   return { lease, checkpoint: { ...position, clusterId: stream.clusterId, generation: 1, replayUntil: -1 } }
@@ -181,6 +163,6 @@ function streamHalted({ halt }: Checkpoint): DtsError {
     'STREAM_HALTED',
     `The stream is halted since ${new Date(halt?.at ?? 0).toISOString()} (${halt?.code}: ${halt?.message}) ` +
       `Nothing is read until ${recoveryCommand('{"action":"inspect"}')} and what it recommends was run.`,
-    { retryable: false, facts: { halt: halt?.code ?? null } },
+    { retryable: false, facts: { ...halt?.facts, halt: halt?.code ?? null } },
   )
 }

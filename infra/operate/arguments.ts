@@ -10,6 +10,8 @@ export const usage = `npm run recovery -- <action> [flags]
       --dry-run                what it would do, and a token
       --token TOKEN            exactly what that dry run said
       --accept-loss            needed where changes are lost
+  rollback                     undo the last move of the checkpoint, or an earlier one; with reset's other flags
+      --entry N                the ledger's entry to undo: 0 (the last), 1 (the one before), …; reset --to-ledger N
   pause | resume               stop and go on, keeping the position
   redrive                      dead letters to their handlers again
       --table T --max N --dry-run
@@ -31,6 +33,7 @@ const options = {
   'to-timestamp': text,
   'to-offset': text,
   'to-ledger': text,
+  entry: text,
   'from-timestamp': text,
   'from-offset': text,
   token: text,
@@ -51,6 +54,8 @@ export interface Call {
   readonly event: unknown
   readonly functionName: string
   readonly region: string | undefined
+  /** The flags that chose the function, for a command that goes to the same one; each with a space in front. */
+  readonly deployment: string
   readonly json: boolean
 }
 
@@ -60,13 +65,20 @@ export function toEvent(argv: readonly string[]): Call | null {
   if (values.help) return null
   const [action, ...rest] = positionals
   if (action === undefined || rest.length > 0) throw new UsageError('Give one action.')
+  const isRollback = action === 'rollback'
+  const named = target(values.to, values['to-timestamp'], values['to-offset'], values['to-ledger'])
+  if (isRollback && named !== undefined)
+    throw new UsageError('rollback goes where the ledger says: --entry N.')
+  if (!isRollback && values.entry !== undefined) throw new UsageError('--entry belongs to rollback.')
+  // A token says where to go, and whether that was a rollback.
+  const to = isRollback && values.token === undefined ? { ledger: toCount(values.entry ?? '0') } : named
   const event = withoutUndefined({
-    action,
-    to: target(values.to, values['to-timestamp'], values['to-offset'], values['to-ledger']),
+    action: isRollback ? 'reset' : action,
+    to,
     from: target(undefined, values['from-timestamp'], values['from-offset'], undefined),
     token: values.token,
     table: values.table,
-    max: values.max === undefined ? undefined : Number(values.max),
+    max: values.max === undefined ? undefined : toCount(values.max),
     by: values.by,
     reason: values.reason,
     dryRun: values['dry-run'],
@@ -82,6 +94,9 @@ export function toEvent(argv: readonly string[]): Call | null {
     event,
     functionName: `${values.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
     region: values.region,
+    deployment: (['stage', 'service', 'region'] as const)
+      .map((name) => (values[name] === undefined ? '' : ` --${name} ${values[name]}`))
+      .join(''),
     json: values.json ?? false,
   }
 }
@@ -104,9 +119,14 @@ function target(
   if (named !== undefined) given.push(named)
   if (timestamp !== undefined) given.push({ timestamp })
   if (offset !== undefined) given.push({ offset })
-  if (ledger !== undefined) given.push({ ledger: Number(ledger) })
+  if (ledger !== undefined) given.push({ ledger: toCount(ledger) })
   if (given.length > 1) throw new UsageError('Give one place only.')
   return given[0]
+}
+
+/** NaN for anything but digits, which no schema takes. */
+function toCount(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN
 }
 
 function withoutUndefined(event: Record<string, unknown>): Record<string, unknown> {

@@ -1,18 +1,38 @@
+import { recoveryCommand } from '../../lib/prove.ts'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Check } from '../../lib/recovery/preflight.ts'
 import { formatTime } from '../../lib/time.ts'
 
-/** An answer of recovery as lines for people; an error of the function with its message. */
-export function print(value: unknown): string[] {
+/**
+ * An answer of recovery as lines for people; an error of the function with its message.
+ * @param deployment `Call.deployment`: every command in these lines is for the function that answered
+ */
+export function print(value: unknown, deployment: string): string[] {
+  return lines(value, deployment).map((text) => withNpmCommands(text, deployment))
+}
+
+function lines(value: unknown, deployment: string): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)]
   if (!('action' in value)) {
     const { errorType = 'Error', errorMessage = JSON.stringify(value) } = value as Record<string, string>
     return [`${errorType}: ${errorMessage}`]
   }
-  return printAnswer(value as RecoveryAnswer)
+  return printAnswer(value as RecoveryAnswer, deployment)
 }
 
-function printAnswer(answer: RecoveryAnswer): string[] {
+const [beforeEvent = '', behindEvent = ''] = recoveryCommand('|').split('|').map(RegExp.escape)
+const serverlessCommand = new RegExp(`${beforeEvent}(\\{[^']*\\})${behindEvent}`, 'g')
+
+/** The function does not know its stage, and names commands of serverless; whoever came by npm goes on by npm. */
+function withNpmCommands(text: string, deployment: string): string {
+  return text.replaceAll(serverlessCommand, (_command, json: string) => {
+    const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }
+    const flags = `${to === undefined ? '' : ` --to ${to}`}${acceptLoss === undefined ? '' : ' --accept-loss'}`
+    return `npm run recovery -- ${action}${flags}${deployment}`
+  })
+}
+
+function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
   switch (answer.action) {
     case 'doctor':
       return [
@@ -33,6 +53,7 @@ function printAnswer(answer: RecoveryAnswer): string[] {
               : `${stored.state}  ${stored.halt.code}`,
         ),
         ...(stored?.halt == null ? [] : [line('', stored.halt.message)]),
+        ...Object.entries(stored?.halt?.facts ?? {}).map(([name, value]) => line('', `${name}: ${value}`)),
         line(
           'stored',
           stored === null
@@ -90,7 +111,9 @@ function printAnswer(answer: RecoveryAnswer): string[] {
         ),
         ...(answer.lost === null ? [] : [line('lost', `${answer.lost.from} to ${answer.lost.to}`)]),
         answer.note,
-        ...(answer.token === null ? [] : ['', `  npm run recovery -- reset --token ${answer.token}`]),
+        ...(answer.token === null
+          ? []
+          : ['', `  npm run recovery -- reset --token ${answer.token}${deployment}`]),
       ]
     case 'pause':
     case 'resume':

@@ -21,7 +21,7 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(usage)
     return 0
   }
-  const { event, functionName, region, json } = call
+  const { event, functionName, region, deployment, json } = call
   const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
   let answer: { readonly failed: boolean; readonly value: unknown }
   try {
@@ -40,7 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 1
   }
   if (json) console.log(JSON.stringify(answer.value, null, 2))
-  else for (const line of print(answer.value)) console.log(line)
+  else for (const line of print(answer.value, deployment)) console.log(line)
   return answer.failed || isUnwell(answer.value) ? 1 : 0
 }
 

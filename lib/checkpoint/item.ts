@@ -36,7 +36,13 @@ const laneSchema = z.strictObject({
     })
     .nullable(),
 })
-const haltSchema = z.strictObject({ code: z.enum(errorCodes), message: z.string(), at: z.number() })
+const haltSchema = z.strictObject({
+  code: z.enum(errorCodes),
+  message: z.string(),
+  // Missing in items of versions that did not keep it.
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
+  at: z.number(),
+})
 const placeSchema = z.strictObject({ clusterId: z.string(), offset: integerText, generation: z.number() })
 const ledgerSchema = z.array(
   z.strictObject({
@@ -79,6 +85,16 @@ const itemSchema = z.object({
   state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
   halt: json(haltSchema.nullable()),
   ledger: json(ledgerSchema),
+})
+
+/** What `positionAttributes` writes. */
+export const positionSchema = itemSchema.pick({
+  offset: true,
+  timestamp: true,
+  anchor: true,
+  tail: true,
+  lanes: true,
+  deadLetters: true,
 })
 
 /** @throws DtsError CHECKPOINT_INVALID naming each attribute that is not as this version writes it */

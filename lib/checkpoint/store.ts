@@ -171,6 +171,7 @@ export class CheckpointStore {
    * Moves the checkpoint to another position, starts a new generation, appends to the ledger, resumes the stream
    * and gives the lease back: one write, so that no half of it is ever seen.
    * @param read the checkpoint as it was when `lease` was taken
+   * @throws DtsError LEASE_HELD when the stream was paused since
    */
   async reset(lease: Lease, read: Checkpoint, start: Start): Promise<void> {
     const generation = read.generation + 1
@@ -180,7 +181,11 @@ export class CheckpointStore {
       to: place(start.clusterId, start.position.offset, generation),
     }
     await this.#update(
-      held,
+      {
+        ...held,
+        // A pause needs no lease. One that falls in between must not be undone by the move.
+        stateAsItWasRead: '#state = :readState',
+      },
       {
         ...positionAttributes(start.position),
         generation: encodeNumber(generation),
@@ -191,13 +196,12 @@ export class CheckpointStore {
         ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),
         leaseUntil: encodeNumber(0),
       },
-      holder(lease),
+      { ...holder(lease), ':readState': encodeText(read.state) },
       async () => {
-        // The first try may have been applied with its reply lost: then the item already stands where it should.
         const found = await this.read()
-        if (found?.generation === generation && found.epoch === lease.epoch && found.owner === lease.owner)
-          return
-        throw leaseLost(lease)
+        if (found?.epoch !== lease.epoch || found.owner !== lease.owner) throw leaseLost(lease)
+        // The first try may have been applied with its reply lost: then the item already stands where it should.
+        if (found.generation !== generation) throw leaseHeld(found.leaseUntil)
       },
     )
   }
@@ -348,8 +352,11 @@ function place(clusterId: string, offset: bigint, generation: number): LedgerEnt
 function leaseHeld(leaseUntil: number): DtsError {
   return new DtsError(
     'LEASE_HELD',
-    `Another run works on this stream until ${new Date(leaseUntil).toISOString()} at the latest. ` +
-      'The poller simply leaves; for recovery, wait until then and run it again.',
+    leaseUntil > 0
+      ? `Another run works on this stream until ${new Date(leaseUntil).toISOString()} at the latest. ` +
+          'The poller simply leaves; for recovery, wait until then and run it again.'
+      : 'Something else moved the checkpoint at the same moment. The poller simply leaves; for recovery, look where ' +
+          'the stream stands now ("inspect"), and run it again if need be.',
     { retryable: true, facts: { leaseUntil } },
   )
 }

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, Facts } from '../errors.ts'
 
 /** What a record is recognised by, also on a cluster where it has another offset. */
 export interface Anchor {
@@ -66,6 +66,8 @@ export interface DeadLetterCount {
 export interface Halt {
   readonly code: ErrorCode
   readonly message: string
+  /** What the error knew, as values: for a cluster change `from`, `to` and `offset`. */
+  readonly facts: Facts
   /** Milliseconds since 1970. */
   readonly at: number
 }

@@ -3,7 +3,8 @@ import { connect } from 'node:net'
 import type { Checkpoint } from '../checkpoint/types.ts'
 import type { StreamConfig } from '../config.ts'
 import type { DeadLetterSource } from '../dispatch/dead-letter-source.ts'
-import { DtsError } from '../errors.ts'
+import { asDtsError, DtsError, type ErrorCode } from '../errors.ts'
+import { firstOffset } from '../first-start.ts'
 import { type BrokerAddress, formatAddress } from '../kafka/address.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { timeRange } from '../locate.ts'
@@ -20,7 +21,7 @@ export interface Check {
 }
 
 export interface PreflightDependencies extends RecoveryDependencies {
-  readonly config: Pick<StreamConfig, 'broker' | 'startTime'>
+  readonly config: Pick<StreamConfig, 'broker' | 'topic' | 'user' | 'mode' | 'startTime'>
   readonly functionNames: readonly string[]
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
@@ -32,11 +33,11 @@ const connectTimeoutMs = 5_000
 
 /** Examines the set-up from the network to the queue. Changes nothing, throws nothing. */
 export async function preflight(dependencies: PreflightDependencies): Promise<Check[]> {
-  const { config, openStream, store } = dependencies
+  const { config, store } = dependencies
   const checks: Check[] = []
   const run = async <Result>(name: string, after: boolean, action: () => Promise<[string, Result]>) => {
     if (!after) {
-      checks.push({ name, result: 'skipped', detail: 'not looked at, because of a fault above' })
+      checks.push(skipped(name))
       return undefined
     }
     try {
@@ -50,34 +51,70 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
   }
   const address = await run('DNS', true, () => resolveHost(config.broker.host))
   const proxy = await run('TCP to the broker address', address !== undefined, () => reach(config.broker))
-  const stream = await run('credentials, topic, node', proxy === true, async () => {
-    const opened = await openStream()
-    return [`cluster ${opened.clusterId}, partition ${opened.partition} of ${opened.topic}`, opened]
-  })
+  const stream = await connectInSteps(dependencies, proxy === true, checks)
   try {
-    await run('data range', stream !== undefined, () => describeRange(stream as Stream))
+    const range = await run('data range', stream !== undefined, () => describeRange(stream as Stream, config))
     const stored = await run('checkpoint table', true, async () => {
       const item = await store.read()
       return [describeItem(item), { item }]
     })
-    await run('checkpoint within the log', stream !== undefined && stored !== undefined, () =>
+    await run('checkpoint within the log', range === true && stored !== undefined, () =>
       checkPosition(stored?.item ?? null, stream as Stream, config.startTime),
     )
   } finally {
     await stream?.close()
   }
   for (const name of dependencies.functionNames) {
-    await run(`function ${name}`, true, async () => {
-      await dependencies.probeFunction(name)
-      return ['can be invoked', true]
-    })
+    await run(`function ${name}`, true, () => probe(name, dependencies))
   }
-  await run('dead-letter queue', true, async () => {
-    if (dependencies.deadLetters === undefined)
-      return ['none is configured: a change that is given up halts the stream', true]
-    return [`${await dependencies.deadLetters.count()} waiting`, true]
-  })
+  await run('dead-letter queue', true, () => countLetters(dependencies))
   return checks
+}
+
+const connectSteps = ['credentials', 'topic', 'TCP to the node'] as const
+
+/** The step that a fault of connecting belongs to; whatever is not named here comes before the first question. */
+const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {
+  TOPIC_UNKNOWN: 'topic',
+  PARTITION_UNKNOWN: 'topic',
+  NODE_NOT_ALLOWED: 'TCP to the node',
+  NODE_UNREACHABLE: 'TCP to the node',
+}
+
+/** Connecting is one call; its error tells how far it got. */
+async function connectInSteps(
+  { config, openStream }: PreflightDependencies,
+  after: boolean,
+  checks: Check[],
+): Promise<Stream | undefined> {
+  if (!after) {
+    checks.push(...connectSteps.map(skipped))
+    return undefined
+  }
+  let stream: Stream | undefined
+  let fault: unknown
+  let failedAt: number = connectSteps.length
+  try {
+    stream = await openStream()
+  } catch (error) {
+    fault = error
+    failedAt = connectSteps.indexOf((error instanceof DtsError && stepOf[error.code]) || 'credentials')
+  }
+  const found = {
+    credentials:
+      config.user === undefined ? 'none are set, and none are asked for' : `${config.user} is accepted`,
+    topic: `${config.topic} is there`,
+    'TCP to the node': `cluster ${stream?.clusterId}, partition ${stream?.partition}`,
+  }
+  for (const [index, name] of connectSteps.entries()) {
+    if (index < failedAt) checks.push({ name, result: 'ok', detail: found[name] })
+    else checks.push(index === failedAt ? { name, result: 'failed', detail: describe(fault) } : skipped(name))
+  }
+  return stream
+}
+
+function skipped(name: string): Check {
+  return { name, result: 'skipped', detail: 'not looked at, because of a fault above' }
 }
 
 async function resolveHost(host: string): Promise<[string, string]> {
@@ -116,12 +153,20 @@ function reach(address: BrokerAddress): Promise<[string, true]> {
   })
 }
 
-async function describeRange(stream: Stream): Promise<[string, true]> {
+async function describeRange(stream: Stream, { mode }: Pick<StreamConfig, 'mode'>): Promise<[string, true]> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
   const offsets = `offsets ${range.earliest} to ${range.end}`
-  if (times === null) return [`${offsets}, no record in them`, true]
-  return [`${offsets}, ${formatTime(times.first)} to ${formatTime(times.last)}`, true]
+  if (times !== null) return [`${offsets}, ${formatTime(times.first)} to ${formatTime(times.last)}`, true]
+  // DTS writes a heartbeat every second; a plain topic that stands idle may well have outlived its records.
+  if (mode === 'kafka' && range.end > 0n && range.earliest === range.end)
+    return [`${offsets}, all expired`, true]
+  throw new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `The log holds no record (${offsets}). DTS may still be filling it, or the task does not run: look at it in the ` +
+      'DTS console, and repeat this.',
+    { retryable: true },
+  )
 }
 
 function describeItem(item: Checkpoint | null): string {
@@ -138,16 +183,37 @@ async function checkPosition(
     await proveSameLog(item, stream)
     return ['the log is the one that the checkpoint belongs to', true]
   }
-  if (startTime === undefined) {
+  const { offset, timestamp } = await firstOffset(startTime, stream)
+  return [`the first run would start at ${formatTime(timestamp)}, offset ${offset}`, true]
+}
+
+async function probe(name: string, { probeFunction }: PreflightDependencies): Promise<[string, true]> {
+  try {
+    await probeFunction(name)
+    return ['can be invoked', true]
+  } catch (cause) {
     throw new DtsError(
-      'CHECKPOINT_MISSING',
-      'DTS_CHECKPOINT is not set: the first run would not know where to start.',
-      {
-        retryable: false,
-      },
+      'HANDLER_UNAVAILABLE',
+      `${name} cannot be invoked (${describe(cause)}). Deploy the stack with this function, or allow it to the roles of ` +
+        'poller and recovery.',
+      { retryable: true, cause },
     )
   }
-  return [`the first run would start at ${formatTime(startTime)}`, true]
+}
+
+async function countLetters({ deadLetters }: PreflightDependencies): Promise<[string, true]> {
+  if (deadLetters === undefined)
+    return ['none is configured: a change that is given up halts the stream', true]
+  try {
+    return [`${await deadLetters.count()} waiting`, true]
+  } catch (cause) {
+    const { message } = asDtsError(cause, 'DEAD_LETTER_FAILED', true)
+    throw new DtsError(
+      'DEAD_LETTER_FAILED',
+      `${message} Deploy the stack, or correct DEAD_LETTER_QUEUE_URL and the roles of poller and recovery.`,
+      { retryable: true, cause },
+    )
+  }
 }
 
 function describe(error: unknown): string {

@@ -25,6 +25,7 @@ export async function pause(
   await store.pause(read, {
     code: 'PAUSED',
     message: `Paused by ${by}${event.reason ? `: ${event.reason}` : ''}.`,
+    facts: {},
     at: now(),
   })
   const running = read.leaseUntil > now()

@@ -173,6 +173,7 @@ export function badInputTests(start: Start): void {
       ['an unknown key', { action: 'reset', dryrun: true }],
       ['a place that is none', { action: 'reset', to: 'yesterday' }],
       ['two places', { action: 'reset', to: { offset: '1', timestamp: t0 } }],
+      ['a place beside a token', { action: 'reset', to: 'earliest', token: 'x' }],
       ['a negative offset', { action: 'reset', to: { offset: '-1' } }],
       ['a time that is none', { action: 'reset', to: { timestamp: 'soon' } }],
     ]

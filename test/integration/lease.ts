@@ -5,7 +5,7 @@ import type { Start } from './suite.ts'
 import type { PollOptions, World } from './world.ts'
 
 /** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
-async function pollUntil(world: World, what: number, options?: PollOptions) {
+export async function pollUntil(world: World, what: number, options?: PollOptions) {
   const waiting = Promise.withResolvers<void>()
   const mayGoOn = Promise.withResolvers<void>()
   let waited = false

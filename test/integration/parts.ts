@@ -17,7 +17,7 @@ export interface Source {
   readonly environment: Readonly<Record<string, string>>
   /** Connections that the node has accepted since the start. */
   readonly nodeConnections: number
-  /** Appends the records as one batch. */
+  /** Appends the records, as one batch while they are few. */
   append(records: readonly NewRecord[]): Promise<void>
   /** From now on another cluster answers behind the same addresses; its log holds exactly these records. */
   switchCluster(records: readonly NewRecord[]): Promise<void>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { DtsError } from '../../lib/errors.ts'
+import { DtsError, type Facts } from '../../lib/errors.ts'
+import { pollUntil } from './lease.ts'
 import type { NewRecord } from './parts.ts'
 import { filler, range, t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
@@ -23,16 +24,25 @@ async function assertHalts(
 ): Promise<void> {
   const invocations = world.lambda.total
   const before = await world.item()
+  let facts: Facts = {}
   await assert.rejects(world.poll({ environment }), (error) => {
     assert.ok(error instanceof DtsError)
+    facts = error.facts
     assert.equal(error.code, code)
     assert.match(error.message, message)
     assert.ok(error.message.includes(resetCommand), error.message)
     return true
   })
-  await assert.rejects(world.poll(), { code: 'STREAM_HALTED', message: new RegExp(code) })
-  assert.equal(world.lambda.total, invocations)
   const after = await world.item()
+  await assert.rejects(world.poll(), (error) => {
+    assert.ok(error instanceof DtsError)
+    assert.equal(error.code, 'STREAM_HALTED')
+    assert.match(error.message, new RegExp(code))
+    assert.deepEqual(error.facts, { ...facts, halt: code })
+    return true
+  })
+  assert.equal(world.lambda.total, invocations)
+  assert.deepEqual(await world.item(), after)
   assert.deepEqual(after?.state, { S: 'HALTED' })
   for (const name of ['offset', 'timestamp', 'anchor', 'generation', 'clusterId', 'ledger']) {
     assert.deepEqual(after?.[name], before?.[name], name)
@@ -80,6 +90,11 @@ export function recoveryTests(start: Start): void {
         [oldCluster, String(handled), 'HALTED'],
       )
       assert.equal(inspection.stored?.halt?.code, 'CLUSTER_CHANGED')
+      assert.deepEqual(inspection.stored.halt.facts, {
+        from: oldCluster,
+        to: newCluster,
+        offset: String(handled),
+      })
       assert.deepEqual(inspection.found, {
         clusterId: newCluster,
         earliest: '0',
@@ -289,20 +304,70 @@ export function recoveryTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })
 
-    test('a plan is applied as it was shown, or refused because the world moved', async (t) => {
+    test('a plan is applied as it was shown, once', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
       await world.poll()
       const dry = await world.reset({ to: { offset: '4' }, dryRun: true })
       assert.deepEqual({ ...dry.repeats }, { 'shop.orders': 6 })
+      // What comes behind the plan is no part of it.
       await world.source.append(write.inserts('shop.orders', 10, 14))
-      assert.equal((await world.reset({ token: dry.token })).to.offset, '4')
+      const done = await world.reset({ token: dry.token })
+      assert.deepEqual({ ...dry, applied: true, token: null, repeats: { ...dry.repeats } }, done)
       for (const token of [dry.token, 'nonsense']) {
         await assert.rejects(world.reset({ token }), { code: 'PLAN_OUTDATED', message: /dry run again/ })
       }
       await world.poll()
       assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(4, 14)])
+    })
+
+    const moves: [what: string, move: (world: World, changes: NewRecord[]) => Promise<unknown>][] = [
+      ['the poller ran', (world) => world.poll()],
+      ['the stream was paused', (world) => world.recover({ action: 'pause' })],
+      ['the checkpoint was moved', (world) => world.reset({ to: { offset: '4' } })],
+      [
+        'another record stands below the place',
+        ({ source }, changes) =>
+          source.replaceLog(changes.with(3, new Writer('x').insert('shop.orders', 3, t0 + 3))),
+      ],
+      [
+        'another record stands at the place',
+        ({ source }, changes) =>
+          source.replaceLog(changes.with(4, new Writer('x').insert('shop.orders', 4, t0 + 4))),
+      ],
+      ['the place is no longer in the log', ({ source }) => source.trim(5n)],
+      ['another cluster answers', ({ source }, changes) => source.switchCluster(changes)],
+    ]
+    for (const [what, move] of moves) {
+      test(`a plan is refused because the world moved: ${what}`, async (t) => {
+        const world = await start(t)
+        const changes = new Writer().inserts('shop.orders', 0, 9)
+        await world.source.append(changes)
+        await world.poll()
+        const dry = await world.reset({ to: { offset: '4' }, dryRun: true })
+        await move(world, changes)
+        const before = await world.item()
+        await assert.rejects(world.reset({ token: dry.token }), {
+          code: 'PLAN_OUTDATED',
+          message: /since the dry run\. Nothing was done/,
+        })
+        assert.deepEqual(await world.item(), before)
+      })
+    }
+
+    test('a plan made beside a run that commits is refused, although its lease is the same', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      const running = await pollUntil(world, 4)
+      const dry = await world.reset({ to: { offset: '2' }, dryRun: true })
+      const { epoch } = (await world.item()) ?? {}
+      running.goOn()
+      await running.ended
+      const before = await world.item()
+      assert.deepEqual([before?.epoch, before?.offset], [epoch, { N: '10' }])
+      await assert.rejects(world.reset({ token: dry.token }), { code: 'PLAN_OUTDATED' })
+      assert.deepEqual(await world.item(), before)
     })
 
     test('committed: where the consumer group stands at the broker', async (t) => {

@@ -1,10 +1,13 @@
 import { after, before, describe } from 'node:test'
 import { badInputTests } from './bad-input.ts'
 import { deliveryTests } from './delivery.ts'
+import { doctorTests } from './doctor.ts'
 import { handlerTests } from './handlers.ts'
 import { leaseTests } from './lease.ts'
 import type { Parts } from './parts.ts'
 import { recoveryTests } from './recovery.ts'
+import { recoveryDeathTests } from './recovery-deaths.ts'
+import { recoveryRaceTests } from './recovery-races.ts'
 import { startTests } from './start.ts'
 import { type Rig, startRig, type World } from './world.ts'
 
@@ -31,5 +34,8 @@ export function integrationSuite(parts: Parts): void {
     leaseTests(start)
     badInputTests(start)
     recoveryTests(start)
+    recoveryDeathTests(start)
+    recoveryRaceTests(start)
+    doctorTests(start)
   })
 }

@@ -59,6 +59,8 @@ export function until(happened: () => boolean): () => number {
 export interface World {
   readonly source: Source
   readonly lambda: InvokeServer
+  /** DynamoDB's endpoint. */
+  readonly dynamo: string
   /** In the order in which handlers finished. */
   readonly received: readonly Received[]
   /** What a handler does before it takes a change; throws to refuse it. */
@@ -75,6 +77,8 @@ export interface World {
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   deleteItem(): Promise<void>
+  /** As if somebody had written into the item by hand. */
+  setAttribute(name: string, value: AttributeValue): Promise<void>
   /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
   expireLease(agoMs?: number): Promise<void>
 }
@@ -100,7 +104,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
       const source = await parts.startSource({ partitions })
       const lambda = await startInvokeServer()
       t.after(() => Promise.all([source.stop(), lambda.stop()]))
-      return world(source, lambda, client, {
+      return world(source, lambda, dynamo.endpoint, client, {
         ...source.environment,
         AWS_REGION: region,
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -124,6 +128,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
 function world(
   source: Source,
   lambda: InvokeServer,
+  dynamo: string,
   client: DynamoDBClient,
   common: Readonly<Record<string, string>>,
 ): World {
@@ -132,6 +137,7 @@ function world(
   const self: World = {
     source,
     lambda,
+    dynamo,
     received,
     onChange: () => {},
     ids: (name) => received.filter((change) => change.function === name).map(({ what }) => what),
@@ -165,15 +171,17 @@ function world(
     },
     item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
     deleteItem: async () => void (await client.send(new DeleteItemCommand(key))),
-    async expireLease(agoMs = 10_000) {
+    async setAttribute(name, value) {
       await client.send(
         new UpdateItemCommand({
           ...key,
-          UpdateExpression: 'SET leaseUntil = :past',
-          ExpressionAttributeValues: { ':past': { N: String(Date.now() - agoMs) } },
+          UpdateExpression: 'SET #name = :value',
+          ExpressionAttributeNames: { '#name': name },
+          ExpressionAttributeValues: { ':value': value },
         }),
       )
     },
+    expireLease: (agoMs = 10_000) => self.setAttribute('leaseUntil', { N: String(Date.now() - agoMs) }),
   }
   for (const name of tables) {
     const take = async (change: Omit<Received, 'function'>) => {

@@ -98,8 +98,15 @@ class Seen {
   /** Sequence numbers in the order in which they were handled. */
   readonly sequence: number[] = []
   highest = -1
+  /** Invocations at work. */
   running = 0
+  /** Those of them that have handled a change: one that is refused by the function itself overlaps with nothing. */
+  handling = 0
   overlaps = 0
+}
+
+interface Invocation {
+  handles: boolean
 }
 
 /** What the checker found. */
@@ -107,7 +114,7 @@ export interface Findings {
   lost: number
   outOfOrder: number
   duplicates: number
-  /** Invocations of a function that began while another one of it was at work. */
+  /** Invocations that began to handle changes while another one of the same function had not ended. */
   overlaps: number
 }
 
@@ -123,7 +130,7 @@ export class Scenario {
   }
   /** By table, the offset of each change. */
   readonly #offsets: Readonly<Record<Table, number[]>> = { customers: [], items: [], orders: [] }
-  readonly #sender = new AsyncLocalStorage<string>()
+  readonly #invocation = new AsyncLocalStorage<Invocation>()
   readonly #random: () => number
   readonly #handledOf = new Map<string, number>()
   readonly #pollers = new Set<Poller>()
@@ -252,7 +259,13 @@ export class Scenario {
       seen.sequence.push(sequence)
       seen.highest = Math.max(seen.highest, sequence)
       this.#count += 1
-      const sender = this.#sender.getStore() ?? ''
+      const invocation = this.#invocation.getStore()
+      if (invocation === undefined) throw new Error('A change was handled outside of an invocation.')
+      if (!invocation.handles) {
+        invocation.handles = true
+        seen.handling += 1
+        if (seen.handling > 1) seen.overlaps += 1
+      }
       this.#handledOf.set(sender, (this.#handledOf.get(sender) ?? 0) + 1)
       this.lastSender = sender
     }
@@ -278,12 +291,13 @@ export class Scenario {
             },
           })
     return async (event: unknown, context: Parameters<typeof handler>[1]) => {
+      const invocation: Invocation = { handles: false }
       seen.running += 1
-      if (seen.running > 1) seen.overlaps += 1
       try {
-        return await this.#sender.run(sender, () => handler(event, context))
+        return await this.#invocation.run(invocation, () => handler(event, context))
       } finally {
         seen.running -= 1
+        if (invocation.handles) seen.handling -= 1
       }
     }
   }

@@ -23,31 +23,30 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     return { world, random, below: (limit: number) => Math.floor(random() * limit) }
   }
 
-  test('killed at random moments, 50 times and more, over 200,000 changes', async (t) => {
+  test('killed 55 times, at random moments, over 200,000 changes', async (t) => {
     const { world, random, below } = await scenario(t, 'kills', 200_000)
-    let kills = 0
+    const kills = 55
     let bound = 0
-    while (world.handled < world.changes - 10_000) {
-      const poller = await world.poller(`poller-${kills}`)
+    for (let kill = 0; kill < kills; kill++) {
+      const poller = await world.poller(`poller-${kill}`)
       const from = world.handled
       // One in five dies early: while it starts, waits for the lease, takes it, proves the log.
       if (random() < 0.2) await sleep(below(2_500))
       else {
-        const to = Math.min(from + 1 + below(6_600), world.changes - 5_000)
+        const share = (world.changes - 10_000 - from) / (kills - kill)
+        const to = Math.min(from + 1 + below(2 * share), world.changes - 5_000)
         await world.until(() => world.handled >= to, 'progress before a kill')
         await sleep(below(40))
       }
       poller.process.assertRunning()
       await poller.end()
       bound += await world.uncommitted()
-      kills += 1
     }
     await world.poller('last')
     await world.finished()
     const { duplicates, ...faults } = world.check()
     t.diagnostic(`${kills} kills, ${duplicates} duplicates, bound ${bound}`)
     assert.deepEqual(faults, { lost: 0, outOfOrder: 0, overlaps: 0 })
-    assert.ok(kills >= 50, `${kills} kills`)
     assert.ok(duplicates > 0 && duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)
   })
 
@@ -120,22 +119,27 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     const poller = await world.poller('poller', { proxied: true, environment })
     const { lambdaProxy } = poller
     assert.ok(lambdaProxy)
-    const lines = { dynamo: ground.proxies.dynamo, kafka: ground.proxies.kafka, lambda: lambdaProxy }
-    const fired = { dynamo: 0, kafka: 0, lambda: 0 }
+    const { dynamo, kafka } = ground.proxies
+    const next = () => true
+    // Only the answer to a fetch is so long. Most of what Kafka answers next belongs to the end of a run.
+    const records = (reply: Buffer) => reply.length > 8_192
+    const replies = [
+      { of: 'DynamoDB', line: dynamo, from: next },
+      { of: 'a handler', line: lambdaProxy, from: next },
+      { of: 'Kafka', line: kafka, from: next },
+      { of: 'Kafka, with records', line: kafka, from: records },
+    ]
+    const rounds = 6
     let bound = 0
-    const faults = 24
-    for (let fault = 0; fault < faults; fault++) {
-      const from = world.handled
-      await world.until(() => world.handled > from + 200, 'progress before a fault')
+    for (const { of, line, from } of Array.from({ length: rounds }, () => replies).flat()) {
+      const { handled } = world
+      await world.until(() => world.handled > handled + 200, 'progress before a fault')
       await sleep(below(30))
-      const name = (['dynamo', 'lambda', 'kafka'] as const)[fault % 3] ?? 'lambda'
-      const line = lines[name]
-      const swallowed = line.swallowed
-      line.blackholeReplies(true)
-      const until = performance.now() + 5_000
-      while (line.swallowed === swallowed && performance.now() < until) await sleep(1)
+      const { swallowed } = line
+      line.blackholeReplies(true, from)
+      // However long that takes: a function that waits to be tried again can keep a run from asking for seconds.
+      await world.until(() => line.swallowed > swallowed, `a reply of ${of} that is lost`)
       await sleep(random() < 0.5 ? 0 : below(300))
-      if (line.swallowed > swallowed) fired[name] += 1
       // Whatever is uncommitted now, and one more batch of each table that may be on its way.
       bound += (await world.uncommitted()) + tables.length * batchSize
       line.drop()
@@ -143,9 +147,9 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     }
     await world.finished()
     const { duplicates, ...found } = world.check()
-    t.diagnostic(`${JSON.stringify(fired)} replies lost, ${duplicates} duplicates, bound ${bound}`)
+    const of = replies.map((reply) => reply.of).join('; ')
+    t.diagnostic(`${rounds} replies lost of each: ${of}; ${duplicates} duplicates, bound ${bound}`)
     assert.deepEqual(found, { lost: 0, outOfOrder: 0, overlaps: 0 })
-    assert.deepEqual(fired, { dynamo: 8, kafka: 8, lambda: 8 })
     assert.ok(duplicates > 0 && duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)
   })
 })

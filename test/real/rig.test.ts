@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -253,6 +253,34 @@ suite('the proxy', () => {
     await once(again, 'data')
     again.destroy()
     await line.end()
+  })
+
+  test('drop also cuts a connection whose end waits for a client that does not read', async () => {
+    const served = Promise.withResolvers<Socket>()
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {})
+      // More than all the buffers on the way can hold.
+      for (let sent = 0; sent < 1_024; sent++) socket.write(Buffer.alloc(64 << 10))
+      served.resolve(socket)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const proxy = await startProxy({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+    const socket = connect(proxy.port, proxy.host)
+    socket.on('error', () => {})
+    const target = await served.promise
+    for (let waiting = -1; waiting !== target.writableLength; await sleep(100))
+      waiting = target.writableLength
+    const ended = once(target.resume(), 'end')
+    socket.end()
+    await ended
+    assert.equal(proxy.drop(), 1)
+    const closed = once(socket, 'close')
+    socket.resume()
+    await closed
+    await proxy.stop()
+    target.destroy()
+    server.close()
   })
 
   test('pause holds everything back and resume loses nothing', async () => {

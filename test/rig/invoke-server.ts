@@ -35,7 +35,7 @@ export interface InvokeServer {
   /** The function has 30 seconds for an invocation until `limit` says otherwise. */
   host(name: string, handler: Handler): void
   limit(name: string, timeoutMs: number): void
-  /** The next `times` invocations of `name` meet the fault. */
+  /** The next `times` invocations of `name` meet the fault; a dry run meets a `service` one and leaves it there. */
   fail(name: string, fault: Fault, times?: number): void
   /** Takes back what `fail` has left over. */
   mend(name: string): void
@@ -66,13 +66,20 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     }
     const event: unknown = JSON.parse(Buffer.concat(await request.toArray()).toString('utf8') || 'null')
     const hosted = functions.get(name)
-    if (request.headers['x-amz-invocation-type'] === 'DryRun' && hosted !== undefined) {
+    const notFound = () =>
+      serviceError(response, 404, 'ResourceNotFoundException', `Function not found: ${name}`)
+    if (request.headers['x-amz-invocation-type'] === 'DryRun') {
+      if (hosted === undefined) return notFound()
+      const [fault] = hosted.faults
+      if (fault?.kind === 'service') {
+        return serviceError(response, fault.status, fault.type, 'As the test asked for.')
+      }
       response.writeHead(204)
       return void response.end()
     }
     if (hosted === undefined) {
       unknownNames.set(name, (unknownNames.get(name) ?? 0) + 1)
-      return serviceError(response, 404, 'ResourceNotFoundException', `Function not found: ${name}`)
+      return notFound()
     }
     hosted.invocations += 1
     const fault = hosted.faults.shift()

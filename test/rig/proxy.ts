@@ -20,8 +20,11 @@ export interface Proxy {
   /** Nothing passes in either direction until `resume()`; connections stay open and nothing is lost. */
   pause(): void
   resume(): void
-  /** While true, requests reach the target and its replies vanish. */
-  blackholeReplies(on: boolean): void
+  /**
+   * While true, requests reach the target and its replies vanish.
+   * @param from the first bytes to vanish, and all behind them do; by default what comes next
+   */
+  blackholeReplies(on: boolean, from?: (bytes: Buffer) => boolean): void
   /** Sends new connections to another target. */
   retarget(target: ProxyTarget): void
   stop(): Promise<void>
@@ -35,6 +38,7 @@ export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<
   let swallowed = 0
   let paused = false
   let blackhole = false
+  let blackholeFrom: ((bytes: Buffer) => boolean) | null = null
 
   const listener = createServer((client) => {
     accepted++
@@ -45,6 +49,7 @@ export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<
       if (!server.write(chunk)) client.pause()
     })
     server.on('data', (chunk) => {
+      blackhole ||= blackholeFrom?.(chunk) ?? false
       if (blackhole) swallowed += chunk.length
       else if (!client.write(chunk)) server.pause()
     })
@@ -72,7 +77,10 @@ export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<
   function drop() {
     const cut = pairs.size
     for (const { client, server } of pairs) {
-      client.resetAndDestroy()
+      // Node leaks a socket that is to be reset while its end is still on the way: its peer never hears of it, and this
+      // process never ends.
+      if (client.writableEnded) client.destroy()
+      else client.resetAndDestroy()
       server.destroy()
     }
     pairs.clear()
@@ -103,8 +111,9 @@ export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<
         server.resume()
       }
     },
-    blackholeReplies(on) {
-      blackhole = on
+    blackholeReplies(on, from = () => true) {
+      blackhole = false
+      blackholeFrom = on ? from : null
     },
     retarget(next) {
       target = next

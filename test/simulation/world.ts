@@ -319,7 +319,7 @@ class World implements Stage {
   async #pause(): Promise<void> {
     const read = await this.#operator.read()
     if (read === null || read.state === 'HALTED') return
-    await this.#operator.pause(read, { code: 'PAUSED', message: 'by hand', at: this.clock.now })
+    await this.#operator.pause(read, { code: 'PAUSED', message: 'by hand', facts: {}, at: this.clock.now })
     this.clock.after(this.random.pick([500, 6_000, 30_000]), () => void this.#resume())
   }
 

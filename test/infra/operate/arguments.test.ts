@@ -11,6 +11,9 @@ const calls: [argv: string, event: unknown][] = [
   ['reset --to-offset 42', { action: 'reset', to: { offset: '42' } }],
   ['reset --to-ledger 0', { action: 'reset', to: { ledger: 0 } }],
   ['reset --token abc', { action: 'reset', token: 'abc' }],
+  ['rollback', { action: 'reset', to: { ledger: 0 } }],
+  ['rollback --entry 2 --dry-run --by me', { action: 'reset', to: { ledger: 2 }, dryRun: true, by: 'me' }],
+  ['rollback --token abc --accept-loss', { action: 'reset', token: 'abc', acceptLoss: true }],
   ['redrive --table shop.orders --max 5', { action: 'redrive', table: 'shop.orders', max: 5 }],
   [
     'replay --table shop.orders --from-offset 3 --to-timestamp 2026-01-31T08:00:00Z',
@@ -44,6 +47,12 @@ const mistakes: [argv: string, message: RegExp][] = [
   ['reset --everything', /Unknown option/],
   ['replay --table shop.orders', /from/],
   ['redrive --max many', /max/],
+  ['rollback --to latest', /goes where the ledger says/],
+  ['rollback --to-ledger 1', /goes where the ledger says/],
+  ['rollback --entry first', /rollback: to/],
+  ['rollback --table shop.orders', /Unrecognized key: "table"/],
+  ['reset --entry 1', /--entry belongs to rollback/],
+  ['reset --token abc --to latest', /leave out "to"/],
 ]
 for (const [argv, message] of mistakes) {
   test(`recovery -- ${argv || '(nothing)'}: refused before anything is invoked`, () => {

@@ -5,7 +5,8 @@ import { DtsError } from '../../../lib/errors.ts'
 import { at, CheckpointTable, now, read } from './support.ts'
 
 const terms = { worstCaseMs: 10_000, slackMs: 5_000 }
-const why = new DtsError('DATA_GAP', 'why', { retryable: false })
+const facts = { offset: '50', earliest: '70' }
+const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts })
 
 describe('the checkpoint that a run holds', () => {
   const table = new CheckpointTable()
@@ -54,7 +55,7 @@ describe('the checkpoint that a run holds', () => {
     await held.halt(why)
     const halted = await read(store)
     assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', 0])
-    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', at: clock.now })
+    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
   })
 
   test('a flush of what is stored already writes nothing', async () => {

@@ -8,7 +8,7 @@ import {
   fromItem,
   positionAttributes,
 } from '../../../lib/checkpoint/item.ts'
-import type { LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
+import type { Halt, LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
 
 const farOffset = 9_223_372_036_854_775_807n
 const position: Position = {
@@ -29,6 +29,12 @@ const position: Position = {
 const ledger: LedgerEntry[] = [
   { at: 1, by: 'me', how: 'reset', from: null, to: { clusterId: 'c', offset: '0', generation: 1 } },
 ]
+const halt: Halt = {
+  code: 'DATA_GAP',
+  message: 'm',
+  facts: { offset: String(farOffset), retries: 2, clusterId: null, final: true },
+  at: 5,
+}
 const good: Attributes = {
   ...positionAttributes(position),
   pk: encodeText('topic/0'),
@@ -40,7 +46,7 @@ const good: Attributes = {
   clusterId: encodeText('c'),
   replayUntil: encodeNumber(-1),
   state: encodeText('HALTED'),
-  halt: encodeJson({ code: 'DATA_GAP', message: 'm', at: 5 }),
+  halt: encodeJson(halt),
   ledger: encodeJson(ledger),
 }
 
@@ -55,7 +61,7 @@ test('an item is read as it was written, offsets to the last digit', () => {
     clusterId: 'c',
     replayUntil: -1,
     state: 'HALTED',
-    halt: { code: 'DATA_GAP', message: 'm', at: 5 },
+    halt,
     ledger,
   })
 })
@@ -71,6 +77,12 @@ test('what may be absent', () => {
     halt: encodeJson(null),
   })
   assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, fresh.halt], [null, null, {}, null])
+})
+
+test('a halt that was stored without its facts has none', () => {
+  const { facts: _, ...factless } = halt
+  const item = { ...good, halt: { S: JSON.stringify(factless) } }
+  assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, facts: {} })
 })
 
 describe('an item that this version did not write is refused, and the attribute named', () => {
@@ -100,6 +112,11 @@ describe('an item that this version did not write is refused, and the attribute 
     ['deadLetters', undefined, 'no count of dead letters'],
     ['deadLetters', { S: '{"since":0}' }, 'half a count of dead letters'],
     ['halt', { S: '{"code":"NO_SUCH_CODE","message":"","at":1}' }, 'an unknown code'],
+    [
+      'halt',
+      { S: '{"code":"DATA_GAP","message":"","facts":{"row":{}},"at":1}' },
+      'a fact that is no plain value',
+    ],
     ['ledger', { S: '{}' }, 'a ledger that is no list'],
     ['epoch', { S: '1' }, 'an epoch as text'],
     ['clusterId', { N: '1' }, 'a cluster id that is a number'],

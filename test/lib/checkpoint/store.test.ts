@@ -70,7 +70,7 @@ describe('the checkpoint store', () => {
   test('a halted stream is taken by recovery alone', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'DATA_GAP', message: 'm', at: now }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, 0)
     const found = await read(store)
     assert.deepEqual([found.state, found.halt?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', 0])
     await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), taken)
@@ -106,7 +106,7 @@ describe('the checkpoint store', () => {
   test('a stream that halts while a handler may be running keeps its lease', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'HANDLER_FAILED', message: 'm', at: now }, now + 60_000)
+    await store.halt(lease, { code: 'HANDLER_FAILED', message: 'm', facts: {}, at: now }, now + 60_000)
     const found = await read(store)
     assert.deepEqual([found.state, found.leaseUntil], ['HALTED', now + 60_000])
     const states = ['RUNNING', 'HALTED'] as const
@@ -125,7 +125,7 @@ describe('the checkpoint store', () => {
     const before = await read(store)
     await assert.rejects(store.commit(late, at(50n), later + 1_000), lost)
     await assert.rejects(store.release(late), lost)
-    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', at: 1 }, 0), lost)
+    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0), lost)
     await assert.rejects(store.reset(late, found, start(0n)), lost)
     // The same invocation's name under another epoch, and the other way round.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
@@ -147,6 +147,16 @@ describe('the checkpoint store', () => {
     assert.deepEqual([found.generation, found.offset, found.ledger.length], [26, 124n, 20])
     assert.equal(found.ledger.at(-1)?.to.offset, '124')
     assert.equal(found.ledger[0]?.to.offset, '105')
+  })
+
+  test('a pause between the lease and the move is not undone by it', async () => {
+    const store = await table.released()
+    const found = await read(store)
+    const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING'])
+    await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: now })
+    await assert.rejects(store.reset(lease, found, start(99n)), taken)
+    const after = await read(store)
+    assert.deepEqual([after.state, after.offset, after.generation], ['HALTED', 10n, 1])
   })
 
   test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
@@ -177,14 +187,14 @@ describe('the checkpoint store', () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.commit(lease, at(11n), now)
-    await store.halt(lease, { code: 'DATA_GAP', message: '', at: 1 }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0)
     await store.release(lease)
     table.client.middlewareStack.remove(name)
     assert.deepEqual(seen, Array(4).fill(['UpdateItemCommand', true]))
   })
 
   describe('pause and resume', () => {
-    const pause = { code: 'PAUSED', message: 'maintenance', at: now } as const
+    const pause = { code: 'PAUSED', message: 'maintenance', facts: {}, at: now } as const
     const entry = { at: now + 1, by: 'me', how: 'resumed' }
     const stopped = { code: 'STREAM_HALTED' }
 
@@ -232,7 +242,7 @@ describe('the checkpoint store', () => {
         stuck: { through: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
-      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', at: now }, 0)
+      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, 0)
       await store.resume(await read(store), entry)
       const found = await read(store)
       assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])

@@ -1,0 +1,36 @@
+import { DtsError } from './errors.ts'
+import { commitMark, type Stream } from './kafka/stream.ts'
+import { locateTime } from './locate.ts'
+import { recoveryCommand } from './prove.ts'
+
+/**
+ * The offset at which a stream that was never read begins.
+ * @param startTime DTS_CHECKPOINT, in seconds
+ * @throws DtsError CHECKPOINT_MISSING when nothing says where, or the stream was read after all;
+ *   CHECKPOINT_OUT_OF_RANGE
+ */
+export async function firstOffset(
+  startTime: number | undefined,
+  stream: Stream,
+): Promise<{ readonly offset: bigint; readonly timestamp: number }> {
+  if (startTime === undefined) {
+    throw new DtsError(
+      'CHECKPOINT_MISSING',
+      `There is no checkpoint of ${stream.topic}, and DTS_CHECKPOINT does not say where to start. ` +
+        'Set it to a time in the data range (UNIX seconds) and deploy again.',
+      { retryable: false, facts: { topic: stream.topic } },
+    )
+  }
+  const committed = await stream.committed().catch(() => null)
+  if (committed?.metadata?.endsWith(commitMark)) {
+    // Our own commit at the broker outlived the item: starting at DTS_CHECKPOINT again would repeat all since then.
+    throw new DtsError(
+      'CHECKPOINT_MISSING',
+      `There is no checkpoint of ${stream.topic}, although this consumer group has read it up to offset ` +
+        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or say where to go on: ` +
+        `${recoveryCommand('{"action":"reset","to":"committed"}')}`,
+      { retryable: false, facts: { topic: stream.topic, committed: String(committed.offset) } },
+    )
+  }
+  return { offset: await locateTime(stream, startTime), timestamp: startTime }
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { exec } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { after, before, describe, type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startDStoreSource } from '../../integration/dstore-source.ts'
+import type { NewRecord } from '../../integration/parts.ts'
+import { filler, range, t0, Writer } from '../../integration/records.ts'
+import { type Rig, startRig, type World } from '../../integration/world.ts'
+import { startDynalite } from '../../rig/dynalite.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** The commands of the section "At 3 a.m.", as they stand there. */
+function readmeCommands(): string[] {
+  const section = readFileSync(`${root}README.md`, 'utf8')
+    .split(/^## /m)
+    .find((text) => text.startsWith('At 3 a.m.'))
+  const block = /^```sh\n(.*?)^```/ms.exec(section ?? '')?.[1] ?? ''
+  return block.split('\n').filter((line) => line !== '')
+}
+
+describe('an operator who has nothing but the README', () => {
+  let rig: Rig
+  before(async () => {
+    const stop = async () => {}
+    rig = await startRig({ name: '', startDynamo: startDynalite, startSource: startDStoreSource, stop })
+  })
+  after(() => rig.stop())
+
+  /** The recovery function as the README's stage has it, and a shell with credentials for it. */
+  async function start(t: TestContext) {
+    const world = await rig.start(t)
+    world.lambda.host('dts-functions-prod-recovery', (event) => world.recover(event))
+    const shell = async (command: string): Promise<string> => {
+      const { PATH, HOME } = process.env
+      const env = {
+        PATH,
+        HOME,
+        AWS_REGION: 'eu-central-1',
+        AWS_ACCESS_KEY_ID: 'operator',
+        AWS_SECRET_ACCESS_KEY: 'operator',
+        AWS_ENDPOINT_URL_LAMBDA: world.lambda.endpoint,
+      }
+      return (await promisify(exec)(command, { cwd: root, env })).stdout
+    }
+    return { world, shell }
+  }
+
+  function shifted(changes: readonly NewRecord[]): NewRecord[] {
+    return [...filler(t0 - 60), new Writer('shift').mark('HEARTBEAT', t0 - 60), ...changes]
+  }
+
+  async function halt(world: World, code: string): Promise<void> {
+    await assert.rejects(world.poll(), { code })
+    await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
+  }
+
+  test('brings a stream back after a cluster change, with the two commands of "At 3 a.m."', async (t) => {
+    const { world, shell } = await start(t)
+    const changes = new Writer().inserts('shop.orders', 0, 19)
+    await world.source.append(changes.slice(0, 10))
+    await world.poll()
+    const from = world.source.clusterId
+    await world.source.switchCluster(shifted(changes))
+    await halt(world, 'CLUSTER_CHANGED')
+
+    const commands = readmeCommands()
+    assert.equal(commands.length, 2)
+    const [look = '', move = ''] = commands
+    const seen = await shell(look)
+    assert.match(
+      seen,
+      new RegExp(`HALTED {2}CLUSTER_CHANGED[^]*from: ${from}\n[^]*to: ${world.source.clusterId}\n`),
+    )
+    assert.match(seen, /a reset loses and repeats nothing/)
+    assert.match(await shell(move), /^The checkpoint was moved\.$/m)
+    await world.pollToEnd()
+    assert.deepEqual(world.ids('orders'), range(0, 19))
+    assert.ok(world.received.every(({ replay }) => !replay))
+  })
+
+  const situations: [
+    what: string,
+    arrange: (world: World) => Promise<void>,
+    command: string,
+    expected: number[],
+  ][] = [
+    [
+      'the last committed change is in the new log',
+      async (world) => {
+        const changes = new Writer().inserts('shop.orders', 0, 19)
+        await world.source.append(changes.slice(0, 10))
+        await world.poll()
+        await world.source.replaceLog(shifted(changes))
+        await halt(world, 'LOG_CHANGED')
+      },
+      'npm run recovery -- reset --stage prod',
+      range(0, 19),
+    ],
+    [
+      'changes are lost',
+      async (world) => {
+        const changes = new Writer().inserts('shop.orders', 0, 19)
+        await world.source.append(changes.slice(0, 10))
+        await world.poll()
+        await world.source.switchCluster(changes.slice(15))
+        await halt(world, 'CLUSTER_CHANGED')
+      },
+      'npm run recovery -- reset --accept-loss --stage prod',
+      [...range(0, 9), ...range(15, 19)],
+    ],
+    [
+      'the cause of the halt is cured',
+      async (world) => {
+        await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+        await world.recover({ action: 'reset', to: 'earliest' })
+        await world.recover({ action: 'pause' })
+        await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
+      },
+      'npm run recovery -- resume --stage prod',
+      range(0, 9),
+    ],
+  ]
+  for (const [what, arrange, command, expected] of situations) {
+    test(`runs what inspect prints, as it is printed: ${what}`, async (t) => {
+      const { world, shell } = await start(t)
+      await arrange(world)
+      const [look = ''] = readmeCommands()
+      const printed = (await shell(look)).trimEnd().split('\n').at(-1)?.trim() ?? ''
+      assert.equal(printed, command)
+      await shell(printed)
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), expected)
+    })
+  }
+
+  test('runs what a dry run prints, as it is printed', async (t) => {
+    const { world, shell } = await start(t)
+    await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+    await world.poll()
+    const printed = (await shell('npm run recovery -- reset --to-offset 6 --dry-run --stage prod')).trimEnd()
+    await shell(printed.split('\n').at(-1) ?? '')
+    await world.pollToEnd()
+    assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
+  })
+
+  test('is told what to run by a refusal, too', async (t) => {
+    const { world, shell } = await start(t)
+    await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+    await world.poll()
+    await world.source.replaceLog(new Writer('other').inserts('shop.orders', 0, 9))
+    await halt(world, 'LOG_CHANGED')
+    await assert.rejects(shell('npm run recovery -- resume --stage prod'), (error: { stdout?: string }) => {
+      assert.match(
+        error.stdout ?? '',
+        /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod/,
+      )
+      return true
+    })
+  })
+})

@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import type { DoctorResult } from '../../lib/recovery/inspect.ts'
+import { freePort } from '../rig/ports.ts'
+import { filler, t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+import type { World } from './world.ts'
+
+/** In the order in which they are looked at. */
+const network = ['DNS', 'TCP to the broker address']
+const connecting = ['credentials', 'topic', 'TCP to the node']
+const log = ['data range', 'checkpoint within the log']
+const lines = [
+  ...network,
+  ...connecting,
+  'data range',
+  'checkpoint table',
+  'checkpoint within the log',
+  'function test-customers',
+  'function test-orders',
+  'dead-letter queue',
+]
+
+interface Broken {
+  readonly what: string
+  /** The line that fails. */
+  readonly line: string
+  /** Its error code, and what it says to do. */
+  readonly advice: RegExp
+  /** The lines that cannot be looked at. */
+  readonly skipped: readonly string[]
+  /** Breaks a stream that is well; resolves to what differs in the environment. */
+  readonly breakIt: (world: World, t: TestContext) => Promise<Record<string, string>>
+}
+
+const brokenThings: readonly Broken[] = [
+  {
+    what: 'the name of the broker is unknown',
+    line: 'DNS',
+    advice:
+      /^BROKER_UNREACHABLE: The name dts\.invalid cannot be resolved .*Correct DTS_BROKER_URL, or give the VPC a DNS/,
+    skipped: ['TCP to the broker address', ...connecting, ...log],
+    breakIt: async () => ({ DTS_BROKER_URL: 'dts.invalid:18001' }),
+  },
+  {
+    what: 'nothing listens at the broker address',
+    line: 'TCP to the broker address',
+    advice:
+      /^BROKER_UNREACHABLE: .*Check DTS_BROKER_URL, the VPC's routes and security groups, and DTS's own white list/,
+    skipped: [...connecting, ...log],
+    breakIt: async () => ({ DTS_BROKER_URL: `127.0.0.1:${await freePort()}` }),
+  },
+  {
+    what: 'the password is wrong',
+    line: 'credentials',
+    advice: /^AUTHENTICATION_FAILED: .*check DTS_USER, DTS_SID and the stored password/,
+    skipped: ['topic', 'TCP to the node', ...log],
+    breakIt: async () => ({ DTS_PASSWORD: 'wrong' }),
+  },
+  {
+    what: 'the secret cannot be read',
+    line: 'credentials',
+    advice: /^SECRET_UNAVAILABLE: .*Check DTS_PASSWORD_SECRET and that this function's role may read it/,
+    skipped: ['topic', 'TCP to the node', ...log],
+    breakIt: async () => ({
+      DTS_PASSWORD: '',
+      DTS_PASSWORD_SECRET: 'prod/dts',
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://127.0.0.1:${await freePort()}`,
+    }),
+  },
+  {
+    what: 'the topic does not exist',
+    line: 'topic',
+    advice: /^TOPIC_UNKNOWN: .*Check DTS_TOPIC against the DTS console/,
+    skipped: ['TCP to the node', ...log],
+    breakIt: async () => ({ DTS_TOPIC: 'no-such-topic' }),
+  },
+  {
+    what: 'the partition does not exist',
+    line: 'topic',
+    advice: /^PARTITION_UNKNOWN: .*Correct DTS_PARTITION/,
+    skipped: ['TCP to the node', ...log],
+    breakIt: async () => ({ DTS_PARTITION: '7' }),
+  },
+  {
+    what: 'the node cannot be reached',
+    line: 'TCP to the node',
+    advice: /^NODE_UNREACHABLE: .*Allow the function's VPC to connect to it/,
+    skipped: log,
+    breakIt: async ({ source }) => {
+      await source.hideNode()
+      return {}
+    },
+  },
+  {
+    what: 'the node is not allowed',
+    line: 'TCP to the node',
+    advice: /^NODE_NOT_ALLOWED: .*add 127\.0\.0\.1 to DTS_ALLOWED_NODES/,
+    skipped: log,
+    breakIt: async ({ source }) => ({
+      DTS_BROKER_URL: `localhost:${source.bootstrap.port}`,
+      DTS_ALLOWED_NODES: '*.example.com',
+    }),
+  },
+  {
+    what: 'the log holds no record',
+    line: 'data range',
+    advice:
+      /^CHECKPOINT_OUT_OF_RANGE: The log holds no record .*look at it in the DTS console, and repeat this/,
+    skipped: ['checkpoint within the log'],
+    breakIt: async ({ source }) => {
+      await source.replaceLog(filler(t0))
+      return {}
+    },
+  },
+  {
+    what: 'what the checkpoint would read next has expired',
+    line: 'checkpoint within the log',
+    advice: /^DATA_GAP: .*Look: .*"inspect".* then move the checkpoint: .*"reset"/,
+    skipped: [],
+    breakIt: async ({ source }) => {
+      await source.append(new Writer('later').inserts('shop.orders', 10, 19))
+      await source.trim(15n)
+      return {}
+    },
+  },
+  {
+    what: 'another cluster answers',
+    line: 'checkpoint within the log',
+    advice: /^CLUSTER_CHANGED: Cluster changed from \S+ to \S+.* then move the checkpoint: .*"reset"/,
+    skipped: [],
+    breakIt: async ({ source }) => {
+      await source.switchCluster(new Writer().inserts('shop.orders', 0, 9))
+      return {}
+    },
+  },
+  {
+    what: 'the same cluster has another log',
+    line: 'checkpoint within the log',
+    advice: /^LOG_CHANGED: .* then move the checkpoint: .*"reset"/,
+    skipped: [],
+    breakIt: async ({ source }) => {
+      await source.replaceLog(new Writer('other').inserts('shop.orders', 0, 19))
+      return {}
+    },
+  },
+  {
+    what: 'the item was deleted',
+    line: 'checkpoint within the log',
+    advice: /^CHECKPOINT_MISSING: .*Restore the table, or say where to go on: .*"committed"/,
+    skipped: [],
+    breakIt: async (world) => {
+      await world.deleteItem()
+      return {}
+    },
+  },
+  {
+    what: 'DynamoDB cannot be reached',
+    line: 'checkpoint table',
+    advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Check the role of this function and the state of DynamoDB/,
+    skipped: ['checkpoint within the log'],
+    breakIt: async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
+  },
+  {
+    what: 'the checkpoint table does not exist',
+    line: 'checkpoint table',
+    advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Deploy the stack, or correct CHECKPOINT_TABLE/,
+    skipped: ['checkpoint within the log'],
+    breakIt: async () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
+  },
+  {
+    what: 'the item was written by another version',
+    line: 'checkpoint table',
+    advice: /^CHECKPOINT_INVALID: .*schemaVersion.*restore it, or delete it and start from DTS_CHECKPOINT/,
+    skipped: ['checkpoint within the log'],
+    breakIt: async (world) => {
+      await world.setAttribute('schemaVersion', { N: '99' })
+      return {}
+    },
+  },
+  {
+    what: 'a function does not exist',
+    line: 'function test-invoices',
+    advice:
+      /^HANDLER_UNAVAILABLE: test-invoices cannot be invoked \(ResourceNotFound.*Deploy the stack with this function/,
+    skipped: [],
+    breakIt: async () => ({
+      ROUTES: JSON.stringify({
+        'shop.customers': { function: 'customers' },
+        'shop.orders': { function: 'orders' },
+        'shop.invoices': { function: 'invoices' },
+      }),
+    }),
+  },
+  {
+    what: 'a function may not be invoked',
+    line: 'function test-orders',
+    advice: /^HANDLER_UNAVAILABLE: test-orders cannot be invoked \(AccessDenied.* allow it to the roles/,
+    skipped: [],
+    breakIt: async ({ lambda }) => {
+      lambda.fail('test-orders', { kind: 'service', status: 403, type: 'AccessDeniedException' })
+      return {}
+    },
+  },
+  {
+    what: 'the dead-letter queue cannot be reached',
+    line: 'dead-letter queue',
+    advice: /^DEAD_LETTER_FAILED: .*Deploy the stack, or correct DEAD_LETTER_QUEUE_URL and the roles/,
+    skipped: [],
+    breakIt: async () => {
+      const sqs = `http://127.0.0.1:${await freePort()}`
+      return { DEAD_LETTER_QUEUE_URL: `${sqs}/1/letters.fifo`, AWS_ENDPOINT_URL_SQS: sqs }
+    },
+  },
+]
+
+export function doctorTests(start: Start): void {
+  describe('doctor', () => {
+    /** A stream that was read to its end. */
+    async function wellStream(t: TestContext): Promise<World> {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      return world
+    }
+
+    async function examine(world: World, environment: Readonly<Record<string, string>> = {}) {
+      return (await world.recover({ action: 'doctor' }, environment)) as DoctorResult
+    }
+
+    test('a stream that is well: every line is ok, and says what was found', async (t) => {
+      const world = await wellStream(t)
+      const { healthy, checks } = await examine(world)
+      assert.deepEqual(
+        checks.map(({ name, result }) => [name, result]),
+        lines.map((name) => [name, 'ok']),
+      )
+      assert.equal(healthy, true)
+      const detail = (name: string) => checks.find((check) => check.name === name)?.detail ?? ''
+      assert.match(detail('topic'), new RegExp(world.source.topic))
+      assert.match(detail('TCP to the node'), new RegExp(world.source.clusterId))
+      assert.match(detail('data range'), /^offsets 0 to 10, /)
+      assert.match(detail('checkpoint table'), /^offset 10, generation 1, RUNNING$/)
+    })
+
+    for (const { what, line, advice, skipped, breakIt } of brokenThings) {
+      test(`${what}: "${line}" fails and says what to do`, async (t) => {
+        const world = await wellStream(t)
+        const environment = await breakIt(world, t)
+        const before = await world.item()
+        const invocations = world.lambda.total
+        const { healthy, checks } = await examine(world, environment)
+        const failed = checks.filter(({ result }) => result === 'failed')
+        assert.deepEqual(
+          failed.map(({ name }) => name),
+          [line],
+        )
+        assert.match(failed[0]?.detail ?? '', advice)
+        assert.deepEqual(
+          checks.filter(({ result }) => result === 'skipped').map(({ name }) => name),
+          skipped,
+        )
+        assert.equal(healthy, false)
+        assert.deepEqual(await world.item(), before)
+        assert.equal(world.lambda.total, invocations)
+      })
+    }
+
+    const firstStarts: [what: string, start: string, advice: RegExp][] = [
+      ['before the data range', String(t0 - 100), /^CHECKPOINT_OUT_OF_RANGE: .*Choose a time inside it/],
+      ['behind the data range', String(t0 + 100), /^CHECKPOINT_OUT_OF_RANGE: .*Choose a time inside it/],
+      ['not set', '', /^CHECKPOINT_MISSING: .*Set it to a time in the data range/],
+    ]
+    for (const [what, checkpoint, advice] of firstStarts) {
+      test(`nothing was read yet and DTS_CHECKPOINT is ${what}: the checkpoint's line fails`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+        assert.equal((await examine(world)).healthy, true)
+        const { checks } = await examine(world, { DTS_CHECKPOINT: checkpoint })
+        const failed = checks.filter(({ result }) => result !== 'ok')
+        assert.deepEqual(
+          failed.map(({ name, result }) => [name, result]),
+          [['checkpoint within the log', 'failed']],
+        )
+        assert.match(failed[0]?.detail ?? '', advice)
+      })
+    }
+
+    test('every record has expired: a plain topic may stand idle for so long, DTS writes each second', async (t) => {
+      const world = await wellStream(t)
+      await world.source.trim(10n)
+      const { healthy, checks } = await examine(world)
+      const isPlain = 'DTS_GROUP' in world.source.environment
+      const range = checks.find(({ name }) => name === 'data range')
+      assert.deepEqual([healthy, range?.result], [isPlain, isPlain ? 'ok' : 'failed'])
+    })
+
+    test('several things at once: each has its line', async (t) => {
+      const world = await wellStream(t)
+      const { checks } = await examine(world, { DTS_PASSWORD: 'wrong', CHECKPOINT_TABLE: 'no-such-table' })
+      assert.deepEqual(
+        checks.filter(({ result }) => result === 'failed').map(({ name }) => name),
+        ['credentials', 'checkpoint table'],
+      )
+    })
+  })
+}

@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+import { type Moment, startHttpLine } from '../rig/http-line.ts'
+import type { NewRecord } from './parts.ts'
+import { filler, range, t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+import type { World } from './world.ts'
+
+type Item = Record<string, AttributeValue> | undefined
+
+/** A stream of ten handled changes that is halted: its log was replaced by one that holds them and ten more. */
+export async function haltedWorld(start: Start, t: TestContext): Promise<World> {
+  const world = await start(t)
+  const changes = new Writer().inserts('shop.orders', 0, 19)
+  await world.source.append(changes.slice(0, 10))
+  await world.poll()
+  await world.source.replaceLog([...shift(), ...changes])
+  await assert.rejects(world.poll(), { code: 'LOG_CHANGED' })
+  return world
+}
+
+function shift(): NewRecord[] {
+  return [...filler(t0 - 60), new Writer('shift').mark('HEARTBEAT', t0 - 60)]
+}
+
+/** The item without its lease: what a reader may see whole or not at all. */
+function stand(item: Item): Item {
+  if (item === undefined) return undefined
+  const { epoch: _, owner: __, leaseUntil: ___, ...rest } = item
+  return rest
+}
+
+export function parsed(item: Item, name: string): unknown {
+  return JSON.parse(item?.[name]?.S ?? 'null')
+}
+
+/** A recovery that dies at its nth request to DynamoDB: nothing that it sends afterwards arrives. */
+async function dyingAt(world: World, event: object, nth: number, moment: Moment) {
+  let dead = false
+  const line = await startHttpLine(world.dynamo, (request, now) => {
+    dead ||= request === nth && now === moment
+    return !dead
+  })
+  try {
+    const ended = await world.recover(event, { AWS_ENDPOINT_URL_DYNAMODB: line.endpoint }).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    assert.equal(ended !== null, dead, String(ended))
+    return dead
+  } finally {
+    await line.stop()
+  }
+}
+
+/** What an operator does whose recovery did not answer: waits for what it may have left behind, and runs it again. */
+async function runAgain(world: World, event: object): Promise<void> {
+  const leaseUntil = Number((await world.item())?.leaseUntil?.N ?? 0)
+  if (leaseUntil > 0) {
+    await assert.rejects(world.recover(event), {
+      code: 'LEASE_HELD',
+      message: /wait until then and run it again/,
+    })
+    await world.expireLease()
+  }
+  await world.recover(event)
+}
+
+interface Action {
+  readonly what: string
+  readonly event: object
+  /** Up to where the action is to be run. */
+  readonly arrange: (start: Start, t: TestContext) => Promise<World>
+  /** How many requests it makes of DynamoDB, and which of them does it. */
+  readonly requests: number
+  readonly deed: number
+  /** @throws AssertionError when the item is not as the whole action leaves it */
+  readonly assertDone: (before: Item, after: Item) => void
+  readonly again: (world: World, event: object) => Promise<void>
+  readonly delivered: readonly number[]
+}
+
+const actions: readonly Action[] = [
+  {
+    what: 'a reset after a change of the log',
+    event: { action: 'reset', by: 'me' },
+    arrange: haltedWorld,
+    requests: 3,
+    deed: 3,
+    assertDone(before, after) {
+      const { clusterId, pk, schemaVersion, timestamp } = before ?? {}
+      const { anchor, tail, ledger, ...rest } = stand(after) ?? {}
+      assert.deepEqual(rest, {
+        pk,
+        schemaVersion,
+        timestamp,
+        clusterId,
+        offset: { N: '14' },
+        generation: { N: '2' },
+        replayUntil: { N: '-1' },
+        state: { S: 'RUNNING' },
+        halt: { S: 'null' },
+        lanes: { S: '{}' },
+        deadLetters: { S: '{"since":0,"count":0}' },
+      })
+      assert.deepEqual(parsed({ anchor } as Item, 'anchor'), {
+        ...(parsed(before, 'anchor') as object),
+        offset: '13',
+      })
+      assert.equal((parsed({ tail } as Item, 'tail') as { offset: string }).offset, '13')
+      const entries = parsed({ ledger } as Item, 'ledger') as { by: string; to: object }[]
+      assert.equal(entries.length, 2)
+      assert.deepEqual(
+        [entries[1]?.by, entries[1]?.to],
+        ['me', { clusterId: clusterId?.S, offset: '14', generation: 2 }],
+      )
+    },
+    again: runAgain,
+    delivered: range(0, 19),
+  },
+  {
+    what: 'a first reset of a stream that was never read',
+    event: { action: 'reset', to: { offset: '5' } },
+    async arrange(start, t) {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      return world
+    },
+    requests: 3,
+    deed: 2,
+    assertDone(_before, after) {
+      assert.deepEqual(
+        [after?.offset, after?.generation, after?.state],
+        [{ N: '5' }, { N: '1' }, { S: 'RUNNING' }],
+      )
+      assert.equal((parsed(after, 'ledger') as object[]).length, 1)
+    },
+    again: runAgain,
+    delivered: range(5, 9),
+  },
+  {
+    what: 'a pause',
+    event: { action: 'pause', by: 'me' },
+    async arrange(start, t) {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      return world
+    },
+    requests: 2,
+    deed: 2,
+    assertDone(before, after) {
+      const { state, halt, ...rest } = stand(after) ?? {}
+      const { state: _, halt: __, ...old } = stand(before) ?? {}
+      assert.deepEqual(rest, old)
+      assert.deepEqual(state, { S: 'HALTED' })
+      assert.match(halt?.S ?? '', /"code":"PAUSED","message":"Paused by me\."/)
+    },
+    async again(world, event) {
+      // Whoever finds it done already is told so.
+      if ((await world.item())?.state?.S === 'HALTED')
+        await assert.rejects(world.recover(event), {
+          code: 'STREAM_HALTED',
+          message: /halted already \(PAUSED\)/,
+        })
+      else await world.recover(event)
+      await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
+      await world.recover({ action: 'resume' })
+    },
+    delivered: range(0, 9),
+  },
+  {
+    what: 'a resume',
+    event: { action: 'resume', by: 'me' },
+    async arrange(start, t) {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      await world.poll()
+      await world.recover({ action: 'pause' })
+      await world.source.append(new Writer('more').inserts('shop.orders', 5, 9))
+      return world
+    },
+    requests: 2,
+    deed: 2,
+    assertDone(before, after) {
+      const { state, halt, ledger, ...rest } = stand(after) ?? {}
+      const { state: _, halt: __, ledger: ___, ...old } = stand(before) ?? {}
+      assert.deepEqual(rest, old)
+      assert.deepEqual([state, halt], [{ S: 'RUNNING' }, { S: 'null' }])
+      assert.match(ledger?.S ?? '', /"how":"resume after PAUSED"/)
+    },
+    again: async (world, event) => void (await world.recover(event)),
+    delivered: range(0, 9),
+  },
+]
+
+export function recoveryDeathTests(start: Start): void {
+  describe('recovery that dies', () => {
+    for (const { what, event, arrange, requests, deed, assertDone, again, delivered } of actions) {
+      for (const moment of ['request', 'answer'] as const) {
+        for (let nth = 1; nth <= requests; nth++) {
+          const when = moment === 'request' ? 'before its request' : 'before the answer to its request'
+          const isDone = nth > deed || (nth === deed && moment === 'answer')
+          const outcome = isDone ? 'it is done' : 'nothing is changed'
+          test(`${what} that dies ${when} ${nth}: ${outcome}; again brings the stream back`, async (t) => {
+            const world = await arrange(start, t)
+            const before = await world.item()
+            assert.ok(await dyingAt(world, event, nth, moment))
+            const after = await world.item()
+            if (isDone) assertDone(before, after)
+            else assert.deepEqual(stand(after), stand(before))
+            await again(world, event)
+            await world.pollToEnd()
+            assert.deepEqual(world.ids('orders'), delivered)
+          })
+        }
+      }
+
+      test(`${what} makes no request beyond these ${requests}, and the last one does it`, async (t) => {
+        const world = await arrange(start, t)
+        const before = await world.item()
+        assert.equal(await dyingAt(world, event, requests + 1, 'request'), false)
+        assertDone(before, await world.item())
+      })
+    }
+  })
+}

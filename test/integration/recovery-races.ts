@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import type { RecoveryAnswer } from '../../lib/recover.ts'
+import { startHttpLine } from '../rig/http-line.ts'
+import { pollUntil } from './lease.ts'
+import { range, Writer } from './records.ts'
+import { haltedWorld, parsed } from './recovery-deaths.ts'
+import type { Start } from './suite.ts'
+import type { World } from './world.ts'
+
+/** A recovery that stands still before its nth request to DynamoDB. */
+async function standingAt(world: World, t: TestContext, event: object, nth: number) {
+  const stands = Promise.withResolvers<void>()
+  const mayGoOn = Promise.withResolvers<void>()
+  const line = await startHttpLine(world.dynamo, async (request, moment) => {
+    if (request === nth && moment === 'request') {
+      stands.resolve()
+      await mayGoOn.promise
+    }
+    return true
+  })
+  t.after(() => line.stop())
+  const ended = outcomeOf(world.recover(event, { AWS_ENDPOINT_URL_DYNAMODB: line.endpoint }))
+  await Promise.race([stands.promise, ended])
+  assert.equal(line.requests, nth)
+  return { goOn: mayGoOn.resolve, ended }
+}
+
+function outcomeOf(recovery: Promise<RecoveryAnswer>) {
+  return recovery.then(
+    (answer) => ({ answer, code: null }),
+    ({ code }: { readonly code?: string }) => ({ answer: null, code }),
+  )
+}
+
+export function recoveryRaceTests(start: Start): void {
+  describe('two recoveries at once', () => {
+    /** Before which request one stands while the other runs to its end; what becomes of the one and of the other. */
+    const meetings: [nth: number, byToken: boolean, one: string, other: string][] = [
+      [1, false, 'stored', 'anchor'],
+      [2, false, 'LEASE_HELD', 'anchor'],
+      [3, false, 'anchor', 'LEASE_HELD'],
+      [1, true, 'PLAN_OUTDATED', 'anchor'],
+      [2, true, 'LEASE_HELD', 'anchor'],
+      [3, true, 'anchor', 'PLAN_OUTDATED'],
+    ]
+    const outcome = ({ answer, code }: { answer: object | null; code: unknown }) =>
+      answer !== null && 'how' in answer ? answer.how : code
+    for (const [nth, byToken, one, other] of meetings) {
+      const how = byToken ? 'with the same token' : 'without a token'
+      test(`${how}, one stands before its request ${nth}: exactly one moves the checkpoint`, async (t) => {
+        const world = await haltedWorld(start, t)
+        const { token } = await world.reset({ dryRun: true })
+        const event = { action: 'reset', ...(byToken ? { token } : {}) }
+        const standing = await standingAt(world, t, event, nth)
+        const second = await outcomeOf(world.recover(event))
+        standing.goOn()
+        assert.deepEqual([outcome(await standing.ended), outcome(second)], [one, other])
+        const ledger = parsed(await world.item(), 'ledger') as { how: string; to: { offset: string } }[]
+        assert.equal(ledger.filter((entry) => entry.how === 'reset by anchor').length, 1)
+        assert.ok(ledger.slice(1).every(({ to }) => to.offset === '14'))
+        await world.pollToEnd()
+        assert.deepEqual(world.ids('orders'), range(0, 19))
+      })
+    }
+
+    test('of six that begin together, one finds the anchor and moves; the others are refused or find it done', async (t) => {
+      const world = await haltedWorld(start, t)
+      const ended = await Promise.allSettled(Array.from({ length: 6 }, () => world.reset()))
+      const outcomes = ended.map((one) => (one.status === 'fulfilled' ? one.value.how : one.reason.code))
+      assert.equal(outcomes.filter((how) => how === 'anchor').length, 1, String(outcomes))
+      assert.ok(
+        outcomes.every((how) => ['anchor', 'stored', 'LEASE_HELD'].includes(how)),
+        String(outcomes),
+      )
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 19))
+    })
+  })
+
+  describe('recovery against a live poller', () => {
+    const event = { action: 'reset', to: { offset: '7' } }
+
+    async function begunWorld(t: TestContext): Promise<World> {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(write.inserts('shop.orders', 10, 14))
+      return world
+    }
+
+    test('a run that commits behind its back: refused, and nothing comes twice', async (t) => {
+      const world = await begunWorld(t)
+      const standing = await standingAt(world, t, event, 2)
+      assert.equal((await world.poll()).to, '15')
+      const before = await world.item()
+      standing.goOn()
+      assert.equal((await standing.ended).code, 'LEASE_HELD')
+      assert.deepEqual(await world.item(), before)
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 14))
+    })
+
+    test('a run that comes while it holds the lease leaves; then only what was stated comes again', async (t) => {
+      const world = await begunWorld(t)
+      const standing = await standingAt(world, t, event, 3)
+      const invocations = world.lambda.total
+      assert.equal((await world.poll()).ended, 'lease-held')
+      assert.equal(world.lambda.total, invocations)
+      standing.goOn()
+      const { answer } = await standing.ended
+      assert.ok(answer?.action === 'reset')
+      assert.deepEqual({ ...answer.repeats }, { 'shop.orders': 3 })
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(7, 14)])
+      assert.deepEqual(
+        world.received
+          .slice(10)
+          .filter(({ replay }) => replay)
+          .map(({ what }) => what),
+        [7, 8, 9],
+      )
+    })
+
+    test('a run that outlives its lease commits nothing over the move', async (t) => {
+      const world = await begunWorld(t)
+      const late = await pollUntil(world, 12)
+      await world.expireLease()
+      const answer = await world.recover(event)
+      assert.ok(answer.action === 'reset')
+      assert.deepEqual({ ...answer.repeats }, { 'shop.orders': 3 })
+      const moved = await world.item()
+      late.goOn()
+      assert.equal((await late.ended).ended, 'lease-lost')
+      assert.deepEqual(await world.item(), moved)
+      await world.pollToEnd()
+      // What the late run had in hand was never committed, so it comes again as well.
+      assert.deepEqual(world.ids('orders'), [...range(0, 14), ...range(7, 14)])
+    })
+  })
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { startDStoreSource } from '../integration/dstore-source.ts'
+import { Writer } from '../integration/records.ts'
+import { type Rig, startRig } from '../integration/world.ts'
+import { startDynalite } from '../rig/dynalite.ts'
+import type { AwsEndpoint } from '../rig/dynamodb-local.ts'
+import { startMoto } from '../rig/moto.ts'
+
+describe('doctor and the dead-letter queue', () => {
+  let aws: AwsEndpoint
+  let rig: Rig
+  before(async () => {
+    aws = await startMoto()
+    const { stop } = aws
+    rig = await startRig({ name: 'moto', startDynamo: startDynalite, startSource: startDStoreSource, stop })
+  })
+  after(() => rig.stop())
+
+  test('one that is there is ok; one that is not says what to do', async (t) => {
+    const world = await rig.start(t)
+    await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+    const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
+    const sqs = new SQSClient({ endpoint: aws.endpoint, region: 'eu-central-1', credentials })
+    const { QueueUrl = '' } = await sqs.send(
+      new CreateQueueCommand({ QueueName: 'letters.fifo', Attributes: { FifoQueue: 'true' } }),
+    )
+    sqs.destroy()
+    const line = async (url: string) => {
+      const environment = { DEAD_LETTER_QUEUE_URL: url, AWS_ENDPOINT_URL_SQS: aws.endpoint }
+      const answer = await world.recover({ action: 'doctor' }, environment)
+      assert.ok(answer.action === 'doctor')
+      const { name, result, detail } = answer.checks.at(-1) ?? assert.fail('no line')
+      assert.equal(name, 'dead-letter queue')
+      assert.deepEqual(
+        answer.checks.slice(0, -1).filter((check) => check.result !== 'ok'),
+        [],
+      )
+      return { healthy: answer.healthy, result, detail }
+    }
+    assert.deepEqual(await line(QueueUrl), { healthy: true, result: 'ok', detail: '0 waiting' })
+    const missing = await line(QueueUrl.replace('letters', 'nowhere'))
+    assert.deepEqual([missing.healthy, missing.result], [false, 'failed'])
+    assert.match(
+      missing.detail,
+      /^DEAD_LETTER_FAILED: .*QueueDoesNotExist.*Deploy the stack, or correct DEAD_LETTER_QUEUE_URL/,
+    )
+  })
+})
