@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import type { BrokerAddress } from './kafka/address.ts'
+import { maxFetchBytes } from './kafka/types.ts'
 import { parseTime } from './time.ts'
 
 /**
@@ -74,7 +75,8 @@ const pollFields = {
   HANDLER_TIMEOUT_SECONDS: whole(30, 1, 900),
   POLL_MAX_RECORDS: whole(100_000, 1, 100_000_000),
   POLL_MAX_BYTES: whole(256 * 1024 * 1024, 1024, 64 * 1024 * 1024 * 1024),
-  POLL_FETCH_BYTES: whole(4 * 1024 * 1024, 1024, 64 * 1024 * 1024),
+  /** One fetch is on its way while one is worked on, so that more than this gains little. */
+  POLL_FETCH_BYTES: whole(2 * 1024 * 1024, 1024, maxFetchBytes),
   /** How long a run waits for more at the end of the stream before it leaves; 0 leaves at once. */
   POLL_LINGER_SECONDS: whole(0, 0, 900),
 }

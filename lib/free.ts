@@ -8,7 +8,7 @@ export function freeBytes({ buffer }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0)
 }
 
-/** The same for an array that has an ArrayBuffer of its own. */
-export function freeColumn({ buffer }: { readonly buffer: ArrayBuffer }): void {
-  if (!buffer.detached) buffer.transfer(0)
+/** The same for an array, or bytes, that have an ArrayBuffer of their own. */
+export function freeOwn({ buffer }: { readonly buffer: ArrayBufferLike }): void {
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0)
 }

@@ -21,7 +21,7 @@ const longestWaitMs = 1_000
 /** Between two commits while there is work, in milliseconds: bounds both the writes and what a crash repeats. */
 const commitEveryMs = 200
 /** What may wait in the lanes, in bytes, before fetching pauses. */
-const maxWaitingBytes = 8 * 1024 * 1024
+const maxWaitingBytes = 4 * 1024 * 1024
 /** How many records are sorted by route in one go. */
 const partRecords = 1_000
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */

@@ -2,7 +2,7 @@ import type { Anchor, Position } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { carriesChange, type HeaderFacts, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
-import { freeColumn } from './free.ts'
+import { freeOwn } from './free.ts'
 import { LogRecord, type LogRecords } from './kafka/records.ts'
 import { toSeconds } from './time.ts'
 
@@ -55,8 +55,8 @@ export class ReadRecords {
   }
 
   free(): void {
-    freeColumn(this.#timestamps)
-    freeColumn(this.#changes)
+    freeOwn(this.#timestamps)
+    freeOwn(this.#changes)
   }
 
   record(at: number): LogRecord {

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { build } from 'esbuild'
 import { Kafka, logLevel, type Producer } from 'kafkajs'
+import { nodeOptions as deployedOptions } from '../../infra/environment.ts'
 import { startDynamoDbLocal } from '../../test/rig/dynamodb-local.ts'
 import { type KafkaBroker, startKafka } from '../../test/rig/kafka.ts'
 import { storeDirectory } from '../../test/rig/tools.ts'
@@ -129,10 +130,11 @@ export class Ground {
     const startedAt = performance.timeOrigin + performance.now()
     const { stdout } = await run(
       process.execPath,
-      [...nodeOptions(side), join(bundles, `${programs[side]}.mjs`)],
+      [...profiling(side), join(bundles, `${programs[side]}.mjs`)],
       {
         env: {
           PATH: process.env.PATH,
+          ...(side === 'ours' ? { NODE_OPTIONS: deployedOptions } : {}),
           ...aws,
           AWS_ENDPOINT_URL_DYNAMODB: this.#dynamo.endpoint,
           AWS_ENDPOINT_URL_LAMBDA: this.#lambda,
@@ -167,7 +169,7 @@ export class Ground {
 }
 
 /** BENCH_PROFILE=directory writes a CPU profile of every run of ours. */
-function nodeOptions(side: Side): string[] {
+function profiling(side: Side): string[] {
   const directory = process.env.BENCH_PROFILE
   return directory && side === 'ours' ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []
 }

@@ -62,12 +62,10 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
       ...facts,
       error: { ...error, message: error.message.slice(0, maxMessageLength) },
       offset: String(offset),
-      raw: value.toString('base64'),
-      event: eventOf(input),
+      event: null,
     }
-    let body = toBody(letter)
-    if (Buffer.byteLength(body) > maxBodyBytes) body = toBody({ ...letter, event: null })
-    if (Buffer.byteLength(body) > maxBodyBytes) {
+    let body = bodyWithin(letter, input)
+    if (body === null) {
       if (bucket === undefined) {
         throw failed(input, `it is larger than a message and DEAD_LETTER_BUCKET is not set`, false)
       }
@@ -77,7 +75,7 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
       await store(input, () =>
         targets.s3().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: gzipSync(value) })),
       )
-      body = toBody({ ...letter, event: null, raw: { bucket, key } })
+      body = toBody({ ...letter, raw: { bucket, key } })
     }
     await store(input, () =>
       targets.sqs().send(
@@ -91,6 +89,19 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
     )
   }
 }
+
+/** With the record in it, and the event too if that fits; null when not even the record does. */
+function bodyWithin(letter: object, input: DeadLetterInput): string | null {
+  // Not even begun with a record of many megabytes, whose texts would take many times its size.
+  if (input.value.length > maxBodyBytes) return null
+  const raw = input.value.toString('base64')
+  const whole = toBody({ ...letter, raw, event: eventOf(input) })
+  if (fits(whole)) return whole
+  const bare = toBody({ ...letter, raw })
+  return fits(bare) ? bare : null
+}
+
+const fits = (body: string) => Buffer.byteLength(body) <= maxBodyBytes
 
 /** SQS refuses the two characters U+FFFE and U+FFFF, which a row may hold and JSON leaves as they are. */
 function toBody(letter: object): string {

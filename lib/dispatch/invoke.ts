@@ -1,6 +1,7 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { DtsError, errorCodes } from '../errors.ts'
+import { freeOwn } from '../free.ts'
 import type { RoutedEvent } from './event.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
@@ -27,14 +28,14 @@ export function handlerClient(handlerTimeoutMs: number): LambdaClient {
  */
 export function lambdaInvoke(client: LambdaClient): Invoke {
   return async (functionName, batch, events) => {
+    const payload = encode(batch)
     let response: { FunctionError?: string | undefined; Payload?: Uint8Array | null | undefined }
     try {
       response = await client.send(
         new InvokeCommand({
           FunctionName: functionName,
           InvocationType: 'RequestResponse',
-          // As bytes: a text would be encoded once to be signed and once to be sent.
-          Payload: Buffer.from(JSON.stringify(batch)),
+          Payload: payload,
         }),
       )
     } catch (cause) {
@@ -43,8 +44,19 @@ export function lambdaInvoke(client: LambdaClient): Invoke {
     // The SDK gives null, against its types, when the answer has no body.
     const answer = Buffer.from(response.Payload ?? []).toString('utf8')
     if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)
-    return readAnswer(functionName, batch, events, answer)
+    const result = readAnswer(functionName, batch, events, answer)
+    // Who acknowledges has been sent all of it; after any other answer some may still be on its way out.
+    if (result.kind === 'acknowledged') freeOwn(payload)
+    return result
   }
+}
+
+/** As bytes: a text would be encoded once to be signed and once to be sent. */
+function encode(batch: Batch): Buffer {
+  const text = JSON.stringify(batch)
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text)
+  return bytes
 }
 
 /** Anything but a well-formed acknowledgement of this very batch is a failure, never success. */

@@ -29,6 +29,8 @@ export function frameSockets(maxFrameBytes: number): (request: SocketRequest) =>
     const onread = {
       buffer: () => frames.target,
       callback: (bytes: number) => {
+        // TLS still hands on what it has decrypted.
+        if (socket.destroyed) return false
         const frame = frames.took(bytes)
         if (frame instanceof Error) socket.destroy(frame)
         else if (frame !== null) socket.emit('data', frame)
@@ -67,8 +69,11 @@ export class FrameReader {
     if (this.#filled < this.#frame.length) return null
     if (this.#frame === this.#length) {
       const size = lengthBytes + this.#length.readInt32BE()
-      if (size < lengthBytes || size > this.#maxFrameBytes)
+      if (size < lengthBytes || size > this.#maxFrameBytes) {
+        // `target` must have room even now: without any, TLS would offer the same bytes for ever.
+        this.#filled = 0
         return new RangeError(`a frame of ${size} bytes was announced; the limit is ${this.#maxFrameBytes}`)
+      }
       this.#frame = Buffer.allocUnsafeSlow(size)
       this.#length.copy(this.#frame)
       // An empty frame is the answer of old brokers to a login.

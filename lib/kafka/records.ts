@@ -1,4 +1,4 @@
-import { freeBytes, freeColumn } from '../free.ts'
+import { freeBytes, freeOwn } from '../free.ts'
 
 /**
  * Records of a Kafka log, in columns: a poller looks into most records where they lie, and an object for each would be
@@ -76,10 +76,8 @@ export class LogRecords implements Iterable<LogRecord> {
 
   /** The bytes in which the value lies from `start` to `end`. @throws RangeError once they were freed */
   bytes(index: number): Buffer {
-    const bytes = this.#pieces[this.#pieceOf[index] as number] as Buffer
-    if (bytes.length < this.end(index)) {
-      throw new RangeError(`The bytes of the record ${this.offset(index)} were freed.`)
-    }
+    const bytes = this.#pieces[this.#pieceOf[index] ?? -1]
+    if (bytes === undefined || bytes.length < this.end(index)) throw new RangeError('The records were freed.')
     return bytes
   }
 
@@ -108,7 +106,7 @@ export class LogRecords implements Iterable<LogRecord> {
   free(): void {
     for (const piece of this.#pieces) freeBytes(piece)
     for (const column of [this.#pieceOf, this.#deltas, this.#timestamps, this.#starts, this.#ends]) {
-      freeColumn(column)
+      freeOwn(column)
     }
   }
 
@@ -167,6 +165,6 @@ function moveTo<Column extends Int32Array<ArrayBuffer> | Float64Array<ArrayBuffe
   source: Column,
 ): Column {
   target.set(source)
-  freeColumn(source)
+  freeOwn(source)
   return target
 }

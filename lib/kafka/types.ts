@@ -30,6 +30,9 @@ export interface BatchLimits {
   readonly maxRecords: number
 }
 
+/** The most that one fetch may ask for, in bytes. */
+export const maxFetchBytes = 64 * 1024 * 1024
+
 /** Offsets of the records that can be read now: `earliest` is the first one, `end` the one behind the last. */
 export interface DataRange {
   readonly earliest: bigint

@@ -14,9 +14,9 @@ import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionP
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
 import { DtsError } from '../errors.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
-import { defaultBatchLimits } from './batch.ts'
 import { type FetchResponse, parseFetchResponse } from './fetch-response.ts'
 import { frameSockets } from './frames.ts'
+import { maxFetchBytes } from './types.ts'
 
 export const supportedKafkajs = '2.2.4'
 
@@ -25,8 +25,8 @@ const fetchVersions = { lowest: 4, highest: 11 }
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
-/** The largest batch that is read, and room for what is around it. */
-const maxFrameBytes = defaultBatchLimits.maxBatchBytes + 1024 * 1024
+/** An answer of what was asked for, or of a single larger batch, and what is around it. */
+const maxFrameBytes = maxFetchBytes + 1024 * 1024
 
 export interface Credentials {
   readonly username: string

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -89,6 +90,10 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(DEAD_LETTER_QUEUE_URL, { Ref: 'DeadLetterQueue' })
     assert.deepEqual(DEAD_LETTER_BUCKET, { Ref: 'DeadLetterBucket' })
     assert.deepEqual(environmentOf(resources, 'RecoveryLambdaFunction'), environment)
+    // Node refuses to start with an option that it does not take from there.
+    const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
+    const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })
+    assert.ok(Number(limit) < 512 * 1024 * 1024, String(limit))
     const config = pollConfig(texts as Record<string, string>)
     const routes = Object.entries(config.routes).map(([table, { functionName }]) => [table, functionName])
     assert.deepEqual(Object.fromEntries(routes), {
