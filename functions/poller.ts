@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import { S3Client } from '@aws-sdk/client-s3'
-import { SQSClient } from '@aws-sdk/client-sqs'
+import type { S3Client } from '@aws-sdk/client-s3'
+import type { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
@@ -26,10 +26,13 @@ function setUp(): Parts {
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
   // Without a limit a queue that does not answer would hold the run until Lambda ends it.
   const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
-  const sqs = new SQSClient({ requestHandler })
-  const s3 = new S3Client({ requestHandler })
-  const putAside =
-    queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, sqs: () => sqs, s3: () => s3 })
+  let sqs: SQSClient | undefined
+  let s3: S3Client | undefined
+  const clients = {
+    sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient({ requestHandler })),
+    s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client({ requestHandler })),
+  }
+  const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...clients })
   return { config, ...connections(config), putAside }
 }
 

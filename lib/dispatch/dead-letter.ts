@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import type { S3Client } from '@aws-sdk/client-s3'
+import type { SQSClient } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import { decodeChange } from '../dts/change.ts'
 import { readHeader } from '../dts/header.ts'
@@ -46,11 +46,12 @@ const maxBodyBytes = 250_000
 /** Of an error's message, in characters: a function's own may be as long as its answer. */
 const maxMessageLength = 2_000
 
+/** The clients are loaded with the first change that is given up: most runs give none up, and start sooner without. */
 export interface DeadLetterTargets {
   readonly queueUrl: string
   readonly bucket: string | undefined
-  readonly sqs: () => SQSClient
-  readonly s3: () => S3Client
+  readonly sqs: () => Promise<SQSClient>
+  readonly s3: () => Promise<S3Client>
 }
 
 export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
@@ -72,21 +73,25 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
       // By content: a stream that was started anew counts its generations anew, and must not overwrite older bytes.
       const digest = createHash('sha256').update(value).digest('hex').slice(0, 16)
       const key = `${input.topic}/${input.partition}/${input.generation}/${offset}-${digest}.gz`
-      await store(input, () =>
-        targets.s3().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: gzipSync(value) })),
-      )
+      await store(input, async () => {
+        const { PutObjectCommand } = await import('@aws-sdk/client-s3')
+        const client = await targets.s3()
+        return client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: gzipSync(value) }))
+      })
       body = toBody({ ...letter, raw: { bucket, key } })
     }
-    await store(input, () =>
-      targets.sqs().send(
+    await store(input, async () => {
+      const { SendMessageCommand } = await import('@aws-sdk/client-sqs')
+      const client = await targets.sqs()
+      return client.send(
         new SendMessageCommand({
           QueueUrl: queueUrl,
           MessageBody: body,
           MessageGroupId: input.functionName === '' ? 'unreadable' : input.functionName,
           MessageDeduplicationId: deduplicationId(input),
         }),
-      ),
-    )
+      )
+    })
   }
 }
 

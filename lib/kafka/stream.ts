@@ -164,8 +164,7 @@ class PartitionStream implements Stream {
   }
 
   async range(): Promise<DataRange> {
-    const earliest = await this.#listOffset(earliestTime)
-    const end = await this.#listOffset(latestTime)
+    const [earliest, end] = await Promise.all([this.#listOffset(earliestTime), this.#listOffset(latestTime)])
     if (earliest === null || end === null) {
       throw brokerFailed(
         formatAddress(this.#node.address),

@@ -43,7 +43,7 @@ async function newQueue(): Promise<string> {
 }
 
 function target(queueUrl: string, bucketName: string | undefined = bucket) {
-  return deadLetterQueue({ queueUrl, bucket: bucketName, sqs: () => sqs, s3: () => s3 })
+  return deadLetterQueue({ queueUrl, bucket: bucketName, sqs: async () => sqs, s3: async () => s3 })
 }
 
 function source(queueUrl: string) {
@@ -228,7 +228,12 @@ describe('a change that cannot be stored', () => {
 
   test('no bucket configured: that does not cure itself', async () => {
     const queue = await newQueue()
-    const put = deadLetterQueue({ queueUrl: queue, bucket: undefined, sqs: () => sqs, s3: () => s3 })
+    const put = deadLetterQueue({
+      queueUrl: queue,
+      bucket: undefined,
+      sqs: async () => sqs,
+      s3: async () => s3,
+    })
     await assert.rejects(put(letter(4n, large())), {
       code: 'DEAD_LETTER_FAILED',
       retryable: false,
@@ -242,8 +247,8 @@ describe('a change that cannot be stored', () => {
     const put = deadLetterQueue({
       queueUrl: 'http://127.0.0.1:9/1/q.fifo',
       bucket,
-      sqs: () => dead,
-      s3: () => s3,
+      sqs: async () => dead,
+      s3: async () => s3,
     })
     await assert.rejects(put(letter(4n, insert(1, 'x'))), { code: 'DEAD_LETTER_FAILED', retryable: true })
     dead.destroy()

@@ -25,8 +25,8 @@ export class DeadLetters {
     return deadLetterQueue({
       queueUrl: deadLetterQueueUrl,
       bucket: deadLetterBucket,
-      sqs: () => sqs,
-      s3: () => s3,
+      sqs: async () => sqs,
+      s3: async () => s3,
     })
   }
 
