@@ -89,6 +89,7 @@ export class Run {
             ? null
             : (name, event, attempts, error) => this.#putAside(name, event, attempts, error),
         permit: () => this.#permit(),
+        expectsMore: () => this.#mayFetch() && this.#end !== null && this.#trail.end < this.#end,
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
         random,
@@ -170,6 +171,7 @@ export class Run {
           .finally(() => {
             fetching = null
             this.#notify()
+            this.#lanes.nudge()
           })
       }
       const timer = new AbortController()

@@ -5,23 +5,33 @@ import type { Route } from './settings.ts'
 import { type DeliveryEnvironment, Strand, wireSize } from './strand.ts'
 
 /**
+ * How long a batch that is not full waits for more, in milliseconds, while more is known to come at once. Where few of
+ * the records are the function's, it would otherwise be invoked for a handful each time.
+ */
+const growMs = 50
+
+/**
  * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split
  * by primary key over that many strands; a change without a usable key is handled alone between two runs.
  */
 export class Lane {
   readonly strands: readonly Strand[]
   readonly #route: Route
+  readonly #environment: DeliveryEnvironment
   readonly #queue: PlannedEvent[] = []
   /** How many at the front of the queue are known to be done; what is done stays done. */
   #done = 0
   #bytes = 0
   /** Up to here the checkpoint may know changes as done; null once one behind it has come. */
   #known: bigint | null
+  /** Until when the next run may wait for more; null while it does not. */
+  #growsUntil: number | null = null
   #wake: () => void = () => {}
 
   /** @param states of the checkpoint; those of another concurrency are not this lane's */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
     this.#route = route
+    this.#environment = environment
     const { functionName, concurrency } = route
     const names = Array.from({ length: concurrency }, (_, index) =>
       concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}`,
@@ -67,20 +77,41 @@ export class Lane {
     this.#wake()
   }
 
+  /** Looks again whether it is time to begin. */
+  nudge(): void {
+    this.#wake()
+  }
+
   /** Works until `stopped`, the stream must halt, or no invocation may start any more. */
   async run(stopped: AbortSignal): Promise<void> {
     stopped.addEventListener('abort', () => this.#wake(), { once: true })
     while (!stopped.aborted) {
       const run = this.#nextRun()
-      if (run.length === 0) {
+      if (run.length === 0 || this.#mayGrow(run)) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
           if (stopped.aborted) resolve()
         })
-      } else if (!(await this.#handle(run))) {
-        return
+      } else {
+        this.#growsUntil = null
+        if (!(await this.#handle(run))) return
       }
     }
+  }
+
+  #mayGrow(run: readonly PlannedEvent[]): boolean {
+    const { expectsMore, now, pause } = this.#environment
+    // One that is shorter than the queue is full, or ends at a change that has to be alone.
+    if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
+    if (this.#growsUntil === null) {
+      this.#growsUntil = now() + growMs
+      void pause(growMs).then(() => this.#wake())
+    }
+    return now() < this.#growsUntil
+  }
+
+  get #longestRun(): number {
+    return this.#route.batchSize * this.strands.length
   }
 
   async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
@@ -113,11 +144,10 @@ export class Lane {
   /** What may be handled side by side: changes with keys up to the next without, or one without alone. */
   #nextRun(): readonly PlannedEvent[] {
     // One batch at a time, so that what is done makes room for what is fetched next.
-    if (this.strands.length === 1) return this.#queue.slice(0, this.#route.batchSize)
+    if (this.strands.length === 1) return this.#queue.slice(0, this.#longestRun)
     const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
     if (end === 0) return this.#queue.slice(0, 1)
-    const longest = this.#route.batchSize * this.strands.length
-    return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, longest))
+    return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, this.#longestRun))
   }
 
   #strandOf({ keyHash }: PlannedEvent): number {

@@ -34,6 +34,11 @@ export class Lanes {
     lane.offer(event)
   }
 
+  /** Lets lanes that wait for more look again whether any comes. */
+  nudge(): void {
+    for (const lane of this.#lanes.values()) lane.nudge()
+  }
+
   /** What waits in the lanes, in bytes. */
   get bytes(): number {
     let sum = 0

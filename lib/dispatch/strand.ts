@@ -29,6 +29,8 @@ export interface DeliveryEnvironment {
     | null
   /** Resolves to true when an invocation may start now, and to false when the run starts none any more. */
   readonly permit: () => Promise<boolean>
+  /** Whether more of the stream is known to come at once. */
+  readonly expectsMore: () => boolean
   /** Waits; resolves early when the run stops. */
   readonly pause: (milliseconds: number) => Promise<void>
   /** Milliseconds since 1970. */

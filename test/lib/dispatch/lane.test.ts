@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
 import { PlannedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { Lane } from '../../../lib/dispatch/lane.ts'
@@ -71,6 +71,61 @@ describe('a lane of one strand', () => {
     const lane = new Lane(route('orders'), { orders: { through: 2n, trouble: null } }, run)
     await work(lane, keyed([1, 4], [2, null], [3, 4]), run)
     assert.deepEqual(run.batches, [[3]])
+  })
+
+  describe('while more is known to come at once', () => {
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    /** A lane at work for batches of three; `elapse` lets the time pass for which a batch may wait. */
+    function growing(t: TestContext) {
+      const run = new FakeRun()
+      run.more = true
+      let elapse = () => {}
+      const pause = (milliseconds: number) =>
+        new Promise<void>((resolve) => {
+          elapse = () => {
+            run.clock += milliseconds
+            resolve()
+          }
+        })
+      const lane = new Lane(route('orders', { batchSize: 3 }), {}, Object.assign(run, { pause }))
+      const stopping = new AbortController()
+      const finished = lane.run(stopping.signal)
+      t.after(() => {
+        stopping.abort()
+        return finished
+      })
+      return { run, lane, elapse: () => elapse() }
+    }
+
+    test('a batch waits until it is full', async (t) => {
+      const { run, lane } = growing(t)
+      for (const event of keyed([1, null], [2, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [])
+      for (const event of keyed([3, null], [4, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [[1, 2, 3]])
+    })
+
+    test('a batch waits for a time, not for ever', async (t) => {
+      const { run, lane, elapse } = growing(t)
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [])
+      elapse()
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
+
+    test('a batch goes when nothing more is to come after all', async (t) => {
+      const { run, lane } = growing(t)
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      run.more = false
+      lane.nudge()
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
   })
 
   test('tells what waits, in bytes, until it is done', () => {

@@ -65,6 +65,9 @@ export class FakeRun implements DeliveryEnvironment {
     }
   }
 
+  /** Whether more is known to come. */
+  more = false
+  readonly expectsMore = (): boolean => this.more
   readonly permit = async (): Promise<boolean> => this.permits-- > 0
   readonly pause = async (milliseconds: number): Promise<void> => {
     this.clock += milliseconds
