@@ -1,60 +1,37 @@
-import { setImmediate } from 'node:timers/promises'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
-import type { Position } from './checkpoint/types.ts'
-import type { DeadLetterInput } from './dispatch/dead-letter.ts'
-import type { PlannedEvent, RoutedEvent } from './dispatch/event.ts'
 import { Lanes } from './dispatch/lanes.ts'
-import { type Plan, planSlice } from './dispatch/plan.ts'
-import { Router } from './dispatch/routes.ts'
-import type { SendResult } from './dispatch/strand.ts'
-import { toBatch } from './dispatch/wire.ts'
 import { DtsError } from './errors.ts'
-import type { Fetched, Stream } from './kafka/stream.ts'
+import type { Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
-import { ReadAhead, Unreadable } from './read-ahead.ts'
-import { add, functionSummary, type PollEnd, type PollSummary } from './summary.ts'
+import { Intake } from './run/intake.ts'
+import { Outlet } from './run/outlet.ts'
+import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
-/** The longest time for which a fetch is held back at the end of the stream, in milliseconds. */
-const longestWaitMs = 1_000
+/** The longest time between two looks at the clock, in milliseconds. */
+const longestRestMs = 1_000
 /** Between two commits while there is work, in milliseconds: bounds both the writes and what a crash repeats. */
 const commitEveryMs = 200
-/** What may wait in the lanes, in bytes, before fetching pauses. */
-const maxWaitingBytes = 4 * 1024 * 1024
-/** How many records are sorted by route in one go. */
-const partRecords = 1_000
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
 const patienceMs = 5_000
-/** More dead letters than this within the window halt the stream. */
-const breaker = { limit: 20, windowMs: 300_000 }
 
 /** The work under one lease: fetching ahead, delivering in lanes, committing what is done. */
 export class Run {
   readonly #dependencies: PollDependencies
   readonly #stream: Stream
   readonly #held: HeldCheckpoint
-  readonly #origin: Origin
   readonly #worstCaseMs: number
   readonly #summary: PollSummary
-  readonly #router: Router
+  readonly #outlet: Outlet
   readonly #lanes: Lanes
   readonly #trail: Trail
-  readonly #reading: ReadAhead
+  readonly #intake: Intake
   /** Aborted when no further invocation may start. */
   readonly #stopping = new AbortController()
-  #deadLetters: Position['deadLetters']
   /** Something was done or failed that is not committed yet. */
   #dirty = false
   #lastCommit: number
-  #lastNews: number
-  /** Fetches in a row that found nothing readable although the log goes on. */
-  #heldBack = 0
-  #end: bigint | null = null
-  /** Why the stream must not go past the end of the trail. */
-  #wall: DtsError | null = null
-  /** Why nothing more can be fetched in this run. */
-  #fault: DtsError | null = null
   #notify: () => void = () => {}
 
   constructor(
@@ -65,42 +42,45 @@ export class Run {
     worstCaseMs: number,
     summary: PollSummary,
   ) {
-    const { config, now, random, sleep } = dependencies
+    const { now, random, sleep } = dependencies
     this.#dependencies = dependencies
     this.#stream = stream
     this.#held = held
-    this.#origin = origin
     this.#worstCaseMs = worstCaseMs
     this.#summary = summary
-    this.#router = new Router(config.routes)
-    this.#trail = new Trail(held.position)
-    this.#reading = new ReadAhead(stream, config.fetchBytes, (milliseconds) =>
-      sleep(milliseconds, this.#stopping.signal),
-    )
-    this.#deadLetters = held.position.deadLetters
     this.#lastCommit = now()
-    this.#lastNews = now()
+    this.#outlet = new Outlet(dependencies, stream, held, origin, summary)
+    this.#trail = new Trail(held.position)
     this.#lanes = new Lanes(
       held.position.lanes,
       {
-        send: (name, events, packed) => this.#send(name, events, packed),
+        send: (name, events, packed) => this.#outlet.send(name, events, packed),
         putAside:
           dependencies.putAside === null
             ? null
-            : (name, event, attempts, error) => this.#putAside(name, event, attempts, error),
+            : (name, event, attempts, error) => this.#outlet.putAside(name, event, attempts, error),
         permit: () => this.#permit(),
-        expectsMore: () => this.#mayFetch() && this.#end !== null && this.#trail.end < this.#end,
+        expectsMore: () => this.#intake.expectsMore(),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
         random,
         worstCaseMs,
-        changed: () => {
-          this.#dirty = true
-          this.#notify()
-        },
+        changed: () => this.#changed(),
       },
       this.#stopping.signal,
     )
+    this.#intake = new Intake(dependencies, {
+      stream,
+      trail: this.#trail,
+      lanes: this.#lanes,
+      summary,
+      putAside: async (event, error) => {
+        await this.#outlet.putAside('', event, 1, error)
+        this.#changed()
+      },
+      timeLeftMs: () => this.#timeLeftMs(),
+      stopping: this.#stopping.signal,
+    })
   }
 
   /** From the lease in hand to the lease given back. @throws DtsError as `poll` */
@@ -156,17 +136,14 @@ export class Run {
       if (end !== null) {
         // A fetch that is still out must not be left behind: it would answer into the next run.
         if (fetching !== null) await fetching
-        if (this.#fault !== null) throw this.#fault
+        if (this.#intake.fault !== null) throw this.#intake.fault
         return end
       }
-      if (fetching === null && this.#mayFetch()) {
-        fetching = this.#fetch()
+      if (fetching === null && this.#intake.mayFetch()) {
+        fetching = this.#intake
+          .fetch()
           .catch((error: unknown) => {
-            // What was fetched before is still delivered to its end, so that no lane is left ahead of another: after
-            // a cluster change its lead could not be told, and would be sent again.
-            if (error instanceof Unreadable) this.#wall = error.reason
-            else if (error instanceof DtsError) this.#fault = error
-            else failed = error
+            failed = error
           })
           .finally(() => {
             fetching = null
@@ -178,8 +155,8 @@ export class Run {
       const woken = new Promise<void>((resolve) => {
         this.#notify = resolve
       })
-      const untilCommit = this.#dirty ? this.#lastCommit + commitEveryMs - now() : longestWaitMs
-      await Promise.race([woken, sleep(Math.max(1, Math.min(longestWaitMs, untilCommit)), timer.signal)])
+      const untilCommit = this.#dirty ? this.#lastCommit + commitEveryMs - now() : longestRestMs
+      await Promise.race([woken, sleep(Math.max(1, Math.min(longestRestMs, untilCommit)), timer.signal)])
       timer.abort()
     }
   }
@@ -187,99 +164,19 @@ export class Run {
   /** The first bound that is reached, if any. */
   #endReached(fetching: boolean): PollEnd | null {
     const { config, now } = this.#dependencies
+    const { atEnd, wall, fault, hasLingered } = this.#intake
     if (this.#timeLeftMs() <= 0) return 'time'
     const idle = this.#lanes.firstUndone === null
     if (this.#lanes.failures.length > 0 && this.#lanes.waitBeyond(now() + patienceMs)) {
-      if (!fetching && !this.#mayFetch()) return 'handler-failed'
-      if (this.#atEnd() && !fetching) return 'handler-failed'
+      if (!fetching && (atEnd || !this.#intake.mayFetch())) return 'handler-failed'
     }
     // What was fetched may not have reached its lanes yet.
     if (!idle || fetching) return null
-    if (this.#wall !== null) throw new Halt(this.#wall)
-    if (this.#fault !== null) throw this.#fault
+    if (wall !== null) throw new Halt(wall)
+    if (fault !== null) throw fault
     if (this.#summary.fetched >= config.maxRecords) return 'records'
     if (this.#summary.bytes >= config.maxBytes) return 'bytes'
-    if (this.#atEnd() && now() >= this.#lastNews + config.lingerMs) return 'end-of-stream'
-    return null
-  }
-
-  #atEnd(): boolean {
-    return this.#end !== null && (this.#trail.end >= this.#end || this.#heldBack > 1)
-  }
-
-  #mayFetch(): boolean {
-    const { config } = this.#dependencies
-    return (
-      this.#wall === null &&
-      this.#fault === null &&
-      this.#summary.fetched < config.maxRecords &&
-      this.#summary.bytes < config.maxBytes &&
-      this.#lanes.bytes < maxWaitingBytes
-    )
-  }
-
-  async #fetch(): Promise<void> {
-    const { config, now } = this.#dependencies
-    const lingerLeft = Math.min(this.#lastNews + config.lingerMs - now(), this.#timeLeftMs())
-    const maxWaitMs = Math.max(
-      0,
-      Math.min(longestWaitMs, this.#heldBack > 0 ? this.#timeLeftMs() : lingerLeft),
-    )
-    const startedAt = now()
-    const fetched = await this.#reading.take(this.#trail.end, maxWaitMs)
-    if (fetched === null || this.#dependencies.signal.aborted) return
-    this.#summary.milliseconds.fetch += now() - startedAt
-    this.#end = fetched.end
-    if (fetched.nextOffset === this.#trail.end) {
-      // Below the end but not readable: records of a transaction that is still open. Asked for once more, with the
-      // answer held back, and then left to the next run: without that, this loop would never rest.
-      this.#heldBack = fetched.end > this.#trail.end ? this.#heldBack + 1 : 0
-      return
-    }
-    this.#heldBack = 0
-    if (fetched.records.length > 0) this.#lastNews = now()
-    this.#summary.fetched += fetched.records.length
-    for (let at = 0; at < fetched.records.length; at++) this.#summary.bytes += fetched.records.size(at)
-    // The broker sends what follows while this slice is sorted and sent on.
-    if (fetched.nextOffset < fetched.end && this.#mayFetch()) this.#reading.ask(fetched.nextOffset)
-    await this.#acceptAll(fetched)
-  }
-
-  /** In parts, between which answers of handlers are heard. */
-  async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
-    const { config, signal } = this.#dependencies
-    for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
-      if (from > 0) await setImmediate()
-      if (signal.aborted) return
-      to = Math.min(from + partRecords, records.length)
-      const isLast = to === records.length
-      const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
-      await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
-      if (isLast || this.#wall !== null) return
-    }
-  }
-
-  /** @param free gives the memory of what was read back, when this was the last of it */
-  async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
-    let { end, stop } = plan
-    for (const { event, error } of plan.unreadable) {
-      try {
-        // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
-        await this.#putAside('', event, 1, error)
-      } catch (thrown) {
-        if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
-        end = event.offset
-        stop = thrown
-        break
-      }
-    }
-    for (let at = 0; at < plan.events.length; at++) {
-      const event = plan.events[at] as PlannedEvent
-      if (end === plan.end || event.offset < end) this.#lanes.offer(event)
-    }
-    for (const [table, count] of plan.skipped) add(this.#summary.skipped, table, count)
-    this.#trail.add(plan.read, end, free)
-    this.#wall = stop
+    return atEnd && hasLingered ? 'end-of-stream' : null
   }
 
   /** Whether an invocation may start: not before the lease covers its worst case. */
@@ -293,68 +190,9 @@ export class Run {
     }
   }
 
-  async #send(functionName: string, events: readonly RoutedEvent[], packed: string): Promise<SendResult> {
-    const { invoke, now, signal } = this.#dependencies
-    const origin = { topic: this.#stream.topic, partition: this.#stream.partition, ...this.#origin }
-    const startedAt = now()
-    // Between this line and the bytes on the wire the process may be frozen for longer than the lease lasts.
-    const startBefore = this.#held.leaseUntil - this.#dependencies.config.handlerTimeoutMs
-    const result = await invoke(functionName, toBatch(packed, origin, startBefore), events)
-    // A run that was frozen meanwhile must not act on the answer.
-    if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
-    const took = now() - startedAt
-    this.#summary.milliseconds.handlers += took
-    const one = functionSummary(this.#summary, functionName)
-    one.milliseconds += took
-    const done =
-      result.kind === 'acknowledged' ? events.findIndex(({ offset }) => offset === result.through) + 1 : 0
-    for (const { table } of events.slice(0, done)) add(this.#summary.handled, table, 1)
-    one.handled += done
-    if (result.kind !== 'acknowledged' || result.error !== null) {
-      this.#summary.retried += 1
-      one.retried += 1
-    }
-    return result
-  }
-
-  /** @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER, LEASE_LOST */
-  async #putAside(
-    functionName: string,
-    event: RoutedEvent,
-    attempts: number,
-    error: DtsError,
-  ): Promise<void> {
-    const { now, putAside, signal } = this.#dependencies
-    if (putAside === null) throw error
-    // An invocation may have outlasted the lease: by now the change may be another run's.
-    if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)
-    const recent = now() - this.#deadLetters.since < breaker.windowMs
-    const { since, count } = recent ? this.#deadLetters : { since: now(), count: 0 }
-    if (count >= breaker.limit) throw tripped(count, event, error)
-    const letter: DeadLetterInput = {
-      functionName,
-      table: event.table,
-      topic: this.#stream.topic,
-      partition: this.#stream.partition,
-      clusterId: this.#origin.clusterId,
-      generation: this.#origin.generation,
-      offset: event.offset,
-      attempts,
-      at: new Date(now()).toISOString(),
-      error: { code: error.code, message: error.message },
-      value: event.value ?? Buffer.alloc(0),
-    }
-    this.#deadLetters = { since, count: count + 1 }
-    try {
-      await putAside(letter)
-    } catch (failure) {
-      // A queue that is away must not look like many changes given up.
-      this.#deadLetters = { ...this.#deadLetters, count: this.#deadLetters.count - 1 }
-      throw failure
-    }
-    add(this.#summary.deadLettered, event.table, 1)
-    functionSummary(this.#summary, functionName).deadLettered += 1
+  #changed(): void {
     this.#dirty = true
+    this.#notify()
   }
 
   async #commitIfDue(): Promise<void> {
@@ -387,13 +225,13 @@ export class Run {
   #advance(): void {
     const offset = this.#doneTo
     const place = this.#trail.moveTo(offset)
-    this.#held.pass({ ...place, lanes: this.#lanes.statesAt(offset), deadLetters: this.#deadLetters })
+    this.#held.pass({ ...place, lanes: this.#lanes.statesAt(offset), deadLetters: this.#outlet.deadLetters })
   }
 
   #report(): void {
     const { now } = this.#dependencies
     const { offset, timestamp } = this.#held.position
-    const end = this.#end ?? offset
+    const end = this.#intake.end ?? offset
     this.#summary.to = String(offset)
     this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
     this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
@@ -438,22 +276,4 @@ class Halt extends Error {
     super(reason.message)
     this.reason = reason
   }
-}
-
-function tripped(count: number, event: RoutedEvent, error: DtsError): DtsError {
-  return new DtsError(
-    'DEAD_LETTER_BREAKER',
-    `${count} changes were given up within ${breaker.windowMs / 60_000} minutes, the next one at offset ` +
-      `${event.offset} of ${event.table} (${error.message}). The fault is hardly theirs, so the stream is halted: ` +
-      'mend the handler, redrive the dead letters, then resume.',
-    { retryable: false, facts: { offset: String(event.offset), count } },
-  )
-}
-
-function leaseRanOut({ offset }: RoutedEvent): DtsError {
-  return new DtsError(
-    'LEASE_LOST',
-    `The lease ran out before the change at offset ${offset} was put aside; the next run decides about it.`,
-    { retryable: true, facts: { offset: String(offset) } },
-  )
 }

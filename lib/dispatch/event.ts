@@ -24,3 +24,10 @@ export class PlannedEvent extends RoutedEvent {
     this.keyHash = keyHash
   }
 }
+
+/** How many of the events, from the first on, are done when the one at `through` is the last of them. */
+export function countThrough(events: readonly RoutedEvent[], through: bigint | null): number {
+  if (through === null) return 0
+  if (events.at(-1)?.offset === through) return events.length
+  return events.findIndex(({ offset }) => offset === through) + 1
+}

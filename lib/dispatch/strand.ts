@@ -1,6 +1,6 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import type { RoutedEvent } from './event.ts'
+import { countThrough, type RoutedEvent } from './event.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
 import { maxBatchBytes, packEvents, recordOverhead } from './wire.ts'
@@ -154,7 +154,7 @@ export class Strand {
     const result = await sending
     switch (result.kind) {
       case 'acknowledged': {
-        const done = batch.findIndex(({ offset }) => offset === result.through) + 1
+        const done = countThrough(batch, result.through)
         this.#complete(batch.slice(0, done))
         const next = batch[done]
         if (result.error !== null && next !== undefined)

@@ -1,4 +1,4 @@
-import type { RoutedEvent } from '../dispatch/event.ts'
+import { countThrough, type RoutedEvent } from '../dispatch/event.ts'
 import type { Invoke } from '../dispatch/invoke.ts'
 import { wireSize } from '../dispatch/strand.ts'
 import type { BatchOrigin } from '../dispatch/wire.ts'
@@ -43,5 +43,5 @@ export async function sendOnce(
 ): Promise<{ readonly done: number; readonly error: DtsError | null }> {
   const result = await invoke(functionName, toBatch(packEvents(events), origin), events)
   if (result.kind !== 'acknowledged') return { done: 0, error: result.error }
-  return { done: events.findIndex(({ offset }) => offset === result.through) + 1, error: result.error }
+  return { done: countThrough(events, result.through), error: result.error }
 }

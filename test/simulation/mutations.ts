@@ -9,6 +9,8 @@ export interface Mutant {
 
 const store = 'lib/checkpoint/store.ts'
 const run = 'lib/run.ts'
+const outlet = 'lib/run/outlet.ts'
+const intake = 'lib/run/intake.ts'
 const strand = 'lib/dispatch/strand.ts'
 const lane = 'lib/dispatch/lane.ts'
 const lanes = 'lib/dispatch/lanes.ts'
@@ -90,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'put aside: the lease is not looked at',
-    file: run,
+    file: outlet,
     find: 'if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)',
     put: 'void [signal, leaseRanOut]',
   },
@@ -175,8 +177,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: strands are passed though one has failed',
     file: lane,
-    find: '    if (results.includes(false)) return false\n    const last = run.at(-1)\n',
-    put: '    const last = run.at(-1)\n',
+    find: '    if (results.includes(false)) return false\n',
+    put: '',
   },
   {
     name: 'progress: not stored when the offset stands',
@@ -210,9 +212,33 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'unreadable record: passed over',
-    file: run,
-    find: "await this.#putAside('', event, 1, error)",
+    file: intake,
+    find: 'await putAside(event, error)',
     put: 'void [event, error]',
+  },
+  {
+    name: 'end of a run: a slice may still be on its way to its lanes',
+    file: run,
+    find: 'if (!idle || fetching) return null',
+    put: 'if (!idle) return null',
+  },
+  {
+    name: 'memory: a slice is given back before all of it is done',
+    file: 'lib/trail.ts',
+    find: '      if (this.#passed < read.length) break\n',
+    put: '      if (this.#passed < read.length) {\n        if (this.#passed > 0) slice.free?.()\n        break\n      }\n',
+  },
+  {
+    name: 'packed ahead: taken for another batch',
+    file: strand,
+    find: 'const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length',
+    put: 'const isAhead = ahead !== null',
+  },
+  {
+    name: 'progress: what a lane had done before this run is sent again',
+    file: lane,
+    find: '      if (event.offset > this.#known) this.#known = null\n',
+    put: '      if (event.offset > -1n) this.#known = null\n',
   },
   {
     name: 'function: begins a batch that comes too late',

@@ -1,5 +1,5 @@
-import { DtsError, type ErrorCode } from './errors.ts'
-import type { Fetched, Stream } from './kafka/stream.ts'
+import { DtsError, type ErrorCode } from '../errors.ts'
+import type { Fetched, Stream } from '../kafka/stream.ts'
 
 /** How often a damaged batch is fetched again before the stream halts, and the pause between, in milliseconds. */
 const corruptTries = 5

@@ -1,0 +1,180 @@
+import { setImmediate } from 'node:timers/promises'
+import type { PlannedEvent, RoutedEvent } from '../dispatch/event.ts'
+import type { Lanes } from '../dispatch/lanes.ts'
+import { type Plan, planSlice } from '../dispatch/plan.ts'
+import { Router } from '../dispatch/routes.ts'
+import { DtsError } from '../errors.ts'
+import type { Fetched, Stream } from '../kafka/stream.ts'
+import type { PollDependencies } from '../poll.ts'
+import { add, type PollSummary } from '../summary.ts'
+import type { Trail } from '../trail.ts'
+import { ReadAhead, Unreadable } from './read-ahead.ts'
+
+/** The longest time for which a fetch is held back at the end of the stream, in milliseconds. */
+const longestWaitMs = 1_000
+/** What may wait in the lanes, in bytes, before fetching pauses. */
+const maxWaitingBytes = 4 * 1024 * 1024
+/** How many records are sorted by route in one go. */
+const partRecords = 1_000
+
+/** What the intake reads from and fills. */
+export interface IntakeParts {
+  readonly stream: Stream
+  readonly trail: Trail
+  readonly lanes: Lanes
+  readonly summary: PollSummary
+  /** Stores an unreadable record. @throws DtsError when it could not */
+  readonly putAside: (event: RoutedEvent, error: DtsError) => Promise<void>
+  /** Milliseconds in which another invocation may still be started. */
+  readonly timeLeftMs: () => number
+  /** Aborted when the run stops. */
+  readonly stopping: AbortSignal
+}
+
+/** The reading side of a run: fetches ahead, sorts what comes by route, and hands it to the lanes. */
+export class Intake {
+  readonly #dependencies: PollDependencies
+  readonly #parts: IntakeParts
+  readonly #router: Router
+  readonly #reading: ReadAhead
+  #lastNews: number
+  /** Fetches in a row that found nothing readable although the log goes on. */
+  #heldBack = 0
+  #end: bigint | null = null
+  #wall: DtsError | null = null
+  #fault: DtsError | null = null
+
+  constructor(dependencies: PollDependencies, parts: IntakeParts) {
+    const { config, now, sleep } = dependencies
+    this.#dependencies = dependencies
+    this.#parts = parts
+    this.#router = new Router(config.routes)
+    this.#reading = new ReadAhead(parts.stream, config.fetchBytes, (milliseconds) =>
+      sleep(milliseconds, parts.stopping),
+    )
+    this.#lastNews = now()
+  }
+
+  /** The offset behind the last readable record, as the broker said last; null before it was asked. */
+  get end(): bigint | null {
+    return this.#end
+  }
+
+  /** Why the stream must not go past the end of the trail. */
+  get wall(): DtsError | null {
+    return this.#wall
+  }
+
+  /** Why nothing more can be fetched in this run. */
+  get fault(): DtsError | null {
+    return this.#fault
+  }
+
+  get atEnd(): boolean {
+    return this.#end !== null && (this.#parts.trail.end >= this.#end || this.#heldBack > 1)
+  }
+
+  /** Whether nothing has come for as long as a run waits at the end of the stream. */
+  get hasLingered(): boolean {
+    const { config, now } = this.#dependencies
+    return now() >= this.#lastNews + config.lingerMs
+  }
+
+  mayFetch(): boolean {
+    const { config } = this.#dependencies
+    const { summary, lanes } = this.#parts
+    return (
+      this.#wall === null &&
+      this.#fault === null &&
+      summary.fetched < config.maxRecords &&
+      summary.bytes < config.maxBytes &&
+      lanes.bytes < maxWaitingBytes
+    )
+  }
+
+  /** Whether more is known to come at once. */
+  expectsMore(): boolean {
+    return this.mayFetch() && this.#end !== null && this.#parts.trail.end < this.#end
+  }
+
+  /** Fetches once and takes in what comes. A fault that `wall` or `fault` can tell of is not thrown. */
+  async fetch(): Promise<void> {
+    try {
+      await this.#fetch()
+    } catch (error) {
+      // What was fetched before is still delivered to its end, so that no lane is left ahead of another: after a
+      // cluster change its lead could not be told, and would be sent again.
+      if (error instanceof Unreadable) this.#wall = error.reason
+      else if (error instanceof DtsError) this.#fault = error
+      else throw error
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    const { now, signal } = this.#dependencies
+    const { trail, summary } = this.#parts
+    const startedAt = now()
+    const fetched = await this.#reading.take(trail.end, this.#maxWaitMs())
+    if (fetched === null || signal.aborted) return
+    summary.milliseconds.fetch += now() - startedAt
+    this.#end = fetched.end
+    if (fetched.nextOffset === trail.end) {
+      // Below the end but not readable: records of a transaction that is still open. Asked for once more, with the
+      // answer held back, and then left to the next run: without that, this would never rest.
+      this.#heldBack = fetched.end > trail.end ? this.#heldBack + 1 : 0
+      return
+    }
+    this.#heldBack = 0
+    if (fetched.records.length > 0) this.#lastNews = now()
+    summary.fetched += fetched.records.length
+    for (let at = 0; at < fetched.records.length; at++) summary.bytes += fetched.records.size(at)
+    // The broker sends what follows while this slice is sorted and sent on.
+    if (fetched.nextOffset < fetched.end && this.mayFetch()) this.#reading.ask(fetched.nextOffset)
+    await this.#acceptAll(fetched)
+  }
+
+  #maxWaitMs(): number {
+    const { config, now } = this.#dependencies
+    const timeLeftMs = this.#parts.timeLeftMs()
+    const lingerLeftMs = Math.min(this.#lastNews + config.lingerMs - now(), timeLeftMs)
+    return Math.max(0, Math.min(longestWaitMs, this.#heldBack > 0 ? timeLeftMs : lingerLeftMs))
+  }
+
+  /** In parts, between which answers of handlers are heard. */
+  async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
+    const { config, signal } = this.#dependencies
+    for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
+      if (from > 0) await setImmediate()
+      if (signal.aborted) return
+      to = Math.min(from + partRecords, records.length)
+      const isLast = to === records.length
+      const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
+      await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
+      if (isLast || this.#wall !== null) return
+    }
+  }
+
+  /** @param free gives the memory of what was read back, when this was the last of it */
+  async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
+    const { lanes, putAside, summary, trail } = this.#parts
+    let { end, stop } = plan
+    for (const { event, error } of plan.unreadable) {
+      try {
+        // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
+        await putAside(event, error)
+      } catch (thrown) {
+        if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
+        end = event.offset
+        stop = thrown
+        break
+      }
+    }
+    for (let at = 0; at < plan.events.length; at++) {
+      const event = plan.events[at] as PlannedEvent
+      if (end === plan.end || event.offset < end) lanes.offer(event)
+    }
+    for (const [table, count] of plan.skipped) add(summary.skipped, table, count)
+    trail.add(plan.read, end, free)
+    this.#wall = stop
+  }
+}
