@@ -155,7 +155,11 @@ export function deliveryTests(start: Start): void {
       }
       // An invocation takes at worst 16 seconds here: handler, cold start and commit.
       const remainingMs = () => (world.lambda.invocations('test-orders') === 0 ? 60_000 : 15_999)
-      const first = await world.poll({ environment: { POLL_FETCH_BYTES: '1024' }, remainingMs })
+      const environment = {
+        POLL_FETCH_BYTES: '1024',
+        ROUTES: '{"shop.orders":{"function":"orders","batchSize":10}}',
+      }
+      const first = await world.poll({ environment, remainingMs })
       assert.deepEqual([first.ended, first.to], ['time', '10'])
       const none = await world.poll({ remainingMs: () => 15_999 })
       assert.deepEqual([none.ended, none.fetched, none.to], ['time', 0, '10'])
