@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util'
 import { type RecoveryEvent, recoveryEventSchema } from '../../lib/recover.ts'
+import { parseTime } from '../../lib/time.ts'
 
 export const usage = `npm run recovery -- <action> [flags]
 
   inspect                      where the stream stands, and what to run
   doctor                       the set-up, line by line (also: npm run doctor)
   reset                        go on where nothing is lost
-      --to earliest|latest|committed | --to-timestamp T | --to-offset N | --to-ledger N
+      --to earliest|latest|committed|T | --to-offset N | --to-ledger N
       --dry-run                what it would do, and a token
       --token TOKEN            exactly what that dry run said
       --accept-loss            needed where changes are lost
@@ -16,12 +17,13 @@ export const usage = `npm run recovery -- <action> [flags]
   redrive                      dead letters to their handlers again
       --table T --max N --dry-run
   replay --table T             a table's history to its handler again
-      --from-timestamp T | --from-offset N   [--to-timestamp T | --to-offset N]   --dry-run
+      --from T | --from-offset N   [--to T | --to-offset N]   --dry-run
 
   --by NAME --reason TEXT      kept in the ledger
   --stage S (dev)  --service S (dts-functions)  --region R  --json
 
-T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z.`
+T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
+take nothing else.`
 
 /** The arguments are not of the form that `usage` describes. */
 export class UsageError extends Error {}
@@ -30,6 +32,7 @@ const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const
 const options = {
   to: text,
+  from: text,
   'to-timestamp': text,
   'to-offset': text,
   'to-ledger': text,
@@ -75,7 +78,7 @@ export function toEvent(argv: readonly string[]): Call | null {
   const event = withoutUndefined({
     action: isRollback ? 'reset' : action,
     to,
-    from: target(undefined, values['from-timestamp'], values['from-offset'], undefined),
+    from: target(values.from, values['from-timestamp'], values['from-offset'], undefined),
     token: values.token,
     table: values.table,
     max: values.max === undefined ? undefined : toCount(values.max),
@@ -116,7 +119,7 @@ function target(
   ledger: string | undefined,
 ): unknown {
   const given: unknown[] = []
-  if (named !== undefined) given.push(named)
+  if (named !== undefined) given.push(parseTime(named) === null ? named : { timestamp: named })
   if (timestamp !== undefined) given.push({ timestamp })
   if (offset !== undefined) given.push({ offset })
   if (ledger !== undefined) given.push({ ledger: toCount(ledger) })
