@@ -376,7 +376,8 @@ export class Run {
   #advance(): void {
     const offset = this.#lanes.firstUndone ?? this.#trail.end
     const place = this.#trail.moveTo(offset)
-    this.#held.pass({ ...place, lanes: this.#lanes.statesAt(offset), deadLetters: this.#deadLetters })
+    const lanes = this.#trail.identified(this.#lanes.statesAt(offset), this.#held.position.lanes)
+    this.#held.pass({ ...place, lanes, deadLetters: this.#deadLetters })
   }
 
   #report(): void {

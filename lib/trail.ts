@@ -1,6 +1,8 @@
-import type { Anchor, Position, Tail } from './checkpoint/types.ts'
-import { digestOf, identityOf } from './dts/digest.ts'
+import { anchorOf } from './anchor.ts'
+import type { Anchor, LaneState, Position, Tail } from './checkpoint/types.ts'
+import { digestOf } from './dts/digest.ts'
 import { carriesChange, readHeader } from './dts/header.ts'
+import { isSameStatement } from './dts/statement.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { toSeconds } from './time.ts'
 
@@ -31,6 +33,8 @@ export class Trail {
   #base: Place
   #records: Kept[] = []
   #end: bigint
+  /** Of changes that were counted already, by offset: no statement is walked through twice. */
+  readonly #ordinals = new Map<bigint, number | null>()
 
   constructor(base: Place) {
     this.#base = base
@@ -54,45 +58,74 @@ export class Trail {
   /** The position with everything below `offset` done; from then on the trail begins there. */
   moveTo(offset: bigint): Place {
     let { timestamp } = this.#base
-    let lastChange: { offset: bigint; value: Buffer } | undefined
+    let lastChange = -1
     let count = 0
     for (const record of this.#records) {
       if (record.offset >= offset) break
-      count += 1
       timestamp = Math.max(timestamp, record.timestamp)
-      if (record.isChange && record.value !== null) {
-        lastChange = { offset: record.offset, value: record.value }
-      }
+      if (record.isChange) lastChange = count
+      count += 1
     }
     const last = count === 0 ? undefined : this.#records[count - 1]
+    const anchor = this.#anchorAt(lastChange) ?? this.#base.anchor
     this.#records = this.#records.slice(count)
-    this.#base = {
-      offset,
-      timestamp,
-      anchor: lastChange === undefined ? this.#base.anchor : anchorOf(lastChange),
-      tail: last === undefined ? this.#base.tail : tailOf(last),
-    }
+    for (const known of this.#ordinals.keys()) if (known < offset) this.#ordinals.delete(known)
+    this.#base = { offset, timestamp, anchor, tail: last === undefined ? this.#base.tail : tailOf(last) }
     return this.#base
   }
-}
 
-function anchorOf({ offset, value }: { offset: bigint; value: Buffer }): Anchor {
-  const header = readHeader(value)
-  return {
-    offset,
-    timestamp: toSeconds(header.sourceTimestamp),
-    sourcePosition: header.sourcePosition,
-    transactionId: header.sourceTxid,
-    digest: identify(value, header),
+  /**
+   * The states of lanes with the identity of the change that each one ahead is through, by which it is found in the
+   * log of another cluster.
+   * @param stored what the checkpoint has of them already; nothing is computed for a lane that did not move since
+   */
+  identified(states: Readonly<Record<string, LaneState>>, stored: Position['lanes']): Position['lanes'] {
+    return Object.fromEntries(
+      Object.entries(states).map(([name, state]) => {
+        const known = stored[name]?.through === state.through ? stored[name].anchor : null
+        const anchor = state.through === null ? null : (known ?? this.#anchorAt(this.#indexOf(state.through)))
+        return [name, { ...state, anchor }]
+      }),
+    )
   }
-}
 
-/** A change may be undecodable behind its header, when no handler has asked for it: then its bytes identify it. */
-export function identify(value: Buffer, header: RecordHeader): string {
-  try {
-    return identityOf(value, header)
-  } catch {
-    return digestOf(value)
+  /** Null where there is no change. */
+  #anchorAt(index: number): Anchor | null {
+    const record = this.#records[index]
+    if (!record?.isChange || record.value === null) return null
+    const { offset, value } = record
+    const header = readHeader(value)
+    const ordinal = this.#ordinalOf(index, value, header)
+    this.#ordinals.set(offset, ordinal)
+    return anchorOf({ offset, value }, header, ordinal)
+  }
+
+  /** Counted backwards, and only as far as the statement goes: mostly that is one change. */
+  #ordinalOf(index: number, own: Buffer, { sourcePosition, sourceTxid }: RecordHeader): number | null {
+    let before = 0
+    for (let at = index - 1; at >= 0; at--) {
+      const record = this.#records[at]
+      if (!record?.isChange || record.value === null) continue
+      if (!isSameStatement(record.value, own)) return before
+      before += 1
+      const known = this.#ordinals.get(record.offset)
+      if (known !== undefined) return known === null ? null : known + before
+    }
+    const { anchor } = this.#base
+    // Nothing is known of what came before: the statement may have begun there.
+    if (anchor === null) return null
+    if (anchor.sourcePosition !== sourcePosition || anchor.transactionId !== sourceTxid) return before
+    return anchor.ordinal === null ? null : anchor.ordinal + 1 + before
+  }
+
+  #indexOf(offset: bigint): number {
+    let [low, high] = [0, this.#records.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#records[middle]?.offset ?? offset) < offset) low = middle + 1
+      else high = middle
+    }
+    return this.#records[low]?.offset === offset ? low : -1
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { encodeRecord, text } from '../../infra/local/encode.ts'
 import { digestOf, identityOf } from '../../lib/dts/digest.ts'
 import { isFiller, readHeader } from '../../lib/dts/header.ts'
 import { type Place, type ReadRecord, Trail } from '../../lib/trail.ts'
@@ -54,6 +55,7 @@ describe('the position at an offset', () => {
       timestamp: t0 + 3,
       sourcePosition,
       transactionId: sourceTxid,
+      ordinal: 0,
       digest: identityOf(value, readHeader(value)),
     })
   })
@@ -95,6 +97,80 @@ describe('the position at an offset', () => {
     const trail = new Trail(base)
     trail.add(readFrom([{ value: broken, timestamp: t0 }]), 1n)
     assert.equal(trail.moveTo(1n).anchor?.digest, digestOf(broken))
+  })
+})
+
+describe('which change of its statement the anchor is', () => {
+  const row = (statement: string, transaction: string) => ({
+    value: encodeRecord({
+      operation: 'INSERT',
+      objectName: 'shop.log',
+      sourcePosition: statement,
+      sourceTxid: transaction,
+      fields: [['text', 253]],
+      after: [text('equal')],
+    }),
+    timestamp: t0,
+  })
+  const log = [
+    row('1@1', 'a'),
+    row('2@1', 'a'),
+    row('2@1', 'a'),
+    write.mark('HEARTBEAT', t0),
+    { value: null, timestamp: t0 },
+    row('2@1', 'a'),
+    row('2@1', 'b'),
+    row('3@1', 'b'),
+  ]
+  const ordinals = [undefined, null, 0, 1, 1, 1, 2, 0, 0]
+
+  function read(place: Place, steps: readonly number[]) {
+    const trail = new Trail(place)
+    trail.add(readFrom(log), BigInt(log.length))
+    return steps.map((step) => trail.moveTo(BigInt(step)).anchor?.ordinal)
+  }
+
+  test('is counted from where another statement was seen, whatever lies between', () => {
+    assert.deepEqual(
+      ordinals.map((_, offset) => read(base, [offset])[0]),
+      ordinals,
+    )
+  })
+
+  test('goes on over commits', () => {
+    const steps = [...ordinals.keys()]
+    assert.deepEqual(read(base, steps), ordinals)
+    for (const from of steps) {
+      const earlier = new Trail(base)
+      earlier.add(readFrom(log), BigInt(log.length))
+      const later = new Trail(earlier.moveTo(BigInt(from)))
+      later.add(readFrom(log.slice(from), BigInt(from)), BigInt(log.length))
+      for (const step of steps.slice(from))
+        assert.equal(later.moveTo(BigInt(step)).anchor?.ordinal, ordinals[step], `from ${from} to ${step}`)
+    }
+  })
+})
+
+describe('lanes that are ahead', () => {
+  const ahead = (through: bigint | null) => ({ through, trouble: null })
+
+  test('are stored with the change that they are through', () => {
+    const trail = trailOf()
+    trail.moveTo(1n)
+    const lanes = trail.identified({ orders: ahead(4n), 'other#1/2': ahead(1n), late: ahead(null) }, {})
+    assert.deepEqual(lanes.orders, { ...ahead(4n), anchor: at(5n).anchor })
+    assert.deepEqual(lanes['other#1/2'], { ...ahead(1n), anchor: at(2n).anchor })
+    assert.deepEqual(lanes.late, { ...ahead(null), anchor: null })
+  })
+
+  test('keep what the checkpoint has of them while they stand, also when this run has not read so far', () => {
+    const anchor = { ...(at(2n).anchor ?? assert.fail('no anchor')), digest: 'as it was stored' }
+    const stored = { orders: { ...ahead(1n), anchor }, 'other#1/2': { ...ahead(1n), anchor } }
+    const lanes = trailOf().identified({ orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
+    assert.deepEqual(lanes.orders?.anchor, anchor)
+    assert.deepEqual(lanes['other#1/2']?.anchor, at(5n).anchor)
+    const unread = new Trail(base).identified({ orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
+    assert.deepEqual([unread.orders?.anchor, unread['other#1/2']?.anchor], [anchor, null])
   })
 })
 

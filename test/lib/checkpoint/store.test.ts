@@ -227,16 +227,24 @@ describe('the checkpoint store', () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'a', now + 1_000)
       const trouble = { offset: 10n, attempts: 5, since: now, nextAt: now + 9_000, limit: null }
+      const anchor = {
+        offset: 15n,
+        timestamp: 1,
+        sourcePosition: '4@1',
+        transactionId: 'tx',
+        ordinal: 0,
+        digest: 'ab',
+      }
       const lanes = {
-        ahead: { through: 15n, trouble: { ...trouble, offset: 16n } },
-        stuck: { through: null, trouble },
+        ahead: { through: 15n, anchor, trouble: { ...trouble, offset: 16n } },
+        stuck: { through: null, anchor: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
       await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', at: now }, 0)
       await store.resume(await read(store), entry)
       const found = await read(store)
       assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
-      assert.deepEqual(found.lanes, { ahead: { through: 15n, trouble: null } })
+      assert.deepEqual(found.lanes, { ahead: { through: 15n, anchor, trouble: null } })
       assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
       const here = { clusterId: 'c', offset: '10', generation: 1 }
       assert.deepEqual(found.ledger.at(-1), { ...entry, from: here, to: here })
