@@ -10,6 +10,9 @@ import { type Found, findAnchors } from './anchors.ts'
 /** How far back from the checkpoint's time a look-up begins, in seconds: source times can go back a little. */
 export const lookBackSeconds = 10
 
+/** The search for the anchor begins this much before, to see where its statement begins after a quiet time, too. */
+const recordsBefore = 100n
+
 /** From where the stream can go on, and what that means for what was and what was not handled. */
 export type Safe =
   /** The log is the one that the checkpoint belongs to: right where it stands. */
@@ -61,7 +64,8 @@ export async function assess(read: Checkpoint, stream: Stream): Promise<Assessme
   }
   const { timestamp, anchor } = read
   if (times === null || times.last < timestamp - lookBackSeconds) throw notThereYet(stream, times, timestamp)
-  const from = await locate(stream, range, (anchor?.timestamp ?? timestamp) - lookBackSeconds)
+  const located = await locate(stream, range, (anchor?.timestamp ?? timestamp) - lookBackSeconds)
+  const from = located - recordsBefore < range.earliest ? range.earliest : located - recordsBefore
   const ahead = Object.values(read.lanes).flatMap((lane) => lane.anchor ?? [])
   const found = await findAnchors(stream, anchor, ahead, from, range.end)
   const main = anchor === null ? undefined : found.get(anchor)
