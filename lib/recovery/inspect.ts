@@ -91,7 +91,8 @@ export async function inspect(dependencies: PreflightDependencies): Promise<Insp
   }
 }
 
-async function inspectStream(
+/** What `inspect` says beside the examination of the set-up. */
+export async function inspectStream(
   stored: Checkpoint | null,
   stream: Stream,
   checks: readonly Check[],

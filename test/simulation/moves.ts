@@ -1,0 +1,266 @@
+import type { Anchor, Checkpoint } from '../../lib/checkpoint/types.ts'
+import type { ResetResult } from '../../lib/recovery/reset.ts'
+import type { Facts } from './facts.ts'
+import type { Log, Slot } from './log.ts'
+import { Coverage, type ObservedRun } from './observed.ts'
+import type { Entry } from './source.ts'
+
+/** How moves by a person's own choice are called in the ledger. */
+const chosen: ReadonlySet<string> = new Set([
+  'timestamp',
+  'offset',
+  'earliest',
+  'latest',
+  'committed',
+  'ledger',
+])
+/** How far before a statement another one is looked for, in records, when it has to be told where it begins. */
+const sightBefore = 40
+
+/** What a move made, as far as its answer has to agree with it. */
+interface Made {
+  /** Done before, and in the log at that time. */
+  readonly repeats: ReadonlySet<Entry>
+}
+
+/**
+ * Holds moves of the checkpoint against the invariants: nothing is lost that nobody accepted, nothing repeats where
+ * the log allows to go on exactly, what repeats is stated and marked, one of several recoveries moves it, and no half
+ * of a move is ever seen.
+ */
+export class MoveChecker {
+  readonly #facts: Facts
+  readonly #made = new WeakMap<ObservedRun, Made>()
+  /** Generations that somebody was told to have moved the checkpoint away from. */
+  readonly #claimed = new Set<number>()
+  /** Where each generation began, in the order of the source. */
+  readonly #begun = new Map<number, number>()
+
+  constructor(facts: Facts) {
+    this.#facts = facts
+  }
+
+  /** A move was written. */
+  moved(run: ObservedRun, old: Checkpoint, now: Checkpoint): void {
+    const facts = this.#facts
+    const { log } = run
+    if (log === null) {
+      facts.violate('I4', `${run.owner} moved the checkpoint without looking at a log`)
+      return
+    }
+    facts.happened('moved')
+    this.#checkRead(run, old)
+    if (now.generation !== old.generation + 1)
+      facts.violate('I4', `generation from ${old.generation} to ${now.generation}`)
+    if (now.state !== 'RUNNING' || now.halt !== null || now.leaseUntil !== 0)
+      facts.violate('I4', 'a move left the stream halted, or its lease behind')
+    const { how, lost } = this.#checkLedger(old, now)
+    const [before, after] = [new Coverage(old, facts.logOf(old)), new Coverage(now, log)]
+    this.#checkLost(before, after, lost)
+    this.#compare(run, log, old, before, after, chosen.has(how))
+    facts.happened(`moved by ${how}`)
+  }
+
+  /** Whoever decides on what was read must not write over something else. */
+  #checkRead(run: ObservedRun, old: Checkpoint): void {
+    const { read } = run
+    const place = ({ generation, clusterId, offset, lanes, anchor }: Checkpoint) =>
+      JSON.stringify([generation, clusterId, offset, lanes, anchor], (_key, value: unknown) =>
+        typeof value === 'bigint' ? String(value) : value,
+      )
+    if (read === null || place(read) !== place(old))
+      this.#facts.violate('I4', `${run.owner} moved a checkpoint that it had not read`)
+  }
+
+  #checkLedger(old: Checkpoint, now: Checkpoint): { how: string; lost: { from: number; to: number } | null } {
+    const entry = now.ledger.at(-1)
+    const place = ({ clusterId, offset, generation }: Checkpoint) => `${clusterId} ${offset} ${generation}`
+    const says = (one: typeof entry) =>
+      [one?.from, one?.to].map((at) => `${at?.clusterId} ${at?.offset} ${at?.generation}`).join(' to ')
+    if (
+      now.ledger.length !== Math.min(20, old.ledger.length + 1) ||
+      says(entry) !== `${place(old)} to ${place(now)}`
+    )
+      this.#facts.violate(
+        'I4',
+        `the ledger says ${says(entry)} of a move from ${place(old)} to ${place(now)}`,
+      )
+    const how = /by (\w+)/.exec(entry?.how ?? '')?.[1] ?? ''
+    const lost = /lost [^(]*\((\d+)\) to [^(]*\((\d+)\)/.exec(entry?.how ?? '')
+    return { how, lost: lost === null ? null : { from: Number(lost[1]), to: Number(lost[2]) } }
+  }
+
+  /** What the new position has as done and nobody has done is lost: it has to be in the ledger. */
+  #checkLost(before: Coverage, after: Coverage, stated: { from: number; to: number } | null): void {
+    const facts = this.#facts
+    const { entries, config } = facts.scenario
+    const { unroutedTables } = config
+    const lose = (place: number, what: string): boolean => {
+      const time = entries[place]?.time ?? 0
+      const isStated = stated !== null && time >= stated.from && time <= stated.to
+      if (!isStated) facts.violate('I1', `${what} is lost, and nobody was told`)
+      facts.lost.add(place)
+      return isStated
+    }
+    for (const observed of facts.functions.values()) {
+      for (let index = observed.prefix; index < observed.events.length; index++) {
+        const place = observed.events[index]?.index ?? 0
+        if (!observed.isOpen(index) || !observed.isCovered(index, after)) continue
+        observed.lost[index] = true
+        if (!lose(place, `${observed.name} ${place} of ${entries[place]?.time}`)) return
+        facts.happened('lost, as stated')
+      }
+    }
+    for (let place = before.below; place < after.below; place++) {
+      const entry = entries[place]
+      const mayBeSkipped = entry?.kind === 'change' && !(entry.unrouted && unroutedTables === 'halt')
+      if (entry === undefined || mayBeSkipped) continue
+      if (!facts.storedUnreadable.has(place) && !facts.lost.has(place)) lose(place, `the record ${place}`)
+    }
+  }
+
+  /** What was done by the old position and is not by the new one repeats. */
+  #compare(
+    run: ObservedRun,
+    log: Log,
+    old: Checkpoint,
+    before: Coverage,
+    after: Coverage,
+    isChosen: boolean,
+  ): void {
+    const facts = this.#facts
+    const oldLog = facts.logOf(old)
+    const isStored = log === oldLog && old.offset >= log.earliest && old.offset <= run.endAtOpen
+    const isKept = (anchor: Anchor | null) =>
+      !isChosen && (isStored || this.#isFindable(anchor, oldLog, log, run.endAtOpen))
+    const keepsAll = isKept(old.anchor)
+    const repeats = new Set<Entry>()
+    for (const observed of facts.functions.values()) {
+      for (const [index, event] of observed.events.entries()) {
+        if (!observed.isCovered(index, before) || observed.isCovered(index, after)) continue
+        const lane = old.lanes[observed.laneName(index)]
+        if (event.index < before.below ? keepsAll : isKept(lane?.anchor ?? null)) {
+          facts.violate(
+            'I5',
+            `${observed.name} ${event.index} is done, stands in the new log, and is forgotten`,
+          )
+          return
+        }
+        if (!observed.done[index]) continue
+        observed.isReplay[index] = true
+        facts.happened('repeated by a move')
+        const slot = log.slotOf(event)
+        if (slot !== undefined && slot.offset < run.endAtOpen) repeats.add(event)
+      }
+    }
+    if (keepsAll) facts.happened('went on exactly')
+    if (Object.values(old.lanes).some(({ through, anchor }) => through !== null && isKept(anchor)))
+      facts.happened('a lane stayed ahead')
+    this.#made.set(run, { repeats })
+  }
+
+  /** Whether a change can be told in another log, by one who knows both. */
+  #isFindable(anchor: Anchor | null, oldLog: Log, log: Log, end: bigint): boolean {
+    const entry = anchor === null ? null : (oldLog.slotAt(anchor.offset)?.entry ?? null)
+    if (entry === null || oldLog.rewritten !== log.rewritten) return false
+    const slot = log.slotOf(entry)
+    if (slot === undefined || slot.offset < log.earliest || slot.offset >= end) return false
+    if (entry.isUnique) return true
+    if (anchor?.ordinal == null) return false
+    // Equal rows are told by their number, which takes the beginning of their statement.
+    const first = this.#facts.scenario.entries[entry.index - entry.ordinal]
+    const firstSlot = first === undefined ? undefined : log.slotOf(first)
+    if (firstSlot === undefined || firstSlot.offset < log.earliest) return false
+    const at = log.slots.indexOf(firstSlot)
+    const isTold = log.slots
+      .slice(Math.max(0, at - sightBefore), at)
+      .some(
+        (other) =>
+          other.offset >= log.earliest && (other.entry?.kind === 'change' || other.bracketsTransaction),
+      )
+    if (isTold) this.#facts.happened('equal rows told apart')
+    return isTold
+  }
+
+  /** An answer of recovery has come back. */
+  stated(run: ObservedRun, { applied, from, repeats }: ResetResult): void {
+    const facts = this.#facts
+    const made = this.#made.get(run)
+    if (!applied || made === undefined || from === null) return
+    if (this.#claimed.has(from.generation))
+      facts.violate('I4', `two recoveries both moved the checkpoint of generation ${from.generation}`)
+    this.#claimed.add(from.generation)
+    for (const [table, { length: count }] of Map.groupBy(made.repeats, (entry) => entry.table).entries()) {
+      if (count > (repeats[table] ?? 0))
+        facts.violate('I5', `${count} changes of ${table} repeat where ${repeats[table] ?? 0} were stated`)
+    }
+  }
+
+  /** Every state of the item is wholly of one log. */
+  whole(old: Checkpoint | null, now: Checkpoint, wasMoved: boolean): void {
+    const facts = this.#facts
+    const half = (what: string) => facts.violate('I4', `half a checkpoint: ${what}`)
+    const log = facts.logOf(now)
+    if (wasMoved) this.#begun.set(now.generation, facts.coverageOf(now).below)
+    if (!wasMoved && old !== null) {
+      if (old.generation !== now.generation || old.clusterId !== now.clusterId)
+        half('its cluster alone moved')
+      if (old.replayUntil !== now.replayUntil) half('what is a replay changed without a move')
+    }
+    if (now.clusterId !== log.clusterId) half(`${now.clusterId} with offsets of ${log.clusterId}`)
+    const { tail, anchor, offset } = now
+    if (tail !== null && (tail.offset >= offset || log.slotAt(tail.offset)?.digest !== tail.digest))
+      half(`its tail ${tail.offset} below ${offset}`)
+    if (anchor !== null) {
+      if (anchor.offset >= offset) half(`its anchor ${anchor.offset} is not below ${offset}`)
+      this.#checkAnchor(anchor, log.slotAt(anchor.offset), now.generation, half)
+    }
+    for (const [name, { through, anchor: own }] of Object.entries(now.lanes)) {
+      if (through === null) continue
+      if (own === null || own.offset !== through) half(`${name} is through ${through} without its anchor`)
+      else this.#checkAnchor(own, log.slotAt(through), now.generation, half)
+    }
+  }
+
+  #checkAnchor(
+    anchor: Anchor,
+    slot: Slot | undefined,
+    generation: number,
+    half: (what: string) => void,
+  ): void {
+    const { entries } = this.#facts.scenario
+    if (slot?.entry?.kind !== 'change' || slot.identity !== anchor.digest) {
+      half(`the anchor ${anchor.offset} is another record`)
+      return
+    }
+    const { ordinal, index } = slot.entry
+    if (anchor.ordinal !== null && anchor.ordinal !== ordinal)
+      half(`the anchor ${anchor.offset} is number ${ordinal} of its statement, not ${anchor.ordinal}`)
+    const since = this.#begun.get(generation) ?? 0
+    const sawOther = entries.slice(since, index - ordinal).some(({ kind }) => kind === 'change')
+    if (anchor.ordinal === null && sawOther) half(`the anchor ${anchor.offset} was not counted`)
+  }
+
+  /** The stream was halted for what its log is. */
+  halted(run: ObservedRun, old: Checkpoint, now: Checkpoint): void {
+    const facts = this.#facts
+    const code = now.halt?.code
+    facts.log(() => `halted: ${code} ${now.halt?.message}`)
+    facts.happened(`halted: ${code}`)
+    const oldLog = facts.logOf(old)
+    const { log } = run
+    if (log === null || facts.damaged) return
+    const isOther = log !== oldLog
+    const isJustified = {
+      CLUSTER_CHANGED: isOther && log.clusterId !== old.clusterId,
+      LOG_CHANGED: isOther || facts.spurious,
+      DATA_GAP: isOther || facts.trimmed || facts.spurious,
+    }
+    if (code !== undefined && code in isJustified && !isJustified[code as keyof typeof isJustified])
+      facts.violate('I6', `halted for ${code} on the log that the checkpoint belongs to`)
+    const mayRecover = facts.scenario.config.onClusterChange === 'recover'
+    const isForLog = code !== undefined && code in isJustified
+    if (isForLog && isOther && mayRecover && this.#isFindable(old.anchor, oldLog, log, run.endAtOpen))
+      facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
+  }
+}
