@@ -1,8 +1,8 @@
-import { isFiller, readHeader } from './dts/header.ts'
+import { carriesChange, isFiller, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
-import type { DataRange } from './kafka/types.ts'
+import type { DataRange, LogRecord } from './kafka/types.ts'
 import { formatTime, toSeconds } from './time.ts'
 
 /** Finding places in the log by what its records say. Reads only. */
@@ -24,17 +24,32 @@ export interface TimeRange {
 
 const scanBounds = { maxBytes: 1024 * 1024, maxWaitMs: 100 }
 
-/** The timed records from `from` to `end`; filler and what cannot be decoded is passed over. */
-export async function* timedRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<TimedRecord> {
+/** All records from `from` to `end`. */
+async function* allRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<LogRecord> {
   for (let offset = from; offset < end; ) {
     const { records, nextOffset } = await stream.fetch(offset, scanBounds)
     if (nextOffset === offset) return
-    for (const record of records) {
-      const timed = record.offset < end ? readTimed(record) : null
-      if (timed !== null) yield timed
-    }
+    for (const record of records) if (record.offset < end) yield record
     offset = nextOffset
   }
+}
+
+/** The timed records from `from` to `end`; filler and what cannot be decoded is passed over. */
+export async function* timedRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<TimedRecord> {
+  for await (const record of allRecords(stream, from, end)) {
+    const timed = readTimed(record)
+    if (timed !== null) yield timed
+  }
+}
+
+/** Whether something stands there that has to be handled or, where it cannot be decoded, put aside. */
+export async function holdsWork(stream: Stream, from: bigint, end: bigint): Promise<boolean> {
+  for await (const record of allRecords(stream, from, end)) {
+    if (isFiller(record.value)) continue
+    const timed = readTimed(record)
+    if (timed === null || carriesChange(timed.header.operation)) return true
+  }
+  return false
 }
 
 function readTimed({ offset, value }: { offset: bigint; value: Buffer | null }): TimedRecord | null {

@@ -187,7 +187,8 @@ export class CheckpointStore {
       to: place(start.clusterId, start.position.offset, generation),
     }
     await this.#update(
-      held,
+      // Whoever stops or resumes the stream holds no lease.
+      { ...held, nobodyStoppedOrResumedIt: '#state = :readState' },
       {
         ...positionAttributes(start.position),
         generation: encodeNumber(generation),
@@ -198,12 +199,13 @@ export class CheckpointStore {
         ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),
         leaseUntil: encodeNumber(0),
       },
-      holder(lease),
+      { ...holder(lease), ':readState': encodeText(read.state) },
       async () => {
         // The first try may have been applied with its reply lost: then the item already stands where it should.
         const found = await this.read()
         if (found?.generation === generation && found.epoch === lease.epoch && found.owner === lease.owner)
           return
+        if (found?.epoch === lease.epoch && found.owner === lease.owner) throw stateChanged(found.state)
         throw leaseLost(lease)
       },
     )
@@ -361,5 +363,14 @@ function leaseLost(lease: Pick<Lease, 'owner' | 'epoch'>): DtsError {
     'LEASE_LOST',
     `The lease of epoch ${lease.epoch} is no longer ours; nothing was written. The run that took over goes on.`,
     { retryable: false, facts: { epoch: lease.epoch, owner: lease.owner } },
+  )
+}
+
+function stateChanged(state: Checkpoint['state']): DtsError {
+  return new DtsError(
+    'LEASE_LOST',
+    `Somebody ${state === 'HALTED' ? 'stopped' : 'resumed'} the stream meanwhile; nothing was written. ` +
+      'Look again, and repeat what is still wanted when the lease is out.',
+    { retryable: false, facts: { state } },
   )
 }

@@ -63,7 +63,7 @@ export async function assess(read: Checkpoint, stream: Stream): Promise<Assessme
     return { safe: { how: 'stored', offset: read.offset }, lead, range, times }
   }
   const { timestamp, anchor } = read
-  if (times === null || times.last < timestamp - lookBackSeconds) throw notThereYet(stream, times, timestamp)
+  if (times === null) throw notThereYet(stream, times, timestamp)
   const located = await locate(stream, range, (anchor?.timestamp ?? timestamp) - lookBackSeconds)
   const from = located - recordsBefore < range.earliest ? range.earliest : located - recordsBefore
   const ahead = Object.values(read.lanes).flatMap((lane) => lane.anchor ?? [])

@@ -2,11 +2,10 @@ import { z } from 'zod'
 import { type Anchor, type Checkpoint, freshPosition, type Position, type Tail } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
 import { digestOf } from '../dts/digest.ts'
-import { carriesChange } from '../dts/header.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { locateTime, timedRecords, timeRange } from '../locate.ts'
+import { holdsWork, locateTime, timedRecords, timeRange } from '../locate.ts'
 import {
   type Assessment,
   assess,
@@ -193,16 +192,23 @@ async function lossBefore(
   const { safe } = assessed
   if (safe.how === 'gap') return { from: safe.lost.from, to: Math.max(safe.lost.to, lost.to) }
   if (landing.offset <= safe.offset) return null
-  for await (const { header } of timedRecords(stream, safe.offset, landing.offset)) {
-    if (carriesChange(header.operation)) return lost
-  }
-  return null
+  return (await holdsWork(stream, safe.offset, landing.offset)) ? lost : null
 }
 
-/** The time of the first timed record from `offset` on; at the end of the log, of the last one. */
+/**
+ * The time of the first timed record from `offset` on; at the end of the log, of the last one.
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE when there is none: nobody could tell what lies before such a place
+ */
 async function timeAt(stream: Stream, offset: bigint, range: DataRange): Promise<number> {
   for await (const { timestamp } of timedRecords(stream, offset, range.end)) return timestamp
-  return (await timeRange(stream, range))?.last ?? 0
+  const times = await timeRange(stream, range)
+  if (times !== null) return times.last
+  throw new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `The log of cluster ${stream.clusterId} holds no record, so that no place in it can be told. ` +
+      'DTS may still be filling it: wait, and run the same again.',
+    { retryable: true, facts: { earliest: String(range.earliest), end: String(range.end) } },
+  )
 }
 
 function missingTarget(message: string): DtsError {

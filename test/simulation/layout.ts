@@ -32,7 +32,7 @@ export function layOut(random: Random, entries: readonly Entry[], layout: Layout
   let id = BigInt(layout.number) * 1_000_000n
   let appearsAt = 0
   const put = ({ make, ...content }: Content) => {
-    if (random.chance(0.05)) offset += BigInt(random.whole(1, 5))
+    if (slots.length > 0 && random.chance(0.05)) offset += BigInt(random.whole(1, 5))
     slots.push(new Slot({ ...content, offset, appearsAt }, make))
     offset += 1n
     id += 1n
@@ -52,7 +52,7 @@ export function layOut(random: Random, entries: readonly Entry[], layout: Layout
     if (what === 'HEARTBEAT' || what === 'NOOP') return putMark(what, time)
     const value = random.pick(fillers)
     const kind = what === 'control' ? what : 'idle'
-    put({ kind, entry: null, time: null, bracketsTransaction: false, make: () => value })
+    put({ kind, entry: null, time, bracketsTransaction: false, make: () => value })
   }
 
   const held = entries.slice(layout.first)
@@ -67,7 +67,7 @@ export function layOut(random: Random, entries: readonly Entry[], layout: Layout
     while (random.chance(layout.idle)) putIdle(random.whole(since, entry.clock))
     if (layout.marks && begins) putMark('BEGIN', entry.clock)
     const copy = { id, rewritten: layout.rewritten }
-    const time = entry.kind === 'unreadable' ? null : entry.time
+    const { time } = entry
     put({ kind: 'entry', entry, time, bracketsTransaction: false, make: () => entry.encode(copy) })
     before = entry
   }

@@ -13,8 +13,8 @@ export class Slot {
   /** `control` holds an offset without being a record; `idle` is a record that reaches no handler. */
   readonly kind: 'entry' | 'idle' | 'control'
   readonly entry: Entry | null
-  /** What its record says, in seconds; null for what says nothing. */
-  readonly time: number | null
+  /** What the broker has of its time, in seconds; a filler itself says nothing. */
+  readonly time: number
   /** BEGIN or COMMIT. */
   readonly bracketsTransaction: boolean
   /** By the world's clock, in milliseconds. */
@@ -136,12 +136,11 @@ export class Log {
   ): { readonly offset: bigint | null; readonly what: string } {
     void this.end
     const [low, high] = [this.#trimmedTo, this.#visible]
-    const isLate = (index: number) => (this.slots[index]?.time ?? -1) >= seconds
+    const isLate = (index: number) => (this.slots[index]?.time ?? 0) >= seconds
     let first = low
     while (first < high && !isLate(first)) first += 1
     if (first === high) return { offset: null, what: 'look-up: none found' }
-    const oldest = this.slots.slice(low, high).find(({ time }) => time !== null)?.time ?? seconds
-    if (seconds < oldest) {
+    if (seconds < (this.slots[low]?.time ?? 0)) {
       const offset = before === 'nothing' ? null : this.earliest
       return { offset, what: `look-up: before the range, ${before}` }
     }
@@ -160,16 +159,13 @@ export class Log {
   }
 
   #search(seconds: number, from: number, to: number): number {
-    const timed = Array.from({ length: to - from }, (_, index) => from + index).filter(
-      (index) => this.slots[index]?.time !== null,
-    )
-    let [low, high] = [0, timed.length - 1]
+    let [low, high] = [from, to - 1]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.slots[timed[middle] ?? 0]?.time ?? 0) < seconds) low = middle + 1
+      if ((this.slots[middle]?.time ?? 0) < seconds) low = middle + 1
       else high = middle
     }
-    return timed[low] ?? from
+    return low
   }
 
   /** @throws DtsError DATA_GAP */

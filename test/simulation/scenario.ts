@@ -61,6 +61,7 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
   const entries = makeSource(random, routing, unroutedTables, {
     count: random.pick(size.counts),
     spanMs: size.spanMs,
+    mayBeTooLarge: kind === 'faults',
   })
   const scenario: Scenario = {
     kind,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
-import { faultNumbers, type Kind, kinds } from './faults.ts'
+import { before, test } from 'node:test'
+import { type Kind, kinds } from './faults.ts'
 import { type Report, simulate } from './simulate.ts'
 
 const seeds = 5_000

@@ -52,6 +52,8 @@ export interface Copy {
 }
 
 export interface SourceSize {
+  /** Whether changes may be larger than anything carries. */
+  readonly mayBeTooLarge: boolean
   /** The most changes. */
   readonly count: number
   /** In which time they come, in milliseconds. */
@@ -76,7 +78,7 @@ export function makeSource(
     poison: random.chance(0.25) ? random.pick([0.02, 0.1, 1]) : 0,
     unreadable: random.chance(0.15) ? random.pick([0.03, 0.6]) : 0,
     large: random.chance(0.03) ? 0.02 : 0,
-    tooLarge: random.chance(0.03) ? 0.02 : 0,
+    tooLarge: size.mayBeTooLarge && random.chance(0.03) ? 0.02 : 0,
     ddl: random.chance(0.3) ? 0.04 : 0,
     unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
     keyChange: random.chance(0.4) ? 0.15 : 0,

@@ -77,7 +77,7 @@ export class Switches {
       kept.at(-1)?.entry == null ? this.#firstOf(extent, place) : (kept.at(-1)?.entry?.index ?? 0) + 1
     if (first > entries.length) return null
     this.#clusters += 1
-    const rewritten = !sameCluster && random.chance(0.12)
+    const rewritten = sameCluster ? current.rewritten : random.chance(0.12)
     const last = entries.at(-1)?.clock ?? t0
     const shownFrom = {
       'at once': entries.length,
@@ -96,7 +96,7 @@ export class Switches {
     const slots = layOut(random, entries, {
       number: this.#clusters,
       first,
-      base: this.#base(kept.at(-1), current),
+      base: this.#base(kept.at(-1), current, sameCluster),
       front: this.#front(kept.length > 0 ? 'none' : extent, first),
       idle: random.pick([0, 0.1, 0.4]),
       marks: random.chance(0.5),
@@ -164,11 +164,14 @@ export class Switches {
     return random.chance(0.5) ? [random.whole(before, at ?? before)] : []
   }
 
-  #base(kept: Slot | undefined, current: Log): bigint {
-    const { random } = this.#stage
+  #base(kept: Slot | undefined, current: Log, sameCluster: boolean): bigint {
+    const { random, facts } = this.#stage
     if (kept !== undefined) return kept.offset + 1n
     const { earliest, end } = current
     const near = earliest + BigInt(random.whole(-10, 10))
+    // Under one id, a log that begins right behind the last committed record is the same log, cut off there.
+    const tail = facts.checkpoint?.tail?.offset ?? 0n
+    if (sameCluster) return random.pick([0n, earliest, near < 0n ? 0n : near > tail ? tail : near, 1n << 61n])
     return random.pick([
       0n,
       earliest,
@@ -200,13 +203,11 @@ export class Switches {
   }
 }
 
-/** With fillers changed where the other log has the same at the same offset: what tells two logs of one id apart. */
+/** With other fillers where the other log has the same one at an offset: what tells two logs of one id apart. */
 function unlike(slots: readonly Slot[], other: Log): Slot[] {
   return slots.map((slot) => {
-    if (slot.entry !== null || slot.time !== null || other.slotAt(slot.offset)?.digest !== slot.digest)
-      return slot
-    const value =
-      fillers[(fillers.indexOf(slot.value as (typeof fillers)[number]) + 1) % fillers.length] ?? null
-    return slot.with(() => value)
+    if (other.slotAt(slot.offset)?.digest !== slot.digest) return slot
+    const at = fillers.findIndex((filler) => filler === slot.value)
+    return slot.with(() => fillers[(at + 1) % fillers.length] ?? null)
   })
 }

@@ -43,7 +43,8 @@ export class Windows {
       const { checkpoint } = facts
       if (checkpoint === null || facts.logOf(checkpoint) !== broker.log) return
       const to = checkpoint.offset + BigInt(random.whole(0, 3))
-      if (to > broker.log.end) return
+      // An idle source goes on sending heartbeats, so that a log is never empty for long.
+      if (to > broker.log.end || to >= (broker.log.slots.at(-1)?.offset ?? 0n)) return
       facts.fault(21)
       facts.trimmed = true
       broker.log.trim(to)
