@@ -11,6 +11,8 @@ export interface Found {
   readonly anchor: Anchor
   /** False where it may as well be an equal change further on: then what lies between is repeated. */
   readonly exact: boolean
+  /** The log ends within equal changes before it got to the one that is wanted. */
+  readonly unfinished: boolean
 }
 
 /** How far past its time a change is looked for, in seconds: source times can go back a little. */
@@ -40,6 +42,10 @@ export async function findAnchors(
   return new Map(searches.flatMap(({ wanted, found }) => (found === null ? [] : [[wanted, found]])))
 }
 
+function bracketsTransaction({ operation }: Pick<RecordHeader, 'operation'>): boolean {
+  return operation === 'BEGIN' || operation === 'COMMIT'
+}
+
 /** Where a change stands in its statement. */
 interface StatementPlace {
   /** From 0 on; null where the statement may have begun before the scan. */
@@ -57,7 +63,7 @@ class StatementCounter {
   count({ operation, sourcePosition, sourceTxid }: RecordHeader): StatementPlace | null {
     if (!carriesChange(operation)) {
       // A transaction's statements lie between these two, so that none goes on behind them.
-      if (operation === 'BEGIN' || operation === 'COMMIT') this.#knowsBeginning = true
+      if (bracketsTransaction({ operation })) this.#knowsBeginning = true
       return null
     }
     const goesOn = sourcePosition === this.#position && sourceTxid === this.#transaction
@@ -73,11 +79,22 @@ class StatementCounter {
 /** The search for one anchor. */
 class Search {
   readonly wanted: Anchor
-  found: Found | null = null
   settled = false
+  /** Changes of the statement that are equal to the one that is wanted, and may be it. */
+  readonly #equal: Anchor[] = []
+  #exact: Anchor | null = null
 
   constructor(wanted: Anchor) {
     this.wanted = wanted
+  }
+
+  /** Of equal changes the first: repeating is better than losing. */
+  get found(): Found | null {
+    if (this.#exact !== null) return { anchor: this.#exact, exact: true, unfinished: false }
+    const [anchor, other] = this.#equal
+    if (anchor === undefined) return null
+    const exact = this.settled && other === undefined
+    return { anchor, exact, unfinished: !this.settled && this.wanted.ordinal !== null }
   }
 
   look(record: TimedRecord, place: StatementPlace | null): void {
@@ -85,23 +102,21 @@ class Search {
     const { wanted } = this
     const { header, timestamp, value, offset } = record
     if (timestamp > wanted.timestamp + scanPastSeconds) this.settled = true
-    if (this.settled || place === null) return
-    const { ordinal } = place
-    if (header.sourcePosition !== wanted.sourcePosition || header.sourceTxid !== wanted.transactionId) {
+    else if (place === null) this.settled = this.#equal.length > 0 && bracketsTransaction(header)
+    else if (header.sourcePosition !== wanted.sourcePosition || header.sourceTxid !== wanted.transactionId)
       // Equal changes stand in one statement, and that one is over.
-      this.settled = this.found !== null
-      return
-    }
-    if (timestamp !== wanted.timestamp || identify(value, header) !== wanted.digest) return
-    const anchor = { ...wanted, offset, ordinal }
-    if (ordinal !== null && ordinal === wanted.ordinal) {
-      this.found = { anchor, exact: true }
+      this.settled = this.#equal.length > 0
+    else if (timestamp === wanted.timestamp && identify(value, header) === wanted.digest)
+      this.#take({ ...wanted, offset, ordinal: place.ordinal }, isOnlyOne(record))
+  }
+
+  #take(anchor: Anchor, isOnlyOne: boolean): void {
+    const { ordinal } = anchor
+    if (isOnlyOne || (ordinal !== null && ordinal === this.wanted.ordinal)) {
+      this.#exact = anchor
       this.settled = true
-    } else if (this.found !== null) {
-      // Of equal changes the first: repeating is better than losing.
-      this.found = { ...this.found, exact: false }
-    } else if (isOnlyOne(record) || this.#isNotBehind(ordinal)) {
-      this.found = { anchor, exact: true }
+    } else if (this.#isNotBehind(ordinal)) {
+      this.#equal.push(anchor)
     }
   }
 
@@ -109,7 +124,7 @@ class Search {
   #isNotBehind(ordinal: number | null): boolean {
     // Where the log begins within the statement, the change that is wanted may stand before that.
     if (ordinal === null) return false
-    return this.wanted.ordinal === null || ordinal < this.wanted.ordinal
+    return this.wanted.ordinal === null || this.#equal.length > 0 || ordinal < this.wanted.ordinal
   }
 }
 

@@ -69,6 +69,7 @@ export async function assess(read: Checkpoint, stream: Stream): Promise<Assessme
   const ahead = Object.values(read.lanes).flatMap((lane) => lane.anchor ?? [])
   const found = await findAnchors(stream, anchor, ahead, from, range.end)
   const main = anchor === null ? undefined : found.get(anchor)
+  if (main?.unfinished) throw notThereYet(stream, times, timestamp)
   const safe =
     main === undefined
       ? await withoutAnchor(read, stream, range, times)
@@ -157,7 +158,7 @@ async function isSameLog(read: Checkpoint, stream: Stream): Promise<boolean> {
 }
 
 /** The first offset at or after a time that is known not to lie behind the log's end. */
-async function locate(stream: Stream, { earliest, end }: DataRange, seconds: number): Promise<bigint> {
+export async function locate(stream: Stream, { earliest, end }: DataRange, seconds: number): Promise<bigint> {
   const offset = await stream.offsetForTime(Math.max(0, seconds))
   // Brokers that find nothing for a time before their range would otherwise send us to its end.
   return offset === null || offset < earliest || offset > end ? earliest : offset

@@ -12,6 +12,7 @@ import {
   forgetLead,
   type Lead,
   type Lost,
+  locate,
   lookBackSeconds,
   lostBetween,
   type Safe,
@@ -66,8 +67,7 @@ export async function land(to: Target | undefined, read: Checkpoint | null, stre
       { retryable: false, facts: { earliest: String(range.earliest), end: String(range.end) } },
     )
   }
-  // Brokers may find a place before the time: then what follows is older, and so is the checkpoint.
-  const time = Math.min(timestamp ?? Number.POSITIVE_INFINITY, await timeAt(stream, offset, range))
+  const time = await timeAt(stream, offset, range, timestamp)
   const landing = { how, offset, timestamp: time, anchor: null }
   const assessed = await assessOrNull(read, stream)
   return moveTo({ ...landing, lost: await lossBefore(read, assessed, landing, stream) }, read, assessed)
@@ -196,11 +196,28 @@ async function lossBefore(
 }
 
 /**
- * The time of the first timed record from `offset` on; at the end of the log, of the last one.
- * @throws DtsError CHECKPOINT_OUT_OF_RANGE when there is none: nobody could tell what lies before such a place
+ * The checkpoint's time at a place: nothing below it is younger, and nothing from there on much older.
+ * @param asked the time that the place was looked up by; brokers may find one before it
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE when there is no record: nobody could tell what lies before such a place
  */
-async function timeAt(stream: Stream, offset: bigint, range: DataRange): Promise<number> {
+async function timeAt(
+  stream: Stream,
+  offset: bigint,
+  range: DataRange,
+  asked = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let time = Math.min(asked, (await firstTime(stream, offset, range)) ?? (await lastTime(stream, range)))
+  const from = await locate(stream, range, time - lookBackSeconds)
+  for await (const { timestamp } of timedRecords(stream, from, offset)) time = Math.max(time, timestamp)
+  return time
+}
+
+async function firstTime(stream: Stream, offset: bigint, range: DataRange): Promise<number | null> {
   for await (const { timestamp } of timedRecords(stream, offset, range.end)) return timestamp
+  return null
+}
+
+async function lastTime(stream: Stream, range: DataRange): Promise<number> {
   const times = await timeRange(stream, range)
   if (times !== null) return times.last
   throw new DtsError(

@@ -96,8 +96,10 @@ export class MoveChecker {
     const { entries, config } = facts.scenario
     const { unroutedTables } = config
     const lose = (place: number, what: string): boolean => {
-      const time = entries[place]?.time ?? 0
-      const isStated = stated !== null && time >= stated.from && time <= stated.to
+      const { kind, time } = entries[place] ?? { kind: 'change', time: 0 }
+      // What cannot be read has no time, either.
+      const isStated =
+        stated !== null && (kind === 'unreadable' || (time >= stated.from && time <= stated.to))
       if (!isStated) facts.violate('I1', `${what} is lost, and nobody was told`)
       facts.lost.add(place)
       return isStated

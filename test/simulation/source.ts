@@ -100,12 +100,12 @@ export function makeSource(
     clock += random.pick(pace)
     const time = clock - (random.chance(rates.disorder) ? random.whole(1, furthestBack) : 0)
     const areEqual = random.chance(rates.equal)
+    const keyless = areEqual || random.chance(rates.keyless)
     const rows = random.pick([1, 1, 1, 2, 5] as const)
     const touched = new Set<number>()
     let content: Content | null = null
     for (let ordinal = 0; ordinal < rows && entries.length < count; ordinal++) {
-      if (content === null || !areEqual)
-        content = makeContent(random, routing, { ...rates, keyless: areEqual ? 1 : rates.keyless }, rowIds)
+      if (content === null || !areEqual) content = makeContent(random, routing, rates, keyless, rowIds)
       const { write, ...plain } = content
       // A statement touches a row with a primary key once.
       if (plain.keys?.some((key) => touched.has(key))) break
@@ -141,12 +141,17 @@ interface ContentRates {
   readonly ddl: number
   readonly unknown: number
   readonly keyChange: number
-  readonly keyless: number
   readonly large: number
   readonly tooLarge: number
 }
 
-function makeContent(random: Random, routing: Routing, rates: ContentRates, rowIds: number): Content {
+function makeContent(
+  random: Random,
+  routing: Routing,
+  rates: ContentRates,
+  keyless: boolean,
+  rowIds: number,
+): Content {
   const common = {
     unrouted: false,
     keys: null,
@@ -161,7 +166,7 @@ function makeContent(random: Random, routing: Routing, rates: ContentRates, rowI
     return { ...common, ...nobody, write: ({ id }) => unreadable(id) }
   }
   if (random.chance(rates.ddl)) return { ...common, ...ddl(random, routing, rates.unknown > 0) }
-  return { ...common, ...rowChange(random, routing, rates, rowIds) }
+  return { ...common, ...rowChange(random, routing, rates, keyless, rowIds) }
 }
 
 function ddl(random: Random, { functions, tables }: Routing, mayBeNowhere: boolean) {
@@ -185,13 +190,19 @@ function ddl(random: Random, { functions, tables }: Routing, mayBeNowhere: boole
   }
 }
 
-function rowChange(random: Random, { tables, unknown }: Routing, rates: ContentRates, rowIds: number) {
+function rowChange(
+  random: Random,
+  { tables, unknown }: Routing,
+  rates: ContentRates,
+  keyless: boolean,
+  rowIds: number,
+) {
   const table = random.chance(rates.unknown) ? unknown : random.pick(tables)
   const operation = random.pick(['INSERT', 'UPDATE', 'UPDATE', 'DELETE'] as const)
   const id = random.whole(1, rowIds)
   const changesKey = operation === 'UPDATE' && random.chance(rates.keyChange)
   const ids = [id, changesKey ? random.whole(1, rowIds) : id] as const
-  const keyed = !random.chance(rates.keyless)
+  const keyed = !keyless
   const tooLarge = operation !== 'DELETE' && random.chance(rates.tooLarge)
   const isLarge = random.chance(rates.large)
   const size = tooLarge ? maxBatchBytes : isLarge ? 200_000 : 5

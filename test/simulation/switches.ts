@@ -207,7 +207,7 @@ export class Switches {
 function unlike(slots: readonly Slot[], other: Log): Slot[] {
   return slots.map((slot) => {
     if (other.slotAt(slot.offset)?.digest !== slot.digest) return slot
-    const at = fillers.findIndex((filler) => filler === slot.value)
+    const at = fillers.indexOf(slot.value as (typeof fillers)[number])
     return slot.with(() => fillers[(at + 1) % fillers.length] ?? null)
   })
 }
