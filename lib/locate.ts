@@ -1,6 +1,6 @@
 import { carriesChange, isFiller, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
-import { DtsError } from './errors.ts'
+import { DtsError, type ErrorCode } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
 import type { DataRange, LogRecord } from './kafka/types.ts'
 import { formatTime, toSeconds } from './time.ts'
@@ -42,14 +42,34 @@ export async function* timedRecords(stream: Stream, from: bigint, end: bigint): 
   }
 }
 
-/** Whether something stands there that has to be handled or, where it cannot be decoded, put aside. */
-export async function holdsWork(stream: Stream, from: bigint, end: bigint): Promise<boolean> {
-  for await (const record of allRecords(stream, from, end)) {
-    if (isFiller(record.value)) continue
-    const timed = readTimed(record)
-    if (timed === null || carriesChange(timed.header.operation)) return true
+const damage: ReadonlySet<ErrorCode> = new Set(['BATCH_CORRUPT', 'BATCH_TOO_LARGE'])
+
+/** The same as far as they can be read: the scan ends before a damaged batch. */
+export async function* readableRecords(
+  stream: Stream,
+  from: bigint,
+  end: bigint,
+): AsyncGenerator<TimedRecord> {
+  try {
+    yield* timedRecords(stream, from, end)
+  } catch (error) {
+    if (!(error instanceof DtsError && damage.has(error.code))) throw error
   }
-  return false
+}
+
+/** Whether something stands there that has to be handled or, where it cannot be read, may have to be. */
+export async function holdsWork(stream: Stream, from: bigint, end: bigint): Promise<boolean> {
+  try {
+    for await (const record of allRecords(stream, from, end)) {
+      if (isFiller(record.value)) continue
+      const timed = readTimed(record)
+      if (timed === null || carriesChange(timed.header.operation)) return true
+    }
+    return false
+  } catch (error) {
+    if (error instanceof DtsError && damage.has(error.code)) return true
+    throw error
+  }
 }
 
 function readTimed({ offset, value }: { offset: bigint; value: Buffer | null }): TimedRecord | null {
@@ -84,7 +104,7 @@ export async function timeRange(stream: Stream, range: DataRange): Promise<TimeR
   for (let step = 1n; ; step *= 16n) {
     const from = range.end - step < range.earliest ? range.earliest : range.end - step
     let last: number | undefined
-    for await (const { timestamp } of timedRecords(stream, from, range.end)) last = timestamp
+    for await (const { timestamp } of readableRecords(stream, from, range.end)) last = timestamp
     if (last !== undefined) return { first, last }
     if (from === range.earliest) return null
   }

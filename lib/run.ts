@@ -186,12 +186,13 @@ export class Run {
       if (!fetching && !this.#mayFetch()) return 'handler-failed'
       if (this.#atEnd() && !fetching) return 'handler-failed'
     }
-    if (!idle) return null
+    // What is being fetched may still bring work: ended now, it would be begun, and then waited for without commits.
+    if (!idle || fetching) return null
     if (this.#wall !== null) throw new Halt(this.#wall)
     if (this.#fault !== null) throw this.#fault
     if (this.#summary.fetched >= config.maxRecords) return 'records'
     if (this.#summary.bytes >= config.maxBytes) return 'bytes'
-    if (this.#atEnd() && !fetching && now() >= this.#lastNews + config.lingerMs) return 'end-of-stream'
+    if (this.#atEnd() && now() >= this.#lastNews + config.lingerMs) return 'end-of-stream'
     return null
   }
 

@@ -5,7 +5,7 @@ import { digestOf } from '../dts/digest.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { holdsWork, locateTime, timedRecords, timeRange } from '../locate.ts'
+import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
 import {
   type Assessment,
   assess,
@@ -208,7 +208,7 @@ async function timeAt(
 ): Promise<number> {
   let time = Math.min(asked, (await firstTime(stream, offset, range)) ?? (await lastTime(stream, range)))
   const from = await locate(stream, range, time - lookBackSeconds)
-  for await (const { timestamp } of timedRecords(stream, from, offset)) time = Math.max(time, timestamp)
+  for await (const { timestamp } of readableRecords(stream, from, offset)) time = Math.max(time, timestamp)
   return time
 }
 

@@ -32,9 +32,11 @@ export interface ObservedRun {
   base: Checkpoint | null
   /** What it read before it decided anything. */
   read: Checkpoint | null
-  /** The log that it is connected to, and the end of that when it connected. */
+  /** The log that it is connected to, and the end of that when it looked for where to go on. */
   log: Log | null
   endAtOpen: bigint
+  /** It applies what it decided on before: what came since is no part of that. */
+  isPlanned: boolean
   ended: boolean
   invocations: number
   /** Changes whose acknowledgement has come back and that no stored checkpoint covers yet. */
@@ -58,6 +60,7 @@ export function observe(
     read: null,
     log: null,
     endAtOpen: 0n,
+    isPlanned: false,
     ended: false,
     invocations: 0,
     acked: [],

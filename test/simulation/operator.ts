@@ -144,6 +144,7 @@ export class Operator {
         const isStill = facts.checkpoint?.state === 'HALTED' && facts.checkpoint.leaseUntil === 0
         if (dry.token !== null && isStill && random.chance(0.6)) {
           chosen = { action: 'reset', token: dry.token, acceptLoss: dry.lost !== null }
+          run.isPlanned = true
           facts.happened('a plan was applied by its token')
         }
       }

@@ -49,8 +49,8 @@ export class Broker {
     })
     // A connection stays with the log that it was made to; another log takes new connections alone.
     const log = this.#log
+    if (!run.isPlanned || run.log !== log) run.endAtOpen = log.end
     run.log = log
-    run.endAtOpen = log.end
     if (run.kind === 'poll') this.#stage.mayPause()
     const ask: Ask = async (what, serve) =>
       await request(this.#stage, run, random.whole(1, 10), () => {

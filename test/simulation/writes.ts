@@ -201,7 +201,7 @@ export class WriteChecker {
       const worstCaseMs = config.handlerTimeoutMs + 15_000
       const undisturbed = !run.disturbed && !run.ended && run.machine.alive && run.machine.freezes === freezes
       // A halt waits for what is in flight before it stores anything.
-      const mayHalt = entries.some(({ tooLarge }) => tooLarge)
+      const mayHalt = entries.some(({ tooLarge }) => tooLarge) || facts.deadLetters >= 20
       const holds = facts.checkpoint?.owner === run.owner && !mayHalt
       if (
         !undisturbed ||
