@@ -213,11 +213,10 @@ export class Run {
 
   async #fetch(): Promise<void> {
     const { config, now } = this.#dependencies
-    const lingerLeft = Math.min(this.#lastNews + config.lingerMs - now(), this.#timeLeftMs())
-    const maxWaitMs = Math.max(
-      0,
-      Math.min(longestWaitMs, this.#heldBack > 0 ? this.#timeLeftMs() : lingerLeft),
-    )
+    const lingerLeft = this.#lastNews + config.lingerMs - now()
+    // While functions work there is time; without a pause the broker would be asked again as fast as it answers.
+    const atLeast = this.#heldBack > 0 ? longestWaitMs : this.#lanes.firstUndone === null ? 0 : commitEveryMs
+    const maxWaitMs = Math.max(0, Math.min(longestWaitMs, this.#timeLeftMs(), Math.max(lingerLeft, atLeast)))
     const startedAt = now()
     const fetched = await this.#fetchOnce(maxWaitMs)
     if (fetched === null || this.#dependencies.signal.aborted) return

@@ -168,12 +168,11 @@ export class Log {
     return low
   }
 
-  /** @throws DtsError DATA_GAP */
-  read(from: bigint, random: Random): Fetched {
+  /** @param most records @throws DtsError DATA_GAP */
+  read(from: bigint, most: number, random: Random): Fetched {
     const { earliest, end } = this
     if (from < earliest || from > end) throw outOfRange(from)
     let at = this.#indexOf(from)
-    const most = random.pick([1, 3, 10, 40])
     const records: LogRecord[] = []
     let nextOffset = from
     while (at < this.#visible && records.length < most) {

@@ -38,6 +38,8 @@ export interface ObservedRun {
   /** It applies what it decided on before: what came since is no part of that. */
   isPlanned: boolean
   ended: boolean
+  /** In a row, and without a wait. */
+  emptyFetches: number
   invocations: number
   /** Changes whose acknowledgement has come back and that no stored checkpoint covers yet. */
   readonly acked: Acked[]
@@ -62,6 +64,7 @@ export function observe(
     endAtOpen: 0n,
     isPlanned: false,
     ended: false,
+    emptyFetches: 0,
     invocations: 0,
     acked: [],
     ackedKeys: new Set(),

@@ -136,7 +136,7 @@ function makeConfig(
     maxRecords: random.pick([5, 20, 1_000, 1_000]),
     maxBytes: random.pick([2_000, 1_000_000_000, 1_000_000_000]),
     fetchBytes: 1_000_000,
-    lingerMs: random.pick([0, 0, 5_000, 30_000]),
+    lingerMs: kind === 'switch' ? random.pick([0, 0, 0, 5_000]) : random.pick([0, 0, 5_000, 30_000]),
     deadLetterQueueUrl: hasQueue ? 'queue' : undefined,
     deadLetterBucket: hasBucket ? 'bucket' : undefined,
     onClusterChange: kind === 'switch' && random.chance(0.35) ? 'recover' : 'halt',

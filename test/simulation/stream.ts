@@ -102,12 +102,17 @@ export class Broker {
         throw outOfRange(from)
       })
     }
+    // An answer takes ten milliseconds or so: whoever asks a hundred times a second never rests.
+    run.emptyFetches = from >= log.end && maxWaitMs < 50 ? run.emptyFetches + 1 : 0
+    if (run.emptyFetches > 100) facts.violate('I6', `${run.owner} asks the broker without a pause`)
     if (from >= log.end && maxWaitMs > 0) {
       if (!survives(this.#stage, run)) return await never()
       await run.machine.request(maxWaitMs, 0, () => undefined)
     }
     return await ask('fetch', () => {
-      const fetched = log.read(from, random)
+      // Scans of recovery are long: more at once.
+      const most = run.kind === 'recovery' ? random.pick([8, 40, 100]) : random.pick([1, 3, 10, 40])
+      const fetched = log.read(from, most, random)
       const reaches = (offset: bigint | null) =>
         offset !== null && from <= offset && fetched.nextOffset > offset
       if (reaches(this.damagedFrom)) {
