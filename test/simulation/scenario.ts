@@ -37,7 +37,7 @@ export interface Scenario {
 /** Worlds in which clusters change are small: there are many ways in which they can. */
 const sizes: Record<Kind, Size> = {
   faults: { counts: [30, 60, 120], spanMs: 240_000, quietMs: [60_000, 300_000], intervalMs: [5_000, 60_000] },
-  switch: { counts: [15, 25, 45], spanMs: 60_000, quietMs: [40_000, 110_000], intervalMs: [4_000, 20_000] },
+  switch: { counts: [12, 20, 40], spanMs: 40_000, quietMs: [30_000, 80_000], intervalMs: [5_000, 20_000] },
 }
 
 interface Size {
@@ -61,7 +61,7 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
   const entries = makeSource(random, routing, unroutedTables, {
     count: random.pick(size.counts),
     spanMs: size.spanMs,
-    mayBeTooLarge: kind === 'faults',
+    mostlyGood: kind === 'switch',
   })
   const scenario: Scenario = {
     kind,

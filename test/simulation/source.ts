@@ -52,8 +52,8 @@ export interface Copy {
 }
 
 export interface SourceSize {
-  /** Whether changes may be larger than anything carries. */
-  readonly mayBeTooLarge: boolean
+  /** A world for other faults: changes that fail or cannot be read are few, and none is larger than anything carries. */
+  readonly mostlyGood: boolean
   /** The most changes. */
   readonly count: number
   /** In which time they come, in milliseconds. */
@@ -75,10 +75,10 @@ export function makeSource(
   const backlog = random.pick([1, 0.5, 0.2])
   const rowIds = random.pick([2, 6, 30] as const)
   const rates = {
-    poison: random.chance(0.25) ? random.pick([0.02, 0.1, 1]) : 0,
-    unreadable: random.chance(0.15) ? random.pick([0.03, 0.6]) : 0,
+    poison: random.chance(0.25) ? random.pick(size.mostlyGood ? [0.02, 0.1] : [0.02, 0.1, 1]) : 0,
+    unreadable: random.chance(0.15) ? random.pick(size.mostlyGood ? [0.03, 0.2] : [0.03, 0.6]) : 0,
     large: random.chance(0.03) ? 0.02 : 0,
-    tooLarge: size.mayBeTooLarge && random.chance(0.03) ? 0.02 : 0,
+    tooLarge: !size.mostlyGood && random.chance(0.03) ? 0.02 : 0,
     ddl: random.chance(0.3) ? 0.04 : 0,
     unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
     keyChange: random.chance(0.4) ? 0.15 : 0,
