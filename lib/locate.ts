@@ -104,7 +104,9 @@ export async function timeRange(stream: Stream, range: DataRange): Promise<TimeR
   for (let step = 1n; ; step *= 16n) {
     const from = range.end - step < range.earliest ? range.earliest : range.end - step
     let last: number | undefined
-    for await (const { timestamp } of readableRecords(stream, from, range.end)) last = timestamp
+    // Damage at the end does not hide what stands before it; where nothing is left to look at, it is told.
+    const records = (from === range.earliest ? timedRecords : readableRecords)(stream, from, range.end)
+    for await (const { timestamp } of records) last = timestamp
     if (last !== undefined) return { first, last }
     if (from === range.earliest) return null
   }

@@ -6,7 +6,6 @@ import { DtsError } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import { timeRange } from '../../../lib/locate.ts'
 import { land, positionOf } from '../../../lib/recovery/landing.ts'
-import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { open } from '../open-stream.ts'
 
@@ -120,8 +119,8 @@ test('a position knows the last record below it, across a hole among the offsets
 })
 
 test('a damaged end does not hide what times a log covers', async (t) => {
-  const log: NewRecord[] = write.inserts('shop.orders', 0, 9)
-  const { stream } = await open(t, log)
+  const { stream } = await open(t, write.inserts('shop.orders', 0, 39))
   const range = await stream.range()
-  assert.deepEqual(await timeRange(damagedAt(stream, 9n), range), { first: t0, last: t0 + 8 })
+  assert.deepEqual(await timeRange(damagedAt(stream, 39n), range), { first: t0, last: t0 + 38 })
+  await assert.rejects(timeRange(damagedAt(stream, 0n), range), { code: 'BATCH_CORRUPT' })
 })
