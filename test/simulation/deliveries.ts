@@ -145,7 +145,9 @@ export class DeliveryChecker {
   finishes(copy: Copy, offset: bigint): void {
     const observed = this.#facts.functions.get(copy.name)
     const index = this.#indexOf(copy, offset)
-    if (observed !== undefined && index !== undefined) observed.done[index] = true
+    if (observed === undefined || index === undefined) return
+    observed.done[index] = true
+    this.#facts.happened(`routed: ${observed.events[index]?.routedBy}`)
   }
 
   #indexOf({ name, log }: Copy, offset: bigint): number | undefined {

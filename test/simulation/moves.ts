@@ -59,6 +59,7 @@ export class MoveChecker {
     this.#checkLost(before, after, lost)
     this.#compare(run, log, old, before, after, chosen.has(how))
     facts.happened(`moved by ${how}`)
+    if (run.kind === 'poll') facts.happened('recovered by the poller')
   }
 
   /** Whoever decides on what was read must not write over something else. */

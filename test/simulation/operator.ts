@@ -50,10 +50,13 @@ export class Operator {
     clock.after(random.pick([500, 6_000, 30_000]), () => void this.resume())
   }
 
-  async resume(): Promise<void> {
-    if (this.#stopped || this.#stage.facts.checkpoint?.state !== 'HALTED') return
+  /** @returns what it was refused with for good */
+  async resume(): Promise<DtsError | null> {
+    if (this.#stopped || this.#stage.facts.checkpoint?.state !== 'HALTED') return null
     const error = await this.#steadily({ action: 'resume', by: 'operator' })
-    if (error?.retryable === true) this.#stage.clock.after(1_000, () => void this.resume())
+    if (error?.retryable !== true) return error
+    this.#stage.clock.after(1_000, () => void this.resume())
+    return null
   }
 
   /** At the machine where everything works. @returns what it was refused with */

@@ -3,7 +3,7 @@ import { maxBatchBytes } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
 import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'
-import { databases, type Routing, type SourceTable } from './tables.ts'
+import { databases, type RoutedBy, type Routing, type SourceTable } from './tables.ts'
 
 /** How a change makes its handler fail, every time until somebody mends it. */
 export type Poison = 'throws' | 'hangs' | 'crashes'
@@ -15,6 +15,8 @@ export interface Entry {
   /** `unreadable` passes every checksum and is no record. */
   readonly kind: 'change' | 'unreadable'
   readonly table: string
+  /** Of a row, by which rule it is routed. */
+  readonly routedBy: RoutedBy | null
   /** The functions that have to handle it. */
   readonly functions: readonly string[]
   /** A change that nobody handles. */
@@ -156,6 +158,7 @@ function makeContent(
     unrouted: false,
     keys: null,
     changesKey: false,
+    routedBy: null,
     isDdl: false,
     isLarge: false,
     tooLarge: false,
@@ -214,6 +217,7 @@ function rowChange(
     table: table.name,
     functions: owner !== null && wants ? [owner.name] : [],
     unrouted: owner === null,
+    routedBy: table.routedBy,
     // Rows of two tables are never the same row; a function that has both orders them together all the same.
     keys: keyed ? ids.map((one) => one + table.number * 1_000) : null,
     changesKey: ids[0] !== ids[1],

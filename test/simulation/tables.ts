@@ -17,12 +17,23 @@ export interface TableFunction {
   readonly workMs: number
 }
 
+export type RoutedBy =
+  | 'exact'
+  | 'exact over pattern'
+  | 'pattern'
+  | 'logical'
+  | 'physical over logical'
+  | 'catch-all'
+  | 'nobody'
+
 export interface SourceTable {
   /** As records name it. */
   readonly name: string
   readonly logical: LogicalName | null
   /** The function that has to handle it; null: nobody. */
   readonly owner: TableFunction | null
+  /** By which rule it comes to its owner. */
+  readonly routedBy: RoutedBy
   /** Tells rows of one table from those of another. */
   readonly number: number
 }
@@ -38,25 +49,25 @@ export interface Routing {
 export const databases = ['shop', 'shop_1', 'shop_2', 'shard_1', 'nowhere'] as const
 
 type Shape = Pick<TableFunction, 'routes' | 'databases'> & { readonly tables: readonly NamedTable[] }
-type NamedTable = Pick<SourceTable, 'name' | 'logical'>
+type NamedTable = Pick<SourceTable, 'name' | 'logical' | 'routedBy'>
 
-const plainTable = (name: string): NamedTable => ({ name, logical: null })
+const plainTable = (routedBy: RoutedBy, name: string): NamedTable => ({ name, logical: null, routedBy })
 
 const shapes: Record<'exact' | 'two' | 'pattern' | 'logical' | 'catchAll', (index: number) => Shape> = {
   exact: (index) => ({
     routes: [`shop.t${index}`],
     databases: ['shop'],
-    tables: [plainTable(`shop.t${index}`)],
+    tables: [plainTable('exact', `shop.t${index}`)],
   }),
   two: (index) => ({
     routes: [`shop.t${index}`, `shop.u${index}`],
     databases: ['shop'],
-    tables: [plainTable(`shop.t${index}`), plainTable(`shop.u${index}`)],
+    tables: [plainTable('exact', `shop.t${index}`), plainTable('exact', `shop.u${index}`)],
   }),
   pattern: (index) => ({
     routes: [`shop_*.t${index}_*`],
     databases: ['shop_1', 'shop_2'],
-    tables: [plainTable(`shop_1.t${index}_1`), plainTable(`shop_2.t${index}_07`)],
+    tables: [plainTable('pattern', `shop_1.t${index}_1`), plainTable('pattern', `shop_2.t${index}_07`)],
   }),
   logical: (index) => ({
     routes: [`shop.l${index}`],
@@ -64,12 +75,13 @@ const shapes: Record<'exact' | 'two' | 'pattern' | 'logical' | 'catchAll', (inde
     tables: ['1', '2'].map((shard) => ({
       name: `shard_1.l${index}_${shard}`,
       logical: { database: 'shop', table: `l${index}` },
+      routedBy: 'logical',
     })),
   }),
   catchAll: (index) => ({
     routes: ['*'],
     databases,
-    tables: [plainTable(`shop.rest${index}`), plainTable('other.thing')],
+    tables: [plainTable('catch-all', `shop.rest${index}`), plainTable('catch-all', 'other.thing')],
   }),
 }
 
@@ -108,7 +120,11 @@ export function makeRouting(random: Random): Routing {
   return {
     functions,
     tables: [first, ...others],
-    unknown: { ...plainTable('shop.unknown'), owner: rest, number: 0 },
+    unknown: {
+      ...plainTable(rest === null ? 'nobody' : 'catch-all', 'shop.unknown'),
+      owner: rest,
+      number: 0,
+    },
   }
 }
 
@@ -124,7 +140,7 @@ function overlap(random: Random, drafts: readonly Draft[]): void {
     if (table !== undefined) {
       exact.routes.push(table.name)
       exact.databases.push('shop_1')
-      exact.tables.push(table)
+      exact.tables.push({ ...table, routedBy: 'exact over pattern' })
     }
   }
   const logical = drafts.findIndex(({ kind }) => kind === 'logical')
@@ -133,6 +149,7 @@ function overlap(random: Random, drafts: readonly Draft[]): void {
     owner.tables.push({
       name: `shop_2.t${patterned + 1}_l`,
       logical: { database: 'shop', table: `l${logical + 1}` },
+      routedBy: 'physical over logical',
     })
   }
 }

@@ -185,7 +185,7 @@ class World implements Stage {
   #checkHalt(): void {
     const { facts } = this
     const stored = facts.checkpoint
-    if (stored?.halt?.code === 'PAUSED') return void this.#operator.resume()
+    if (stored?.halt?.code === 'PAUSED') return void this.#endPause()
     if (stored === null || !haltIsJustified(stored, facts)) {
       facts.violate(
         'I6',
@@ -199,6 +199,12 @@ class World implements Stage {
     } else {
       this.#end()
     }
+  }
+
+  async #endPause(): Promise<void> {
+    const refused = await this.#operator.resume()
+    // What expired during the pause is a gap, and nobody is there to accept it.
+    if (refused?.code === 'DATA_GAP' && this.facts.trimmed) this.#end()
   }
 
   /** What goes on by itself after an operator has corrected the handler, or where nothing was ever wrong. */

@@ -150,6 +150,7 @@ export class WriteChecker {
       const entry = log.slotAt(offset)?.entry ?? null
       if (entry === null) facts.fault(20)
       else if (entry.isDdl || entry.changesKey || entry.unrouted) facts.fault(25)
+      if (entry?.unrouted) facts.happened(`routed: ${entry.routedBy}`)
     }
   }
 
