@@ -78,6 +78,8 @@ export class CheckpointTable {
   async #update(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
     const { rates } = this.#stage.scenario
     this.#stage.writes.sending(run, input)
+    // The worst time for a pause is just before a move of the checkpoint.
+    if (input.ExpressionAttributeValues?.[':set_generation'] !== undefined) this.#stage.mayPause(0.5)
     if (this.#isThrottled(run)) return await this.#throttle(run)
     if (strikes(this.#stage, run, rates.writeReplyLost)) return await this.#replyLost(run, input)
     if (strikes(this.#stage, run, rates.writeDelayed)) return await this.#delayed(run, input)

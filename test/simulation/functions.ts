@@ -141,7 +141,7 @@ export class Functions {
       }
       if (isLost) {
         facts.fault(12)
-        this.#stage.mayPause()
+        this.#stage.mayPause(0.05)
         // The connection breaks at once, or the client waits for an answer as long as it may.
         const breaksAfter = random.pick([1, 500, scenario.config.handlerTimeoutMs + 10_000])
         clock.after(breaksAfter, () => run.machine.deliver(() => reject(new Error('socket hang up'))))

@@ -19,8 +19,8 @@ export interface Stage {
   quiet: boolean
   freeze(run: ObservedRun): void
   kill(run: ObservedRun): void
-  /** A person may stop the stream just now. */
-  mayPause(): void
+  /** A person may stop the stream just now, where people do that at all. */
+  mayPause(likelihood: number): void
 }
 
 /** Draws whether a fault happens to a run. */

@@ -54,10 +54,14 @@ export class MoveChecker {
       facts.violate('I4', `generation from ${old.generation} to ${now.generation}`)
     if (now.state !== 'RUNNING' || now.halt !== null || now.leaseUntil !== 0)
       facts.violate('I4', 'a move left the stream halted, or its lease behind')
-    const { how, lost } = this.#checkLedger(old, now)
+    const { how, lost } = this.#checkLedger(run, old, now)
+    if (lost !== null && !run.acceptsLoss)
+      facts.violate('I1', `${run.owner} loses changes, and nobody said that it may`)
     const [before, after] = [new Coverage(old, facts.logOf(old)), new Coverage(now, log)]
     this.#checkLost(before, after, lost)
-    this.#compare(run, log, old, before, after, chosen.has(how))
+    this.#compare(run, log, old, before, after, how)
+    if (chosen.has(how) && after.lanes.size > 0)
+      facts.violate('I1', `somebody went to a place by ${how}, and lanes go on beyond it`)
     facts.happened(`moved by ${how}`)
     if (run.kind === 'poll') facts.happened('recovered by the poller')
   }
@@ -65,21 +69,26 @@ export class MoveChecker {
   /** Whoever decides on what was read must not write over something else. */
   #checkRead(run: ObservedRun, old: Checkpoint): void {
     const { read } = run
-    const place = ({ generation, clusterId, offset, lanes, anchor }: Checkpoint) =>
-      JSON.stringify([generation, clusterId, offset, lanes, anchor], (_key, value: unknown) =>
+    const place = ({ state, generation, clusterId, offset, lanes, anchor }: Checkpoint) =>
+      JSON.stringify([state, generation, clusterId, offset, lanes, anchor], (_key, value: unknown) =>
         typeof value === 'bigint' ? String(value) : value,
       )
     if (read === null || place(read) !== place(old))
       this.#facts.violate('I4', `${run.owner} moved a checkpoint that it had not read`)
   }
 
-  #checkLedger(old: Checkpoint, now: Checkpoint): { how: string; lost: { from: number; to: number } | null } {
+  #checkLedger(
+    run: ObservedRun,
+    old: Checkpoint,
+    now: Checkpoint,
+  ): { how: string; lost: { from: number; to: number } | null } {
     const entry = now.ledger.at(-1)
     const place = ({ clusterId, offset, generation }: Checkpoint) => `${clusterId} ${offset} ${generation}`
     const says = (one: typeof entry) =>
       [one?.from, one?.to].map((at) => `${at?.clusterId} ${at?.offset} ${at?.generation}`).join(' to ')
     if (
-      now.ledger.length !== Math.min(20, old.ledger.length + 1) ||
+      // Somebody who stops the stream and resumes it meanwhile is not in it.
+      now.ledger.length !== Math.min(20, (run.read?.ledger.length ?? 0) + 1) ||
       says(entry) !== `${place(old)} to ${place(now)}`
     )
       this.#facts.violate(
@@ -129,13 +138,13 @@ export class MoveChecker {
     old: Checkpoint,
     before: Coverage,
     after: Coverage,
-    isChosen: boolean,
+    how: string,
   ): void {
     const facts = this.#facts
     const oldLog = facts.logOf(old)
     const isStored = log === oldLog && old.offset >= log.earliest && old.offset <= run.endAtOpen
     const isKept = (anchor: Anchor | null) =>
-      !isChosen && (isStored || this.#isFindable(anchor, oldLog, log, run.endAtOpen))
+      !chosen.has(how) && (isStored || this.#isFindable(anchor, oldLog, log, run.endAtOpen))
     const keepsAll = isKept(old.anchor)
     const repeats = new Set<Entry>()
     for (const observed of facts.functions.values()) {
@@ -156,10 +165,24 @@ export class MoveChecker {
         if (slot !== undefined && slot.offset < run.endAtOpen) repeats.add(event)
       }
     }
+    if (repeats.size > 0 && this.#shouldWait(old, oldLog, log, run.endAtOpen, how))
+      facts.violate('I5', `went on by ${how} in a log that was still to bring the last committed change`)
     if (keepsAll) facts.happened('went on exactly')
     if (Object.values(old.lanes).some(({ through, anchor }) => through !== null && isKept(anchor)))
       facts.happened('a lane stayed ahead')
     this.#made.set(run, { repeats })
+  }
+
+  /** Whether the log had not got to the checkpoint when somebody went on in it. */
+  #shouldWait(old: Checkpoint, oldLog: Log, log: Log, end: bigint, how: string): boolean {
+    const entry = old.anchor === null ? null : (oldLog.slotAt(old.anchor.offset)?.entry ?? null)
+    const slot = entry === null ? undefined : log.slotOf(entry)
+    if (slot === undefined || slot.offset < end || oldLog.rewritten !== log.rewritten) return false
+    // An equal row that was not counted cannot be told from those before it.
+    if (entry?.isUnique !== true && old.anchor?.ordinal == null) return false
+    if (how === 'anchor') return true
+    // By time, as soon as the log has something of the checkpoint's time.
+    return how === 'time' && log.slots.every(({ offset, time }) => offset >= log.end || time < old.timestamp)
   }
 
   /** Whether a change can be told in another log, by one who knows both. */

@@ -1,6 +1,10 @@
+import type { Kind } from './faults.ts'
+
 /** One hand-made fault in the project's code. */
 export interface Mutant {
   readonly name: string
+  /** In which worlds it is looked for; `faults` when left out. */
+  readonly kind?: Kind
   readonly file: string
   /** Stands there exactly once. */
   readonly find: string
@@ -12,6 +16,11 @@ const run = 'lib/run.ts'
 const strand = 'lib/dispatch/strand.ts'
 const lane = 'lib/dispatch/lane.ts'
 const lanes = 'lib/dispatch/lanes.ts'
+const trail = 'lib/trail.ts'
+const assess = 'lib/recovery/assess.ts'
+const anchors = 'lib/recovery/anchors.ts'
+const landing = 'lib/recovery/landing.ts'
+const reset = 'lib/recovery/reset.ts'
 
 /** What the simulation must be able to see. */
 export const mutants: readonly Mutant[] = [
@@ -204,6 +213,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'log: not proved to be the same',
+    kind: 'switch',
     file: 'lib/prove.ts',
     find: 'if (tail === null || tail.offset < earliest) return',
     put: 'if (tail?.offset !== -1n) return',
@@ -219,5 +229,207 @@ export const mutants: readonly Mutant[] = [
     file: 'lib/dispatch/wire.ts',
     find: 'if (startBefore === null || now < startBefore) return null',
     put: 'if (startBefore === null || now > 0) return null',
+  },
+  {
+    name: 'log: its cluster id is not compared',
+    kind: 'switch',
+    file: 'lib/prove.ts',
+    find: 'if (clusterId !== stream.clusterId) {',
+    put: "if (clusterId === '') {",
+  },
+  {
+    name: 'broker: asked without a pause while functions work',
+    file: run,
+    find: 'this.#lanes.firstUndone === null ? 0 : commitEveryMs',
+    put: '0',
+  },
+  {
+    name: 'end of a run: a fetch that is under way is not looked at',
+    kind: 'switch',
+    file: run,
+    find: 'if (!idle || fetching) return null',
+    put: 'if (!idle) return null',
+  },
+  {
+    name: 'anchor: compared without its digest',
+    kind: 'switch',
+    file: anchors,
+    find: 'else if (timestamp === wanted.timestamp && identify(value, header) === wanted.digest)',
+    put: 'else if (timestamp === wanted.timestamp && identify(value, header) !== null)',
+  },
+  {
+    name: 'anchor: going on at it instead of behind it',
+    kind: 'switch',
+    file: assess,
+    find: 'offset: main.anchor.offset + 1n',
+    put: 'offset: main.anchor.offset',
+  },
+  {
+    name: 'anchor: taken for the one that is wanted in a statement that is cut off',
+    kind: 'switch',
+    file: anchors,
+    find: 'if (ordinal === null) return false\n',
+    put: 'if (ordinal === null) return true\n',
+  },
+  {
+    name: 'anchor: of equal rows the first, whatever the number',
+    kind: 'switch',
+    file: anchors,
+    find: 'if (isOnlyOne || (ordinal !== null && ordinal === this.wanted.ordinal)) {',
+    put: 'if (isOnlyOne || (ordinal !== null && this.wanted.ordinal !== null)) {',
+  },
+  {
+    name: 'anchor: not waited for where the log ends within equal rows',
+    kind: 'switch',
+    file: assess,
+    find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp)\n',
+    put: '',
+  },
+  {
+    name: 'anchor: counted anew after each commit',
+    kind: 'switch',
+    file: trail,
+    find: 'return anchor.ordinal === null ? null : anchor.ordinal + 1 + before',
+    put: 'return before',
+  },
+  {
+    name: 'anchor: a statement is counted from where reading began',
+    kind: 'switch',
+    file: trail,
+    find: '    if (anchor === null) return null\n    if (anchor.source',
+    put: '    if (anchor === null) return before\n    if (anchor.source',
+  },
+  {
+    name: 'lanes: their anchors are ignored',
+    kind: 'switch',
+    file: assess,
+    find: 'const here = anchor === null ? undefined : found.get(anchor)',
+    put: 'const here = anchor === null ? undefined : found.get({ ...anchor })',
+  },
+  {
+    name: 'lanes: ahead by offsets of the old log',
+    kind: 'switch',
+    file: assess,
+    find: '    if (here?.exact !== true) forgottenUntil',
+    put: '    if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
+  },
+  {
+    name: 'lanes: stored without their anchors',
+    kind: 'switch',
+    file: trail,
+    find: '(known ?? this.#anchorAt(this.#indexOf(state.through)))',
+    put: 'known',
+  },
+  {
+    name: 'lanes: what one forgets is not marked as a replay',
+    kind: 'switch',
+    file: assess,
+    find: 'Math.max(until, anchor.timestamp + lookBackSeconds)',
+    put: 'until',
+  },
+  {
+    name: 'lanes: keep their lead over a place that somebody names',
+    kind: 'switch',
+    file: landing,
+    find: 'return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+    put: 'return { landing, lead: assessed?.lead ?? forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+  },
+  {
+    name: 'time: no margin for times that go back',
+    kind: 'switch',
+    file: assess,
+    find: 'const offset = await locate(stream, range, timestamp - lookBackSeconds)',
+    put: 'const offset = await locate(stream, range, timestamp)',
+  },
+  {
+    name: 'time: what repeats is not marked',
+    kind: 'switch',
+    file: landing,
+    find: 'handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }',
+    put: 'handledUntil: -1, handledBelow: null }',
+  },
+  {
+    name: 'time: what an earlier move made repeat is not marked any more',
+    kind: 'switch',
+    file: 'lib/recovery/repeats.ts',
+    find: 'const anywhere = Math.max(read.replayUntil, ',
+    put: 'const anywhere = Math.max(-1, ',
+  },
+  {
+    name: 'time: gone on by it in a log that is still being filled',
+    kind: 'switch',
+    file: assess,
+    find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp)\n',
+    put: '',
+  },
+  {
+    name: 'place: its time is that of the record that stands there',
+    kind: 'switch',
+    file: landing,
+    find: 'time = Math.max(time, timestamp)',
+    put: 'void timestamp',
+  },
+  {
+    name: 'gap: not noticed',
+    kind: 'switch',
+    file: assess,
+    find: 'if (trimmed || !begunBefore) return gap(',
+    put: 'if (trimmed && !begunBefore) return gap(',
+  },
+  {
+    name: 'gap: not noticed within the time that times go back by',
+    kind: 'switch',
+    file: assess,
+    find: 'const begunBefore = times.first <= timestamp - lookBackSeconds',
+    put: 'const begunBefore = times.first <= timestamp',
+  },
+  {
+    name: 'gap: recover accepts it',
+    kind: 'switch',
+    file: reset,
+    find: '  if (move.landing.lost !== null) return null\n',
+    put: '',
+  },
+  {
+    name: 'gap: nobody is asked',
+    kind: 'switch',
+    file: reset,
+    find: '  if (landing.lost !== null && !accepted) throw lossNotAccepted(landing.lost, result.how)\n',
+    put: '  void [accepted, lossNotAccepted]\n',
+  },
+  {
+    name: 'reset: without epoch and owner',
+    kind: 'switch',
+    file: store,
+    find: "{ ...held, nobodyStoppedOrResumedIt: '#state = :readState' }",
+    put: "{ itIsThere: 'attribute_exists(#pk)', nobodyStoppedOrResumedIt: '#state = :readState' }",
+  },
+  {
+    name: 'reset: undoes a pause',
+    kind: 'switch',
+    file: store,
+    find: "{ ...held, nobodyStoppedOrResumedIt: '#state = :readState' }",
+    put: "{ ...held, anyState: 'attribute_exists(#state)' }",
+  },
+  {
+    name: 'reset: the ledger is not written',
+    kind: 'switch',
+    file: store,
+    find: 'ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),',
+    put: 'ledger: encodeJson([...read.ledger, ...[entry].slice(1)].slice(-ledgerLength)),',
+  },
+  {
+    name: 'reset: the generation is not raised',
+    kind: 'switch',
+    file: store,
+    find: 'const generation = read.generation + 1',
+    put: 'const generation = read.generation',
+  },
+  {
+    name: 'reset: the cluster id is written by itself',
+    kind: 'switch',
+    file: store,
+    find: "        clusterId: encodeText(start.clusterId),\n        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
+    put: "        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
   },
 ]

@@ -37,6 +37,8 @@ export interface ObservedRun {
   endAtOpen: bigint
   /** It applies what it decided on before: what came since is no part of that. */
   isPlanned: boolean
+  /** Whoever runs it said that changes may be lost. */
+  acceptsLoss: boolean
   ended: boolean
   /** In a row, and without a wait. */
   emptyFetches: number
@@ -63,6 +65,7 @@ export function observe(
     log: null,
     endAtOpen: 0n,
     isPlanned: false,
+    acceptsLoss: false,
     ended: false,
     emptyFetches: 0,
     invocations: 0,

@@ -158,6 +158,7 @@ export class Operator {
 
   async #recover(run: ObservedRun, event: Event): Promise<RecoveryAnswer> {
     run.read = null
+    run.acceptsLoss = event.acceptLoss === true
     return await recover(parseRecoveryEvent({ ...event, by: 'operator' }), this.#dependencies(run))
   }
 

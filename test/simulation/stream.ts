@@ -51,7 +51,7 @@ export class Broker {
     const log = this.#log
     if (!run.isPlanned || run.log !== log) run.endAtOpen = log.end
     run.log = log
-    if (run.kind === 'poll') this.#stage.mayPause()
+    if (run.kind === 'poll') this.#stage.mayPause(0.05)
     const ask: Ask = async (what, serve) =>
       await request(this.#stage, run, random.whole(1, 10), () => {
         if (log !== this.#log) throw failed('the connection was reset')

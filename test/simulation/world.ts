@@ -147,8 +147,9 @@ class World implements Stage {
   }
 
   /** Called where a halt comes at the worst time, as between a run's read of the checkpoint and its lease. */
-  mayPause(): void {
-    if (!this.quiet && this.random.chance(this.scenario.rates.paused * 0.05)) void this.#operator.pause()
+  mayPause(likelihood: number): void {
+    if (!this.quiet && this.random.chance(this.scenario.rates.paused * likelihood))
+      void this.#operator.pause()
   }
 
   #runEnded(): void {
