@@ -237,6 +237,53 @@ export function recoveryTests(start: Start): void {
       )
     })
 
+    test('what a move made repeat stays marked when the cluster changes once more', async (t) => {
+      const world = await start(t)
+      const rewritten = new Writer('rewritten').inserts('shop.orders', 0, 39)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 29))
+      await world.poll()
+      await world.source.switchCluster([...shift(), ...rewritten])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      assert.equal((await world.reset()).how, 'time')
+      world.onChange = ({ what }) => {
+        if (Number(what) > 22) throw new Error('not yet')
+      }
+      await world.poll({ remainingMs: until(() => world.received.length === 34) })
+      assert.deepEqual(world.ids('orders').slice(30), range(19, 22))
+      world.onChange = () => {}
+      await world.source.switchCluster([...filler(t0), ...shift(), ...rewritten])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      const done = await world.reset()
+      assert.deepEqual([done.how, { ...done.repeats }], ['anchor', { 'shop.orders': 7 }])
+      assert.match(done.note, /Some changes repeat, marked as replay/)
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders').slice(30), range(19, 39))
+      assert.deepEqual(
+        world.received.filter(({ replay }) => replay).map(({ what }) => what),
+        range(19, 29),
+      )
+    })
+
+    test('a log that ends within equal rows is waited for', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const equal = range(0, 9).map(() => write.equalInsert('shop.orders', 1, t0 + 20))
+      const before = write.inserts('shop.orders', 10, 19, t0)
+      await world.source.append([...before, ...equal.slice(0, 6)])
+      await world.poll()
+      await world.source.switchCluster([...shift(), ...before, ...equal.slice(0, 4)])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      await assert.rejects(world.reset(), {
+        code: 'CHECKPOINT_OUT_OF_RANGE',
+        retryable: true,
+        message: /wait/,
+      })
+      await world.source.append(equal.slice(4))
+      assert.equal((await world.reset()).how, 'anchor')
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(10, 19), ...equal.map(() => 1)])
+    })
+
     test('a new cluster that begins later is a gap, which only a person can accept', async (t) => {
       const world = await start(t)
       const write = new Writer()

@@ -149,6 +149,34 @@ describe('the checkpoint store', () => {
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
 
+  test('a reset undoes nothing that somebody did to the stream since it was read', async () => {
+    const meanwhile: [what: string, halted: boolean, act: (store: CheckpointStore) => Promise<void>][] = [
+      [
+        'stopped',
+        false,
+        async (store) => store.pause(await read(store), { code: 'PAUSED', message: '', at: 1 }),
+      ],
+      [
+        'resumed',
+        true,
+        async (store) => store.resume(await read(store), { at: 2, by: 'me', how: 'resumed' }),
+      ],
+    ]
+    for (const [what, halted, act] of meanwhile) {
+      const store = await table.released()
+      if (halted) await store.pause(await read(store), { code: 'PAUSED', message: '', at: 1 })
+      const found = await read(store)
+      const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
+      await act(store)
+      const before = await read(store)
+      await assert.rejects(store.reset(lease, found, start(99n)), {
+        code: 'LEASE_LOST',
+        message: new RegExp(`Somebody ${what} the stream meanwhile; nothing was written`),
+      })
+      assert.deepEqual(await read(store), before)
+    }
+  })
+
   test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
     const missing = new CheckpointStore(table.client, 'nowhere', 't', 0)
     await assert.rejects(missing.read(), { code: 'CHECKPOINT_TABLE_UNAVAILABLE', retryable: false })
