@@ -1,5 +1,6 @@
 import type { Anchor } from './checkpoint/types.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
+import { readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
 import { toSeconds } from './time.ts'
 
@@ -18,6 +19,15 @@ export function anchorOf(
     transactionId: header.sourceTxid,
     ordinal,
     digest: identify(value, header),
+  }
+}
+
+/** Whether a record is the change that an anchor names. */
+export function isChangeOf(anchor: Anchor, value: Buffer | null): boolean {
+  try {
+    return value !== null && identify(value, readHeader(value)) === anchor.digest
+  } catch {
+    return false
   }
 }
 

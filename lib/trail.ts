@@ -1,5 +1,5 @@
 import { anchorOf } from './anchor.ts'
-import type { Anchor, LaneState, Position, Tail } from './checkpoint/types.ts'
+import type { Anchor, LaneState, Position, StoredLane, Tail } from './checkpoint/types.ts'
 import { digestOf } from './dts/digest.ts'
 import { carriesChange, readHeader } from './dts/header.ts'
 import { isSameStatement } from './dts/statement.ts'
@@ -21,6 +21,9 @@ interface Kept {
   readonly timestamp: number
   readonly isChange: boolean
 }
+
+/** Lanes beyond so many are stored without their change: an item holds 400 KB, and a change takes some 200 bytes. */
+const mostIdentified = 200
 
 /** The part of a position that follows from the records below it. */
 export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
@@ -80,13 +83,18 @@ export class Trail {
    * @param stored what the checkpoint has of them already; nothing is computed for a lane that did not move since
    */
   identified(states: Readonly<Record<string, LaneState>>, stored: Position['lanes']): Position['lanes'] {
+    let count = 0
     return Object.fromEntries(
       Object.entries(states).map(([name, state]) => {
-        const known = stored[name]?.through === state.through ? stored[name].anchor : null
-        const anchor = state.through === null ? null : (known ?? this.#anchorAt(this.#indexOf(state.through)))
-        return [name, { ...state, anchor }]
+        const isAhead = state.through !== null && ++count <= mostIdentified
+        return [name, { ...state, anchor: isAhead ? this.#laneAnchor(state, stored[name]) : null }]
       }),
     )
+  }
+
+  #laneAnchor({ through }: LaneState, stored: StoredLane | undefined): Anchor | null {
+    const known = stored?.through === through ? stored.anchor : null
+    return known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through)))
   }
 
   /** Null where there is no change. */

@@ -311,6 +311,22 @@ export function recoveryTests(start: Start): void {
       )
     })
 
+    test('a log with a hole where the checkpoint stood is a gap, though it begins long before', async (t) => {
+      const world = await start(t)
+      const changes = new Writer().inserts('shop.orders', 0, 59)
+      await world.source.append(changes.slice(0, 20))
+      await world.poll()
+      await world.source.switchCluster([...shift(), ...changes.slice(0, 5), ...changes.slice(40)])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      const dry = await world.reset({ dryRun: true })
+      assert.equal(dry.how, 'gap')
+      assert.match(dry.lost?.to ?? '', new RegExp(`\\(${t0 + 40 + 10}\\)`))
+      await assert.rejects(world.reset(), { code: 'DATA_GAP' })
+      await world.reset({ acceptLoss: true })
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 19), ...range(40, 59)])
+    })
+
     test('a new cluster that begins within the second of the checkpoint may lack a change of it', async (t) => {
       const world = await start(t)
       const write = new Writer()
@@ -353,6 +369,19 @@ export function recoveryTests(start: Start): void {
       assert.equal((await world.inspect()).command, resetCommand)
       const { to } = await world.reset()
       assert.deepEqual([to.clusterId, to.offset, to.generation], [clusterId, '15', 2])
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 19))
+    })
+
+    test('filler is the same in every log: behind it, the change before gives another log away', async (t) => {
+      const world = await start(t)
+      const changes = new Writer().inserts('shop.orders', 0, 19)
+      await world.source.append([...changes.slice(0, 10), ...filler(t0 + 9)])
+      await world.poll()
+      // Where the filler stood there is filler again, with other changes in front.
+      await world.source.replaceLog([...changes.slice(3, 13), ...filler(t0 + 12), ...changes.slice(13)])
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 9/)
+      assert.equal((await world.reset()).how, 'anchor')
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })

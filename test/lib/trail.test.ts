@@ -174,6 +174,19 @@ describe('lanes that are ahead', () => {
   })
 })
 
+test('so many lanes may be ahead that not all of them are stored with their change: an item has a size', () => {
+  const states = Object.fromEntries(
+    Array.from({ length: 1_920 }, (_, index) => [`f#${index}`, { through: 4n, trouble: null }]),
+  )
+  const lanes = trailOf().identified(states, {})
+  const bytes = JSON.stringify(lanes, (_key, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  ).length
+  assert.equal(Object.keys(lanes).length, 1_920)
+  assert.ok(Object.values(lanes).some(({ anchor }) => anchor !== null))
+  assert.ok(bytes < 300_000, `${bytes} bytes`)
+})
+
 test('reading goes on where it ended, whatever was committed meanwhile', () => {
   const trail = new Trail(base)
   assert.equal(trail.end, 0n)

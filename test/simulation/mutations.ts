@@ -317,7 +317,7 @@ export const mutants: readonly Mutant[] = [
     name: 'lanes: stored without their anchors',
     kind: 'switch',
     file: trail,
-    find: '(known ?? this.#anchorAt(this.#indexOf(state.through)))',
+    find: 'known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through)))',
     put: 'known',
   },
   {
