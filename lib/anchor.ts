@@ -1,4 +1,5 @@
 import type { Anchor } from './checkpoint/types.ts'
+import { decodeChange } from './dts/change.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
@@ -6,11 +7,15 @@ import { toSeconds } from './time.ts'
 
 /** What a change is recognised by, on whatever cluster it is read. */
 
+/** How a change is digested; see `identify` and `identifyRouted`. */
+export type Identify = (value: Buffer, header: RecordHeader) => string
+
 /** @param ordinal as `Anchor` says */
 export function anchorOf(
   { offset, value }: { readonly offset: bigint; readonly value: Buffer },
   header: RecordHeader,
   ordinal: number | null,
+  digest: Identify = identify,
 ): Anchor {
   return {
     offset,
@@ -18,7 +23,7 @@ export function anchorOf(
     sourcePosition: header.sourcePosition,
     transactionId: header.sourceTxid,
     ordinal,
-    digest: identify(value, header),
+    digest: digest(value, header),
   }
 }
 
@@ -28,6 +33,19 @@ export function isChangeOf(anchor: Anchor, value: Buffer | null): boolean {
     return value !== null && identify(value, readHeader(value)) === anchor.digest
   } catch {
     return false
+  }
+}
+
+/**
+ * Beside what the record says, that which sends it to a lane: names and keys are told by tags, and another cluster may
+ * tag records differently. A lane that is ahead there would pass over changes that were never its own here.
+ */
+export function identifyRouted(value: Buffer, header: RecordHeader): string {
+  try {
+    const { keys, logical } = decodeChange(value, header, { offset: 0n, generation: 0, replay: false }, [])
+    return digestOf(Buffer.from(JSON.stringify([identityOf(value, header), keys, logical])))
+  } catch {
+    return digestOf(value)
   }
 }
 

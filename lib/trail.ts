@@ -1,4 +1,4 @@
-import { anchorOf } from './anchor.ts'
+import { anchorOf, type Identify, identifyRouted } from './anchor.ts'
 import type { Anchor, LaneState, Position, StoredLane, Tail } from './checkpoint/types.ts'
 import { digestOf } from './dts/digest.ts'
 import { carriesChange, readHeader } from './dts/header.ts'
@@ -94,18 +94,18 @@ export class Trail {
 
   #laneAnchor({ through }: LaneState, stored: StoredLane | undefined): Anchor | null {
     const known = stored?.through === through ? stored.anchor : null
-    return known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through)))
+    return known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through), identifyRouted))
   }
 
   /** Null where there is no change. */
-  #anchorAt(index: number): Anchor | null {
+  #anchorAt(index: number, digest?: Identify): Anchor | null {
     const record = this.#records[index]
     if (!record?.isChange || record.value === null) return null
     const { offset, value } = record
     const header = readHeader(value)
     const ordinal = this.#ordinalOf(index, value, header)
     this.#ordinals.set(offset, ordinal)
-    return anchorOf({ offset, value }, header, ordinal)
+    return anchorOf({ offset, value }, header, ordinal, digest)
   }
 
   /** Counted backwards, and only as far as the statement goes: mostly that is one change. */

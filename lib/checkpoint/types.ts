@@ -64,7 +64,10 @@ export interface LaneState {
 
 /** A lane as the checkpoint has it. */
 export interface StoredLane extends LaneState {
-  /** The change at `through`, to find it in another log; null where the lane is not ahead, and in older items. */
+  /**
+   * The change at `through`, to find it in another log; null where the lane is not ahead, and in older items. Its
+   * digest covers also what sends it to the lane; see `identifyRouted` in lib/anchor.ts.
+   */
   readonly anchor: Anchor | null
 }
 

@@ -1,4 +1,4 @@
-import { identify } from '../anchor.ts'
+import { type Identify, identify, identifyRouted } from '../anchor.ts'
 import type { Anchor } from '../checkpoint/types.ts'
 import { decodeChange } from '../dts/change.ts'
 import { carriesChange } from '../dts/header.ts'
@@ -28,8 +28,8 @@ export async function findAnchors(
   from: bigint,
   end: bigint,
 ): Promise<ReadonlyMap<Anchor, Found>> {
-  const first = main === null ? null : new Search(main)
-  const searches = lanes.map((anchor) => new Search(anchor))
+  const first = main === null ? null : new Search(main, identify)
+  const searches = lanes.map((anchor) => new Search(anchor, identifyRouted))
   if (first !== null) searches.unshift(first)
   const counter = new StatementCounter()
   let ahead = 0
@@ -79,13 +79,15 @@ class StatementCounter {
 /** The search for one anchor. */
 class Search {
   readonly wanted: Anchor
+  readonly #digest: Identify
   settled = false
   /** Changes of the statement that are equal to the one that is wanted, and may be it. */
   readonly #equal: Anchor[] = []
   #exact: Anchor | null = null
 
-  constructor(wanted: Anchor) {
+  constructor(wanted: Anchor, digest: Identify) {
     this.wanted = wanted
+    this.#digest = digest
   }
 
   /** Of equal changes the first: repeating is better than losing. */
@@ -106,7 +108,7 @@ class Search {
     else if (header.sourcePosition !== wanted.sourcePosition || header.sourceTxid !== wanted.transactionId)
       // Equal changes stand in one statement, and that one is over.
       this.settled = this.#equal.length > 0
-    else if (timestamp === wanted.timestamp && identify(value, header) === wanted.digest)
+    else if (timestamp === wanted.timestamp && this.#digest(value, header) === wanted.digest)
       this.#take({ ...wanted, offset, ordinal: place.ordinal }, isOnlyOne(record))
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeRecord, text } from '../../infra/local/encode.ts'
+import { identifyRouted } from '../../lib/anchor.ts'
 import { digestOf, identityOf } from '../../lib/dts/digest.ts'
 import { isFiller, readHeader } from '../../lib/dts/header.ts'
 import { type Place, type ReadRecord, Trail } from '../../lib/trail.ts'
@@ -153,13 +154,19 @@ describe('which change of its statement the anchor is', () => {
 
 describe('lanes that are ahead', () => {
   const ahead = (through: bigint | null) => ({ through, trouble: null })
+  /** The anchor below an offset, as a lane has it. */
+  const routed = (offset: bigint) => {
+    const anchor = at(offset).anchor ?? assert.fail('no anchor')
+    const value = records[Number(anchor.offset)]?.value ?? assert.fail('no value')
+    return { ...anchor, digest: identifyRouted(value, readHeader(value)) }
+  }
 
   test('are stored with the change that they are through', () => {
     const trail = trailOf()
     trail.moveTo(1n)
     const lanes = trail.identified({ orders: ahead(4n), 'other#1/2': ahead(1n), late: ahead(null) }, {})
-    assert.deepEqual(lanes.orders, { ...ahead(4n), anchor: at(5n).anchor })
-    assert.deepEqual(lanes['other#1/2'], { ...ahead(1n), anchor: at(2n).anchor })
+    assert.deepEqual(lanes.orders, { ...ahead(4n), anchor: routed(5n) })
+    assert.deepEqual(lanes['other#1/2'], { ...ahead(1n), anchor: routed(2n) })
     assert.deepEqual(lanes.late, { ...ahead(null), anchor: null })
   })
 
@@ -168,7 +175,7 @@ describe('lanes that are ahead', () => {
     const stored = { orders: { ...ahead(1n), anchor }, 'other#1/2': { ...ahead(1n), anchor } }
     const lanes = trailOf().identified({ orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
     assert.deepEqual(lanes.orders?.anchor, anchor)
-    assert.deepEqual(lanes['other#1/2']?.anchor, at(5n).anchor)
+    assert.deepEqual(lanes['other#1/2']?.anchor, routed(5n))
     const unread = new Trail(base).identified({ orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
     assert.deepEqual([unread.orders?.anchor, unread['other#1/2']?.anchor], [anchor, null])
   })

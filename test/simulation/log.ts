@@ -1,4 +1,5 @@
-import { digestOf, identityOf } from '../../lib/dts/digest.ts'
+import { identify, identifyRouted } from '../../lib/anchor.ts'
+import { digestOf } from '../../lib/dts/digest.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import { DtsError } from '../../lib/errors.ts'
 import type { Fetched } from '../../lib/kafka/stream.ts'
@@ -23,8 +24,12 @@ export class Slot {
   #value: Buffer | null | undefined
   #digest: string | undefined
   #identity: string | undefined
+  #routedIdentity: string | undefined
 
-  constructor(slot: Omit<Slot, 'value' | 'digest' | 'identity' | 'with'>, make: () => Buffer | null) {
+  constructor(
+    slot: Pick<Slot, 'offset' | 'kind' | 'entry' | 'time' | 'bracketsTransaction' | 'appearsAt'>,
+    make: () => Buffer | null,
+  ) {
     this.offset = slot.offset
     this.kind = slot.kind
     this.entry = slot.entry
@@ -53,8 +58,14 @@ export class Slot {
 
   /** Of what its change says happened. */
   get identity(): string {
-    this.#identity ??= this.value === null ? '' : identityOf(this.value, readHeader(this.value))
+    this.#identity ??= this.value === null ? '' : identify(this.value, readHeader(this.value))
     return this.#identity
+  }
+
+  /** Of that, and of what sends it to a lane. */
+  get routedIdentity(): string {
+    this.#routedIdentity ??= this.value === null ? '' : identifyRouted(this.value, readHeader(this.value))
+    return this.#routedIdentity
   }
 }
 

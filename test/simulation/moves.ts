@@ -239,23 +239,28 @@ export class MoveChecker {
       half(`its tail ${tail.offset} below ${offset}`)
     if (anchor !== null) {
       if (anchor.offset >= offset) half(`its anchor ${anchor.offset} is not below ${offset}`)
-      this.#checkAnchor(anchor, log.slotAt(anchor.offset), now.generation, half)
+      const slot = log.slotAt(anchor.offset)
+      this.#checkAnchor(anchor, slot, slot?.identity, now.generation, half)
     }
     for (const [name, { through, anchor: own }] of Object.entries(now.lanes)) {
       if (through === null) continue
       if (own === null || own.offset !== through) half(`${name} is through ${through} without its anchor`)
-      else this.#checkAnchor(own, log.slotAt(through), now.generation, half)
+      else {
+        const slot = log.slotAt(through)
+        this.#checkAnchor(own, slot, slot?.routedIdentity, now.generation, half)
+      }
     }
   }
 
   #checkAnchor(
     anchor: Anchor,
     slot: Slot | undefined,
+    identity: string | undefined,
     generation: number,
     half: (what: string) => void,
   ): void {
     const { entries } = this.#facts.scenario
-    if (slot?.entry?.kind !== 'change' || slot.identity !== anchor.digest) {
+    if (slot?.entry?.kind !== 'change' || identity !== anchor.digest) {
       half(`the anchor ${anchor.offset} is another record`)
       return
     }

@@ -254,8 +254,8 @@ export const mutants: readonly Mutant[] = [
     name: 'anchor: compared without its digest',
     kind: 'switch',
     file: anchors,
-    find: 'else if (timestamp === wanted.timestamp && identify(value, header) === wanted.digest)',
-    put: 'else if (timestamp === wanted.timestamp && identify(value, header) !== null)',
+    find: 'else if (timestamp === wanted.timestamp && this.#digest(value, header) === wanted.digest)',
+    put: 'else if (timestamp === wanted.timestamp && this.#digest(value, header) !== null)',
   },
   {
     name: 'anchor: going on at it instead of behind it',
@@ -317,8 +317,8 @@ export const mutants: readonly Mutant[] = [
     name: 'lanes: stored without their anchors',
     kind: 'switch',
     file: trail,
-    find: 'known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through)))',
-    put: 'known',
+    find: 'known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through), identifyRouted))',
+    put: '(identifyRouted.length > 9 ? null : known)',
   },
   {
     name: 'lanes: what one forgets is not marked as a replay',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, text } from '../../../infra/local/encode.ts'
-import { anchorOf } from '../../../lib/anchor.ts'
+import { anchorOf, identifyRouted } from '../../../lib/anchor.ts'
 import type { Anchor } from '../../../lib/checkpoint/types.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { findAnchors } from '../../../lib/recovery/anchors.ts'
@@ -113,12 +113,20 @@ describe('a change of another log is found in this one', () => {
 
   test('several in one scan, each by itself', async (t) => {
     const { stream } = await open(t, whole)
-    const lanes = [anchor(equal, 3), anchor(row(9, 'nowhere'), 0), anchor(row(3, 'behind'), 0)]
+    const lane = (one: { readonly value: Buffer }, ordinal: number) =>
+      anchorOf({ offset: 1n, value: one.value }, readHeader(one.value), ordinal, identifyRouted)
+    // The last is in the log, but the key that tells its strand is not named there.
+    const lanes = [
+      lane(equal, 3),
+      lane(row(9, 'nowhere'), 0),
+      lane(row(3, 'behind'), 0),
+      lane(row(2, 'other', true), 1),
+    ]
     const main = anchor(equal, 0)
     const found = await findAnchors(stream, main, lanes, 0n, 6n)
     assert.deepEqual(
       [main, ...lanes].map((wanted) => found.get(wanted)?.anchor.offset),
-      [1n, 4n, undefined, 5n],
+      [1n, 4n, undefined, 5n, undefined],
     )
     assert.equal((await findAnchors(stream, null, lanes, 0n, 6n)).size, 2)
   })
