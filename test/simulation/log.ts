@@ -6,7 +6,7 @@ import type { Fetched } from '../../lib/kafka/stream.ts'
 import type { LogRecord } from '../../lib/kafka/types.ts'
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
-import type { Entry } from './source.ts'
+import type { Entry, Hand } from './source.ts'
 
 /** One offset of one log. */
 export class Slot {
@@ -80,8 +80,7 @@ export interface LookUp {
 export class Log {
   readonly clusterId: string
   readonly slots: readonly Slot[]
-  /** Written so differently that no change can be told to be the same. */
-  readonly rewritten: boolean
+  readonly hand: Hand
   readonly #clock: Clock
   readonly #byEntry = new Map<number, Slot>()
   readonly #entries: number
@@ -90,10 +89,10 @@ export class Log {
   #trimmedTo = 0
 
   /** @param entries how many the source has in all */
-  constructor(clusterId: string, slots: readonly Slot[], entries: number, rewritten: boolean, clock: Clock) {
+  constructor(clusterId: string, slots: readonly Slot[], entries: number, hand: Hand, clock: Clock) {
     this.clusterId = clusterId
     this.slots = slots
-    this.rewritten = rewritten
+    this.hand = hand
     this.#entries = entries
     this.#clock = clock
     for (const slot of slots) if (slot.entry !== null) this.#byEntry.set(slot.entry.index, slot)

@@ -143,14 +143,16 @@ export class MoveChecker {
     const facts = this.#facts
     const oldLog = facts.logOf(old)
     const isStored = log === oldLog && old.offset >= log.earliest && old.offset <= run.endAtOpen
-    const isKept = (anchor: Anchor | null) =>
-      !chosen.has(how) && (isStored || this.#isFindable(anchor, oldLog, log, run.endAtOpen))
-    const keepsAll = isKept(old.anchor)
+    const isKept = (anchor: Anchor | null, isLane = true) =>
+      !(isLane && oldLog.hand.untagged !== log.hand.untagged) &&
+      !chosen.has(how) &&
+      (isStored || this.#isFindable(anchor, oldLog, log, run.endAtOpen))
+    const keepsAll = isKept(old.anchor, false)
     const repeats = new Set<Entry>()
     for (const observed of facts.functions.values()) {
       for (const [index, event] of observed.events.entries()) {
         if (!observed.isCovered(index, before) || observed.isCovered(index, after)) continue
-        const lane = old.lanes[observed.laneName(index)]
+        const lane = old.lanes[observed.laneName(index, oldLog)]
         if (event.index < before.below ? keepsAll : isKept(lane?.anchor ?? null)) {
           facts.violate(
             'I5',
@@ -177,9 +179,9 @@ export class MoveChecker {
   #shouldWait(old: Checkpoint, oldLog: Log, log: Log, end: bigint, how: string): boolean {
     const entry = old.anchor === null ? null : (oldLog.slotAt(old.anchor.offset)?.entry ?? null)
     const slot = entry === null ? undefined : log.slotOf(entry)
-    if (slot === undefined || slot.offset < end || oldLog.rewritten !== log.rewritten) return false
+    if (slot === undefined || slot.offset < end || oldLog.hand.rewritten !== log.hand.rewritten) return false
     // An equal row that was not counted cannot be told from those before it.
-    if (entry?.isUnique !== true && old.anchor?.ordinal == null) return false
+    if (!isUnique(entry, log) && old.anchor?.ordinal == null) return false
     if (how === 'anchor') return true
     // By time, as soon as the log has something of the checkpoint's time.
     return how === 'time' && log.slots.every(({ offset, time }) => offset >= log.end || time < old.timestamp)
@@ -188,10 +190,10 @@ export class MoveChecker {
   /** Whether a change can be told in another log, by one who knows both. */
   #isFindable(anchor: Anchor | null, oldLog: Log, log: Log, end: bigint): boolean {
     const entry = anchor === null ? null : (oldLog.slotAt(anchor.offset)?.entry ?? null)
-    if (entry === null || oldLog.rewritten !== log.rewritten) return false
+    if (entry === null || oldLog.hand.rewritten !== log.hand.rewritten) return false
     const slot = log.slotOf(entry)
     if (slot === undefined || slot.offset < log.earliest || slot.offset >= end) return false
-    if (entry.isUnique) return true
+    if (isUnique(entry, log)) return true
     if (anchor?.ordinal == null) return false
     // Equal rows are told by their number, which takes the beginning of their statement.
     const first = this.#facts.scenario.entries[entry.index - entry.ordinal]
@@ -294,4 +296,9 @@ export class MoveChecker {
     if (isForLog && isOther && mayRecover && this.#isFindable(old.anchor, oldLog, log, run.endAtOpen))
       facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
   }
+}
+
+/** Whether no other change of its statement can be equal to it, as far as the log tells. */
+function isUnique(entry: Entry | null, { hand }: Log): boolean {
+  return entry?.isDdl === true || (entry?.isUnique === true && !hand.untagged)
 }

@@ -321,6 +321,13 @@ export const mutants: readonly Mutant[] = [
     put: '(identifyRouted.length > 9 ? null : known)',
   },
   {
+    name: 'lanes: found again whoever their changes come to',
+    kind: 'switch',
+    file: 'lib/anchor.ts',
+    find: 'JSON.stringify([identityOf(value, header), keys, logical])',
+    put: 'JSON.stringify([identityOf(value, header), keys.length * 0, logical])',
+  },
+  {
     name: 'lanes: what one forgets is not marked as a replay',
     kind: 'switch',
     file: assess,

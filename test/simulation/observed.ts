@@ -83,8 +83,10 @@ export class Coverage {
   readonly below: number
   /** By lane, the place through which it is done. */
   readonly lanes: ReadonlyMap<string, number>
+  readonly log: Log
 
   constructor({ offset, lanes }: Pick<Checkpoint, 'offset' | 'lanes'>, log: Log) {
+    this.log = log
     this.below = log.placeOf(offset)
     const places = new Map<string, number>()
     for (const [name, { through }] of Object.entries(lanes)) {
@@ -164,16 +166,18 @@ export class ObservedFunction {
     return a.some((key) => b.includes(key))
   }
 
-  laneName(index: number): string {
+  /** Without keys, all changes of a function come to its first strand. */
+  laneName(index: number, { hand }: Log): string {
     const { concurrency } = this.definition.delivery
-    return concurrency === 1 ? this.name : `${this.name}#${(this.strands[index] ?? 0) + 1}/${concurrency}`
+    const strand = hand.untagged ? 0 : (this.strands[index] ?? 0)
+    return concurrency === 1 ? this.name : `${this.name}#${strand + 1}/${concurrency}`
   }
 
   /** Whether a checkpoint says that the change is done. */
-  isCovered(index: number, { below, lanes }: Coverage): boolean {
+  isCovered(index: number, { below, lanes, log }: Coverage): boolean {
     const event = this.events[index]
     if (event === undefined) return false
-    return event.index < below || (lanes.get(this.laneName(index)) ?? -1) >= event.index
+    return event.index < below || (lanes.get(this.laneName(index, log)) ?? -1) >= event.index
   }
 }
 

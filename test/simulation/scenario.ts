@@ -6,7 +6,7 @@ import { layOut } from './layout.ts'
 import { Log, type LookUp } from './log.ts'
 import { Random } from './random.ts'
 import { t0 } from './records.ts'
-import { type Entry, makeSource } from './source.ts'
+import { type Entry, makeSource, plainHand } from './source.ts'
 import { makeRouting, type Routing } from './tables.ts'
 
 /** When every world begins, in milliseconds since 1970. */
@@ -98,11 +98,11 @@ export function firstLog({ entries }: Scenario, random: Random, clock: Clock): L
     front: random.chance(0.5) ? [t0 - 30, t0] : [t0],
     idle: random.pick([0, 0.1, 0.4]),
     marks: random.chance(0.5),
-    rewritten: false,
+    hand: plainHand,
     appearsAt: ({ loggedAt }) => worldStart + loggedAt,
     behind: [last + 1, last + 30],
   })
-  return new Log('cluster-1', slots, entries.length, false, clock)
+  return new Log('cluster-1', slots, entries.length, plainHand, clock)
 }
 
 function makeConfig(

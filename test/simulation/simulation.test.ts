@@ -71,6 +71,7 @@ const expected: readonly (readonly [what: string, times: number])[] = [
   ['switch: filled empty', 100],
   ['switch: same cluster id', 100],
   ['switch: written differently', 100],
+  ['switch: without tags of keys', 100],
   ['switch: back to an older cluster', 100],
   ['switch: offsets overlap', 100],
   ['switch: old offset below', 100],

@@ -46,11 +46,19 @@ export interface Entry {
   readonly encode: (copy: Copy) => Buffer
 }
 
-/** What differs from cluster to cluster. */
-export interface Copy {
-  readonly id: bigint
-  /** Written so differently that no change can be told to be the same. */
+/** How a cluster writes what the source logged. */
+export interface Hand {
+  /** So differently that no change can be told to be the same. */
   readonly rewritten: boolean
+  /** Without the tag that names primary keys. */
+  readonly untagged: boolean
+}
+
+export const plainHand: Hand = { rewritten: false, untagged: false }
+
+/** What differs from cluster to cluster. */
+export interface Copy extends Hand {
+  readonly id: bigint
 }
 
 export interface SourceSize {
@@ -65,7 +73,7 @@ export interface SourceSize {
 type Content = Omit<
   Entry,
   'index' | 'clock' | 'time' | 'statement' | 'ordinal' | 'transaction' | 'loggedAt' | 'encode' | 'poison'
-> & { readonly write: (origin: Origin) => Buffer }
+> & { readonly write: (origin: Origin, untagged: boolean) => Buffer }
 
 export function makeSource(
   random: Random,
@@ -104,6 +112,7 @@ export function makeSource(
     const areEqual = random.chance(rates.equal)
     const keyless = areEqual || random.chance(rates.keyless)
     const rows = random.pick([1, 1, 1, 2, 5] as const)
+    const atTransaction = transaction
     const touched = new Set<number>()
     let content: Content | null = null
     for (let ordinal = 0; ordinal < rows && entries.length < count; ordinal++) {
@@ -123,13 +132,10 @@ export function makeSource(
         transaction,
         poison: plain.functions.length > 0 && !plain.isDdl && random.chance(rates.poison) ? poisonKind : null,
         loggedAt: entries.length < count * backlog ? 0 : random.whole(1, size.spanMs),
-        encode: ({ id, rewritten }) =>
-          write({
-            id,
-            time,
-            position: `${statement}@${rewritten ? 'other' : 1}`,
-            transaction: `tx${transaction}`,
-          }),
+        encode: ({ id, rewritten, untagged }) => {
+          const position = `${statement}@${rewritten ? 'other' : 1}`
+          return write({ id, time, position, transaction: `tx${atTransaction}` }, untagged)
+        },
       })
       if (alone) break
     }
@@ -224,14 +230,14 @@ function rowChange(
     isLarge,
     tooLarge,
     isUnique: keyed,
-    write: (origin: Origin) => rowRecord(row, origin),
+    write: (origin: Origin, untagged: boolean) => rowRecord({ ...row, keyed: keyed && !untagged }, origin),
   }
 }
 
 /** Which of `concurrency` strands has the change, by the poller's own rule. */
 export function strandOf({ encode }: Entry, concurrency: number): number {
   if (concurrency === 1) return 0
-  const value = encode({ id: 1n, rewritten: false })
+  const value = encode({ id: 1n, ...plainHand })
   const hash = keyHash(value, readHeader(value))
   return hash === null ? 0 : hash % concurrency
 }

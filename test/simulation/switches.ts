@@ -4,6 +4,7 @@ import { Log, type Slot } from './log.ts'
 import type { Parts } from './pollers.ts'
 import { fillers, t0 } from './records.ts'
 import { worldStart } from './scenario.ts'
+import type { Hand } from './source.ts'
 
 /** How much of the source's past a new cluster has. */
 const extents = ['whole', 'whole', 'overlap', 'overlap', 'behind', 'cut', 'gap'] as const
@@ -44,9 +45,9 @@ export class Switches {
     facts.fault(22)
     if (back !== null) facts.happened('switch: back to an older cluster')
     facts.log(() => {
-      const { clusterId, earliest, end, rewritten } = log
+      const { clusterId, earliest, end, hand } = log
       const first = log.placeOf(earliest)
-      return `${clusterId} takes over, from ${first}, offsets ${earliest} to ${end}${rewritten ? ', rewritten' : ''}`
+      return `${clusterId} takes over, from ${first}, offsets ${earliest} to ${end} ${JSON.stringify(hand)}`
     })
     if (back === null) this.#past.push(log)
     broker.switchTo(log, random.chance(0.5))
@@ -77,7 +78,7 @@ export class Switches {
       kept.at(-1)?.entry == null ? this.#firstOf(extent, place) : (kept.at(-1)?.entry?.index ?? 0) + 1
     if (first > entries.length) return null
     this.#clusters += 1
-    const rewritten = sameCluster ? current.rewritten : random.chance(0.12)
+    const hand = sameCluster ? current.hand : { rewritten: random.chance(0.12), untagged: random.chance(0.2) }
     const last = entries.at(-1)?.clock ?? t0
     const shownFrom = {
       'at once': entries.length,
@@ -100,7 +101,7 @@ export class Switches {
       front: this.#front(kept.length > 0 ? 'none' : extent, first),
       idle: random.pick([0, 0.1, 0.4]),
       marks: random.chance(0.5),
-      rewritten,
+      hand,
       appearsAt: ({ index, loggedAt }) => {
         const shown = index < shownFrom ? now : now + delays[filling] + (index - first) * stepMs
         return Math.max(worldStart + loggedAt, shown)
@@ -109,8 +110,8 @@ export class Switches {
     })
     const all = [...kept, ...(sameCluster ? unlike(slots, current) : slots)]
     const clusterId = sameCluster ? current.clusterId : `cluster-${this.#clusters}`
-    this.#tell(extent, filling, sameCluster, rewritten, kept.length > 0, all, current)
-    return new Log(clusterId, all, entries.length, rewritten, clock)
+    this.#tell(extent, filling, sameCluster, hand, kept.length > 0, all, current)
+    return new Log(clusterId, all, entries.length, hand, clock)
   }
 
   /**
@@ -186,7 +187,7 @@ export class Switches {
     extent: string,
     filling: string,
     sameCluster: boolean,
-    rewritten: boolean,
+    hand: Hand,
     isCutOff: boolean,
     slots: readonly Slot[],
     current: Log,
@@ -195,7 +196,8 @@ export class Switches {
     facts.happened(`switch: ${isCutOff ? 'cut off and grown again' : `begins ${extent}`}`)
     facts.happened(`switch: filled ${filling}`)
     if (sameCluster) facts.happened('switch: same cluster id')
-    if (rewritten) facts.happened('switch: written differently')
+    if (hand.rewritten) facts.happened('switch: written differently')
+    if (hand.untagged) facts.happened('switch: without tags of keys')
     const offset = facts.checkpoint?.offset ?? 0n
     const [first, last] = [slots[0]?.offset ?? 0n, slots.at(-1)?.offset ?? 0n]
     facts.happened(`switch: old offset ${offset < first ? 'below' : offset > last + 1n ? 'above' : 'valid'}`)
