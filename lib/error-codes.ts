@@ -194,9 +194,10 @@ export const errorCodes = [
    */
   'LEASE_HELD',
   /**
-   * The lease went to another run during this one; this one stopped and wrote nothing.
-   * @normal After a freeze or a very slow DynamoDB.
-   * @run Nothing; the run that took over goes on. Often: raise the poller's memory.
+   * The lease went to another run during this one, or somebody stopped or resumed the stream while recovery worked;
+   * this run stopped and wrote nothing.
+   * @normal After a freeze or a very slow DynamoDB; when two people work on one stream.
+   * @run Nothing; the run that took over goes on. Often: raise the poller's memory. In recovery: look again.
    */
   'LEASE_LOST',
 

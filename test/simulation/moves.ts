@@ -1,7 +1,8 @@
 import type { Anchor, Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { ResetResult } from '../../lib/recovery/reset.ts'
 import type { Facts } from './facts.ts'
-import type { Log, Slot } from './log.ts'
+import { howFindable, shouldWait } from './findable.ts'
+import type { Log } from './log.ts'
 import { Coverage, type ObservedRun } from './observed.ts'
 import type { Entry } from './source.ts'
 
@@ -14,9 +15,6 @@ const chosen: ReadonlySet<string> = new Set([
   'committed',
   'ledger',
 ])
-/** How far before a statement another one is looked for, in records, when it has to be told where it begins. */
-const sightBefore = 40
-
 /** What a move made, as far as its answer has to agree with it. */
 interface Made {
   /** Done before, and in the log at that time. */
@@ -25,16 +23,13 @@ interface Made {
 
 /**
  * Holds moves of the checkpoint against the invariants: nothing is lost that nobody accepted, nothing repeats where
- * the log allows to go on exactly, what repeats is stated and marked, one of several recoveries moves it, and no half
- * of a move is ever seen.
+ * the log allows to go on exactly, what repeats is stated and marked, and one of several recoveries moves it.
  */
 export class MoveChecker {
   readonly #facts: Facts
   readonly #made = new WeakMap<ObservedRun, Made>()
   /** Generations that somebody was told to have moved the checkpoint away from. */
   readonly #claimed = new Set<number>()
-  /** Where each generation began, in the order of the source. */
-  readonly #begun = new Map<number, number>()
 
   constructor(facts: Facts) {
     this.#facts = facts
@@ -143,10 +138,13 @@ export class MoveChecker {
     const facts = this.#facts
     const oldLog = facts.logOf(old)
     const isStored = log === oldLog && old.offset >= log.earliest && old.offset <= run.endAtOpen
-    const isKept = (anchor: Anchor | null, isLane = true) =>
-      !(isLane && oldLog.hand.untagged !== log.hand.untagged) &&
-      !chosen.has(how) &&
-      (isStored || this.#isFindable(anchor, oldLog, log, run.endAtOpen))
+    const logs = { from: oldLog, to: log, end: run.endAtOpen }
+    const isKept = (anchor: Anchor | null, isLane = true) => {
+      if (chosen.has(how) || (isLane && oldLog.hand.untagged !== log.hand.untagged)) return false
+      const found = howFindable(anchor, logs)
+      if (!isStored && found === 'number') facts.happened('equal rows told apart')
+      return isStored || found !== null
+    }
     const keepsAll = isKept(old.anchor, false)
     const repeats = new Set<Entry>()
     for (const observed of facts.functions.values()) {
@@ -167,47 +165,12 @@ export class MoveChecker {
         if (slot !== undefined && slot.offset < run.endAtOpen) repeats.add(event)
       }
     }
-    if (repeats.size > 0 && this.#shouldWait(old, oldLog, log, run.endAtOpen, how))
+    if (repeats.size > 0 && shouldWait(old, logs, how))
       facts.violate('I5', `went on by ${how} in a log that was still to bring the last committed change`)
     if (keepsAll) facts.happened('went on exactly')
     if (Object.values(old.lanes).some(({ through, anchor }) => through !== null && isKept(anchor)))
       facts.happened('a lane stayed ahead')
     this.#made.set(run, { repeats })
-  }
-
-  /** Whether the log had not got to the checkpoint when somebody went on in it. */
-  #shouldWait(old: Checkpoint, oldLog: Log, log: Log, end: bigint, how: string): boolean {
-    const entry = old.anchor === null ? null : (oldLog.slotAt(old.anchor.offset)?.entry ?? null)
-    const slot = entry === null ? undefined : log.slotOf(entry)
-    if (slot === undefined || slot.offset < end || oldLog.hand.rewritten !== log.hand.rewritten) return false
-    // An equal row that was not counted cannot be told from those before it.
-    if (!isUnique(entry, log) && old.anchor?.ordinal == null) return false
-    if (how === 'anchor') return true
-    // By time, as soon as the log has something of the checkpoint's time.
-    return how === 'time' && log.slots.every(({ offset, time }) => offset >= log.end || time < old.timestamp)
-  }
-
-  /** Whether a change can be told in another log, by one who knows both. */
-  #isFindable(anchor: Anchor | null, oldLog: Log, log: Log, end: bigint): boolean {
-    const entry = anchor === null ? null : (oldLog.slotAt(anchor.offset)?.entry ?? null)
-    if (entry === null || oldLog.hand.rewritten !== log.hand.rewritten) return false
-    const slot = log.slotOf(entry)
-    if (slot === undefined || slot.offset < log.earliest || slot.offset >= end) return false
-    if (isUnique(entry, log)) return true
-    if (anchor?.ordinal == null) return false
-    // Equal rows are told by their number, which takes the beginning of their statement.
-    const first = this.#facts.scenario.entries[entry.index - entry.ordinal]
-    const firstSlot = first === undefined ? undefined : log.slotOf(first)
-    if (firstSlot === undefined || firstSlot.offset < log.earliest) return false
-    const at = log.slots.indexOf(firstSlot)
-    const isTold = log.slots
-      .slice(Math.max(0, at - sightBefore), at)
-      .some(
-        (other) =>
-          other.offset >= log.earliest && (other.entry?.kind === 'change' || other.bracketsTransaction),
-      )
-    if (isTold) this.#facts.happened('equal rows told apart')
-    return isTold
   }
 
   /** An answer of recovery has come back. */
@@ -222,56 +185,6 @@ export class MoveChecker {
       if (count > (repeats[table] ?? 0))
         facts.violate('I5', `${count} changes of ${table} repeat where ${repeats[table] ?? 0} were stated`)
     }
-  }
-
-  /** Every state of the item is wholly of one log. */
-  whole(old: Checkpoint | null, now: Checkpoint, wasMoved: boolean): void {
-    const facts = this.#facts
-    const half = (what: string) => facts.violate('I4', `half a checkpoint: ${what}`)
-    const log = facts.logOf(now)
-    if (wasMoved) this.#begun.set(now.generation, facts.coverageOf(now).below)
-    if (!wasMoved && old !== null) {
-      if (old.generation !== now.generation || old.clusterId !== now.clusterId)
-        half('its cluster alone moved')
-      if (old.replayUntil !== now.replayUntil) half('what is a replay changed without a move')
-    }
-    if (now.clusterId !== log.clusterId) half(`${now.clusterId} with offsets of ${log.clusterId}`)
-    const { tail, anchor, offset } = now
-    if (tail !== null && (tail.offset >= offset || log.slotAt(tail.offset)?.digest !== tail.digest))
-      half(`its tail ${tail.offset} below ${offset}`)
-    if (anchor !== null) {
-      if (anchor.offset >= offset) half(`its anchor ${anchor.offset} is not below ${offset}`)
-      const slot = log.slotAt(anchor.offset)
-      this.#checkAnchor(anchor, slot, slot?.identity, now.generation, half)
-    }
-    for (const [name, { through, anchor: own }] of Object.entries(now.lanes)) {
-      if (through === null) continue
-      if (own === null || own.offset !== through) half(`${name} is through ${through} without its anchor`)
-      else {
-        const slot = log.slotAt(through)
-        this.#checkAnchor(own, slot, slot?.routedIdentity, now.generation, half)
-      }
-    }
-  }
-
-  #checkAnchor(
-    anchor: Anchor,
-    slot: Slot | undefined,
-    identity: string | undefined,
-    generation: number,
-    half: (what: string) => void,
-  ): void {
-    const { entries } = this.#facts.scenario
-    if (slot?.entry?.kind !== 'change' || identity !== anchor.digest) {
-      half(`the anchor ${anchor.offset} is another record`)
-      return
-    }
-    const { ordinal, index } = slot.entry
-    if (anchor.ordinal !== null && anchor.ordinal !== ordinal)
-      half(`the anchor ${anchor.offset} is number ${ordinal} of its statement, not ${anchor.ordinal}`)
-    const since = this.#begun.get(generation) ?? 0
-    const sawOther = entries.slice(since, index - ordinal).some(({ kind }) => kind === 'change')
-    if (anchor.ordinal === null && sawOther) half(`the anchor ${anchor.offset} was not counted`)
   }
 
   /** The stream was halted for what its log is. */
@@ -293,12 +206,8 @@ export class MoveChecker {
       facts.violate('I6', `halted for ${code} on the log that the checkpoint belongs to`)
     const mayRecover = facts.scenario.config.onClusterChange === 'recover'
     const isForLog = code !== undefined && code in isJustified
-    if (isForLog && isOther && mayRecover && this.#isFindable(old.anchor, oldLog, log, run.endAtOpen))
+    const logs = { from: oldLog, to: log, end: run.endAtOpen }
+    if (isForLog && isOther && mayRecover && howFindable(old.anchor, logs) !== null)
       facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
   }
-}
-
-/** Whether no other change of its statement can be equal to it, as far as the log tells. */
-function isUnique(entry: Entry | null, { hand }: Log): boolean {
-  return entry?.isDdl === true || (entry?.isUnique === true && !hand.untagged)
 }

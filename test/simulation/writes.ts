@@ -5,6 +5,7 @@ import type { Facts } from './facts.ts'
 import { MoveChecker } from './moves.ts'
 import { Coverage, type ObservedRun, toCheckpoint } from './observed.ts'
 import { worldStart } from './scenario.ts'
+import { WholenessChecker } from './wholeness.ts'
 
 /** What the protocol grants for clocks that differ, in milliseconds; not taken from the code that it judges. */
 const marginMs = 5_000
@@ -12,6 +13,7 @@ const marginMs = 5_000
 /** Holds the checkpoint's writes against the invariants: I1 and I4, the lease of I3, and what I5 says of commits. */
 export class WriteChecker {
   readonly moves: MoveChecker
+  readonly #wholeness: WholenessChecker
   readonly #facts: Facts
   readonly #ackedAtSend = new WeakMap<UpdateItemCommandInput, number>()
   /** Counts acknowledgements, so that a commit can be told which came before it. */
@@ -20,6 +22,7 @@ export class WriteChecker {
   constructor(facts: Facts) {
     this.#facts = facts
     this.moves = new MoveChecker(facts)
+    this.#wholeness = new WholenessChecker(facts)
   }
 
   sending(run: ObservedRun, input: UpdateItemCommandInput): void {
@@ -55,7 +58,7 @@ export class WriteChecker {
       if (movesIt) this.moves.moved(run, old, now)
       else this.#renewed(run, old, now, input)
     }
-    this.moves.whole(old, now, movesIt)
+    this.#wholeness.check(old, now, movesIt)
     this.#checkCommitted()
   }
 

@@ -1,0 +1,176 @@
+import type { Mutant } from './mutations.ts'
+
+const store = 'lib/checkpoint/store.ts'
+const trail = 'lib/trail.ts'
+const assess = 'lib/recovery/assess.ts'
+const anchors = 'lib/recovery/anchors.ts'
+const landing = 'lib/recovery/landing.ts'
+const reset = 'lib/recovery/reset.ts'
+
+/** Faults in how a stream goes on after a cluster change, and in what the checkpoint keeps for it. */
+export const recoveryMutants: readonly Mutant[] = (
+  [
+    {
+      name: 'anchor: compared without its digest',
+      file: anchors,
+      find: 'else if (timestamp === wanted.timestamp && this.#digest(value, header) === wanted.digest)',
+      put: 'else if (timestamp === wanted.timestamp && this.#digest(value, header) !== null)',
+    },
+    {
+      name: 'anchor: going on at it instead of behind it',
+      file: assess,
+      find: 'offset: main.anchor.offset + 1n',
+      put: 'offset: main.anchor.offset',
+    },
+    {
+      name: 'anchor: taken for the one that is wanted in a statement that is cut off',
+      file: anchors,
+      find: 'if (ordinal === null) return false\n',
+      put: 'if (ordinal === null) return true\n',
+    },
+    {
+      name: 'anchor: of equal rows the first, whatever the number',
+      file: anchors,
+      find: 'if (isOnlyOne || (ordinal !== null && ordinal === this.wanted.ordinal)) {',
+      put: 'if (isOnlyOne || (ordinal !== null && this.wanted.ordinal !== null)) {',
+    },
+    {
+      name: 'anchor: not waited for where the log ends within equal rows',
+      file: assess,
+      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp)\n',
+      put: '',
+    },
+    {
+      name: 'anchor: counted anew after each commit',
+      file: trail,
+      find: 'return anchor.ordinal === null ? null : anchor.ordinal + 1 + before',
+      put: 'return before',
+    },
+    {
+      name: 'anchor: a statement is counted from where reading began',
+      file: trail,
+      find: '    if (anchor === null) return null\n    if (anchor.source',
+      put: '    if (anchor === null) return before\n    if (anchor.source',
+    },
+    {
+      name: 'lanes: their anchors are ignored',
+      file: assess,
+      find: 'const here = anchor === null ? undefined : found.get(anchor)',
+      put: 'const here = anchor === null ? undefined : found.get({ ...anchor })',
+    },
+    {
+      name: 'lanes: ahead by offsets of the old log',
+      file: assess,
+      find: '    if (here?.exact !== true) forgottenUntil',
+      put: '    if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
+    },
+    {
+      name: 'lanes: stored without their anchors',
+      file: trail,
+      find: 'known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through), identifyRouted))',
+      put: '(identifyRouted.length > 9 ? null : known)',
+    },
+    {
+      name: 'lanes: found again whoever their changes come to',
+      file: 'lib/anchor.ts',
+      find: 'JSON.stringify([identityOf(value, header), keys, logical])',
+      put: 'JSON.stringify([identityOf(value, header), keys.length * 0, logical])',
+    },
+    {
+      name: 'lanes: what one forgets is not marked as a replay',
+      file: assess,
+      find: 'Math.max(until, anchor.timestamp + lookBackSeconds)',
+      put: 'until',
+    },
+    {
+      name: 'lanes: keep their lead over a place that somebody names',
+      file: landing,
+      find: 'return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+      put: 'return { landing, lead: assessed?.lead ?? forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+    },
+    {
+      name: 'time: no margin for times that go back',
+      file: assess,
+      find: 'const offset = await locate(stream, range, timestamp - lookBackSeconds)',
+      put: 'const offset = await locate(stream, range, timestamp)',
+    },
+    {
+      name: 'time: what repeats is not marked',
+      file: landing,
+      find: 'handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }',
+      put: 'handledUntil: -1, handledBelow: null }',
+    },
+    {
+      name: 'time: what an earlier move made repeat is not marked any more',
+      file: 'lib/recovery/repeats.ts',
+      find: 'const anywhere = Math.max(read.replayUntil, ',
+      put: 'const anywhere = Math.max(-1, ',
+    },
+    {
+      name: 'time: gone on by it in a log that is still being filled',
+      file: assess,
+      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp)\n',
+      put: '',
+    },
+    {
+      name: 'place: its time is that of the record that stands there',
+      file: landing,
+      find: 'time = Math.max(time, timestamp)',
+      put: 'void timestamp',
+    },
+    {
+      name: 'gap: not noticed',
+      file: assess,
+      find: 'if (trimmed || !begunBefore) return gap(',
+      put: 'if (trimmed && !begunBefore) return gap(',
+    },
+    {
+      name: 'gap: not noticed within the time that times go back by',
+      file: assess,
+      find: 'const begunBefore = times.first <= timestamp - lookBackSeconds',
+      put: 'const begunBefore = times.first <= timestamp',
+    },
+    {
+      name: 'gap: recover accepts it',
+      file: reset,
+      find: '  if (move.landing.lost !== null) return null\n',
+      put: '',
+    },
+    {
+      name: 'gap: nobody is asked',
+      file: reset,
+      find: '  if (landing.lost !== null && !accepted) throw lossNotAccepted(landing.lost, result.how)\n',
+      put: '  void [accepted, lossNotAccepted]\n',
+    },
+    {
+      name: 'reset: without epoch and owner',
+      file: store,
+      find: "{ ...held, nobodyStoppedOrResumedIt: '#state = :readState' }",
+      put: "{ itIsThere: 'attribute_exists(#pk)', nobodyStoppedOrResumedIt: '#state = :readState' }",
+    },
+    {
+      name: 'reset: undoes a pause',
+      file: store,
+      find: "{ ...held, nobodyStoppedOrResumedIt: '#state = :readState' }",
+      put: "{ ...held, anyState: 'attribute_exists(#state)' }",
+    },
+    {
+      name: 'reset: the ledger is not written',
+      file: store,
+      find: 'ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),',
+      put: 'ledger: encodeJson([...read.ledger, ...[entry].slice(1)].slice(-ledgerLength)),',
+    },
+    {
+      name: 'reset: the generation is not raised',
+      file: store,
+      find: 'const generation = read.generation + 1',
+      put: 'const generation = read.generation',
+    },
+    {
+      name: 'reset: the cluster id is written by itself',
+      file: store,
+      find: "        clusterId: encodeText(start.clusterId),\n        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
+      put: "        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
+    },
+  ] as const
+).map((mutant) => ({ kind: 'switch', ...mutant }))
