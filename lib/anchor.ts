@@ -1,8 +1,9 @@
-import type { Anchor } from './checkpoint/types.ts'
+import type { Anchor, LaneState, Position } from './checkpoint/types.ts'
 import { decodeChange } from './dts/change.ts'
 import { digestOf, identityOf } from './dts/digest.ts'
 import { readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
+import type { LoggedChange } from './ordinals.ts'
 import { toSeconds } from './time.ts'
 
 /** What a change is recognised by, on whatever cluster it is read. */
@@ -12,11 +13,11 @@ export type Identify = (value: Buffer, header: RecordHeader) => string
 
 /** @param ordinal as `Anchor` says */
 export function anchorOf(
-  { offset, value }: { readonly offset: bigint; readonly value: Buffer },
-  header: RecordHeader,
+  { offset, value }: LoggedChange,
   ordinal: number | null,
   digest: Identify = identify,
 ): Anchor {
+  const header = readHeader(value)
   return {
     offset,
     timestamp: toSeconds(header.sourceTimestamp),
@@ -56,4 +57,29 @@ export function identify(value: Buffer, header: RecordHeader): string {
   } catch {
     return digestOf(value)
   }
+}
+
+/** Lanes beyond so many are stored without their change: an item holds 400 KB, and a change takes some 200 bytes. */
+const mostIdentified = 200
+
+/**
+ * The states of lanes with the change that each one ahead is through, by which it is found in the log of another
+ * cluster.
+ * @param stored what the checkpoint has of them already; nothing is computed for a lane that did not move since
+ * @param anchorAt of the change at an offset, by `identifyRouted`
+ */
+export function identifiedLanes(
+  states: Readonly<Record<string, LaneState>>,
+  stored: Position['lanes'],
+  anchorAt: (offset: bigint) => Anchor | null,
+): Position['lanes'] {
+  let count = 0
+  return Object.fromEntries(
+    Object.entries(states).map(([name, state]) => {
+      const { through } = state
+      if (through === null || ++count > mostIdentified) return [name, { ...state, anchor: null }]
+      const known = stored[name]?.through === through ? stored[name].anchor : null
+      return [name, { ...state, anchor: known ?? anchorAt(through) }]
+    }),
+  )
 }

@@ -1,3 +1,4 @@
+import { identifiedLanes, identifyRouted } from './anchor.ts'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import type { Position } from './checkpoint/types.ts'
 import type { DeadLetterInput } from './dispatch/dead-letter.ts'
@@ -376,7 +377,9 @@ export class Run {
   #advance(): void {
     const offset = this.#lanes.firstUndone ?? this.#trail.end
     const place = this.#trail.moveTo(offset)
-    const lanes = this.#trail.identified(this.#lanes.statesAt(offset), this.#held.position.lanes)
+    const lanes = identifiedLanes(this.#lanes.statesAt(offset), this.#held.position.lanes, (through) =>
+      this.#trail.anchorAt(through, identifyRouted),
+    )
     this.#held.pass({ ...place, lanes, deadLetters: this.#deadLetters })
   }
 

@@ -1,9 +1,9 @@
-import { anchorOf, type Identify, identifyRouted } from './anchor.ts'
-import type { Anchor, LaneState, Position, StoredLane, Tail } from './checkpoint/types.ts'
+import { anchorOf, type Identify } from './anchor.ts'
+import type { Anchor, Position, Tail } from './checkpoint/types.ts'
 import { digestOf } from './dts/digest.ts'
-import { carriesChange, readHeader } from './dts/header.ts'
-import { isSameStatement } from './dts/statement.ts'
+import { carriesChange } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
+import { type LoggedChange, Ordinals } from './ordinals.ts'
 import { toSeconds } from './time.ts'
 
 /** A record with its header; null for filler, and for what could not be decoded. */
@@ -22,9 +22,6 @@ interface Kept {
   readonly isChange: boolean
 }
 
-/** Lanes beyond so many are stored without their change: an item holds 400 KB, and a change takes some 200 bytes. */
-const mostIdentified = 200
-
 /** The part of a position that follows from the records below it. */
 export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
 
@@ -36,8 +33,7 @@ export class Trail {
   #base: Place
   #records: Kept[] = []
   #end: bigint
-  /** Of changes that were counted already, by offset: no statement is walked through twice. */
-  readonly #ordinals = new Map<bigint, number | null>()
+  readonly #ordinals = new Ordinals()
 
   constructor(base: Place) {
     this.#base = base
@@ -72,58 +68,34 @@ export class Trail {
     const last = count === 0 ? undefined : this.#records[count - 1]
     const anchor = this.#anchorAt(lastChange) ?? this.#base.anchor
     this.#records = this.#records.slice(count)
-    for (const known of this.#ordinals.keys()) if (known < offset) this.#ordinals.delete(known)
+    this.#ordinals.forget(offset)
     this.#base = { offset, timestamp, anchor, tail: last === undefined ? this.#base.tail : tailOf(last) }
     return this.#base
   }
 
-  /**
-   * The states of lanes with the identity of the change that each one ahead is through, by which it is found in the
-   * log of another cluster.
-   * @param stored what the checkpoint has of them already; nothing is computed for a lane that did not move since
-   */
-  identified(states: Readonly<Record<string, LaneState>>, stored: Position['lanes']): Position['lanes'] {
-    let count = 0
-    return Object.fromEntries(
-      Object.entries(states).map(([name, state]) => {
-        const isAhead = state.through !== null && ++count <= mostIdentified
-        return [name, { ...state, anchor: isAhead ? this.#laneAnchor(state, stored[name]) : null }]
-      }),
-    )
+  /** The anchor of the change at an offset; null where there is none between the base and the end. */
+  anchorAt(offset: bigint, identify: Identify): Anchor | null {
+    return this.#anchorAt(this.#indexOf(offset), identify)
   }
 
-  #laneAnchor({ through }: LaneState, stored: StoredLane | undefined): Anchor | null {
-    const known = stored?.through === through ? stored.anchor : null
-    return known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through), identifyRouted))
+  #anchorAt(index: number, identify?: Identify): Anchor | null {
+    const change = this.#changeAt(index)
+    if (change === null) return null
+    const ordinal = this.#ordinals.of(change, this.#changesBelow(index), this.#base.anchor)
+    return anchorOf(change, ordinal, identify)
   }
 
-  /** Null where there is no change. */
-  #anchorAt(index: number, digest?: Identify): Anchor | null {
+  #changeAt(index: number): LoggedChange | null {
     const record = this.#records[index]
-    if (!record?.isChange || record.value === null) return null
-    const { offset, value } = record
-    const header = readHeader(value)
-    const ordinal = this.#ordinalOf(index, value, header)
-    this.#ordinals.set(offset, ordinal)
-    return anchorOf({ offset, value }, header, ordinal, digest)
+    return record?.isChange && record.value !== null ? { offset: record.offset, value: record.value } : null
   }
 
-  /** Counted backwards, and only as far as the statement goes: mostly that is one change. */
-  #ordinalOf(index: number, own: Buffer, { sourcePosition, sourceTxid }: RecordHeader): number | null {
-    let before = 0
+  /** The nearest first. */
+  *#changesBelow(index: number): Generator<LoggedChange> {
     for (let at = index - 1; at >= 0; at--) {
-      const record = this.#records[at]
-      if (!record?.isChange || record.value === null) continue
-      if (!isSameStatement(record.value, own)) return before
-      before += 1
-      const known = this.#ordinals.get(record.offset)
-      if (known !== undefined) return known === null ? null : known + before
+      const change = this.#changeAt(at)
+      if (change !== null) yield change
     }
-    const { anchor } = this.#base
-    // Nothing is known of what came before: the statement may have begun there.
-    if (anchor === null) return null
-    if (anchor.sourcePosition !== sourcePosition || anchor.transactionId !== sourceTxid) return before
-    return anchor.ordinal === null ? null : anchor.ordinal + 1 + before
   }
 
   #indexOf(offset: bigint): number {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeRecord, text } from '../../infra/local/encode.ts'
-import { identifyRouted } from '../../lib/anchor.ts'
+import { identifiedLanes, identifyRouted } from '../../lib/anchor.ts'
+import type { LaneState, Position } from '../../lib/checkpoint/types.ts'
 import { digestOf, identityOf } from '../../lib/dts/digest.ts'
 import { isFiller, readHeader } from '../../lib/dts/header.ts'
 import { type Place, type ReadRecord, Trail } from '../../lib/trail.ts'
@@ -29,6 +30,15 @@ function trailOf(place: Place = base): Trail {
   const trail = new Trail(place)
   trail.add(readFrom(records), 5n)
   return trail
+}
+
+/** Lanes as a run stores them. */
+function identified(
+  trail: Trail,
+  states: Readonly<Record<string, LaneState>>,
+  stored: Position['lanes'],
+): Position['lanes'] {
+  return identifiedLanes(states, stored, (offset) => trail.anchorAt(offset, identifyRouted))
 }
 
 /** The position at an offset, asked for at once. */
@@ -164,7 +174,7 @@ describe('lanes that are ahead', () => {
   test('are stored with the change that they are through', () => {
     const trail = trailOf()
     trail.moveTo(1n)
-    const lanes = trail.identified({ orders: ahead(4n), 'other#1/2': ahead(1n), late: ahead(null) }, {})
+    const lanes = identified(trail, { orders: ahead(4n), 'other#1/2': ahead(1n), late: ahead(null) }, {})
     assert.deepEqual(lanes.orders, { ...ahead(4n), anchor: routed(5n) })
     assert.deepEqual(lanes['other#1/2'], { ...ahead(1n), anchor: routed(2n) })
     assert.deepEqual(lanes.late, { ...ahead(null), anchor: null })
@@ -173,10 +183,10 @@ describe('lanes that are ahead', () => {
   test('keep what the checkpoint has of them while they stand, also when this run has not read so far', () => {
     const anchor = { ...(at(2n).anchor ?? assert.fail('no anchor')), digest: 'as it was stored' }
     const stored = { orders: { ...ahead(1n), anchor }, 'other#1/2': { ...ahead(1n), anchor } }
-    const lanes = trailOf().identified({ orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
+    const lanes = identified(trailOf(), { orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
     assert.deepEqual(lanes.orders?.anchor, anchor)
     assert.deepEqual(lanes['other#1/2']?.anchor, routed(5n))
-    const unread = new Trail(base).identified({ orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
+    const unread = identified(new Trail(base), { orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
     assert.deepEqual([unread.orders?.anchor, unread['other#1/2']?.anchor], [anchor, null])
   })
 })
@@ -185,7 +195,7 @@ test('so many lanes may be ahead that not all of them are stored with their chan
   const states = Object.fromEntries(
     Array.from({ length: 1_920 }, (_, index) => [`f#${index}`, { through: 4n, trouble: null }]),
   )
-  const lanes = trailOf().identified(states, {})
+  const lanes = identified(trailOf(), states, {})
   const bytes = JSON.stringify(lanes, (_key, value) =>
     typeof value === 'bigint' ? String(value) : value,
   ).length

@@ -207,9 +207,10 @@ export class Functions {
   }
 
   /** Answers that must never be taken for an acknowledgement. */
-  #nonsense({ batchId, offsets }: Batch): Answer {
+  #nonsense(batch: Batch): Answer {
     const { random } = this.#stage
-    const last = offsets.at(-1) ?? '0'
+    const { batchId } = batch
+    const last = String(recordsOf(batch).at(-1)?.offset)
     switch (random.pick(['empty', 'null', 'object', 'text', 'foreign', 'unsent', 'nothing'] as const)) {
       case 'empty':
         return { Payload: null }
@@ -231,7 +232,7 @@ export class Functions {
   #report(run: ObservedRun, name: string, indices: readonly number[], batch: Batch, answer: Answer): void {
     const { facts, writes, deliveries } = this.#stage
     const through = acknowledgedThrough(batch, answer)
-    const at = through === null ? -1 : batch.offsets.indexOf(through)
+    const at = recordsOf(batch).findIndex(({ offset }) => String(offset) === through)
     writes.acknowledged(run, name, indices.slice(0, at + 1))
     if (at < indices.length - 1) {
       run.disturbed = true

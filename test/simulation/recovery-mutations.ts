@@ -1,7 +1,7 @@
 import type { Mutant } from './mutations.ts'
 
 const store = 'lib/checkpoint/store.ts'
-const trail = 'lib/trail.ts'
+const ordinals = 'lib/ordinals.ts'
 const assess = 'lib/recovery/assess.ts'
 const anchors = 'lib/recovery/anchors.ts'
 const landing = 'lib/recovery/landing.ts'
@@ -42,13 +42,13 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'anchor: counted anew after each commit',
-      file: trail,
+      file: ordinals,
       find: 'return anchor.ordinal === null ? null : anchor.ordinal + 1 + before',
       put: 'return before',
     },
     {
       name: 'anchor: a statement is counted from where reading began',
-      file: trail,
+      file: ordinals,
       find: '    if (anchor === null) return null\n    if (anchor.source',
       put: '    if (anchor === null) return before\n    if (anchor.source',
     },
@@ -66,9 +66,9 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'lanes: stored without their anchors',
-      file: trail,
-      find: 'known ?? (through === null ? null : this.#anchorAt(this.#indexOf(through), identifyRouted))',
-      put: '(identifyRouted.length > 9 ? null : known)',
+      file: 'lib/anchor.ts',
+      find: 'anchor: known ?? anchorAt(through)',
+      put: 'anchor: known',
     },
     {
       name: 'lanes: found again whoever their changes come to',

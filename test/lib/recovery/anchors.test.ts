@@ -3,7 +3,6 @@ import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, text } from '../../../infra/local/encode.ts'
 import { anchorOf, identifyRouted } from '../../../lib/anchor.ts'
 import type { Anchor } from '../../../lib/checkpoint/types.ts'
-import { readHeader } from '../../../lib/dts/header.ts'
 import { findAnchors } from '../../../lib/recovery/anchors.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
@@ -28,7 +27,7 @@ function row(statement: number, words: string, keyed = false, seconds = t0): New
 }
 
 function anchor({ value }: { readonly value: Buffer }, ordinal: number | null): Anchor {
-  return anchorOf({ offset: 1n << 60n, value }, readHeader(value), ordinal)
+  return anchorOf({ offset: 1n << 60n, value }, ordinal)
 }
 
 const mark = (operation: 'BEGIN' | 'COMMIT' | 'HEARTBEAT', seconds = t0) =>
@@ -114,7 +113,7 @@ describe('a change of another log is found in this one', () => {
   test('several in one scan, each by itself', async (t) => {
     const { stream } = await open(t, whole)
     const lane = (one: { readonly value: Buffer }, ordinal: number) =>
-      anchorOf({ offset: 1n, value: one.value }, readHeader(one.value), ordinal, identifyRouted)
+      anchorOf({ offset: 1n, value: one.value }, ordinal, identifyRouted)
     // The last is in the log, but the key that tells its strand is not named there.
     const lanes = [
       lane(equal, 3),
