@@ -194,10 +194,9 @@ export const errorCodes = [
    */
   'LEASE_HELD',
   /**
-   * The lease went to another run during this one, or somebody stopped or resumed the stream while recovery worked;
-   * this run stopped and wrote nothing.
-   * @normal After a freeze or a very slow DynamoDB; when two people work on one stream.
-   * @run Nothing; the run that took over goes on. Often: raise the poller's memory. In recovery: look again.
+   * The lease went to another run during this one; this one stopped and wrote nothing.
+   * @normal After a freeze or a very slow DynamoDB.
+   * @run Nothing; the run that took over goes on. Often: raise the poller's memory.
    */
   'LEASE_LOST',
 

@@ -16,7 +16,7 @@ const integerText = z.string().regex(/^\d+$/)
 const offsetText = integerText.transform(BigInt)
 
 /** Defaults are for items of versions that did not write the field yet. */
-export const anchorSchema = z.strictObject({
+const anchorSchema = z.strictObject({
   offset: offsetText,
   timestamp: z.number(),
   sourcePosition: z.string(),
@@ -82,6 +82,16 @@ const itemSchema = z.object({
   state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
   halt: json(haltSchema.nullable()),
   ledger: json(ledgerSchema),
+})
+
+/** What `positionAttributes` writes. */
+export const positionSchema = itemSchema.pick({
+  offset: true,
+  timestamp: true,
+  anchor: true,
+  tail: true,
+  lanes: true,
+  deadLetters: true,
 })
 
 /** @throws DtsError CHECKPOINT_INVALID naming each attribute that is not as this version writes it */

@@ -178,6 +178,7 @@ export class CheckpointStore {
    * Moves the checkpoint to another position, starts a new generation, appends to the ledger, resumes the stream
    * and gives the lease back: one write, so that no half of it is ever seen.
    * @param read the checkpoint as it was when `lease` was taken
+   * @throws DtsError LEASE_HELD when the stream was paused since
    */
   async reset(lease: Lease, read: Checkpoint, start: Start): Promise<void> {
     const generation = read.generation + 1
@@ -187,8 +188,11 @@ export class CheckpointStore {
       to: place(start.clusterId, start.position.offset, generation),
     }
     await this.#update(
-      // Whoever stops or resumes the stream holds no lease.
-      { ...held, nobodyStoppedOrResumedIt: '#state = :readState' },
+      {
+        ...held,
+        // A pause needs no lease. One that falls in between must not be undone by the move.
+        stateAsItWasRead: '#state = :readState',
+      },
       {
         ...positionAttributes(start.position),
         generation: encodeNumber(generation),
@@ -201,12 +205,10 @@ export class CheckpointStore {
       },
       { ...holder(lease), ':readState': encodeText(read.state) },
       async () => {
-        // The first try may have been applied with its reply lost: then the item already stands where it should.
         const found = await this.read()
-        if (found?.generation === generation && found.epoch === lease.epoch && found.owner === lease.owner)
-          return
-        if (found?.epoch === lease.epoch && found.owner === lease.owner) throw stateChanged(found.state)
-        throw leaseLost(lease)
+        if (found?.epoch !== lease.epoch || found.owner !== lease.owner) throw leaseLost(lease)
+        // The first try may have been applied with its reply lost: then the item already stands where it should.
+        if (found.generation !== generation) throw leaseHeld(found.leaseUntil)
       },
     )
   }
@@ -352,8 +354,11 @@ function place(clusterId: string, offset: bigint, generation: number): LedgerEnt
 function leaseHeld(leaseUntil: number): DtsError {
   return new DtsError(
     'LEASE_HELD',
-    `Another run works on this stream until ${new Date(leaseUntil).toISOString()} at the latest. ` +
-      'The poller simply leaves; for recovery, wait until then and run it again.',
+    leaseUntil > 0
+      ? `Another run works on this stream until ${new Date(leaseUntil).toISOString()} at the latest. ` +
+          'The poller simply leaves; for recovery, wait until then and run it again.'
+      : 'Something else moved the checkpoint at the same moment. The poller simply leaves; for recovery, look where ' +
+          'the stream stands now ("inspect"), and run it again if need be.',
     { retryable: true, facts: { leaseUntil } },
   )
 }
@@ -363,14 +368,5 @@ function leaseLost(lease: Pick<Lease, 'owner' | 'epoch'>): DtsError {
     'LEASE_LOST',
     `The lease of epoch ${lease.epoch} is no longer ours; nothing was written. The run that took over goes on.`,
     { retryable: false, facts: { epoch: lease.epoch, owner: lease.owner } },
-  )
-}
-
-function stateChanged(state: Checkpoint['state']): DtsError {
-  return new DtsError(
-    'LEASE_LOST',
-    `Somebody ${state === 'HALTED' ? 'stopped' : 'resumed'} the stream meanwhile; nothing was written. ` +
-      'Look again, and repeat what is still wanted when the lease is out.',
-    { retryable: false, facts: { state } },
   )
 }

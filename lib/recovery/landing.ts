@@ -100,11 +100,6 @@ function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
   }
 }
 
-/** A landing that was decided on before. */
-export async function landAgain(landing: Landing, read: Checkpoint | null, stream: Stream): Promise<Move> {
-  return moveTo(landing, read, await assessOrNull(read, stream))
-}
-
 function moveTo(landing: Landing, read: Checkpoint | null, assessed: Assessment | null): Move {
   if (read === null)
     return { landing, lead: { lanes: {}, forgottenUntil: -1 }, handledUntil: -1, handledBelow: null }

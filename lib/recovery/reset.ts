@@ -6,21 +6,27 @@ import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
-import { type Landing, land, landAgain, type Move, positionOf, resume, targetSchema } from './landing.ts'
-import { type Repeats, repeatsOf } from './repeats.ts'
+import { type Landing, land, type Move, positionOf, resume, targetSchema } from './landing.ts'
+import { makeToken, type Plan, readToken } from './plan.ts'
+import { repeatsOf } from './repeats.ts'
 
-export const resetSchema = z.strictObject({
-  action: z.literal('reset'),
-  to: targetSchema.optional(),
-  dryRun: z.boolean().default(false),
-  /** Of a dry run: applies exactly what it said, or refuses. */
-  token: z.string().optional(),
-  /** Says that changes which the answer names as lost may be lost. */
-  acceptLoss: z.boolean().default(false),
-  /** Who asks, and why: kept in the ledger. */
-  by: z.string().max(200).optional(),
-  reason: z.string().max(1_000).optional(),
-})
+export const resetSchema = z
+  .strictObject({
+    action: z.literal('reset'),
+    to: targetSchema.optional(),
+    dryRun: z.boolean().default(false),
+    /** Of a dry run: applies exactly what it said, or refuses. */
+    token: z.string().optional(),
+    /** Says that changes which the answer names as lost may be lost. */
+    acceptLoss: z.boolean().default(false),
+    /** Who asks, and why: kept in the ledger. */
+    by: z.string().max(200).optional(),
+    reason: z.string().max(1_000).optional(),
+  })
+  .refine(
+    ({ to, token }) => to === undefined || token === undefined,
+    '"token" says where to go: leave out "to"',
+  )
 export type ResetEvent = z.output<typeof resetSchema>
 
 interface Place {
@@ -58,16 +64,11 @@ export async function reset(
 ): Promise<ResetResult> {
   const { store, now } = dependencies
   const read = await store.read()
-  const plan = event.token === undefined ? null : parseToken(event.token)
-  if (plan !== null && (plan.epoch !== (read?.epoch ?? 0) || plan.clusterId !== stream.clusterId))
-    throw outdated()
-  const move =
-    plan === null
-      ? await land(event.to, read, stream)
-      : await landAgain(await asPlanned(plan, stream), read, stream)
-  const { landing } = move
-  const repeats = await repeatsOf(read, move, stream)
-  const accepted = event.acceptLoss || (plan?.acceptLoss ?? false)
+  const plan =
+    event.token === undefined
+      ? await planOf(await land(event.to, read, stream), read, stream, event.acceptLoss)
+      : await readToken(event.token, read, stream)
+  const { how, position, lost } = plan
   const generation = (read?.generation ?? 0) + 1
   const result: ResetResult = {
     action: 'reset',
@@ -78,32 +79,42 @@ export async function reset(
         : { clusterId: read.clusterId, offset: String(read.offset), generation: read.generation },
     to: {
       clusterId: stream.clusterId,
-      offset: String(landing.offset),
+      offset: String(position.offset),
       generation,
-      time: formatTime(landing.timestamp),
+      time: formatTime(position.timestamp),
     },
-    how: landing.how,
-    repeats: repeats.counts,
-    lost:
-      landing.lost === null ? null : { from: formatTime(landing.lost.from), to: formatTime(landing.lost.to) },
-    token: event.dryRun ? makeToken(read, landing, stream, event.acceptLoss) : null,
-    note: describe(landing, repeats, event.dryRun),
+    how,
+    repeats: plan.repeats,
+    lost: lost === null ? null : { from: formatTime(lost.from), to: formatTime(lost.to) },
+    token: event.dryRun ? await makeToken(plan, read, stream) : null,
+    note: describe(plan, event.dryRun),
   }
   if (event.dryRun) return result
-  if (landing.lost !== null && !accepted) throw lossNotAccepted(landing.lost, result.how)
-  const how = [
-    `reset by ${landing.how}`,
+  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)
+  const words = [
+    `reset by ${how}`,
     result.lost && `lost ${result.lost.from} to ${result.lost.to}`,
     event.reason,
   ]
-  const start: Start = {
+  await apply(dependencies, read, {
     clusterId: stream.clusterId,
-    position: await positionOf(move, stream),
-    replayUntil: repeats.until,
-    entry: { at: now(), by: event.by ?? dependencies.owner, how: how.filter(Boolean).join(': ') },
-  }
-  await apply(dependencies, read, start)
+    position,
+    replayUntil: plan.replayUntil,
+    entry: { at: now(), by: event.by ?? dependencies.owner, how: words.filter(Boolean).join(': ') },
+  })
   return result
+}
+
+async function planOf(
+  move: Move,
+  read: Checkpoint | null,
+  stream: Stream,
+  acceptLoss: boolean,
+): Promise<Plan> {
+  const { how, lost } = move.landing
+  const { until, counts } = await repeatsOf(read, move, stream)
+  const position = await positionOf(move, stream)
+  return { how, position, replayUntil: until, repeats: counts, lost, acceptLoss }
 }
 
 /** One conditional write under a lease of its own: whoever else moves the checkpoint meanwhile wins, or waits. */
@@ -117,8 +128,8 @@ async function apply(
     await store.release(await store.create(start, owner, leaseUntil))
     return
   }
-  // The condition of the lease is the epoch that was read: had anything moved since, it would be refused.
-  const lease = await store.acquire(read, owner, now(), leaseUntil, ['RUNNING', 'HALTED'])
+  // The conditions of the lease are epoch, end of the lease and state as read: had anything moved since, one fails.
+  const lease = await store.acquire(read, owner, now(), leaseUntil, [read.state])
   await store.reset(lease, read, start)
 }
 
@@ -139,81 +150,16 @@ export async function startWithoutLoss(
     throw error
   }
   if (move.landing.lost !== null) return null
+  const plan = await planOf(move, read, stream, false)
   return {
     clusterId: stream.clusterId,
-    position: await positionOf(move, stream),
-    replayUntil: (await repeatsOf(read, move, stream)).until,
-    entry: { ...entry, how: `${entry.how}, by ${move.landing.how}` },
+    position: plan.position,
+    replayUntil: plan.replayUntil,
+    entry: { ...entry, how: `${entry.how}, by ${plan.how}` },
   }
 }
 
-const tokenSchema = z.strictObject({
-  epoch: z.number(),
-  clusterId: z.string(),
-  how: z.string(),
-  offset: z.string(),
-  timestamp: z.number(),
-  lost: z.strictObject({ from: z.number(), to: z.number() }).nullable(),
-  anchor: z
-    .strictObject({
-      offset: z.string(),
-      timestamp: z.number(),
-      sourcePosition: z.string(),
-      transactionId: z.string(),
-      ordinal: z.number().nullable(),
-      digest: z.string(),
-    })
-    .nullable(),
-  acceptLoss: z.boolean(),
-})
-type Plan = z.output<typeof tokenSchema>
-
-/** The plan itself, so that applying it cannot come to another result. */
-function makeToken(read: Checkpoint | null, landing: Landing, stream: Stream, acceptLoss: boolean): string {
-  const { how, offset, timestamp, lost, anchor } = landing
-  const plan: Plan = {
-    epoch: read?.epoch ?? 0,
-    clusterId: stream.clusterId,
-    how,
-    offset: String(offset),
-    timestamp,
-    lost,
-    anchor: anchor === null ? null : { ...anchor, offset: String(anchor.offset) },
-    acceptLoss,
-  }
-  return Buffer.from(JSON.stringify(plan)).toString('base64url')
-}
-
-function parseToken(token: string): Plan {
-  try {
-    return tokenSchema.parse(JSON.parse(Buffer.from(token, 'base64url').toString('utf8')))
-  } catch (cause) {
-    throw new DtsError(
-      'PLAN_OUTDATED',
-      'The token is not one that a dry run gave out. Run the dry run again.',
-      {
-        retryable: false,
-        cause,
-      },
-    )
-  }
-}
-
-async function asPlanned(plan: Plan, stream: Stream): Promise<Landing> {
-  const offset = BigInt(plan.offset)
-  const { earliest, end } = await stream.range()
-  if (offset < earliest || offset > end) throw outdated()
-  const { timestamp, lost, anchor } = plan
-  return {
-    how: plan.how as Landing['how'],
-    offset,
-    timestamp,
-    lost,
-    anchor: anchor === null ? null : { ...anchor, offset: BigInt(anchor.offset) },
-  }
-}
-
-function describe({ how, lost, timestamp }: Landing, { counts }: Repeats, dryRun: boolean): string {
+function describe({ how, lost, repeats: counts, position: { timestamp } }: Plan, dryRun: boolean): string {
   const loss =
     lost === null
       ? 'Nothing is lost.'
@@ -239,13 +185,5 @@ function lossNotAccepted(lost: { from: number; to: number }, how: string): DtsEr
     `Going on by ${how} loses the changes from ${formatTime(lost.from)} to ${formatTime(lost.to)}. Nothing was done. ` +
       'To accept that, repeat with "acceptLoss": true, and copy the affected rows from the source.',
     { retryable: false, facts: { from: lost.from, to: lost.to } },
-  )
-}
-
-function outdated(): DtsError {
-  return new DtsError(
-    'PLAN_OUTDATED',
-    'The checkpoint or the log moved since the dry run. Nothing was done. Run the dry run again and use its token.',
-    { retryable: false },
   )
 }

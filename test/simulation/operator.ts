@@ -141,11 +141,11 @@ export class Operator {
       if (event.action === 'reset' && random.chance(0.5)) {
         const dry = await this.#recover(run, { ...event, dryRun: true })
         if (dry.action !== 'reset') return
+        // People read what they are told before they go on.
+        if (!quiet) await run.machine.sleep(random.pick([0, 0, 2_000, 15_000]), run.signal)
         // Whoever is told of a loss accepts it, or hopes for another cluster that has it.
         if (dry.lost !== null && !quiet && random.chance(0.5)) return
-        // A plan of a stream that moves on is another plan a moment later.
-        const isStill = facts.checkpoint?.state === 'HALTED' && facts.checkpoint.leaseUntil === 0
-        if (dry.token !== null && isStill && random.chance(0.6)) {
+        if (dry.token !== null && random.chance(0.6)) {
           chosen = { action: 'reset', token: dry.token, acceptLoss: dry.lost !== null }
           run.isPlanned = true
           facts.happened('a plan was applied by its token')

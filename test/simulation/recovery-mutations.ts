@@ -139,20 +139,26 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: nobody is asked',
       file: reset,
-      find: '  if (landing.lost !== null && !accepted) throw lossNotAccepted(landing.lost, result.how)\n',
-      put: '  void [accepted, lossNotAccepted]\n',
+      find: '  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)\n',
+      put: '  void lossNotAccepted\n',
+    },
+    {
+      name: 'token: the checkpoint may have moved since',
+      file: 'lib/recovery/plan.ts',
+      find: "  if (madeFrom.checkpoint !== fingerprint(read)) throw outdated('The checkpoint moved')\n",
+      put: '',
     },
     {
       name: 'reset: without epoch and owner',
       file: store,
-      find: "{ ...held, nobodyStoppedOrResumedIt: '#state = :readState' }",
-      put: "{ itIsThere: 'attribute_exists(#pk)', nobodyStoppedOrResumedIt: '#state = :readState' }",
+      find: '        ...held,\n        // A pause',
+      put: "        itIsThere: 'attribute_exists(#pk)',\n        // A pause",
     },
     {
       name: 'reset: undoes a pause',
       file: store,
-      find: "{ ...held, nobodyStoppedOrResumedIt: '#state = :readState' }",
-      put: "{ ...held, anyState: 'attribute_exists(#state)' }",
+      find: "        stateAsItWasRead: '#state = :readState',\n",
+      put: '',
     },
     {
       name: 'reset: the ledger is not written',
