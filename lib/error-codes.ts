@@ -101,7 +101,8 @@ export const errorCodes = [
    * A record whose checksum is right cannot be decoded as a DTS record. Its bytes go to the dead-letter queue;
    * without a queue the stream halts before it.
    * @normal Never; after an upgrade of DTS it may mean that the format changed.
-   * @run Look at the dead letter (`redrive --dry-run`). If the stream halted: `reset --to-offset N+1`.
+   * @run Look at the dead letter (`redrive --dry-run`). If the stream halted: `reset --to-offset N+1
+   * --accept-loss`.
    */
   'RECORD_INVALID',
   /**

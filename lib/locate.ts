@@ -1,6 +1,6 @@
-import { isFiller, readHeader } from './dts/header.ts'
+import { carriesChange, isFiller, readHeader } from './dts/header.ts'
 import type { RecordHeader } from './dts/types.ts'
-import { DtsError } from './errors.ts'
+import { DtsError, type ErrorCode } from './errors.ts'
 import type { LogRecord } from './kafka/records.ts'
 import type { Stream } from './kafka/stream.ts'
 import type { DataRange } from './kafka/types.ts'
@@ -25,16 +25,51 @@ export interface TimeRange {
 
 const scanBounds = { maxBytes: 1024 * 1024, maxWaitMs: 100 }
 
-/** The timed records from `from` to `end`; filler and what cannot be decoded is passed over. */
-export async function* timedRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<TimedRecord> {
+/** All records from `from` to `end`. */
+async function* allRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<LogRecord> {
   for (let offset = from; offset < end; ) {
     const { records, nextOffset } = await stream.fetch(offset, scanBounds)
     if (nextOffset === offset) return
-    for (const record of records) {
-      const timed = readTimed(record)
-      if (timed !== null && timed.offset < end) yield timed
-    }
+    for (const record of records) if (record.offset < end) yield record
     offset = nextOffset
+  }
+}
+
+/** The timed records from `from` to `end`; filler and what cannot be decoded is passed over. */
+export async function* timedRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<TimedRecord> {
+  for await (const record of allRecords(stream, from, end)) {
+    const timed = readTimed(record)
+    if (timed !== null) yield timed
+  }
+}
+
+const damage: ReadonlySet<ErrorCode> = new Set(['BATCH_CORRUPT', 'BATCH_TOO_LARGE'])
+
+/** The same as far as they can be read: the scan ends before a damaged batch. */
+export async function* readableRecords(
+  stream: Stream,
+  from: bigint,
+  end: bigint,
+): AsyncGenerator<TimedRecord> {
+  try {
+    yield* timedRecords(stream, from, end)
+  } catch (error) {
+    if (!(error instanceof DtsError && damage.has(error.code))) throw error
+  }
+}
+
+/** Whether something stands there that has to be handled or, where it cannot be read, may have to be. */
+export async function holdsWork(stream: Stream, from: bigint, end: bigint): Promise<boolean> {
+  try {
+    for await (const record of allRecords(stream, from, end)) {
+      if (isFiller(record.size)) continue
+      const timed = readTimed(record)
+      if (timed === null || carriesChange(timed.header.operation)) return true
+    }
+    return false
+  } catch (error) {
+    if (error instanceof DtsError && damage.has(error.code)) return true
+    throw error
   }
 }
 
@@ -70,7 +105,9 @@ export async function timeRange(stream: Stream, range: DataRange): Promise<TimeR
   for (let step = 1n; ; step *= 16n) {
     const from = range.end - step < range.earliest ? range.earliest : range.end - step
     let last: number | undefined
-    for await (const { timestamp } of timedRecords(stream, from, range.end)) last = timestamp
+    // Damage at the end does not hide what stands before it; where nothing is left to look at, it is told.
+    const records = (from === range.earliest ? timedRecords : readableRecords)(stream, from, range.end)
+    for await (const { timestamp } of records) last = timestamp
     if (last !== undefined) return { first, last }
     if (from === range.earliest) return null
   }

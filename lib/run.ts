@@ -1,3 +1,4 @@
+import { identifiedLanes, identifyRouted } from './anchor.ts'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import { Lanes } from './dispatch/lanes.ts'
 import { DtsError } from './errors.ts'
@@ -170,7 +171,7 @@ export class Run {
     if (this.#lanes.failures.length > 0 && this.#lanes.waitBeyond(now() + patienceMs)) {
       if (!fetching && (atEnd || !this.#intake.mayFetch())) return 'handler-failed'
     }
-    // What was fetched may not have reached its lanes yet.
+    // What is being fetched may still bring work: ended now, it would be begun, and then waited for without commits.
     if (!idle || fetching) return null
     if (wall !== null) throw new Halt(wall)
     if (fault !== null) throw fault
@@ -225,7 +226,10 @@ export class Run {
   #advance(): void {
     const offset = this.#doneTo
     const place = this.#trail.moveTo(offset)
-    this.#held.pass({ ...place, lanes: this.#lanes.statesAt(offset), deadLetters: this.#outlet.deadLetters })
+    const lanes = identifiedLanes(this.#lanes.statesAt(offset), this.#held.position.lanes, (through) =>
+      this.#trail.anchorAt(through, identifyRouted),
+    )
+    this.#held.pass({ ...place, lanes, deadLetters: this.#outlet.deadLetters })
   }
 
   #report(): void {

@@ -1,9 +1,10 @@
+import { anchorOf, type Identify } from './anchor.ts'
 import type { Anchor, Position } from './checkpoint/types.ts'
-import { digestOf, identityOf } from './dts/digest.ts'
-import { carriesChange, type HeaderFacts, readHeader } from './dts/header.ts'
-import type { RecordHeader } from './dts/types.ts'
+import { digestOf } from './dts/digest.ts'
+import { carriesChange, type HeaderFacts } from './dts/header.ts'
 import { freeOwn } from './free.ts'
 import { LogRecord, type LogRecords } from './kafka/records.ts'
+import { type LoggedChange, Ordinals } from './ordinals.ts'
 import { toSeconds } from './time.ts'
 
 /** What the trail keeps of a part of a slice: its records where they lie, and what their headers say of their times. */
@@ -73,10 +74,11 @@ export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
  */
 export class Trail {
   #base: Place
-  readonly #slices: { readonly read: ReadRecords; readonly free: (() => void) | null }[] = []
+  readonly #slices: Slice[] = []
   /** How many records of the first slice lie below the base. */
   #passed = 0
   #end: bigint
+  readonly #ordinals = new Ordinals()
 
   constructor(base: Place) {
     this.#base = base
@@ -101,55 +103,78 @@ export class Trail {
   moveTo(offset: bigint): Place {
     let { timestamp } = this.#base
     let last: LogRecord | null = null
-    let lastChange: LogRecord | null = null
-    const done: { readonly read: ReadRecords; readonly free: (() => void) | null }[] = []
-    for (let slice = this.#slices[0]; slice !== undefined; slice = this.#slices[0]) {
-      const { read } = slice
+    let lastChange: Spot | null = null
+    let [done, passed] = [0, this.#passed]
+    for (const [index, { read }] of this.#slices.entries()) {
       const below = read.countBelow(offset)
-      let lastChangeAt = -1
-      for (let at = this.#passed; at < below; at++) {
+      for (let at = passed; at < below; at++) {
         timestamp = Math.max(timestamp, read.timestamp(at))
-        if (read.isChange(at)) lastChangeAt = at
+        if (read.isChange(at)) lastChange = { index, at }
       }
-      if (below > this.#passed) last = read.record(below - 1)
-      if (lastChangeAt >= 0) lastChange = read.record(lastChangeAt)
-      this.#passed = below
-      if (this.#passed < read.length) break
-      done.push(slice)
-      this.#slices.shift()
-      this.#passed = 0
+      if (below > passed) last = read.record(below - 1)
+      passed = below
+      if (below < read.length) break
+      done += 1
+      passed = 0
     }
     this.#base = {
       offset,
       timestamp,
-      anchor: lastChange === null ? this.#base.anchor : anchorOf(lastChange),
+      anchor: lastChange === null ? this.#base.anchor : this.#anchorOf(lastChange),
       tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
     }
-    for (const { read, free } of done) {
+    this.#passed = passed
+    this.#ordinals.forget(offset)
+    for (const { read, free } of this.#slices.splice(0, done)) {
       read.free()
       free?.()
     }
     return this.#base
   }
-}
 
-function anchorOf({ offset, value }: LogRecord): Anchor {
-  if (value === null) throw new TypeError(`The record ${offset} without a value is no change.`)
-  const header = readHeader(value)
-  return {
-    offset,
-    timestamp: toSeconds(header.sourceTimestamp),
-    sourcePosition: header.sourcePosition,
-    transactionId: header.sourceTxid,
-    digest: identify(value, header),
+  /** The anchor of the change at an offset; null where there is none between the base and the end. */
+  anchorAt(offset: bigint, identify: Identify): Anchor | null {
+    for (const [index, { read }] of this.#slices.entries()) {
+      const at = read.countBelow(offset)
+      if (at === read.length) continue
+      const isThere = read.record(at).offset === offset && read.isChange(at)
+      return isThere && (index > 0 || at >= this.#passed) ? this.#anchorOf({ index, at }, identify) : null
+    }
+    return null
+  }
+
+  #anchorOf(spot: Spot, identify?: Identify): Anchor {
+    const change = this.#changeAt(spot)
+    const ordinal = this.#ordinals.of(change, this.#changesBelow(spot), this.#base.anchor)
+    return anchorOf(change, ordinal, identify)
+  }
+
+  #changeAt({ index, at }: Spot): LoggedChange {
+    const record = this.#slices[index]?.read.record(at)
+    const value = record?.value ?? null
+    if (record === undefined || value === null) throw new TypeError('A record without a value is no change.')
+    return { offset: record.offset, value }
+  }
+
+  /** The nearest first. */
+  *#changesBelow(spot: Spot): Generator<LoggedChange> {
+    for (let index = spot.index; index >= 0; index--) {
+      const { read } = this.#slices[index] as Slice
+      const from = index === spot.index ? spot.at : read.length
+      for (let at = from - 1; at >= (index === 0 ? this.#passed : 0); at--) {
+        if (read.isChange(at)) yield this.#changeAt({ index, at })
+      }
+    }
   }
 }
 
-/** A change may be undecodable behind its header, when no handler has asked for it: then its bytes identify it. */
-export function identify(value: Buffer, header: RecordHeader): string {
-  try {
-    return identityOf(value, header)
-  } catch {
-    return digestOf(value)
-  }
+interface Slice {
+  readonly read: ReadRecords
+  readonly free: (() => void) | null
+}
+
+/** Where a record lies in the trail: in which slice, and its place there. */
+interface Spot {
+  readonly index: number
+  readonly at: number
 }

@@ -15,16 +15,19 @@ export type Attributes = Record<string, AttributeValue>
 const integerText = z.string().regex(/^\d+$/)
 const offsetText = integerText.transform(BigInt)
 
+/** Defaults are for items of versions that did not write the field yet. */
 const anchorSchema = z.strictObject({
   offset: offsetText,
   timestamp: z.number(),
   sourcePosition: z.string(),
   transactionId: z.string(),
+  ordinal: z.int().min(0).nullable().default(null),
   digest: z.string(),
 })
 const tailSchema = z.strictObject({ offset: offsetText, digest: z.string() })
 const laneSchema = z.strictObject({
   through: offsetText.nullable(),
+  anchor: anchorSchema.nullable().default(null),
   trouble: z
     .strictObject({
       offset: offsetText,

@@ -15,7 +15,14 @@ import {
   positionAttributes,
   schemaVersion,
 } from './item.ts'
-import type { Checkpoint, Halt, Lease, LedgerEntry, Position } from './types.ts'
+import {
+  type Checkpoint,
+  type Halt,
+  type Lease,
+  type LedgerEntry,
+  type Position,
+  withoutTrouble,
+} from './types.ts'
 
 /** A lease is taken over only this long after it ran out, in milliseconds: the clocks of two machines differ. */
 export const clockSkewMs = 5_000
@@ -239,11 +246,6 @@ export class CheckpointStore {
    */
   async resume(read: Checkpoint, entry: Start['entry']): Promise<void> {
     const here = place(read.clusterId, read.offset, read.generation)
-    const lanes = Object.fromEntries(
-      Object.entries(read.lanes).flatMap(([name, { through }]) =>
-        through === null ? [] : [[name, { through, trouble: null }]],
-      ),
-    )
     const ledger = [...read.ledger, { ...entry, from: here, to: here }].slice(-ledgerLength)
     await this.#update(
       {
@@ -255,7 +257,7 @@ export class CheckpointStore {
       {
         state: encodeText('RUNNING'),
         halt: encodeJson(null),
-        lanes: encodeJson(lanes),
+        lanes: encodeJson(withoutTrouble(read.lanes)),
         deadLetters: encodeJson({ since: 0, count: 0 }),
         ledger: encodeJson(ledger),
       },

@@ -7,6 +7,11 @@ export interface Anchor {
   readonly timestamp: number
   readonly sourcePosition: string
   readonly transactionId: string
+  /**
+   * Which of the changes of its source position and transaction it is, from 0 on: rows of one statement may be
+   * equal. Null where the beginning of the statement was not seen.
+   */
+  readonly ordinal: number | null
   /** Digest of what the record says happened; see `identityOf` in lib/dts/digest.ts. */
   readonly digest: string
 }
@@ -29,7 +34,7 @@ export interface Position {
   /** Null right after the start or a reset. */
   readonly tail: Tail | null
   /** By lane, what differs from "everything below `offset` is done and nothing failed". */
-  readonly lanes: Readonly<Record<string, LaneState>>
+  readonly lanes: Readonly<Record<string, StoredLane>>
   /** Dead letters written of late; many in a short time halt the stream. */
   readonly deadLetters: DeadLetterCount
 }
@@ -55,6 +60,15 @@ export interface LaneState {
   /** The last offset that is acknowledged, where the lane is ahead; null where it is not. */
   readonly through: bigint | null
   readonly trouble: Trouble | null
+}
+
+/** A lane as the checkpoint has it. */
+export interface StoredLane extends LaneState {
+  /**
+   * The change at `through`, to find it in another log; null where the lane is not ahead, and in older items. Its
+   * digest covers also what sends it to the lane; see `identifyRouted` in lib/anchor.ts.
+   */
+  readonly anchor: Anchor | null
 }
 
 export interface DeadLetterCount {
@@ -106,12 +120,19 @@ export interface Lease {
   readonly generation: number
 }
 
-/** A position right after a start or a reset: no lane is ahead, nothing failed yet. */
+/** A position right after a start or a reset: nothing failed yet. */
 export function freshPosition(
   offset: bigint,
   timestamp: number,
   anchor: Anchor | null = null,
   tail: Tail | null = null,
+  lanes: Position['lanes'] = {},
 ): Position {
-  return { offset, timestamp, anchor, tail, lanes: {}, deadLetters: { since: 0, count: 0 } }
+  return { offset, timestamp, anchor, tail, lanes, deadLetters: { since: 0, count: 0 } }
+}
+
+/** The lanes that are ahead, as they are, with their failures forgotten. */
+export function withoutTrouble(lanes: Position['lanes']): Position['lanes'] {
+  const ahead = Object.entries(lanes).filter(([, { through }]) => through !== null)
+  return Object.fromEntries(ahead.map(([name, state]) => [name, { ...state, trouble: null }]))
 }

@@ -91,7 +91,8 @@ export async function inspect(dependencies: PreflightDependencies): Promise<Insp
   }
 }
 
-async function inspectStream(
+/** What `inspect` says beside the examination of the set-up. */
+export async function inspectStream(
   stored: Checkpoint | null,
   stream: Stream,
   checks: readonly Check[],
@@ -143,7 +144,7 @@ async function advise(
   if (stored === null)
     return { advice: 'Nothing was read yet; the poller starts at DTS_CHECKPOINT by itself.', command: null }
   try {
-    const { safe } = await assess(stored, stream)
+    const { safe, lead } = await assess(stored, stream)
     switch (safe.how) {
       case 'stored':
         return stored.state === 'RUNNING'
@@ -155,7 +156,9 @@ async function advise(
       case 'anchor':
         return {
           advice:
-            'The log changed, and the last committed change is in the new one: a reset loses and repeats nothing.',
+            safe.exact && lead.forgottenUntil === -1
+              ? 'The log changed, and the last committed change is in the new one: a reset loses and repeats nothing.'
+              : 'The log changed, and the last committed change is in the new one: a reset loses nothing; some changes repeat.',
           command: recoveryCommand('{"action":"reset"}'),
         }
       case 'time':
@@ -167,7 +170,7 @@ async function advise(
       case 'gap':
         return {
           advice:
-            `Changes from ${formatTime(safe.lostFrom)} to ${formatTime(safe.lostTo)} can no longer be read. Copy the affected ` +
+            `Changes from ${formatTime(safe.lost.from)} to ${formatTime(safe.lost.to)} can no longer be read. Copy the affected ` +
             'rows from the source, then accept the loss.',
           command: recoveryCommand('{"action":"reset","acceptLoss":true}'),
         }

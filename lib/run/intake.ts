@@ -12,6 +12,8 @@ import { ReadAhead, Unreadable } from './read-ahead.ts'
 
 /** The longest time for which a fetch is held back at the end of the stream, in milliseconds. */
 const longestWaitMs = 1_000
+/** The shortest such time while functions work, in milliseconds. */
+const waitAtWorkMs = 200
 /** What may wait in the lanes, in bytes, before fetching pauses. */
 const maxWaitingBytes = 4 * 1024 * 1024
 /** How many records are sorted by route in one go. */
@@ -135,9 +137,11 @@ export class Intake {
 
   #maxWaitMs(): number {
     const { config, now } = this.#dependencies
-    const timeLeftMs = this.#parts.timeLeftMs()
-    const lingerLeftMs = Math.min(this.#lastNews + config.lingerMs - now(), timeLeftMs)
-    return Math.max(0, Math.min(longestWaitMs, this.#heldBack > 0 ? timeLeftMs : lingerLeftMs))
+    const { lanes, timeLeftMs } = this.#parts
+    const lingerLeftMs = this.#lastNews + config.lingerMs - now()
+    // While functions work there is time; without a pause the broker would be asked again as fast as it answers.
+    const atLeastMs = this.#heldBack > 0 ? longestWaitMs : lanes.firstUndone === null ? 0 : waitAtWorkMs
+    return Math.max(0, Math.min(longestWaitMs, timeLeftMs(), Math.max(lingerLeftMs, atLeastMs)))
   }
 
   /** In parts, between which answers of handlers are heard. */

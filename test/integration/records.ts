@@ -23,6 +23,20 @@ export class Writer {
     return this.#record({ operation: 'INSERT', objectName: table, fields, after: row(id, 'new') }, seconds)
   }
 
+  /** One of several rows that one statement writes into a table without a key: equal to those before and behind it. */
+  equalInsert(table: string, id: number, seconds: number): NewRecord {
+    const value = encodeRecord({
+      operation: 'INSERT',
+      objectName: table,
+      fields,
+      after: row(id, 'new'),
+      sourceTimestamp: seconds,
+      sourcePosition: `equal@${this.#name}`,
+      sourceTxid: `${this.#name}-equal`,
+    })
+    return { value, timestamp: seconds }
+  }
+
   update(table: string, id: number, seconds: number): NewRecord {
     const images = { before: row(id, 'new'), after: row(id, 'paid') }
     return this.#record({ operation: 'UPDATE', objectName: table, fields, ...images }, seconds)

@@ -1,29 +1,10 @@
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
-import { DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
-import { streamConfig } from '../../lib/config.ts'
-import { openStream } from '../../lib/kafka/stream.ts'
+import { describe, test } from 'node:test'
+import type { DStoreOptions } from '../../infra/local/dstore/dstore.ts'
 import { locateTime, timedRecords, timeRange } from '../../lib/locate.ts'
 import type { NewRecord } from '../integration/parts.ts'
 import { filler, t0, Writer } from '../integration/records.ts'
-
-async function open(t: TestContext, records: readonly NewRecord[], options: DStoreOptions = {}) {
-  const store = new DStore(options)
-  const { host, port } = await store.start()
-  t.after(() => store.stop())
-  await store.append(records)
-  const config = streamConfig({
-    DTS_BROKER_URL: `${host}:${port}`,
-    DTS_TOPIC: store.topic,
-    ...(store.sid === null ? { DTS_GROUP: 'readers' } : { DTS_SID: store.sid }),
-    DTS_USER: store.user,
-    DTS_PASSWORD: store.password,
-    CHECKPOINT_TABLE: 'unused',
-  })
-  const stream = await openStream(config, { username: store.userName, password: store.password })
-  t.after(() => stream.close())
-  return { store, stream }
-}
+import { open } from './open-stream.ts'
 
 const write = new Writer()
 const nonsense: NewRecord = { value: Buffer.from('not a record'), timestamp: t0 }

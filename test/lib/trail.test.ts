@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { encodeRecord, text } from '../../infra/local/encode.ts'
+import { identifiedLanes, identifyRouted } from '../../lib/anchor.ts'
+import type { LaneState, Position } from '../../lib/checkpoint/types.ts'
 import { digestOf, identityOf } from '../../lib/dts/digest.ts'
 import { isFiller, readHeader } from '../../lib/dts/header.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
@@ -32,6 +35,15 @@ function trailOf(place: Place = base): Trail {
   return trail
 }
 
+/** Lanes as a run stores them. */
+function identified(
+  trail: Trail,
+  states: Readonly<Record<string, LaneState>>,
+  stored: Position['lanes'],
+): Position['lanes'] {
+  return identifiedLanes(states, stored, (offset) => trail.anchorAt(offset, identifyRouted))
+}
+
 /** The position at an offset, asked for at once. */
 const at = (offset: bigint) => trailOf().moveTo(offset)
 const all = [0n, 1n, 2n, 3n, 4n, 5n]
@@ -57,6 +69,7 @@ describe('the position at an offset', () => {
       timestamp: t0 + 3,
       sourcePosition,
       transactionId: sourceTxid,
+      ordinal: 0,
       digest: identityOf(value, readHeader(value)),
     })
   })
@@ -99,6 +112,99 @@ describe('the position at an offset', () => {
     trail.add(readFrom([{ value: broken, timestamp: t0 }]), 1n)
     assert.equal(trail.moveTo(1n).anchor?.digest, digestOf(broken))
   })
+})
+
+describe('which change of its statement the anchor is', () => {
+  const row = (statement: string, transaction: string) => ({
+    value: encodeRecord({
+      operation: 'INSERT',
+      objectName: 'shop.log',
+      sourcePosition: statement,
+      sourceTxid: transaction,
+      fields: [['text', 253]],
+      after: [text('equal')],
+    }),
+    timestamp: t0,
+  })
+  const log = [
+    row('1@1', 'a'),
+    row('2@1', 'a'),
+    row('2@1', 'a'),
+    write.mark('HEARTBEAT', t0),
+    { value: null, timestamp: t0 },
+    row('2@1', 'a'),
+    row('2@1', 'b'),
+    row('3@1', 'b'),
+  ]
+  const ordinals = [undefined, null, 0, 1, 1, 1, 2, 0, 0]
+
+  function read(place: Place, steps: readonly number[]) {
+    const trail = new Trail(place)
+    trail.add(readFrom(log), BigInt(log.length))
+    return steps.map((step) => trail.moveTo(BigInt(step)).anchor?.ordinal)
+  }
+
+  test('is counted from where another statement was seen, whatever lies between', () => {
+    assert.deepEqual(
+      ordinals.map((_, offset) => read(base, [offset])[0]),
+      ordinals,
+    )
+  })
+
+  test('goes on over commits', () => {
+    const steps = [...ordinals.keys()]
+    assert.deepEqual(read(base, steps), ordinals)
+    for (const from of steps) {
+      const earlier = new Trail(base)
+      earlier.add(readFrom(log), BigInt(log.length))
+      const later = new Trail(earlier.moveTo(BigInt(from)))
+      later.add(readFrom(log.slice(from), BigInt(from)), BigInt(log.length))
+      for (const step of steps.slice(from))
+        assert.equal(later.moveTo(BigInt(step)).anchor?.ordinal, ordinals[step], `from ${from} to ${step}`)
+    }
+  })
+})
+
+describe('lanes that are ahead', () => {
+  const ahead = (through: bigint | null) => ({ through, trouble: null })
+  /** The anchor below an offset, as a lane has it. */
+  const routed = (offset: bigint) => {
+    const anchor = at(offset).anchor ?? assert.fail('no anchor')
+    const value = records[Number(anchor.offset)]?.value ?? assert.fail('no value')
+    return { ...anchor, digest: identifyRouted(value, readHeader(value)) }
+  }
+
+  test('are stored with the change that they are through', () => {
+    const trail = trailOf()
+    trail.moveTo(1n)
+    const lanes = identified(trail, { orders: ahead(4n), 'other#1/2': ahead(1n), late: ahead(null) }, {})
+    assert.deepEqual(lanes.orders, { ...ahead(4n), anchor: routed(5n) })
+    assert.deepEqual(lanes['other#1/2'], { ...ahead(1n), anchor: routed(2n) })
+    assert.deepEqual(lanes.late, { ...ahead(null), anchor: null })
+  })
+
+  test('keep what the checkpoint has of them while they stand, also when this run has not read so far', () => {
+    const anchor = { ...(at(2n).anchor ?? assert.fail('no anchor')), digest: 'as it was stored' }
+    const stored = { orders: { ...ahead(1n), anchor }, 'other#1/2': { ...ahead(1n), anchor } }
+    const lanes = identified(trailOf(), { orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
+    assert.deepEqual(lanes.orders?.anchor, anchor)
+    assert.deepEqual(lanes['other#1/2']?.anchor, routed(5n))
+    const unread = identified(new Trail(base), { orders: ahead(1n), 'other#1/2': ahead(4n) }, stored)
+    assert.deepEqual([unread.orders?.anchor, unread['other#1/2']?.anchor], [anchor, null])
+  })
+})
+
+test('so many lanes may be ahead that not all of them are stored with their change: an item has a size', () => {
+  const states = Object.fromEntries(
+    Array.from({ length: 1_920 }, (_, index) => [`f#${index}`, { through: 4n, trouble: null }]),
+  )
+  const lanes = identified(trailOf(), states, {})
+  const bytes = JSON.stringify(lanes, (_key, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  ).length
+  assert.equal(Object.keys(lanes).length, 1_920)
+  assert.ok(Object.values(lanes).some(({ anchor }) => anchor !== null))
+  assert.ok(bytes < 300_000, `${bytes} bytes`)
 })
 
 test('reading goes on where it ended, whatever was committed meanwhile', () => {

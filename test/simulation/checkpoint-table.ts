@@ -3,7 +3,7 @@ import { ConditionalCheckFailedException, GetItemCommand, UpdateItemCommand } fr
 import { type Item, ItemTable } from './dynamodb.ts'
 import { request, type Stage, strikes, survives } from './hazards.ts'
 import { never } from './machine.ts'
-import type { ObservedRun } from './observed.ts'
+import { type ObservedRun, toCheckpoint } from './observed.ts'
 
 /** DynamoDB with its faults: replies lost, writes that arrive late, throttling for minutes, an item restored. */
 export class CheckpointTable {
@@ -11,6 +11,8 @@ export class CheckpointTable {
   readonly #stage: Stage
   /** Requests of these machines, or of all, are throttled. */
   throttled: ReadonlySet<string> | 'all' | null = null
+  /** Writes whose sender has given up, and that will arrive all the same. */
+  underway = 0
   /** Earlier states of the item, as a backup has them. */
   readonly #backups: Item[] = []
 
@@ -18,7 +20,7 @@ export class CheckpointTable {
     this.#stage = stage
     this.table = new ItemTable((before, after, input) => {
       if (this.#backups.length < 50) this.#backups.push(after)
-      stage.checker.written(before, after, input)
+      stage.writes.written(before, after, input)
     })
   }
 
@@ -43,12 +45,12 @@ export class CheckpointTable {
 
   /** Fault 10: the item is gone, or as it was a while ago. */
   damage(): void {
-    const { random, checker } = this.#stage
+    const { random, facts, writes } = this.#stage
     if (this.table.item === undefined) return
-    checker.fault(10)
+    facts.fault(10)
     const restored = random.chance(0.5) ? this.#backups[random.whole(0, this.#backups.length - 1)] : undefined
     this.table.replace(restored)
-    checker.replaced(restored)
+    writes.replaced(restored)
   }
 
   #isThrottled(run: ObservedRun): boolean {
@@ -56,7 +58,7 @@ export class CheckpointTable {
   }
 
   async #throttle(run: ObservedRun): Promise<never> {
-    this.#stage.checker.fault(9)
+    this.#stage.facts.fault(9)
     run.disturbed = true
     // The SDK's own tries, with its pauses, are part of one `send`.
     return await request(this.#stage, run, this.#stage.random.whole(300, 2_000), () => {
@@ -66,15 +68,21 @@ export class CheckpointTable {
 
   async #get(run: ObservedRun): Promise<unknown> {
     if (this.#isThrottled(run)) return await this.#throttle(run)
-    return await request(this.#stage, run, this.#stage.random.whole(1, 8), () => ({ Item: this.table.item }))
+    return await request(this.#stage, run, this.#stage.random.whole(1, 8), () => {
+      const Item = this.table.item
+      run.read ??= Item === undefined ? null : toCheckpoint(Item)
+      return { Item }
+    })
   }
 
   async #update(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
     const { rates } = this.#stage.scenario
-    this.#stage.checker.sending(run, input)
+    this.#stage.writes.sending(run, input)
+    // The worst time for a pause is just before a move of the checkpoint.
+    if (input.ExpressionAttributeValues?.[':set_generation'] !== undefined) this.#stage.mayPause(0.5)
     if (this.#isThrottled(run)) return await this.#throttle(run)
-    if (strikes(this.#stage, rates.writeReplyLost)) return await this.#replyLost(run, input)
-    if (strikes(this.#stage, rates.writeDelayed)) return await this.#delayed(run, input)
+    if (strikes(this.#stage, run, rates.writeReplyLost)) return await this.#replyLost(run, input)
+    if (strikes(this.#stage, run, rates.writeDelayed)) return await this.#delayed(run, input)
     return await request(this.#stage, run, this.#stage.random.whole(1, 8), () => this.#apply(input))
   }
 
@@ -84,8 +92,8 @@ export class CheckpointTable {
   }
 
   async #replyLost(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
-    const { random, checker } = this.#stage
-    checker.fault(3)
+    const { random, facts } = this.#stage
+    facts.fault(3)
     run.disturbed = true
     const retries = random.chance(0.6)
     return await request(this.#stage, run, random.whole(100, 1_500), () => {
@@ -98,16 +106,18 @@ export class CheckpointTable {
 
   /** The client gives up; the write arrives all the same, perhaps long after. */
   async #delayed(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
-    const { random, clock, checker } = this.#stage
+    const { random, clock, facts } = this.#stage
     run.disturbed = true
     if (!survives(this.#stage, run)) return await never()
+    this.underway += 1
     clock.after(random.pick([1_000, 5_000, random.whole(10, 120) * 1_000]), () => {
+      this.underway -= 1
       const newer = this.table.item?.owner?.S !== run.owner
       try {
         this.table.update(input)
       } catch (error) {
         if (!(error instanceof ConditionalCheckFailedException)) throw error
-        if (newer) checker.fault(4)
+        if (newer) facts.fault(4)
       }
     })
     return await run.machine.request(random.whole(200, 1_500), 1, () => {

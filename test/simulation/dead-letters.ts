@@ -32,22 +32,22 @@ export class DeadLetters {
 
   async #send(run: ObservedRun, command: unknown): Promise<unknown> {
     if (!(command instanceof SendMessageCommand)) throw new TypeError('unknown command')
-    const { random, checker, scenario } = this.#stage
-    const fails = strikes(this.#stage, scenario.rates.deadLetterFails)
+    const { random, facts, deliveries, scenario } = this.#stage
+    const fails = strikes(this.#stage, run, scenario.rates.deadLetterFails)
     const arrives = !fails || random.chance(0.3)
     const body = command.input.MessageBody ?? ''
     const letter = deadLetterSchema.parse(JSON.parse(body))
-    if (typeof letter.raw === 'string') checker.putsAside(run)
+    if (typeof letter.raw === 'string') deliveries.putsAside(run)
     return await request(this.#stage, run, random.whole(1, 10), () => {
       if (Buffer.byteLength(body) > messageBytes) throw new Error('the message is too long')
       if (arrives) {
         if (typeof letter.raw !== 'string' && !this.#objects.has(letter.raw.key)) {
-          checker.violate('I1', `the dead letter of ${letter.offset} names an object that is not there`)
+          facts.violate('I1', `the dead letter of ${letter.offset} names an object that is not there`)
         }
-        checker.storedDeadLetter(run, letter.functionName, BigInt(letter.offset))
+        deliveries.storedDeadLetter(run, letter.functionName, BigInt(letter.offset))
       }
       if (fails) {
-        checker.fault(15)
+        facts.fault(15)
         run.disturbed = true
         throw Object.assign(new Error('Service unavailable'), { name: 'InternalError' })
       }
@@ -57,7 +57,7 @@ export class DeadLetters {
 
   async #put(run: ObservedRun, command: unknown): Promise<unknown> {
     if (!(command instanceof PutObjectCommand)) throw new TypeError('unknown command')
-    this.#stage.checker.putsAside(run)
+    this.#stage.deliveries.putsAside(run)
     return await request(this.#stage, run, this.#stage.random.whole(5, 50), () => {
       this.#objects.add(command.input.Key ?? '')
       return {}

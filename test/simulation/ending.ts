@@ -1,45 +1,40 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
-import type { Checker } from './checker.ts'
-import type { Scenario } from './scenario.ts'
+import type { Facts } from './facts.ts'
 
-interface Facts {
-  readonly checker: Checker
-  readonly scenario: Scenario
-  readonly trimmed: boolean
-  readonly spurious: boolean
-}
-
-/** Whether something in the world calls for the halt that the stream ended with. */
-export function haltIsJustified({ halt, offset }: Checkpoint, facts: Facts): boolean {
-  const { checker, scenario, trimmed, spurious } = facts
-  const { config, entries, functions, rates } = scenario
+/** Whether something in a world of one log calls for the halt that the stream ended with. */
+export function haltIsJustified({ halt }: Pick<Checkpoint, 'halt'>, facts: Facts): boolean {
+  const { functions, scenario, damaged } = facts
+  const { config, entries, rates } = scenario
   // Where there is no queue, what would go there halts the stream.
   const homeless = config.deadLetterQueueUrl === undefined
-  const halting = functions.filter(({ delivery }) => delivery.onFailure === 'halt' || homeless)
-  const here = entries.find((entry) => entry.offset >= offset && entry.kind === 'change')
+  const halting = [...functions.values()].filter(
+    ({ definition }) => definition.delivery.onFailure === 'halt' || homeless,
+  )
+  const place = facts.coverage?.below ?? 0
+  const here = entries.find(({ index, kind }) => index >= place && kind === 'change')
   switch (halt?.code) {
     case 'DATA_GAP':
-      return trimmed || spurious
+      return facts.trimmed || facts.spurious
     case 'LOG_CHANGED':
-      return checker.swapped || spurious || checker.damaged
+      return facts.spurious || damaged
     case 'BATCH_CORRUPT':
-      return rates.fetchFails > 0
+      return rates.fetchFails > 0 || rates.damagedWindow > 0
+    case 'BATCH_TOO_LARGE':
+      return rates.hugeWindow > 0
     case 'TABLE_UNROUTED':
       return config.unroutedTables === 'halt' && here?.unrouted === true
     case 'DEAD_LETTER_BREAKER':
-      return checker.deadLetters >= 20
+      return facts.deadLetters >= 20
     case 'DEAD_LETTER_FAILED':
       return (
-        config.deadLetterBucket === undefined && entries.some(({ value }) => (value?.length ?? 0) > 100_000)
+        config.deadLetterBucket === undefined && entries.some(({ tooLarge, isLarge }) => tooLarge || isLarge)
       )
     case 'RECORD_INVALID':
-      return homeless && entries.some(({ kind }) => kind === 'unreadable')
+      return homeless && scenario.unreadable.length > 0
     case 'EVENT_TOO_LARGE':
       return (halting.length > 0 || homeless) && entries.some(({ tooLarge }) => tooLarge)
     case 'HANDLER_FAILED':
-      return halting.some(({ name }) =>
-        (checker.functions.get(name)?.failures ?? []).some((count) => count > 0),
-      )
+      return halting.some(({ failures }) => failures.some((count) => count > 0))
     default:
       return false
   }

@@ -2,7 +2,7 @@ import type { Random } from './random.ts'
 
 /** The faults of the list in docs that the simulation injects, by their numbers there. */
 export const faultNumbers = [
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 25, 26, 27,
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
 ] as const
 export type FaultNumber = (typeof faultNumbers)[number]
 export type FaultCounts = Record<FaultNumber, number>
@@ -30,10 +30,15 @@ export interface Rates {
   deadLetterFails: number
   offsetSpurious: number
   fetchFails: number
+  /** Every fetch from some offset on is damaged. */
+  damagedWindow: number
+  /** A batch is larger than any reader takes. */
+  hugeWindow: number
   credentialsWindow: number
   trimmed: number
-  logSwapped: number
   slowHandlers: number
+  /** Recoveries die at one of their awaits. */
+  recoveryKilled: number
 }
 
 const calm: Rates = {
@@ -53,10 +58,12 @@ const calm: Rates = {
   deadLetterFails: 0,
   offsetSpurious: 0,
   fetchFails: 0,
+  damagedWindow: 0,
+  hugeWindow: 0,
   credentialsWindow: 0,
   trimmed: 0,
-  logSwapped: 0,
   slowHandlers: 0,
+  recoveryKilled: 0,
 }
 
 /** The rate of each fault in a world that has it: low for what ends a run, so that worlds get somewhere. */
@@ -77,28 +84,48 @@ const usual: Rates = {
   deadLetterFails: 0.5,
   offsetSpurious: 0.02,
   fetchFails: 0.05,
+  damagedWindow: 1,
+  hugeWindow: 1,
   credentialsWindow: 1,
   trimmed: 1,
-  logSwapped: 1,
   slowHandlers: 1,
+  recoveryKilled: 0.5,
 }
 
 /** What ends a stream for good is put into few worlds: nothing else is seen behind it. */
 const rare: ReadonlySet<keyof Rates> = new Set([
   'offsetSpurious',
   'trimmed',
-  'logSwapped',
+  'damagedWindow',
+  'hugeWindow',
   'checkpointDamaged',
 ])
 
-export function chooseRates(random: Random): Rates {
+/** `faults`: one log, and everything else goes wrong. `switch`: clusters change, and somebody brings the stream back. */
+export type Kind = 'faults' | 'switch'
+export const kinds: readonly Kind[] = ['faults', 'switch']
+
+export function chooseRates(random: Random, kind: Kind): Rates {
   const rates = { ...calm }
   if (random.chance(0.08)) return rates
-  const share = random.pick([0.1, 0.2, 0.3])
+  const share = random.pick(kind === 'faults' ? ([0.1, 0.2, 0.3] as const) : ([0.05, 0.1, 0.15] as const))
   for (const name of Object.keys(rates) as (keyof Rates)[]) {
     if (random.chance(rare.has(name) ? share / 4 : share))
       rates[name] = usual[name] * random.pick([0.5, 1, 2])
   }
   if (rates.freeze > 0) rates.thawIntoNew = 0.5
+  if (kind === 'switch') Object.assign(rates, ofSwitches(random))
   return rates
+}
+
+/** In these worlds the item itself stays, and recoveries die more often than anything else happens. */
+function ofSwitches(random: Random): Partial<Rates> {
+  return {
+    checkpointDamaged: 0,
+    offsetSpurious: 0,
+    recoveryKilled: random.chance(0.5) ? usual.recoveryKilled : 0,
+    trimmed: random.chance(0.1) ? usual.trimmed : 0,
+    damagedWindow: random.chance(0.05) ? usual.damagedWindow : 0,
+    hugeWindow: random.chance(0.03) ? usual.hugeWindow : 0,
+  }
 }

@@ -3,17 +3,22 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Batch, batchSchema, recordsOf, refusal } from '../../lib/dispatch/wire.ts'
 import { defineTable } from '../../lib/table.ts'
-import type { Copy } from './checker.ts'
-import type { Entry } from './entries.ts'
+import type { Copy } from './deliveries.ts'
 import { type Stage, strikes, survives } from './hazards.ts'
 import { never } from './machine.ts'
 import type { ObservedRun } from './observed.ts'
-import type { TableFunction } from './scenario.ts'
+import type { TableFunction } from './tables.ts'
 
 /** What Lambda answers to Invoke. */
 interface Answer {
   readonly Payload: Uint8Array | null
   readonly FunctionError?: string
+}
+
+/** What matters of a change to one who watches. */
+interface Given {
+  readonly offset: bigint
+  readonly replay: boolean
 }
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>
@@ -26,7 +31,6 @@ interface LiveCopy extends Copy {
 /** The table functions behind Lambda's Invoke: the real `defineTable`, each invocation one live copy. */
 export class Functions {
   readonly #stage: Stage
-  readonly #entries: ReadonlyMap<bigint, Entry>
   readonly #handlers = new Map<string, Handler>()
   readonly #copies = new WeakMap<Context, LiveCopy>()
   /** The fault of the events is mended. */
@@ -36,8 +40,7 @@ export class Functions {
 
   constructor(stage: Stage) {
     this.#stage = stage
-    this.#entries = new Map(stage.scenario.entries.map((entry) => [entry.offset, entry]))
-    for (const definition of stage.scenario.functions) {
+    for (const definition of stage.scenario.routing.functions) {
       this.#handlers.set(definition.name, this.#define(definition))
     }
   }
@@ -46,13 +49,13 @@ export class Functions {
     return { send: (command: unknown) => this.#invoke(run, command) } as unknown as LambdaClient
   }
 
-  #define({ name, tables, style, workMs }: TableFunction): Handler {
-    const one = async (offset: bigint, context: Context): Promise<void> => {
+  #define({ routes, style, workMs }: TableFunction): Handler {
+    const one = async ({ offset, replay }: Given, context: Context): Promise<void> => {
       const copy = this.#copies.get(context)
       if (copy === undefined) throw new TypeError('no copy')
-      const { checker, clock } = this.#stage
+      const { deliveries, clock } = this.#stage
       if (!copy.live) await never()
-      checker.starts(copy, offset)
+      deliveries.starts(copy, offset, replay)
       if (workMs > 0) {
         await new Promise<void>((resolve) => {
           clock.after(workMs, () => {
@@ -60,29 +63,29 @@ export class Functions {
           })
         })
       }
-      const poison = this.mended ? null : (this.#entries.get(offset)?.poison ?? null)
+      const poison = this.mended ? null : (copy.log.slotAt(offset)?.entry?.poison ?? null)
       if (poison === 'throws') throw new Error('poison')
       if (poison === 'hangs') await never()
       if (poison === 'crashes') {
         copy.end(crash())
         await never()
       }
-      checker.finishes(name, offset)
+      deliveries.finishes(copy, offset)
     }
     const common = {
-      table: tables[0] ?? '',
+      table: routes[0] ?? '',
       row: z.object({ id: z.number() }),
-      onDdl: (change: { offset: bigint }, context: Context) => one(change.offset, context),
+      onDdl: one,
     }
     const table =
       style === 'onChange'
-        ? defineTable({ ...common, onChange: (change, context) => one(change.offset, context) })
+        ? defineTable({ ...common, onChange: one })
         : defineTable({
             ...common,
             onBatch: async (changes, context) => {
               for (const [index, change] of changes.entries()) {
                 try {
-                  await one(change.offset, context)
+                  await one(change, context)
                 } catch (error) {
                   return { failedAt: index, error }
                 }
@@ -97,12 +100,12 @@ export class Functions {
     if (!(command instanceof InvokeCommand)) throw new TypeError('unknown command')
     const { FunctionName: name = '', Payload } = command.input
     const batch = batchSchema.parse(JSON.parse(String(Payload)))
-    const { random, checker, scenario, clock } = this.#stage
+    const { random, facts, deliveries, scenario, clock } = this.#stage
     const { rates } = scenario
     if (!survives(this.#stage, run)) return never()
-    const indices = checker.invoking(run, name, recordsOf(batch))
-    if (this.refusing.has(name) || strikes(this.#stage, rates.refused)) {
-      checker.fault(13)
+    const indices = deliveries.invoking(run, name, recordsOf(batch))
+    if (this.refusing.has(name) || strikes(this.#stage, run, rates.refused)) {
+      facts.fault(13)
       const status = random.pick([429, 403, 404, 500, 503] as const)
       return run.machine.request(random.whole(1, 20), random.whole(1, 20), () => {
         throw Object.assign(new Error('refused'), {
@@ -111,16 +114,19 @@ export class Functions {
         })
       })
     }
-    const isLost = strikes(this.#stage, rates.invokeReplyLost)
+    const isLost = strikes(this.#stage, run, rates.invokeReplyLost)
+    const { log } = run
+    if (log === null) throw new TypeError('an invocation without a log')
     return new Promise((resolve, reject) => {
       const copy: LiveCopy = {
         run,
         name,
+        log,
         events: indices,
         live: true,
         end: (answer) => {
           if (!copy.live) return
-          checker.copyEnds(copy)
+          deliveries.copyEnds(copy)
           if (isLost) return
           clock.after(random.whole(1, 8), () =>
             run.machine.deliver(() => {
@@ -134,8 +140,8 @@ export class Functions {
         },
       }
       if (isLost) {
-        checker.fault(12)
-        this.#stage.mayPause()
+        facts.fault(12)
+        this.#stage.mayPause(0.05)
         // The connection breaks at once, or the client waits for an answer as long as it may.
         const breaksAfter = random.pick([1, 500, scenario.config.handlerTimeoutMs + 10_000])
         clock.after(breaksAfter, () => run.machine.deliver(() => reject(new Error('socket hang up'))))
@@ -157,23 +163,23 @@ export class Functions {
   }
 
   #start(copy: LiveCopy, batch: Batch): void {
-    const { random, checker, scenario, clock } = this.#stage
+    const { random, facts, scenario, clock } = this.#stage
     const { rates, config } = scenario
     const endsAt = clock.now + config.handlerTimeoutMs
     clock.after(config.handlerTimeoutMs, () => {
-      if (copy.live) checker.fault(11)
+      if (copy.live) facts.fault(11)
       copy.end(failure('Sandbox.Timedout', 'Task timed out'))
     })
-    if (strikes(this.#stage, rates.handlerFails)) {
-      checker.fault(11)
+    if (strikes(this.#stage, copy.run, rates.handlerFails)) {
+      facts.fault(11)
       const kind = random.pick(['throws', 'crashes', 'hangs'] as const)
       if (kind === 'throws') copy.end(failure('Error', 'thrown'))
       if (kind !== 'crashes') return
       clock.after(random.whole(0, 500), () => copy.end(crash()))
     }
-    const nonsense = strikes(this.#stage, rates.nonsense)
+    const nonsense = strikes(this.#stage, copy.run, rates.nonsense)
     if (nonsense) {
-      checker.fault(11)
+      facts.fault(11)
       if (random.chance(0.7)) {
         copy.end(this.#nonsense(batch))
         return
@@ -223,23 +229,16 @@ export class Functions {
     }
   }
 
-  #report(
-    run: ObservedRun,
-    name: string,
-    indices: readonly number[],
-    batch: { batchId: string },
-    answer: Answer,
-  ): void {
-    const { checker } = this.#stage
+  #report(run: ObservedRun, name: string, indices: readonly number[], batch: Batch, answer: Answer): void {
+    const { facts, writes, deliveries } = this.#stage
     const through = acknowledgedThrough(batch, answer)
-    const events = checker.functions.get(name)?.events ?? []
-    const at = indices.findIndex((index) => String(events[index]?.offset) === through)
-    checker.acknowledged(run, name, indices.slice(0, at + 1))
+    const at = recordsOf(batch).findIndex(({ offset }) => String(offset) === through)
+    writes.acknowledged(run, name, indices.slice(0, at + 1))
     if (at < indices.length - 1) {
       run.disturbed = true
-      checker.failed(name, indices.slice(at + 1))
+      deliveries.failed(name, indices.slice(at + 1))
     }
-    checker.log(() => `${run.owner} hears from ${name}: ${answer.FunctionError ?? through}`)
+    facts.log(() => `${run.owner} hears from ${name}: ${answer.FunctionError ?? through}`)
   }
 }
 

@@ -1,37 +1,49 @@
-import type { Checker } from './checker.ts'
 import type { Clock } from './clock.ts'
+import type { DeliveryChecker } from './deliveries.ts'
+import type { Facts } from './facts.ts'
 import { never } from './machine.ts'
 import type { ObservedRun } from './observed.ts'
 import type { Random } from './random.ts'
 import type { Scenario } from './scenario.ts'
+import type { WriteChecker } from './writes.ts'
 
 /** What every fake needs to do its part in a world. */
 export interface Stage {
   readonly scenario: Scenario
   readonly clock: Clock
   readonly random: Random
-  readonly checker: Checker
+  readonly facts: Facts
+  readonly writes: WriteChecker
+  readonly deliveries: DeliveryChecker
   /** Faults no longer begin. */
   quiet: boolean
   freeze(run: ObservedRun): void
   kill(run: ObservedRun): void
-  /** A person may stop the stream just now. */
-  mayPause(): void
+  /** A person may stop the stream just now, where people do that at all. */
+  mayPause(likelihood: number): void
 }
 
-/** Draws whether a fault happens here. */
-export function strikes(stage: Stage, rate: number): boolean {
-  return !stage.quiet && stage.random.chance(rate)
+/** Draws whether a fault happens to a run. */
+export function strikes(stage: Stage, run: ObservedRun, rate: number): boolean {
+  return !stage.quiet && !run.steady && stage.random.chance(rate)
 }
 
 /** At each await of a run: it may be killed or frozen. False when nothing is sent any more. */
 export function survives(stage: Stage, run: ObservedRun): boolean {
+  const { rates } = stage.scenario
   if (!run.machine.alive) return false
-  if (strikes(stage, stage.scenario.rates.kill)) {
+  if (run.dyingIn !== null) run.dyingIn -= 1
+  if (run.dyingIn === 0 && !stage.quiet) {
+    stage.facts.fault(23)
+    stage.facts.happened('recovery killed')
     stage.kill(run)
     return false
   }
-  if (strikes(stage, stage.scenario.rates.freeze)) stage.freeze(run)
+  if (strikes(stage, run, rates.kill)) {
+    stage.kill(run)
+    return false
+  }
+  if (strikes(stage, run, rates.freeze)) stage.freeze(run)
   return true
 }
 

@@ -1,79 +1,209 @@
+import { identify, identifyRouted } from '../../lib/anchor.ts'
+import { digestOf } from '../../lib/dts/digest.ts'
+import { readHeader } from '../../lib/dts/header.ts'
 import { DtsError } from '../../lib/errors.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
-import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
+import type { Fetched } from '../../lib/kafka/stream.ts'
 import type { Clock } from './clock.ts'
-import type { Entry } from './entries.ts'
 import type { Random } from './random.ts'
+import type { Entry, Hand } from './source.ts'
 
-/** The broker's side of the log: what can be read now. */
+/** One offset of one log. */
+export class Slot {
+  readonly offset: bigint
+  /** `control` holds an offset without being a record; `idle` is a record that reaches no handler. */
+  readonly kind: 'entry' | 'idle' | 'control'
+  readonly entry: Entry | null
+  /** What the broker has of its time, in seconds; a filler itself says nothing. */
+  readonly time: number
+  /** BEGIN or COMMIT. */
+  readonly bracketsTransaction: boolean
+  /** By the world's clock, in milliseconds. */
+  readonly appearsAt: number
+  readonly #make: () => Buffer | null
+  #value: Buffer | null | undefined
+  #digest: string | undefined
+  #identity: string | undefined
+  #routedIdentity: string | undefined
+
+  constructor(
+    slot: Pick<Slot, 'offset' | 'kind' | 'entry' | 'time' | 'bracketsTransaction' | 'appearsAt'>,
+    make: () => Buffer | null,
+  ) {
+    this.offset = slot.offset
+    this.kind = slot.kind
+    this.entry = slot.entry
+    this.time = slot.time
+    this.bracketsTransaction = slot.bracketsTransaction
+    this.appearsAt = slot.appearsAt
+    this.#make = make
+  }
+
+  /** The record's bytes, the same each time. */
+  get value(): Buffer | null {
+    if (this.#value === undefined) this.#value = this.#make()
+    return this.#value
+  }
+
+  /** The same place with other bytes. */
+  with(make: () => Buffer | null): Slot {
+    return new Slot(this, make)
+  }
+
+  /** Of its bytes. */
+  get digest(): string {
+    this.#digest ??= digestOf(this.value)
+    return this.#digest
+  }
+
+  /** Of what its change says happened. */
+  get identity(): string {
+    this.#identity ??= this.value === null ? '' : identify(this.value, readHeader(this.value))
+    return this.#identity
+  }
+
+  /** Of that, and of what sends it to a lane. */
+  get routedIdentity(): string {
+    this.#routedIdentity ??= this.value === null ? '' : identifyRouted(this.value, readHeader(this.value))
+    return this.#routedIdentity
+  }
+}
+
+/** How brokers answer for a time: before their range, and within it. */
+export interface LookUp {
+  readonly before: 'nothing' | 'earliest'
+  /** `search` halves its way through times as if they were in order; `early` names the beginning of a larger piece. */
+  readonly within: 'first' | 'search' | 'early'
+}
+
+/** One log of one cluster: everything that will ever be in it, of which some can be read now. */
 export class Log {
-  readonly #entries: readonly Entry[]
+  readonly clusterId: string
+  readonly slots: readonly Slot[]
+  readonly hand: Hand
   readonly #clock: Clock
-  readonly #start: number
+  readonly #byEntry = new Map<number, Slot>()
+  readonly #entries: number
   #visible = 0
-  /** Another log stands behind the same address and cluster id. */
-  swapped = false
-  /** Records below this index are gone. */
+  /** Slots below this index are gone. */
   #trimmedTo = 0
 
-  constructor(entries: readonly Entry[], clock: Clock) {
+  /** @param entries how many the source has in all */
+  constructor(clusterId: string, slots: readonly Slot[], entries: number, hand: Hand, clock: Clock) {
+    this.clusterId = clusterId
+    this.slots = slots
+    this.hand = hand
     this.#entries = entries
     this.#clock = clock
-    this.#start = clock.now
+    for (const slot of slots) if (slot.entry !== null) this.#byEntry.set(slot.entry.index, slot)
   }
 
   get earliest(): bigint {
-    return this.#entries[this.#trimmedTo]?.offset ?? this.end
+    return this.slots[this.#trimmedTo]?.offset ?? this.end
   }
 
   get end(): bigint {
     for (;;) {
-      const next = this.#entries[this.#visible]
-      if (next === undefined || this.#start + next.appearsAt > this.#clock.now) break
+      const next = this.slots[this.#visible]
+      if (next === undefined || next.appearsAt > this.#clock.now) break
       this.#visible += 1
     }
-    const last = this.#entries[this.#visible - 1]
-    return last === undefined ? (this.#entries[0]?.offset ?? 0n) : last.offset + 1n
+    const last = this.slots[this.#visible - 1]
+    return last === undefined ? (this.slots[0]?.offset ?? 0n) : last.offset + 1n
   }
 
   get complete(): boolean {
-    void this.end
-    return this.#visible === this.#entries.length
+    return this.end > (this.slots.at(-1)?.offset ?? -1n)
   }
 
   /** Forgets all records below an offset. */
   trim(below: bigint): void {
-    while ((this.#entries[this.#trimmedTo]?.offset ?? below) < below) this.#trimmedTo += 1
+    while ((this.slots[this.#trimmedTo]?.offset ?? below) < below) this.#trimmedTo += 1
   }
 
-  /** @throws DtsError DATA_GAP */
-  read(from: bigint, random: Random, swapped: boolean): Fetched {
+  slotAt(offset: bigint): Slot | undefined {
+    const slot = this.slots[this.#indexOf(offset)]
+    return slot?.offset === offset ? slot : undefined
+  }
+
+  slotOf({ index }: Entry): Slot | undefined {
+    return this.#byEntry.get(index)
+  }
+
+  /** The place in the order of the source of the first entry at or behind an offset. */
+  placeOf(offset: bigint): number {
+    for (let at = this.#indexOf(offset); ; at++) {
+      const slot = this.slots[at]
+      if (slot === undefined) return this.#entries
+      if (slot.entry !== null) return slot.entry.index
+    }
+  }
+
+  /** The offset of the first record at or after a time, as this broker finds it; null when it finds none. */
+  findTime(
+    seconds: number,
+    { before, within }: LookUp,
+  ): { readonly offset: bigint | null; readonly what: string } {
+    void this.end
+    const [low, high] = [this.#trimmedTo, this.#visible]
+    const isLate = (index: number) => (this.slots[index]?.time ?? 0) >= seconds
+    let first = low
+    while (first < high && !isLate(first)) first += 1
+    if (first === high) return { offset: null, what: 'look-up: none found' }
+    if (seconds < (this.slots[low]?.time ?? 0)) {
+      const offset = before === 'nothing' ? null : this.earliest
+      return { offset, what: `look-up: before the range, ${before}` }
+    }
+    let found = first
+    let what = 'look-up: first'
+    if (within === 'early') {
+      found = Math.max(low, first - (first % 4))
+      what = 'look-up: early'
+    } else if (within === 'search') {
+      found = this.#search(seconds, low, high)
+      if (found !== first) what = 'look-up: out of order'
+    }
+    const slot = this.slots[found]
+    if (slot?.time === seconds && this.slots[found + 1]?.time === seconds) what = 'look-up: ties'
+    return { offset: slot?.offset ?? null, what }
+  }
+
+  #search(seconds: number, from: number, to: number): number {
+    let [low, high] = [from, to - 1]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.slots[middle]?.time ?? 0) < seconds) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** @param most records @throws DtsError DATA_GAP */
+  read(from: bigint, most: number, random: Random): Fetched {
     const { earliest, end } = this
     if (from < earliest || from > end) throw outOfRange(from)
     let at = this.#indexOf(from)
-    const most = random.pick([1, 3, 10, 40])
     const records = new LogRecords()
     let nextOffset = from
     while (at < this.#visible && records.length < most) {
-      const entry = this.#entries[at]
-      if (entry === undefined) break
-      const { offset, kind } = entry
-      const value = swapped ? entry.otherValue : entry.value
+      const slot = this.slots[at]
+      if (slot === undefined) break
+      const { offset, kind, value } = slot
       if (kind !== 'control') records.addValue(offset, -1, value === null ? null : ownCopy(value))
       nextOffset = offset + 1n
       at += 1
     }
     // A batch may claim offsets behind its last record: compaction and aborted transactions leave such gaps.
-    const next = this.#entries[at]
+    const next = this.slots[at]
     if (next !== undefined && at < this.#visible && random.chance(0.5)) nextOffset = next.offset
     return { records, nextOffset, end, free: () => free(records) }
   }
 
   #indexOf(from: bigint): number {
-    let [low, high] = [0, this.#entries.length]
+    let [low, high] = [0, this.slots.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#entries[middle]?.offset ?? from) < from) low = middle + 1
+      if ((this.slots[middle]?.offset ?? from) < from) low = middle + 1
       else high = middle
     }
     return low
@@ -94,13 +224,4 @@ function free(records: LogRecords): void {
 
 export function outOfRange(from: bigint): DtsError {
   return new DtsError('DATA_GAP', `Offset ${from} is outside the data range.`, { retryable: false })
-}
-
-export const clusterId = 'cluster'
-
-/** The parts of a stream that every view of the log shares. */
-export const streamFacts: Pick<Stream, 'topic' | 'partition' | 'clusterId'> = {
-  topic: 'topic',
-  partition: 0,
-  clusterId,
 }

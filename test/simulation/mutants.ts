@@ -41,10 +41,8 @@ async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
     }
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
     await writeFile(join(directory, mutant.file), await mutated(mutant))
-    const { stdout } = await run(process.execPath, ['test/simulation/hunt.ts', '--seeds', String(seeds)], {
-      cwd: directory,
-      timeout: 300_000,
-    })
+    const hunt = ['test/simulation/hunt.ts', '--kind', mutant.kind ?? 'faults', '--seeds', String(seeds)]
+    const { stdout } = await run(process.execPath, hunt, { cwd: directory, timeout: 300_000 })
     return { mutant, caught: answer.parse(JSON.parse(stdout)) }
   } finally {
     await rm(directory, { recursive: true, force: true })

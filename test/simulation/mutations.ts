@@ -1,6 +1,11 @@
+import type { Kind } from './faults.ts'
+import { recoveryMutants } from './recovery-mutations.ts'
+
 /** One hand-made fault in the project's code. */
 export interface Mutant {
   readonly name: string
+  /** In which worlds it is looked for; `faults` when left out. */
+  readonly kind?: Kind
   readonly file: string
   /** Stands there exactly once. */
   readonly find: string
@@ -206,6 +211,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'log: not proved to be the same',
+    kind: 'switch',
     file: 'lib/prove.ts',
     find: 'if (tail === null || tail.offset < earliest) return',
     put: 'if (tail?.offset !== -1n) return',
@@ -225,8 +231,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'memory: a slice is given back before all of it is done',
     file: 'lib/trail.ts',
-    find: '      if (this.#passed < read.length) break\n',
-    put: '      if (this.#passed < read.length) {\n        if (this.#passed > 0) slice.free?.()\n        break\n      }\n',
+    find: '      if (below < read.length) break\n',
+    put: '      if (below < read.length && below === 0) break\n',
   },
   {
     name: 'packed ahead: taken for another batch',
@@ -246,4 +252,25 @@ export const mutants: readonly Mutant[] = [
     find: 'if (startBefore === null || now < startBefore) return null',
     put: 'if (startBefore === null || now > 0) return null',
   },
+  {
+    name: 'log: its cluster id is not compared',
+    kind: 'switch',
+    file: 'lib/prove.ts',
+    find: 'if (clusterId !== stream.clusterId) {',
+    put: "if (clusterId === '') {",
+  },
+  {
+    name: 'broker: asked without a pause while functions work',
+    file: intake,
+    find: 'lanes.firstUndone === null ? 0 : waitAtWorkMs',
+    put: '0',
+  },
+  {
+    name: 'end of a run: a fetch that is under way is not looked at',
+    kind: 'switch',
+    file: run,
+    find: 'if (!idle || fetching) return null',
+    put: 'if (!idle) return null',
+  },
+  ...recoveryMutants,
 ]

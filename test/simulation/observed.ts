@@ -1,9 +1,10 @@
 import { fromItem } from '../../lib/checkpoint/item.ts'
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { Item } from './dynamodb.ts'
-import { type Entry, strandOf } from './entries.ts'
+import type { Log } from './log.ts'
 import type { Machine } from './machine.ts'
-import type { Scenario, TableFunction } from './scenario.ts'
+import { type Entry, strandOf } from './source.ts'
+import type { TableFunction } from './tables.ts'
 
 export interface Acked {
   readonly name: string
@@ -12,19 +13,35 @@ export interface Acked {
   readonly order: number
 }
 
-/** One run of the poller, as somebody sees it who sees everything. */
+/** One run of the poller or of recovery, as somebody sees it who sees everything. */
 export interface ObservedRun {
+  readonly kind: 'poll' | 'recovery'
   readonly owner: string
   readonly machine: Machine
   readonly signal: AbortSignal
   readonly startedAt: number
   /** The end of its Lambda invocation, by the world's clock. */
   readonly deadline: number
+  /** No fault strikes it. */
+  readonly steady: boolean
+  /** How many more awaits it lives through; null: it is not chosen to die. */
+  dyingIn: number | null
   /** Null until it has the lease. */
   epoch: number | null
   /** The checkpoint that it took over. */
   base: Checkpoint | null
+  /** What it read before it decided anything. */
+  read: Checkpoint | null
+  /** The log that it is connected to, and the end of that when it looked for where to go on. */
+  log: Log | null
+  endAtOpen: bigint
+  /** It applies what it decided on before: what came since is no part of that. */
+  isPlanned: boolean
+  /** Whoever runs it said that changes may be lost. */
+  acceptsLoss: boolean
   ended: boolean
+  /** In a row, and without a wait. */
+  emptyFetches: number
   invocations: number
   /** Changes whose acknowledgement has come back and that no stored checkpoint covers yet. */
   readonly acked: Acked[]
@@ -36,52 +53,106 @@ export interface ObservedRun {
   readonly duplicates: Set<string>
 }
 
+export function observe(
+  run: Pick<ObservedRun, 'kind' | 'owner' | 'machine' | 'signal' | 'startedAt' | 'deadline' | 'steady'>,
+): ObservedRun {
+  return {
+    ...run,
+    dyingIn: null,
+    epoch: null,
+    base: null,
+    read: null,
+    log: null,
+    endAtOpen: 0n,
+    isPlanned: false,
+    acceptsLoss: false,
+    ended: false,
+    emptyFetches: 0,
+    invocations: 0,
+    acked: [],
+    ackedKeys: new Set(),
+    disturbed: false,
+    furthest: new Map(),
+    duplicates: new Set(),
+  }
+}
+
+/** What a checkpoint says is done, in the order of the source: the same words for every log. */
+export class Coverage {
+  /** Everything below this place in the order of the source is done. */
+  readonly below: number
+  /** By lane, the place through which it is done. */
+  readonly lanes: ReadonlyMap<string, number>
+  readonly log: Log
+
+  constructor({ offset, lanes }: Pick<Checkpoint, 'offset' | 'lanes'>, log: Log) {
+    this.log = log
+    this.below = log.placeOf(offset)
+    const places = new Map<string, number>()
+    for (const [name, { through }] of Object.entries(lanes)) {
+      const place = through === null ? undefined : log.slotAt(through)?.entry?.index
+      if (place !== undefined) places.set(name, place)
+    }
+    this.lanes = places
+  }
+}
+
 /** What is known of a function and all changes that it should get. */
 export class ObservedFunction {
   readonly name: string
   readonly definition: TableFunction
   readonly events: readonly Entry[]
   readonly strands: readonly number[]
-  readonly index: ReadonlyMap<bigint, number>
+  /** By the place in the order of the source. */
+  readonly indexOf: ReadonlyMap<number, number>
   /** The handler has done its work, or the change is in the dead-letter queue. */
   readonly done: boolean[]
   readonly putAside: boolean[]
+  /** Somebody accepted that it is lost. */
+  readonly lost: boolean[]
+  /** A checkpoint had it as done, and was moved back before it: whoever sends it again has to say so. */
+  readonly isReplay: boolean[]
   /** By which run it was handed out last. */
   readonly handedBy: (ObservedRun | null)[]
   readonly failures: number[]
   readonly firstFailure: number[]
   /** It failed while nothing else of its batch was left: the fault was its own. */
   readonly failedAlone: boolean[]
-  /** Everything below is done. */
+  /** Everything below is done or lost. */
   #prefix = 0
 
-  constructor(definition: TableFunction, scenario: Scenario) {
+  constructor(definition: TableFunction, entries: readonly Entry[]) {
     this.name = definition.name
     this.definition = definition
-    this.events = scenario.entries.filter(({ functions }) => functions.includes(definition.name))
+    this.events = entries.filter(({ functions }) => functions.includes(definition.name))
     this.strands = this.events.map((entry) => strandOf(entry, definition.delivery.concurrency))
-    this.index = new Map(this.events.map(({ offset }, index) => [offset, index]))
+    this.indexOf = new Map(this.events.map((entry, index) => [entry.index, index]))
     this.done = this.events.map(() => false)
     this.putAside = this.events.map(() => false)
+    this.lost = this.events.map(() => false)
+    this.isReplay = this.events.map(() => false)
     this.handedBy = this.events.map(() => null)
     this.failures = this.events.map(() => 0)
     this.failedAlone = this.events.map(() => false)
     this.firstFailure = this.events.map(() => Number.POSITIVE_INFINITY)
   }
 
-  /** The first change that is neither done nor put aside; the number of changes when all are. */
+  isOpen(index: number): boolean {
+    return this.done[index] !== true && this.lost[index] !== true
+  }
+
+  /** The first change that is neither done nor lost; the number of changes when all are. */
   get prefix(): number {
-    while (this.#prefix < this.events.length && this.done[this.#prefix]) this.#prefix += 1
+    while (this.#prefix < this.events.length && !this.isOpen(this.#prefix)) this.#prefix += 1
     return this.#prefix
   }
 
   /** The first change that is not below the committed offset. */
-  prefixCovered({ offset }: Pick<Checkpoint, 'offset'>): number {
-    const { events } = this
-    let [low, high] = [0, events.length]
+  prefixCovered({ below }: Coverage): number {
+    let [low, high] = [0, this.events.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((events[middle]?.offset ?? offset) < offset) low = middle + 1
+      if ((this.events[middle]?.index ?? below) < below) low = middle + 1
       else high = middle
     }
     return low
@@ -95,24 +166,31 @@ export class ObservedFunction {
     return a.some((key) => b.includes(key))
   }
 
-  laneName(index: number): string {
+  /** Without keys, all changes of a function come to its first strand. */
+  laneName(index: number, { hand }: Log): string {
     const { concurrency } = this.definition.delivery
-    return concurrency === 1 ? this.name : `${this.name}#${(this.strands[index] ?? 0) + 1}/${concurrency}`
+    const strand = hand.untagged ? 0 : (this.strands[index] ?? 0)
+    return concurrency === 1 ? this.name : `${this.name}#${strand + 1}/${concurrency}`
   }
 
-  /** Whether the stored checkpoint says that the change is done. */
-  isCovered(index: number, { offset, lanes }: Pick<Checkpoint, 'offset' | 'lanes'>): boolean {
+  /** Whether a checkpoint says that the change is done. */
+  isCovered(index: number, { below, lanes, log }: Coverage): boolean {
     const event = this.events[index]
     if (event === undefined) return false
-    if (event.offset < offset) return true
-    const through = lanes[this.laneName(index)]?.through ?? null
-    return through !== null && through >= event.offset
+    return event.index < below || (lanes.get(this.laneName(index, log)) ?? -1) >= event.index
   }
 }
 
+const parsed = new WeakMap<Item, Checkpoint>()
+
 /** The stored checkpoint in the store's own words. */
 export function toCheckpoint(item: Item): Checkpoint {
-  return fromItem('topic/0', item)
+  let checkpoint = parsed.get(item)
+  if (checkpoint === undefined) {
+    checkpoint = fromItem('topic/0', item)
+    parsed.set(item, checkpoint)
+  }
+  return checkpoint
 }
 
 export interface Violation {

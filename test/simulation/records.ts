@@ -1,31 +1,30 @@
-import { encodeRecord, integer, type PlainRecord, text } from '../../infra/local/encode.ts'
+import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import type { Operation } from '../../lib/dts/types.ts'
 
-/** Records as DTS writes them, encoded once for all worlds: a world picks from a small pool. */
+/** Records as DTS writes them. */
 
-/** When the first record happened, in seconds. */
+/** When every world's source begins, in seconds. */
 export const t0 = 1_790_000_000
 
-const pool = new Map<string, Buffer>()
-
-function pooled(name: string, salt: string, plain: () => PlainRecord): Buffer {
-  const key = `${name} ${salt}`
-  let value = pool.get(key)
-  if (value === undefined) {
-    value = encodeRecord({ sourceTimestamp: t0, sourceTxid: salt, sourcePosition: salt, ...plain() })
-    pool.set(key, value)
-  }
-  return value
+/** What the source says of a record beside its content, and the id that only one cluster gives it. */
+export interface Origin {
+  readonly id: bigint
+  /** In seconds. */
+  readonly time: number
+  readonly position: string
+  readonly transaction: string
 }
 
-const fields = [
-  ['id', 3],
-  ['status', 253],
-] as const
+/** Names of a sharded source. */
+export interface LogicalName {
+  readonly database: string
+  readonly table: string
+}
 
 export interface RowRecord {
   readonly operation: 'INSERT' | 'UPDATE' | 'DELETE'
   readonly table: string
+  readonly logical: LogicalName | null
   /** Before and after; the same unless the key changes. */
   readonly ids: readonly [number, number]
   /** Whether the record names its primary key. */
@@ -34,35 +33,54 @@ export interface RowRecord {
   readonly size: number
 }
 
-/** @param salt tells the records of one log from those of another */
-export function rowRecord({ operation, table, ids, keyed, size }: RowRecord, salt: string): Buffer {
-  return pooled([operation, table, ...ids, keyed, size].join(' '), salt, () => ({
+const fields = [
+  ['id', 3],
+  ['status', 253],
+] as const
+
+export function rowRecord(
+  { operation, table, logical, ids, keyed, size }: RowRecord,
+  origin: Origin,
+): Buffer {
+  return encodeRecord({
+    ...places(origin),
     operation,
     objectName: table,
     fields,
     ...(operation === 'INSERT' ? {} : { before: [integer(ids[0]), text('old')] }),
     ...(operation === 'DELETE' ? {} : { after: [integer(ids[1]), text('x'.repeat(size))] }),
-    tags: keyed ? { pk_uk_info: '{"PRIMARY":["id"]}' } : {},
-  }))
+    tags: { ...(keyed ? { pk_uk_info: '{"PRIMARY":["id"]}' } : {}), ...logicalTags(logical) },
+  })
 }
 
-export function ddlRecord(objectName: string | null, salt: string): Buffer {
-  return pooled(`DDL ${objectName}`, salt, () => ({
+export function ddlRecord(objectName: string | null, logical: LogicalName | null, origin: Origin): Buffer {
+  const tags = logicalTags(logical)
+  return encodeRecord({
+    ...places(origin),
     operation: 'DDL',
     objectName,
     after: 'ALTER TABLE t ADD c INT',
-  }))
+    tags,
+  })
 }
 
 /** A record that reaches no handler. */
-export function mark(operation: Operation, salt: string): Buffer {
-  return pooled(operation, salt, () => ({ operation }))
+export function mark(operation: Operation, origin: Origin): Buffer {
+  return encodeRecord({ ...places(origin), operation })
 }
 
 /** Passes any checksum and is no record. */
-export const unreadable = Buffer.from('no record at all, whatever its checksum says')
+export function unreadable(id: bigint): Buffer {
+  return Buffer.from(`no record at all, whatever its checksum says, nor is ${id}`)
+}
 
-export const otherUnreadable = Buffer.from('something else that is no record either')
+/** Values that only move the offset. */
+export const fillers = [null, Buffer.alloc(0), Buffer.from([0]), Buffer.from([0, 0])] as const
 
-/** A value that only moves the offset. */
-export const filler = Buffer.from([0])
+function places({ id, time, position, transaction }: Origin) {
+  return { id, sourceTimestamp: time, sourcePosition: position, sourceTxid: transaction }
+}
+
+function logicalTags(logical: LogicalName | null): Record<string, string> {
+  return logical === null ? {} : { l_db_name: logical.database, l_tb_name: logical.table }
+}

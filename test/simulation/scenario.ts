@@ -1,31 +1,28 @@
 import type { PollConfig } from '../../lib/config.ts'
-import { type Delivery, deliverySchema, type Route } from '../../lib/dispatch/settings.ts'
-import { type Entry, makeEntries } from './entries.ts'
-import { chooseRates, type Rates } from './faults.ts'
+import type { Route } from '../../lib/dispatch/settings.ts'
+import type { Clock } from './clock.ts'
+import { chooseRates, type Kind, type Rates } from './faults.ts'
+import { layOut } from './layout.ts'
+import { Log, type LookUp } from './log.ts'
 import { Random } from './random.ts'
 import { t0 } from './records.ts'
+import { type Entry, makeSource, plainHand } from './source.ts'
+import { makeRouting, type Routing } from './tables.ts'
 
 /** When every world begins, in milliseconds since 1970. */
 export const worldStart = t0 * 1000 + 5_000
 
-export interface TableFunction {
-  readonly name: string
-  readonly tables: readonly string[]
-  readonly delivery: Delivery
-  /** Which side of `defineTable` the function uses. */
-  readonly style: 'onChange' | 'onBatch'
-  /** What one change takes, in milliseconds. */
-  readonly workMs: number
-}
-
 /** What a seed stands for: everything that is chosen before the first event. */
 export interface Scenario {
+  readonly kind: Kind
   readonly seed: number
   readonly rates: Rates
   readonly calm: boolean
-  readonly functions: readonly TableFunction[]
+  readonly routing: Routing
   readonly entries: readonly Entry[]
+  readonly unreadable: readonly Entry[]
   readonly config: PollConfig
+  readonly lookUp: LookUp
   /** How the clocks of the machines differ: not, by no more than the margin in all, or by more. */
   readonly skew: 'none' | 'within' | 'beyond'
   /** Of each machine, in milliseconds. */
@@ -37,69 +34,90 @@ export interface Scenario {
   readonly quietAfterMs: number
 }
 
-export function makeScenario(seed: number): { scenario: Scenario; random: Random } {
+/** Worlds in which clusters change are small: there are many ways in which they can. */
+const sizes: Record<Kind, Size> = {
+  faults: { counts: [30, 60, 120], spanMs: 240_000, quietMs: [60_000, 300_000], intervalMs: [5_000, 60_000] },
+  switch: { counts: [12, 20, 40], spanMs: 40_000, quietMs: [30_000, 80_000], intervalMs: [5_000, 20_000] },
+}
+
+interface Size {
+  readonly counts: readonly [number, ...number[]]
+  readonly spanMs: number
+  readonly quietMs: readonly [low: number, high: number]
+  readonly intervalMs: readonly [low: number, high: number]
+}
+
+export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; random: Random } {
   const random = new Random(seed)
-  const rates = chooseRates(random)
+  const rates = chooseRates(random, kind)
   const isCalm = Object.values(rates).every((rate) => rate === 0)
-  const functions = makeFunctions(random)
+  const size = sizes[kind]
+  const routing = makeRouting(random)
   const handlerTimeoutMs = random.whole(2, 8) * 1000
-  const pollers = isCalm ? random.whole(1, 3) : random.whole(1, random.pick([2, 4, 8]))
+  const pollers = isCalm || kind === 'switch' ? random.whole(1, 3) : random.whole(1, random.pick([2, 4, 8]))
   const skew = random.pick(['none', 'none', 'within', 'within', 'within', 'beyond'] as const)
   const spread = { none: 0, within: 2_500, beyond: 25_000 }[skew]
-  const unroutedTables = random.chance(0.2) ? 'halt' : 'skip'
-  const entries = makeEntries(random, functions, unroutedTables)
+  const unroutedTables = kind === 'faults' && random.chance(0.2) ? 'halt' : 'skip'
+  const entries = makeSource(random, routing, unroutedTables, {
+    count: random.pick(size.counts),
+    spanMs: size.spanMs,
+    mostlyGood: kind === 'switch',
+  })
   const scenario: Scenario = {
+    kind,
     seed,
     rates,
-    calm: isCalm && skew !== 'beyond',
-    functions,
+    calm: kind === 'faults' && isCalm && skew !== 'beyond',
+    routing,
     entries,
-    config: makeConfig(random, functions, handlerTimeoutMs, unroutedTables),
+    unreadable: entries.filter((entry) => entry.kind === 'unreadable'),
+    config: makeConfig(random, kind, routing, handlerTimeoutMs, unroutedTables),
+    lookUp: {
+      before: random.pick(['nothing', 'earliest']),
+      within: random.pick(['first', 'first', 'search', 'early']),
+    },
     skew,
     skews: Array.from({ length: pollers }, () =>
       spread === 0 ? 0 : random.pick([-spread, random.whole(-spread, spread), spread]),
     ),
-    intervalsMs: Array.from({ length: pollers }, () => random.whole(5, 60) * 1000),
+    intervalsMs: Array.from({ length: pollers }, () => random.whole(...size.intervalMs)),
     runMs: handlerTimeoutMs + 15_000 + random.whole(5, 90) * 1000,
-    quietAfterMs: random.whole(60, 300) * 1000,
+    quietAfterMs: random.whole(...size.quietMs),
   }
   return { scenario, random }
 }
 
-function makeFunctions(random: Random): TableFunction[] {
-  const count = random.whole(1, 4)
-  const functions: TableFunction[] = []
-  for (let index = 1; index <= count; index++) {
-    const tables = random.chance(0.2) ? [`shop.t${index}`, `shop.u${index}`] : [`shop.t${index}`]
-    const delivery = deliverySchema.parse({
-      attempts: random.whole(1, 4),
-      maxAgeSeconds: random.pick([5, 60, 3_600]),
-      onFailure: random.chance(0.2) ? 'halt' : 'dead-letter',
-      batchSize: random.pick([1, 2, 5, 20]),
-      concurrency: random.chance(0.4) ? random.whole(2, 4) : 1,
-      ...(random.chance(0.2) ? { operations: ['INSERT', 'UPDATE'] } : {}),
-    })
-    functions.push({
-      name: `f${index}`,
-      tables,
-      delivery,
-      style: random.chance(0.3) ? 'onBatch' : 'onChange',
-      workMs: random.pick([0, 0, 5, 50, 400]),
-    })
-  }
-  return functions
+/** The log that a world begins with. */
+export function firstLog({ entries }: Scenario, random: Random, clock: Clock): Log {
+  const last = entries.at(-1)?.clock ?? t0
+  const slots = layOut(random, entries, {
+    number: 1,
+    first: 0,
+    base: random.pick([0n, 1_000n, 1n << 60n]),
+    // The first start's time, and something before it.
+    front: random.chance(0.5) ? [t0 - 30, t0] : [t0],
+    idle: random.pick([0, 0.1, 0.4]),
+    marks: random.chance(0.5),
+    hand: plainHand,
+    appearsAt: ({ loggedAt }) => worldStart + loggedAt,
+    behind: [last + 1, last + 30],
+  })
+  return new Log('cluster-1', slots, entries.length, plainHand, clock)
 }
 
 function makeConfig(
   random: Random,
-  functions: readonly TableFunction[],
+  kind: Kind,
+  { functions }: Routing,
   handlerTimeoutMs: number,
   unroutedTables: 'skip' | 'halt',
 ): PollConfig {
   const routes: Record<string, Route> = {}
-  for (const { name, tables, delivery } of functions) {
-    for (const table of tables) routes[table] = { ...delivery, functionName: name }
+  for (const { name, routes: own, delivery } of functions) {
+    for (const pattern of own) routes[pattern] = { ...delivery, functionName: name }
   }
+  const hasQueue = kind === 'switch' || random.chance(0.95)
+  const hasBucket = kind === 'switch' || random.chance(0.9)
   return {
     broker: { host: 'broker', port: 18_001 },
     topic: 'topic',
@@ -118,9 +136,9 @@ function makeConfig(
     maxRecords: random.pick([5, 20, 1_000, 1_000]),
     maxBytes: random.pick([2_000, 1_000_000_000, 1_000_000_000]),
     fetchBytes: 1_000_000,
-    lingerMs: random.pick([0, 0, 5_000, 30_000]),
-    deadLetterQueueUrl: random.chance(0.95) ? 'queue' : undefined,
-    deadLetterBucket: random.chance(0.9) ? 'bucket' : undefined,
-    onClusterChange: 'halt',
+    lingerMs: kind === 'switch' ? random.pick([0, 0, 0, 5_000]) : random.pick([0, 0, 5_000, 30_000]),
+    deadLetterQueueUrl: hasQueue ? 'queue' : undefined,
+    deadLetterBucket: hasBucket ? 'bucket' : undefined,
+    onClusterChange: kind === 'switch' && random.chance(0.35) ? 'recover' : 'halt',
   }
 }

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { type FaultCounts, faultNumbers, noFaults } from './faults.ts'
+import { type FaultCounts, faultNumbers, type Kind, noFaults } from './faults.ts'
 import type { Violation } from './observed.ts'
 import type { Outcome } from './world.ts'
 
@@ -9,6 +9,8 @@ export interface Report {
   readonly faults: FaultCounts
   /** How often streams ended drained, or halted, by code. */
   readonly ends: Record<string, number>
+  /** How often other things happened, by name. */
+  readonly happenings: Record<string, number>
   maxDuplicates: number
   bound: number
   commits: number
@@ -16,12 +18,13 @@ export interface Report {
   deadLetters: number
 }
 
-/** Plays `seeds` seeds from `from` on, in worker threads; each seed is one world. */
-export async function simulate(from: number, seeds: number, workers: number): Promise<Report> {
+/** Plays `seeds` seeds of one kind from `from` on, in worker threads; each seed is one world. */
+export async function simulate(kind: Kind, from: number, seeds: number, workers: number): Promise<Report> {
   const report: Report = {
     violations: [],
     faults: noFaults(),
     ends: {},
+    happenings: {},
     maxDuplicates: 0,
     bound: 0,
     commits: 0,
@@ -29,6 +32,7 @@ export async function simulate(from: number, seeds: number, workers: number): Pr
     deadLetters: 0,
   }
   const parts = Array.from({ length: workers }, (_, index) => ({
+    kind,
     from: from + index,
     to: from + seeds,
     step: workers,
@@ -50,6 +54,8 @@ function add(report: Report, outcome: Outcome): void {
   report.violations.push(...outcome.violations)
   for (const number of faultNumbers) report.faults[number] += outcome.faults[number]
   report.ends[outcome.end] = (report.ends[outcome.end] ?? 0) + 1
+  for (const [name, count] of Object.entries(outcome.happenings))
+    report.happenings[name] = (report.happenings[name] ?? 0) + count
   report.maxDuplicates = Math.max(report.maxDuplicates, outcome.maxDuplicates)
   report.bound = Math.max(report.bound, outcome.bound)
   report.commits += outcome.commits

@@ -1,18 +1,22 @@
 import { DtsError } from '../../lib/errors.ts'
-import type { Fetched, GroupPosition, Stream } from '../../lib/kafka/stream.ts'
+import { commitMark, type Fetched, type GroupPosition, type Stream } from '../../lib/kafka/stream.ts'
 import { request, type Stage, strikes, survives } from './hazards.ts'
-import { type Log, outOfRange, streamFacts } from './log.ts'
+import { type Log, outOfRange } from './log.ts'
 import { never } from './machine.ts'
 import type { ObservedRun } from './observed.ts'
-import { t0 } from './records.ts'
+
+type Ask = <T>(what: string, serve: () => T) => Promise<T>
 
 /** The broker as one run reaches it. */
 export class Broker {
   readonly #stage: Stage
-  readonly #log: Log
+  #log: Log
   /** The credentials are revoked. */
   refusing = false
-  readonly halting = { spurious: false }
+  /** Fetches that reach this offset are damaged, and damaged again. */
+  damagedFrom: bigint | null = null
+  /** The batch at this offset is larger than any reader takes. */
+  hugeFrom: bigint | null = null
   #group: GroupPosition | null = null
 
   constructor(stage: Stage, log: Log) {
@@ -20,75 +24,113 @@ export class Broker {
     this.#log = log
   }
 
+  get log(): Log {
+    return this.#log
+  }
+
+  /** Another cluster answers from now on. @param carriesCommits as DTS does, by their time; not always */
+  switchTo(log: Log, carriesCommits: boolean): void {
+    const seconds = Number(this.#group?.metadata?.split('|')[0])
+    const { offset } = log.findTime(seconds, this.#stage.scenario.lookUp)
+    const isCarried = carriesCommits && this.#group !== null && offset !== null
+    this.#group = isCarried ? { offset, metadata: `${seconds}${commitMark}` } : null
+    this.#log = log
+    this.damagedFrom = null
+    this.hugeFrom = null
+  }
+
   async open(run: ObservedRun): Promise<Stream> {
-    const { random } = this.#stage
+    const { random, facts } = this.#stage
     await request(this.#stage, run, random.whole(5, 200), () => {
       if (this.refusing) {
-        this.#stage.checker.fault(26)
+        facts.fault(26)
         throw new DtsError('AUTHENTICATION_FAILED', 'refused', { retryable: false })
       }
     })
-    this.#stage.mayPause()
     // A connection stays with the log that it was made to; another log takes new connections alone.
-    const swapped = this.#log.swapped
-    const ask = async <T>(what: string, serve: () => T): Promise<T> =>
+    const log = this.#log
+    if (!run.isPlanned || run.log !== log) run.endAtOpen = log.end
+    run.log = log
+    if (run.kind === 'poll') this.#stage.mayPause(0.05)
+    const ask: Ask = async (what, serve) =>
       await request(this.#stage, run, random.whole(1, 10), () => {
-        if (swapped !== this.#log.swapped) throw failed('the connection was reset')
-        if (strikes(this.#stage, this.#stage.scenario.rates.fetchFails)) {
+        if (log !== this.#log) throw failed('the connection was reset')
+        if (strikes(this.#stage, run, this.#stage.scenario.rates.fetchFails)) {
           run.disturbed = true
           throw failed(what)
         }
         return serve()
       })
     return {
-      ...streamFacts,
+      topic: 'topic',
+      partition: 0,
+      clusterId: log.clusterId,
       range: () =>
         ask('range', () => {
-          if (this.#strikesOffset()) return { earliest: this.#log.earliest, end: 0n }
-          return { earliest: this.#log.earliest, end: this.#log.end }
+          if (this.#strikesOffset(run)) return { earliest: log.earliest, end: 0n }
+          return { earliest: log.earliest, end: log.end }
         }),
-      offsetForTime: (seconds) => ask('time', () => (seconds <= t0 ? this.#log.earliest : null)),
-      fetch: (from, { maxWaitMs }) => this.#fetch(run, swapped, from, maxWaitMs, ask),
+      offsetForTime: (seconds) =>
+        ask('time', () => {
+          const { offset, what } = log.findTime(seconds, this.#stage.scenario.lookUp)
+          facts.fault(24)
+          facts.happened(what)
+          return offset
+        }),
+      fetch: (from, { maxWaitMs }) => this.#fetch(run, log, from, maxWaitMs, ask),
       committed: () => ask('committed', () => this.#group),
       commit: (offset, timestamp) =>
         ask('commit', () => {
-          this.#group = { offset, metadata: `${timestamp}|dts-functions` }
+          this.#group = { offset, metadata: `${timestamp}${commitMark}` }
         }),
       close: async () => {},
     }
   }
 
-  async #fetch(
-    run: ObservedRun,
-    swapped: boolean,
-    from: bigint,
-    maxWaitMs: number,
-    ask: <T>(what: string, serve: () => T) => Promise<T>,
-  ): Promise<Fetched> {
-    const { rates } = this.#stage.scenario
-    if (strikes(this.#stage, rates.fetchFails)) {
+  async #fetch(run: ObservedRun, log: Log, from: bigint, maxWaitMs: number, ask: Ask): Promise<Fetched> {
+    const { facts, random, scenario } = this.#stage
+    if (strikes(this.#stage, run, scenario.rates.fetchFails)) {
+      facts.fault(18)
       run.disturbed = true
       return await ask('damaged', () => {
         throw new DtsError('BATCH_CORRUPT', 'checksum', { retryable: true })
       })
     }
-    if (this.#strikesOffset()) {
+    if (this.#strikesOffset(run)) {
       run.disturbed = true
       return await ask('spurious', () => {
         throw outOfRange(from)
       })
     }
-    if (from >= this.#log.end && maxWaitMs > 0) {
+    // An answer takes ten milliseconds or so: whoever asks a hundred times a second never rests.
+    run.emptyFetches = from >= log.end && maxWaitMs < 50 ? run.emptyFetches + 1 : 0
+    if (run.emptyFetches > 100) facts.violate('I6', `${run.owner} asks the broker without a pause`)
+    if (from >= log.end && maxWaitMs > 0) {
       if (!survives(this.#stage, run)) return await never()
       await run.machine.request(maxWaitMs, 0, () => undefined)
     }
-    return await ask('fetch', () => this.#log.read(from, this.#stage.random, swapped))
+    return await ask('fetch', () => {
+      // Scans of recovery are long: more at once.
+      const most = run.kind === 'recovery' ? random.pick([8, 40, 100]) : random.pick([1, 3, 10, 40])
+      const fetched = log.read(from, most, random)
+      const reaches = (offset: bigint | null) =>
+        offset !== null && from <= offset && fetched.nextOffset > offset
+      if (reaches(this.damagedFrom)) {
+        facts.fault(18)
+        throw new DtsError('BATCH_CORRUPT', 'checksum', { retryable: true })
+      }
+      if (reaches(this.hugeFrom)) {
+        facts.fault(19)
+        throw new DtsError('BATCH_TOO_LARGE', 'a batch of 2^31 bytes', { retryable: false })
+      }
+      return fetched
+    })
   }
 
-  #strikesOffset(): boolean {
-    if (!strikes(this.#stage, this.#stage.scenario.rates.offsetSpurious)) return false
-    this.#stage.checker.fault(21)
-    this.halting.spurious = true
+  #strikesOffset(run: ObservedRun): boolean {
+    if (!strikes(this.#stage, run, this.#stage.scenario.rates.offsetSpurious)) return false
+    this.#stage.facts.fault(21)
+    this.#stage.facts.spurious = true
     return true
   }
 }

@@ -1,9 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { z } from 'zod'
+import { kinds } from './faults.ts'
 import { play } from './world.ts'
 
-const { from, to, step } = z.object({ from: z.number(), to: z.number(), step: z.number() }).parse(workerData)
+const { kind, from, to, step } = z
+  .object({ kind: z.enum(kinds), from: z.number(), to: z.number(), step: z.number() })
+  .parse(workerData)
 // Errors are thrown by the thousand here, and a seed that finds something is played again with its stacks.
 Error.stackTraceLimit = 0
 
-for (let seed = from; seed < to; seed += step) parentPort?.postMessage(await play(seed))
+for (let seed = from; seed < to; seed += step) parentPort?.postMessage(await play(kind, seed))

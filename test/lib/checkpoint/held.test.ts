@@ -68,7 +68,7 @@ describe('the checkpoint that a run holds', () => {
 
   test('what a lane learned is stored, also when the offset stays', async () => {
     const { store, held } = await hold()
-    const lanes = { orders: { through: 12n, trouble: null } }
+    const lanes = { orders: { through: 12n, anchor: null, trouble: null } }
     held.pass({ ...at(10n), lanes })
     await held.flush()
     assert.deepEqual((await read(store)).lanes, lanes)

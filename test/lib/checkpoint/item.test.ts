@@ -8,21 +8,34 @@ import {
   fromItem,
   positionAttributes,
 } from '../../../lib/checkpoint/item.ts'
-import type { Halt, LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
+import type { Anchor, Halt, LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
 
 const farOffset = 9_223_372_036_854_775_807n
+const anchor: Anchor = {
+  offset: farOffset - 1n,
+  timestamp: 1,
+  sourcePosition: '4@1',
+  transactionId: 'tx',
+  ordinal: 2,
+  digest: 'ab',
+}
 const position: Position = {
   offset: farOffset,
   timestamp: 1_795_433_580,
-  anchor: { offset: farOffset - 1n, timestamp: 1, sourcePosition: '4@1', transactionId: 'tx', digest: 'ab' },
+  anchor,
   tail: { offset: farOffset - 1n, digest: 'cd' },
   lanes: {
-    orders: { through: farOffset + 5n, trouble: null },
+    orders: { through: farOffset + 5n, anchor: { ...anchor, offset: farOffset + 5n }, trouble: null },
     'items#1/2': {
       through: null,
+      anchor: null,
       trouble: { offset: farOffset, attempts: 2, since: 7, nextAt: 8, limit: 500, outages: 1 },
     },
-    customers: { through: 3n, trouble: { offset: 4n, attempts: 1, since: 7, nextAt: 8, limit: null } },
+    customers: {
+      through: 3n,
+      anchor: null,
+      trouble: { offset: 4n, attempts: 1, since: 7, nextAt: 8, limit: null },
+    },
   },
   deadLetters: { since: 1_795_433_580_000, count: 3 },
 }
@@ -83,6 +96,17 @@ test('a halt that was stored without its facts has none', () => {
   const { facts: _, ...factless } = halt
   const item = { ...good, halt: { S: JSON.stringify(factless) } }
   assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, facts: {} })
+})
+
+test('what items of older versions lack', () => {
+  const { ordinal: _, ...older } = anchor
+  const read = fromItem('topic/0', {
+    ...good,
+    anchor: { S: JSON.stringify({ ...older, offset: String(older.offset) }) },
+    lanes: { S: JSON.stringify({ orders: { through: '7', trouble: null } }) },
+  })
+  assert.deepEqual(read.anchor, { ...anchor, ordinal: null })
+  assert.deepEqual(read.lanes, { orders: { through: 7n, anchor: null, trouble: null } })
 })
 
 describe('an item that this version did not write is refused, and the attribute named', () => {

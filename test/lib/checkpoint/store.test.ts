@@ -149,14 +149,29 @@ describe('the checkpoint store', () => {
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
 
-  test('a pause between the lease and the move is not undone by it', async () => {
-    const store = await table.released()
-    const found = await read(store)
-    const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING'])
-    await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: now })
-    await assert.rejects(store.reset(lease, found, start(99n)), taken)
-    const after = await read(store)
-    assert.deepEqual([after.state, after.offset, after.generation], ['HALTED', 10n, 1])
+  test('a reset undoes nothing that somebody did to the stream since it was read', async () => {
+    const meanwhile: [what: string, halted: boolean, act: (store: CheckpointStore) => Promise<void>][] = [
+      [
+        'stopped',
+        false,
+        async (store) => store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 }),
+      ],
+      [
+        'resumed',
+        true,
+        async (store) => store.resume(await read(store), { at: 2, by: 'me', how: 'resumed' }),
+      ],
+    ]
+    for (const [what, halted, act] of meanwhile) {
+      const store = await table.released()
+      if (halted) await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 })
+      const found = await read(store)
+      const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
+      await act(store)
+      const before = await read(store)
+      await assert.rejects(store.reset(lease, found, start(99n)), { code: 'LEASE_HELD' }, what)
+      assert.deepEqual(await read(store), before)
+    }
   })
 
   test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
@@ -237,16 +252,24 @@ describe('the checkpoint store', () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'a', now + 1_000)
       const trouble = { offset: 10n, attempts: 5, since: now, nextAt: now + 9_000, limit: null }
+      const anchor = {
+        offset: 15n,
+        timestamp: 1,
+        sourcePosition: '4@1',
+        transactionId: 'tx',
+        ordinal: 0,
+        digest: 'ab',
+      }
       const lanes = {
-        ahead: { through: 15n, trouble: { ...trouble, offset: 16n } },
-        stuck: { through: null, trouble },
+        ahead: { through: 15n, anchor, trouble: { ...trouble, offset: 16n } },
+        stuck: { through: null, anchor: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
       await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, 0)
       await store.resume(await read(store), entry)
       const found = await read(store)
       assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
-      assert.deepEqual(found.lanes, { ahead: { through: 15n, trouble: null } })
+      assert.deepEqual(found.lanes, { ahead: { through: 15n, anchor, trouble: null } })
       assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
       const here = { clusterId: 'c', offset: '10', generation: 1 }
       assert.deepEqual(found.ledger.at(-1), { ...entry, from: here, to: here })

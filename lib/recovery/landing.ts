@@ -1,0 +1,228 @@
+import { z } from 'zod'
+import { type Anchor, type Checkpoint, freshPosition, type Position, type Tail } from '../checkpoint/types.ts'
+import { timeSchema } from '../config.ts'
+import { digestOf } from '../dts/digest.ts'
+import { DtsError } from '../errors.ts'
+import type { Stream } from '../kafka/stream.ts'
+import type { DataRange } from '../kafka/types.ts'
+import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import {
+  type Assessment,
+  assess,
+  forgetLead,
+  type Lead,
+  type Lost,
+  locate,
+  lookBackSeconds,
+  lostBetween,
+  type Safe,
+} from './assess.ts'
+
+const offsetText = z
+  .union([z.string().regex(/^\d{1,19}$/, 'must be decimal digits'), z.int().min(0)])
+  .transform((value) => BigInt(value))
+
+/** Where a reset may be told to go. */
+export const targetSchema = z.union(
+  [
+    z.enum(['earliest', 'latest', 'committed']),
+    z.strictObject({ timestamp: timeSchema }),
+    z.strictObject({ offset: offsetText }),
+    /** Back to where the checkpoint stood before that move; 0 is the last entry of the ledger, 1 the one before. */
+    z.strictObject({ ledger: z.int().min(0) }),
+  ],
+  'must be "earliest", "latest", "committed", {"timestamp":…}, {"offset":…} or {"ledger":…}',
+)
+export type Target = z.output<typeof targetSchema>
+
+/** A decision about the new position, before anything is written. */
+export interface Landing {
+  readonly how: Safe['how'] | 'timestamp' | 'offset' | 'earliest' | 'latest' | 'committed' | 'ledger'
+  readonly offset: bigint
+  /** The new checkpoint's time, in seconds. */
+  readonly timestamp: number
+  readonly anchor: Anchor | null
+  readonly lost: Lost | null
+}
+
+/** A landing, and what is known of the changes behind it. */
+export interface Move {
+  readonly landing: Landing
+  readonly lead: Lead
+  /** Changes from the landing on may have been handled before up to this time, in seconds; -1: none. */
+  readonly handledUntil: number
+  /** And only below this offset of this log; null: wherever they stand. */
+  readonly handledBelow: bigint | null
+}
+
+/** @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE */
+export async function land(to: Target | undefined, read: Checkpoint | null, stream: Stream): Promise<Move> {
+  if (to === undefined) return await resume(read, stream)
+  const range = await stream.range()
+  const { how, offset, timestamp } = await resolveTarget(to, read, stream, range)
+  if (offset < range.earliest || offset > range.end) {
+    throw new DtsError(
+      'CHECKPOINT_OUT_OF_RANGE',
+      `The offset ${offset} is not in the data range ${range.earliest} to ${range.end} of cluster ${stream.clusterId}.`,
+      { retryable: false, facts: { earliest: String(range.earliest), end: String(range.end) } },
+    )
+  }
+  const time = await timeAt(stream, offset, range, timestamp)
+  const landing = { how, offset, timestamp: time, anchor: null }
+  const assessed = await assessOrNull(read, stream)
+  return moveTo({ ...landing, lost: await lossBefore(read, assessed, landing, stream) }, read, assessed)
+}
+
+/** Where nothing is lost that is not lost already. @throws DtsError as `land` */
+export async function resume(read: Checkpoint | null, stream: Stream): Promise<Move> {
+  if (read === null) {
+    throw new DtsError(
+      'CHECKPOINT_MISSING',
+      'There is no checkpoint to resume from. Say where to start: "to" with a timestamp, "earliest" or "latest".',
+      { retryable: false },
+    )
+  }
+  const assessed = await assess(read, stream)
+  return moveTo(safeLanding(assessed.safe, read), read, assessed)
+}
+
+function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
+  const { how, offset } = safe
+  switch (how) {
+    case 'stored':
+      return { how, offset, timestamp, anchor, lost: null }
+    case 'anchor':
+      return { how, offset, timestamp, anchor: safe.anchor, lost: null }
+    case 'time':
+      return { how, offset, timestamp: Math.max(0, timestamp - lookBackSeconds), anchor: null, lost: null }
+    case 'gap':
+      return { how, offset, timestamp: safe.timestamp, anchor: null, lost: safe.lost }
+  }
+}
+
+function moveTo(landing: Landing, read: Checkpoint | null, assessed: Assessment | null): Move {
+  if (read === null)
+    return { landing, lead: { lanes: {}, forgottenUntil: -1 }, handledUntil: -1, handledBelow: null }
+  const safe = assessed?.safe ?? null
+  if (assessed === null || safe?.how !== landing.how || safe.offset !== landing.offset) {
+    // Whoever names a place wants everything from there on, also for those that had gone further.
+    const handledBelow = safe?.how === 'stored' ? read.offset : null
+    return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }
+  }
+  const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
+  return { landing, lead: assessed.lead, handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }
+}
+
+/** With the record below the landing, so that the next run can prove that the log is still the same. */
+export async function positionOf({ landing, lead }: Move, stream: Stream): Promise<Position> {
+  const { offset, timestamp, anchor } = landing
+  return freshPosition(offset, timestamp, anchor, await tailBelow(offset, stream), lead.lanes)
+}
+
+/** Control batches and compaction leave holes among the offsets; a larger one than this is passed over. */
+const largestHole = 100n
+
+async function tailBelow(offset: bigint, stream: Stream): Promise<Tail | null> {
+  const { earliest } = await stream.range()
+  let tail: Tail | null = null
+  for (let from = offset - largestHole < earliest ? earliest : offset - largestHole; from < offset; ) {
+    const { records, nextOffset } = await stream.fetch(from, { maxBytes: 64 * 1024, maxWaitMs: 100 })
+    const last = Array.from(records).findLast((record) => record.offset < offset)
+    if (last !== undefined) tail = { offset: last.offset, digest: digestOf(last.value) }
+    if (nextOffset === from) break
+    from = nextOffset
+  }
+  return tail
+}
+
+async function resolveTarget(
+  to: Target,
+  read: Checkpoint | null,
+  stream: Stream,
+  range: DataRange,
+): Promise<{ how: Landing['how']; offset: bigint; timestamp?: number }> {
+  if (to === 'earliest') return { how: to, offset: range.earliest }
+  if (to === 'latest') return { how: to, offset: range.end }
+  if (to === 'committed') {
+    const committed = await stream.committed()
+    if (committed === null) throw missingTarget('The consumer group holds no offset on this cluster.')
+    return { how: to, offset: committed.offset }
+  }
+  if ('timestamp' in to) {
+    return { how: 'timestamp', offset: await locateTime(stream, to.timestamp), timestamp: to.timestamp }
+  }
+  if ('offset' in to) return { how: 'offset', offset: to.offset }
+  const entry = read?.ledger.at(-1 - to.ledger)?.from
+  if (entry == null) throw missingTarget(`The ledger has no earlier position at entry ${to.ledger}.`)
+  if (entry.clusterId !== stream.clusterId) {
+    throw missingTarget(
+      `That position belongs to cluster ${entry.clusterId}, which is not there any more (now ${stream.clusterId}). ` +
+        'Use a timestamp instead.',
+    )
+  }
+  return { how: 'ledger', offset: BigInt(entry.offset) }
+}
+
+/** Null where there is no checkpoint, or the log has not got to it yet. */
+async function assessOrNull(read: Checkpoint | null, stream: Stream): Promise<Assessment | null> {
+  try {
+    return read === null ? null : await assess(read, stream)
+  } catch (error) {
+    if (error instanceof DtsError && error.code === 'CHECKPOINT_OUT_OF_RANGE') return null
+    throw error
+  }
+}
+
+/** What lies between where the stream could go on without loss and where it is told to go. */
+async function lossBefore(
+  read: Checkpoint | null,
+  assessed: Assessment | null,
+  landing: Pick<Landing, 'offset' | 'timestamp'>,
+  stream: Stream,
+): Promise<Lost | null> {
+  if (read === null) return null
+  const lost = lostBetween(read.timestamp, landing.timestamp)
+  // What the log will still bring is unknown, so going to its end may skip some of that.
+  if (assessed === null) return lost
+  const { safe } = assessed
+  if (safe.how === 'gap') return { from: safe.lost.from, to: Math.max(safe.lost.to, lost.to) }
+  if (landing.offset <= safe.offset) return null
+  return (await holdsWork(stream, safe.offset, landing.offset)) ? lost : null
+}
+
+/**
+ * The checkpoint's time at a place: nothing below it is younger, and nothing from there on much older.
+ * @param asked the time that the place was looked up by; brokers may find one before it
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE when there is no record: nobody could tell what lies before such a place
+ */
+async function timeAt(
+  stream: Stream,
+  offset: bigint,
+  range: DataRange,
+  asked = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let time = Math.min(asked, (await firstTime(stream, offset, range)) ?? (await lastTime(stream, range)))
+  const from = await locate(stream, range, time - lookBackSeconds)
+  for await (const { timestamp } of readableRecords(stream, from, offset)) time = Math.max(time, timestamp)
+  return time
+}
+
+async function firstTime(stream: Stream, offset: bigint, range: DataRange): Promise<number | null> {
+  for await (const { timestamp } of timedRecords(stream, offset, range.end)) return timestamp
+  return null
+}
+
+async function lastTime(stream: Stream, range: DataRange): Promise<number> {
+  const times = await timeRange(stream, range)
+  if (times !== null) return times.last
+  throw new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `The log of cluster ${stream.clusterId} holds no record, so that no place in it can be told. ` +
+      'DTS may still be filling it: wait, and run the same again.',
+    { retryable: true, facts: { earliest: String(range.earliest), end: String(range.end) } },
+  )
+}
+
+function missingTarget(message: string): DtsError {
+  return new DtsError('CHECKPOINT_OUT_OF_RANGE', message, { retryable: false })
+}

@@ -1,0 +1,43 @@
+import type { Checkpoint } from '../checkpoint/types.ts'
+import { carriesChange } from '../dts/header.ts'
+import type { Stream } from '../kafka/stream.ts'
+import { type TimedRecord, timedRecords, timeRange } from '../locate.ts'
+import { lookBackSeconds } from './assess.ts'
+import type { Move } from './landing.ts'
+
+/** What a move of the checkpoint may deliver once more. */
+export interface Repeats {
+  /** Until which source time (seconds) deliveries are to be marked as replays; -1 for none. */
+  readonly until: number
+  /** By table, as far as the log is filled by now: an upper bound. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** Counting reads that part of the log; beyond so many records the answer stops counting. */
+const mostCounted = 500_000
+
+export async function repeatsOf(read: Checkpoint | null, move: Move, stream: Stream): Promise<Repeats> {
+  const counts: Record<string, number> = Object.create(null)
+  if (read === null) return { until: -1, counts }
+  const { landing, lead, handledBelow } = move
+  const handledUntil = handledBelow !== null && handledBelow <= landing.offset ? -1 : move.handledUntil
+  // What an earlier move made repeat may still be on its way.
+  const anywhere = Math.max(read.replayUntil, lead.forgottenUntil ?? (await lastTime(read, stream)))
+  const until = Math.max(anywhere, handledUntil)
+  const mayRepeat = ({ offset, timestamp }: TimedRecord) =>
+    timestamp <= anywhere || (timestamp <= handledUntil && (handledBelow === null || offset < handledBelow))
+  const { end } = await stream.range()
+  let counted = 0
+  for await (const record of timedRecords(stream, landing.offset, end)) {
+    if (record.timestamp > until + lookBackSeconds || counted++ > mostCounted) break
+    if (!carriesChange(record.header.operation) || !mayRepeat(record)) continue
+    const table = record.header.objectName ?? ''
+    counts[table] = (counts[table] ?? 0) + 1
+  }
+  return { until, counts }
+}
+
+/** How far lanes were of which only an offset of a log is known that is not there any more, nobody can tell. */
+async function lastTime(read: Checkpoint, stream: Stream): Promise<number> {
+  return (await timeRange(stream, await stream.range()))?.last ?? read.timestamp
+}

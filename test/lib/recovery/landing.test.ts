@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Checkpoint, freshPosition } from '../../../lib/checkpoint/types.ts'
+import { digestOf } from '../../../lib/dts/digest.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import type { Stream } from '../../../lib/kafka/stream.ts'
+import { timeRange } from '../../../lib/locate.ts'
+import { land, positionOf } from '../../../lib/recovery/landing.ts'
+import { filler, t0, Writer } from '../../integration/records.ts'
+import { open } from '../open-stream.ts'
+
+/** The same log with a batch at `at` that cannot be read. */
+function damagedAt(stream: Stream, at: bigint): Stream {
+  return {
+    topic: stream.topic,
+    partition: stream.partition,
+    clusterId: stream.clusterId,
+    range: () => stream.range(),
+    offsetForTime: (seconds) => stream.offsetForTime(seconds),
+    committed: () => stream.committed(),
+    commit: (offset, timestamp) => stream.commit(offset, timestamp),
+    close: () => stream.close(),
+    async fetch(from, bounds) {
+      const fetched = await stream.fetch(from, bounds)
+      if (from === at) throw new DtsError('BATCH_CORRUPT', 'checksum', { retryable: true })
+      if (from > at) return fetched
+      return { ...fetched, records: only(fetched.records, (offset) => offset < at), nextOffset: at }
+    },
+  }
+}
+
+function only(records: LogRecords, wanted: (offset: bigint) => boolean): LogRecords {
+  return LogRecords.of(Array.from(records).filter(({ offset }) => wanted(offset)))
+}
+
+/** A checkpoint of `stream` at an offset, as a run leaves it. */
+async function checkpointAt(stream: Stream, offset: bigint, timestamp: number): Promise<Checkpoint> {
+  const { records } = await stream.fetch(offset - 1n, { maxBytes: 1_000, maxWaitMs: 0 })
+  const tail = { offset: offset - 1n, digest: digestOf(records.at(0)?.value ?? null) }
+  return {
+    ...freshPosition(offset, timestamp, null, tail),
+    key: 'topic/0',
+    epoch: 1,
+    owner: null,
+    leaseUntil: 0,
+    generation: 1,
+    clusterId: stream.clusterId,
+    replayUntil: -1,
+    state: 'HALTED',
+    halt: null,
+    ledger: [],
+  }
+}
+
+const write = new Writer()
+
+describe('a place that somebody names', () => {
+  test('behind a batch that cannot be read, or a record that is none, is a loss: nobody knows what it holds', async (t) => {
+    const { stream } = await open(t, [
+      ...write.inserts('shop.orders', 0, 3),
+      { value: Buffer.from('no record'), timestamp: t0 + 4 },
+      write.insert('shop.orders', 5, t0 + 5),
+    ])
+    const read = await checkpointAt(stream, 4n, t0 + 3)
+    for (const log of [stream, damagedAt(stream, 4n)]) {
+      const { landing } = await land({ offset: 5n }, read, log)
+      assert.deepEqual([landing.offset, landing.lost], [5n, { from: t0 - 7, to: t0 + 15 }])
+    }
+    assert.equal((await land({ offset: 4n }, read, stream)).landing.lost, null)
+  })
+
+  test('over nothing but marks and filler is none', async (t) => {
+    const marks = [write.mark('HEARTBEAT', t0 + 4), ...filler(t0 + 4), write.insert('shop.orders', 5, t0 + 5)]
+    const { stream } = await open(t, [...write.inserts('shop.orders', 0, 3), ...marks])
+    const read = await checkpointAt(stream, 4n, t0 + 3)
+    assert.equal((await land({ offset: 8n }, read, stream)).landing.lost, null)
+  })
+
+  test('has the time of the youngest record below it: times go back a little', async (t) => {
+    const times = [t0, t0 + 20, t0 + 14, t0 + 15, t0 + 40]
+    const { stream } = await open(
+      t,
+      times.map((seconds, id) => write.insert('shop.orders', id, seconds)),
+    )
+    const read = await checkpointAt(stream, 4n, t0 + 20)
+    for (const [offset, time] of [t0, t0 + 20, t0 + 20, t0 + 20, t0 + 40].entries())
+      assert.equal(
+        (await land({ offset: BigInt(offset) }, read, stream)).landing.timestamp,
+        time,
+        `${offset}`,
+      )
+    assert.equal((await land('latest', read, stream)).landing.timestamp, t0 + 40)
+  })
+
+  test('in an empty log cannot be told', async (t) => {
+    const { stream } = await open(t, [])
+    const { stream: other } = await open(t, write.inserts('shop.orders', 0, 3))
+    const read = await checkpointAt(other, 3n, t0 + 2)
+    for (const to of ['earliest', 'latest', { offset: 0n }] as const) {
+      await assert.rejects(land(to, read, stream), {
+        code: 'CHECKPOINT_OUT_OF_RANGE',
+        retryable: true,
+        message: /holds no record, .*wait/,
+      })
+    }
+  })
+})
+
+test('a position knows the last record below it, across a hole among the offsets', async (t) => {
+  const { stream } = await open(t, write.inserts('shop.orders', 0, 9))
+  const hole: Stream = {
+    ...damagedAt(stream, 100n),
+    fetch: async (from, bounds) => {
+      const fetched = await stream.fetch(from, bounds)
+      return { ...fetched, records: only(fetched.records, (offset) => offset < 4n || offset > 6n) }
+    },
+  }
+  const read = await checkpointAt(stream, 4n, t0 + 3)
+  const { records } = await stream.fetch(3n, { maxBytes: 1_000, maxWaitMs: 0 })
+  const expected = { offset: 3n, digest: digestOf(records.at(0)?.value ?? null) }
+  assert.deepEqual((await positionOf(await land({ offset: 7n }, read, hole), hole)).tail, expected)
+  assert.equal((await positionOf(await land('earliest', read, hole), hole)).tail, null)
+})
+
+test('a damaged end does not hide what times a log covers', async (t) => {
+  const { stream } = await open(t, write.inserts('shop.orders', 0, 39))
+  const range = await stream.range()
+  assert.deepEqual(await timeRange(damagedAt(stream, 39n), range), { first: t0, last: t0 + 38 })
+  await assert.rejects(timeRange(damagedAt(stream, 0n), range), { code: 'BATCH_CORRUPT' })
+})

@@ -1,0 +1,209 @@
+import type { BatchRecord } from '../../lib/dispatch/wire.ts'
+import type { Facts } from './facts.ts'
+import type { Log } from './log.ts'
+import type { ObservedFunction, ObservedRun } from './observed.ts'
+
+/** Work that a function does for one invocation: from its start to its end it is a live copy. */
+export interface Copy {
+  readonly run: ObservedRun
+  readonly name: string
+  /** The log that its changes are of. */
+  readonly log: Log
+  /** Indices into the function's changes. */
+  readonly events: readonly number[]
+  live: boolean
+}
+
+/** Holds what is sent, and what functions do with it, against the invariants: I2, I3, and duplicates of I5. */
+export class DeliveryChecker {
+  readonly #facts: Facts
+  readonly #copies = new Set<Copy>()
+  #deliveredEpoch = 0
+
+  constructor(facts: Facts) {
+    this.#facts = facts
+  }
+
+  /** @returns the invocation's changes, by index */
+  invoking(run: ObservedRun, name: string, records: readonly BatchRecord[]): number[] {
+    const facts = this.#facts
+    facts.log(() => `${run.owner} invokes ${name} ${records.map(({ offset }) => offset).join(' ')}`)
+    run.invocations += 1
+    this.#mayAct(run, `invokes ${name}`)
+    const { checkpoint, damaged } = facts
+    const endsAt = run.machine.now() + facts.scenario.config.handlerTimeoutMs + 15_000
+    const isHeld = checkpoint?.owner === run.owner && checkpoint.leaseUntil > 0
+    if (!damaged && isHeld && endsAt > checkpoint.leaseUntil)
+      facts.violate('I3', `${run.owner} invokes ${name}, which its lease does not cover`)
+    if (run.base !== null && !damaged && run.log !== facts.logOf(run.base))
+      facts.violate('I1', `${run.owner} delivers from a log that is not the checkpoint's`)
+    const observed = facts.functions.get(name)
+    const indices: number[] = []
+    for (const { offset, value } of records) {
+      const slot = run.log?.slotAt(offset)
+      const index = slot?.entry == null ? undefined : observed?.indexOf.get(slot.entry.index)
+      if (observed === undefined || slot === undefined || index === undefined) {
+        facts.violate('I1', `${name} was sent ${offset}, which is not its own`)
+        continue
+      }
+      if (slot.value === null || !value.equals(slot.value))
+        facts.violate('I1', `${name} was sent ${offset} of another log`)
+      this.#handOut(run, observed, index, indices.at(-1))
+      indices.push(index)
+    }
+    return indices
+  }
+
+  #handOut(run: ObservedRun, observed: ObservedFunction, index: number, previous: number | undefined): void {
+    const facts = this.#facts
+    const { name, events, handedBy } = observed
+    const what = `${name} ${events[index]?.index}`
+    if (run.base !== null && !facts.damaged && observed.isCovered(index, facts.coverageOf(run.base))) {
+      facts.violate('I5', `${what} was committed before ${run.owner} began, and is sent again`)
+    }
+    if (run.ackedKeys.has(`${name}/${index}`)) {
+      facts.violate('I5', `${what} is sent again by ${run.owner}, which has its acknowledgement`)
+    }
+    if (observed.definition.delivery.concurrency === 1) {
+      const next = previous === undefined ? (run.furthest.get(name) ?? index - 1) : previous
+      for (let between = next + 1; between < index; between++) {
+        if (observed.putAside[between]) continue
+        facts.violate('I2', `${what} is sent by ${run.owner}, but not ${events[between]?.index} before it`)
+        break
+      }
+      run.furthest.set(name, Math.max(run.furthest.get(name) ?? -1, index))
+    }
+    const before = handedBy[index]
+    if (before !== null && before !== undefined && before !== run) {
+      run.duplicates.add(`${name}/${index}`)
+      if (facts.scenario.calm && observed.done[index] && observed.failures[index] === 0)
+        facts.violate('I5', `${what} is sent twice without any fault`)
+      if (!facts.damaged) facts.maxDuplicates = Math.max(facts.maxDuplicates, run.duplicates.size)
+    }
+    handedBy[index] = run
+  }
+
+  #mayAct(run: ObservedRun, what: string): void {
+    const facts = this.#facts
+    if (run.signal.aborted)
+      facts.violate('I3', `${run.owner} ${what} after a newer invocation began in its process`)
+    if (run.epoch === null) facts.violate('I3', `${run.owner} ${what} without a lease`)
+    else if (facts.leaseHolds && run.epoch < this.#deliveredEpoch) {
+      facts.violate(
+        'I3',
+        `${run.owner} ${what} in epoch ${run.epoch} after epoch ${this.#deliveredEpoch} delivered`,
+      )
+    }
+  }
+
+  #copyStarts(copy: Copy): void {
+    const facts = this.#facts
+    const epoch = copy.run.epoch ?? 0
+    if (facts.leaseHolds && epoch < this.#deliveredEpoch) {
+      facts.violate(
+        'I3',
+        `${copy.name} starts work of epoch ${epoch} after epoch ${this.#deliveredEpoch} delivered`,
+      )
+    }
+    this.#deliveredEpoch = Math.max(this.#deliveredEpoch, epoch)
+    const observed = facts.functions.get(copy.name)
+    for (const other of this.#copies) {
+      if (other.name !== copy.name || observed === undefined || !facts.leaseHolds) continue
+      const clash = copy.events.some((left) => other.events.some((right) => observed.conflict(left, right)))
+      if (clash) {
+        facts.violate('I3', `two live copies of ${copy.name}: of ${other.run.owner} and of ${copy.run.owner}`)
+        break
+      }
+    }
+    this.#copies.add(copy)
+  }
+
+  copyEnds(copy: Copy): void {
+    copy.live = false
+    this.#copies.delete(copy)
+  }
+
+  /** I2: everything before a change that must not change places with it is done before it starts. */
+  starts(copy: Copy, offset: bigint, replay: boolean): void {
+    if (!this.#copies.has(copy)) this.#copyStarts(copy)
+    const facts = this.#facts
+    const { name } = copy
+    const observed = facts.functions.get(name)
+    const index = this.#indexOf(copy, offset)
+    if (observed === undefined || index === undefined) return
+    const place = observed.events[index]?.index
+    if (observed.isReplay[index] && !replay)
+      facts.violate('I5', `${name} is sent ${place} once more after a move, not marked as a replay`)
+    for (let before = observed.prefix; before < index; before++) {
+      if (observed.isOpen(before) && observed.conflict(before, index)) {
+        facts.violate('I2', `${name} starts ${place} before ${observed.events[before]?.index} is done`)
+        return
+      }
+    }
+  }
+
+  finishes(copy: Copy, offset: bigint): void {
+    const observed = this.#facts.functions.get(copy.name)
+    const index = this.#indexOf(copy, offset)
+    if (observed === undefined || index === undefined) return
+    observed.done[index] = true
+    this.#facts.happened(`routed: ${observed.events[index]?.routedBy}`)
+  }
+
+  #indexOf({ name, log }: Copy, offset: bigint): number | undefined {
+    const entry = log.slotAt(offset)?.entry ?? null
+    return entry === null ? undefined : this.#facts.functions.get(name)?.indexOf.get(entry.index)
+  }
+
+  /** A failure that may be the changes' own. */
+  failed(name: string, indices: readonly number[]): void {
+    const observed = this.#facts.functions.get(name)
+    for (const index of indices) {
+      if (observed === undefined) continue
+      if (indices.length === 1) observed.failedAlone[index] = true
+      observed.failures[index] = (observed.failures[index] ?? 0) + 1
+      observed.firstFailure[index] = Math.min(observed.firstFailure[index] ?? 0, this.#facts.clock.now)
+    }
+  }
+
+  /**
+   * The first request of a dead letter leaves. A large one needs two, and a run frozen between them sends the second
+   * late: the same letter that the next run would write.
+   */
+  putsAside(run: ObservedRun): void {
+    this.#mayAct(run, 'puts a change aside')
+  }
+
+  storedDeadLetter(run: ObservedRun, name: string, offset: bigint): void {
+    const facts = this.#facts
+    facts.log(() => `${run.owner} puts ${name} ${offset} aside`)
+    facts.deadLetters += 1
+    const entry = run.log?.slotAt(offset)?.entry ?? null
+    if (name === '') {
+      if (entry?.kind !== 'unreadable') facts.violate('I1', `${offset} was put aside as unreadable`)
+      else facts.storedUnreadable.add(entry.index)
+      facts.fault(17)
+      return
+    }
+    const observed = facts.functions.get(name)
+    const index = entry === null ? undefined : observed?.indexOf.get(entry.index)
+    if (observed === undefined || index === undefined || entry === null) {
+      facts.violate('I1', `${name} ${offset} was put aside and is not its own`)
+      return
+    }
+    const { attempts, maxAgeSeconds, onFailure } = observed.definition.delivery
+    const age = facts.clock.now - (observed.firstFailure[index] ?? 0)
+    const tolerance = facts.scenario.skew === 'none' ? 0 : 60_000
+    const failures = observed.failures[index] ?? 0
+    const tried = failures >= attempts || age + tolerance >= maxAgeSeconds * 1_000
+    if (!entry.tooLarge && !(tried && failures > 0))
+      facts.violate('I1', `${name} ${entry.index} was given up after ${failures} of ${attempts} tries`)
+    if (!entry.tooLarge && !observed.failedAlone[index])
+      facts.violate('I1', `${name} ${entry.index} was given up for what its batch failed with`)
+    if (onFailure === 'halt')
+      facts.violate('I1', `${name} ${entry.index} was put aside although failures halt`)
+    facts.fault(entry.tooLarge ? 16 : 14)
+    observed.putAside[index] = true
+    observed.done[index] = true
+  }
+}

@@ -1,0 +1,240 @@
+import { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { DtsError } from '../../lib/errors.ts'
+import {
+  parseRecoveryEvent,
+  type RecoverDependencies,
+  type RecoveryAnswer,
+  recover,
+} from '../../lib/recover.ts'
+import { type Inspection, inspectStream } from '../../lib/recovery/inspect.ts'
+import type { Stage } from './hazards.ts'
+import { Machine } from './machine.ts'
+import { type ObservedRun, observe } from './observed.ts'
+import type { Parts } from './pollers.ts'
+import type { Random } from './random.ts'
+
+type Event = Readonly<Record<string, unknown>>
+
+/** The people who look after the stream: they stop it, and bring it back by what recovery tells them. */
+export class Operator {
+  readonly #stage: Stage
+  readonly #parts: Parts
+  readonly #isPollerAtWork: () => boolean
+  #stopped = false
+  #visits = 0
+  /** Recoveries that are not over; those that died are. */
+  readonly #open = new Set<ObservedRun>()
+
+  constructor(stage: Stage, parts: Parts, isPollerAtWork: () => boolean) {
+    this.#stage = stage
+    this.#parts = parts
+    this.#isPollerAtWork = isPollerAtWork
+  }
+
+  /** Whether a recovery is under way, or one that was given up may still write. */
+  get isBusy(): boolean {
+    for (const run of this.#open) if (run.ended || !run.machine.alive) this.#open.delete(run)
+    return this.#open.size > 0 || this.#parts.table.underway > 0
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  // ── a steady hand, for a moment's pause ──
+
+  async pause(): Promise<void> {
+    const { facts, random, clock } = this.#stage
+    if (facts.checkpoint === null || facts.checkpoint.state === 'HALTED') return
+    await this.#steadily({ action: 'pause', by: 'operator' })
+    clock.after(random.pick([500, 6_000, 30_000]), () => void this.resume())
+  }
+
+  /** @returns what it was refused with for good */
+  async resume(): Promise<DtsError | null> {
+    if (this.#stopped || this.#stage.facts.checkpoint?.state !== 'HALTED') return null
+    const error = await this.#steadily({ action: 'resume', by: 'operator' })
+    if (error?.retryable !== true) return error
+    this.#stage.clock.after(1_000, () => void this.resume())
+    return null
+  }
+
+  /** At the machine where everything works. @returns what it was refused with */
+  async #steadily(event: Event): Promise<DtsError | null> {
+    const run = this.#run(new Machine('desk', this.#stage.clock, 0), true)
+    const store = new CheckpointStore(this.#parts.table.operatorClient(), 'checkpoints', 'topic', 0)
+    try {
+      await recover(parseRecoveryEvent(event), { ...this.#dependencies(run), store })
+      return null
+    } catch (error) {
+      if (error instanceof DtsError) return error
+      this.#stage.facts.violate('error', error instanceof Error ? (error.stack ?? '') : String(error))
+      return null
+    } finally {
+      run.ended = true
+    }
+  }
+
+  // ── visits ──
+
+  /** From now on somebody looks at the stream every few seconds. */
+  start(): void {
+    const { clock, random } = this.#stage
+    const tick = () => {
+      if (this.#stopped) return
+      void this.#visit()
+      clock.after(this.#stage.quiet ? 5_000 : random.whole(3, 25) * 1_000, tick)
+    }
+    clock.after(random.whole(10, 30) * 1_000, tick)
+  }
+
+  async #visit(): Promise<void> {
+    const { random, facts, quiet } = this.#stage
+    const first = this.#run(this.#machine())
+    const inspection = await this.#guard(first, () => this.#inspect(first))
+    if (inspection === null || inspection.stored === null) return
+    const isHalted = inspection.stored.state === 'HALTED'
+    // A stream that runs is left alone, mostly.
+    if (!isHalted && (quiet || !random.chance(0.15))) return
+    const event = this.#choose(inspection)
+    if (event === null) return
+    facts.log(() => `the operator runs ${JSON.stringify(event)}`)
+    if (this.#isPollerAtWork() && event.action === 'reset') {
+      facts.fault(23)
+      facts.happened('recovery against a live poller')
+    }
+    const together = quiet || !random.chance(0.2) ? 1 : 2
+    if (together > 1 && event.action === 'reset') {
+      facts.fault(23)
+      facts.happened('two recoveries at once')
+    }
+    await Promise.all(Array.from({ length: together }, () => this.#perform(event)))
+  }
+
+  async #inspect(run: ObservedRun): Promise<Inspection | null> {
+    const { store, openStream, now } = this.#dependencies(run)
+    const stored = await store.read()
+    if (stored === null) return null
+    return await inspectStream(stored, await openStream(), [], now())
+  }
+
+  #choose({ command, stored, found }: Inspection): Event | null {
+    const { random, quiet } = this.#stage
+    const advised = command === null ? null : (JSON.parse(command.slice(command.indexOf('{'), -1)) as Event)
+    if (stored?.halt?.code === 'PAUSED' && random.chance(0.7)) return { action: 'resume' }
+    if (!quiet && random.chance(stored?.state === 'HALTED' ? 0.15 : 0.5)) {
+      return { action: 'reset', to: target(random, found), acceptLoss: random.chance(0.3) }
+    }
+    if (advised?.action === 'resume') this.#parts.functions.mended = true
+    if (advised?.action === 'inspect') return null
+    if (advised !== null) return advised
+    return random.chance(0.5) ? { action: 'pause' } : { action: 'reset' }
+  }
+
+  /** One event, as it stands or after a dry run. */
+  async #perform(event: Event): Promise<void> {
+    const run = this.#run(this.#machine())
+    const { random, quiet, scenario, facts, writes } = this.#stage
+    if (!quiet && random.chance(scenario.rates.recoveryKilled)) run.dyingIn = random.whole(1, 40)
+    await this.#guard(run, async () => {
+      let chosen = event
+      if (event.action === 'reset' && random.chance(0.5)) {
+        const dry = await this.#recover(run, { ...event, dryRun: true })
+        if (dry.action !== 'reset') return
+        // People read what they are told before they go on.
+        if (!quiet) await run.machine.sleep(random.pick([0, 0, 2_000, 15_000]), run.signal)
+        // Whoever is told of a loss accepts it, or hopes for another cluster that has it.
+        if (dry.lost !== null && !quiet && random.chance(0.5)) return
+        if (dry.token !== null && random.chance(0.6)) {
+          chosen = { action: 'reset', token: dry.token, acceptLoss: dry.lost !== null }
+          run.isPlanned = true
+          facts.happened('a plan was applied by its token')
+        }
+      }
+      const answer = await this.#recover(run, chosen)
+      if (answer.action === 'reset') writes.moves.stated(run, answer)
+    })
+  }
+
+  async #recover(run: ObservedRun, event: Event): Promise<RecoveryAnswer> {
+    run.read = null
+    run.acceptsLoss = event.acceptLoss === true
+    return await recover(parseRecoveryEvent({ ...event, by: 'operator' }), this.#dependencies(run))
+  }
+
+  /** Null where it was refused or failed: the next visit tries again. */
+  async #guard<Result>(run: ObservedRun, action: () => Promise<Result>): Promise<Result | null> {
+    const { facts } = this.#stage
+    try {
+      return await action()
+    } catch (error) {
+      if (error instanceof DtsError) {
+        facts.log(() => `${run.owner} is told ${error.code} ${error.message}`)
+        facts.happened(`recovery was told ${error.code}`)
+      } else {
+        facts.violate('error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+      }
+      return null
+    } finally {
+      run.ended = true
+    }
+  }
+
+  #machine(): Machine {
+    const { clock, random, scenario } = this.#stage
+    this.#visits += 1
+    return new Machine(`op${this.#visits}`, clock, random.pick([0, scenario.skews[0] ?? 0]))
+  }
+
+  #run(machine: Machine, steady = false): ObservedRun {
+    const { clock, facts } = this.#stage
+    const run = observe({
+      kind: 'recovery',
+      owner: `${machine.name}/${++this.#visits}`,
+      machine,
+      signal: new AbortController().signal,
+      startedAt: clock.now,
+      deadline: Number.POSITIVE_INFINITY,
+      steady,
+    })
+    facts.begin(run)
+    this.#open.add(run)
+    return run
+  }
+
+  #dependencies(run: ObservedRun): RecoverDependencies {
+    const { scenario } = this.#stage
+    const unused = () => {
+      throw new TypeError('no part of what is simulated')
+    }
+    return {
+      store: new CheckpointStore(this.#parts.table.client(run), 'checkpoints', 'topic', 0),
+      openStream: () => this.#parts.broker.open(run),
+      now: run.machine.now,
+      owner: run.owner,
+      config: scenario.config,
+      routes: scenario.config.routes,
+      handlerTimeoutMs: scenario.config.handlerTimeoutMs,
+      functionNames: [],
+      probeFunction: unused,
+      deadLetters: undefined,
+      invoke: unused,
+      remainingMs: unused,
+    }
+  }
+}
+
+/** Somewhere that a person may want to go, sensible or not. */
+function target(random: Random, found: Inspection['found']): unknown {
+  const { first = 0, last = 0 } = found?.times ?? {}
+  const [earliest, end] = [BigInt(found?.earliest ?? 0), BigInt(found?.end ?? 0)]
+  const offset = earliest + BigInt(random.whole(-2, Number(end - earliest) + 2))
+  return random.pick<unknown>([
+    'earliest',
+    'latest',
+    'committed',
+    { timestamp: random.whole(first - 2, last + 2) },
+    { offset: String(offset < 0n ? 0n : offset) },
+    { ledger: random.whole(0, 2) },
+  ])
+}

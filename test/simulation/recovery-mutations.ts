@@ -1,0 +1,182 @@
+import type { Mutant } from './mutations.ts'
+
+const store = 'lib/checkpoint/store.ts'
+const ordinals = 'lib/ordinals.ts'
+const assess = 'lib/recovery/assess.ts'
+const anchors = 'lib/recovery/anchors.ts'
+const landing = 'lib/recovery/landing.ts'
+const reset = 'lib/recovery/reset.ts'
+
+/** Faults in how a stream goes on after a cluster change, and in what the checkpoint keeps for it. */
+export const recoveryMutants: readonly Mutant[] = (
+  [
+    {
+      name: 'anchor: compared without its digest',
+      file: anchors,
+      find: 'else if (timestamp === wanted.timestamp && this.#digest(value, header) === wanted.digest)',
+      put: 'else if (timestamp === wanted.timestamp && this.#digest(value, header) !== null)',
+    },
+    {
+      name: 'anchor: going on at it instead of behind it',
+      file: assess,
+      find: 'offset: main.anchor.offset + 1n',
+      put: 'offset: main.anchor.offset',
+    },
+    {
+      name: 'anchor: taken for the one that is wanted in a statement that is cut off',
+      file: anchors,
+      find: 'if (ordinal === null) return false\n',
+      put: 'if (ordinal === null) return true\n',
+    },
+    {
+      name: 'anchor: of equal rows the first, whatever the number',
+      file: anchors,
+      find: 'if (isOnlyOne || (ordinal !== null && ordinal === this.wanted.ordinal)) {',
+      put: 'if (isOnlyOne || (ordinal !== null && this.wanted.ordinal !== null)) {',
+    },
+    {
+      name: 'anchor: not waited for where the log ends within equal rows',
+      file: assess,
+      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp)\n',
+      put: '',
+    },
+    {
+      name: 'anchor: counted anew after each commit',
+      file: ordinals,
+      find: 'return base.ordinal === null ? null : base.ordinal + 1 + count',
+      put: 'return count',
+    },
+    {
+      name: 'anchor: a statement is counted from where reading began',
+      file: ordinals,
+      find: '    if (base === null) return null\n',
+      put: '    if (base === null) return count\n',
+    },
+    {
+      name: 'lanes: their anchors are ignored',
+      file: assess,
+      find: 'const here = anchor === null ? undefined : found.get(anchor)',
+      put: 'const here = anchor === null ? undefined : found.get({ ...anchor })',
+    },
+    {
+      name: 'lanes: ahead by offsets of the old log',
+      file: assess,
+      find: '    if (here?.exact !== true) forgottenUntil',
+      put: '    if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
+    },
+    {
+      name: 'lanes: stored without their anchors',
+      file: 'lib/anchor.ts',
+      find: 'anchor: known ?? anchorAt(through)',
+      put: 'anchor: known',
+    },
+    {
+      name: 'lanes: found again whoever their changes come to',
+      file: 'lib/anchor.ts',
+      find: 'JSON.stringify([identityOf(value, header), keys, logical])',
+      put: 'JSON.stringify([identityOf(value, header), keys.length * 0, logical])',
+    },
+    {
+      name: 'lanes: what one forgets is not marked as a replay',
+      file: assess,
+      find: 'Math.max(until, anchor.timestamp + lookBackSeconds)',
+      put: 'until',
+    },
+    {
+      name: 'lanes: keep their lead over a place that somebody names',
+      file: landing,
+      find: 'return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+      put: 'return { landing, lead: assessed?.lead ?? forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+    },
+    {
+      name: 'time: no margin for times that go back',
+      file: assess,
+      find: 'const offset = await locate(stream, range, timestamp - lookBackSeconds)',
+      put: 'const offset = await locate(stream, range, timestamp)',
+    },
+    {
+      name: 'time: what repeats is not marked',
+      file: landing,
+      find: 'handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }',
+      put: 'handledUntil: -1, handledBelow: null }',
+    },
+    {
+      name: 'time: what an earlier move made repeat is not marked any more',
+      file: 'lib/recovery/repeats.ts',
+      find: 'const anywhere = Math.max(read.replayUntil, ',
+      put: 'const anywhere = Math.max(-1, ',
+    },
+    {
+      name: 'time: gone on by it in a log that is still being filled',
+      file: assess,
+      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp)\n',
+      put: '',
+    },
+    {
+      name: 'place: its time is that of the record that stands there',
+      file: landing,
+      find: 'time = Math.max(time, timestamp)',
+      put: 'void timestamp',
+    },
+    {
+      name: 'gap: not noticed',
+      file: assess,
+      find: 'if (trimmed || !begunBefore) return gap(',
+      put: 'if (trimmed && !begunBefore) return gap(',
+    },
+    {
+      name: 'gap: not noticed within the time that times go back by',
+      file: assess,
+      find: 'const begunBefore = times.first <= timestamp - lookBackSeconds',
+      put: 'const begunBefore = times.first <= timestamp',
+    },
+    {
+      name: 'gap: recover accepts it',
+      file: reset,
+      find: '  if (move.landing.lost !== null) return null\n',
+      put: '',
+    },
+    {
+      name: 'gap: nobody is asked',
+      file: reset,
+      find: '  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)\n',
+      put: '  void lossNotAccepted\n',
+    },
+    {
+      name: 'token: the checkpoint may have moved since',
+      file: 'lib/recovery/plan.ts',
+      find: "  if (madeFrom.checkpoint !== fingerprint(read)) throw outdated('The checkpoint moved')\n",
+      put: '',
+    },
+    {
+      name: 'reset: without epoch and owner',
+      file: store,
+      find: '        ...held,\n        // A pause',
+      put: "        itIsThere: 'attribute_exists(#pk)',\n        // A pause",
+    },
+    {
+      name: 'reset: undoes a pause',
+      file: store,
+      find: "        stateAsItWasRead: '#state = :readState',\n",
+      put: '',
+    },
+    {
+      name: 'reset: the ledger is not written',
+      file: store,
+      find: 'ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),',
+      put: 'ledger: encodeJson([...read.ledger, ...[entry].slice(1)].slice(-ledgerLength)),',
+    },
+    {
+      name: 'reset: the generation is not raised',
+      file: store,
+      find: 'const generation = read.generation + 1',
+      put: 'const generation = read.generation',
+    },
+    {
+      name: 'reset: the cluster id is written by itself',
+      file: store,
+      find: "        clusterId: encodeText(start.clusterId),\n        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
+      put: "        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
+    },
+  ] as const
+).map((mutant) => ({ kind: 'switch', ...mutant }))

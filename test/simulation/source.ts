@@ -1,0 +1,243 @@
+import { keyHash } from '../../lib/dispatch/key.ts'
+import { maxBatchBytes } from '../../lib/dispatch/wire.ts'
+import { readHeader } from '../../lib/dts/header.ts'
+import type { Random } from './random.ts'
+import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'
+import { databases, type RoutedBy, type Routing, type SourceTable } from './tables.ts'
+
+/** How a change makes its handler fail, every time until somebody mends it. */
+export type Poison = 'throws' | 'hangs' | 'crashes'
+
+/** Something that the source logged, and what should become of it; whatever cluster it is read from. */
+export interface Entry {
+  /** Its place in the order of the source. */
+  readonly index: number
+  /** `unreadable` passes every checksum and is no record. */
+  readonly kind: 'change' | 'unreadable'
+  readonly table: string
+  /** Of a row, by which rule it is routed. */
+  readonly routedBy: RoutedBy | null
+  /** The functions that have to handle it. */
+  readonly functions: readonly string[]
+  /** A change that nobody handles. */
+  readonly unrouted: boolean
+  /** The rows it touches; null when it stands between everything before and everything behind it. */
+  readonly keys: readonly number[] | null
+  readonly changesKey: boolean
+  readonly isDdl: boolean
+  /** Larger than a message of the dead-letter queue; `tooLarge` is larger than an invocation, too. */
+  readonly isLarge: boolean
+  readonly tooLarge: boolean
+  readonly poison: Poison | null
+  /** What the source's clock showed, in seconds. */
+  readonly clock: number
+  /** What the record says, in seconds: mostly the same, sometimes a little less. */
+  readonly time: number
+  /** Rows of one statement share it. */
+  readonly statement: number
+  /** Which row of its statement it is. */
+  readonly ordinal: number
+  readonly transaction: number
+  /** Whether no other change can be equal to it. */
+  readonly isUnique: boolean
+  /** When the source logged it, in milliseconds from the start of the world. */
+  readonly loggedAt: number
+  /** The record as a cluster holds it. */
+  readonly encode: (copy: Copy) => Buffer
+}
+
+/** How a cluster writes what the source logged. */
+export interface Hand {
+  /** So differently that no change can be told to be the same. */
+  readonly rewritten: boolean
+  /** Without the tag that names primary keys. */
+  readonly untagged: boolean
+}
+
+export const plainHand: Hand = { rewritten: false, untagged: false }
+
+/** What differs from cluster to cluster. */
+export interface Copy extends Hand {
+  readonly id: bigint
+}
+
+export interface SourceSize {
+  /** A world for other faults: changes that fail or cannot be read are few, and none is larger than anything carries. */
+  readonly mostlyGood: boolean
+  /** The most changes. */
+  readonly count: number
+  /** In which time they come, in milliseconds. */
+  readonly spanMs: number
+}
+
+type Content = Omit<
+  Entry,
+  'index' | 'clock' | 'time' | 'statement' | 'ordinal' | 'transaction' | 'loggedAt' | 'encode' | 'poison'
+> & { readonly write: (origin: Origin, untagged: boolean) => Buffer }
+
+export function makeSource(
+  random: Random,
+  routing: Routing,
+  unroutedTables: 'skip' | 'halt',
+  size: SourceSize,
+): Entry[] {
+  const count = random.whole(10, size.count)
+  const backlog = random.pick([1, 0.5, 0.2])
+  const rowIds = random.pick([2, 6, 30] as const)
+  const rates = {
+    poison: random.chance(0.25) ? random.pick(size.mostlyGood ? [0.02, 0.1] : [0.02, 0.1, 1]) : 0,
+    unreadable: random.chance(0.15) ? random.pick(size.mostlyGood ? [0.03, 0.2] : [0.03, 0.6]) : 0,
+    large: random.chance(0.03) ? 0.02 : 0,
+    tooLarge: !size.mostlyGood && random.chance(0.03) ? 0.02 : 0,
+    ddl: random.chance(0.3) ? 0.04 : 0,
+    unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
+    keyChange: random.chance(0.4) ? 0.15 : 0,
+    keyless: random.chance(0.2) ? 0.1 : 0,
+    equal: random.chance(0.3) ? 0.3 : 0,
+    disorder: random.chance(0.4) ? 0.3 : 0,
+  }
+  const poisonKind = random.pick(['throws', 'throws', 'throws', 'hangs', 'crashes'] as const)
+  const furthestBack = random.pick([2, 5, 9] as const)
+  const pace = random.pick<readonly [number, ...number[]]>([
+    [0, 0, 1],
+    [0, 1, 2, 3],
+    [1, 1, 1, 25],
+  ])
+  const entries: Entry[] = []
+  let clock = t0 + 10
+  for (let statement = 1, transaction = 1; entries.length < count; statement++) {
+    if (random.chance(0.6)) transaction += 1
+    clock += random.pick(pace)
+    const time = clock - (random.chance(rates.disorder) ? random.whole(1, furthestBack) : 0)
+    const areEqual = random.chance(rates.equal)
+    const keyless = areEqual || random.chance(rates.keyless)
+    const rows = random.pick([1, 1, 1, 2, 5] as const)
+    const atTransaction = transaction
+    const touched = new Set<number>()
+    let content: Content | null = null
+    for (let ordinal = 0; ordinal < rows && entries.length < count; ordinal++) {
+      if (content === null || !areEqual) content = makeContent(random, routing, rates, keyless, rowIds)
+      const { write, ...plain } = content
+      // A statement touches a row with a primary key once.
+      if (plain.keys?.some((key) => touched.has(key))) break
+      for (const key of plain.keys ?? []) touched.add(key)
+      const alone = plain.kind === 'unreadable' || plain.isDdl
+      entries.push({
+        ...plain,
+        index: entries.length,
+        clock,
+        time,
+        statement,
+        ordinal,
+        transaction,
+        poison: plain.functions.length > 0 && !plain.isDdl && random.chance(rates.poison) ? poisonKind : null,
+        loggedAt: entries.length < count * backlog ? 0 : random.whole(1, size.spanMs),
+        encode: ({ id, rewritten, untagged }) => {
+          const position = `${statement}@${rewritten ? 'other' : 1}`
+          return write({ id, time, position, transaction: `tx${atTransaction}` }, untagged)
+        },
+      })
+      if (alone) break
+    }
+  }
+  const times = entries.map(({ loggedAt }) => loggedAt).sort((left, right) => left - right)
+  return entries.map((entry, index) => ({ ...entry, loggedAt: times[index] ?? 0 }))
+}
+
+interface ContentRates {
+  readonly unreadable: number
+  readonly ddl: number
+  readonly unknown: number
+  readonly keyChange: number
+  readonly large: number
+  readonly tooLarge: number
+}
+
+function makeContent(
+  random: Random,
+  routing: Routing,
+  rates: ContentRates,
+  keyless: boolean,
+  rowIds: number,
+): Content {
+  const common = {
+    unrouted: false,
+    keys: null,
+    changesKey: false,
+    routedBy: null,
+    isDdl: false,
+    isLarge: false,
+    tooLarge: false,
+    isUnique: true,
+  }
+  if (random.chance(rates.unreadable)) {
+    const nobody = { kind: 'unreadable' as const, table: '', functions: [] }
+    return { ...common, ...nobody, write: ({ id }) => unreadable(id) }
+  }
+  if (random.chance(rates.ddl)) return { ...common, ...ddl(random, routing, rates.unknown > 0) }
+  return { ...common, ...rowChange(random, routing, rates, keyless, rowIds) }
+}
+
+function ddl(random: Random, { functions, tables }: Routing, mayBeNowhere: boolean) {
+  const table = random.pick(tables)
+  const database = random.pick(databases)
+  const inDatabase = functions.filter((one) => one.databases.includes(database))
+  const choices: [string | null, SourceTable['logical'], readonly string[]][] = [
+    [table.name, table.logical, table.owner === null ? [] : [table.owner.name]],
+    [null, null, functions.map(({ name }) => name)],
+  ]
+  if (inDatabase.length > 0 || mayBeNowhere)
+    choices.push([database, null, inDatabase.map(({ name }) => name)])
+  const [objectName, logical, concerned] = random.pick(choices as [(typeof choices)[0], ...typeof choices])
+  return {
+    kind: 'change' as const,
+    isDdl: true,
+    table: objectName ?? '',
+    functions: concerned,
+    unrouted: concerned.length === 0,
+    write: (origin: Origin) => ddlRecord(objectName, logical, origin),
+  }
+}
+
+function rowChange(
+  random: Random,
+  { tables, unknown }: Routing,
+  rates: ContentRates,
+  keyless: boolean,
+  rowIds: number,
+) {
+  const table = random.chance(rates.unknown) ? unknown : random.pick(tables)
+  const operation = random.pick(['INSERT', 'UPDATE', 'UPDATE', 'DELETE'] as const)
+  const id = random.whole(1, rowIds)
+  const changesKey = operation === 'UPDATE' && random.chance(rates.keyChange)
+  const ids = [id, changesKey ? random.whole(1, rowIds) : id] as const
+  const keyed = !keyless
+  const tooLarge = operation !== 'DELETE' && random.chance(rates.tooLarge)
+  const isLarge = random.chance(rates.large)
+  const size = tooLarge ? maxBatchBytes : isLarge ? 200_000 : 5
+  const row: RowRecord = { operation, table: table.name, logical: table.logical, ids, keyed, size }
+  const { owner } = table
+  const wants = owner?.delivery.operations?.includes(operation) ?? true
+  return {
+    kind: 'change' as const,
+    table: table.name,
+    functions: owner !== null && wants ? [owner.name] : [],
+    unrouted: owner === null,
+    routedBy: table.routedBy,
+    // Rows of two tables are never the same row; a function that has both orders them together all the same.
+    keys: keyed ? ids.map((one) => one + table.number * 1_000) : null,
+    changesKey: ids[0] !== ids[1],
+    isLarge,
+    tooLarge,
+    isUnique: keyed,
+    write: (origin: Origin, untagged: boolean) => rowRecord({ ...row, keyed: keyed && !untagged }, origin),
+  }
+}
+
+/** Which of `concurrency` strands has the change, by the poller's own rule. */
+export function strandOf({ encode }: Entry, concurrency: number): number {
+  if (concurrency === 1) return 0
+  const value = encode({ id: 1n, ...plainHand })
+  const hash = keyHash(value, readHeader(value))
+  return hash === null ? 0 : hash % concurrency
+}
