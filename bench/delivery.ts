@@ -132,11 +132,10 @@ try {
   const sparse = await throughput(ground, 'sparse')
   const cold = await coldStart(ground)
   const growth = await memoryGrowth(ground)
+  console.log(`\nthroughput against the baseline: one table ${ratio(one)}, three tables ${ratio(three)}`)
   console.log(
     JSON.stringify({
       throughput: ratio(Math.min(one, three)),
-      oneTable: ratio(one),
-      threeTables: ratio(three),
       sparse: ratio(sparse),
       coldStart: ratio(cold),
       memoryGrowth: ratio(growth),
