@@ -19,7 +19,6 @@ export const streamVariables = [
 
 /** What poller and recovery take over beside them. */
 export const pollVariables = [
-  'ON_CLUSTER_CHANGE',
   'UNROUTED_TABLES',
   'ON_CLUSTER_CHANGE',
   'POLL_MAX_RECORDS',
@@ -59,6 +58,7 @@ export function streamEnvironment(
     HANDLER_TIMEOUT_SECONDS: String(longestTimeoutOf(tables, settings)),
     DEAD_LETTER_QUEUE_URL: { Ref: 'DeadLetterQueue' },
     DEAD_LETTER_BUCKET: { Ref: 'DeadLetterBucket' },
+    DEPLOYMENT_FLAGS: settings.flags,
     NODE_OPTIONS: nodeOptions,
   }
 }

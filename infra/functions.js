@@ -51,6 +51,7 @@ export async function monitoring({ resolveVariable }) {
 async function settings({ resolveVariable }) {
   return {
     prefix: await resolveVariable('self:custom.prefix'),
+    flags: `--stage ${await resolveVariable('sls:stage')} --region ${await resolveVariable('self:provider.region')}`,
     checkpointTable: await resolveVariable('self:custom.checkpointTable'),
     secret: process.env.DTS_PASSWORD_SECRET ?? '',
     tables: (await resolveVariable('self:custom.tables, null')) ?? {},

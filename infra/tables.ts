@@ -20,6 +20,8 @@ export interface Table {
 export interface Settings {
   /** Put before a key, it is the name of the deployed function. */
   readonly prefix: string
+  /** What commands of serverless need to reach this deployment. */
+  readonly flags: string
   readonly checkpointTable: string
   /** Name or ARN of the password's secret; empty when no password is configured. */
   readonly secret: string

@@ -1,7 +1,7 @@
 import { DtsError } from './errors.ts'
 import { commitMark, type Stream } from './kafka/stream.ts'
 import { locateTime } from './locate.ts'
-import { recoveryCommand } from './prove.ts'
+import { recoveryCommand } from './recovery-command.ts'
 
 /**
  * The offset at which a stream that was never read begins.

@@ -7,8 +7,9 @@ import type { Invoke } from './dispatch/invoke.ts'
 import { DtsError } from './errors.ts'
 import { firstOffset } from './first-start.ts'
 import type { Stream } from './kafka/stream.ts'
-import { proveSameLog, recoveryCommand, sameLogCodes } from './prove.ts'
+import { proveSameLog, sameLogCodes } from './prove.ts'
 import { startWithoutLoss } from './recovery/reset.ts'
+import { recoveryCommand } from './recovery-command.ts'
 import { Run } from './run.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
 
@@ -45,7 +46,7 @@ export interface LeaseMargins {
   readonly slackMs: number
 }
 
-export const lambdaMargins: LeaseMargins = { coldStartMs: 10_000, commitMs: 5_000, slackMs: 15_000 }
+const lambdaMargins: LeaseMargins = { coldStartMs: 10_000, commitMs: 5_000, slackMs: 15_000 }
 
 /**
  * One run of the poller: take the lease, prove that the log is the one the checkpoint belongs to, then fetch,
@@ -161,8 +162,8 @@ async function recoverOrHalt(
 function streamHalted({ halt }: Checkpoint): DtsError {
   return new DtsError(
     'STREAM_HALTED',
-    `The stream is halted since ${new Date(halt?.at ?? 0).toISOString()} (${halt?.code}: ${halt?.message}) ` +
-      `Nothing is read until ${recoveryCommand('{"action":"inspect"}')} and what it recommends was run.`,
+    `The stream has been halted since ${new Date(halt?.at ?? 0).toISOString()} (${halt?.code}: ${halt?.message}). ` +
+      `Nothing is read until you have run ${recoveryCommand('{"action":"inspect"}')} and what it recommends.`,
     { retryable: false, facts: { ...halt?.facts, halt: halt?.code ?? null } },
   )
 }

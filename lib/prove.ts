@@ -5,9 +5,7 @@ import { isFiller } from './dts/header.ts'
 import { DtsError, type ErrorCode, type Facts } from './errors.ts'
 import type { LogRecord } from './kafka/records.ts'
 import type { Stream } from './kafka/stream.ts'
-
-/** What the operator runs when the poller refuses to go on; repeated in each message because it is read at night. */
-export const recoveryCommand = (event: string) => `npx serverless invoke -f recovery --data '${event}'`
+import { recoveryCommand } from './recovery-command.ts'
 
 /** What `proveSameLog` throws when the stream must halt. */
 export const sameLogCodes: ReadonlySet<ErrorCode> = new Set(['CLUSTER_CHANGED', 'LOG_CHANGED', 'DATA_GAP'])
@@ -66,8 +64,8 @@ async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | nul
 function changed(code: 'CLUSTER_CHANGED' | 'LOG_CHANGED' | 'DATA_GAP', what: string, facts: Facts): DtsError {
   return new DtsError(
     code,
-    `${what} The stream is halted and nothing is lost so far. Look: ${recoveryCommand('{"action":"inspect"}')} ` +
-      `then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
+    `${what} The stream is halted and nothing is lost so far. First see where it stands: ${recoveryCommand('{"action":"inspect"}')} ` +
+      `and then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
     { retryable: false, facts },
   )
 }

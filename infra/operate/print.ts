@@ -1,4 +1,3 @@
-import { recoveryCommand } from '../../lib/prove.ts'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Check } from '../../lib/recovery/preflight.ts'
 import { formatTime } from '../../lib/time.ts'
@@ -20,10 +19,10 @@ function lines(value: unknown, deployment: string): string[] {
   return printAnswer(value as RecoveryAnswer, deployment)
 }
 
-const [beforeEvent = '', behindEvent = ''] = recoveryCommand('|').split('|').map(RegExp.escape)
-const serverlessCommand = new RegExp(`${beforeEvent}(\\{[^']*\\})${behindEvent}`, 'g')
+/** As lib/recovery-command.ts writes them. */
+const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^']*\})'/g
 
-/** The function does not know its stage, and names commands of serverless; whoever came by npm goes on by npm. */
+/** The function names commands of serverless; whoever came by npm goes on by npm. */
 function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
     const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }

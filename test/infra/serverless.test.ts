@@ -90,6 +90,7 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(DEAD_LETTER_QUEUE_URL, { Ref: 'DeadLetterQueue' })
     assert.deepEqual(DEAD_LETTER_BUCKET, { Ref: 'DeadLetterBucket' })
     assert.deepEqual(environmentOf(resources, 'RecoveryLambdaFunction'), environment)
+    assert.equal(environment.DEPLOYMENT_FLAGS, '--stage dev --region us-east-1')
     // Node refuses to start with an option that it does not take from there.
     const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
     const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })

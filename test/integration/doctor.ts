@@ -116,7 +116,7 @@ const brokenThings: readonly Broken[] = [
   {
     what: 'what the checkpoint would read next has expired',
     line: 'checkpoint within the log',
-    advice: /^DATA_GAP: .*Look: .*"inspect".* then move the checkpoint: .*"reset"/,
+    advice: /^DATA_GAP: .*First see where it stands: .*"inspect".* and then move the checkpoint: .*"reset"/,
     skipped: [],
     breakIt: async ({ source }) => {
       await source.append(new Writer('later').inserts('shop.orders', 10, 19))
