@@ -10,7 +10,7 @@ export type BatchFault = (code: BatchFaultCode, detail: string) => DtsError
 
 const remedy: Record<BatchFaultCode, string> = {
   BATCH_CORRUPT:
-    'Fetch it again; when that does not help, the log is damaged there: halt and ask DTS support',
+    'It is fetched again; if the stream halts over it, the log is damaged there: ask DTS support',
   BATCH_TOO_LARGE: 'Nothing was read of it; raise that limit, and the memory of the function with it',
   PROTOCOL_UNSUPPORTED: 'Nothing was read of it; the producer or broker must use a format known here',
 }

@@ -17,10 +17,6 @@ export interface RecordRange {
   readonly count: number
   readonly baseOffset: bigint
   readonly lastOffsetDelta: number
-  /** In milliseconds. */
-  readonly baseTimestamp: number
-  /** The time of all records when the broker stamps them itself; null: each record has its own. */
-  readonly appendTimestamp: number | null
 }
 
 /**
@@ -38,7 +34,7 @@ export function readRecords(
   reading: Reading,
   fault: BatchFault,
 ): bigint {
-  const { count, baseOffset, lastOffsetDelta, baseTimestamp, appendTimestamp } = range
+  const { count, baseOffset, lastOffsetDelta } = range
   const { records, limits } = reading
   const reader = new RecordReader(bytes, start, fault)
   // Compared as 32-bit numbers, so that dropping costs no bigint: deltas are at most 2^31 - 1.
@@ -48,7 +44,7 @@ export function readRecords(
 
   for (let index = 0; index < count; index++) {
     const end = reader.beginRecord(limits.maxRecordBytes)
-    const timestampDelta = reader.varlong()
+    reader.skipVarlong()
     const delta = reader.varint()
     if (delta <= previousDelta || delta > lastOffsetDelta) {
       throw fault(
@@ -64,7 +60,7 @@ export function readRecords(
     if (delta < firstDelta) continue
 
     if (records.length >= limits.maxRecords) return baseOffset + BigInt(delta)
-    records.add(delta, appendTimestamp ?? baseTimestamp + timestampDelta, value, value < 0 ? value : valueEnd)
+    records.add(delta, value, value < 0 ? value : valueEnd)
   }
   if (reader.position !== bytes.length) {
     throw fault(
@@ -135,21 +131,13 @@ class RecordReader {
     throw this.#fault('BATCH_CORRUPT', `a varint before byte ${this.position} has more than 32 bits`)
   }
 
-  /** A zigzag varint of at most 10 bytes, above 2^53 as the nearest number. */
-  varlong(): number {
-    let low = 0
-    for (let shift = 0; shift < 28; shift += 7) {
+  /** A varint of at most 10 bytes. */
+  skipVarlong(): void {
+    for (let shift = 0; shift < 70; shift += 7) {
       const byte = this.#byte()
-      low |= (byte & 0x7f) << shift
-      if (byte < 0x80) return (low >>> 1) ^ -(low & 1)
-    }
-    let value = BigInt(low)
-    for (let shift = 28n; shift < 70n; shift += 7n) {
-      const byte = this.#byte()
-      value |= BigInt(byte & 0x7f) << shift
       if (byte >= 0x80) continue
-      if (shift === 63n && byte > 1) break
-      return Number((value >> 1n) ^ -(value & 1n))
+      if (shift === 63 && byte > 1) break
+      return
     }
     throw this.#fault('BATCH_CORRUPT', `a varint before byte ${this.position} has more than 64 bits`)
   }

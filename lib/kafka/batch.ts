@@ -153,8 +153,6 @@ function readBatch(
   }
   const attributes = batch.readInt16BE(attributesAt)
   const lastOffsetDelta = batch.readInt32BE(attributesAt + 2)
-  const baseTimestamp = batch.readBigInt64BE(attributesAt + 6)
-  const maxTimestamp = batch.readBigInt64BE(attributesAt + 14)
   const count = batch.readInt32BE(recordsAt - 4)
   const end = baseOffset + BigInt(lastOffsetDelta) + 1n
   if (lastOffsetDelta < 0 || BigInt.asIntN(64, end) !== end) {
@@ -171,9 +169,7 @@ function readBatch(
   if (count < 0 || count * minRecordBytes > bytes.length - start) {
     throw fault('BATCH_CORRUPT', `${count} records do not fit ${bytes.length - start} bytes`)
   }
-  const appendTimestamp = attributes & 0x08 ? Number(maxTimestamp) : null
-  const range = { count, baseOffset, lastOffsetDelta, baseTimestamp: Number(baseTimestamp), appendTimestamp }
-  return readRecords(bytes, start, range, reading, fault)
+  return readRecords(bytes, start, { count, baseOffset, lastOffsetDelta }, reading, fault)
 }
 
 /** What slices hold on to counts against one limit: many small batches are no way around it. */

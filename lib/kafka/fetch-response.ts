@@ -33,6 +33,7 @@ export interface FetchedPartition {
   readonly records: Buffer
 }
 
+/** 4 is the first with record batches (Kafka 0.11). */
 export const fetchVersions = { min: 4, max: 11 } as const
 
 /**

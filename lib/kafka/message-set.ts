@@ -8,7 +8,7 @@ import { codecs, decompress } from './compression.ts'
  *
  *   message => offset int64, size int32, CRC-32 uint32 (of all behind it), magic int8, attributes int8,
  *              timestamp int64 (magic 1), key length int32 (-1: null), key, value length int32 (-1: null), value
- *   attributes: bits 0-2 codec (up to lz4), 3 append time (magic 1)
+ *   attributes: bits 0-2 codec (up to lz4)
  *
  * With a codec, the value is a message set itself and the outer offset is that of its last message. Inner
  * offsets are absolute in magic 0; in magic 1 they are relative, the last one standing for the outer offset.
@@ -22,8 +22,6 @@ interface Message {
   readonly offset: bigint
   readonly magic: number
   readonly attributes: number
-  /** -1 in magic 0. */
-  readonly timestamp: number
   readonly value: Buffer | null
 }
 
@@ -46,7 +44,7 @@ export function readMessage(
     )
   }
   if (codec === 'none') {
-    reading.records.addValue(message.offset, message.timestamp, message.value)
+    reading.records.addValue(message.offset, message.value)
     return end
   }
   if (message.value === null) throw fault('BATCH_CORRUPT', 'compressed message has no value')
@@ -68,7 +66,6 @@ function readInner(
   let lastOffset = 0n
   for (const message of innerMessages(bytes, outer, reading, fault)) lastOffset = message.offset
   const shift = outer.magic === 1 ? outer.offset - lastOffset : 0n
-  const appendTime = outer.magic === 1 && (outer.attributes & 0x08) !== 0
 
   let least = previousEnd
   for (const message of innerMessages(bytes, outer, reading, fault)) {
@@ -79,7 +76,7 @@ function readInner(
     least = offset + 1n
     if (offset < from) continue
     if (records.length >= limits.maxRecords) return offset
-    records.addValue(offset, appendTime ? outer.timestamp : message.timestamp, message.value)
+    records.addValue(offset, message.value)
   }
   return outer.offset + 1n
 }
@@ -132,7 +129,5 @@ function parseMessage(bytes: Buffer, reading: Reading, fault: BatchFault): Messa
   field()
   const value = field()
   if (position !== bytes.length) throw fault('BATCH_CORRUPT', 'bytes are left behind the value of a message')
-  const timestamp =
-    magic === 1 && bytes.length >= timestampAt + 8 ? Number(bytes.readBigInt64BE(timestampAt)) : -1
-  return { offset: bytes.readBigInt64BE(0), magic, attributes, timestamp, value }
+  return { offset: bytes.readBigInt64BE(0), magic, attributes, value }
 }

@@ -12,7 +12,6 @@ export class LogRecords implements Iterable<LogRecord> {
   // By record.
   #pieceOf = new Int32Array(0)
   #deltas = new Int32Array(0)
-  #timestamps = new Float64Array(0)
   /** Where the value begins in its piece; -1 for a record without a value. */
   #starts = new Int32Array(0)
   #ends = new Int32Array(0)
@@ -20,7 +19,7 @@ export class LogRecords implements Iterable<LogRecord> {
   /** Out of values that are given one by one. */
   static of(records: Iterable<{ readonly offset: bigint; readonly value: Buffer | null }>): LogRecords {
     const all = new LogRecords()
-    for (const { offset, value } of records) all.addValue(offset, -1, value)
+    for (const { offset, value } of records) all.addValue(offset, value)
     return all
   }
 
@@ -35,23 +34,21 @@ export class LogRecords implements Iterable<LogRecord> {
   }
 
   /**
-   * @param timestamp of the record in milliseconds, as the log stores it; -1 when it stores none
    * @param start where the value begins in the piece, -1 for none; `end` where it ends
    */
-  add(delta: number, timestamp: number, start: number, end: number): void {
+  add(delta: number, start: number, end: number): void {
     const at = this.#length
     if (at === this.#deltas.length) this.#grow()
     this.#pieceOf[at] = this.#pieces.length - 1
     this.#deltas[at] = delta
-    this.#timestamps[at] = timestamp
     this.#starts[at] = start
     this.#ends[at] = end
     this.#length = at + 1
   }
 
-  addValue(offset: bigint, timestamp: number, value: Buffer | null): void {
+  addValue(offset: bigint, value: Buffer | null): void {
     this.beginPiece(value ?? noBytes, offset)
-    this.add(0, timestamp, value === null ? -1 : 0, value?.length ?? -1)
+    this.add(0, value === null ? -1 : 0, value?.length ?? -1)
   }
 
   /** Forgets all but the first so many. */
@@ -63,10 +60,6 @@ export class LogRecords implements Iterable<LogRecord> {
 
   offset(index: number): bigint {
     return (this.#bases[this.#pieceOf[index] as number] as bigint) + BigInt(this.#deltas[index] as number)
-  }
-
-  timestamp(index: number): number {
-    return this.#timestamps[index] as number
   }
 
   /** Length of the value in bytes; 0 for none. */
@@ -105,7 +98,7 @@ export class LogRecords implements Iterable<LogRecord> {
   /** Gives the memory back: nothing of the records can be read any more. */
   free(): void {
     for (const piece of this.#pieces) freeBytes(piece)
-    for (const column of [this.#pieceOf, this.#deltas, this.#timestamps, this.#starts, this.#ends]) {
+    for (const column of [this.#pieceOf, this.#deltas, this.#starts, this.#ends]) {
       freeOwn(column)
     }
   }
@@ -114,7 +107,6 @@ export class LogRecords implements Iterable<LogRecord> {
     const capacity = Math.max(64, this.#deltas.length * 2)
     this.#pieceOf = moveTo(new Int32Array(capacity), this.#pieceOf)
     this.#deltas = moveTo(new Int32Array(capacity), this.#deltas)
-    this.#timestamps = moveTo(new Float64Array(capacity), this.#timestamps)
     this.#starts = moveTo(new Int32Array(capacity), this.#starts)
     this.#ends = moveTo(new Int32Array(capacity), this.#ends)
   }
@@ -132,11 +124,6 @@ export class LogRecord {
 
   get offset(): bigint {
     return this.#records.offset(this.#index)
-  }
-
-  /** The record's Kafka timestamp in milliseconds as the log stores it; -1 when the log stores none. */
-  get timestamp(): number {
-    return this.#records.timestamp(this.#index)
   }
 
   /** Length of the value in bytes; 0 for none. */
@@ -160,10 +147,7 @@ export class LogRecord {
 
 const noBytes = Buffer.alloc(0)
 
-function moveTo<Column extends Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(
-  target: Column,
-  source: Column,
-): Column {
+function moveTo(target: Int32Array<ArrayBuffer>, source: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   target.set(source)
   freeOwn(source)
   return target

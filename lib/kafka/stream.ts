@@ -210,7 +210,7 @@ class PartitionStream implements Stream {
         throw new DtsError(
           'BATCH_CORRUPT',
           `The batches at offset ${from} claim to end at ${slice.nextOffset}, above the end of the log, ` +
-            `${answer.highWatermark}. The next run fetches them again.`,
+            `${answer.highWatermark}. They are fetched again; if that does not help, the stream halts.`,
           { retryable: true, facts: { offset: String(from), end: String(answer.highWatermark) } },
         )
       }
@@ -226,7 +226,8 @@ class PartitionStream implements Stream {
       if (slice.neededBytes <= maxBytes) {
         throw new DtsError(
           'BATCH_CORRUPT',
-          `The batch at offset ${from} was cut off although the answer had room for it. The next run fetches it again.`,
+          `The batch at offset ${from} was cut off although the answer had room for it. It is fetched again; if that ` +
+            'does not help, the stream halts.',
           { retryable: true, facts: { offset: String(from), neededBytes: slice.neededBytes } },
         )
       }

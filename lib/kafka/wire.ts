@@ -14,14 +14,12 @@ import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionP
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
 import { DtsError } from '../errors.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
-import { type FetchResponse, parseFetchResponse } from './fetch-response.ts'
+import { type FetchResponse, fetchVersions, parseFetchResponse } from './fetch-response.ts'
 import { frameSockets } from './frames.ts'
 import { maxFetchBytes } from './types.ts'
 
 export const supportedKafkajs = '2.2.4'
 
-/** Fetch versions whose responses `parseFetchResponse` reads; 4 is the first with record batches (Kafka 0.11). */
-const fetchVersions = { lowest: 4, highest: 11 }
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
@@ -146,12 +144,12 @@ function connectError(
 
 function negotiate(broker: Broker): number {
   const offered = broker.versions?.[fetchApiKey]
-  const version = Math.min(fetchVersions.highest, offered?.maxVersion ?? -1)
-  if (version < fetchVersions.lowest || version < (offered?.minVersion ?? 0)) {
+  const version = Math.min(fetchVersions.max, offered?.maxVersion ?? -1)
+  if (version < fetchVersions.min || version < (offered?.minVersion ?? 0)) {
     throw new DtsError(
       'PROTOCOL_UNSUPPORTED',
       `The broker offers Fetch versions ${offered?.minVersion ?? '?'} to ${offered?.maxVersion ?? '?'}; ` +
-        `${fetchVersions.lowest} to ${fetchVersions.highest} are understood here (Kafka 0.11 and later).`,
+        `${fetchVersions.min} to ${fetchVersions.max} are understood here (Kafka 0.11 and later).`,
       { retryable: false },
     )
   }

@@ -189,7 +189,7 @@ export class Log {
       const slot = this.slots[at]
       if (slot === undefined) break
       const { offset, kind, value } = slot
-      if (kind !== 'control') records.addValue(offset, -1, value === null ? null : ownCopy(value))
+      if (kind !== 'control') records.addValue(offset, value === null ? null : ownCopy(value))
       nextOffset = offset + 1n
       at += 1
     }

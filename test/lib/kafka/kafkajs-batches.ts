@@ -32,7 +32,7 @@ export const kafkajsCrc32c = require('kafkajs/src/protocol/recordBatch/crc32C') 
 export const long = (value: bigint | number) => Long.fromValue(String(value))
 
 export const gzip = 1
-export const baseTimestamp = 1_700_000_000_000
+const baseTimestamp = 1_700_000_000_000
 
 export interface BatchOptions {
   readonly baseOffset: bigint

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
-import { streamConfig } from '../../../lib/config.ts'
+import { pollConfig } from '../../../lib/config.ts'
 import { openStream } from '../../../lib/kafka/stream.ts'
 
 const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
@@ -10,7 +10,8 @@ async function open(t: TestContext, options: DStoreOptions = {}, variables: Reco
   const store = new DStore(options)
   const { host, port } = await store.start()
   t.after(() => store.stop())
-  const config = streamConfig({
+  const config = pollConfig({
+    ROUTES: '{}',
     DTS_BROKER_URL: `${host}:${port}`,
     DTS_TOPIC: store.topic,
     ...(store.sid === null ? { DTS_GROUP: 'readers' } : { DTS_SID: store.sid }),
