@@ -1,6 +1,6 @@
 import type { Random } from './random.ts'
 
-/** The faults of the list in docs that the simulation injects, by their numbers there. */
+/** The faults that the simulation injects, by their numbers in docs/spec.md. */
 export const faultNumbers = [
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
 ] as const

@@ -27,7 +27,7 @@ if (values.trace) {
   const report = await simulate(kind, from, seeds, Number(values.workers))
   for (const { seed, invariant, message, at } of report.violations.slice(0, 20)) {
     console.log(`seed ${seed}, ${at / 1000} s: ${invariant}: ${message}`)
-    console.log(`  replay: node test/simulation/main.ts --kind ${kind} --from ${seed} --seeds 1 --trace`)
+    console.log(`  replay: npm run simulate -- --kind ${kind} --from ${seed} --seeds 1 --trace`)
   }
   const { faults, maxDuplicates, bound } = report
   console.log(

@@ -223,12 +223,6 @@ export const mutants: readonly Mutant[] = [
     put: 'void [event, error]',
   },
   {
-    name: 'end of a run: a slice may still be on its way to its lanes',
-    file: run,
-    find: 'if (!idle || fetching) return null',
-    put: 'if (!idle) return null',
-  },
-  {
     name: 'memory: a slice is given back before all of it is done',
     file: 'lib/trail.ts',
     find: '      if (below < read.length) break\n',

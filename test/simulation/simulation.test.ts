@@ -23,7 +23,7 @@ for (const kind of kinds) {
     test('no invariant is broken', () => {
       const replay = reportOf(kind).violations.map(
         ({ seed, invariant, message }) =>
-          `${invariant}: ${message} (node test/simulation/main.ts --kind ${kind} --from ${seed} --seeds 1 --trace)`,
+          `${invariant}: ${message} (npm run simulate -- --kind ${kind} --from ${seed} --seeds 1 --trace)`,
       )
       assert.deepEqual(replay, [])
     })
