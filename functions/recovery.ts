@@ -19,8 +19,6 @@ let parts: Parts | undefined
 function setUp(): Parts {
   const config = pollConfig(process.env)
   const { routes, handlerTimeoutMs, deadLetterQueueUrl } = config
-  const sqs = new SQSClient({})
-  const s3 = new S3Client({})
   const lambda = new LambdaClient({})
   return {
     config,
@@ -35,11 +33,7 @@ function setUp(): Parts {
     deadLetters:
       deadLetterQueueUrl === undefined
         ? undefined
-        : deadLetterSource(
-            deadLetterQueueUrl,
-            () => sqs,
-            () => s3,
-          ),
+        : deadLetterSource(deadLetterQueueUrl, new SQSClient({}), new S3Client({})),
   }
 }
 

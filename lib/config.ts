@@ -116,12 +116,7 @@ export interface PollConfig extends StreamConfig {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The configuration of a function that reads the stream but invokes no handler (recovery). */
-export function streamConfig(environment: Environment): StreamConfig {
-  return toStreamConfig(parse(z.object(streamFields), environment))
-}
-
-/** The poller's configuration. @throws DtsError CONFIG_INVALID with everything that is wrong in one message */
+/** The configuration of poller and recovery. @throws DtsError CONFIG_INVALID with everything that is wrong in one message */
 export function pollConfig(environment: Environment): PollConfig {
   const values = parse(z.object({ ...streamFields, ...pollFields }), environment)
   return {

@@ -18,7 +18,7 @@ export const errorCodes = [
    * Nothing answers at DTS_BROKER_URL: a wrong address, DNS, a route, a security group, or DTS's own white
    * list.
    * @normal For a minute or two while DTS fails over; the next run tries again.
-   * @run `npm run doctor`; it tells the name from the address and the address from the port.
+   * @run `npm run doctor`; it says whether the name, the address or the port is at fault.
    */
   'BROKER_UNREACHABLE',
   /**
@@ -82,7 +82,7 @@ export const errorCodes = [
 
   // ── what the stream contains ──
   /**
-   * A record batch fails its checksum or is malformed. It is fetched again five times, then the stream halts;
+   * A record batch fails its checksum or is malformed. It is fetched up to five times, then the stream halts;
    * nothing is read past it.
    * @normal Once in a while through bad memory or cables; it cures itself.
    * @run If the stream halted: `npm run recovery -- inspect`, then `resume`. If it halts again, the log itself
@@ -230,7 +230,7 @@ export const errorCodes = [
    */
   'DEAD_LETTER_FAILED',
   /**
-   * More than 20 changes were given up within five minutes: the fault is hardly theirs. The stream halted.
+   * More than 20 changes were given up within five minutes, so the handler is probably at fault, not the changes. The stream halted.
    * @normal Never.
    * @run Mend the handler, deploy, `npm run recovery -- redrive`, then `resume`.
    */

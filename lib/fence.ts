@@ -44,7 +44,7 @@ export interface FencedDelete extends FencedWrite {
 }
 
 /** What the fence adds to an item. */
-export const fenceAttributes = {
+const fenceAttributes = {
   generation: 'dtsGeneration',
   offset: 'dtsOffset',
   /** On tombstones alone. */

@@ -1,5 +1,5 @@
 /**
- * Gives the memory of bytes back at once, which the garbage collector would do some time: what passes through a poller
+ * Gives the memory of bytes back at once, which the garbage collector would do only later: what passes through a poller
  * is many times what it holds. An ArrayBuffer that was given away has a length of 0, as have all views on it, so that
  * what was freed cannot be read by mistake.
  */

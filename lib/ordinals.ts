@@ -24,7 +24,7 @@ export class Ordinals {
     return ordinal
   }
 
-  /** Nobody will ask for changes below an offset, or on behalf of them. */
+  /** Forgets the changes below an offset: none of them is asked for again. */
   forget(below: bigint): void {
     for (const offset of this.#known.keys()) if (offset < below) this.#known.delete(offset)
   }

@@ -5,6 +5,7 @@ import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
+import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
@@ -165,7 +166,7 @@ export class Run {
   /** The first bound that is reached, if any. */
   #endReached(fetching: boolean): PollEnd | null {
     const { config, now } = this.#dependencies
-    const { atEnd, wall, fault, hasLingered } = this.#intake
+    const { atEnd, halt, fault, hasLingered } = this.#intake
     if (this.#timeLeftMs() <= 0) return 'time'
     const idle = this.#lanes.firstUndone === null
     if (this.#lanes.failures.length > 0 && this.#lanes.waitBeyond(now() + patienceMs)) {
@@ -173,7 +174,7 @@ export class Run {
     }
     // What is being fetched may still bring work: ended now, it would be begun, and then waited for without commits.
     if (!idle || fetching) return null
-    if (wall !== null) throw new Halt(wall)
+    if (halt !== null) throw new Halt(halt)
     if (fault !== null) throw fault
     if (this.#summary.fetched >= config.maxRecords) return 'records'
     if (this.#summary.bytes >= config.maxBytes) return 'bytes'
@@ -240,7 +241,7 @@ export class Run {
     this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
     this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
     for (const { name, error } of this.#lanes.failures) {
-      this.#summary.failures.push({ function: name, code: error.code, message: error.message })
+      this.#summary.failures.push({ lane: name, code: error.code, message: error.message })
     }
   }
 
@@ -269,15 +270,5 @@ export class Run {
     } catch {
       this.#summary.secondsUntilLoss = null
     }
-  }
-}
-
-/** Ends the loop with the stream to be halted, once what is in flight has ended. */
-class Halt extends Error {
-  readonly reason: DtsError
-
-  constructor(reason: DtsError) {
-    super(reason.message)
-    this.reason = reason
   }
 }

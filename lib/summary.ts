@@ -43,8 +43,8 @@ export interface PollSummary {
   retried: number
   /** By function name; unreadable records under ''. */
   functions: Record<string, FunctionSummary>
-  /** What still waits to be tried again. */
-  failures: { function: string; code: ErrorCode; message: string }[]
+  /** What still waits to be tried again, by lane: a function, or with `concurrency` one part of it. */
+  failures: { lane: string; code: ErrorCode; message: string }[]
   /** How far behind the source the committed position is, in seconds; 0 at the end of the stream. */
   lagSeconds: number | null
   /** Offsets between the committed position and the end of the log. */

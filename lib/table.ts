@@ -4,6 +4,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
+import { catchAll } from './dispatch/routes.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
 import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
@@ -70,7 +71,7 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
 function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
   const { table, row: _row, onChange, onBatch, onDdl: _onDdl, ...delivery } = definition
   const problems: string[] = []
-  if (table !== '*' && !/^[^.\s]+(\.[^.\s]+){1,2}$/.test(table)) {
+  if (table !== catchAll && !/^[^.\s]+(\.[^.\s]+){1,2}$/.test(table)) {
     problems.push('table must be database.table, database.schema.table or *')
   }
   if ((onChange === undefined) === (onBatch === undefined)) {

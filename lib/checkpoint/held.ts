@@ -10,8 +10,8 @@ export interface LeaseTerms {
 }
 
 /**
- * The lease that this run holds, and the position that it has reached. The position in memory may be ahead of
- * the stored one by records that were sent to nobody: reading those again costs time but duplicates nothing.
+ * The lease that this run holds, and the position that it has reached. The position in memory may be ahead of the
+ * stored one by what was done since the last commit; if the run dies there, that is sent again.
  */
 export class HeldCheckpoint {
   readonly #store: CheckpointStore
@@ -63,7 +63,7 @@ export class HeldCheckpoint {
     return this.#now() <= this.#leaseUntil
   }
 
-  /** Moves on past records that were sent to nobody; stored with the next commit. */
+  /** Moves on to what is done by now; stored with the next commit. */
   pass(position: Position): void {
     this.#position = position
   }
@@ -80,11 +80,6 @@ export class HeldCheckpoint {
   /** Stores what is passed but not stored yet. @throws DtsError LEASE_LOST */
   async flush(): Promise<void> {
     if (differs(this.#position, this.#stored)) await this.commit(this.#position)
-  }
-
-  /** Renews the lease when another invocation would no longer fit into it. @throws DtsError LEASE_LOST */
-  async renewIfShort(): Promise<void> {
-    if (!this.coversInvocation()) await this.commit(this.#position)
   }
 
   /**

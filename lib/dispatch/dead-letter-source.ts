@@ -33,15 +33,7 @@ export interface DeadLetterSource {
 /** Longer than recovery may run, in seconds. */
 const visibilitySeconds = 360
 
-export function deadLetterSource(
-  queueUrl: string | undefined,
-  sqs: () => SQSClient,
-  s3: () => S3Client,
-): DeadLetterSource {
-  const url = (): string => {
-    if (queueUrl !== undefined) return queueUrl
-    throw failed('no dead-letter queue is configured (DEAD_LETTER_QUEUE_URL)', false)
-  }
+export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
   return {
     async receive(max, table) {
       const wanted: Received[] = []
@@ -49,9 +41,9 @@ export function deadLetterSource(
       try {
         while (wanted.length < max) {
           const { Messages = [] } = await ask(() =>
-            sqs().send(
+            sqs.send(
               new ReceiveMessageCommand({
-                QueueUrl: url(),
+                QueueUrl: queueUrl,
                 MaxNumberOfMessages: Math.min(10, max - wanted.length),
                 VisibilityTimeout: visibilitySeconds,
                 // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
@@ -72,14 +64,14 @@ export function deadLetterSource(
       return wanted.sort((left, right) => comparePosition(left.letter, right.letter))
     },
     async remove({ receipt }) {
-      await ask(() => sqs().send(new DeleteMessageCommand({ QueueUrl: url(), ReceiptHandle: receipt })))
+      await ask(() => sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })))
     },
     async giveBack(items) {
       for (const { receipt } of items) {
         await ask(() =>
-          sqs().send(
+          sqs.send(
             new ChangeMessageVisibilityCommand({
-              QueueUrl: url(),
+              QueueUrl: queueUrl,
               ReceiptHandle: receipt,
               VisibilityTimeout: 0,
             }),
@@ -88,14 +80,17 @@ export function deadLetterSource(
       }
     },
     async load({ bucket, key }) {
-      const { Body } = await ask(() => s3().send(new GetObjectCommand({ Bucket: bucket, Key: key })))
+      const { Body } = await ask(() => s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })))
       if (Body === undefined) throw failed(`the object ${key} of bucket ${bucket} is empty`, false)
       return Buffer.from(await Body.transformToByteArray())
     },
     async count() {
       const { Attributes } = await ask(() =>
-        sqs().send(
-          new GetQueueAttributesCommand({ QueueUrl: url(), AttributeNames: ['ApproximateNumberOfMessages'] }),
+        sqs.send(
+          new GetQueueAttributesCommand({
+            QueueUrl: queueUrl,
+            AttributeNames: ['ApproximateNumberOfMessages'],
+          }),
         ),
       )
       return Number(Attributes?.ApproximateNumberOfMessages ?? 0)

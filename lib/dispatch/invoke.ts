@@ -178,15 +178,11 @@ function notAnswered(functionName: string, cause: unknown): SendResult {
   }
 }
 
-function handlerFailed(functionName: string, reason: string, cause?: unknown): DtsError {
+function handlerFailed(functionName: string, reason: string): DtsError {
   return new DtsError(
     'HANDLER_FAILED',
     `The function ${functionName} did not handle its events: ${reason}.`,
-    {
-      retryable: true,
-      facts: { function: functionName },
-      cause,
-    },
+    { retryable: true, facts: { function: functionName } },
   )
 }
 

@@ -2,7 +2,8 @@ import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
 import type { PlannedEvent } from './event.ts'
 import type { Route } from './settings.ts'
-import { type DeliveryEnvironment, Strand, wireSize } from './strand.ts'
+import { type DeliveryEnvironment, Strand } from './strand.ts'
+import { wireSize } from './wire.ts'
 
 /**
  * How long a batch that is not full waits for more, in milliseconds, while more is known to come at once. Where few of

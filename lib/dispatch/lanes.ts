@@ -66,10 +66,8 @@ export class Lanes {
   }
 
   /** What waits to be tried again, by strand. */
-  get failures(): { readonly name: string; readonly error: DtsError; readonly nextAt: number }[] {
-    return this.#strands.flatMap(({ name, failure, trouble }) =>
-      failure === null ? [] : [{ name, error: failure, nextAt: trouble?.nextAt ?? 0 }],
-    )
+  get failures(): { readonly name: string; readonly error: DtsError }[] {
+    return this.#strands.flatMap(({ name, failure }) => (failure === null ? [] : [{ name, error: failure }]))
   }
 
   /** Whether nothing at all goes on before that time, in milliseconds since 1970. */

@@ -42,10 +42,10 @@ export interface Plan {
   readonly unreadable: readonly UnreadableRecord[]
   /** Changes that a written rule leaves out (no route, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
-  /** Where the plan ends: behind the part, or at the record that `stop` speaks of. */
+  /** Where the plan ends: behind the part, or at the record that `halt` speaks of. */
   readonly end: bigint
   /** Why the stream must not go past `end`. */
-  readonly stop: DtsError | null
+  readonly halt: DtsError | null
 }
 
 /** Reads the headers of records and sorts the changes by route. A table that must not be passed over ends the plan. */
@@ -68,7 +68,7 @@ export function planSlice(
     const routes = routesFor(records, index, operation, objectName, router)
     if (routes.length === 0 && unroutedTables === 'halt') {
       const end = records.offset(index)
-      return { read, events, unreadable, skipped, end, stop: unrouted(end, table) }
+      return { read, events, unreadable, skipped, end, halt: unrouted(end, table) }
     }
     let isWanted = false
     for (let at = 0; at < routes.length; at++) {
@@ -79,7 +79,7 @@ export function planSlice(
     }
     if (!isWanted) skipped.set(table, (skipped.get(table) ?? 0) + 1)
   }
-  return { read, events, unreadable, skipped, end: nextOffset, stop: null }
+  return { read, events, unreadable, skipped, end: nextOffset, halt: null }
 }
 
 function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderFacts | null {

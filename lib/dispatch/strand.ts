@@ -3,7 +3,7 @@ import { DtsError } from '../errors.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
-import { maxBatchBytes, packEvents, recordOverhead } from './wire.ts'
+import { maxBatchBytes, packEvents, wireSize } from './wire.ts'
 
 /** What became of an invocation. */
 export type SendResult =
@@ -252,11 +252,6 @@ export class Strand {
     }
     this.#complete([event])
   }
-}
-
-/** An event's share of a batch, in bytes before they are compressed. */
-export function wireSize({ size }: RoutedEvent): number {
-  return size + recordOverhead
 }
 
 function tooLarge(functionName: string, event: RoutedEvent): DtsError {

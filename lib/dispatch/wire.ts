@@ -11,7 +11,7 @@ import type { RoutedEvent } from './event.ts'
  * than moving, hashing and parsing what it saves. docs/performance.md has the figures.
  */
 
-export const batchVersion = 3
+const batchVersion = 3
 /**
  * The records of one batch, in bytes. An invocation and its answer carry at most 6 MB; records that do not compress
  * grow by a third in base64, and the envelope takes some.
@@ -67,13 +67,18 @@ const compression = {
 /** What a record takes beside its bytes. */
 export const recordOverhead = 12
 
+/** An event's share of a batch, in bytes before they are compressed. */
+export function wireSize({ size }: RoutedEvent): number {
+  return size + recordOverhead
+}
+
 /** Where the records of a batch are put one behind the other; kept, because half a megabyte a time is much garbage. */
 let gathered = Buffer.alloc(0)
 let gatheredView = new DataView(gathered.buffer)
 
 /** The records of a batch as they travel: what takes time to make, and does not depend on when it is sent. */
 export function packEvents(events: readonly RoutedEvent[]): string {
-  const bytes = events.reduce((sum, { size }) => sum + recordOverhead + size, 0)
+  const bytes = events.reduce((sum, event) => sum + wireSize(event), 0)
   if (gathered.length < bytes) {
     gathered = Buffer.allocUnsafeSlow(bytes)
     gatheredView = new DataView(gathered.buffer)

@@ -118,7 +118,7 @@ function projectionOf(list: ColumnList, asked: readonly string[]): ColumnPlan {
 }
 
 /** The columns that `fields` names, null when it is null. */
-export function readFields(cursor: Cursor): ColumnField[] | null {
+function readFields(cursor: Cursor): ColumnField[] | null {
   cursor.section = 'fields'
   const start = cursor.position
   const kind = cursor.index(3, '')

@@ -3,8 +3,6 @@ import { exactBigint } from './integers.ts'
 import { Remembered } from './remembered.ts'
 import { type Operation, operations, type RecordHeader, type SourceType, sourceTypes } from './types.ts'
 
-export { tableOf } from './names.ts'
-
 /** The operations that handlers see; all others only move the position. */
 export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { DtsError } from '../errors.ts'
 import type { Change } from './change.ts'
 import { digestOf } from './digest.ts'
-import { tableOf } from './header.ts'
 import {
   isObject,
   markInexact,
@@ -11,6 +10,7 @@ import {
   valueToJson,
   wholeNumber,
 } from './json-values.ts'
+import { tableOf } from './names.ts'
 import { rowChange } from './row-change.ts'
 import { rowPrototype } from './rows.ts'
 import type { Tags } from './tags.ts'

@@ -1,6 +1,6 @@
 import type { ColumnValue, Row } from './types.ts'
 
-export type OpenRow = Record<string, ColumnValue>
+type OpenRow = Record<string, ColumnValue>
 
 /**
  * What every row has as its prototype: an object with nothing in it, on which nothing can be put. A row thus inherits
@@ -14,7 +14,7 @@ export function emptyRow(): OpenRow {
 }
 
 /** Makes a row of values in the order of its names, none of them undefined. */
-export type RowConstructor = new (values: readonly (ColumnValue | undefined)[]) => Row
+type RowConstructor = new (values: readonly (ColumnValue | undefined)[]) => Row
 
 /** Above this many, V8 keeps properties outside of the object anyway. */
 const maxGenerated = 128

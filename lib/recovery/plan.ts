@@ -5,17 +5,17 @@ import type { Checkpoint, Position } from '../checkpoint/types.ts'
 import { digestOf } from '../dts/digest.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import type { ResetResult } from './reset.ts'
+import type { Lost } from './assess.ts'
+import type { Landing } from './landing.ts'
 
 /** What a reset writes, and what it says of that. A dry run gives it out as a token, which applies exactly this. */
 export interface Plan {
-  readonly how: ResetResult['how']
+  readonly how: Landing['how']
   readonly position: Position
   readonly replayUntil: number
   /** By table; see `ResetResult`. */
   readonly repeats: Readonly<Record<string, number>>
-  /** Times in seconds. */
-  readonly lost: { readonly from: number; readonly to: number } | null
+  readonly lost: Lost | null
   readonly acceptLoss: boolean
 }
 

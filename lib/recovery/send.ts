@@ -1,8 +1,7 @@
 import { countThrough, type RoutedEvent } from '../dispatch/event.ts'
 import type { Invoke } from '../dispatch/invoke.ts'
-import { wireSize } from '../dispatch/strand.ts'
 import type { BatchOrigin } from '../dispatch/wire.ts'
-import { maxBatchBytes, packEvents, toBatch } from '../dispatch/wire.ts'
+import { maxBatchBytes, packEvents, toBatch, wireSize } from '../dispatch/wire.ts'
 import type { DtsError } from '../errors.ts'
 
 /** What redrive and replay have beside the rest of recovery. */
@@ -15,6 +14,7 @@ export interface SendDependencies {
 
 /** Time for a cold start and for the answer of recovery itself, in milliseconds. */
 const marginMs = 15_000
+/** As a batch of the poller by default: what one invocation takes in its time. */
 const mostEvents = 500
 
 /** Whether a handler that is invoked now ends before recovery itself has to. */

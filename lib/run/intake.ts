@@ -8,7 +8,8 @@ import type { Fetched, Stream } from '../kafka/stream.ts'
 import type { PollDependencies } from '../poll.ts'
 import { add, type PollSummary } from '../summary.ts'
 import type { Trail } from '../trail.ts'
-import { ReadAhead, Unreadable } from './read-ahead.ts'
+import { Halt } from './halt.ts'
+import { ReadAhead } from './read-ahead.ts'
 
 /** The longest time for which a fetch is held back at the end of the stream, in milliseconds. */
 const longestWaitMs = 1_000
@@ -43,7 +44,7 @@ export class Intake {
   /** Fetches in a row that found nothing readable although the log goes on. */
   #heldBack = 0
   #end: bigint | null = null
-  #wall: DtsError | null = null
+  #halt: DtsError | null = null
   #fault: DtsError | null = null
 
   constructor(dependencies: PollDependencies, parts: IntakeParts) {
@@ -63,8 +64,8 @@ export class Intake {
   }
 
   /** Why the stream must not go past the end of the trail. */
-  get wall(): DtsError | null {
-    return this.#wall
+  get halt(): DtsError | null {
+    return this.#halt
   }
 
   /** Why nothing more can be fetched in this run. */
@@ -86,7 +87,7 @@ export class Intake {
     const { config } = this.#dependencies
     const { summary, lanes } = this.#parts
     return (
-      this.#wall === null &&
+      this.#halt === null &&
       this.#fault === null &&
       summary.fetched < config.maxRecords &&
       summary.bytes < config.maxBytes &&
@@ -99,14 +100,13 @@ export class Intake {
     return this.mayFetch() && this.#end !== null && this.#parts.trail.end < this.#end
   }
 
-  /** Fetches once and takes in what comes. A fault that `wall` or `fault` can tell of is not thrown. */
+  /** Fetches once and takes in what comes. A fault that `halt` or `fault` can tell of is not thrown. */
   async fetch(): Promise<void> {
     try {
       await this.#fetch()
     } catch (error) {
-      // What was fetched before is still delivered to its end, so that no lane is left ahead of another: after a
-      // cluster change its lead could not be told, and would be sent again.
-      if (error instanceof Unreadable) this.#wall = error.reason
+      // What was fetched before is still delivered to its end: no lane is left further ahead than it has to be.
+      if (error instanceof Halt) this.#halt = error.reason
       else if (error instanceof DtsError) this.#fault = error
       else throw error
     }
@@ -154,14 +154,14 @@ export class Intake {
       const isLast = to === records.length
       const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
       await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
-      if (isLast || this.#wall !== null) return
+      if (isLast || this.#halt !== null) return
     }
   }
 
   /** @param free gives the memory of what was read back, when this was the last of it */
   async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
     const { lanes, putAside, summary, trail } = this.#parts
-    let { end, stop } = plan
+    let { end, halt } = plan
     for (const { event, error } of plan.unreadable) {
       try {
         // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
@@ -169,7 +169,7 @@ export class Intake {
       } catch (thrown) {
         if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
         end = event.offset
-        stop = thrown
+        halt = thrown
         break
       }
     }
@@ -179,6 +179,6 @@ export class Intake {
     }
     for (const [table, count] of plan.skipped) add(summary.skipped, table, count)
     trail.add(plan.read, end, free)
-    this.#wall = stop
+    this.#halt = halt
   }
 }

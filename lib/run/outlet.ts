@@ -104,7 +104,7 @@ function tripped(count: number, event: RoutedEvent, error: DtsError): DtsError {
   return new DtsError(
     'DEAD_LETTER_BREAKER',
     `${count} changes were given up within ${breaker.windowMs / 60_000} minutes, the next one at offset ` +
-      `${event.offset} of ${event.table} (${error.message}). The fault is hardly theirs, so the stream is halted: ` +
+      `${event.offset} of ${event.table} (${error.message}). Probably the handler is at fault, not the changes, so the stream is halted: ` +
       'mend the handler, redrive the dead letters, then resume.',
     { retryable: false, facts: { offset: String(event.offset), count } },
   )

@@ -1,21 +1,12 @@
 import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Fetched, Stream } from '../kafka/stream.ts'
+import { Halt } from './halt.ts'
 
-/** How often a damaged batch is fetched again before the stream halts, and the pause between, in milliseconds. */
+/** How often a damaged batch is fetched in all before the stream halts, and the pause between two of them (ms). */
 const corruptTries = 5
 const corruptPauseMs = 500
 /** Faults of the log itself: another try reads the same. */
 const haltingCodes: ReadonlySet<ErrorCode> = new Set(['DATA_GAP', 'BATCH_TOO_LARGE'])
-
-/** The stream cannot be read past its present place: it has to halt once what is in flight has ended. */
-export class Unreadable extends Error {
-  readonly reason: DtsError
-
-  constructor(reason: DtsError) {
-    super(reason.message)
-    this.reason = reason
-  }
-}
 
 /** Fetches slices of the stream; the next one can be on its way while one is being worked on. */
 export class ReadAhead {
@@ -35,7 +26,7 @@ export class ReadAhead {
   /**
    * The slice from an offset on; null when the answer was damaged and is to be asked for again.
    * @param maxWaitMs how long the broker may wait for news
-   * @throws Unreadable, DtsError
+   * @throws Halt, DtsError
    */
   async take(from: bigint, maxWaitMs: number): Promise<Fetched | null> {
     const ahead = this.#ahead
@@ -58,10 +49,10 @@ export class ReadAhead {
       return fetched
     } catch (error) {
       if (!(error instanceof DtsError)) throw error
-      if (haltingCodes.has(error.code)) throw new Unreadable(error)
+      if (haltingCodes.has(error.code)) throw new Halt(error)
       if (error.code !== 'BATCH_CORRUPT') throw error
       this.#corrupt += 1
-      if (this.#corrupt >= corruptTries) throw new Unreadable(error)
+      if (this.#corrupt >= corruptTries) throw new Halt(error)
       await this.#pause(corruptPauseMs)
       return null
     }

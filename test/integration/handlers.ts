@@ -28,7 +28,7 @@ export function handlerTests(start: Start): void {
         const summary = await world.poll({ remainingMs: until(() => refused > before) })
         assert.deepEqual([summary.ended, summary.to], ['time', '12'])
         assert.deepEqual(
-          summary.failures.map(({ function: name, code }) => [name, code]),
+          summary.failures.map(({ lane, code }) => [lane, code]),
           [['test-orders', 'HANDLER_FAILED']],
         )
         assert.match(
@@ -122,7 +122,7 @@ export function handlerTests(start: Start): void {
         assert.ok(fired())
         assert.deepEqual([failed.ended, failed.to], ['time', '0'])
         assert.deepEqual(
-          failed.failures.map((failure) => [failure.function, failure.code]),
+          failed.failures.map((failure) => [failure.lane, failure.code]),
           [['test-orders', code]],
         )
         assert.match(failed.failures[0]?.message ?? '', message)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type PollConfig, pollConfig, streamConfig } from '../../lib/config.ts'
+import { type PollConfig, pollConfig } from '../../lib/config.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { DtsError } from '../../lib/errors.ts'
 
@@ -87,12 +87,6 @@ describe('what is understood', () => {
       assert.deepEqual({ ...config, ...expected }, config)
     })
   }
-
-  test('recovery needs no routes, and takes no notice of the poller’s', () => {
-    const { ROUTES: _, ...environment } = dts
-    assert.equal(streamConfig(environment).topic, dts.DTS_TOPIC)
-    assert.equal(streamConfig({ ...environment, ROUTES: 'no JSON', POLL_MAX_RECORDS: '5' }).mode, 'dts')
-  })
 })
 
 describe('what is refused', () => {

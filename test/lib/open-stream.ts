@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import { DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
-import { streamConfig } from '../../lib/config.ts'
+import { pollConfig } from '../../lib/config.ts'
 import { openStream } from '../../lib/kafka/stream.ts'
 import type { NewRecord } from '../integration/parts.ts'
 
@@ -10,7 +10,8 @@ export async function open(t: TestContext, records: readonly NewRecord[], option
   const { host, port } = await store.start()
   t.after(() => store.stop())
   await store.append(records)
-  const config = streamConfig({
+  const config = pollConfig({
+    ROUTES: '{}',
     DTS_BROKER_URL: `${host}:${port}`,
     DTS_TOPIC: store.topic,
     ...(store.sid === null ? { DTS_GROUP: 'readers' } : { DTS_SID: store.sid }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
-import { streamConfig } from '../../lib/config.ts'
+import { pollConfig } from '../../lib/config.ts'
 import { connections } from '../../lib/connect.ts'
 import { DtsError } from '../../lib/errors.ts'
 import { CredentialSource } from '../../lib/secret.ts'
@@ -91,7 +91,8 @@ describe('after a rotation', () => {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: server.endpoint,
     }
     Object.assign(process.env, own)
-    const config = streamConfig({
+    const config = pollConfig({
+      ROUTES: '{}',
       DTS_BROKER_URL: `${host}:${port}`,
       DTS_TOPIC: dstore.topic,
       DTS_SID: dstore.sid ?? '',

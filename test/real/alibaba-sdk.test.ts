@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Address, DStore } from '../../infra/local/dstore/dstore.ts'
-import { streamConfig } from '../../lib/config.ts'
+import { pollConfig } from '../../lib/config.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import { unescapeName } from '../../lib/dts/names.ts'
 import type { Operation } from '../../lib/dts/types.ts'
@@ -63,7 +63,8 @@ async function consumeWithSdk(checkpoint: number, count: number): Promise<Line[]
 }
 
 async function consumeWithOurs(checkpoint: number, end: bigint): Promise<LogRecord[]> {
-  const config = streamConfig({
+  const config = pollConfig({
+    ROUTES: '{}',
     DTS_BROKER_URL: `${address.host}:${address.port}`,
     DTS_TOPIC: dstore.topic,
     DTS_SID: dstore.sid ?? '',

@@ -25,27 +25,22 @@ describe('the checkpoint that a run holds', () => {
     assert.equal((await read(store)).leaseUntil, now + 15_000)
   })
 
-  test('an invocation fits until the slack is used up; then the lease is renewed', async () => {
+  test('an invocation fits until the slack is used up, and again when a commit has renewed the lease', async () => {
     const { store, clock, held } = await hold()
     clock.now = now + 5_000
     assert.equal(held.coversInvocation(), true)
-    await held.renewIfShort()
-    assert.equal((await read(store)).leaseUntil, now + 15_000)
     clock.now += 1
     assert.equal(held.coversInvocation(), false)
-    await held.renewIfShort()
+    await held.commit(at(10n))
     assert.equal(held.coversInvocation(), true)
     assert.equal((await read(store)).leaseUntil, clock.now + 15_000)
   })
 
-  test('what is passed is stored with the next renewal, commit, flush or halt', async () => {
+  test('what is passed is stored with the next flush or halt', async () => {
     const { store, clock, held } = await hold()
     const stored = async () => (await read(store)).offset
     held.pass(at(30n))
     assert.deepEqual([held.position.offset, await stored()], [30n, 10n])
-    clock.now = now + 5_001
-    await held.renewIfShort()
-    assert.equal(await stored(), 30n)
     await held.commit(at(35n))
     assert.deepEqual([held.position.offset, await stored()], [35n, 35n])
     held.pass(at(40n))

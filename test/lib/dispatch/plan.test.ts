@@ -42,7 +42,7 @@ describe('a slice of the stream', () => {
       ['orders', 7n],
     ])
     assert.deepEqual(plan.skipped, new Map([['shop.other', 2]]))
-    assert.deepEqual([plan.end, plan.stop, plan.unreadable, plan.read.length], [9n, null, [], 9])
+    assert.deepEqual([plan.end, plan.halt, plan.unreadable, plan.read.length], [9n, null, [], 9])
   })
 
   test('a statement on a database, or on nothing that is named, goes to each function of it', () => {
@@ -80,7 +80,7 @@ describe('a slice of the stream', () => {
       ['orders', 2n],
       ['orders', 3n],
     ])
-    assert.deepEqual([plan.skipped, plan.stop], [new Map([['shop.orders', 2]]), null])
+    assert.deepEqual([plan.skipped, plan.halt], [new Map([['shop.orders', 2]]), null])
   })
 
   test('ends before a table that must not be passed over, with all that comes before it', () => {
@@ -88,8 +88,8 @@ describe('a slice of the stream', () => {
       write.insert(table, id, t0),
     )
     const plan = planSlice(slice(records, 10n), router, 'halt')
-    assert.deepEqual([plan.stop?.code, plan.stop?.facts.offset, plan.end], ['TABLE_UNROUTED', '12', 12n])
-    assert.match(plan.stop?.message ?? '', /UNROUTED_TABLES is halt/)
+    assert.deepEqual([plan.halt?.code, plan.halt?.facts.offset, plan.end], ['TABLE_UNROUTED', '12', 12n])
+    assert.match(plan.halt?.message ?? '', /UNROUTED_TABLES is halt/)
     assert.deepEqual(eventsOf(plan), [
       ['orders', 10n],
       ['customers', 11n],
@@ -132,7 +132,7 @@ describe('a slice of the stream', () => {
       ['orders', 0n],
       ['orders', 4n],
     ])
-    assert.deepEqual([plan.end, plan.stop, plan.read.length], [5n, null, 5])
+    assert.deepEqual([plan.end, plan.halt, plan.read.length], [5n, null, 5])
   })
 
   test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
@@ -180,7 +180,7 @@ describe('a sharded source', () => {
     assert.deepEqual(eventsOf(planSlice(slice([shard(named)]), own, 'halt')), [['seven', 0n]])
     const fresh = new Router({ 'shop.orders': route('orders') })
     const other = planSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'items' })]), fresh, 'halt')
-    assert.equal(other.stop?.code, 'TABLE_UNROUTED')
+    assert.equal(other.halt?.code, 'TABLE_UNROUTED')
   })
 
   test('a dot in a logical name is no separator', () => {

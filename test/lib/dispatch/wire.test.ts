@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
-import { wireSize } from '../../../lib/dispatch/strand.ts'
 import {
   type Batch,
   batchSchema,
@@ -12,6 +11,7 @@ import {
   recordsOf,
   refusal,
   toBatch,
+  wireSize,
 } from '../../../lib/dispatch/wire.ts'
 import { eventOf } from './support.ts'
 
