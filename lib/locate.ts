@@ -23,6 +23,9 @@ export interface TimeRange {
   readonly last: number
 }
 
+/** Bounds of a fetch for a record or two. */
+export const glance = { maxBytes: 64 * 1024, maxWaitMs: 100 }
+
 const scanBounds = { maxBytes: 1024 * 1024, maxWaitMs: 100 }
 
 /** All records from `from` to `end`. */
@@ -86,7 +89,7 @@ function readTimed({ offset, value }: LogRecord): TimedRecord | null {
 /** Source time (seconds) of the oldest readable record, looked for in one fetch; null when that holds none. */
 export async function oldestTime(stream: Stream): Promise<number | null> {
   const { earliest } = await stream.range()
-  const { records } = await stream.fetch(earliest, { maxBytes: 64 * 1024, maxWaitMs: 0 })
+  const { records } = await stream.fetch(earliest, glance)
   for (const record of records) {
     const timed = readTimed(record)
     if (timed !== null) return timed.timestamp

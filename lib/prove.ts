@@ -5,6 +5,7 @@ import { isFiller } from './dts/header.ts'
 import { DtsError, type ErrorCode, type Facts } from './errors.ts'
 import type { LogRecord } from './kafka/records.ts'
 import type { Stream } from './kafka/stream.ts'
+import { glance } from './locate.ts'
 import { recoveryCommand } from './recovery-command.ts'
 
 /** What `proveSameLog` throws when the stream must halt. */
@@ -56,7 +57,7 @@ export async function proveSameLog(checkpoint: Checkpoint, stream: Stream): Prom
 }
 
 async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | null> {
-  const { records } = await stream.fetch(offset, { maxBytes: 64 * 1024, maxWaitMs: 100 })
+  const { records } = await stream.fetch(offset, glance)
   const first = records.at(0)
   return first?.offset === offset ? first : null
 }

@@ -5,7 +5,8 @@ import { digestOf } from '../dts/digest.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import { glance, holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import { offsetSchema } from '../offset.ts'
 import {
   type Assessment,
   assess,
@@ -18,16 +19,12 @@ import {
   type Safe,
 } from './assess.ts'
 
-const offsetText = z
-  .union([z.string().regex(/^\d{1,19}$/, 'must be decimal digits'), z.int().min(0)])
-  .transform((value) => BigInt(value))
-
 /** Where a reset may be told to go. */
 export const targetSchema = z.union(
   [
     z.enum(['earliest', 'latest', 'committed']),
     z.strictObject({ timestamp: timeSchema }),
-    z.strictObject({ offset: offsetText }),
+    z.strictObject({ offset: offsetSchema }),
     /** Back to where the checkpoint stood before that move; 0 is the last entry of the ledger, 1 the one before. */
     z.strictObject({ ledger: z.int().min(0) }),
   ],
@@ -126,7 +123,7 @@ async function tailBelow(offset: bigint, stream: Stream): Promise<Tail | null> {
   const { earliest } = await stream.range()
   let tail: Tail | null = null
   for (let from = offset - largestHole < earliest ? earliest : offset - largestHole; from < offset; ) {
-    const { records, nextOffset } = await stream.fetch(from, { maxBytes: 64 * 1024, maxWaitMs: 100 })
+    const { records, nextOffset } = await stream.fetch(from, glance)
     const last = Array.from(records).findLast((record) => record.offset < offset)
     if (last !== undefined) tail = { offset: last.offset, digest: digestOf(last.value) }
     if (nextOffset === from) break

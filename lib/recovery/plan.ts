@@ -5,6 +5,7 @@ import type { Checkpoint, Position } from '../checkpoint/types.ts'
 import { digestOf } from '../dts/digest.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
+import { glance } from '../locate.ts'
 import type { Lost } from './assess.ts'
 import type { Landing } from './landing.ts'
 
@@ -99,7 +100,7 @@ function fingerprint(read: Checkpoint | null): string {
 async function firstRecord(offset: bigint, stream: Stream): Promise<{ readonly digest: string } | null> {
   const { end } = await stream.range()
   for (let from = offset; from < end; ) {
-    const { records, nextOffset } = await stream.fetch(from, { maxBytes: 64 * 1024, maxWaitMs: 100 })
+    const { records, nextOffset } = await stream.fetch(from, glance)
     const [first] = records
     if (first !== undefined) return { digest: digestOf(first.value) }
     if (nextOffset === from) return null

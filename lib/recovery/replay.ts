@@ -7,14 +7,11 @@ import type { Route } from '../dispatch/settings.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { locateTime } from '../locate.ts'
+import { offsetSchema } from '../offset.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
-const offset = z
-  .string()
-  .regex(/^\d{1,19}$/)
-  .transform(BigInt)
-const point = z.union([z.strictObject({ offset }), z.strictObject({ timestamp: timeSchema })])
+const point = z.union([z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })])
 
 export const replaySchema = z.strictObject({
   action: z.literal('replay'),

@@ -563,7 +563,7 @@ export function recoveryTests(start: Start): void {
       ])
       await world.poll()
       const before = await world.item()
-      const event = { action: 'replay', table: 'shop.orders', from: { offset: '3' }, to: { offset: '6' } }
+      const event = { action: 'replay', table: 'shop.orders', from: { offset: 3 }, to: { offset: '6' } }
       const dry = await world.recover({ ...event, dryRun: true })
       assert.ok(dry.action === 'replay')
       assert.deepEqual([dry.replayed, dry.complete], [3, true])

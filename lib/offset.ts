@@ -1,0 +1,6 @@
+import { z } from 'zod'
+
+/** An offset as people write it into an event: digits, as text where it is above 2^53. */
+export const offsetSchema = z
+  .union([z.string().regex(/^\d{1,19}$/, 'must be decimal digits'), z.int().min(0)])
+  .transform((value) => BigInt(value))
