@@ -7,7 +7,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { connections } from '../lib/connect.ts'
+import { connections, requestLimits } from '../lib/connect.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { type PollDependencies, poll } from '../lib/poll.ts'
@@ -24,13 +24,11 @@ let telemetry: Telemetry | undefined
 function setUp(): Parts {
   const config = pollConfig(process.env)
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
-  // Without a limit a queue that does not answer would hold the run until Lambda ends it.
-  const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
   let sqs: SQSClient | undefined
   let s3: S3Client | undefined
   const clients = {
-    sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient({ requestHandler })),
-    s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client({ requestHandler })),
+    sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient(requestLimits)),
+    s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client(requestLimits)),
   }
   const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...clients })
   return { config, ...connections(config), putAside }

@@ -6,7 +6,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import { pollConfig } from '../lib/config.ts'
-import { connections } from '../lib/connect.ts'
+import { connections, requestLimits } from '../lib/connect.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { parseRecoveryEvent, type RecoverDependencies, type RecoveryAnswer, recover } from '../lib/recover.ts'
@@ -19,7 +19,7 @@ let parts: Parts | undefined
 function setUp(): Parts {
   const config = pollConfig(process.env)
   const { routes, handlerTimeoutMs, deadLetterQueueUrl } = config
-  const lambda = new LambdaClient({})
+  const lambda = new LambdaClient(requestLimits)
   return {
     config,
     routes,
@@ -33,7 +33,7 @@ function setUp(): Parts {
     deadLetters:
       deadLetterQueueUrl === undefined
         ? undefined
-        : deadLetterSource(deadLetterQueueUrl, new SQSClient({}), new S3Client({})),
+        : deadLetterSource(deadLetterQueueUrl, new SQSClient(requestLimits), new S3Client(requestLimits)),
   }
 }
 

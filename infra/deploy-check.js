@@ -1,7 +1,8 @@
 /** A serverless plugin for what depends on the values that CloudFormation puts into the poller's environment. */
 export default class DeployCheck {
   constructor(serverless) {
-    const streamFunctions = () => ['poller', 'recovery'].map((name) => serverless.service.getFunction(name))
+    const streamKeys = ['poller', 'recovery']
+    const streamFunctions = () => streamKeys.map((key) => serverless.service.getFunction(key))
     const withoutOffline = () => {
       // There is no stack behind a local run: as texts such values would be "[object Object]".
       for (const { environment } of streamFunctions()) {
@@ -14,10 +15,22 @@ export default class DeployCheck {
       // No deployment of a poller that would refuse its own environment every minute.
       'before:deploy:deploy': async () => {
         const { pollConfig } = await import('../lib/config.ts')
+        const { leaseTerms } = await import('../lib/poll.ts')
         const [{ environment }] = streamFunctions()
         // What CloudFormation fills in later is not known yet, and not checked.
         const known = Object.entries(environment).filter(([, value]) => typeof value === 'string')
-        pollConfig(Object.fromEntries(known))
+        const { handlerTimeoutMs } = pollConfig(Object.fromEntries(known))
+        const { worstCaseMs, slackMs } = leaseTerms(handlerTimeoutMs)
+        const needed = (worstCaseMs + slackMs) / 1000
+        for (const [index, { timeout }] of streamFunctions().entries()) {
+          if (timeout >= needed) continue
+          const key = streamKeys[index]
+          throw new Error(
+            `CONFIG_INVALID: the timeout of ${key} is ${timeout} s. With a table function that may run for ` +
+              `${handlerTimeoutMs / 1000} s it has to be ${needed} s at least, or it could never invoke one: raise ` +
+              `functions.${key}.timeout in serverless.yml, or lower that function's in custom.tables.`,
+          )
+        }
       },
       'before:offline:start': withoutOffline,
       'before:offline:start:init': withoutOffline,

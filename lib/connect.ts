@@ -6,6 +6,11 @@ import { DtsError } from './errors.ts'
 import { openStream, type Stream } from './kafka/stream.ts'
 import { CredentialSource } from './secret.ts'
 
+/** Of each request to an AWS service. Without a limit one that does not answer would hold the run until Lambda ends it. */
+export const requestLimits = {
+  requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+}
+
 /** What poller and recovery both work with, made once per process from the configuration. */
 export interface Connections {
   readonly store: CheckpointStore
@@ -13,10 +18,10 @@ export interface Connections {
 }
 
 export function connections(config: StreamConfig): Connections {
-  const credentials = new CredentialSource(config, () => new SecretsManagerClient({}))
+  const credentials = new CredentialSource(config, () => new SecretsManagerClient(requestLimits))
   // A topic whose partition is not named has one, and Kafka numbers it 0.
   const store = new CheckpointStore(
-    new DynamoDBClient({}),
+    new DynamoDBClient(requestLimits),
     config.checkpointTable,
     config.topic,
     config.partition ?? 0,

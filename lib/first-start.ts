@@ -21,7 +21,7 @@ export async function firstOffset(
       { retryable: false, facts: { topic: stream.topic } },
     )
   }
-  const committed = await stream.committed().catch(() => null)
+  const committed = await committedOrNull(stream)
   if (committed?.metadata?.endsWith(commitMark)) {
     // Our own commit at the broker outlived the item: starting at DTS_CHECKPOINT again would repeat all since then.
     throw new DtsError(
@@ -33,4 +33,17 @@ export async function firstOffset(
     )
   }
   return { offset: await locateTime(stream, startTime), timestamp: startTime }
+}
+
+/**
+ * Null where there is none, or the group may not be asked for. When the answer is only late, as after a broker's restart,
+ * a first start has to wait for it: nothing else tells a stream that was never read from one whose checkpoint is gone.
+ */
+async function committedOrNull(stream: Stream): ReturnType<Stream['committed']> {
+  try {
+    return await stream.committed()
+  } catch (error) {
+    if (error instanceof DtsError && error.code === 'GROUP_REFUSED') return null
+    throw error
+  }
 }

@@ -1,4 +1,4 @@
-import { HeldCheckpoint } from './checkpoint/held.ts'
+import { HeldCheckpoint, type LeaseTerms } from './checkpoint/held.ts'
 import type { CheckpointStore, Start } from './checkpoint/store.ts'
 import { type Checkpoint, freshPosition, type Lease, type Position } from './checkpoint/types.ts'
 import type { PollConfig } from './config.ts'
@@ -10,6 +10,7 @@ import type { Stream } from './kafka/stream.ts'
 import { proveSameLog, sameLogCodes } from './prove.ts'
 import { startWithoutLoss } from './recovery/reset.ts'
 import { recoveryCommand } from './recovery-command.ts'
+import { corruptPauseMs, corruptTries } from './run/read-ahead.ts'
 import { Run } from './run.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
 
@@ -48,6 +49,14 @@ export interface LeaseMargins {
 
 const lambdaMargins: LeaseMargins = { coldStartMs: 10_000, commitMs: 5_000, slackMs: 15_000 }
 
+/** @param handlerTimeoutMs the longest timeout of the table functions */
+export function leaseTerms(
+  handlerTimeoutMs: number,
+  { coldStartMs, commitMs, slackMs }: LeaseMargins = lambdaMargins,
+): LeaseTerms {
+  return { worstCaseMs: handlerTimeoutMs + coldStartMs + commitMs, slackMs }
+}
+
 /**
  * One run of the poller: take the lease, prove that the log is the one the checkpoint belongs to, then fetch,
  * deliver and commit until a bound is reached, and give the lease back.
@@ -59,6 +68,8 @@ export async function poll(
   summary: PollSummary = emptySummary(),
 ): Promise<PollSummary> {
   const { config, store, now, owner, signal } = dependencies
+  const terms = leaseTerms(config.handlerTimeoutMs, dependencies.margins)
+  if (dependencies.remainingMs() <= terms.worstCaseMs) throw tooShort(dependencies, terms)
   const read = await store.read()
   if (read?.state === 'HALTED') {
     summary.halted = read.halt?.code ?? 'STREAM_HALTED'
@@ -70,8 +81,6 @@ export async function poll(
   const stream = await dependencies.openStream()
   try {
     if (signal.aborted) return { ...summary, ended: 'superseded' }
-    const { coldStartMs, commitMs, slackMs } = dependencies.margins ?? lambdaMargins
-    const terms = { worstCaseMs: config.handlerTimeoutMs + coldStartMs + commitMs, slackMs }
     const leaseUntil = HeldCheckpoint.leaseUntil(now(), terms)
     const begun =
       read === null
@@ -80,9 +89,15 @@ export async function poll(
     const held = new HeldCheckpoint(store, begun.lease, leaseUntil, begun.checkpoint, terms, now)
     Object.assign(summary, { from: String(held.position.offset), ...placeOf(begun.checkpoint) })
     if (read !== null) {
-      const fault = await changedLog(held, read, stream)
-      if (fault !== null)
-        return await recoverOrHalt(dependencies, held, begun.lease, read, stream, fault, summary)
+      try {
+        const fault = await changedLog(dependencies, read, stream)
+        if (fault !== null)
+          return await recoverOrHalt(dependencies, held, begun.lease, read, stream, fault, summary)
+      } catch (error) {
+        // Nothing was handed out yet: the next run need not wait for this one's lease to run out.
+        if (summary.halted === null) await held.release().catch(() => {})
+        throw error
+      }
     }
     await new Run(dependencies, stream, held, begun.checkpoint, terms.worstCaseMs, summary).work()
     return summary
@@ -118,18 +133,29 @@ async function firstStart(
     entry: { at: now(), by: owner, how: `first start at ${timestamp}` },
   }
   const lease = await store.create(start, owner, leaseUntil)
-  return { lease, checkpoint: { ...position, clusterId: stream.clusterId, generation: 1, replayUntil: -1 } }
+  return {
+    lease,
+    checkpoint: { ...position, clusterId: stream.clusterId, generation: lease.generation, replayUntil: -1 },
+  }
 }
 
-/** Why the log behind the stream is not the checkpoint's; null when it is. */
-async function changedLog(held: HeldCheckpoint, read: Checkpoint, stream: Stream): Promise<DtsError | null> {
-  try {
-    await proveSameLog(read, stream)
-    return null
-  } catch (error) {
-    if (error instanceof DtsError && sameLogCodes.has(error.code)) return error
-    await held.release()
-    throw error
+/** Why the stream has to halt before anything of the log is read: it is not the checkpoint's, or cannot be compared. */
+async function changedLog(
+  { sleep, signal }: PollDependencies,
+  read: Checkpoint,
+  stream: Stream,
+): Promise<DtsError | null> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await proveSameLog(read, stream)
+      return null
+    } catch (error) {
+      if (!(error instanceof DtsError)) throw error
+      if (sameLogCodes.has(error.code) || error.code === 'BATCH_TOO_LARGE') return error
+      if (error.code !== 'BATCH_CORRUPT') throw error
+      if (tries === corruptTries) return error
+      await sleep(corruptPauseMs, signal)
+    }
   }
 }
 
@@ -143,7 +169,7 @@ async function recoverOrHalt(
   fault: DtsError,
   summary: PollSummary,
 ): Promise<PollSummary> {
-  if (config.onClusterChange === 'recover') {
+  if (config.onClusterChange === 'recover' && sameLogCodes.has(fault.code)) {
     const start = await startWithoutLoss(read, stream, {
       at: now(),
       by: owner,
@@ -157,6 +183,18 @@ async function recoverOrHalt(
   await held.halt(fault)
   summary.halted = fault.code
   throw fault
+}
+
+/** Said instead of ending in time: a run that can never invoke anything would end so every minute, with all metrics well. */
+function tooShort({ remainingMs }: PollDependencies, { worstCaseMs }: LeaseTerms): DtsError {
+  const [left, needed] = [remainingMs(), worstCaseMs].map((milliseconds) => Math.floor(milliseconds / 1000))
+  return new DtsError(
+    'CONFIG_INVALID',
+    `This run has ${left} s, and an invocation of the slowest table function may take ${needed} s, with its cold start ` +
+      "and the commit: nothing can be delivered. Raise the poller's timeout in serverless.yml well above that, or lower " +
+      "the table function's in custom.tables, and deploy.",
+    { retryable: false, facts: { seconds: left ?? 0, needed: needed ?? 0 } },
+  )
 }
 
 function streamHalted({ halt }: Checkpoint): DtsError {

@@ -15,6 +15,10 @@ import { Trail } from './trail.ts'
 const longestRestMs = 1_000
 /** Between two commits while there is work, in milliseconds: bounds both the writes and what a crash repeats. */
 const commitEveryMs = 200
+/** The longest wait for each thing that a run does only for others, in milliseconds. */
+const courtesyMs = 3_000
+/** After a commit that failed, in milliseconds: the shortest wait, which doubles, and the longest. */
+const commitAgain = { firstMs: 200, lastMs: 3_200 }
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
 const patienceMs = 5_000
 
@@ -34,6 +38,8 @@ export class Run {
   /** Something was done or failed that is not committed yet. */
   #dirty = false
   #lastCommit: number
+  /** Not to be tried again before, in milliseconds after the last try. */
+  #commitPauseMs = 0
   #notify: () => void = () => {}
 
   constructor(
@@ -66,7 +72,8 @@ export class Run {
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
         random,
-        worstCaseMs,
+        // By then it has ended, or was refused by the function for coming too late.
+        endsBy: () => held.leaseUntil,
         changed: () => this.#changed(),
       },
       this.#stopping.signal,
@@ -99,6 +106,8 @@ export class Run {
       this.#summary.ended = 'superseded'
       return
     }
+    // What the broker still owes is not waited for: nothing of it is looked at any more, and it ends with the connection.
+    await this.#intake.settled()
     await this.#lanes.settled()
     if (signal.aborted) {
       this.#summary.ended = 'superseded'
@@ -119,8 +128,8 @@ export class Run {
       if (!handlerMayRun) await this.#held.release()
     }
     if (thrown !== null) throw thrown
-    await this.#commitToGroup()
-    await this.#measureReserve()
+    await this.#courtesy(() => this.#commitToGroup())
+    await this.#courtesy(() => this.#measureReserve())
   }
 
   async #loop(): Promise<PollEnd> {
@@ -136,8 +145,6 @@ export class Run {
       await this.#commitIfDue()
       const end = this.#endReached(fetching !== null)
       if (end !== null) {
-        // A fetch that is still out must not be left behind: it would answer into the next run.
-        if (fetching !== null) await fetching
         if (this.#intake.fault !== null) throw this.#intake.fault
         return end
       }
@@ -157,7 +164,8 @@ export class Run {
       const woken = new Promise<void>((resolve) => {
         this.#notify = resolve
       })
-      const untilCommit = this.#dirty ? this.#lastCommit + commitEveryMs - now() : longestRestMs
+      const pauseMs = Math.max(commitEveryMs, this.#commitPauseMs)
+      const untilCommit = this.#dirty ? this.#lastCommit + pauseMs - now() : longestRestMs
       await Promise.race([woken, sleep(Math.max(1, Math.min(longestRestMs, untilCommit)), timer.signal)])
       timer.abort()
     }
@@ -200,7 +208,7 @@ export class Run {
   async #commitIfDue(): Promise<void> {
     const { now } = this.#dependencies
     const due = this.#dirty && now() >= this.#lastCommit + commitEveryMs
-    if (!due && this.#held.coversInvocation()) return
+    if (now() < this.#lastCommit + this.#commitPauseMs || (!due && this.#held.coversInvocation())) return
     this.#advance()
     // What is done while the write is on its way is not part of it.
     this.#dirty = false
@@ -208,8 +216,13 @@ export class Run {
     try {
       await this.#held.commit(this.#held.position)
       this.#summary.commits += 1
+      this.#commitPauseMs = 0
     } catch (error) {
       this.#dirty = true
+      this.#commitPauseMs = Math.min(
+        commitAgain.lastMs,
+        Math.max(commitAgain.firstMs, 2 * this.#commitPauseMs),
+      )
       // DynamoDB may be back in a moment. Meanwhile no invocation starts that the lease does not cover.
       if (!(error instanceof DtsError && error.code === 'CHECKPOINT_TABLE_UNAVAILABLE' && error.retryable))
         throw error
@@ -236,10 +249,13 @@ export class Run {
   #report(): void {
     const { now } = this.#dependencies
     const { offset, timestamp } = this.#held.position
-    const end = this.#intake.end ?? offset
+    const { end } = this.#intake
     this.#summary.to = String(offset)
-    this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
-    this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
+    // A run that was told nothing of the log's end must not look as if it had got there.
+    if (end !== null) {
+      this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
+      this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
+    }
     for (const { name, error } of this.#lanes.failures) {
       this.#summary.failures.push({ lane: name, code: error.code, message: error.message })
     }
@@ -248,6 +264,14 @@ export class Run {
   /** Milliseconds in which another invocation may still be started. */
   #timeLeftMs(): number {
     return this.#dependencies.remainingMs() - this.#worstCaseMs
+  }
+
+  /** What nothing depends on may not outlast the invocation: then not even the end of the run would be told. */
+  async #courtesy(act: () => Promise<void>): Promise<void> {
+    const { remainingMs, sleep } = this.#dependencies
+    const timer = new AbortController()
+    await Promise.race([act(), sleep(Math.min(courtesyMs, remainingMs() - courtesyMs), timer.signal)])
+    timer.abort()
   }
 
   /** DTS carries this commit over to a new cluster; nothing here depends on it, so its failure is only reported. */

@@ -45,9 +45,9 @@ export interface PollSummary {
   functions: Record<string, FunctionSummary>
   /** What still waits to be tried again, by lane: a function, or with `concurrency` one part of it. */
   failures: { lane: string; code: ErrorCode; message: string }[]
-  /** How far behind the source the committed position is, in seconds; 0 at the end of the stream. */
+  /** How far behind the source the committed position is, in seconds; 0 at the end of the stream, null: not known. */
   lagSeconds: number | null
-  /** Offsets between the committed position and the end of the log. */
+  /** Offsets between the committed position and the end of the log; null: not known. */
   lagRecords: string | null
   /**
    * How long the stream may stand still before its oldest unread record is lost: seconds of the source's time between

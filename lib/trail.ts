@@ -13,6 +13,7 @@ export class ReadRecords {
   /** The first of the records, and how many were read from there on. */
   readonly from: number
   #length = 0
+  #bytes = 0
   /** `sourceTimestamp` in seconds; -1 without a header. */
   readonly #timestamps: Float64Array<ArrayBuffer>
   readonly #changes: Uint8Array<ArrayBuffer>
@@ -29,10 +30,16 @@ export class ReadRecords {
     return this.#length
   }
 
+  /** Of all its records' values. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** The next record was read. @param header null for filler, and for what could not be decoded */
   push(header: HeaderFacts | null): void {
     this.#timestamps[this.#length] = header === null ? -1 : toSeconds(header.sourceTimestamp)
     this.#changes[this.#length] = Number(header !== null && carriesChange(header.operation))
+    this.#bytes += this.records.size(this.from + this.#length)
     this.#length += 1
   }
 
@@ -78,11 +85,17 @@ export class Trail {
   /** How many records of the first slice lie below the base. */
   #passed = 0
   #end: bigint
+  #bytes = 0
   readonly #ordinals = new Ordinals()
 
   constructor(base: Place) {
     this.#base = base
     this.#end = base.offset
+  }
+
+  /** Of the values of all records that it holds. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Where reading goes on. */
@@ -96,6 +109,7 @@ export class Trail {
    */
   add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
     this.#slices.push({ read, free })
+    this.#bytes += read.bytes
     this.#end = end
   }
 
@@ -126,6 +140,7 @@ export class Trail {
     this.#passed = passed
     this.#ordinals.forget(offset)
     for (const { read, free } of this.#slices.splice(0, done)) {
+      this.#bytes -= read.bytes
       read.free()
       free?.()
     }

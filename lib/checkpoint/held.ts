@@ -70,7 +70,8 @@ export class HeldCheckpoint {
 
   /** Stores the position and renews the lease. @throws DtsError LEASE_LOST */
   async commit(position: Position): Promise<void> {
-    const leaseUntil = HeldCheckpoint.leaseUntil(this.#now(), this.#terms)
+    // A clock that was set back must not shorten the lease: the store would refuse that as a commit that comes late.
+    const leaseUntil = Math.max(this.#leaseUntil, HeldCheckpoint.leaseUntil(this.#now(), this.#terms))
     await this.#store.commit(this.#lease, position, leaseUntil)
     this.#position = position
     this.#stored = position

@@ -24,6 +24,15 @@ import {
   withoutTrouble,
 } from './types.ts'
 
+/**
+ * The generation of a checkpoint that begins anew: UNIX seconds, and so newer than those of an item that was there before
+ * it, or of another stream into the same tables. What is fenced by generation and offset would be refused otherwise.
+ * @param at milliseconds since 1970
+ */
+export function firstGeneration(at: number): number {
+  return Math.max(1, Math.floor(at / 1000))
+}
+
 /** A lease is taken over only this long after it ran out, in milliseconds: the clocks of two machines differ. */
 export const clockSkewMs = 5_000
 
@@ -79,8 +88,9 @@ export class CheckpointStore {
 
   /** Writes the first checkpoint and takes its lease. @throws DtsError LEASE_HELD when another run was first */
   async create(start: Start, owner: string, leaseUntil: number): Promise<Lease> {
-    const lease = { owner, epoch: 1, generation: 1 }
-    const entry = { ...start.entry, from: null, to: place(start.clusterId, start.position.offset, 1) }
+    const lease = { owner, epoch: 1, generation: firstGeneration(start.entry.at) }
+    const to = place(start.clusterId, start.position.offset, lease.generation)
+    const entry = { ...start.entry, from: null, to }
     await this.#update(
       { nobodyWroteIt: 'attribute_not_exists(#pk)' },
       {

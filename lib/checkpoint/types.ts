@@ -103,7 +103,7 @@ export interface Checkpoint extends Position {
   readonly owner: string | null
   /** Milliseconds since 1970; 0 when nobody holds the lease. */
   readonly leaseUntil: number
-  /** Rises by one with each reset; positions of different generations cannot be compared by offset. */
+  /** UNIX seconds of the first start, and one more with each reset; positions of different generations cannot be compared by offset. */
   readonly generation: number
   readonly clusterId: string
   /** Events up to this time (seconds) may have been delivered before the last reset; -1 when there are none. */

@@ -37,8 +37,8 @@ export interface DeliveryEnvironment {
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number
-  /** Milliseconds after which an invocation whose answer never came has certainly ended. */
-  readonly worstCaseMs: number
+  /** When an invocation that begins now has ended even if its answer never comes, in milliseconds since 1970. */
+  readonly endsBy: () => number
   /** Called whenever something was done or failed. */
   readonly changed: () => void
 }
@@ -148,7 +148,7 @@ export class Strand {
       await this.#giveUp(first, 1, tooLarge(this.#functionName, first))
       return this.#halt === null
     }
-    const startedAt = now()
+    const endsBy = this.#environment.endsBy()
     const sending = send(this.#functionName, batch, this.#packed(batch))
     this.#packAhead(batch.length)
     const result = await sending
@@ -168,7 +168,7 @@ export class Strand {
         this.#wait(first, result.error, 0)
         break
       case 'unknown':
-        this.#unknownUntil = startedAt + this.#environment.worstCaseMs
+        this.#unknownUntil = endsBy
         this.#wait(first, result.error, this.#unknownUntil)
     }
     return this.#halt === null

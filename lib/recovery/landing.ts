@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Anchor, type Checkpoint, freshPosition, type Position, type Tail } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
 import { digestOf } from '../dts/digest.ts'
-import { DtsError } from '../errors.ts'
+import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
 import { glance, holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
@@ -160,12 +160,18 @@ async function resolveTarget(
   return { how: 'ledger', offset: BigInt(entry.offset) }
 }
 
-/** Null where there is no checkpoint, or the log has not got to it yet. */
+const notAssessable: ReadonlySet<ErrorCode> = new Set([
+  'CHECKPOINT_OUT_OF_RANGE',
+  'BATCH_CORRUPT',
+  'BATCH_TOO_LARGE',
+])
+
+/** Null where there is no checkpoint, or the log has not got to it yet, or cannot be read where it stands. */
 async function assessOrNull(read: Checkpoint | null, stream: Stream): Promise<Assessment | null> {
   try {
     return read === null ? null : await assess(read, stream)
   } catch (error) {
-    if (error instanceof DtsError && error.code === 'CHECKPOINT_OUT_OF_RANGE') return null
+    if (error instanceof DtsError && notAssessable.has(error.code)) return null
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { HeldCheckpoint } from '../checkpoint/held.ts'
-import type { Start } from '../checkpoint/store.ts'
+import { firstGeneration, type Start } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
@@ -69,7 +69,8 @@ export async function reset(
       ? await planOf(await land(event.to, read, stream), read, stream, event.acceptLoss)
       : await readToken(event.token, read, stream)
   const { how, position, lost } = plan
-  const generation = (read?.generation ?? 0) + 1
+  const at = now()
+  const generation = read === null ? firstGeneration(at) : read.generation + 1
   const result: ResetResult = {
     action: 'reset',
     applied: !event.dryRun,
@@ -100,7 +101,7 @@ export async function reset(
     clusterId: stream.clusterId,
     position,
     replayUntil: plan.replayUntil,
-    entry: { at: now(), by: event.by ?? dependencies.owner, how: words.filter(Boolean).join(': ') },
+    entry: { at, by: event.by ?? dependencies.owner, how: words.filter(Boolean).join(': ') },
   })
   return result
 }

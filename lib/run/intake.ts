@@ -17,6 +17,10 @@ const longestWaitMs = 1_000
 const waitAtWorkMs = 200
 /** What may wait in the lanes, in bytes, before fetching pauses. */
 const maxWaitingBytes = 4 * 1024 * 1024
+/** What the trail may hold, in bytes: while one function waits, others get ahead of it by no more than this. */
+const maxTrailBytes = 64 * 1024 * 1024
+/** Between two answers that bring nothing, in milliseconds, where the broker gives them sooner than it was asked to. */
+const emptyPauseMs = 100
 /** How many records are sorted by route in one go. */
 const partRecords = 1_000
 
@@ -46,6 +50,7 @@ export class Intake {
   #end: bigint | null = null
   #halt: DtsError | null = null
   #fault: DtsError | null = null
+  #accepting = Promise.resolve()
 
   constructor(dependencies: PollDependencies, parts: IntakeParts) {
     const { config, now, sleep } = dependencies
@@ -85,13 +90,14 @@ export class Intake {
 
   mayFetch(): boolean {
     const { config } = this.#dependencies
-    const { summary, lanes } = this.#parts
+    const { summary, lanes, trail } = this.#parts
     return (
       this.#halt === null &&
       this.#fault === null &&
       summary.fetched < config.maxRecords &&
       summary.bytes < config.maxBytes &&
-      lanes.bytes < maxWaitingBytes
+      lanes.bytes < maxWaitingBytes &&
+      trail.bytes < maxTrailBytes
     )
   }
 
@@ -113,17 +119,20 @@ export class Intake {
   }
 
   async #fetch(): Promise<void> {
-    const { now, signal } = this.#dependencies
-    const { trail, summary } = this.#parts
+    const { now, sleep } = this.#dependencies
+    const { trail, summary, stopping } = this.#parts
     const startedAt = now()
-    const fetched = await this.#reading.take(trail.end, this.#maxWaitMs())
-    if (fetched === null || signal.aborted) return
-    summary.milliseconds.fetch += now() - startedAt
+    const maxWaitMs = this.#maxWaitMs()
+    const fetched = await this.#reading.take(trail.end, maxWaitMs)
+    if (fetched === null || this.#isOver) return
+    const took = now() - startedAt
+    summary.milliseconds.fetch += took
     this.#end = fetched.end
     if (fetched.nextOffset === trail.end) {
       // Below the end but not readable: records of a transaction that is still open. Asked for once more, with the
       // answer held back, and then left to the next run: without that, this would never rest.
       this.#heldBack = fetched.end > trail.end ? this.#heldBack + 1 : 0
+      if (took < maxWaitMs) await sleep(Math.min(emptyPauseMs, maxWaitMs - took), stopping)
       return
     }
     this.#heldBack = 0
@@ -132,7 +141,18 @@ export class Intake {
     for (let at = 0; at < fetched.records.length; at++) summary.bytes += fetched.records.size(at)
     // The broker sends what follows while this slice is sorted and sent on.
     if (fetched.nextOffset < fetched.end && this.mayFetch()) this.#reading.ask(fetched.nextOffset)
-    await this.#acceptAll(fetched)
+    this.#accepting = this.#acceptAll(fetched)
+    await this.#accepting
+  }
+
+  /** Resolves when nothing more is handed to the lanes or put aside; the run must be stopping. */
+  async settled(): Promise<void> {
+    // Why it failed is told where the fetch is.
+    await this.#accepting.catch(() => {})
+  }
+
+  get #isOver(): boolean {
+    return this.#dependencies.signal.aborted || this.#parts.stopping.aborted
   }
 
   #maxWaitMs(): number {
@@ -146,10 +166,10 @@ export class Intake {
 
   /** In parts, between which answers of handlers are heard. */
   async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
-    const { config, signal } = this.#dependencies
+    const { config } = this.#dependencies
     for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
       if (from > 0) await setImmediate()
-      if (signal.aborted) return
+      if (this.#isOver) return
       to = Math.min(from + partRecords, records.length)
       const isLast = to === records.length
       const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
@@ -163,6 +183,10 @@ export class Intake {
     const { lanes, putAside, summary, trail } = this.#parts
     let { end, halt } = plan
     for (const { event, error } of plan.unreadable) {
+      if (this.#isOver) {
+        end = event.offset
+        break
+      }
       try {
         // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
         await putAside(event, error)

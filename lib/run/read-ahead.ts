@@ -3,8 +3,8 @@ import type { Fetched, Stream } from '../kafka/stream.ts'
 import { Halt } from './halt.ts'
 
 /** How often a damaged batch is fetched in all before the stream halts, and the pause between two of them (ms). */
-const corruptTries = 5
-const corruptPauseMs = 500
+export const corruptTries = 5
+export const corruptPauseMs = 500
 /** Faults of the log itself: another try reads the same. */
 const haltingCodes: ReadonlySet<ErrorCode> = new Set(['DATA_GAP', 'BATCH_TOO_LARGE'])
 

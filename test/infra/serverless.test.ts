@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { strFromU8, unzipSync } from 'fflate'
@@ -312,6 +312,25 @@ test('deploy refuses, before it asks AWS for anything, what the poller would ref
   assert.match(output, /CONFIG_INVALID/)
   assert.match(output, /DTS_BROKER_URL must be host:port/)
   assert.match(output, /DTS_TOPIC is missing/)
+})
+
+test('deploy refuses a poller that has no time for the slowest table function', async () => {
+  const slow = copyService()
+  try {
+    const file = join(slow.folder, 'serverless.yml')
+    const text = readFileSync(file, 'utf8')
+    assert.match(text, /^ {2}tables: \{\}$/m)
+    writeFileSync(file, text.replace(/^ {2}tables: \{\}$/m, '  tables: { orders: { timeout: 110 } }'))
+    const keys = { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' }
+    const { code, output } = await slow.serverless(['deploy'], { ...given, ...keys })
+    assert.equal(code, 1)
+    assert.match(
+      output,
+      /CONFIG_INVALID: the timeout of poller is 120 s\. .* run for 110 s it has to be 140 s/,
+    )
+  } finally {
+    slow.remove()
+  }
 })
 
 function readResources(artifacts: string): Resources {

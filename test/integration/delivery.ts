@@ -161,8 +161,11 @@ export function deliveryTests(start: Start): void {
       }
       const first = await world.poll({ environment, remainingMs })
       assert.deepEqual([first.ended, first.to], ['time', '10'])
-      const none = await world.poll({ remainingMs: () => 15_999 })
-      assert.deepEqual([none.ended, none.fetched, none.to], ['time', 0, '10'])
+      await assert.rejects(world.poll({ remainingMs: () => 15_999 }), {
+        code: 'CONFIG_INVALID',
+        message: /has 15 s, and an invocation .* may take 16 s.*Raise the poller's timeout/,
+      })
+      assert.deepEqual((await world.item())?.offset, { N: '10' })
       assert.equal(world.lambda.invocations('test-orders'), 1)
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 29))

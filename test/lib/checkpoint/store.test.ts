@@ -8,6 +8,9 @@ import { at, CheckpointTable, clientOf, now, read, start, tableName } from './su
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }
 const taken = { code: 'LEASE_HELD' }
 
+/** Of a checkpoint that begins at `now`. */
+const generation = now / 1000
+
 describe('the checkpoint store', () => {
   const table = new CheckpointTable()
 
@@ -19,13 +22,13 @@ describe('the checkpoint store', () => {
     const found = await read(store)
     assert.deepEqual([found.offset, found.owner, found.epoch, found.leaseUntil], [10n, 'a', 1, now + 1_000])
     assert.deepEqual(found.ledger, [
-      { at: now, by: 'test', how: 'start', from: null, to: { clusterId: 'c', offset: '10', generation: 1 } },
+      { at: now, by: 'test', how: 'start', from: null, to: { clusterId: 'c', offset: '10', generation } },
     ])
     // A retry of a write whose reply was lost.
     assert.deepEqual(await store.create(start(10n), 'a', now + 1_000), {
       owner: 'a',
       epoch: 1,
-      generation: 1,
+      generation,
     })
   })
 
@@ -39,7 +42,7 @@ describe('the checkpoint store', () => {
     const lease = await store.acquire(await read(store), 'b', now + clockSkewMs + 1, now + 90_000, [
       'RUNNING',
     ])
-    assert.deepEqual(lease, { owner: 'b', epoch: 2, generation: 1 })
+    assert.deepEqual(lease, { owner: 'b', epoch: 2, generation })
   })
 
   test('of two takers with the same reading, one gets the lease', async () => {
@@ -77,8 +80,11 @@ describe('the checkpoint store', () => {
     const held = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
     await store.reset(held, found, start(99n))
     const after = await read(store)
-    assert.deepEqual([after.state, after.halt, after.offset, after.generation], ['RUNNING', null, 99n, 2])
-    assert.deepEqual(after.ledger.at(-1)?.from, { clusterId: 'c', offset: '10', generation: 1 })
+    assert.deepEqual(
+      [after.state, after.halt, after.offset, after.generation],
+      ['RUNNING', null, 99n, generation + 1],
+    )
+    assert.deepEqual(after.ledger.at(-1)?.from, { clusterId: 'c', offset: '10', generation })
   })
 
   test('a commit moves forward, never back, compared as numbers; repeating it is harmless', async () => {
@@ -130,7 +136,7 @@ describe('the checkpoint store', () => {
     // The same invocation's name under another epoch, and the other way round.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
     await assert.rejects(store.commit({ ...lease, owner: 'late' }, at(50n), later + 1_000), lost)
-    await assert.rejects(store.commit({ ...lease, generation: 2 }, at(50n), later + 1_000), lost)
+    await assert.rejects(store.commit({ ...lease, generation: generation + 1 }, at(50n), later + 1_000), lost)
     assert.deepEqual(await read(store), before)
     await store.commit(lease, at(50n), later + 1_000)
   })
@@ -144,7 +150,7 @@ describe('the checkpoint store', () => {
       await store.reset(lease, found, start(BigInt(100 + i)))
     }
     const found = await read(store)
-    assert.deepEqual([found.generation, found.offset, found.ledger.length], [26, 124n, 20])
+    assert.deepEqual([found.generation, found.offset, found.ledger.length], [generation + 25, 124n, 20])
     assert.equal(found.ledger.at(-1)?.to.offset, '124')
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
@@ -271,7 +277,7 @@ describe('the checkpoint store', () => {
       assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
       assert.deepEqual(found.lanes, { ahead: { through: 15n, anchor, trouble: null } })
       assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
-      const here = { clusterId: 'c', offset: '10', generation: 1 }
+      const here = { clusterId: 'c', offset: '10', generation }
       assert.deepEqual(found.ledger.at(-1), { ...entry, from: here, to: here })
       await store.acquire(found, 'b', now, now + 1_000, ['RUNNING'])
     })

@@ -33,6 +33,7 @@ type Answer = (events: readonly RoutedEvent[], functionName: string) => SendResu
 /** What delivery needs of a run, with a clock that pauses move on and an answer for each invocation. */
 export class FakeRun implements DeliveryEnvironment {
   clock = 1_795_433_580_000
+  /** How long an invocation takes at most. */
   readonly worstCaseMs = 45_000
   readonly sent: { readonly functionName: string; readonly offsets: number[]; readonly at: number }[] = []
   readonly aside: { readonly offset: number; readonly attempts: number; readonly error: DtsError }[] = []
@@ -51,6 +52,8 @@ export class FakeRun implements DeliveryEnvironment {
   get batches(): number[][] {
     return this.sent.map(({ offsets }) => offsets)
   }
+
+  readonly endsBy = () => this.clock + this.worstCaseMs
 
   readonly send = async (functionName: string, events: readonly RoutedEvent[]): Promise<SendResult> => {
     this.sent.push({ functionName, offsets: events.map(({ offset }) => Number(offset)), at: this.clock })
