@@ -53,6 +53,15 @@ describe('the checkpoint that a run holds', () => {
     assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
   })
 
+  test('a clock that is set back shortens no lease, and costs none', async () => {
+    const { store, clock, held } = await hold()
+    await held.commit(at(20n))
+    clock.now -= 300
+    await held.commit(at(30n))
+    const { offset, leaseUntil } = await read(store)
+    assert.deepEqual([offset, leaseUntil], [30n, now + 15_000])
+  })
+
   test('a flush of what is stored already writes nothing', async () => {
     const { store, clock, held } = await hold()
     await held.commit(at(20n))
