@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { batchSize, type Ground, Scenario, seeded, startGround, tables } from './pollers.ts'
+import { seeded } from '../../infra/local/random.ts'
+import { batchSize, type Ground, Scenario, startGround, tables } from './pollers.ts'
 
 const seed = Number(process.env.PROCESSES_SEED ?? randomInt(2 ** 31))
 

@@ -16,10 +16,11 @@ import {
   timestamp,
   zonedDateTime,
 } from '../../../infra/local/encode.ts'
+import { seeded } from '../../../infra/local/random.ts'
 import { identityOf } from '../../../lib/dts/digest.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { decode, seeded } from './samples.ts'
+import { decode } from './samples.ts'
 
 const image = [
   integer('18446744073709551615'),
