@@ -18,8 +18,6 @@ import { type FetchResponse, parseFetchResponse } from './fetch-response.ts'
 import { frameSockets } from './frames.ts'
 import { maxFetchBytes } from './types.ts'
 
-export const supportedKafkajs = '2.2.4'
-
 /** Fetch versions whose responses `parseFetchResponse` reads; 4 is the first with record batches (Kafka 0.11). */
 const fetchVersions = { lowest: 4, highest: 11 }
 const fetchApiKey = 1
