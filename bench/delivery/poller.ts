@@ -3,8 +3,8 @@
  * at the end of the stream. Prints its `Usage`.
  */
 import '../../test/rig/quiet.ts'
-import type { Context } from 'aws-lambda'
 import { handler } from '../../functions/poller.ts'
+import { context } from '../../test/rig/context.ts'
 import { countDynamoRequests, usage } from './usage.ts'
 
 const dynamoRequests = countDynamoRequests()
@@ -14,12 +14,10 @@ let ended = ''
 while (ended !== 'end-of-stream') {
   runs += 1
   const deadline = Date.now() + runMs
-  const context = {
-    functionName: 'poller',
-    awsRequestId: `run-${runs}`,
-    getRemainingTimeInMillis: () => deadline - Date.now(),
-  }
-  const summary = await handler({}, context as Context)
+  const summary = await handler(
+    {},
+    context('poller', () => deadline - Date.now()),
+  )
   ended = summary.ended
   if (summary.failures.length > 0) throw new Error(JSON.stringify(summary))
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError, type Facts } from '../../lib/errors.ts'
+import { until } from '../rig/context.ts'
 import { pollUntil } from './lease.ts'
 import type { NewRecord } from './parts.ts'
 import { filler, range, t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
-import { until, type World } from './world.ts'
+import type { World } from './world.ts'
 
 const resetCommand = `npx serverless invoke -f recovery --data '{"action":"reset"}'`
 

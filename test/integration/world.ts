@@ -15,7 +15,8 @@ import type { Inspection } from '../../lib/recovery/inspect.ts'
 import type { ResetResult } from '../../lib/recovery/reset.ts'
 import type { PollSummary } from '../../lib/summary.ts'
 import { defineTable } from '../../lib/table.ts'
-import { context, type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
+import { context } from '../rig/context.ts'
+import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import type { Parts, Source } from './parts.ts'
 import { t0 } from './records.ts'
 
@@ -49,11 +50,6 @@ export const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
   'shop.orders': { function: 'orders', attempts: 100 },
 })
-
-/** The remaining time of a run that starts invocations until something has happened, however slow the machine is. */
-export function until(happened: () => boolean): () => number {
-  return () => (happened() ? 15_000 : 60_000)
-}
 
 /** The real functions between a source, DynamoDB and an Invoke endpoint. */
 export interface World {

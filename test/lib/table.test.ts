@@ -15,7 +15,7 @@ import {
 import { handledChannel } from '../../lib/handled.ts'
 import { type Change, defineTable, type RowChange } from '../../lib/table.ts'
 import { filler, t0, Writer } from '../integration/records.ts'
-import { context } from '../rig/invoke-server.ts'
+import { context } from '../rig/context.ts'
 import { eventOf } from './dispatch/support.ts'
 
 const write = new Writer()

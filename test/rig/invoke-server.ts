@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Context } from 'aws-lambda'
+import { context } from './context.ts'
 
 /** A function's entry point, as Lambda calls it. */
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
@@ -193,25 +194,4 @@ export async function startInvokeServer(): Promise<InvokeServer> {
 function serviceError(response: ServerResponse, status: number, type: string, message: string): void {
   response.writeHead(status, { 'x-amzn-ErrorType': type, 'content-type': 'application/json' })
   response.end(JSON.stringify({ Type: status < 500 ? 'User' : 'Server', Message: message }))
-}
-
-let requests = 0
-
-/** The context of one invocation. */
-export function context(functionName: string, getRemainingTimeInMillis: () => number): Context {
-  requests += 1
-  return {
-    callbackWaitsForEmptyEventLoop: false,
-    functionName,
-    functionVersion: '$LATEST',
-    invokedFunctionArn: `arn:aws:lambda:eu-central-1:123456789012:function:${functionName}`,
-    memoryLimitInMB: '256',
-    awsRequestId: `request-${requests}`,
-    logGroupName: `/aws/lambda/${functionName}`,
-    logStreamName: 'test',
-    getRemainingTimeInMillis,
-    done: () => {},
-    fail: () => {},
-    succeed: () => {},
-  }
 }
