@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import {
   type AttributeValue,
-  CreateTableCommand,
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
+import { createCheckpointTable } from '../../infra/local/dynalite.ts'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Inspection } from '../../lib/recovery/inspect.ts'
 import type { ResetResult } from '../../lib/recovery/reset.ts'
@@ -87,14 +87,7 @@ export interface Rig {
 export async function startRig(parts: Parts): Promise<Rig> {
   const dynamo = await parts.startDynamo()
   const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region, credentials })
-  await client.send(
-    new CreateTableCommand({
-      TableName: checkpoints,
-      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    }),
-  )
+  await createCheckpointTable(client, checkpoints)
   return {
     async start(t, { partitions = 1 } = {}) {
       const source = await parts.startSource({ partitions })

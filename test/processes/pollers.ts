@@ -2,17 +2,18 @@ import '../rig/quiet.ts'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { Kafka, logLevel } from 'kafkajs'
 import { z } from 'zod'
+import { createCheckpointTable } from '../../infra/local/dynalite.ts'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
+import { freePort } from '../../infra/local/ports.ts'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { defineTable } from '../../lib/table.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import { startKafka } from '../rig/kafka.ts'
 import type { PollerRun, PollerTimes } from '../rig/poller-process.ts'
-import { freePort } from '../rig/ports.ts'
 import { type RigProcess, scratchDirectory, startProcess } from '../rig/process.ts'
 import { startProxy, type Proxy as TcpProxy } from '../rig/proxy.ts'
 
@@ -58,14 +59,7 @@ export async function startGround(): Promise<Ground> {
   const kafka = await startProxy({ host: broker.host, port: broker.port }, proxyPort)
   const dynamoProxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(dynamo.endpoint).port) })
   const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region, credentials })
-  await client.send(
-    new CreateTableCommand({
-      TableName: checkpoints,
-      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    }),
-  )
+  await createCheckpointTable(client, checkpoints)
   return {
     proxies: { kafka, dynamo: dynamoProxy },
     dynamoEndpoint: dynamo.endpoint,

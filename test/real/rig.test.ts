@@ -5,18 +5,19 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CreateTableCommand, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { Kafka, logLevel } from 'kafkajs'
-import { startDynalite } from '../rig/dynalite.ts'
+import { newClusterId } from '../../infra/local/dstore/options.ts'
+import { createCheckpointTable, startDynalite } from '../../infra/local/dynalite.ts'
+import { freePort, isFree } from '../../infra/local/ports.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
-import { type KafkaBroker, newClusterId, startKafka } from '../rig/kafka.ts'
+import { type KafkaBroker, startKafka } from '../rig/kafka.ts'
 import { startMoto } from '../rig/moto.ts'
-import { freePort, isFree } from '../rig/ports.ts'
 import { startProxy } from '../rig/proxy.ts'
 
 const account = { region: 'us-east-1', credentials: { accessKeyId: 'rig', secretAccessKey: 'rig' } }
@@ -133,14 +134,7 @@ for (const [name, start] of [
     const { endpoint, stop } = await start()
     const dynamo = new DynamoDBClient({ ...account, endpoint, maxAttempts: 1 })
     try {
-      await dynamo.send(
-        new CreateTableCommand({
-          TableName: 'checkpoint',
-          BillingMode: 'PAY_PER_REQUEST',
-          AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-          KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-        }),
-      )
+      await createCheckpointTable(dynamo, 'checkpoint')
       const acquire = () =>
         dynamo.send(
           new UpdateItemCommand({

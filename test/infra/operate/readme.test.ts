@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { startDynalite } from '../../../infra/local/dynalite.ts'
 import { startDStoreSource } from '../../integration/dstore-source.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, range, t0, Writer } from '../../integration/records.ts'
 import { type Rig, startRig, type World } from '../../integration/world.ts'
-import { startDynalite } from '../../rig/dynalite.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
