@@ -1,4 +1,5 @@
 import '../rig/quiet.ts'
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import {
@@ -46,7 +47,7 @@ export interface PollOptions {
 }
 
 /** Patient routes: nothing is given up while a test lasts. */
-export const patientRoutes = JSON.stringify({
+const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
   'shop.orders': { function: 'orders', attempts: 100 },
 })
@@ -189,6 +190,24 @@ function world(
     lambda.host(`test-${name}`, handler)
   }
   return self
+}
+
+/** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
+export async function pollUntil(world: World, what: number, options?: PollOptions) {
+  const waiting = Promise.withResolvers<void>()
+  const mayGoOn = Promise.withResolvers<void>()
+  let waited = false
+  world.onChange = (change) => {
+    if (change.what !== what || waited) return
+    waited = true
+    waiting.resolve()
+    return mayGoOn.promise
+  }
+  const ended = world.poll(options)
+  // A poll that fails before it gets there must fail the test, not hang it.
+  await Promise.race([waiting.promise, ended])
+  assert.ok(waited)
+  return { goOn: mayGoOn.resolve, ended }
 }
 
 /** What the functions see as their environment, and nothing of an earlier test's. */
