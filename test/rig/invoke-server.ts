@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { Context } from 'aws-lambda'
 import { context } from './context.ts'
 
@@ -45,8 +45,8 @@ export interface InvokeServer {
   /** Of all functions. */
   readonly total: number
   faultsFired(name: string): number
-  /** How many connections are open. */
-  connections(): Promise<number>
+  /** Resolves when the connections that are open now are closed. */
+  disconnected(): Promise<void>
   timeouts(name: string): number
   stop(): Promise<void>
 }
@@ -141,6 +141,11 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     }
   }
 
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
   // A connection stays until the client gives it up.
   server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
@@ -180,7 +185,11 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       return [...hosted, ...unknownNames.values()].reduce((sum, count) => sum + count, 0)
     },
     faultsFired: (name) => find(name).faultsFired,
-    connections: promisify(server.getConnections.bind(server)),
+    async disconnected() {
+      await Promise.all(
+        Array.from(sockets, (socket) => new Promise((resolve) => socket.once('close', resolve))),
+      )
+    },
     timeouts: (name) => find(name).timeouts,
     async stop() {
       const closed = once(server, 'close')
