@@ -115,11 +115,7 @@ export class Ground {
   }
 
   /** Starts a side as a process and waits until it has worked the topic off. */
-  async measure(
-    side: Side,
-    topic: string,
-    environment: Readonly<Record<string, string>> = {},
-  ): Promise<Measured> {
+  async measure(side: Side, topic: string): Promise<Measured> {
     await this.#handled(true)
     const startedAt = performance.timeOrigin + performance.now()
     const { stdout } = await run(
@@ -142,7 +138,6 @@ export class Ground {
           ),
           FUNCTION_PREFIX: 'bench-',
           END_OFFSET: String(this.#ends.get(topic)),
-          ...environment,
         },
         maxBuffer: 16 << 20,
         timeout: 300_000,

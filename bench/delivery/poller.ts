@@ -9,10 +9,8 @@ import { countDynamoRequests, usage } from './usage.ts'
 
 const dynamoRequests = countDynamoRequests()
 const runMs = 300_000
-let runs = 0
 let ended = ''
 while (ended !== 'end-of-stream') {
-  runs += 1
   const deadline = Date.now() + runMs
   const summary = await handler(
     {},
@@ -21,6 +19,6 @@ while (ended !== 'end-of-stream') {
   ended = summary.ended
   if (summary.failures.length > 0) throw new Error(JSON.stringify(summary))
 }
-process.stdout.write(`${JSON.stringify(usage(dynamoRequests(), runs))}\n`)
+process.stdout.write(`${JSON.stringify(usage(dynamoRequests()))}\n`)
 // Kept-alive connections would hold the process for some seconds more.
 process.exit()
