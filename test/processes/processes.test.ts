@@ -3,7 +3,9 @@ import { randomInt } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seeded } from '../../infra/local/random.ts'
-import { batchSize, type Ground, Scenario, startGround, tables } from './pollers.ts'
+import { type Ground, startGround } from './ground.ts'
+import { batchSize, Scenario } from './scenario.ts'
+import { tables } from './tables.ts'
 
 const seed = Number(process.env.PROCESSES_SEED ?? randomInt(2 ** 31))
 
