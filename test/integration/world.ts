@@ -39,7 +39,7 @@ export interface Received {
 
 export type PollerHandler = typeof import('../../functions/poller.ts')['handler']
 
-export interface PollOptions {
+interface PollOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly remainingMs?: () => number
   /** A process that has run before; by default each poll is a cold start. */
