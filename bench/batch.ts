@@ -1,14 +1,13 @@
 /**
  * Records per second from the bytes of a fetch response to records: ours, which verifies every batch's
- * CRC-32C, and kafkajs' own decoder, which does not. Same bytes, same process, in turns.
- *
- *   node bench/batch.ts
+ * CRC-32C, and kafkajs' own decoder, which does not. Same bytes, same process, in turns: `npm run bench:batch`.
  */
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { readBatches } from '../lib/kafka/batch.ts'
 import { parseFetchResponse } from '../lib/kafka/fetch-response.ts'
 import { encodeBatch, KafkajsEncoder, long } from '../test/lib/kafka/kafkajs-batches.ts'
+import { median } from './median.ts'
 
 const version = 11
 const recordsPerBatch = 100
@@ -72,10 +71,7 @@ async function recordsPerSecond(
   return records / seconds
 }
 
-const median = (numbers: number[]): number =>
-  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
-
-export interface BatchMeasure {
+interface BatchMeasure {
   /** Medians, in records per second. */
   readonly ours: number
   readonly kafkajs: number

@@ -8,16 +8,18 @@ import * as encode from '../infra/local/encode.ts'
 import { decodeChange } from '../lib/dts/change.ts'
 import { carriesChange, readHeader } from '../lib/dts/header.ts'
 import { measureBatch } from './batch.ts'
+import { median } from './median.ts'
+import { columns, row } from './rows.ts'
 
 /** One way to work through a set of records. */
-export interface Contender {
+interface Contender {
   readonly name: string
   /** Works through the whole set once. What it returns keeps the work from being optimised away. */
   readonly pass: () => number
 }
 
 /** A comparison: `ours` against `theirs`, the ratio being how many times the records per second `ours` does. */
-export interface Comparison {
+interface Comparison {
   /** Key of the ratio in the last line. */
   readonly key: string
   readonly recordsPerPass: number
@@ -25,7 +27,7 @@ export interface Comparison {
   readonly theirs: Contender
 }
 
-export interface Result {
+interface Result {
   readonly key: string
   /** Median of the ratios of neighbouring rounds. */
   readonly ratio: number
@@ -42,7 +44,7 @@ const roundMillis = 50
  * Times both in turn, in short rounds, so that whatever else the machine does falls on both alike. The ratio is taken
  * round by round, since a machine that others use too is not as quick in one second as in the next.
  */
-export function compare(comparison: Comparison): Result {
+function compare(comparison: Comparison): Result {
   const { ours, theirs, recordsPerPass } = comparison
   const times: Record<'ours' | 'theirs' | 'ratio', number[]> = { ours: [], theirs: [], ratio: [] }
   for (const contender of [ours, theirs, ours, theirs]) timePasses(contender, warmUpMillis)
@@ -75,26 +77,6 @@ function timePasses(contender: Contender, millis: number): number {
   return elapsed / passes
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
-}
-
-const columns = [
-  ['id', 8],
-  ['customer_id', 8],
-  ['status', 254],
-  ['quantity', 3],
-  ['total', 246],
-  ['currency', 254],
-  ['note', 253],
-  ['email', 253],
-  ['discount', 5],
-  ['created_at', 12],
-  ['updated_at', 7],
-  ['deleted_at', 7],
-] as const
-
 const askedColumns = ['id', 'status', 'total'] as const
 
 /** What an update writes of a row: four of its columns. */
@@ -108,32 +90,11 @@ function updated(values: readonly encode.PlainValue[], n: number): encode.PlainV
 }
 
 function image(n: number): encode.PlainValue[] {
-  return [
-    encode.integer(10_000_000_000n + BigInt(n), 20),
-    encode.integer(70_000 + (n % 5000), 20),
-    encode.text(n % 3 === 0 ? 'paid' : 'shipped'),
-    encode.integer(1 + (n % 9), 11),
-    encode.decimal(`${n % 1000}.${10 + (n % 90)}`),
-    encode.text('EUR', 'latin1'),
-    encode.text(n % 10 === 0 ? 'Bitte vor der Tür ablegen' : 'leave at the front door'),
-    encode.text(`customer${n % 5000}@example.com`),
-    encode.float(n % 7 === 0 ? 0.15 : 0),
-    encode.dateTime({
-      year: 2026,
-      month: 11,
-      day: 1 + (n % 28),
-      hour: n % 24,
-      minute: n % 60,
-      second: 7,
-      millis: 0,
-    }),
-    encode.timestamp(1_795_433_580 + n, n % 1_000_000),
-    n % 20 === 0 ? encode.emptyNull : null,
-  ]
+  return row(n, n % 3 === 0 ? 'paid' : 'shipped', 1_795_433_580 + n)
 }
 
 /** Records as a busy table writes them: of 20, 6 inserts, 8 updates, 3 deletes, and a transaction around some. */
-export function sampleRecords(count = 2000): Buffer[] {
+function sampleRecords(count = 2000): Buffer[] {
   return Array.from({ length: count }, (_, n) => {
     const kind = n % 20
     const operation =
@@ -148,7 +109,7 @@ export function sampleRecords(count = 2000): Buffer[] {
               : kind < 19
                 ? 'COMMIT'
                 : 'HEARTBEAT'
-    const row = operation === 'INSERT' || operation === 'UPDATE' || operation === 'DELETE'
+    const isRow = operation === 'INSERT' || operation === 'UPDATE' || operation === 'DELETE'
     return encode.encodeRecord({
       operation,
       id: 5_000_000_000n + BigInt(n),
@@ -156,10 +117,12 @@ export function sampleRecords(count = 2000): Buffer[] {
       sourcePosition: `${194_000_000 + n * 311}@17`,
       safeSourcePosition: `${194_000_000 + (n - (n % 20)) * 311}@17`,
       sourceTxid: `${8_800_000 + Math.floor(n / 20)}`,
-      objectName: row ? 'shop.orders' : null,
+      objectName: isRow ? 'shop.orders' : null,
       processTimestamps: [1_795_433_580_101n, 1_795_433_580_105n],
-      tags: row ? { pk_uk_info: '{"PRIMARY":["id"]}', readerThroughoutTime: `${1_795_433_580_105 + n}` } : {},
-      fields: row ? columns : null,
+      tags: isRow
+        ? { pk_uk_info: '{"PRIMARY":["id"]}', readerThroughoutTime: `${1_795_433_580_105 + n}` }
+        : {},
+      fields: isRow ? columns : null,
       before: operation === 'UPDATE' || operation === 'DELETE' ? image(n) : null,
       after: operation === 'UPDATE' ? updated(image(n), n) : operation === 'INSERT' ? image(n) : null,
     })

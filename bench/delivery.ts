@@ -5,17 +5,13 @@
  */
 import { Ground, type Measured, type Side } from './delivery/ground.ts'
 import { makeRecords, type Shape } from './delivery/records.ts'
+import { median } from './median.ts'
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const throughputRecords = Number(process.env.BENCH_RECORDS ?? 150_000)
 const backlogs = [10_000, Number(process.env.BENCH_BACKLOG ?? 1_000_000)] as const
 const distinctRecords = 30_000
 const sides: readonly Side[] = ['ours', 'baseline']
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
-}
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const ratio = (value: number) => Number(value.toFixed(2))

@@ -1,6 +1,6 @@
 /**
  * The forms in which a batch could travel from the poller to a table function, by bytes and by CPU on both sides:
- * `node bench/wire.ts`. A side's time includes what each form makes the AWS SDK do: the UTF-8 bytes of the request
+ * `npm run bench:wire`. A side's time includes what each form makes the AWS SDK do: the UTF-8 bytes of the request
  * and their SHA-256 for the signature; and a handler that asks for three of twelve columns.
  */
 import { createHash } from 'node:crypto'
@@ -9,6 +9,7 @@ import { type Change, decodeChange } from '../lib/dts/change.ts'
 import { readHeader } from '../lib/dts/header.ts'
 import { changeFromJson, changeToJson } from '../lib/dts/json.ts'
 import { makeRecords } from './delivery/records.ts'
+import { median } from './median.ts'
 
 const batchSize = 1_000
 const rounds = 40
@@ -93,10 +94,6 @@ const forms: readonly Form[] = [
     },
   },
 ]
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
 
 const values = makeRecords('one', batchSize)
 const raw = values.reduce((sum, { length }) => sum + length, 0)

@@ -33,11 +33,11 @@ type AvroValue = Readonly<Record<string, unknown>> | null
 
 const { DTS_BROKER_URL = '', DTS_TOPIC = '', CHECKPOINT_TABLE = '', END_OFFSET = '' } = process.env
 
-export function decode(value: Buffer): AvroRecord {
+function decode(value: Buffer): AvroRecord {
   return recordType.fromBuffer(value)
 }
 
-export function toRow(fields: AvroRecord['fields'], images: AvroRecord['afterImages']): JsonRow | null {
+function toRow(fields: AvroRecord['fields'], images: AvroRecord['afterImages']): JsonRow | null {
   if (fields === null || images === null) return null
   const row: JsonRow = {}
   for (const [index, { name }] of fields.array.entries()) {
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
   const consumer = kafka.consumer({ groupId: 'baseline' })
   const stop = async () => {
     await consumer.disconnect()
-    process.stdout.write(`${JSON.stringify(usage(dynamoRequests(), 1))}\n`)
+    process.stdout.write(`${JSON.stringify(usage(dynamoRequests()))}\n`)
     process.exit()
   }
   await consumer.connect()

@@ -4,10 +4,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { build } from 'esbuild'
 import { Kafka, logLevel, type Producer } from 'kafkajs'
 import { nodeOptions as deployedOptions } from '../../infra/environment.ts'
+import { createCheckpointTable } from '../../infra/local/dynalite.ts'
 import { startDynamoDbLocal } from '../../test/rig/dynamodb-local.ts'
 import { type KafkaBroker, startKafka } from '../../test/rig/kafka.ts'
 import { storeDirectory } from '../../test/rig/tools.ts'
@@ -80,14 +81,7 @@ export class Ground {
     ])
     const credentials = { accessKeyId: 'rig', secretAccessKey: 'rig' }
     const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region: aws.AWS_REGION, credentials })
-    await client.send(
-      new CreateTableCommand({
-        TableName: checkpoints,
-        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    )
+    await createCheckpointTable(client, checkpoints)
     client.destroy()
     const handlers = fork(here('./handlers.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const [lambda] = (await once(handlers, 'message')) as [string]
@@ -121,11 +115,7 @@ export class Ground {
   }
 
   /** Starts a side as a process and waits until it has worked the topic off. */
-  async measure(
-    side: Side,
-    topic: string,
-    environment: Readonly<Record<string, string>> = {},
-  ): Promise<Measured> {
+  async measure(side: Side, topic: string): Promise<Measured> {
     await this.#handled(true)
     const startedAt = performance.timeOrigin + performance.now()
     const { stdout } = await run(
@@ -148,7 +138,6 @@ export class Ground {
           ),
           FUNCTION_PREFIX: 'bench-',
           END_OFFSET: String(this.#ends.get(topic)),
-          ...environment,
         },
         maxBuffer: 16 << 20,
         timeout: 300_000,

@@ -3,26 +3,22 @@
  * at the end of the stream. Prints its `Usage`.
  */
 import '../../test/rig/quiet.ts'
-import type { Context } from 'aws-lambda'
 import { handler } from '../../functions/poller.ts'
+import { context } from '../../test/rig/context.ts'
 import { countDynamoRequests, usage } from './usage.ts'
 
 const dynamoRequests = countDynamoRequests()
 const runMs = 300_000
-let runs = 0
 let ended = ''
 while (ended !== 'end-of-stream') {
-  runs += 1
   const deadline = Date.now() + runMs
-  const context = {
-    functionName: 'poller',
-    awsRequestId: `run-${runs}`,
-    getRemainingTimeInMillis: () => deadline - Date.now(),
-  }
-  const summary = await handler({}, context as Context)
+  const summary = await handler(
+    {},
+    context('poller', () => deadline - Date.now()),
+  )
   ended = summary.ended
   if (summary.failures.length > 0) throw new Error(JSON.stringify(summary))
 }
-process.stdout.write(`${JSON.stringify(usage(dynamoRequests(), runs))}\n`)
+process.stdout.write(`${JSON.stringify(usage(dynamoRequests()))}\n`)
 // Kept-alive connections would hold the process for some seconds more.
 process.exit()

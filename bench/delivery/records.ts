@@ -1,44 +1,13 @@
-import * as encode from '../../infra/local/encode.ts'
+import { encodeRecord } from '../../infra/local/encode.ts'
+import { columns, row } from '../rows.ts'
 
 /** When the first record of every topic happened, in seconds. */
 export const startTime = 1_790_000_000
 
-const columns = [
-  ['id', 8],
-  ['customer_id', 8],
-  ['status', 254],
-  ['quantity', 3],
-  ['total', 246],
-  ['currency', 254],
-  ['note', 253],
-  ['email', 253],
-  ['discount', 5],
-  ['created_at', 12],
-  ['updated_at', 7],
-  ['deleted_at', 7],
-] as const
-
-function row(n: number, status: string): encode.PlainValue[] {
-  return [
-    encode.integer(10_000_000_000n + BigInt(n), 20),
-    encode.integer(70_000 + (n % 5000), 20),
-    encode.text(status),
-    encode.integer(1 + (n % 9), 11),
-    encode.decimal(`${n % 1000}.${10 + (n % 90)}`),
-    encode.text('EUR', 'latin1'),
-    encode.text(n % 10 === 0 ? 'Bitte vor der Tür ablegen' : 'leave at the front door'),
-    encode.text(`customer${n % 5000}@example.com`),
-    encode.float(n % 7 === 0 ? 0.15 : 0),
-    encode.dateTime({ year: 2026, month: 11, day: 1 + (n % 28), hour: n % 24, minute: n % 60, second: 7 }),
-    encode.timestamp(startTime + (n % 1000), n % 1_000_000),
-    n % 20 === 0 ? encode.emptyNull : null,
-  ]
-}
-
 /** Which table the nth record is of; one that begins with `shop.other` has no handler. */
-export type TableOf = (n: number) => string
+type TableOf = (n: number) => string
 
-export const shapes = {
+const shapes = {
   /** One table. */
   one: () => 'shop.orders_0',
   /** Three tables in turn. */
@@ -53,13 +22,14 @@ export function makeRecords(shape: Shape, count: number): Buffer[] {
   const tableOf: TableOf = shapes[shape]
   return Array.from({ length: count }, (_, n) => {
     const kind = Math.floor(n / 30) % 10
+    const image = (status: string) => row(n, status, startTime + (n % 1000))
     const images =
       kind < 4
-        ? { operation: 'INSERT' as const, after: row(n, 'paid') }
+        ? { operation: 'INSERT' as const, after: image('paid') }
         : kind < 8
-          ? { operation: 'UPDATE' as const, before: row(n, 'paid'), after: row(n, 'shipped') }
-          : { operation: 'DELETE' as const, before: row(n, 'shipped') }
-    return encode.encodeRecord({
+          ? { operation: 'UPDATE' as const, before: image('paid'), after: image('shipped') }
+          : { operation: 'DELETE' as const, before: image('shipped') }
+    return encodeRecord({
       ...images,
       id: BigInt(n),
       objectName: tableOf(n),

@@ -5,7 +5,6 @@ export interface Usage {
   readonly cpuMs: number
   readonly peakMegabytes: number
   readonly dynamoRequests: number
-  readonly runs: number
 }
 
 /** Counts the requests to DynamoDB from now on. */
@@ -18,12 +17,11 @@ export function countDynamoRequests(): () => number {
   return () => count
 }
 
-export function usage(dynamoRequests: number, runs: number): Usage {
+export function usage(dynamoRequests: number): Usage {
   const { user, system } = process.cpuUsage()
   return {
     cpuMs: (user + system) / 1000,
     peakMegabytes: process.resourceUsage().maxRSS / 1024,
     dynamoRequests,
-    runs,
   }
 }

@@ -10,7 +10,7 @@ export interface Work {
   readonly statuses: Map<string, number>
 }
 
-export interface WorkRow {
+interface WorkRow {
   readonly id: string | bigint
   readonly status: string
   readonly total: string

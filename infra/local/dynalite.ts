@@ -4,6 +4,7 @@ import dynalite from 'dynalite'
 
 /** A server that speaks an AWS API on this machine. */
 export interface AwsEndpoint {
+  /** `http://127.0.0.1:port`; any region and any credentials do. */
   readonly endpoint: string
   stop(): Promise<void>
 }

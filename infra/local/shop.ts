@@ -9,6 +9,7 @@ import {
   textObject,
   timestamp,
 } from './encode.ts'
+import { seededWhole } from './random.ts'
 
 /** A record for the stream, and what it is to the tables' handlers. */
 export interface ShopRecord {
@@ -72,14 +73,15 @@ export class Shop {
     ['price', mysql.decimal],
   ])
   readonly #sessions = table('shop.sessions', [['id', mysql.bigint]])
-  #random: number
+  /** A whole number from 0 to below `limit`; a seed gives the same shop everywhere. */
+  readonly #below: (limit: number) => number
   #recordId = 0n
   #rowId = 1_000
   #transaction = 0
   #position = 4
 
   constructor(seed = 1) {
-    this.#random = seed
+    this.#below = seededWhole(seed)
   }
 
   /** One transaction: BEGIN, one to six changes, COMMIT. */
@@ -201,14 +203,6 @@ export class Shop {
 
   #pick(choices: readonly string[]): string {
     return choices[this.#below(choices.length)] ?? ''
-  }
-
-  /** A whole number from 0 to below `limit`: mulberry32, so that a seed gives the same shop everywhere. */
-  #below(limit: number): number {
-    this.#random = (this.#random + 0x6d2b79f5) | 0
-    let mixed = Math.imul(this.#random ^ (this.#random >>> 15), this.#random | 1)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit)
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type RecoveryEvent, recoveryEventSchema } from '../../lib/recover.ts'
+import { recoveryEventSchema } from '../../lib/recover.ts'
 import { parseTime } from '../../lib/time.ts'
 
 export const usage = `npm run recovery -- <action> [flags]
@@ -135,5 +135,3 @@ function toCount(text: string): number {
 function withoutUndefined(event: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== undefined))
 }
-
-export type { RecoveryEvent }

@@ -18,8 +18,6 @@ import { type FetchResponse, fetchVersions, parseFetchResponse } from './fetch-r
 import { frameSockets } from './frames.ts'
 import { maxFetchBytes } from './types.ts'
 
-export const supportedKafkajs = '2.2.4'
-
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000

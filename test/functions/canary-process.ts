@@ -10,7 +10,8 @@ import { DStore } from '../../infra/local/dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from '../../infra/local/dynalite.ts'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import { defineTable } from '../../lib/table.ts'
-import { context, startInvokeServer } from '../rig/invoke-server.ts'
+import { context, until } from '../rig/context.ts'
+import { startInvokeServer } from '../rig/invoke-server.ts'
 
 const t0 = 1_790_000_000
 const dstore = new DStore({ topic: `topic-${randomUUID()}`, password: 'CANARY-password' })
@@ -77,13 +78,9 @@ function insert(table: string, id: number) {
 }
 
 const { handler } = await import('../../functions/poller.ts')
-const poll = async () => {
-  const end = Date.now() + 17_000
+const poll = async (remainingMs: () => number) => {
   try {
-    const { ended, failures } = await handler(
-      {},
-      context('test-poller', () => end - Date.now()),
-    )
+    const { ended, failures } = await handler({}, context('test-poller', remainingMs))
     return { ended, failures: failures.length }
   } catch (error) {
     // As Lambda's runtime does, and more: with every property and cause.
@@ -93,7 +90,9 @@ const poll = async () => {
 }
 
 await dstore.append(['fine', 'throws', 'wrong', 'crashes'].map((table, index) => insert(table, index)))
-const runs: unknown[] = [await poll()]
+// A function that is asked again has failed once.
+const failed = () => ['throws', 'wrong', 'crashes'].every((name) => lambda.invocations(`test-${name}`) > 1)
+const runs: unknown[] = [await poll(until(failed))]
 process.env.ROUTES = JSON.stringify({ 'shop.fine': 'fine' })
 // Bytes that are no record, with nowhere to put them aside: the stream halts.
 await dstore.append([{ value: Buffer.from('CANARY-raw-bytes'), timestamp: t0 + 9 }])
@@ -101,10 +100,10 @@ for (const name of ['throws', 'wrong', 'crashes']) {
   lambda.host(`test-${name}`, defineTable({ table: `shop.${name}`, row, onChange() {} }))
 }
 while (runs.length < 10) {
-  const run = await poll()
+  const run = await poll(() => 60_000)
   runs.push(run)
   if ('thrown' in run) break
 }
-runs.push(await poll())
+runs.push(await poll(() => 60_000))
 await Promise.all([dstore.stop(), dynamo.stop(), lambda.stop()])
 console.log(JSON.stringify(runs))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { handler as poller } from '../../functions/poller.ts'
 import { handler as recovery } from '../../functions/recovery.ts'
-import { context } from '../rig/invoke-server.ts'
+import { context } from '../rig/context.ts'
 
 const now = () => context('test', () => 60_000)
 

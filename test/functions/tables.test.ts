@@ -9,7 +9,7 @@ import { type Batch, packEvents, toBatch } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Operation } from '../../lib/dts/types.ts'
 import { eventOf } from '../lib/dispatch/support.ts'
-import { context } from '../rig/invoke-server.ts'
+import { context } from '../rig/context.ts'
 
 const seconds = 1_795_433_580
 const shop = new Shop(7)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { freePort } from '../../infra/local/ports.ts'
 import type { DoctorResult } from '../../lib/recovery/inspect.ts'
-import { freePort } from '../rig/ports.ts'
 import { filler, t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
 import type { World } from './world.ts'

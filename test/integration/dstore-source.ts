@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
-import { freePort } from '../rig/ports.ts'
+import { freePort } from '../../infra/local/ports.ts'
 import type { Source } from './parts.ts'
 
 /** The DStore emulator: times in seconds, the group is the sid. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { binaryObject, encodeRecord, integer } from '../../infra/local/encode.ts'
+import { until } from '../rig/context.ts'
 import type { Fault } from '../rig/invoke-server.ts'
 import { range, t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
-import { until } from './world.ts'
 
 export function handlerTests(start: Start): void {
   describe('handlers that fail', () => {

@@ -2,25 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { range, Writer } from './records.ts'
 import type { Start } from './suite.ts'
-import type { PollOptions, World } from './world.ts'
-
-/** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
-export async function pollUntil(world: World, what: number, options?: PollOptions) {
-  const waiting = Promise.withResolvers<void>()
-  const mayGoOn = Promise.withResolvers<void>()
-  let waited = false
-  world.onChange = (change) => {
-    if (change.what !== what || waited) return
-    waited = true
-    waiting.resolve()
-    return mayGoOn.promise
-  }
-  const ended = world.poll(options)
-  // A poll that fails before it gets there must fail the test, not hang it.
-  await Promise.race([waiting.promise, ended])
-  assert.ok(waited)
-  return { goOn: mayGoOn.resolve, ended }
-}
+import { pollUntil } from './world.ts'
 
 export function leaseTests(start: Start): void {
   describe('lease', () => {

@@ -83,6 +83,19 @@ export function filler(seconds: number): NewRecord[] {
   return [null, Buffer.alloc(1), Buffer.alloc(2)].map((value) => ({ value, timestamp: seconds }))
 }
 
+/**
+ * Records that only a new cluster has in front, so that the same changes stand at other offsets: five, and one more each
+ * round.
+ */
+export function shift(round = 0): NewRecord[] {
+  const write = new Writer(`shift ${round}`)
+  return [
+    ...filler(t0 - 60),
+    write.insert('shop.sessions', 1, t0 - 60),
+    ...Array.from({ length: 1 + round }, (_, i) => write.mark('HEARTBEAT', t0 - 60 + i)),
+  ]
+}
+
 export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i)
 }

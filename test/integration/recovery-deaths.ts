@@ -1,38 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { type Moment, startHttpLine } from '../rig/http-line.ts'
-import type { NewRecord } from './parts.ts'
-import { filler, range, t0, Writer } from './records.ts'
+import { range, Writer } from './records.ts'
+import { haltedWorld, type Item, parsed } from './recovery-support.ts'
 import type { Start } from './suite.ts'
 import type { World } from './world.ts'
-
-type Item = Record<string, AttributeValue> | undefined
-
-/** A stream of ten handled changes that is halted: its log was replaced by one that holds them and ten more. */
-export async function haltedWorld(start: Start, t: TestContext): Promise<World> {
-  const world = await start(t)
-  const changes = new Writer().inserts('shop.orders', 0, 19)
-  await world.source.append(changes.slice(0, 10))
-  await world.poll()
-  await world.source.replaceLog([...shift(), ...changes])
-  await assert.rejects(world.poll(), { code: 'LOG_CHANGED' })
-  return world
-}
-
-function shift(): NewRecord[] {
-  return [...filler(t0 - 60), new Writer('shift').mark('HEARTBEAT', t0 - 60)]
-}
 
 /** The item without its lease: what a reader may see whole or not at all. */
 function stand(item: Item): Item {
   if (item === undefined) return undefined
   const { epoch: _, owner: __, leaseUntil: ___, ...rest } = item
   return rest
-}
-
-export function parsed(item: Item, name: string): unknown {
-  return JSON.parse(item?.[name]?.S ?? 'null')
 }
 
 /** A recovery that dies at its nth request to DynamoDB: nothing that it sends afterwards arrives. */
@@ -97,7 +75,7 @@ const actions: readonly Action[] = [
         schemaVersion,
         timestamp,
         clusterId,
-        offset: { N: '14' },
+        offset: { N: '15' },
         generation: { N: String(generation) },
         replayUntil: { N: '-1' },
         state: { S: 'RUNNING' },
@@ -107,14 +85,14 @@ const actions: readonly Action[] = [
       })
       assert.deepEqual(parsed({ anchor } as Item, 'anchor'), {
         ...(parsed(before, 'anchor') as object),
-        offset: '13',
+        offset: '14',
       })
-      assert.equal((parsed({ tail } as Item, 'tail') as { offset: string }).offset, '13')
+      assert.equal((parsed({ tail } as Item, 'tail') as { offset: string }).offset, '14')
       const entries = parsed({ ledger } as Item, 'ledger') as { by: string; to: object }[]
       assert.equal(entries.length, 2)
       assert.deepEqual(
         [entries[1]?.by, entries[1]?.to],
-        ['me', { clusterId: clusterId?.S, offset: '14', generation }],
+        ['me', { clusterId: clusterId?.S, offset: '15', generation }],
       )
     },
     again: runAgain,

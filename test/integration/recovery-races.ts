@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import { startHttpLine } from '../rig/http-line.ts'
-import { pollUntil } from './lease.ts'
 import { range, Writer } from './records.ts'
-import { haltedWorld, parsed } from './recovery-deaths.ts'
+import { haltedWorld, parsed } from './recovery-support.ts'
 import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import { pollUntil, type World } from './world.ts'
 
 /** A recovery that stands still before its nth request to DynamoDB. */
 async function standingAt(world: World, t: TestContext, event: object, nth: number) {
@@ -58,7 +57,7 @@ export function recoveryRaceTests(start: Start): void {
         assert.deepEqual([outcome(await standing.ended), outcome(second)], [one, other])
         const ledger = parsed(await world.item(), 'ledger') as { how: string; to: { offset: string } }[]
         assert.equal(ledger.filter((entry) => entry.how === 'reset by anchor').length, 1)
-        assert.ok(ledger.slice(1).every(({ to }) => to.offset === '14'))
+        assert.ok(ledger.slice(1).every(({ to }) => to.offset === '15'))
         await world.pollToEnd()
         assert.deepEqual(world.ids('orders'), range(0, 19))
       })

@@ -6,7 +6,11 @@ import { handlerTests } from './handlers.ts'
 import { leaseTests } from './lease.ts'
 import type { Parts } from './parts.ts'
 import { recoveryTests } from './recovery.ts'
+import { recoveryAnchorTests } from './recovery-anchors.ts'
 import { recoveryDeathTests } from './recovery-deaths.ts'
+import { recoveryLossTests } from './recovery-loss.ts'
+import { recoveryPlaceTests } from './recovery-places.ts'
+import { recoveryPlanTests } from './recovery-plans.ts'
 import { recoveryRaceTests } from './recovery-races.ts'
 import { startTests } from './start.ts'
 import { type Rig, startRig, type World } from './world.ts'
@@ -34,6 +38,10 @@ export function integrationSuite(parts: Parts): void {
     leaseTests(start)
     badInputTests(start)
     recoveryTests(start)
+    recoveryAnchorTests(start)
+    recoveryLossTests(start)
+    recoveryPlaceTests(start)
+    recoveryPlanTests(start)
     recoveryDeathTests(start)
     recoveryRaceTests(start)
     doctorTests(start)

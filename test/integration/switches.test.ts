@@ -1,4 +1,4 @@
-import { startDynalite } from '../rig/dynalite.ts'
+import { startDynalite } from '../../infra/local/dynalite.ts'
 import { startDStoreSource } from './dstore-source.ts'
 import { switchTest } from './switches.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { DtsError } from '../../lib/errors.ts'
 import type { PollSummary } from '../../lib/summary.ts'
 import type { NewRecord, Parts } from './parts.ts'
-import { filler, t0, Writer } from './records.ts'
+import { shift, t0, Writer } from './records.ts'
 import { startRig } from './world.ts'
 
 const switches = 20
@@ -74,13 +74,4 @@ function faultOf(ended: unknown): string {
   if (ended instanceof DtsError) return ended.code
   if (ended instanceof Error) throw ended
   return (ended as PollSummary).groupCommit
-}
-
-/** Other records in front, so that the same changes stand at other offsets on each cluster. */
-function shift(round: number): NewRecord[] {
-  const write = new Writer(`shift ${round}`)
-  return [
-    ...filler(t0 - 60),
-    ...Array.from({ length: 3 + round }, (_, i) => write.mark('HEARTBEAT', t0 - 60 + i)),
-  ]
 }

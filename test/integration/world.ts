@@ -1,21 +1,23 @@
 import '../rig/quiet.ts'
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import {
   type AttributeValue,
-  CreateTableCommand,
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
+import { createCheckpointTable } from '../../infra/local/dynalite.ts'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Inspection } from '../../lib/recovery/inspect.ts'
 import type { ResetResult } from '../../lib/recovery/reset.ts'
 import type { PollSummary } from '../../lib/summary.ts'
 import { defineTable } from '../../lib/table.ts'
-import { context, type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
+import { context } from '../rig/context.ts'
+import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import type { Parts, Source } from './parts.ts'
 import { t0 } from './records.ts'
 
@@ -37,7 +39,7 @@ export interface Received {
 
 export type PollerHandler = typeof import('../../functions/poller.ts')['handler']
 
-export interface PollOptions {
+interface PollOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly remainingMs?: () => number
   /** A process that has run before; by default each poll is a cold start. */
@@ -45,15 +47,10 @@ export interface PollOptions {
 }
 
 /** Patient routes: nothing is given up while a test lasts. */
-export const patientRoutes = JSON.stringify({
+const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
   'shop.orders': { function: 'orders', attempts: 100 },
 })
-
-/** The remaining time of a run that starts invocations until something has happened, however slow the machine is. */
-export function until(happened: () => boolean): () => number {
-  return () => (happened() ? 15_000 : 60_000)
-}
 
 /** The real functions between a source, DynamoDB and an Invoke endpoint. */
 export interface World {
@@ -91,14 +88,7 @@ export interface Rig {
 export async function startRig(parts: Parts): Promise<Rig> {
   const dynamo = await parts.startDynamo()
   const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region, credentials })
-  await client.send(
-    new CreateTableCommand({
-      TableName: checkpoints,
-      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    }),
-  )
+  await createCheckpointTable(client, checkpoints)
   return {
     async start(t, { partitions = 1 } = {}) {
       const source = await parts.startSource({ partitions })
@@ -200,6 +190,24 @@ function world(
     lambda.host(`test-${name}`, handler)
   }
   return self
+}
+
+/** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
+export async function pollUntil(world: World, what: number, options?: PollOptions) {
+  const waiting = Promise.withResolvers<void>()
+  const mayGoOn = Promise.withResolvers<void>()
+  let waited = false
+  world.onChange = (change) => {
+    if (change.what !== what || waited) return
+    waited = true
+    waiting.resolve()
+    return mayGoOn.promise
+  }
+  const ended = world.poll(options)
+  // A poll that fails before it gets there must fail the test, not hang it.
+  await Promise.race([waiting.promise, ended])
+  assert.ok(waited)
+  return { goOn: mayGoOn.resolve, ended }
 }
 
 /** What the functions see as their environment, and nothing of an earlier test's. */

@@ -13,7 +13,7 @@ test('an error leads with its code and keeps its cause', () => {
   })
   assert.deepEqual([error.name, error.code, error.retryable], ['BROKER_FAILED', 'BROKER_FAILED', true])
   assert.deepEqual([error.facts, error.cause], [{ broker: 'b' }, cause])
-  assert.match(error.stack ?? '', /^BROKER_FAILED: what to do|^Error: what to do/)
+  assert.match(error.stack ?? '', /^BROKER_FAILED: what to do/)
   const bare = new DtsError('DATA_GAP', 'm', { retryable: false })
   assert.deepEqual([bare.facts, 'cause' in bare], [{}, false])
 })

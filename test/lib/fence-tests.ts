@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
+import type { AwsEndpoint } from '../../infra/local/dynalite.ts'
 import { type Cell, type FenceResult, fencedDelete, fencedUpdate } from '../../lib/fence.ts'
-import type { AwsEndpoint } from '../rig/dynamodb-local.ts'
 
 const table = 'rows'
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }

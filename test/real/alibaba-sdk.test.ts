@@ -54,8 +54,7 @@ async function consumeWithSdk(checkpoint: number, count: number): Promise<Line[]
   const output = join(scratch, 'records.jsonl')
   const { topic, sid, user, password } = dstore
   const args = [broker, topic, sid ?? '', user, password, String(checkpoint), String(count), output]
-  // The SDK keeps its log and its checkpoint in the working directory.
-  await runGolden('Consume', args, { cwd: scratch })
+  await runGolden('Consume', args, scratch)
   return readFileSync(output, 'utf8')
     .trimEnd()
     .split('\n')

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { type AwsEndpoint, startDynalite } from '../../infra/local/dynalite.ts'
 import { startDStoreSource } from '../integration/dstore-source.ts'
 import { Writer } from '../integration/records.ts'
 import { type Rig, startRig } from '../integration/world.ts'
-import { startDynalite } from '../rig/dynalite.ts'
-import type { AwsEndpoint } from '../rig/dynamodb-local.ts'
 import { startMoto } from '../rig/moto.ts'
 
 describe('doctor and the dead-letter queue', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { pollConfig } from '../../lib/config.ts'
 import { decodeChange } from '../../lib/dts/change.ts'
 import { carriesChange, readHeader } from '../../lib/dts/header.ts'
@@ -45,18 +45,16 @@ async function readTopic(kafka: KafkaBroker, from: number, sasl: boolean): Promi
   }
 }
 
+const scratch = mkdtempSync(join(tmpdir(), 'rig-golden-'))
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
 test('the corpus is what its writer writes today', async () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'rig-golden-'))
-  try {
-    const written = join(scratch, 'records.jsonl')
-    await runGolden('Write', [written])
-    assert.ok(
-      readFileSync(written).equals(readFileSync(goldenFile)),
-      'records.jsonl and test/rig/java disagree',
-    )
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
+  const written = join(scratch, 'records.jsonl')
+  await runGolden('Write', [written], scratch)
+  assert.ok(
+    readFileSync(written).equals(readFileSync(goldenFile)),
+    'records.jsonl and test/rig/java disagree',
+  )
 })
 
 for (const release of ['era', 'current'] as const) {
@@ -66,7 +64,7 @@ for (const release of ['era', 'current'] as const) {
       try {
         await kafka.createTopic(topic)
         const login = sasl ? [kafka.user, kafka.password] : []
-        const printed = await runGolden('Produce', [kafka.bootstrap, topic, goldenFile, ...login])
+        const printed = await runGolden('Produce', [kafka.bootstrap, topic, goldenFile, ...login], scratch)
         assert.match(printed, new RegExp(`^produced ${golden.length}$`, 'm'))
 
         const middle = 300

@@ -1,14 +1,9 @@
 import { join } from 'node:path'
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb'
-import { freePort } from './ports.ts'
+import type { AwsEndpoint } from '../../infra/local/dynalite.ts'
+import { freePort } from '../../infra/local/ports.ts'
 import { scratchDirectory, startProcess, whenReady } from './process.ts'
 import { jars, javaCommand } from './tools.ts'
-
-export interface AwsEndpoint {
-  /** `http://127.0.0.1:port`; any region and any credentials do. */
-  readonly endpoint: string
-  stop(): Promise<void>
-}
 
 /** Starts Amazon's own DynamoDB Local, empty, in memory. */
 export async function startDynamoDbLocal(): Promise<AwsEndpoint> {

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { Context } from 'aws-lambda'
+import { context } from './context.ts'
 
 /** A function's entry point, as Lambda calls it. */
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
@@ -44,8 +45,8 @@ export interface InvokeServer {
   /** Of all functions. */
   readonly total: number
   faultsFired(name: string): number
-  /** How many connections are open. */
-  connections(): Promise<number>
+  /** Resolves when the connections that are open now are closed. */
+  disconnected(): Promise<void>
   timeouts(name: string): number
   stop(): Promise<void>
 }
@@ -140,6 +141,11 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     }
   }
 
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
   // A connection stays until the client gives it up.
   server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
@@ -179,7 +185,11 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       return [...hosted, ...unknownNames.values()].reduce((sum, count) => sum + count, 0)
     },
     faultsFired: (name) => find(name).faultsFired,
-    connections: promisify(server.getConnections.bind(server)),
+    async disconnected() {
+      await Promise.all(
+        Array.from(sockets, (socket) => new Promise((resolve) => socket.once('close', resolve))),
+      )
+    },
     timeouts: (name) => find(name).timeouts,
     async stop() {
       const closed = once(server, 'close')
@@ -193,25 +203,4 @@ export async function startInvokeServer(): Promise<InvokeServer> {
 function serviceError(response: ServerResponse, status: number, type: string, message: string): void {
   response.writeHead(status, { 'x-amzn-ErrorType': type, 'content-type': 'application/json' })
   response.end(JSON.stringify({ Type: status < 500 ? 'User' : 'Server', Message: message }))
-}
-
-let requests = 0
-
-/** The context of one invocation. */
-export function context(functionName: string, getRemainingTimeInMillis: () => number): Context {
-  requests += 1
-  return {
-    callbackWaitsForEmptyEventLoop: false,
-    functionName,
-    functionVersion: '$LATEST',
-    invokedFunctionArn: `arn:aws:lambda:eu-central-1:123456789012:function:${functionName}`,
-    memoryLimitInMB: '256',
-    awsRequestId: `request-${requests}`,
-    logGroupName: `/aws/lambda/${functionName}`,
-    logStreamName: 'test',
-    getRemainingTimeInMillis,
-    done: () => {},
-    fail: () => {},
-    succeed: () => {},
-  }
 }

@@ -16,7 +16,7 @@ export type GoldenProgram = 'Write' | 'Produce' | 'Consume'
  * The command and arguments that run one of the programs.
  * Builds the project with Maven the first time, and again when its files change.
  */
-export async function goldenProgram(program: GoldenProgram, args: readonly string[]) {
+async function goldenProgram(program: GoldenProgram, args: readonly string[]) {
   const directory = await build()
   const classPath = [join(directory, 'classes'), join(directory, 'lib', '*')].join(delimiter)
   return {
@@ -33,16 +33,21 @@ export async function goldenProgram(program: GoldenProgram, args: readonly strin
   }
 }
 
-/** Runs one of the programs to its end. @returns what it printed; throws with it where the program fails */
+/**
+ * Runs one of the programs to its end.
+ * @param args the paths among them are absolute
+ * @param cwd where it runs: the SDK keeps its log, and its checkpoint, in the working directory
+ * @returns what it printed; throws with it where the program fails
+ */
 export async function runGolden(
   program: GoldenProgram,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly timeoutMs?: number } = {},
+  cwd: string,
 ): Promise<string> {
   const java = await goldenProgram(program, args)
   const { stdout } = await run(java.command, java.args, {
-    cwd: options.cwd,
-    timeout: options.timeoutMs ?? 120_000,
+    cwd,
+    timeout: 120_000,
     killSignal: 'SIGKILL',
     maxBuffer: 64 << 20,
   }).catch((cause) => {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { freePort } from '../../infra/local/ports.ts'
 import type { NewRecord, Source } from '../integration/parts.ts'
 import { type KafkaBroker, type KafkaRelease, startKafka } from './kafka.ts'
-import { freePort } from './ports.ts'
 import { startProxy, type Proxy as TcpProxy } from './proxy.ts'
 
 /** A real Apache Kafka behind two addresses: the broker's own as bootstrap, a TCP proxy's as the node. */

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import { freePort } from './ports.ts'
+import { newClusterId } from '../../infra/local/dstore/options.ts'
+import { freePort } from '../../infra/local/ports.ts'
 import { scratchDirectory, startProcess, whenReady } from './process.ts'
 import { jars, javaCommand } from './tools.ts'
 import { sessionMilliseconds, startZooKeeper } from './zookeeper.ts'
@@ -68,11 +68,6 @@ const commonSettings = {
   'transaction.state.log.replication.factor': '1',
   'transaction.state.log.min.isr': '1',
   'group.initial.rebalance.delay.ms': '0',
-}
-
-/** A random cluster id in Kafka's own form: 16 bytes in base64url, 22 characters. */
-export function newClusterId(): string {
-  return randomBytes(16).toString('base64url')
 }
 
 /** Starts one Apache Kafka broker with an empty log. */

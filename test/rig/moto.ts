@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { AwsEndpoint } from './dynamodb-local.ts'
-import { freePort } from './ports.ts'
+import type { AwsEndpoint } from '../../infra/local/dynalite.ts'
+import { freePort } from '../../infra/local/ports.ts'
 import { scratchDirectory, startProcess, whenReady } from './process.ts'
 import { pythonEnvironment } from './tools.ts'
 

@@ -6,8 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface RigProcess {
   readonly pid: number
-  /** A directory for this process alone, removed by `stop()`. */
-  readonly scratch: string
   /** The end of what the process has printed. */
   output(): string
   /** Throws when the process has ended. */
@@ -23,7 +21,7 @@ export interface RigCommand {
   readonly command: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** From `scratchDirectory()`; holds the log and whatever the process stores. */
+  /** From `scratchDirectory()`; holds the log and whatever the process stores, and is removed by `stop()`. */
   readonly scratch: string
 }
 
@@ -90,7 +88,6 @@ export function startProcess({ name, command, args, env, scratch }: RigCommand):
 
   return {
     pid: child.pid ?? -1,
-    scratch,
     output,
     assertRunning() {
       if (!hasEnded()) return

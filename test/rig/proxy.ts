@@ -25,15 +25,12 @@ export interface Proxy {
    * @param from the first bytes to vanish, and all behind them do; by default what comes next
    */
   blackholeReplies(on: boolean, from?: (bytes: Buffer) => boolean): void
-  /** Sends new connections to another target. */
-  retarget(target: ProxyTarget): void
   stop(): Promise<void>
 }
 
 /** Starts a TCP proxy on loopback in front of `target`, on `port` or a free one. */
-export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<Proxy> {
+export async function startProxy(target: ProxyTarget, port = 0): Promise<Proxy> {
   const pairs = new Set<{ client: Socket; server: Socket }>()
-  let target = initialTarget
   let accepted = 0
   let swallowed = 0
   let paused = false
@@ -114,9 +111,6 @@ export async function startProxy(initialTarget: ProxyTarget, port = 0): Promise<
     blackholeReplies(on, from = () => true) {
       blackhole = false
       blackholeFrom = on ? from : null
-    },
-    retarget(next) {
-      target = next
     },
     async stop() {
       const closed = once(listener, 'close')

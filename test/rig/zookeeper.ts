@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from './ports.ts'
+import { freePort } from '../../infra/local/ports.ts'
 import { type RigProcess, scratchDirectory, startProcess, whenReady } from './process.ts'
 import { javaCommand } from './tools.ts'
 

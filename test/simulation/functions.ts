@@ -3,6 +3,7 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Batch, batchSchema, recordsOf, refusal } from '../../lib/dispatch/wire.ts'
 import { defineTable } from '../../lib/table.ts'
+import { context } from '../rig/context.ts'
 import type { Copy } from './deliveries.ts'
 import { type Stage, strikes, survives } from './hazards.ts'
 import { never } from './machine.ts'
@@ -187,20 +188,15 @@ export class Functions {
     }
     const handler = this.#handlers.get(copy.name)
     if (handler === undefined) throw new TypeError(`no function ${copy.name}`)
-    const context = {
-      functionName: copy.name,
-      awsRequestId: 'request',
-      memoryLimitInMB: '128',
-      getRemainingTimeInMillis: () => endsAt - clock.now,
-    } as unknown as Context
-    this.#copies.set(context, copy)
+    const own = context(copy.name, () => endsAt - clock.now)
+    this.#copies.set(own, copy)
     // The function has the simulation's clock for this one question, and its own for everything else.
     const late = refusal(batch, clock.now)
     if (late !== null) {
       copy.end(answerOf(late))
       return
     }
-    handler({ ...batch, startBefore: null }, context).then(
+    handler({ ...batch, startBefore: null }, own).then(
       (result) => copy.end(nonsense ? this.#nonsense(batch) : answerOf(result)),
       (error: unknown) => copy.end(failure('Error', String(error))),
     )

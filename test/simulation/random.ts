@@ -1,18 +1,12 @@
-/** Seeded pseudo-random numbers (mulberry32): the same seed gives the same world, choice by choice. */
+import { seeded } from '../../infra/local/random.ts'
+
+/** Seeded pseudo-random numbers: the same seed gives the same world, choice by choice. */
 export class Random {
-  #state: number
+  /** From 0 up to, not including, 1. */
+  readonly next: () => number
 
   constructor(seed: number) {
-    this.#state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0
-  }
-
-  /** From 0 up to, not including, 1. */
-  next = (): number => {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let t = this.#state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+    this.next = seeded(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b))
   }
 
   /** A whole number from `low` to `high`, both included. */

@@ -1,5 +1,5 @@
 import { crc32C, Decoder, decodeRecordBatch, encodeRecord, encodeRecordBatch } from './kafkajs.ts'
-import { type ProtocolError, protocolErrors } from './protocolErrors.ts'
+import { type ProtocolError, protocolErrors } from './protocol-errors.ts'
 
 /**
  * RecordBatch => baseOffset:int64 batchLength:int32 partitionLeaderEpoch:int32 magic:int8 crc:uint32

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { writeUnsupportedVersion } from './apis/apiVersions.ts'
+import { writeUnsupportedVersion } from './apis/api-versions.ts'
 import { apis, nameOf } from './apis/index.ts'
 import { authenticate } from './apis/sasl.ts'
 import type { Broker, Session } from './broker.ts'

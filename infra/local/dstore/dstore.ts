@@ -35,7 +35,8 @@ export class DStore {
   readonly sid: string | null
   readonly #options: DStoreOptions
   readonly #broker: { -readonly [K in keyof Broker]: Broker[K] }
-  readonly #connections = new Set<Connection>()
+  /** Those that are open, each with when it is over. */
+  readonly #connections = new Map<Connection, Promise<void>>()
   #servers: Server[] = []
   #lastChange: Promise<unknown> = Promise.resolve()
 
@@ -82,7 +83,7 @@ export class DStore {
       server.close()
       return once(server, 'close')
     })
-    for (const connection of this.#connections) connection.drop()
+    for (const connection of this.#connections.keys()) connection.drop()
     await Promise.all(closed)
     this.#servers = []
   }
@@ -159,7 +160,7 @@ export class DStore {
   /** Cuts every open connection with a reset; new ones are accepted. */
   dropConnections(): void {
     this.#broker.counters.connectionsDropped += this.#connections.size
-    for (const connection of this.#connections) connection.drop()
+    for (const connection of this.#connections.keys()) connection.drop()
   }
 
   /** Holds every answer back for `ms` milliseconds; 0 ends that. */
@@ -211,6 +212,11 @@ export class DStore {
     return this.#connections.size
   }
 
+  /** Resolves when the connections that are open now are over. */
+  async disconnected(): Promise<void> {
+    await Promise.all(this.#connections.values())
+  }
+
   /** How many requests came in, by the API's name in the protocol. */
   get requests(): Readonly<Record<ApiName, number>> {
     return this.#broker.requests
@@ -241,8 +247,9 @@ export class DStore {
     const server = createServer(async (socket) => {
       const connection = new Connection(socket, this.#broker)
       this.#broker.counters.connectionsAccepted[side] += 1
-      this.#connections.add(connection)
-      await connection.serve().finally(() => this.#connections.delete(connection))
+      const over = connection.serve().finally(() => this.#connections.delete(connection))
+      this.#connections.set(connection, over)
+      await over
     })
     server.listen(port, host)
     await once(server, 'listening')

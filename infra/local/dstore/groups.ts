@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type ProtocolError, protocolErrors } from './protocolErrors.ts'
+import { type ProtocolError, protocolErrors } from './protocol-errors.ts'
 
 export interface Commit {
   readonly offset: bigint

@@ -41,8 +41,8 @@ export class Log {
     return this.#end
   }
 
-  /** Gives the batch the next offsets; returns its first one. */
-  append({ bytes, entries, compression }: EncodedBatch): bigint {
+  /** Gives the batch the next offsets. */
+  append({ bytes, entries, compression }: EncodedBatch): void {
     const baseOffset = this.#end
     this.#end += BigInt(entries.length)
     this.#batches.push({
@@ -54,7 +54,6 @@ export class Log {
       maxTimestampMs: entries.reduce((max, entry) => Math.max(max, entry.timestampMs), -1),
     })
     for (const wake of this.#waiting) wake()
-    return baseOffset
   }
 
   /** Makes `offset` the first readable one; never moves backwards, nor behind the end. */

@@ -43,7 +43,7 @@ export interface DStoreRecord {
   readonly value: Buffer | null
 }
 
-/** As a broker makes them: a random UUID in URL-safe base64. */
+/** As a broker makes them: a random UUID, 16 bytes, in URL-safe base64 of 22 characters. */
 export function newClusterId(): string {
   return randomBytes(16).toString('base64url')
 }

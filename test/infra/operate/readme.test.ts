@@ -4,11 +4,10 @@ import { readFileSync } from 'node:fs'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { startDynalite } from '../../../infra/local/dynalite.ts'
 import { startDStoreSource } from '../../integration/dstore-source.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { filler, range, t0, Writer } from '../../integration/records.ts'
+import { range, shift, Writer } from '../../integration/records.ts'
 import { type Rig, startRig, type World } from '../../integration/world.ts'
-import { startDynalite } from '../../rig/dynalite.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -48,10 +47,6 @@ describe('an operator who has nothing but the README', () => {
     return { world, shell }
   }
 
-  function shifted(changes: readonly NewRecord[]): NewRecord[] {
-    return [...filler(t0 - 60), new Writer('shift').mark('HEARTBEAT', t0 - 60), ...changes]
-  }
-
   async function halt(world: World, code: string): Promise<void> {
     await assert.rejects(world.poll(), { code })
     await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
@@ -63,7 +58,7 @@ describe('an operator who has nothing but the README', () => {
     await world.source.append(changes.slice(0, 10))
     await world.poll()
     const from = world.source.clusterId
-    await world.source.switchCluster(shifted(changes))
+    await world.source.switchCluster([...shift(), ...changes])
     await halt(world, 'CLUSTER_CHANGED')
 
     const commands = readmeCommands()
@@ -93,7 +88,7 @@ describe('an operator who has nothing but the README', () => {
         const changes = new Writer().inserts('shop.orders', 0, 19)
         await world.source.append(changes.slice(0, 10))
         await world.poll()
-        await world.source.replaceLog(shifted(changes))
+        await world.source.replaceLog([...shift(), ...changes])
         await halt(world, 'LOG_CHANGED')
       },
       'npm run recovery -- reset --stage prod',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
+import { startDynalite } from '../../../infra/local/dynalite.ts'
 import { CheckpointStore, clockSkewMs } from '../../../lib/checkpoint/store.ts'
-import { startDynalite } from '../../rig/dynalite.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { type AwsEndpoint, createCheckpointTable, startDynalite } from '../../../infra/local/dynalite.ts'
 import { CheckpointStore, type Start } from '../../../lib/checkpoint/store.ts'
 import { type Checkpoint, freshPosition, type Position } from '../../../lib/checkpoint/types.ts'
-import { startDynalite } from '../../rig/dynalite.ts'
-import type { AwsEndpoint } from '../../rig/dynamodb-local.ts'
 
 export const now = 1_795_433_580_000
 
@@ -29,14 +28,7 @@ export class CheckpointTable {
     before(async () => {
       this.#dynamo = await startDynalite()
       this.#client = clientOf(this.#dynamo)
-      await this.#client.send(
-        new CreateTableCommand({
-          TableName: tableName,
-          KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-          AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-          BillingMode: 'PAY_PER_REQUEST',
-        }),
-      )
+      await createCheckpointTable(this.#client, tableName)
     })
     after(async () => {
       this.#client?.destroy()

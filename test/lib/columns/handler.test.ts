@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import {
   dateTime,
@@ -16,6 +15,7 @@ import {
 import { dateColumn, decimalColumn, geometryColumn, jsonColumn } from '../../../lib/columns.ts'
 import { acknowledgementSchema, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
 import { defineTable, type RowChange } from '../../../lib/table.ts'
+import { context } from '../../rig/context.ts'
 import { eventOf } from '../dispatch/support.ts'
 
 const row = z.object({
@@ -45,21 +45,6 @@ const image = (cart: string, place: PlainValue): PlainValue[] => [
   place,
 ]
 
-const context: Context = {
-  callbackWaitsForEmptyEventLoop: false,
-  functionName: 'orders',
-  functionVersion: '1',
-  invokedFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:orders',
-  memoryLimitInMB: '256',
-  awsRequestId: 'request',
-  logGroupName: 'group',
-  logStreamName: 'stream',
-  getRemainingTimeInMillis: () => 60_000,
-  done: () => {},
-  fail: () => {},
-  succeed: () => {},
-}
-
 /** Hands records to a handler as the poller does. @returns the changes that arrived, and the acknowledgement */
 async function deliver(...records: readonly PlainRecord[]) {
   const changes: RowChange<z.output<typeof row>>[] = []
@@ -67,7 +52,10 @@ async function deliver(...records: readonly PlainRecord[]) {
   const events = records.map((record, at) => eventOf(BigInt(at), encodeRecord(record)))
   const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 0, replayUntil: 0 }
   const acknowledgement = acknowledgementSchema.parse(
-    await handler(toBatch(packEvents(events), origin), context),
+    await handler(
+      toBatch(packEvents(events), origin),
+      context('orders', () => 60_000),
+    ),
   )
   return { changes, acknowledgement }
 }

@@ -48,7 +48,7 @@ const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): Pl
 const open = row({ id: 1n, status: 'open' })
 const paid = row({ id: 1n, status: 'paid' })
 
-/** What a change says, with the variable part of its key taken off: test/lib/table.test.ts looks at keys. */
+/** What a change says, with the variable part of its key taken off: test/lib/table/idempotency-key.test.ts looks at keys. */
 function said(change: Change): Record<string, unknown> {
   const { idempotencyKey, ...rest } = seen(change)
   return { ...rest, key: String(idempotencyKey).replace(/[0-9a-f]{32}$/, '…') }

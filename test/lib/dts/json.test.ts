@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { seededWhole } from '../../../infra/local/random.ts'
 import type { Change, RowChange } from '../../../lib/dts/change.ts'
 import { changeFromJson, changeToJson, parseChange, stringifyChange } from '../../../lib/dts/json.ts'
 import { rowChange } from '../../../lib/dts/row-change.ts'
@@ -242,8 +243,8 @@ test('a handler can write its typed change', () => {
 })
 
 test('seeded random changes come back equal, as text and embedded in a larger document', () => {
-  const seed = Number(process.env.SEED ?? 20_260_713)
-  const random = generator(seed)
+  const seed = Number(process.env.FUZZ_SEED ?? 20_260_713)
+  const random = seededWhole(seed)
   for (let round = 0; round < 3_000; round++) {
     const change = randomChange(random)
     const where = `seed ${seed}, round ${round}`
@@ -260,17 +261,6 @@ test('seeded random changes come back equal, as text and embedded in a larger do
 })
 
 type Random = (below: number) => number
-
-/** Mulberry32. */
-function generator(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 const columnNames = ['id', '', '__proto__', 'constructor', '$bigint', 'a.b', 'größe', '\ud800', '0', 'toJSON']
 

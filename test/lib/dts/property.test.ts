@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as encode from '../../../infra/local/encode.ts'
+import { seededWhole } from '../../../infra/local/random.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { type ColumnValue, operations, type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
-import { decode, row, seeded, tagsOf } from './samples.ts'
+import { decode, row, tagsOf } from './samples.ts'
 
 /** Random records, each with what they must decode to, worked out here from the plain values alone. */
 class Generator {
-  readonly #random: () => number
-  constructor(seed: number) {
-    this.#random = seeded(seed)
-  }
+  /** A whole number from 0 to below `limit`. */
+  readonly below: (limit: number) => number
 
-  below(limit: number): number {
-    return Math.floor(this.#random() * limit)
+  constructor(seed: number) {
+    this.below = seededWhole(seed)
   }
 
   oneOf<T>(choices: readonly T[]): T {

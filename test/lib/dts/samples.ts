@@ -60,14 +60,3 @@ export function plainHeader(header: RecordHeader): RecordHeader {
   const { sourcePosition, safeSourcePosition, sourceTxid } = header
   return { ...header, sourcePosition, safeSourcePosition, sourceTxid }
 }
-
-/** Numbers in [0, 1) that are the same in every run with the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x100000000
-  }
-}

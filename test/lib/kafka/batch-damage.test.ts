@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { seededWhole } from '../../../infra/local/random.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
@@ -105,17 +106,6 @@ test('hostile lengths at every position of a signed batch end in an answer or an
   assert.ok(refused > 1_000, `${refused} refused`)
 })
 
-/** mulberry32: the same numbers for the same seed, on every machine. */
-function generator(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
 const iterations = Number(process.env.FUZZ_ITERATIONS ?? 20_000)
 const seed = Number(process.env.FUZZ_SEED ?? 1)
 
@@ -140,7 +130,7 @@ function mutate(bytes: Buffer, random: (below: number) => number): Buffer {
 }
 
 test(`${iterations} mutated batches: no crash, no wrong value where the checksum tells`, async () => {
-  const random = generator(seed)
+  const random = seededWhole(seed)
   const tally = { refused: 0, empty: 0, yielded: 0, signedYielded: 0 }
   for (let iteration = 0; iteration < iterations; iteration++) {
     // zlib keeps what failed until the event loop turns; between two fetches it always does.

@@ -165,9 +165,7 @@ describe('a stream', () => {
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 1 })
     await stream.commit(3n, 1002)
     await stream.close()
-    for (let tries = 0; store.connections > 0 && tries < 1000; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    await store.disconnected()
     assert.equal(store.connections, 0)
   })
 })

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { DStore, type DStoreOptions, kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { connectNode, protocolErrorType, supportedKafkajs } from '../../../lib/kafka/wire.ts'
+import { connectNode, protocolErrorType } from '../../../lib/kafka/wire.ts'
 
 const version = z.object({ version: z.string() })
 const exact = z.object({ dependencies: z.object({ kafkajs: z.string() }) })
@@ -27,7 +27,6 @@ async function connectTo(t: TestContext, options: DStoreOptions = {}, password?:
 test('kafkajs is the version whose internals are used; look at wire.ts before another one is installed', () => {
   const require = createRequire(import.meta.url)
   assert.equal(version.parse(require('kafkajs/package.json')).version, '2.2.4')
-  assert.equal(supportedKafkajs, '2.2.4')
   const file = fileURLToPath(new URL('../../../package.json', import.meta.url))
   assert.equal(exact.parse(JSON.parse(readFileSync(file, 'utf8'))).dependencies.kafkajs, '2.2.4')
 })

@@ -1,5 +1,5 @@
 import { type Broker, isKnownPartition, type Session } from '../broker.ts'
-import { type ProtocolError, protocolErrors } from '../protocolErrors.ts'
+import { type ProtocolError, protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
 const readCommitted = 1

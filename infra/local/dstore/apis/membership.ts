@@ -1,6 +1,6 @@
 import { isGroupRefused } from '../broker.ts'
 import { newMemberId } from '../groups.ts'
-import { protocolErrors } from '../protocolErrors.ts'
+import { protocolErrors } from '../protocol-errors.ts'
 import type { ResponseWriter } from '../wire.ts'
 import type { Api } from './api.ts'
 

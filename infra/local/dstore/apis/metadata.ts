@@ -1,5 +1,5 @@
 import { nodeId } from '../broker.ts'
-import { protocolErrors } from '../protocolErrors.ts'
+import { protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
 /** Stands for "not asked for" where the answer has room for a set of allowed operations. */

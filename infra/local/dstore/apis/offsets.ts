@@ -1,6 +1,6 @@
 import { type Broker, isGroupRefused, isKnownPartition } from '../broker.ts'
 import type { Group } from '../groups.ts'
-import { type ProtocolError, protocolErrors } from '../protocolErrors.ts'
+import { type ProtocolError, protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
 /** `<timestamp>` or `<timestamp>|<anything>`: DTS carries a commit over to a new cluster by the timestamp. */

@@ -1,6 +1,6 @@
 import { decodeBatches } from '../batch.ts'
 import { type Broker, isKnownPartition } from '../broker.ts'
-import { type ProtocolError, protocolErrors } from '../protocolErrors.ts'
+import { type ProtocolError, protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
 /**

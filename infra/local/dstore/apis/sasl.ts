@@ -1,5 +1,5 @@
 import type { Broker, Session } from '../broker.ts'
-import { protocolErrors } from '../protocolErrors.ts'
+import { protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
 const mechanism = 'PLAIN'

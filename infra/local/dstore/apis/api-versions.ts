@@ -1,5 +1,5 @@
 import type { Broker } from '../broker.ts'
-import { type ProtocolError, protocolErrors } from '../protocolErrors.ts'
+import { type ProtocolError, protocolErrors } from '../protocol-errors.ts'
 import type { ResponseWriter } from '../wire.ts'
 import type { Api } from './api.ts'
 

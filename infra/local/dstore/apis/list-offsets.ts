@@ -1,5 +1,5 @@
 import { type Broker, isKnownPartition } from '../broker.ts'
-import { protocolErrors } from '../protocolErrors.ts'
+import { protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
 const latest = -1n

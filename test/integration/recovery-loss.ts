@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { filler, range, shift, t0, Writer } from './records.ts'
+import { assertHalts } from './recovery-support.ts'
+import type { Start } from './suite.ts'
+
+export function recoveryLossTests(start: Start): void {
+  describe('recovery where changes may be lost', () => {
+    test('a new cluster that begins later is a gap, which only a person can accept', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const changes = write.inserts('shop.orders', 0, 39)
+      await world.source.append(changes.slice(0, 20))
+      await world.poll()
+      await world.source.switchCluster(changes.slice(25))
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      const halted = await world.item()
+      const dry = await world.reset({ dryRun: true })
+      // The last committed change is of second 19, the first that can be read of 25; source times go back a little.
+      assert.match(dry.lost?.from ?? '', new RegExp(`\\(${t0 + 19 - 10}\\)`))
+      assert.match(dry.lost?.to ?? '', new RegExp(`\\(${t0 + 25 + 10}\\)`))
+      for (const to of [{}, { to: 'earliest' }, { to: 'latest' }, { token: dry.token }]) {
+        await assert.rejects(world.reset(to), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
+      }
+      assert.deepEqual(await world.item(), halted)
+      const accepted = await world.reset({ acceptLoss: true, reason: 'rows copied by hand' })
+      assert.equal(accepted.how, 'gap')
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 19), ...range(25, 39)])
+      assert.match(
+        JSON.stringify((await world.inspect()).ledger),
+        /reset by gap: lost .* to .*: rows copied by hand/,
+      )
+    })
+
+    test('a log with a hole where the checkpoint stood is a gap, though it begins long before', async (t) => {
+      const world = await start(t)
+      const changes = new Writer().inserts('shop.orders', 0, 59)
+      await world.source.append(changes.slice(0, 20))
+      await world.poll()
+      await world.source.switchCluster([...shift(), ...changes.slice(0, 5), ...changes.slice(40)])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      const dry = await world.reset({ dryRun: true })
+      assert.equal(dry.how, 'gap')
+      assert.match(dry.lost?.to ?? '', new RegExp(`\\(${t0 + 40 + 10}\\)`))
+      await assert.rejects(world.reset(), { code: 'DATA_GAP' })
+      await world.reset({ acceptLoss: true })
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 19), ...range(40, 59)])
+    })
+
+    test('a new cluster that begins within the second of the checkpoint may lack a change of it', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const changes = [1, 2, 3].map((id) => write.insert('shop.orders', id, t0))
+      await world.source.append(changes.slice(0, 1))
+      await world.poll()
+      await world.source.replaceLog([...changes.slice(2), ...filler(t0)])
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 0/)
+      await assert.rejects(world.reset(), { code: 'DATA_GAP' })
+      await world.reset({ to: 'earliest', acceptLoss: true })
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [1, 3])
+    })
+
+    test('a new cluster that DTS has not filled yet: wait', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const changes = write.inserts('shop.orders', 0, 39)
+      await world.source.append(changes)
+      await world.poll()
+      await world.source.replaceLog(changes.slice(0, 10))
+      await assertHalts(world, 'LOG_CHANGED', /offset 40 lies above the end of the log, 10/)
+      await assert.rejects(world.reset(), {
+        code: 'CHECKPOINT_OUT_OF_RANGE',
+        retryable: true,
+        message: new RegExp(`ends at .*\\(${t0 + 9}\\).*wait, and run the same again`),
+      })
+    })
+
+    test('records that expired before they were read are a gap', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(write.inserts('shop.orders', 10, 29))
+      await world.source.trim(15n)
+      assert.equal((await world.source.range()).earliest, 15n)
+      await assertHalts(world, 'DATA_GAP', /from offset 10 to 15 are no longer in the data range/)
+      await assert.rejects(world.reset(), { code: 'DATA_GAP' })
+      await world.reset({ to: 'earliest', acceptLoss: true })
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(15, 29)])
+    })
+
+    test('a log that expired right up to the checkpoint is read on', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(write.inserts('shop.orders', 10, 19))
+      await world.source.trim(10n)
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 19))
+    })
+
+    test('going forward over changes that nobody handled needs a word of its own', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(write.inserts('shop.orders', 10, 19))
+      const before = await world.item()
+      await assert.rejects(world.reset({ to: 'latest' }), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
+      assert.deepEqual(await world.item(), before)
+      const done = await world.reset({ to: 'latest', acceptLoss: true })
+      assert.match(done.lost?.from ?? '', new RegExp(`\\(${t0 + 9 - 10}\\)`))
+      assert.match(JSON.stringify((await world.inspect()).ledger), /reset by latest: lost /)
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 9))
+      const back = await world.reset({ to: { ledger: 0 } })
+      assert.deepEqual([back.how, back.to.offset, back.lost], ['ledger', '10', null])
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 19))
+    })
+  })
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { NewRecord } from './parts.ts'
+import { range, t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+import { pollUntil, type World } from './world.ts'
+
+export function recoveryPlanTests(start: Start): void {
+  describe('plans of a recovery', () => {
+    test('a plan is applied as it was shown, once', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      const dry = await world.reset({ to: { offset: '4' }, dryRun: true })
+      assert.deepEqual({ ...dry.repeats }, { 'shop.orders': 6 })
+      // What comes behind the plan is no part of it.
+      await world.source.append(write.inserts('shop.orders', 10, 14))
+      const done = await world.reset({ token: dry.token })
+      assert.deepEqual({ ...dry, applied: true, token: null, repeats: { ...dry.repeats } }, done)
+      for (const token of [dry.token, 'nonsense']) {
+        await assert.rejects(world.reset({ token }), { code: 'PLAN_OUTDATED', message: /dry run again/ })
+      }
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(4, 14)])
+    })
+
+    const moves: [what: string, move: (world: World, changes: NewRecord[]) => Promise<unknown>][] = [
+      ['the poller ran', (world) => world.poll()],
+      ['the stream was paused', (world) => world.recover({ action: 'pause' })],
+      ['the checkpoint was moved', (world) => world.reset({ to: { offset: '4' } })],
+      [
+        'another record stands below the place',
+        ({ source }, changes) =>
+          source.replaceLog(changes.with(3, new Writer('x').insert('shop.orders', 3, t0 + 3))),
+      ],
+      [
+        'another record stands at the place',
+        ({ source }, changes) =>
+          source.replaceLog(changes.with(4, new Writer('x').insert('shop.orders', 4, t0 + 4))),
+      ],
+      ['the place is no longer in the log', ({ source }) => source.trim(5n)],
+      ['another cluster answers', ({ source }, changes) => source.switchCluster(changes)],
+    ]
+
+    for (const [what, move] of moves) {
+      test(`a plan is refused because the world moved: ${what}`, async (t) => {
+        const world = await start(t)
+        const changes = new Writer().inserts('shop.orders', 0, 9)
+        await world.source.append(changes)
+        await world.poll()
+        const dry = await world.reset({ to: { offset: '4' }, dryRun: true })
+        await move(world, changes)
+        const before = await world.item()
+        await assert.rejects(world.reset({ token: dry.token }), {
+          code: 'PLAN_OUTDATED',
+          message: /since the dry run\. Nothing was done/,
+        })
+        assert.deepEqual(await world.item(), before)
+      })
+    }
+
+    test('a plan made beside a run that commits is refused, although its lease is the same', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      const running = await pollUntil(world, 4)
+      const dry = await world.reset({ to: { offset: '2' }, dryRun: true })
+      const { epoch } = (await world.item()) ?? {}
+      running.goOn()
+      await running.ended
+      const before = await world.item()
+      assert.deepEqual([before?.epoch, before?.offset], [epoch, { N: '10' }])
+      await assert.rejects(world.reset({ token: dry.token }), { code: 'PLAN_OUTDATED' })
+      assert.deepEqual(await world.item(), before)
+    })
+  })
+}

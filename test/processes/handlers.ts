@@ -1,0 +1,150 @@
+import '../rig/quiet.ts'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { defineTable } from '../../lib/table.ts'
+import { type Table, tables } from './tables.ts'
+
+/** What the handlers of one table have seen. */
+class Seen {
+  /** Sequence numbers in the order in which they were handled. */
+  readonly sequence: number[] = []
+  highest = -1
+  /** Invocations at work. */
+  running = 0
+  /** Those of them that have handled a change: one that is refused by the function itself overlaps with nothing. */
+  handling = 0
+  overlaps = 0
+}
+
+interface Invocation {
+  handles: boolean
+}
+
+/** What the checker found. */
+export interface Findings {
+  lost: number
+  outOfOrder: number
+  duplicates: number
+  /** Invocations that began to handle changes while another one of the same function had not ended. */
+  overlaps: number
+}
+
+/** The tables' functions, and what of the stream has come to them. */
+export class Handlers {
+  readonly #seen: Readonly<Record<Table, Seen>> = {
+    customers: new Seen(),
+    items: new Seen(),
+    orders: new Seen(),
+  }
+  readonly #invocation = new AsyncLocalStorage<Invocation>()
+  readonly #random: () => number
+  readonly #handledOf = new Map<string, number>()
+  #count = 0
+  #lastSender = ''
+
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  /** How often a change was handled. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Whose change was handled last. */
+  get lastSender(): string {
+    return this.#lastSender
+  }
+
+  /** Different changes that have been handled. */
+  get handled(): number {
+    return tables.reduce((sum, table) => sum + this.highest(table) + 1, 0)
+  }
+
+  /** Changes that were handled of those that one poller sent. */
+  handledOf(sender: string): number {
+    return this.#handledOf.get(sender) ?? 0
+  }
+
+  /** The highest number of a table's change that was handled; -1 before the first. */
+  highest(table: Table): number {
+    return this.#seen[table].highest
+  }
+
+  /** A table's real handler, one by change, the others by batch; each takes a few milliseconds. */
+  handler(table: Table, sender: string) {
+    const seen = this.#seen[table]
+    const take = ({ after }: { readonly after: { readonly id: bigint } }) => {
+      const sequence = Number(after.id)
+      seen.sequence.push(sequence)
+      seen.highest = Math.max(seen.highest, sequence)
+      this.#count += 1
+      const invocation = this.#invocation.getStore()
+      if (invocation === undefined) throw new Error('A change was handled outside of an invocation.')
+      if (!invocation.handles) {
+        invocation.handles = true
+        seen.handling += 1
+        if (seen.handling > 1) seen.overlaps += 1
+      }
+      this.#handledOf.set(sender, this.handledOf(sender) + 1)
+      this.#lastSender = sender
+    }
+    const work = () => sleep(this.#random() * 12)
+    const row = z.object({ id: z.bigint() })
+    const inserted = z.object({ after: row })
+    const handler =
+      table === 'orders'
+        ? defineTable({
+            table: `shop.${table}`,
+            row,
+            onChange: async (change) => {
+              take(inserted.parse(change))
+              if (change.offset % 16n === 0n) await work()
+            },
+          })
+        : defineTable({
+            table: `shop.${table}`,
+            row,
+            onBatch: async (changes) => {
+              for (const change of changes) take(inserted.parse(change))
+              await work()
+            },
+          })
+    return async (event: unknown, context: Parameters<typeof handler>[1]) => {
+      const invocation: Invocation = { handles: false }
+      seen.running += 1
+      try {
+        return await this.#invocation.run(invocation, () => handler(event, context))
+      } finally {
+        seen.running -= 1
+        if (invocation.handles) seen.handling -= 1
+      }
+    }
+  }
+
+  /** Resolves when no handler is at work. */
+  async settled(): Promise<void> {
+    while (tables.some((table) => this.#seen[table].running > 0)) await sleep(2)
+  }
+
+  /** @param offsets by table, the offset of each change that there is */
+  check(offsets: Readonly<Record<Table, readonly number[]>>): Findings {
+    const findings: Findings = { lost: 0, outOfOrder: 0, duplicates: 0, overlaps: 0 }
+    for (const table of tables) {
+      const { sequence, overlaps } = this.#seen[table]
+      const total = offsets[table].length
+      const distinct = new Set(sequence)
+      let previous = -1
+      for (const at of sequence) {
+        // Forward by one, or back to what comes again; from there forward by one again.
+        if (at > previous + 1) findings.outOfOrder += 1
+        previous = at
+      }
+      findings.lost += total - distinct.size
+      findings.duplicates += sequence.length - distinct.size
+      findings.overlaps += overlaps
+    }
+    return findings
+  }
+}

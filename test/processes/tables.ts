@@ -1,0 +1,2 @@
+export const tables = ['customers', 'items', 'orders'] as const
+export type Table = (typeof tables)[number]
