@@ -3,8 +3,9 @@ import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { freeBytes } from '../free.ts'
 import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
-import { readingBatches } from './batch.ts'
+import { defaultBatchLimits, readingBatches } from './batch.ts'
 import { notAllowed, topicUnknown, unreachable } from './errors.ts'
+import type { FetchedPartition } from './fetch-response.ts'
 import type { LogRecords } from './records.ts'
 import type { DataRange, LogSlice } from './types.ts'
 import {
@@ -24,7 +25,7 @@ export interface FetchBounds {
 
 export interface Fetched {
   readonly records: LogRecords
-  /** Where to fetch next; also moved by control batches and gaps, which hold no record for us. */
+  /** Where to fetch next; also moved by control batches, aborted transactions and gaps: no record of theirs is for us. */
   readonly nextOffset: bigint
   /** The offset behind the last readable record, as the broker said with this answer. */
   readonly end: bigint
@@ -205,7 +206,7 @@ class PartitionStream implements Stream {
       if (answer === undefined || errorCode !== 0) {
         throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
       }
-      const slice = await readInSteps(answer.records, from)
+      const slice = await readInSteps(answer, from)
       if (slice.nextOffset > answer.highWatermark && slice.nextOffset > from) {
         // The one field that no checksum covers is a batch's base offset; trusting this one would skip records.
         throw new DtsError(
@@ -329,8 +330,8 @@ class PartitionStream implements Stream {
 }
 
 /** Reading some megabytes in one go would keep answers of handlers waiting, and handlers idle. */
-async function readInSteps(bytes: Buffer, from: bigint): Promise<LogSlice> {
-  const reading = readingBatches(bytes, from)
+async function readInSteps({ records, aborted }: FetchedPartition, from: bigint): Promise<LogSlice> {
+  const reading = readingBatches(records, from, defaultBatchLimits, aborted)
   for (;;) {
     const step = reading.next()
     if (step.done) return step.value
