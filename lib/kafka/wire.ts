@@ -1,5 +1,5 @@
 /**
- * The one file that reaches behind kafkajs' public interface.
+ * The file that reaches behind kafkajs' public interface, together with `request-queue.ts`, which mends a part of it.
  *
  * kafkajs' consumer joins a group, which costs seconds, leaves ghost members behind a killed function and cannot
  * start at our offset; its admin client replaces "no offset for this time" by the end of the log, which would
@@ -17,6 +17,7 @@ import { type BrokerAddress, formatAddress } from './address.ts'
 import { type FetchResponse, fetchVersions, parseFetchResponse } from './fetch-response.ts'
 import { frameSockets } from './frames.ts'
 import { maxFetchBytes } from './types.ts'
+import './request-queue.ts'
 
 export const supportedKafkajs = '2.2.4'
 
