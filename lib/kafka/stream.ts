@@ -49,6 +49,7 @@ export const commitMark = '|dts-functions'
 export interface Stream {
   readonly topic: string
   readonly partition: number
+  /** Of the node that holds the records. */
   readonly clusterId: string
   range(): Promise<DataRange>
   /** The first offset whose record is at or after `seconds`, or null when the broker finds none. */
@@ -81,8 +82,14 @@ export async function openStream(config: StreamConfig, credentials: Credentials 
       return new PartitionStream(config, clusterId, partition, bootstrap, options)
     if (!isAllowedNode(leader, config.broker, config.allowedNodes)) throw notAllowed(leader, config.broker)
     const node = await connectNode(leader, options, (cause) => unreachable('NODE', leader, cause, config))
-    await bootstrap.close()
-    return new PartitionStream(config, clusterId, partition, node, options)
+    try {
+      const ownId = await clusterIdOf(node, config.topic)
+      await bootstrap.close()
+      return new PartitionStream(config, ownId ?? clusterId, partition, node, options)
+    } catch (error) {
+      await node.close()
+      throw error
+    }
   } catch (error) {
     await bootstrap.close()
     throw error
@@ -139,6 +146,19 @@ async function findPartition(node: NodeConnection, config: StreamConfig): Promis
     )
   }
   return { clusterId: metadata.clusterId, partition: partition.partitionId, leader }
+}
+
+/**
+ * The cluster that a node belongs to, in its own words. DTS can move to another cluster between two connections, and
+ * then what the first one said is not true of the records that the second one yields.
+ */
+async function clusterIdOf(node: NodeConnection, topic: string): Promise<string | null> {
+  try {
+    return (await node.broker.metadata([topic])).clusterId || null
+  } catch (cause) {
+    // The topic was there a moment ago, so this is no mistake of the set-up.
+    throw brokerFailed(formatAddress(node.address), 'metadata', cause)
+  }
 }
 
 class PartitionStream implements Stream {

@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
+import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
 import { pollConfig } from '../../../lib/config.ts'
 import { openStream } from '../../../lib/kafka/stream.ts'
 
 const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
 
-async function open(t: TestContext, options: DStoreOptions = {}, variables: Record<string, string> = {}) {
+/** @param node what Metadata names in the place of the emulator's own node */
+async function open(
+  t: TestContext,
+  options: DStoreOptions = {},
+  variables: Record<string, string> = {},
+  node?: Address,
+) {
   const store = new DStore(options)
   const { host, port } = await store.start()
   t.after(() => store.stop())
+  if (node !== undefined) store.advertise(node)
   const config = pollConfig({
     ROUTES: '{}',
     DTS_BROKER_URL: `${host}:${port}`,
@@ -23,6 +30,14 @@ async function open(t: TestContext, options: DStoreOptions = {}, variables: Reco
   const stream = await openStream(config, { username: store.userName, password: store.password })
   t.after(() => stream.close())
   return { store, stream }
+}
+
+/** The emulator hears of a closed connection a little later. */
+async function noConnections(store: DStore): Promise<void> {
+  for (let tries = 0; store.connections > 0 && tries < 1000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  assert.equal(store.connections, 0)
 }
 
 /** One record a second, from second 1000 on. */
@@ -55,6 +70,25 @@ describe('a stream', () => {
     await store.append(records(5))
     store.trim({ beforeOffset: 9n })
     assert.deepEqual(await stream.range(), { earliest: 9n, end: 12n })
+  })
+
+  test('is of the cluster that its node belongs to, whatever the bootstrap address said before', async (t) => {
+    const next = await open(t, { clusterId: 'next', firstOffset: 5_000n })
+    const asked = next.store.requests.Metadata
+    const { store, stream } = await open(t, { clusterId: 'previous', proxy: true }, {}, next.store.advertised)
+    assert.equal(stream.clusterId, 'next')
+    assert.deepEqual(await stream.range(), { earliest: 5_000n, end: 5_000n })
+    assert.deepEqual([store.requests.Metadata, next.store.requests.Metadata - asked], [1, 1])
+    assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 0 })
+  })
+
+  test('a node that does not know the topic any more is a fault for the next run, and is left', async (t) => {
+    const other = new DStore({ topic: 'another' })
+    const node = await other.start()
+    t.after(() => other.stop())
+    await assert.rejects(open(t, { proxy: true }, {}, node), { code: 'BROKER_FAILED', retryable: true })
+    assert.equal(other.requests.Metadata, 1)
+    await noConnections(other)
   })
 
   test('a time that DTS finds nothing for before the range is none', async (t) => {
@@ -165,9 +199,6 @@ describe('a stream', () => {
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 1 })
     await stream.commit(3n, 1002)
     await stream.close()
-    for (let tries = 0; store.connections > 0 && tries < 1000; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-    assert.equal(store.connections, 0)
+    await noConnections(store)
   })
 })
