@@ -4,6 +4,8 @@
  */
 
 declare module 'kafkajs/src/network/connectionPool.js' {
+  import type { Socket } from 'node:net'
+
   export interface ProtocolExchange<Result> {
     readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string }
     readonly response: {
@@ -18,6 +20,9 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     /** Takes bytes from the socket; what is not a whole frame yet waits in `chunks`. */
     processData: (bytes: Buffer) => void
     chunks: Buffer[]
+    readonly socket: Socket
+    /** Fails the requests that wait for an answer, or to be sent. */
+    rejectRequests(error: Error): void
     send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
   }
   interface SilentLogger {

@@ -59,6 +59,7 @@ export interface Stream {
   committed(): Promise<GroupPosition | null>
   /** Commits to the consumer group. @throws DtsError GROUP_REFUSED when the group is not the sid */
   commit(offset: bigint, timestamp: number): Promise<void>
+  /** Ends at once, whatever the broker does. Requests under way fail with BROKER_FAILED; a fetch may be left alone. */
   close(): Promise<void>
 }
 
@@ -169,6 +170,7 @@ class PartitionStream implements Stream {
   readonly #node: NodeConnection
   readonly #options: Parameters<typeof connectNode>[1]
   #coordinator: NodeConnection | undefined
+  #closed = false
 
   constructor(
     config: StreamConfig,
@@ -214,7 +216,14 @@ class PartitionStream implements Stream {
     return offset === undefined || offset.startsWith('-') ? null : BigInt(offset)
   }
 
-  async fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
+  fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
+    const fetched = this.#fetch(from, bounds)
+    // A reader that asks ahead may close the stream before it takes the answer; the failure is nobody's then.
+    fetched.catch(() => {})
+    return fetched
+  }
+
+  async #fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
     for (let maxBytes = bounds.maxBytes; ; ) {
       const { topic, partition } = this
       const response = await this.#ask('fetch', () =>
@@ -306,6 +315,7 @@ class PartitionStream implements Stream {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all([this.#node.close(), this.#coordinator?.close()])
   }
 
@@ -317,10 +327,13 @@ class PartitionStream implements Stream {
     if (sameAddress(coordinator, this.#node.address)) return this.#node
     const { broker, allowedNodes } = this.#config
     if (!isAllowedNode(coordinator, broker, allowedNodes)) throw notAllowed(coordinator, broker)
-    this.#coordinator = await connectNode(coordinator, this.#options, (cause) =>
+    const connected = await connectNode(coordinator, this.#options, (cause) =>
       unreachable('NODE', coordinator, cause, this.#config),
     )
-    return this.#coordinator
+    // Closed in the meantime: nobody would close this one. What is asked over it fails as over the others.
+    if (this.#closed) await connected.close()
+    this.#coordinator = connected
+    return connected
   }
 
   async #ask<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
