@@ -1,5 +1,6 @@
 import type { BatchFault } from './batch-fault.ts'
 import type { LogRecords } from './records.ts'
+import type { AbortedTransactions } from './transactions.ts'
 import type { BatchLimits } from './types.ts'
 
 /** What is common to reading all batches of one response. */
@@ -8,6 +9,7 @@ export interface Reading {
   readonly from: bigint
   readonly limits: BatchLimits
   readonly records: LogRecords
+  readonly aborted: AbortedTransactions
   /** Decompressed bytes that `records` hold on to. */
   heldBytes: number
 }
@@ -69,6 +71,25 @@ export function readRecords(
     )
   }
   return baseOffset + BigInt(lastOffsetDelta) + 1n
+}
+
+const abortMarker = 0
+
+/**
+ * Whether a control batch, whose records begin at `start`, ends a transaction as aborted. One that compaction emptied
+ * ends none.
+ *
+ *   key of its record => version int16, type int16 (0 abort, 1 commit)
+ */
+export function isAbortMarker(bytes: Buffer, start: number, fault: BatchFault): boolean {
+  if (start === bytes.length) return false
+  const reader = new RecordReader(bytes, start, fault)
+  reader.beginRecord(bytes.length)
+  reader.skipVarlong()
+  reader.varint()
+  const key = reader.field()
+  if (key < 0 || reader.position - key < 4) throw fault('BATCH_CORRUPT', 'its control record has no type')
+  return bytes.readInt16BE(key + 2) === abortMarker
 }
 
 class RecordReader {

@@ -1,10 +1,11 @@
 import { DtsError } from '../errors.ts'
 import { type BatchFault, batchFault } from './batch-fault.ts'
-import { type Reading, readRecords } from './batch-records.ts'
+import { isAbortMarker, type Reading, readRecords } from './batch-records.ts'
 import { type Codec, codecs, decompress } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { readMessage } from './message-set.ts'
 import { LogRecords } from './records.ts'
+import { type AbortedTransaction, AbortedTransactions } from './transactions.ts'
 import type { BatchLimits, LogSlice } from './types.ts'
 
 const MiB = 2 ** 20
@@ -29,6 +30,7 @@ const epochAt = 12
 const magicAt = 16
 const crcAt = 17
 const attributesAt = 21
+const producerIdAt = 43
 const recordsAt = 61
 /** The shortest entry of any format: a message of magic 0 without key and value. */
 const minEntryBytes = 26
@@ -39,8 +41,8 @@ const minRecordBytes = 7
  * Reads the record batches of one partition of a fetch response, from the record at offset `from` on.
  *
  * A batch is read only when it is whole and its checksum is right. Control batches and offset gaps move
- * `nextOffset`, as do batches without a record at or above `from`. Records of transactions are returned like
- * all others (DTS has none; whether aborted ones are in a response is the fetch request's isolation level).
+ * `nextOffset`, as do batches without a record at or above `from` and those of `aborted` transactions: a broker sends
+ * these even to who asks for committed records alone, and names them beside the batches for the reader to leave out.
  *
  * Throws BATCH_CORRUPT, BATCH_TOO_LARGE or PROTOCOL_UNSUPPORTED for the first batch that is not as it must be,
  * provided that nothing was read before it: otherwise the slice ends in front of it, and the fetch from
@@ -49,8 +51,13 @@ const minRecordBytes = 7
  * The checksum covers neither a batch's base offset nor its length. A caller that knows the end of the log
  * should refuse a `nextOffset` beyond it.
  */
-export function readBatches(bytes: Buffer, from: bigint, limits: BatchLimits = defaultBatchLimits): LogSlice {
-  const reading = readingBatches(bytes, from, limits)
+export function readBatches(
+  bytes: Buffer,
+  from: bigint,
+  limits: BatchLimits = defaultBatchLimits,
+  aborted: readonly AbortedTransaction[] = [],
+): LogSlice {
+  const reading = readingBatches(bytes, from, limits, aborted)
   for (;;) {
     const step = reading.next()
     if (step.done) return step.value
@@ -64,10 +71,11 @@ const recordsBetweenRests = 1_000
 export function* readingBatches(
   bytes: Buffer,
   from: bigint,
-  limits: BatchLimits = defaultBatchLimits,
+  limits: BatchLimits,
+  aborted: readonly AbortedTransaction[],
 ): Generator<void, LogSlice> {
   const records = new LogRecords()
-  const reading: Reading = { from, limits, records, heldBytes: 0 }
+  const reading: Reading = { from, limits, records, aborted: new AbortedTransactions(aborted), heldBytes: 0 }
   let nextOffset = from
   let previousEnd = 0n
   let position = 0
@@ -158,8 +166,12 @@ function readBatch(
   if (lastOffsetDelta < 0 || BigInt.asIntN(64, end) !== end) {
     throw fault('BATCH_CORRUPT', `last offset delta ${lastOffsetDelta} is not possible`)
   }
+  const isTransactional = (attributes & 0x10) !== 0
   const isControl = (attributes & 0x20) !== 0
-  if (isControl || end <= reading.from) return end
+  const producerId = batch.readBigInt64BE(producerIdAt)
+  const isAborted = isTransactional && reading.aborted.has(producerId, end - 1n)
+  if (isAborted && isControl && isAbortMarker(batch, recordsAt, fault)) reading.aborted.end(producerId)
+  if (isAborted || isControl || end <= reading.from) return end
 
   const codec = codecs[attributes & 0x07]
   if (codec === undefined)

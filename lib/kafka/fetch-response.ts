@@ -1,4 +1,5 @@
 import { DtsError } from '../errors.ts'
+import type { AbortedTransaction } from './transactions.ts'
 
 /**
  * Fetch Response, versions 4 to 11, behind the correlation id:
@@ -29,6 +30,8 @@ export interface FetchedPartition {
   readonly highWatermark: bigint
   /** The oldest offset that is still there; null before version 5. */
   readonly logStartOffset: bigint | null
+  /** Transactions that reach into `records`, and that a reader of committed records leaves out. */
+  readonly aborted: readonly AbortedTransaction[]
   /** Record batches, the last of them possibly cut off. A view on the payload. */
   readonly records: Buffer
 }
@@ -71,10 +74,13 @@ function readPartition(reader: Reader, topic: string, version: number): FetchedP
   const highWatermark = reader.int64('high_watermark')
   reader.int64('last_stable_offset')
   const logStartOffset = version >= 5 ? reader.int64('log_start_offset') : null
-  reader.skip('aborted_transactions', reader.count('aborted_transactions', 16) * 16)
+  const aborted: AbortedTransaction[] = []
+  for (let left = reader.count('aborted_transactions', 16); left > 0; left--) {
+    aborted.push({ producerId: reader.int64('producer_id'), firstOffset: reader.int64('first_offset') })
+  }
   if (version >= 11) reader.int32('preferred_read_replica')
   const records = reader.bytes('records')
-  return { topic, partition, errorCode, highWatermark, logStartOffset, records }
+  return { topic, partition, errorCode, highWatermark, logStartOffset, aborted, records }
 }
 
 class Reader {

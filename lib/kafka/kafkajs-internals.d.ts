@@ -1,9 +1,11 @@
 /**
- * The parts of kafkajs 2.2.4 that lie behind its public interface and that `wire.ts` uses, typed as far as they
- * are used. kafkajs ships no types for them.
+ * The parts of kafkajs 2.2.4 that lie behind its public interface and that `wire.ts` and `request-queue.ts` use, typed
+ * as far as they are used. kafkajs ships no types for them.
  */
 
 declare module 'kafkajs/src/network/connectionPool.js' {
+  import type { Socket } from 'node:net'
+
   export interface ProtocolExchange<Result> {
     readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string }
     readonly response: {
@@ -18,6 +20,9 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     /** Takes bytes from the socket; what is not a whole frame yet waits in `chunks`. */
     processData: (bytes: Buffer) => void
     chunks: Buffer[]
+    readonly socket: Socket
+    /** Fails the requests that wait for an answer, or to be sent. */
+    rejectRequests(error: Error): void
     send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
   }
   interface SilentLogger {
@@ -43,6 +48,36 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     constructor(options: ConnectionPoolOptions)
     getConnection: () => Promise<Connection>
     destroy(): Promise<void>
+  }
+}
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  import type { ConnectionPoolOptions } from 'kafkajs/src/network/connectionPool.js'
+
+  export interface PushedRequest {
+    readonly entry: {
+      readonly correlationId: number
+      readonly resolve: (answer: unknown) => void
+      readonly reject: (error: Error) => void
+    }
+    readonly expectResponse: boolean
+    readonly sendRequest: () => void
+  }
+  export default class RequestQueue {
+    constructor(options: {
+      readonly requestTimeout: number
+      readonly enforceRequestTimeout: boolean
+      readonly clientId: string
+      readonly broker: string
+      readonly logger: ReturnType<ConnectionPoolOptions['logger']['namespace']>
+    })
+    /** Requests that wait for the end of a throttle. */
+    readonly pending: readonly unknown[]
+    push(request: PushedRequest): void
+    /** Holds requests back for so many milliseconds. */
+    maybeThrottle(milliseconds: number): void
+    /** Sets a timer that sends what waits. */
+    scheduleCheckPendingRequests(): void
   }
 }
 

@@ -3,8 +3,9 @@ import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { freeBytes } from '../free.ts'
 import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
-import { readingBatches } from './batch.ts'
+import { defaultBatchLimits, readingBatches } from './batch.ts'
 import { notAllowed, topicUnknown, unreachable } from './errors.ts'
+import type { FetchedPartition } from './fetch-response.ts'
 import type { LogRecords } from './records.ts'
 import type { DataRange, LogSlice } from './types.ts'
 import {
@@ -24,7 +25,7 @@ export interface FetchBounds {
 
 export interface Fetched {
   readonly records: LogRecords
-  /** Where to fetch next; also moved by control batches and gaps, which hold no record for us. */
+  /** Where to fetch next; also moved by control batches, aborted transactions and gaps: no record of theirs is for us. */
   readonly nextOffset: bigint
   /** The offset behind the last readable record, as the broker said with this answer. */
   readonly end: bigint
@@ -48,6 +49,7 @@ export const commitMark = '|dts-functions'
 export interface Stream {
   readonly topic: string
   readonly partition: number
+  /** Of the node that holds the records. */
   readonly clusterId: string
   range(): Promise<DataRange>
   /** The first offset whose record is at or after `seconds`, or null when the broker finds none. */
@@ -57,6 +59,7 @@ export interface Stream {
   committed(): Promise<GroupPosition | null>
   /** Commits to the consumer group. @throws DtsError GROUP_REFUSED when the group is not the sid */
   commit(offset: bigint, timestamp: number): Promise<void>
+  /** Ends at once, whatever the broker does. Requests under way fail with BROKER_FAILED; a fetch may be left alone. */
   close(): Promise<void>
 }
 
@@ -80,8 +83,14 @@ export async function openStream(config: StreamConfig, credentials: Credentials 
       return new PartitionStream(config, clusterId, partition, bootstrap, options)
     if (!isAllowedNode(leader, config.broker, config.allowedNodes)) throw notAllowed(leader, config.broker)
     const node = await connectNode(leader, options, (cause) => unreachable('NODE', leader, cause, config))
-    await bootstrap.close()
-    return new PartitionStream(config, clusterId, partition, node, options)
+    try {
+      const ownId = await clusterIdOf(node, config.topic)
+      await bootstrap.close()
+      return new PartitionStream(config, ownId ?? clusterId, partition, node, options)
+    } catch (error) {
+      await node.close()
+      throw error
+    }
   } catch (error) {
     await bootstrap.close()
     throw error
@@ -140,6 +149,19 @@ async function findPartition(node: NodeConnection, config: StreamConfig): Promis
   return { clusterId: metadata.clusterId, partition: partition.partitionId, leader }
 }
 
+/**
+ * The cluster that a node belongs to, in its own words. DTS can move to another cluster between two connections, and
+ * then what the first one said is not true of the records that the second one yields.
+ */
+async function clusterIdOf(node: NodeConnection, topic: string): Promise<string | null> {
+  try {
+    return (await node.broker.metadata([topic])).clusterId || null
+  } catch (cause) {
+    // The topic was there a moment ago, so this is no mistake of the set-up.
+    throw brokerFailed(formatAddress(node.address), 'metadata', cause)
+  }
+}
+
 class PartitionStream implements Stream {
   readonly topic: string
   readonly partition: number
@@ -148,6 +170,7 @@ class PartitionStream implements Stream {
   readonly #node: NodeConnection
   readonly #options: Parameters<typeof connectNode>[1]
   #coordinator: NodeConnection | undefined
+  #closed = false
 
   constructor(
     config: StreamConfig,
@@ -193,7 +216,14 @@ class PartitionStream implements Stream {
     return offset === undefined || offset.startsWith('-') ? null : BigInt(offset)
   }
 
-  async fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
+  fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
+    const fetched = this.#fetch(from, bounds)
+    // A reader that asks ahead may close the stream before it takes the answer; the failure is nobody's then.
+    fetched.catch(() => {})
+    return fetched
+  }
+
+  async #fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
     for (let maxBytes = bounds.maxBytes; ; ) {
       const { topic, partition } = this
       const response = await this.#ask('fetch', () =>
@@ -205,7 +235,7 @@ class PartitionStream implements Stream {
       if (answer === undefined || errorCode !== 0) {
         throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
       }
-      const slice = await readInSteps(answer.records, from)
+      const slice = await readInSteps(answer, from)
       if (slice.nextOffset > answer.highWatermark && slice.nextOffset > from) {
         // The one field that no checksum covers is a batch's base offset; trusting this one would skip records.
         throw new DtsError(
@@ -285,6 +315,7 @@ class PartitionStream implements Stream {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all([this.#node.close(), this.#coordinator?.close()])
   }
 
@@ -296,10 +327,13 @@ class PartitionStream implements Stream {
     if (sameAddress(coordinator, this.#node.address)) return this.#node
     const { broker, allowedNodes } = this.#config
     if (!isAllowedNode(coordinator, broker, allowedNodes)) throw notAllowed(coordinator, broker)
-    this.#coordinator = await connectNode(coordinator, this.#options, (cause) =>
+    const connected = await connectNode(coordinator, this.#options, (cause) =>
       unreachable('NODE', coordinator, cause, this.#config),
     )
-    return this.#coordinator
+    // Closed in the meantime: nobody would close this one. What is asked over it fails as over the others.
+    if (this.#closed) await connected.close()
+    this.#coordinator = connected
+    return connected
   }
 
   async #ask<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
@@ -329,8 +363,8 @@ class PartitionStream implements Stream {
 }
 
 /** Reading some megabytes in one go would keep answers of handlers waiting, and handlers idle. */
-async function readInSteps(bytes: Buffer, from: bigint): Promise<LogSlice> {
-  const reading = readingBatches(bytes, from)
+async function readInSteps({ records, aborted }: FetchedPartition, from: bigint): Promise<LogSlice> {
+  const reading = readingBatches(records, from, defaultBatchLimits, aborted)
   for (;;) {
     const step = reading.next()
     if (step.done) return step.value

@@ -2,12 +2,12 @@ import type { LogRecords } from './records.ts'
 
 /** What reading the record batches of one fetch response yields. */
 export interface LogSlice {
-  /** Records at or above the offset asked for, in rising offset order, control records left out. */
+  /** Records at or above the offset asked for, in rising offset order, without control records and aborted ones. */
   readonly records: LogRecords
   /**
-   * The offset to fetch next: behind the last whole batch that was read, so that offset gaps and control
-   * batches move it too. Equal to the offset asked for when no whole batch was there. Behind the last record
-   * instead, when `BatchLimits` ended the slice inside a batch.
+   * The offset to fetch next: behind the last whole batch that was read, so that offset gaps, control batches
+   * and aborted transactions move it too. Equal to the offset asked for when no whole batch was there. Behind
+   * the last record instead, when `BatchLimits` ended the slice inside a batch.
    */
   readonly nextOffset: bigint
   /**

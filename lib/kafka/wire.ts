@@ -1,5 +1,5 @@
 /**
- * The one file that reaches behind kafkajs' public interface.
+ * The file that reaches behind kafkajs' public interface, together with `request-queue.ts`, which mends a part of it.
  *
  * kafkajs' consumer joins a group, which costs seconds, leaves ghost members behind a killed function and cannot
  * start at our offset; its admin client replaces "no offset for this time" by the end of the log, which would
@@ -8,6 +8,7 @@
  *
  * test/lib/kafka/wire.test.ts fails when another version than 2.2.4 is installed.
  */
+import { setImmediate } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import Broker from 'kafkajs/src/broker/index.js'
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js'
@@ -17,6 +18,7 @@ import { type BrokerAddress, formatAddress } from './address.ts'
 import { type FetchResponse, fetchVersions, parseFetchResponse } from './fetch-response.ts'
 import { frameSockets } from './frames.ts'
 import { maxFetchBytes } from './types.ts'
+import './request-queue.ts'
 
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
@@ -48,6 +50,7 @@ export interface NodeConnection {
     readonly maxBytes: number
     readonly maxWaitMs: number
   }): Promise<FetchResponse>
+  /** Ends the connection at once, however long the broker is silent; what is under way fails with BROKER_FAILED. */
   close(): Promise<void>
 }
 
@@ -104,14 +107,29 @@ export async function connectNode(
   // connection for Fetch. Bound to this one connection, every request reaches the cluster that was identified.
   pool.getConnection = async () => {
     if (connection.isConnected()) return connection
-    throw brokerFailed(formatAddress(address), 'connection', new Error('the connection was closed'))
+    throw connectionClosed(address)
   }
   return {
     address,
     broker,
     fetch: (request) => sendFetch(connection, negotiate(broker), request),
-    close: () => pool.destroy(),
+    close: () => closeNow(connection, pool, connectionClosed(address)),
   }
+}
+
+/** kafkajs would wait for every answer that is due, each for as long as a request may take. */
+async function closeNow(connection: Connection, pool: ConnectionPool, error: DtsError): Promise<void> {
+  connection.socket.destroy()
+  connection.rejectRequests(error)
+  await pool.destroy()
+  // In this turn those who wait hear of it, and a request that was still being encoded has got to the queue; a later
+  // one is refused.
+  await setImmediate()
+  connection.rejectRequests(error)
+}
+
+function connectionClosed(address: BrokerAddress): DtsError {
+  return brokerFailed(formatAddress(address), 'connection', new Error('the connection was closed'))
 }
 
 function connectError(

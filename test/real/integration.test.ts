@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
+import { pollConfig } from '../../lib/config.ts'
+import { openStream } from '../../lib/kafka/stream.ts'
 import { range, Writer } from '../integration/records.ts'
 import { integrationSuite } from '../integration/suite.ts'
 import { startRig } from '../integration/world.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
+import type { KafkaRelease } from '../rig/kafka.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
 
 for (const release of ['era', 'current'] as const) {
@@ -17,8 +20,9 @@ for (const release of ['era', 'current'] as const) {
   })
 }
 
-test('records of an open transaction wait for it; a run does not', async (t) => {
-  const sources = kafkaSources('current')
+/** A world with two orders in its stream, and a producer of transactions. */
+async function startTransactions(t: TestContext, release: KafkaRelease) {
+  const sources = kafkaSources(release)
   const rig = await startRig({
     name: 'Apache Kafka',
     startDynamo: startDynamoDbLocal,
@@ -39,13 +43,21 @@ test('records of an open transaction wait for it; a run does not', async (t) => 
   const producer = kafka.producer({ transactionalId: 'one', idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
   t.after(() => producer.disconnect())
-  const transaction = await producer.transaction()
-  const messages = write.inserts('shop.orders', 3, 4).map(({ value, timestamp }) => ({
-    value,
-    timestamp: String(timestamp * 1000),
-  }))
-  await transaction.send({ topic: world.source.topic, messages })
+  const begin = async (from: number, to: number) => {
+    const transaction = await producer.transaction()
+    const messages = write.inserts('shop.orders', from, to).map(({ value, timestamp }) => ({
+      value,
+      timestamp: String(timestamp * 1000),
+    }))
+    await transaction.send({ topic: world.source.topic, messages })
+    return transaction
+  }
+  return { world, begin }
+}
 
+test('records of an open transaction wait for it; a run does not', async (t) => {
+  const { world, begin } = await startTransactions(t, 'current')
+  const transaction = await begin(3, 4)
   const waiting = await world.poll()
   assert.deepEqual([waiting.ended, waiting.to, waiting.lagRecords], ['end-of-stream', '3', '2'])
   assert.deepEqual(world.ids('orders'), range(0, 2))
@@ -53,3 +65,39 @@ test('records of an open transaction wait for it; a run does not', async (t) => 
   await world.poll()
   assert.deepEqual(world.ids('orders'), range(0, 4))
 })
+
+for (const release of ['era', 'current'] as const) {
+  test(`records of an aborted transaction are passed over (${release})`, async (t) => {
+    const { world, begin } = await startTransactions(t, release)
+    await (await begin(100, 101)).abort()
+    await (await begin(3, 4)).commit()
+    await (await begin(102, 102)).abort()
+    // The broker keeps what was aborted: three records and a marker for two transactions.
+    const { end } = await world.source.range()
+    assert.equal(end, 3n + 3n + 3n + 2n)
+    const { environment } = world.source
+    const config = pollConfig({ ROUTES: '{}', CHECKPOINT_TABLE: 'unused', ...environment })
+    const { DTS_USER: username = '', DTS_PASSWORD: password = '' } = environment
+    const stream = await openStream(config, { username, password })
+    t.after(() => stream.close())
+    // A batch at a time, and many at once; from outside of a transaction, and from inside of an aborted one.
+    for (const maxBytes of [1, 1 << 20]) {
+      for (const from of [0n, 4n]) {
+        const read: bigint[] = []
+        for (let next = from; next < end; ) {
+          const { records, nextOffset } = await stream.fetch(next, { maxBytes, maxWaitMs: 1_000 })
+          assert.ok(nextOffset > next)
+          read.push(...records.map(({ offset }) => offset))
+          next = nextOffset
+        }
+        assert.deepEqual(
+          read,
+          [0n, 1n, 2n, 6n, 7n].filter((offset) => offset >= from),
+        )
+      }
+    }
+    const ran = await world.poll()
+    assert.deepEqual([ran.ended, ran.to], ['end-of-stream', String(end)])
+    assert.deepEqual(world.ids('orders'), range(0, 4))
+  })
+}

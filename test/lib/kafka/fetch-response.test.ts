@@ -38,6 +38,7 @@ for (const version of versions) {
         errorCode: partition,
         highWatermark: 9007199254740993n,
         logStartOffset: version >= 5 ? 7n : null,
+        aborted: [{ producerId: 9n, firstOffset: 10n }],
         records: partition === 0 ? records : Buffer.alloc(0),
       })),
     })

@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
+import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
+import { freePort } from '../../../infra/local/ports.ts'
 import { pollConfig } from '../../../lib/config.ts'
+import type { DtsError } from '../../../lib/errors.ts'
 import { openStream } from '../../../lib/kafka/stream.ts'
+import { startProxy } from '../../rig/proxy.ts'
 
 const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
 
-async function open(t: TestContext, options: DStoreOptions = {}, variables: Record<string, string> = {}) {
+/** @param node what Metadata names in the place of the emulator's own node */
+async function open(
+  t: TestContext,
+  options: DStoreOptions = {},
+  variables: Record<string, string> = {},
+  node?: Address,
+) {
   const store = new DStore(options)
   const { host, port } = await store.start()
   t.after(() => store.stop())
+  if (node !== undefined) store.advertise(node)
   const config = pollConfig({
     ROUTES: '{}',
     DTS_BROKER_URL: `${host}:${port}`,
@@ -23,6 +33,23 @@ async function open(t: TestContext, options: DStoreOptions = {}, variables: Reco
   const stream = await openStream(config, { username: store.userName, password: store.password })
   t.after(() => stream.close())
   return { store, stream }
+}
+
+/** A stream whose bytes all pass through a TCP proxy. */
+async function openBehindProxy(t: TestContext) {
+  const port = await freePort()
+  const proxy = await startProxy({ host: '127.0.0.1', port })
+  t.after(() => proxy.stop())
+  const bootstrap = { DTS_BROKER_URL: `${proxy.host}:${proxy.port}` }
+  return { ...(await open(t, { port }, bootstrap, proxy)), proxy }
+}
+
+/** Gives up after some seconds, so that a broken test ends. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition() && tries < 1000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  assert.ok(condition(), `still not so: ${condition}`)
 }
 
 /** One record a second, from second 1000 on. */
@@ -55,6 +82,25 @@ describe('a stream', () => {
     await store.append(records(5))
     store.trim({ beforeOffset: 9n })
     assert.deepEqual(await stream.range(), { earliest: 9n, end: 12n })
+  })
+
+  test('is of the cluster that its node belongs to, whatever the bootstrap address said before', async (t) => {
+    const next = await open(t, { clusterId: 'next', firstOffset: 5_000n })
+    const asked = next.store.requests.Metadata
+    const { store, stream } = await open(t, { clusterId: 'previous', proxy: true }, {}, next.store.advertised)
+    assert.equal(stream.clusterId, 'next')
+    assert.deepEqual(await stream.range(), { earliest: 5_000n, end: 5_000n })
+    assert.deepEqual([store.requests.Metadata, next.store.requests.Metadata - asked], [1, 1])
+    assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 0 })
+  })
+
+  test('a node that does not know the topic any more is a fault for the next run, and is left', async (t) => {
+    const other = new DStore({ topic: 'another' })
+    const node = await other.start()
+    t.after(() => other.stop())
+    await assert.rejects(open(t, { proxy: true }, {}, node), { code: 'BROKER_FAILED', retryable: true })
+    assert.equal(other.requests.Metadata, 1)
+    await other.disconnected()
   })
 
   test('a time that DTS finds nothing for before the range is none', async (t) => {
@@ -156,6 +202,71 @@ describe('a stream', () => {
     assert.ok(store.counters.connectionsDropped > 0)
     await assert.rejects(stream.fetch(0n, bounds), { code: 'BROKER_FAILED', retryable: true })
     await assert.rejects(stream.range(), { code: 'BROKER_FAILED', retryable: true })
+  })
+
+  test('closing ends at once what a silent broker leaves without an answer', async (t) => {
+    const { store, stream, proxy } = await openBehindProxy(t)
+    proxy.blackholeReplies(true)
+    const events: string[] = []
+    const requests = [stream.fetch(0n, bounds), stream.range(), stream.commit(0n, 1000)].map((request) =>
+      request.catch((error: DtsError) => events.push(error.code)),
+    )
+    await until(() => proxy.swallowed > 0)
+    const closing = stream.close().then(() => events.push('closed'))
+    // Long before the time of a request is over.
+    await store.disconnected()
+    await Promise.all([...requests, closing])
+    assert.deepEqual(events.slice(0, 3), ['BROKER_FAILED', 'BROKER_FAILED', 'BROKER_FAILED'])
+    assert.deepEqual(events.slice(3), ['closed'])
+  })
+
+  test('a request fails however far it has got when the stream is closed', async (t) => {
+    for (let steps = 0; steps < 12; steps++) {
+      const { store, stream, proxy } = await openBehindProxy(t)
+      proxy.blackholeReplies(true)
+      const codes: string[] = []
+      const fail = ({ code }: DtsError) => codes.push(code)
+      stream.fetch(0n, bounds).catch(fail)
+      for (let step = 0; step < steps; step++) await null
+      const closing = stream.close()
+      stream.fetch(0n, bounds).catch(fail)
+      await closing
+      stream.fetch(0n, bounds).catch(fail)
+      await store.disconnected()
+      assert.deepEqual(codes, ['BROKER_FAILED', 'BROKER_FAILED', 'BROKER_FAILED'], `${steps} steps`)
+    }
+  })
+
+  test('a fetch that was asked ahead is nobody’s when the stream is closed', async (t) => {
+    const { store, stream, proxy } = await openBehindProxy(t)
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    t.after(() => process.off('unhandledRejection', note))
+    proxy.blackholeReplies(true)
+    void stream.fetch(0n, bounds)
+    await until(() => proxy.swallowed > 0)
+    await stream.close()
+    await store.disconnected()
+    assert.deepEqual(unhandled, [])
+  })
+
+  test('a coordinator that answers only after the stream was closed keeps no connection', async (t) => {
+    const { store, stream } = await open(t)
+    const proxy = await startProxy(store.advertised)
+    t.after(() => proxy.stop())
+    proxy.pause()
+    store.advertise(proxy)
+    const commit = stream.commit(0n, 1000).then(
+      () => 'committed',
+      ({ code }: DtsError) => code,
+    )
+    await until(() => proxy.accepted > 0)
+    await stream.close()
+    proxy.resume()
+    assert.equal(await commit, 'BROKER_FAILED')
+    await store.disconnected()
+    assert.equal(store.counters.commits, 0)
   })
 
   test('goes to the node that the proxy names, and leaves no connection behind', async (t) => {
