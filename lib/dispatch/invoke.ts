@@ -13,12 +13,23 @@ export type Invoke = (
   events: readonly RoutedEvent[],
 ) => Promise<SendResult>
 
+/**
+ * A request that waits for one of the SDK's 50 connections would use up its time there, and count as one whose outcome
+ * nobody knows. How many invocations there are at once, the strands limit.
+ */
+const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
+
 /** A client whose time-out lies above the handlers' own, so that Lambda's answer about one comes first. */
 export function handlerClient(handlerTimeoutMs: number): LambdaClient {
   return new LambdaClient({
     // A retry inside the SDK could run a second copy of a handler whose first copy is still at work.
     maxAttempts: 1,
-    requestHandler: { requestTimeout: handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
+    requestHandler: {
+      requestTimeout: handlerTimeoutMs + 10_000,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
   })
 }
 
