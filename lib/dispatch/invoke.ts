@@ -2,7 +2,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { DtsError, errorCodes } from '../errors.ts'
 import { freeOwn } from '../free.ts'
-import type { RoutedEvent } from './event.ts'
+import { countThrough, type RoutedEvent } from './event.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
 
@@ -109,10 +109,20 @@ export function readAnswer(
       error: handlerFailed(functionName, 'it acknowledged an offset that it was not sent'),
     }
   }
-  if (through === null && result.data.failure === undefined) {
+  const { failure } = result.data
+  if (through === null && failure === undefined) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
   }
-  const { failure } = result.data
+  const next = events[countThrough(events, through)]
+  if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {
+    return {
+      kind: 'failed',
+      error: handlerFailed(
+        functionName,
+        `it named offset ${failure.offset} as failed, which does not stand right behind what it acknowledged`,
+      ),
+    }
+  }
   return {
     kind: 'acknowledged',
     through,

@@ -106,6 +106,19 @@ export function handlerTests(start: Start): void {
         /an offset that it was not sent/,
       ],
       [
+        'answered that all is done and the first event failed',
+        {
+          kind: 'answer',
+          make: ({ batchId }) => ({
+            batchId,
+            acknowledgedThrough: '4',
+            failure: { offset: '0', code: 'HANDLER_FAILED', message: 'no' },
+          }),
+        },
+        'HANDLER_FAILED',
+        /named offset 0 as failed/,
+      ],
+      [
         'answered that nothing was done, without a reason',
         { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: null }) },
         'HANDLER_FAILED',

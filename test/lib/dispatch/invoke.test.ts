@@ -37,6 +37,9 @@ test('what counts as an acknowledgement', () => {
   }
 })
 
+const failing = (acknowledgedThrough: string | null, offset: string) =>
+  JSON.stringify({ batchId: 'this', acknowledgedThrough, failure: { ...failure, offset } })
+
 test('everything else is a failure, never success', () => {
   const refused: [answer: string, reason: RegExp][] = [
     ['', /not JSON/],
@@ -57,6 +60,13 @@ test('everything else is a failure, never success', () => {
     ['{"batchId":"this","acknowledgedThrough":"11"}', /not sent/],
     ['{"batchId":"this","acknowledgedThrough":"010"}', /not an acknowledgement/],
     ['{"batchId":"this","acknowledgedThrough":null}', /without saying why/],
+    [failing('10', '7'), /offset 7 as failed, which does not stand right behind what it acknowledged/],
+    [failing('10', '10'), /offset 10 as failed/],
+    [failing('10', '11'), /offset 11 as failed/],
+    [failing('7', '7'), /offset 7 as failed/],
+    [failing('7', '10'), /offset 10 as failed/],
+    [failing('8', '9'), /offset 9 as failed/],
+    [failing(null, '8'), /offset 8 as failed/],
   ]
   for (const [answer, reason] of refused) {
     const result = readAnswer('orders', batch, sent, answer)
