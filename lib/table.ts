@@ -4,6 +4,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
+import { cutMessage } from './dispatch/message.ts'
 import { catchAll } from './dispatch/routes.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
@@ -249,8 +250,9 @@ class Failed {
 
 /** Only our own messages are known to hold no row values; of a handler's error the poller is told the name. */
 function publicFacts(thrown: unknown): { code: string; message: string } {
-  if (thrown instanceof DtsError) return { code: thrown.code, message: thrown.message }
-  const name = thrown instanceof Error ? thrown.name : typeof thrown
+  // An answer that is too large for Lambda would be none, and the whole batch would be sent again.
+  if (thrown instanceof DtsError) return { code: thrown.code, message: cutMessage(thrown.message) }
+  const name = cutMessage(thrown instanceof Error ? thrown.name : typeof thrown)
   return { code: 'HANDLER_FAILED', message: `${name} was thrown; the function's own log has its message` }
 }
 

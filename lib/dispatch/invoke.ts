@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { DtsError, errorCodes } from '../errors.ts'
 import { freeOwn } from '../free.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
+import { cutMessage } from './message.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
 
@@ -164,7 +165,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
 function parseFunctionError(answer: string): { errorType: string; errorMessage: string } {
   try {
     const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
-    return { errorType, errorMessage }
+    return { errorType: cutMessage(errorType), errorMessage: cutMessage(errorMessage) }
   } catch {
     return { errorType: 'An error that says nothing', errorMessage: 'no message' }
   }
@@ -174,7 +175,7 @@ function parseFunctionError(answer: string): { errorType: string; errorMessage: 
 const answered = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) })
 
 function notAnswered(functionName: string, cause: unknown): SendResult {
-  const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+  const reason = cutMessage(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause))
   const facts = { function: functionName }
   const status = answered.safeParse(cause)
   if (status.success && status.data.$metadata.httpStatusCode < 500) {

@@ -12,6 +12,7 @@ import {
   packEvents,
   toBatch,
 } from '../../lib/dispatch/wire.ts'
+import { DtsError } from '../../lib/errors.ts'
 import { handledChannel } from '../../lib/handled.ts'
 import { type Change, defineTable, type RowChange } from '../../lib/table.ts'
 import { filler, t0, Writer } from '../integration/records.ts'
@@ -161,6 +162,17 @@ describe('defineTable', () => {
       const handler = defineTable({ table: 'shop.orders', row, onChange: () => Promise.reject(thrown) })
       const { failure } = await send(handler, batchOf(insertsOf(1)))
       assert.equal(failure?.message, `${name} was thrown; the function's own log has its message`)
+    }
+  })
+
+  test('what failed is told in an answer that Lambda takes, however long it is', async () => {
+    const long = 'x'.repeat(7_000_000)
+    const named = Object.assign(new Error('no'), { name: long })
+    for (const thrown of [new DtsError('ROW_INVALID', long, { retryable: false }), named]) {
+      const handler = defineTable({ table: 'shop.orders', row, onChange: () => Promise.reject(thrown) })
+      const answer = JSON.stringify(await handler(batchOf(insertsOf(1)), functionContext()))
+      assert.ok(answer.length < 2_500)
+      assert.match(answer, /x{2000}[^x]/)
     }
   })
 
