@@ -98,7 +98,7 @@ function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRec
   }
 }
 
-/** A statement on a whole database, or on none that is named, concerns every handler that it may touch. */
+/** A statement that names no table, or one that could be anybody's, concerns every handler that it may touch. */
 function routesFor(
   records: LogRecords,
   index: number,
@@ -107,6 +107,7 @@ function routesFor(
   router: Router,
 ): readonly Route[] {
   if (objectName?.includes('.')) {
+    if (operation === 'DDL') return router.routesForStatement(objectName, logicalName(records, index) ?? null)
     return router.routesFor(objectName, () => logicalName(records, index))
   }
   if (operation !== 'DDL') return noRoutes
@@ -117,14 +118,12 @@ const noRoutes: readonly Route[] = []
 const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
-/** Undefined where this record cannot tell: a statement may lack the tags that the table's rows have. */
+/** Null where the record has none; undefined where it cannot tell. */
 function logicalName(records: LogRecords, index: number): string | null | undefined {
   try {
     const bytes = bytesOf(records, index)
-    const header = readHeader(bytes)
-    const { logical } = decodeChange(bytes, header, origin, noColumns)
-    if (logical !== null) return nameText(logical)
-    return header.operation === 'DDL' ? undefined : null
+    const { logical } = decodeChange(bytes, readHeader(bytes), origin, noColumns)
+    return logical === null ? null : nameText(logical)
   } catch {
     // The handler of whatever route is found will meet the same fault, and has a policy for it.
     return undefined

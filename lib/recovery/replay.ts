@@ -85,7 +85,13 @@ export async function replay(
       { ...slice, from: 0, to: slice.records.length },
       router,
       'skip',
-    ).events.filter((routed) => routed.table === event.table && routed.offset < end)
+    ).events.filter(
+      (routed) =>
+        routed.table === event.table &&
+        // A statement that could be on anybody's table is planned for each function.
+        routed.route.functionName === route.functionName &&
+        routed.offset < end,
+    )
     while (events.length > 0) {
       if (event.dryRun) {
         replayed += events.length

@@ -579,6 +579,29 @@ export function recoveryTests(start: Start): void {
       await assert.rejects(world.recover({ ...event, table: 'shop.nobody' }), { code: 'TABLE_UNROUTED' })
     })
 
+    test('replay sends a statement that could be on anybody’s table to the one function, once', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const statement = 'ALTER TABLE other ADD COLUMN note text'
+      await world.source.append([
+        write.insert('shop.other', 1, t0),
+        write.ddl('shop.other', statement, t0),
+        write.insert('shop.other', 2, t0),
+      ])
+      const environment = { ROUTES: '{"shop.customers":"customers","*":"orders"}' }
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('customers'), [statement])
+      const known = world.received.length
+      const event = { action: 'replay', table: 'shop.other', from: { offset: 0 } }
+      const done = await world.recover(event, environment)
+      assert.ok(done.action === 'replay')
+      assert.deepEqual([done.replayed, done.complete, done.error], [3, true, null])
+      assert.deepEqual(
+        world.received.slice(known).map((change) => [change.function, change.what]),
+        [1, statement, 2].map((what) => ['orders', what]),
+      )
+    })
+
     test('a poller that may recover goes on by itself where nothing is lost, and halts where something is', async (t) => {
       const world = await start(t)
       const write = new Writer()

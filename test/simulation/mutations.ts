@@ -210,6 +210,12 @@ export const mutants: readonly Mutant[] = [
     put: 'const end = -1',
   },
   {
+    name: 'route: a statement that could be anybody’s goes to nobody',
+    file: 'lib/dispatch/routes.ts',
+    find: '    if (logicalName === null) return this.routesForDatabase(null)\n',
+    put: "    if (logicalName === null) logicalName = ''\n",
+  },
+  {
     name: 'log: not proved to be the same',
     kind: 'switch',
     file: 'lib/prove.ts',

@@ -178,13 +178,26 @@ function makeContent(
   return { ...common, ...rowChange(random, routing, rates, keyless, rowIds) }
 }
 
+/** The rules by which a route names a table as records do. */
+const namingRules: ReadonlySet<RoutedBy> = new Set([
+  'exact',
+  'exact over pattern',
+  'pattern',
+  'physical over logical',
+])
+
 function ddl(random: Random, { functions, tables }: Routing, mayBeNowhere: boolean) {
   const table = random.pick(tables)
   const database = random.pick(databases)
   const inDatabase = functions.filter((one) => one.databases.includes(database))
+  const all = functions.map(({ name }) => name)
+  const owner = table.owner === null ? [] : [table.owner.name]
+  // A statement that tells no logical name, on a table that no route names, could be anybody's.
+  const isNamed = namingRules.has(table.routedBy)
   const choices: [string | null, SourceTable['logical'], readonly string[]][] = [
-    [table.name, table.logical, table.owner === null ? [] : [table.owner.name]],
-    [null, null, functions.map(({ name }) => name)],
+    [table.name, table.logical, isNamed || table.logical !== null ? owner : all],
+    [table.name, null, isNamed ? owner : all],
+    [null, null, all],
   ]
   if (inDatabase.length > 0 || mayBeNowhere)
     choices.push([database, null, inDatabase.map(({ name }) => name)])
