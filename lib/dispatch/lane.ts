@@ -1,6 +1,7 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
 import type { PlannedEvent } from './event.ts'
+import { keyHashVersion } from './key.ts'
 import type { Route } from './settings.ts'
 import { type DeliveryEnvironment, Strand } from './strand.ts'
 import { wireSize } from './wire.ts'
@@ -10,6 +11,14 @@ import { wireSize } from './wire.ts'
  * the records are the function's, it would otherwise be invoked for a handful each time.
  */
 const growMs = 50
+
+/**
+ * How the checkpoint names a strand: with all that decides which changes are its own.
+ * @param index from 0 on
+ */
+export function strandName(functionName: string, index: number, concurrency: number): string {
+  return concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}/v${keyHashVersion}`
+}
 
 /**
  * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split
@@ -29,13 +38,13 @@ export class Lane {
   #growsUntil: number | null = null
   #wake: () => void = () => {}
 
-  /** @param states of the checkpoint; those of another concurrency are not this lane's */
+  /** @param states of the checkpoint; those of another concurrency or hash are not this lane's */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
     this.#route = route
     this.#environment = environment
     const { functionName, concurrency } = route
     const names = Array.from({ length: concurrency }, (_, index) =>
-      concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}`,
+      strandName(functionName, index, concurrency),
     )
     this.strands = names.map((name) => new Strand(name, functionName, route, states[name], environment))
     this.#known = this.strands.reduce((known, { through }) => (through > known ? through : known), -1n)

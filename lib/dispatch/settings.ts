@@ -14,7 +14,10 @@ export const deliverySchema = z.strictObject({
   onFailure: z.enum(['dead-letter', 'halt']).default('dead-letter'),
   /** The most changes of one invocation. */
   batchSize: z.int().min(1).max(10_000).default(1_000),
-  /** In how many parts, by primary key, a table is worked on at once. */
+  /**
+   * In how many parts, by primary key, a table is worked on at once. A change without a key is worked on alone, and so
+   * is one whose key is text beyond ASCII.
+   */
   concurrency: z.int().min(1).max(32).default(1),
   /** Only these operations reach the handler; DDL always does. Absent: all. */
   operations: z
