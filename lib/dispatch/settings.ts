@@ -8,7 +8,7 @@ import { operations } from '../dts/types.ts'
 export const deliverySchema = z.strictObject({
   /** How often a change is tried before it is given up; the backoff between two tries grows up to 30 s. */
   attempts: z.int().min(1).max(100).default(5),
-  /** When a change is given up although attempts are left, in seconds since it first failed. */
+  /** When a change is given up although attempts are left, in seconds since it first failed; outages do not count. */
   maxAgeSeconds: z.int().min(1).max(86_400).default(3_600),
   /** A change that is given up: put aside in the dead-letter queue, or the whole stream stops there. */
   onFailure: z.enum(['dead-letter', 'halt']).default('dead-letter'),
