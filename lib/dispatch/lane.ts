@@ -37,6 +37,7 @@ export class Lane {
   /** Until when the next run may wait for more; null while it does not. */
   #growsUntil: number | null = null
   #wake: () => void = () => {}
+  #broken: unknown = null
 
   /** @param states of the checkpoint; those of another concurrency or hash are not this lane's */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
@@ -76,6 +77,11 @@ export class Lane {
     return this.strands.find(({ halt }) => halt !== null)?.halt ?? null
   }
 
+  /** What was thrown in it that nobody expected; null while nothing was. It does nothing more then. */
+  get broken(): unknown {
+    return this.#broken
+  }
+
   /** Takes a change into the queue unless the checkpoint says that it is done. */
   offer(event: PlannedEvent): void {
     if (this.#known !== null) {
@@ -92,8 +98,29 @@ export class Lane {
     this.#wake()
   }
 
-  /** Works until `stopped`, the stream must halt, or no invocation may start any more. */
+  /**
+   * Works until `stopped`, the stream must halt, or no invocation may start any more; or until it is broken. Nothing is
+   * in flight when it resolves, and it is never rejected.
+   */
   async run(stopped: AbortSignal): Promise<void> {
+    await this.#guard(this.#work(stopped))
+  }
+
+  /**
+   * Takes what nobody expected for an end. Each strand is guarded by itself: the run must hear of it while others may
+   * have long to go, and must not end before theirs do.
+   */
+  async #guard(working: Promise<boolean>): Promise<boolean> {
+    try {
+      return await working
+    } catch (error) {
+      this.#broken ??= error ?? new Error('Something was thrown that is nothing.')
+      this.#environment.changed()
+      return false
+    }
+  }
+
+  async #work(stopped: AbortSignal): Promise<boolean> {
     stopped.addEventListener('abort', () => this.#wake(), { once: true })
     while (!stopped.aborted) {
       const run = this.#nextRun()
@@ -104,9 +131,10 @@ export class Lane {
         })
       } else {
         this.#growsUntil = null
-        if (!(await this.#handle(run))) return
+        if (!(await this.#handle(run))) return false
       }
     }
+    return true
   }
 
   #mayGrow(run: readonly PlannedEvent[]): boolean {
@@ -139,7 +167,7 @@ export class Lane {
           ]
         : await Promise.all(
             this.strands.map((strand, index) =>
-              strand.deliver(run.filter((event) => this.#strandOf(event) === index)),
+              this.#guard(strand.deliver(run.filter((event) => this.#strandOf(event) === index))),
             ),
           )
     if (results.includes(false)) return false
