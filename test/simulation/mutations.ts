@@ -156,6 +156,12 @@ export const mutants: readonly Mutant[] = [
     put: 'if (batchId === undefined) {',
   },
   {
+    name: 'answer: one that contradicts itself accepted',
+    file: 'lib/dispatch/invoke.ts',
+    find: 'if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {',
+    put: 'if (failure !== undefined && next === undefined && events.length === 0) {',
+  },
+  {
     name: 'answer: a function error taken for success',
     file: 'lib/dispatch/invoke.ts',
     find: 'if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)',
