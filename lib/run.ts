@@ -113,6 +113,7 @@ export class Run {
       this.#summary.ended = 'superseded'
       return
     }
+    thrown ??= this.#lanes.broken
     const halt = thrown instanceof Halt ? thrown.reason : this.#lanes.halt
     this.#advance()
     this.#report()
@@ -140,6 +141,7 @@ export class Run {
       if (signal.aborted) return 'superseded'
       if (failed !== null) throw failed
       if (this.#lanes.halt !== null) throw new Halt(this.#lanes.halt)
+      if (this.#lanes.broken !== null) throw this.#lanes.broken
       // What is done gives its memory back now; at the next commit that would be many slices.
       this.#trail.moveTo(this.#doneTo)
       await this.#commitIfDue()

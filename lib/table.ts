@@ -4,6 +4,8 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
+import { checkRow } from './columns/row.ts'
+import { cutMessage } from './dispatch/message.ts'
 import { catchAll } from './dispatch/routes.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
@@ -249,37 +251,10 @@ class Failed {
 
 /** Only our own messages are known to hold no row values; of a handler's error the poller is told the name. */
 function publicFacts(thrown: unknown): { code: string; message: string } {
-  if (thrown instanceof DtsError) return { code: thrown.code, message: thrown.message }
-  const name = thrown instanceof Error ? thrown.name : typeof thrown
+  // An answer that is too large for Lambda would be none, and the whole batch would be sent again.
+  if (thrown instanceof DtsError) return { code: thrown.code, message: cutMessage(thrown.message) }
+  const name = cutMessage(thrown instanceof Error ? thrown.name : typeof thrown)
   return { code: 'HANDLER_FAILED', message: `${name} was thrown; the function's own log has its message` }
-}
-
-/** Puts the declared row in the place of each image. @throws DtsError ROW_INVALID */
-function checkRow(schema: z.ZodObject, change: RowChange): void {
-  const images = change as { before?: unknown; after?: unknown }
-  for (const image of ['before', 'after'] as const) {
-    if (images[image] === undefined || isMissingImage(change, image)) continue
-    const result = schema.safeParse(images[image])
-    if (!result.success) throw rowInvalid(change, image, result.error.issues)
-    images[image] = result.data
-  }
-}
-
-/** A source that logs no image before an update gives an empty one. */
-function isMissingImage(change: RowChange, image: 'before' | 'after'): boolean {
-  if (image !== 'before' || change.operation !== 'UPDATE') return false
-  for (const _column in change.before) return false
-  return true
-}
-
-function rowInvalid(change: RowChange, image: string, issues: readonly z.core.$ZodIssue[]): DtsError {
-  const problems = issues.map((issue) => `${String(issue.path[0] ?? 'row')}: ${issue.message}`)
-  return new DtsError(
-    'ROW_INVALID',
-    `The ${image} image of the ${change.operation} at offset ${change.offset} in ${change.table} is not the declared ` +
-      `row (${problems.join('; ')}). Correct the row schema of the handler, or make the column optional.`,
-    { retryable: false, facts: { table: change.table, offset: String(change.offset), image } },
-  )
 }
 
 const handSchema = z.union([

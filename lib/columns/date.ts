@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DtsError } from '../errors.ts'
+import { ownReason } from './reasons.ts'
 import { type Disambiguation, resolveLocal, type Zone, zoneOf } from './zone.ts'
 
 export interface DateOptions {
@@ -42,7 +43,8 @@ export function dateColumn(options: DateOptions = {}): z.ZodType<Date | null, st
     const found = readDate(text, declared, disambiguation)
     if (found === 'zero' && zeroDate === 'null') return null
     if (found instanceof Date) return found
-    context.issues.push({ code: 'custom', message: messages[found] ?? found, input: text })
+    const message = messages[found] ?? found
+    context.issues.push({ code: 'custom', message, input: text, params: ownReason })
     return z.NEVER
   })
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DtsError } from '../errors.ts'
+import { ownReason } from './reasons.ts'
 
 export interface DecimalOptions {
   /** True to let NaN, Infinity and -Infinity through, which PostgreSQL's NUMERIC can hold. */
@@ -15,10 +16,13 @@ const maxScale = 16_383
 
 /** A DECIMAL or NUMERIC column: the text as the source wrote it, after a check that it is a decimal. */
 export function decimalColumn(options: DecimalOptions = {}): z.ZodType<string, string> {
-  const reason = options.special ? 'is no decimal' : 'is no finite decimal'
+  const error = options.special ? 'is no decimal' : 'is no finite decimal'
   return z
     .string()
-    .refine((text) => partsOf(text) !== null || (options.special === true && special.has(text)), reason)
+    .refine((text) => partsOf(text) !== null || (options.special === true && special.has(text)), {
+      error,
+      params: ownReason,
+    })
 }
 
 /**

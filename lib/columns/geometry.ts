@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Geometry, GeometryFault } from './geojson.ts'
+import { ownReason } from './reasons.ts'
 import { readWkb } from './wkb.ts'
 import { readWkt } from './wkt.ts'
 
@@ -11,8 +12,9 @@ const hexadecimal = /^(?:[0-9A-Fa-f]{2}){5,}$/
  * nothing is projected. Measures (M), curves and surfaces, which GeoJSON does not have, are refused.
  */
 export function geometryColumn(): z.ZodType<Geometry, Buffer | string> {
-  const input = z.union([z.string(), z.custom<Buffer>((value) => Buffer.isBuffer(value))], {
+  const input = z.custom<Buffer | string>((value) => typeof value === 'string' || Buffer.isBuffer(value), {
     error: 'is neither bytes (WKB) nor text (WKT)',
+    params: ownReason,
   })
   return input.transform((value, context) => {
     try {
@@ -20,7 +22,7 @@ export function geometryColumn(): z.ZodType<Geometry, Buffer | string> {
       return hexadecimal.test(value) ? readWkb(Buffer.from(value, 'hex')) : readWkt(value)
     } catch (error) {
       if (!(error instanceof GeometryFault)) throw error
-      context.issues.push({ code: 'custom', message: error.message, input: value })
+      context.issues.push({ code: 'custom', message: error.message, input: value, params: ownReason })
       return z.NEVER
     }
   })

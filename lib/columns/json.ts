@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ownReason, reasonOf } from './reasons.ts'
 
 /** What JSON text holds; bigint only where `integers: 'bigint'` asks for it. */
 export type JsonValue = string | number | bigint | boolean | null | JsonValue[] | { [key: string]: JsonValue }
@@ -29,7 +30,7 @@ export function jsonColumn(
   let declared: ReadonlySet<string> | undefined
   return z.string().transform((text, context) => {
     const refuse = (message: string): never => {
-      context.issues.push({ code: 'custom', message, input: text })
+      context.issues.push({ code: 'custom', message, input: text, params: ownReason })
       return z.NEVER
     }
     let value: unknown
@@ -70,27 +71,12 @@ function parseJson(text: string, integers: 'number' | 'bigint'): unknown {
   })
 }
 
-/** zod's own messages can quote keys of the document, which are data: these do not. */
-const reasons: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
-  invalid_type: 'has another type than declared',
-  too_big: 'is above the declared maximum',
-  too_small: 'is below the declared minimum',
-  invalid_format: 'has not the declared format',
-  not_multiple_of: 'is not a multiple of the declared number',
-  unrecognized_keys: 'has members that are not declared',
-  invalid_union: 'is none of the declared alternatives',
-  invalid_key: 'has a key that is not as declared',
-  invalid_element: 'has an element that is not as declared',
-  invalid_value: 'is not one of the declared values',
-  custom: 'is refused by a check of its schema',
-}
-
 function printIssue(issue: z.core.$ZodIssue, declared: ReadonlySet<string>): string {
   const place = issue.path.map((step) =>
     typeof step === 'number' ? `[${step}]` : `.${declared.has(String(step)) ? String(step) : '*'}`,
   )
   const expected = issue.code === 'invalid_type' ? ` (${issue.expected})` : ''
-  return `$${place.join('')} ${reasons[issue.code]}${expected}`
+  return `$${place.join('')} ${reasonOf(issue)}${expected}`
 }
 
 /** Every member name that the schema itself spells out. */

@@ -7,6 +7,7 @@ import { decodeChange } from '../dts/change.ts'
 import { readHeader } from '../dts/header.ts'
 import { changeToJson } from '../dts/json.ts'
 import { DtsError } from '../errors.ts'
+import { cutMessage } from './message.ts'
 
 /**
  * A change that was given up, as it stands in the dead-letter queue: an SQS FIFO queue with one message group per
@@ -43,8 +44,6 @@ export type PutAside = (letter: DeadLetterInput) => Promise<void>
 
 /** SQS takes at most 256 KiB in every region and emulator; some room is left for the envelope. */
 const maxBodyBytes = 250_000
-/** Of an error's message, in characters: a function's own may be as long as its answer. */
-const maxMessageLength = 2_000
 
 /** The clients are loaded with the first change that is given up: most runs give none up, and start sooner without. */
 export interface DeadLetterTargets {
@@ -61,7 +60,7 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
     const letter = {
       version: 1,
       ...facts,
-      error: { ...error, message: error.message.slice(0, maxMessageLength) },
+      error: { ...error, message: cutMessage(error.message) },
       offset: String(offset),
       event: null,
     }

@@ -2,7 +2,8 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { DtsError, errorCodes } from '../errors.ts'
 import { freeOwn } from '../free.ts'
-import type { RoutedEvent } from './event.ts'
+import { countThrough, type RoutedEvent } from './event.ts'
+import { cutMessage } from './message.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
 
@@ -13,12 +14,23 @@ export type Invoke = (
   events: readonly RoutedEvent[],
 ) => Promise<SendResult>
 
+/**
+ * A request that waits for one of the SDK's 50 connections would use up its time there, and count as one whose outcome
+ * nobody knows. How many invocations there are at once, the strands limit.
+ */
+const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
+
 /** A client whose time-out lies above the handlers' own, so that Lambda's answer about one comes first. */
 export function handlerClient(handlerTimeoutMs: number): LambdaClient {
   return new LambdaClient({
     // A retry inside the SDK could run a second copy of a handler whose first copy is still at work.
     maxAttempts: 1,
-    requestHandler: { requestTimeout: handlerTimeoutMs + 10_000, throwOnRequestTimeout: true },
+    requestHandler: {
+      requestTimeout: handlerTimeoutMs + 10_000,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
   })
 }
 
@@ -98,10 +110,20 @@ export function readAnswer(
       error: handlerFailed(functionName, 'it acknowledged an offset that it was not sent'),
     }
   }
-  if (through === null && result.data.failure === undefined) {
+  const { failure } = result.data
+  if (through === null && failure === undefined) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
   }
-  const { failure } = result.data
+  const next = events[countThrough(events, through)]
+  if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {
+    return {
+      kind: 'failed',
+      error: handlerFailed(
+        functionName,
+        `it named offset ${failure.offset} as failed, which does not stand right behind what it acknowledged`,
+      ),
+    }
+  }
   return {
     kind: 'acknowledged',
     through,
@@ -143,7 +165,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
 function parseFunctionError(answer: string): { errorType: string; errorMessage: string } {
   try {
     const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
-    return { errorType, errorMessage }
+    return { errorType: cutMessage(errorType), errorMessage: cutMessage(errorMessage) }
   } catch {
     return { errorType: 'An error that says nothing', errorMessage: 'no message' }
   }
@@ -153,7 +175,7 @@ function parseFunctionError(answer: string): { errorType: string; errorMessage: 
 const answered = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) })
 
 function notAnswered(functionName: string, cause: unknown): SendResult {
-  const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+  const reason = cutMessage(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause))
   const facts = { function: functionName }
   const status = answered.safeParse(cause)
   if (status.success && status.data.$metadata.httpStatusCode < 500) {

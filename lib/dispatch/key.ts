@@ -7,8 +7,14 @@ const noColumns: readonly string[] = []
 const columnSets = new Map<string, readonly string[]>()
 
 /**
+ * Part of the names of strands: to be raised with each change of the hash. Under its old name a strand would be taken
+ * to have done what, by the new hash, another one was to do.
+ */
+export const keyHashVersion = 2
+
+/**
  * A hash of the row's primary key, by which changes of one row stay in one strand; null for a change that has none
- * that can be used: DDL, a table without a primary key, an update that changes the key.
+ * that can be used: DDL, a table without a primary key, an update that changes the key, a key of text beyond ASCII.
  */
 export function keyHash(value: Buffer, header: RecordHeader): number | null {
   if (header.operation === 'DDL') return null
@@ -43,25 +49,44 @@ function rowsOf(change: Change): readonly Row[] {
   }
 }
 
-/** Null when a key column is missing or NULL: such a row cannot be told from another. */
+/** Null when such a row cannot be told from another: a key column is missing, NULL, or text beyond ASCII. */
 function keyText(row: Row, keys: readonly string[]): string | null {
   const parts: string[] = []
   for (const key of keys) {
     const value = row[key]
-    if (value === undefined || value === null) return null
-    parts.push(partText(value))
+    const part = value === undefined || value === null ? null : partText(value)
+    if (part === null) return null
+    parts.push(part)
   }
   return parts.join('\0')
 }
 
+/** Control characters are not among them: some collations ignore those. */
+const printable = /^[\x20-\x7e]*$/
+
 /**
- * Texts that a database's collation may take for equal get one text: case, accents and trailing blanks are left out.
- * Two keys that share a strand only wait for each other; one key in two strands would lose its order.
+ * Keys that a database's collation may take for equal get one text, or none. Which texts are equal, each collation
+ * says otherwise (ß and s, ø and o, か and カ, anything with a soft hyphen in it), so that beyond ASCII nothing is told
+ * apart. Two keys that share a strand only wait for each other; one key in two strands would lose its order.
  */
-function partText(value: Exclude<ColumnValue, null>): string {
+function partText(value: Exclude<ColumnValue, null>): string | null {
   if (Buffer.isBuffer(value)) return value.toString('hex')
   if (typeof value !== 'string') return String(value)
-  return value.normalize('NFKD').replace(/\p{M}/gu, '').toUpperCase().trimEnd()
+  return printable.test(value) ? foldedText(value) : null
+}
+
+/**
+ * Within ASCII, case and trailing blanks do not count, nor do some letters of some languages: MySQL's Lithuanian takes
+ * i and y for equal, and c and ch; its classical Latin i and j, u and v; SQL Server's Swedish v and w; Hungarian ccs
+ * and cscs. So of letters counts which ones there are.
+ */
+function foldedText(text: string): string {
+  const upper = text.trimEnd().toUpperCase()
+  const letters = upper
+    .replace(/[^A-Z]|H/g, '')
+    .replace(/[JY]/g, 'I')
+    .replace(/[VW]/g, 'U')
+  return `${upper.replace(/[A-Z]+/g, '')} ${[...new Set(letters)].sort().join('')}`
 }
 
 /** FNV-1a, 32 bits. */

@@ -1,6 +1,7 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
 import type { PlannedEvent } from './event.ts'
+import { keyHashVersion } from './key.ts'
 import type { Route } from './settings.ts'
 import { type DeliveryEnvironment, Strand } from './strand.ts'
 import { wireSize } from './wire.ts'
@@ -10,6 +11,14 @@ import { wireSize } from './wire.ts'
  * the records are the function's, it would otherwise be invoked for a handful each time.
  */
 const growMs = 50
+
+/**
+ * How the checkpoint names a strand: with all that decides which changes are its own.
+ * @param index from 0 on
+ */
+export function strandName(functionName: string, index: number, concurrency: number): string {
+  return concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}/v${keyHashVersion}`
+}
 
 /**
  * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split
@@ -28,14 +37,15 @@ export class Lane {
   /** Until when the next run may wait for more; null while it does not. */
   #growsUntil: number | null = null
   #wake: () => void = () => {}
+  #broken: unknown = null
 
-  /** @param states of the checkpoint; those of another concurrency are not this lane's */
+  /** @param states of the checkpoint; those of another concurrency or hash are not this lane's */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
     this.#route = route
     this.#environment = environment
     const { functionName, concurrency } = route
     const names = Array.from({ length: concurrency }, (_, index) =>
-      concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}`,
+      strandName(functionName, index, concurrency),
     )
     this.strands = names.map((name) => new Strand(name, functionName, route, states[name], environment))
     this.#known = this.strands.reduce((known, { through }) => (through > known ? through : known), -1n)
@@ -67,6 +77,11 @@ export class Lane {
     return this.strands.find(({ halt }) => halt !== null)?.halt ?? null
   }
 
+  /** What was thrown in it that nobody expected; null while nothing was. It does nothing more then. */
+  get broken(): unknown {
+    return this.#broken
+  }
+
   /** Takes a change into the queue unless the checkpoint says that it is done. */
   offer(event: PlannedEvent): void {
     if (this.#known !== null) {
@@ -83,8 +98,29 @@ export class Lane {
     this.#wake()
   }
 
-  /** Works until `stopped`, the stream must halt, or no invocation may start any more. */
+  /**
+   * Works until `stopped`, the stream must halt, or no invocation may start any more; or until it is broken. Nothing is
+   * in flight when it resolves, and it is never rejected.
+   */
   async run(stopped: AbortSignal): Promise<void> {
+    await this.#guard(this.#work(stopped))
+  }
+
+  /**
+   * Takes what nobody expected for an end. Each strand is guarded by itself: the run must hear of it while others may
+   * have long to go, and must not end before theirs do.
+   */
+  async #guard(working: Promise<boolean>): Promise<boolean> {
+    try {
+      return await working
+    } catch (error) {
+      this.#broken ??= error ?? new Error('Something was thrown that is nothing.')
+      this.#environment.changed()
+      return false
+    }
+  }
+
+  async #work(stopped: AbortSignal): Promise<boolean> {
     stopped.addEventListener('abort', () => this.#wake(), { once: true })
     while (!stopped.aborted) {
       const run = this.#nextRun()
@@ -95,9 +131,10 @@ export class Lane {
         })
       } else {
         this.#growsUntil = null
-        if (!(await this.#handle(run))) return
+        if (!(await this.#handle(run))) return false
       }
     }
+    return true
   }
 
   #mayGrow(run: readonly PlannedEvent[]): boolean {
@@ -130,7 +167,7 @@ export class Lane {
           ]
         : await Promise.all(
             this.strands.map((strand, index) =>
-              strand.deliver(run.filter((event) => this.#strandOf(event) === index)),
+              this.#guard(strand.deliver(run.filter((event) => this.#strandOf(event) === index))),
             ),
           )
     if (results.includes(false)) return false

@@ -61,6 +61,15 @@ export class Lanes {
     return null
   }
 
+  /**
+   * What was thrown in a lane that nobody expected; null while nothing was. The changes of that lane are not done, and
+   * nothing works on them: the run has to end with the error.
+   */
+  get broken(): unknown {
+    for (const { broken } of this.#lanes.values()) if (broken !== null) return broken
+    return null
+  }
+
   get #strands() {
     return [...this.#lanes.values()].flatMap(({ strands }) => strands)
   }

@@ -66,7 +66,11 @@ export function planSlice(
     const { operation, objectName } = header
     const table = objectName ?? ''
     const routes = routesFor(records, index, operation, objectName, router)
-    if (routes.length === 0 && unroutedTables === 'halt') {
+    if (
+      routes.length === 0 &&
+      unroutedTables === 'halt' &&
+      !mayBeShard(records, index, operation, objectName)
+    ) {
       const end = records.offset(index)
       return { read, events, unreadable, skipped, end, halt: unrouted(end, table) }
     }
@@ -107,24 +111,36 @@ function routesFor(
   router: Router,
 ): readonly Route[] {
   if (objectName?.includes('.')) {
+    if (operation === 'DDL') return router.routesForStatement(objectName, logicalName(records, index) ?? null)
     return router.routesFor(objectName, () => logicalName(records, index))
   }
   if (operation !== 'DDL') return noRoutes
   return router.routesForDatabase(objectName === null || objectName === '' ? null : objectName)
 }
 
+/**
+ * A statement may lack the logical name that the rows of its table have: it is left out, and only the first row of a table
+ * that really has no route halts.
+ */
+function mayBeShard(
+  records: LogRecords,
+  index: number,
+  operation: ChangeOperation,
+  objectName: string | null,
+): boolean {
+  return operation === 'DDL' && objectName?.includes('.') === true && logicalName(records, index) == null
+}
+
 const noRoutes: readonly Route[] = []
 const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
-/** Undefined where this record cannot tell: a statement may lack the tags that the table's rows have. */
+/** Null where the record has none; undefined where it cannot tell. */
 function logicalName(records: LogRecords, index: number): string | null | undefined {
   try {
     const bytes = bytesOf(records, index)
-    const header = readHeader(bytes)
-    const { logical } = decodeChange(bytes, header, origin, noColumns)
-    if (logical !== null) return nameText(logical)
-    return header.operation === 'DDL' ? undefined : null
+    const { logical } = decodeChange(bytes, readHeader(bytes), origin, noColumns)
+    return logical === null ? null : nameText(logical)
   } catch {
     // The handler of whatever route is found will meet the same fault, and has a policy for it.
     return undefined

@@ -71,12 +71,15 @@ export function afterOutage(
 ): Trouble {
   const same = before !== null && before.offset === offset
   const outages = (same ? (before.outages ?? 0) : 0) + 1
+  const nextAt = Math.max(notBefore, now + jitter(outages, random))
+  // When the next try is due, the change is as old as it was when this one was: what an outage takes is not its age.
+  const outageMs = same && before.attempts > 0 ? nextAt - before.nextAt : 0
   return {
     offset,
     attempts: same ? before.attempts : 0,
-    since: same ? before.since : now,
+    since: same ? before.since + outageMs : now,
     limit: same ? before.limit : null,
-    nextAt: Math.max(notBefore, now + jitter(outages, random)),
+    nextAt,
     outages,
   }
 }

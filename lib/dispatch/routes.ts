@@ -26,7 +26,7 @@ export class Router {
   }
 
   /**
-   * The one route that handles a table, or none.
+   * The one route that handles a table's rows, or none.
    * @param logicalName reads the table's logical name from a record; undefined when this record cannot tell, so that
    *   the next one of the table is asked again
    * @throws DtsError CONFIG_INVALID when two patterns claim the table
@@ -42,6 +42,19 @@ export class Router {
     if (this.#found.size > 10_000) this.#found.clear()
     this.#found.set(table, routes)
     return routes
+  }
+
+  /**
+   * The route of a statement on a table, or none. What rows have told of the table does not count, since where a
+   * statement goes must not depend on what else a run happened to read before it.
+   * @param logicalName null where the statement does not tell it
+   * @throws DtsError CONFIG_INVALID when two patterns claim the table
+   */
+  routesForStatement(table: string, logicalName: string | null): readonly Route[] {
+    const named = this.#named(table)
+    if (named !== null) return [named]
+    const route = this.#logical(logicalName) ?? this.#catchAll
+    return route === null ? [] : [route]
   }
 
   #logical(name: string | null): Route | null {

@@ -8,13 +8,16 @@ import { operations } from '../dts/types.ts'
 export const deliverySchema = z.strictObject({
   /** How often a change is tried before it is given up; the backoff between two tries grows up to 30 s. */
   attempts: z.int().min(1).max(100).default(5),
-  /** When a change is given up although attempts are left, in seconds since it first failed. */
+  /** When a change is given up although attempts are left, in seconds since it first failed; outages do not count. */
   maxAgeSeconds: z.int().min(1).max(86_400).default(3_600),
   /** A change that is given up: put aside in the dead-letter queue, or the whole stream stops there. */
   onFailure: z.enum(['dead-letter', 'halt']).default('dead-letter'),
   /** The most changes of one invocation. */
   batchSize: z.int().min(1).max(10_000).default(1_000),
-  /** In how many parts, by primary key, a table is worked on at once. */
+  /**
+   * In how many parts, by primary key, a table is worked on at once. A change without a key is worked on alone, and so
+   * is one whose key is text beyond ASCII.
+   */
   concurrency: z.int().min(1).max(32).default(1),
   /** Only these operations reach the handler; DDL always does. Absent: all. */
   operations: z

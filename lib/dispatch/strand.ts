@@ -118,6 +118,7 @@ export class Strand {
    * Delivers `events` to their end.
    * @param upcoming what `deliver` will be called with next, as far as that is known when it is asked
    * @returns false when the run stopped, or the stream must, before that
+   * @throws whatever nobody expected; nothing of the strand is in flight then
    */
   async deliver(
     events: readonly RoutedEvent[],
@@ -127,8 +128,9 @@ export class Strand {
     this.#at = 0
     this.#upcoming = upcoming
     while (this.#at < this.#events.length) {
-      if (!(await this.#next())) return false
-      this.#environment.changed()
+      const goesOn = await this.#next()
+      if (goesOn || this.#halt !== null) this.#environment.changed()
+      if (!goesOn) return false
     }
     return true
   }
@@ -151,7 +153,11 @@ export class Strand {
     const endsBy = this.#environment.endsBy()
     const sending = send(this.#functionName, batch, this.#packed(batch))
     this.#packAhead(batch.length)
-    const result = await sending
+    const result = await sending.catch((error: unknown) => {
+      // Nobody knows whether the request had left.
+      this.#unknownUntil = endsBy
+      throw error
+    })
     switch (result.kind) {
       case 'acknowledged': {
         const done = countThrough(batch, result.through)
@@ -202,11 +208,15 @@ export class Strand {
     // Not before the request has left.
     setImmediate(() => {
       if (this.#events !== events || this.#at !== at) return
-      const rest = events.slice(at + sent)
-      const upcoming = rest.length > 0 ? rest : (this.#upcoming?.() ?? [])
-      const next = this.#batchOf(upcoming, 0)
-      // A batch that nothing stands behind may still grow.
-      if (next.length < upcoming.length) this.#ahead = { events: next, packed: packEvents(next) }
+      try {
+        const rest = events.slice(at + sent)
+        const upcoming = rest.length > 0 ? rest : (this.#upcoming?.() ?? [])
+        const next = this.#batchOf(upcoming, 0)
+        // A batch that nothing stands behind may still grow.
+        if (next.length < upcoming.length) this.#ahead = { events: next, packed: packEvents(next) }
+      } catch {
+        // Thrown here it would end the process. It is thrown again where the batch is sent.
+      }
     })
   }
 

@@ -3,6 +3,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { z } from 'zod'
 import { freeBytes } from '../free.ts'
 import type { RoutedEvent } from './event.ts'
+import { cutMessage } from './message.ts'
 
 /**
  * What travels between the poller and a table function: a batch of raw records there, an acknowledgement back.
@@ -43,12 +44,14 @@ export const batchSchema = z.strictObject({
 })
 export type Batch = z.infer<typeof batchSchema>
 
+const said = z.string().transform(cutMessage)
+
 export const acknowledgementSchema = z.strictObject({
   batchId: z.string(),
   /** The offset of the last event that is done; null when not even the first one is. */
   acknowledgedThrough: offset.nullable(),
   /** Why the next event is not done; absent when all are, or when only the function's time ran short. */
-  failure: z.strictObject({ offset, code: z.string(), message: z.string() }).optional(),
+  failure: z.strictObject({ offset, code: said, message: said }).optional(),
   /** The batch came after its time; nothing of it was done. */
   refused: z.literal('late').optional(),
 })

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { freeBytes } from '../free.ts'
@@ -345,6 +345,18 @@ class PartitionStream implements Stream {
   }
 
   async #askGroup<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
+    for (let pauseMs = 100; ; pauseMs *= 2) {
+      try {
+        return await this.#askGroupOnce(what, request)
+      } catch (error) {
+        const isSoon = coordinatorComes.has(protocolErrorType(error) ?? '')
+        if (!isSoon || pauseMs > longestCoordinatorPauseMs || this.#closed) throw error
+        await setTimeout(pauseMs)
+      }
+    }
+  }
+
+  async #askGroupOnce<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
     try {
       return await request()
     } catch (cause) {
@@ -371,6 +383,13 @@ async function readInSteps({ records, aborted }: FetchedPartition, from: bigint)
     await setImmediate()
   }
 }
+
+/** Said by a broker that has just started, or has not made its group topic yet: asked again for some seconds. */
+const coordinatorComes: ReadonlySet<string> = new Set([
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+])
+const longestCoordinatorPauseMs = 1_600
 
 const fetchErrors = { offsetOutOfRange: 1 }
 

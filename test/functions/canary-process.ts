@@ -38,6 +38,8 @@ Object.assign(process.env, localAws, {
     'shop.fine': 'fine',
     'shop.throws': { function: 'throws', attempts: 100 },
     'shop.wrong': { function: 'wrong', attempts: 100 },
+    'shop.strict': { function: 'strict', attempts: 100 },
+    'shop.refines': { function: 'refines', attempts: 100 },
     'shop.crashes': { function: 'crashes', attempts: 100 },
   }),
 })
@@ -57,6 +59,26 @@ lambda.host(
 lambda.host(
   'test-wrong',
   defineTable({ table: 'shop.wrong', row: z.object({ id: z.bigint(), card: z.bigint() }), onChange() {} }),
+)
+// zod's own message would name the member, which is data here.
+const parsed = z.string().transform((card) => ({ [card]: 1 }))
+lambda.host(
+  'test-strict',
+  defineTable({
+    table: 'shop.strict',
+    row: z.object({ id: z.bigint(), card: parsed.pipe(z.strictObject({})) }),
+    onChange() {},
+  }),
+)
+lambda.host(
+  'test-refines',
+  defineTable({
+    table: 'shop.refines',
+    row: row.superRefine(({ card }, { addIssue }) => {
+      addIssue({ code: 'custom', path: [card], message: 'CHECK-MESSAGE' })
+    }),
+    onChange() {},
+  }),
 )
 // A rejection that nobody waits for ends the process; Lambda answers with its message.
 lambda.host('test-crashes', async () => {
@@ -89,14 +111,15 @@ const poll = async (remainingMs: () => number) => {
   }
 }
 
-await dstore.append(['fine', 'throws', 'wrong', 'crashes'].map((table, index) => insert(table, index)))
+const failing = ['throws', 'wrong', 'strict', 'refines', 'crashes']
+await dstore.append(['fine', ...failing].map((table, index) => insert(table, index)))
 // A function that is asked again has failed once.
-const failed = () => ['throws', 'wrong', 'crashes'].every((name) => lambda.invocations(`test-${name}`) > 1)
+const failed = () => failing.every((name) => lambda.invocations(`test-${name}`) > 1)
 const runs: unknown[] = [await poll(until(failed))]
 process.env.ROUTES = JSON.stringify({ 'shop.fine': 'fine' })
 // Bytes that are no record, with nowhere to put them aside: the stream halts.
 await dstore.append([{ value: Buffer.from('CANARY-raw-bytes'), timestamp: t0 + 9 }])
-for (const name of ['throws', 'wrong', 'crashes']) {
+for (const name of failing) {
   lambda.host(`test-${name}`, defineTable({ table: `shop.${name}`, row, onChange() {} }))
 }
 while (runs.length < 10) {

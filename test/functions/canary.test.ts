@@ -29,12 +29,18 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
   })
 
   test('comes from failures that really happened', () => {
-    assert.equal(runs[0]?.failures, 3)
+    assert.equal(runs[0]?.failures, 5)
     assert.deepEqual(
       runs.slice(-2).map(({ thrown }) => thrown),
       ['RECORD_INVALID', 'STREAM_HALTED'],
     )
-    for (const text of ['ROW_INVALID', 'HANDLER_FAILED', 'RECORD_INVALID']) {
+    for (const text of [
+      'HANDLER_FAILED',
+      'RECORD_INVALID',
+      'in shop.wrong is not the declared row (card: has another type than declared',
+      'in shop.strict is not the declared row (card: has members that are not declared)',
+      'in shop.refines is not the declared row (*: is refused by a check of its schema)',
+    ]) {
       assert.ok(output.includes(text), text)
     }
   })
@@ -55,9 +61,14 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
   })
 
   test("a handler's own message stands in its own log, and in no line of the poller", () => {
-    const telling = lines.filter((line) => JSON.stringify(line).includes('HANDLER-MESSAGE'))
-    assert.ok(telling.length > 0)
-    for (const line of telling) assert.equal(line.function_name, 'test-throws')
+    for (const [message, functionName] of [
+      ['HANDLER-MESSAGE', 'test-throws'],
+      ['CHECK-MESSAGE', 'test-refines'],
+    ] as const) {
+      const telling = lines.filter((line) => JSON.stringify(line).includes(message))
+      assert.ok(telling.length > 0)
+      for (const line of telling) assert.equal(line.function_name, functionName)
+    }
     assert.ok(!output.includes('CRASH-MESSAGE'))
   })
 
@@ -70,11 +81,11 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
     const first = metrics[0]
     assert.deepEqual(
       [first?.Halted, first?.Failed, first?.Fetched, first?.Handled, first?.DeadLettered],
-      [0, 0, 4, 1, 0],
+      [0, 0, 6, 1, 0],
     )
-    assert.ok(Number(first?.Retried) >= 3)
+    assert.ok(Number(first?.Retried) >= 5)
     assert.ok(Number(first?.LagSeconds) >= 0)
-    assert.equal(first?.LagRecords, 3)
+    assert.equal(first?.LagRecords, 5)
     assert.equal(first?.SecondsUntilLoss, 0)
     const byFunction = lines.filter((line) => line._aws !== undefined && line.function === 'test-fine')
     assert.equal(byFunction[0]?.Handled, 1)

@@ -106,6 +106,19 @@ export function handlerTests(start: Start): void {
         /an offset that it was not sent/,
       ],
       [
+        'answered that all is done and the first event failed',
+        {
+          kind: 'answer',
+          make: ({ batchId }) => ({
+            batchId,
+            acknowledgedThrough: '4',
+            failure: { offset: '0', code: 'HANDLER_FAILED', message: 'no' },
+          }),
+        },
+        'HANDLER_FAILED',
+        /named offset 0 as failed/,
+      ],
+      [
         'answered that nothing was done, without a reason',
         { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: null }) },
         'HANDLER_FAILED',
@@ -173,6 +186,22 @@ export function handlerTests(start: Start): void {
       await world.recover({ action: 'resume', by: 'night shift' })
       await world.pollToEnd({ environment })
       assert.deepEqual(world.ids('orders'), range(0, 4))
+    })
+
+    test('however long the message of a failure is, the halt is stored with it', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 0))
+      const message = `no room: ${'x'.repeat(500_000)}`
+      const failure = { offset: '0', code: 'HANDLER_FAILED', message }
+      world.lambda.fail('test-orders', {
+        kind: 'answer',
+        make: ({ batchId }) => ({ batchId, acknowledgedThrough: null, failure }),
+      })
+      const environment = { ROUTES: '{"shop.orders":{"function":"orders","attempts":1,"onFailure":"halt"}}' }
+      await assert.rejects(world.poll({ environment }), { code: 'HANDLER_FAILED', message: /no room/ })
+      assert.equal(world.lambda.faultsFired('test-orders'), 1)
+      assert.equal((await world.item())?.state?.S, 'HALTED')
+      assert.match((await world.inspect()).stored?.halt?.message ?? '', /at offset 0 it failed .*no room/)
     })
 
     test('a paused stream is left alone until it is resumed', async (t) => {

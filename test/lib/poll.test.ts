@@ -237,6 +237,19 @@ describe('a run of the poller', () => {
     assert.deepEqual([letters, sent], [[], [1n]])
   })
 
+  test('a fault of ours while something is with a function is thrown, and its lease is kept for it', async () => {
+    const given = write.inserts('shop.orders', 0, 1)
+    const store = await readUpTo(table, 1n, given)
+    const fault = new TypeError('nobody expects this')
+    const invoke: Invoke = async () => {
+      throw fault
+    }
+    await assert.rejects(poll(dependencies(store, streamOf(given), { invoke })), fault)
+    const item = await store.read()
+    assert.deepEqual([item?.state, item?.offset], ['RUNNING', 1n])
+    assert.ok((item?.leaseUntil ?? 0) > Date.now())
+  })
+
   test('commits that DynamoDB refuses are not tried again as fast as it refuses them', async () => {
     const given = write.inserts('shop.orders', 0, 99)
     const store = table.fresh()

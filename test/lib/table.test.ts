@@ -4,10 +4,11 @@ import { channel } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
+import { DtsError } from '../../lib/errors.ts'
 import { handledChannel } from '../../lib/handled.ts'
 import { type Change, defineTable, type RowChange } from '../../lib/table.ts'
 import { t0 } from '../integration/records.ts'
-import { batchOf, insertsOf, type Row, row, send, write } from './table/support.ts'
+import { batchOf, functionContext, insertsOf, type Row, row, send, write } from './table/support.ts'
 
 describe('defineTable', () => {
   test('gives the declared columns, in order, one change at a time', async () => {
@@ -132,6 +133,17 @@ describe('defineTable', () => {
       const handler = defineTable({ table: 'shop.orders', row, onChange: () => Promise.reject(thrown) })
       const { failure } = await send(handler, batchOf(insertsOf(1)))
       assert.equal(failure?.message, `${name} was thrown; the function's own log has its message`)
+    }
+  })
+
+  test('what failed is told in an answer that Lambda takes, however long it is', async () => {
+    const long = 'x'.repeat(7_000_000)
+    const named = Object.assign(new Error('no'), { name: long })
+    for (const thrown of [new DtsError('ROW_INVALID', long, { retryable: false }), named]) {
+      const handler = defineTable({ table: 'shop.orders', row, onChange: () => Promise.reject(thrown) })
+      const answer = JSON.stringify(await handler(batchOf(insertsOf(1)), functionContext()))
+      assert.ok(answer.length < 2_500)
+      assert.match(answer, /x{2000}[^x]/)
     }
   })
 

@@ -207,7 +207,17 @@ export class Functions {
     const { random } = this.#stage
     const { batchId } = batch
     const last = String(recordsOf(batch).at(-1)?.offset)
-    switch (random.pick(['empty', 'null', 'object', 'text', 'foreign', 'unsent', 'nothing'] as const)) {
+    const kinds = [
+      'empty',
+      'null',
+      'object',
+      'text',
+      'foreign',
+      'unsent',
+      'nothing',
+      'contradiction',
+    ] as const
+    switch (random.pick(kinds)) {
       case 'empty':
         return { Payload: null }
       case 'null':
@@ -222,6 +232,10 @@ export class Functions {
         return answerOf({ batchId, acknowledgedThrough: String(BigInt(last) + 1n) })
       case 'nothing':
         return answerOf({ batchId, acknowledgedThrough: null })
+      case 'contradiction': {
+        const failure = { offset: last, code: 'HANDLER_FAILED', message: 'no' }
+        return answerOf({ batchId, acknowledgedThrough: last, failure })
+      }
     }
   }
 
@@ -238,7 +252,11 @@ export class Functions {
   }
 }
 
-const acknowledgement = z.object({ batchId: z.string(), acknowledgedThrough: z.string().nullable() })
+const acknowledgement = z.object({
+  batchId: z.string(),
+  acknowledgedThrough: z.string().nullable(),
+  failure: z.object({ offset: z.string() }).optional(),
+})
 
 /** What the answer really acknowledges of the batch, judged without the poller's own code. */
 function acknowledgedThrough(
@@ -248,7 +266,10 @@ function acknowledgedThrough(
   if (FunctionError !== undefined || Payload === null) return null
   try {
     const answer = acknowledgement.safeParse(JSON.parse(Buffer.from(Payload).toString()))
-    return answer.success && answer.data.batchId === batchId ? answer.data.acknowledgedThrough : null
+    if (!answer.success || answer.data.batchId !== batchId) return null
+    const { acknowledgedThrough: through, failure } = answer.data
+    // What failed is not done, whatever else the answer says.
+    return failure !== undefined && failure.offset === through ? null : through
   } catch {
     return null
   }

@@ -156,6 +156,12 @@ export const mutants: readonly Mutant[] = [
     put: 'if (batchId === undefined) {',
   },
   {
+    name: 'answer: one that contradicts itself accepted',
+    file: 'lib/dispatch/invoke.ts',
+    find: 'if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {',
+    put: 'if (failure !== undefined && next === undefined && events.length === 0) {',
+  },
+  {
     name: 'answer: a function error taken for success',
     file: 'lib/dispatch/invoke.ts',
     find: 'if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)',
@@ -208,6 +214,12 @@ export const mutants: readonly Mutant[] = [
     file: lane,
     find: 'const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)',
     put: 'const end = -1',
+  },
+  {
+    name: 'route: a statement that could be anybody’s goes to nobody',
+    file: 'lib/dispatch/routes.ts',
+    find: '    if (logicalName === null) return this.routesForDatabase(null)\n',
+    put: "    if (logicalName === null) logicalName = ''\n",
   },
   {
     name: 'log: not proved to be the same',

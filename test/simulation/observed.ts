@@ -1,5 +1,6 @@
 import { fromItem } from '../../lib/checkpoint/item.ts'
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import { strandName } from '../../lib/dispatch/lane.ts'
 import type { Item } from './dynamodb.ts'
 import type { Log } from './log.ts'
 import type { Machine } from './machine.ts'
@@ -170,7 +171,7 @@ export class ObservedFunction {
   laneName(index: number, { hand }: Log): string {
     const { concurrency } = this.definition.delivery
     const strand = hand.untagged ? 0 : (this.strands[index] ?? 0)
-    return concurrency === 1 ? this.name : `${this.name}#${strand + 1}/${concurrency}`
+    return strandName(this.name, strand, concurrency)
   }
 
   /** Whether a checkpoint says that the change is done. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { readAnswer } from '../../../lib/dispatch/invoke.ts'
+import { describe, test } from 'node:test'
+import { localAws } from '../../../infra/local/dynalite.ts'
+import { handlerClient, lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
+import { startInvokeServer } from '../../rig/invoke-server.ts'
 import { eventsAt } from './support.ts'
 
 const sent = eventsAt(7, 8, 10)
@@ -37,6 +39,9 @@ test('what counts as an acknowledgement', () => {
   }
 })
 
+const failing = (acknowledgedThrough: string | null, offset: string) =>
+  JSON.stringify({ batchId: 'this', acknowledgedThrough, failure: { ...failure, offset } })
+
 test('everything else is a failure, never success', () => {
   const refused: [answer: string, reason: RegExp][] = [
     ['', /not JSON/],
@@ -57,6 +62,13 @@ test('everything else is a failure, never success', () => {
     ['{"batchId":"this","acknowledgedThrough":"11"}', /not sent/],
     ['{"batchId":"this","acknowledgedThrough":"010"}', /not an acknowledgement/],
     ['{"batchId":"this","acknowledgedThrough":null}', /without saying why/],
+    [failing('10', '7'), /offset 7 as failed, which does not stand right behind what it acknowledged/],
+    [failing('10', '10'), /offset 10 as failed/],
+    [failing('10', '11'), /offset 11 as failed/],
+    [failing('7', '7'), /offset 7 as failed/],
+    [failing('7', '10'), /offset 10 as failed/],
+    [failing('8', '9'), /offset 9 as failed/],
+    [failing(null, '8'), /offset 8 as failed/],
   ]
   for (const [answer, reason] of refused) {
     const result = readAnswer('orders', batch, sent, answer)
@@ -81,4 +93,44 @@ test('a refusal of a batch that came too late is nobody’s failure: its events 
     readAnswer('orders', batch, sent, JSON.stringify({ ...answer, refused: 'busy' })).kind,
     'failed',
   )
+})
+
+describe('what a function says is cut, however long it is', () => {
+  const long = `${'x'.repeat(1_999)}\u{1F600}${'y'.repeat(500_000)}`
+  const cut = `${'x'.repeat(1_999)}\uFFFD`
+
+  test('in an acknowledgement', () => {
+    const said = { ...failure, code: long, message: long }
+    const answer = { batchId: 'this', acknowledgedThrough: null, failure: said }
+    const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
+    assert.ok(result.kind === 'acknowledged')
+    assert.ok(result.error?.message.endsWith(`at offset 7 it failed with ${cut}: ${cut}.`))
+  })
+
+  test('in an error of its own', async (t) => {
+    const server = await startInvokeServer()
+    Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
+    const client = handlerClient(10_000)
+    t.after(() => {
+      client.destroy()
+      return server.stop()
+    })
+    server.host('orders', () => assert.fail('the fault answers'))
+    const cases: [type: string, message: string, kind: string, reason: string][] = [
+      [long, 'm', 'failed', `${cut} was thrown`],
+      ['Sandbox.Timedout', long, 'failed', `Sandbox.Timedout: ${cut}.`],
+      ['Runtime.ImportModuleError', long, 'held', `(Runtime.ImportModuleError: ${cut}). Its events wait`],
+    ]
+    for (const [type, message, kind, reason] of cases) {
+      server.fail('orders', { kind: 'error', type, message })
+      const result = await lambdaInvoke(client)('orders', batch, sent)
+      assert.equal(result.kind, kind)
+      assert.ok(result.error?.message.includes(reason), type.slice(0, 30))
+    }
+    assert.equal(server.faultsFired('orders'), cases.length)
+    server.fail('orders', { kind: 'service', status: 403, type: 'x'.repeat(9_000) })
+    const denied = await lambdaInvoke(client)('orders', batch, sent)
+    assert.equal(denied.kind, 'held')
+    assert.ok((denied.error?.message.length ?? 0) < 2_500)
+  })
 })

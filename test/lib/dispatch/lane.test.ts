@@ -7,7 +7,7 @@ import { Lanes } from '../../../lib/dispatch/lanes.ts'
 import type { Route } from '../../../lib/dispatch/settings.ts'
 import type { SendResult } from '../../../lib/dispatch/strand.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
-import { all, FakeRun, failure, route } from './support.ts'
+import { all, FakeRun, failure, route, through } from './support.ts'
 
 const concurrency = 2
 const two = route('orders', { concurrency, batchSize: 10 })
@@ -188,8 +188,8 @@ describe('a lane of several strands', () => {
   test('a redelivery skips, strand by strand, what the checkpoint says is done', async () => {
     const run = new FakeRun()
     const states: Record<string, LaneState> = {
-      'orders#1/2': { through: 5n, trouble: null },
-      'orders#2/2': { through: 2n, trouble: null },
+      'orders#1/2/v2': { through: 5n, trouble: null },
+      'orders#2/2/v2': { through: 2n, trouble: null },
     }
     await work(new Lane(two, states, run), keyed([1, 0], [2, 1], [3, 0], [4, 1], [5, 0], [6, 0]), run)
     assert.deepEqual(run.batches.toSorted(), [[4], [6]])
@@ -197,18 +197,21 @@ describe('a lane of several strands', () => {
 
   test('a strand that is ahead stays ahead when the others catch up', async () => {
     const run = new FakeRun()
-    const lane = new Lane(two, { 'orders#1/2': { through: 9n, trouble: null } }, run)
+    const lane = new Lane(two, { 'orders#1/2/v2': { through: 9n, trouble: null } }, run)
     await work(lane, keyed([4, 1], [6, 0]), run)
     assert.deepEqual(run.batches, [[4]])
     for (const event of keyed([9, 0])) lane.offer(event)
     assert.equal(lane.firstUndone, null)
   })
 
-  test('states of another concurrency are not its own', async () => {
+  test('states of another concurrency, or of another hash of keys, are not its own', async () => {
     const states: Record<string, LaneState> = {
       orders: { through: 9n, trouble: null },
-      'orders#1/3': { through: 9n, trouble: null },
-      'orders#2/4': { through: 9n, trouble: null },
+      'orders#1/3/v2': { through: 9n, trouble: null },
+      'orders#2/4/v2': { through: 9n, trouble: null },
+      // By another hash the change at 2 was the second strand's, which had not got to it.
+      'orders#1/2': { through: 9n, trouble: null },
+      'orders#1/2/v1': { through: 9n, trouble: null },
     }
     const run = new FakeRun()
     await work(new Lane(two, states, run), keyed([1, 0], [2, 1]), run)
@@ -267,6 +270,102 @@ describe('all lanes of a run', () => {
       lanes.failures.map(({ name, error }) => [name, error.code]),
       [['items', 'HANDLER_FAILED']],
     )
+  })
+
+  test('a halt is told at once', async () => {
+    const run = failItems()
+    const lanes = await runLanes(run, {}, (all) => {
+      for (const event of keyedFor(items, [2, null])) all.offer(event)
+    })
+    assert.deepEqual([lanes.halt?.code, run.changes], ['HANDLER_FAILED', 1])
+  })
+
+  describe('what nobody expected', () => {
+    const odd = new TypeError('odd')
+
+    test('is told at once; its changes are not done, other lanes are not touched, and nothing is rejected', async () => {
+      const run = new FakeRun((events, name) => {
+        if (name === 'items') throw odd
+        return all(events)
+      })
+      const lanes = await runLanes(run, {}, (all) => {
+        for (const event of keyedFor(items, [2, null])) all.offer(event)
+      })
+      assert.deepEqual([lanes.broken, lanes.halt, lanes.firstUndone, run.changes], [odd, null, 2n, 1])
+      // Whether the request had left is not known: whoever gives the lease back has to wait as for a lost answer.
+      assert.equal(lanes.unknownUntil, run.clock + run.worstCaseMs)
+      const others = await runLanes(run, {}, (all) => {
+        for (const event of keyedFor(items, [2, null])) all.offer(event)
+        for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
+      })
+      assert.equal(others.broken, odd)
+      assert.deepEqual(others.statesAt(2n), { orders: { through: 3n, trouble: null } })
+    })
+
+    test('may be nothing at all', async () => {
+      const run = new FakeRun(() => Promise.reject(undefined))
+      const lanes = await runLanes(run, {}, (all) => {
+        for (const event of keyedFor(items, [2, null])) all.offer(event)
+      })
+      assert.ok(lanes.broken instanceof Error)
+    })
+
+    test('in one strand ends the lane when the others have ended', async () => {
+      const stopping = new AbortController()
+      let answer = (_: SendResult) => {}
+      const run = new FakeRun((events) => {
+        if (events[0]?.offset === 2n) throw odd
+        return new Promise<SendResult>((resolve) => {
+          answer = resolve
+        })
+      })
+      const lanes = new Lanes({}, run, stopping.signal)
+      for (const event of keyed([1, 0], [2, 1], [3, 0], [4, 1])) lanes.offer(event)
+      const turns = async () => {
+        for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await turns()
+      assert.deepEqual([lanes.broken, run.changes], [odd, 1])
+      stopping.abort()
+      let ended = false
+      const settled = lanes.settled().then(() => {
+        ended = true
+      })
+      await turns()
+      assert.equal(ended, false)
+      answer(through(3n))
+      await settled
+      assert.deepEqual(
+        [lanes.firstUndone, run.batches],
+        [
+          2n,
+          [
+            [1, 3],
+            [2, 4],
+          ],
+        ],
+      )
+    })
+
+    test('while the next batch is made ready ends nothing before that batch is sent', async () => {
+      const events = keyedFor(route('orders', { batchSize: 1 }), [1, null], [2, null], [3, null])
+      let asked = 0
+      // The function is at work until the batch behind is being made ready.
+      const run = new FakeRun(async (given) => {
+        while (asked === 0) await new Promise((resolve) => setImmediate(resolve))
+        return all(given)
+      })
+      Object.assign(events[1] ?? {}, {
+        copyTo: () => {
+          asked += 1
+          throw odd
+        },
+      })
+      const lanes = await runLanes(run, {}, (all) => {
+        for (const event of events) all.offer(event)
+      })
+      assert.deepEqual([lanes.broken, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
+    })
   })
 
   test('a lane that gets nothing in a run keeps what it had, as long as it is ahead', async () => {

@@ -189,13 +189,40 @@ describe('a sharded source', () => {
     assert.deepEqual(eventsOf(planSlice(slice([record]), dotted, 'skip')), [['dotted', 0n]])
   })
 
-  test('a statement without the logical name does not hide the rows behind it', () => {
-    const fresh = new Router({ 'shop.orders': route('orders') })
-    const plan = planSlice(slice([shard({}, 'DDL'), shard(named), shard(named)]), fresh, 'skip')
-    assert.deepEqual(eventsOf(plan), [
-      ['orders', 1n],
-      ['orders', 2n],
-    ])
+  const routes = {
+    'shop.orders': route('orders', { concurrency: 4 }),
+    'shop.items': route('items'),
+    '*': route('rest'),
+  }
+  const functionsOf = (records: readonly NewRecord[], offset: bigint) =>
+    planSlice(slice(records), new Router(routes), 'halt')
+      .events.filter((event) => event.offset === offset)
+      .map((event) => [event.route.functionName, event.keyHash])
+
+  test('a statement without the logical name has no route, whatever came before it, and halts nothing', () => {
+    assert.deepEqual(functionsOf([shard({}, 'DDL')], 0n), [['rest', null]])
+    assert.deepEqual(functionsOf([shard(named), shard({}, 'DDL')], 1n), [['rest', null]])
+    const one = new Router({ 'shop.orders': route('orders') })
+    for (const [records, rows] of [
+      [[shard({}, 'DDL'), shard(named)], 1n],
+      [[shard(named), shard({}, 'DDL')], 0n],
+    ] as const) {
+      const plan = planSlice(slice(records), one, 'halt')
+      assert.deepEqual(eventsOf(plan), [['orders', rows]])
+      assert.deepEqual([plan.halt, [...plan.skipped.values()]], [null, [1]])
+    }
+  })
+
+  test('a statement with the logical name, or on a table that a route names, goes where the rows go', () => {
+    assert.deepEqual(functionsOf([shard(named, 'DDL')], 0n), [['orders', null]])
+    assert.deepEqual(functionsOf([shard({ l_db_name: 'shop', l_tb_name: 'x' }, 'DDL')], 0n), [['rest', null]])
+    const own = new Router({ ...routes, 'shop_7.*': route('seven') })
+    for (const tags of [{}, named]) {
+      assert.deepEqual(eventsOf(planSlice(slice([shard(tags, 'DDL')]), own, 'halt')), [['seven', 0n]])
+    }
+    const none = new Router({ 'shop.orders': route('orders') })
+    const other = planSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'x' }, 'DDL')]), none, 'halt')
+    assert.equal(other.halt?.code, 'TABLE_UNROUTED')
   })
 
   test('nor does a row that cannot be read', () => {

@@ -137,6 +137,23 @@ describe('an outage', () => {
     assert.deepEqual([other.offset, other.attempts, other.limit], [8n, 0, null])
   })
 
+  test('in the middle of failures adds nothing to the age of the change, whatever it lasts', () => {
+    const age = (state: Trouble, at: number) => at - state.since
+    const first = afterEventFailure(rules, null, failed({ size: 1 }), now, 1)
+    assert.ok(first.kind === 'retry')
+    // Its next try is due a second later, and from there on the function is away for an hour, then for a minute.
+    let state = afterOutage(first.trouble, 7n, 0, first.trouble.nextAt + 3_600_000, 1)
+    assert.equal(age(state, state.nextAt), 1_000)
+    state = afterOutage(state, 7n, state.nextAt + 60_000, state.nextAt, 1)
+    assert.equal(age(state, state.nextAt), 1_000)
+    const second = afterEventFailure(rules, state, failed({ size: 1 }), state.nextAt, 0)
+    assert.ok(second.kind === 'retry')
+    assert.deepEqual([second.trouble.attempts, age(second.trouble, state.nextAt)], [2, 1_000])
+    // The time in which it did fail still counts.
+    const last = afterEventFailure(rules, second.trouble, failed({ size: 1 }), state.nextAt + 3_599_000, 0)
+    assert.deepEqual(last, { kind: 'give-up', attempts: 3 })
+  })
+
   test('pauses grow with outages; a handler that may be running is waited for', () => {
     const pauses = [0, 1, 2, 10].map((outages) => {
       const before = outages === 0 ? null : trouble({ attempts: 0, outages })

@@ -77,5 +77,9 @@ export class FakeRun implements DeliveryEnvironment {
   }
   readonly now = (): number => this.clock
   readonly random = (): number => 0.5
-  readonly changed = (): void => {}
+  /** How often it was told that something was done or failed. */
+  changes = 0
+  readonly changed = (): void => {
+    this.changes += 1
+  }
 }

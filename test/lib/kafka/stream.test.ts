@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { findCoordinator } from '../../../infra/local/dstore/apis/find-coordinator.ts'
 import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
 import { freePort } from '../../../infra/local/ports.ts'
 import { pollConfig } from '../../../lib/config.ts'
@@ -7,6 +8,7 @@ import type { DtsError } from '../../../lib/errors.ts'
 import { openStream } from '../../../lib/kafka/stream.ts'
 import { startProxy } from '../../rig/proxy.ts'
 
+const coordinatorNotAvailable = 15
 const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
 
 /** @param node what Metadata names in the place of the emulator's own node */
@@ -235,6 +237,25 @@ describe('a stream', () => {
       await store.disconnected()
       assert.deepEqual(codes, ['BROKER_FAILED', 'BROKER_FAILED', 'BROKER_FAILED'], `${steps} steps`)
     }
+  })
+
+  test('a group that a broker has just begun to look after is asked for again', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(5))
+    const handle = findCoordinator.handle
+    let refused = 0
+    t.mock.method(findCoordinator, 'handle', (...call: Parameters<typeof handle>) => {
+      if (refused === 3) return handle(...call)
+      const [request, answer] = call
+      refused += 1
+      if (request.version >= 1) answer.writeInt32(0)
+      answer.writeInt16(coordinatorNotAvailable)
+      if (request.version >= 1) answer.writeString(null)
+      answer.writeInt32(-1).writeString('').writeInt32(-1)
+      return undefined
+    })
+    await stream.commit(3n, 1002)
+    assert.deepEqual([refused, (await stream.committed())?.offset], [3, 3n])
   })
 
   test('a fetch that was asked ahead is nobody’s when the stream is closed', async (t) => {

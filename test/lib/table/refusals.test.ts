@@ -8,6 +8,7 @@ import { filler, t0 } from '../../integration/records.ts'
 import { batchOf, functionContext, insertsOf, row, send, write } from './support.ts'
 
 describe('a row that is not as declared', () => {
+  const documentOf = (text: string) => ({ [text]: 1 })
   const record = (plain: Partial<PlainRecord>) =>
     encodeRecord({
       operation: 'INSERT',
@@ -45,8 +46,59 @@ describe('a row that is not as declared', () => {
       row,
       /status: .*expected string, received null/,
     ],
-    ['a value outside an enumeration', record({}), z.object({ status: z.enum(['new', 'paid']) }), /status: /],
-    ['a value of the wrong form', record({}), z.object({ status: z.email() }), /status: /],
+    [
+      'a value outside an enumeration',
+      record({}),
+      z.object({ status: z.enum(['new', 'paid']) }),
+      /status: is not one of the declared values/,
+    ],
+    [
+      'a value of the wrong form',
+      record({}),
+      z.object({ status: z.email() }),
+      /status: has not the declared format/,
+    ],
+    [
+      'a member of a document that is not declared',
+      record({}),
+      z.object({ status: z.string().transform(documentOf).pipe(z.strictObject({})) }),
+      /\(status: has members that are not declared\)/,
+    ],
+    [
+      'a key of a document that is not as declared',
+      record({}),
+      z.object({
+        status: z
+          .string()
+          .transform(documentOf)
+          .pipe(z.record(z.string().max(1), z.number())),
+      }),
+      /\(status: has a key that is not as declared\)/,
+    ],
+    [
+      'a check of the handler that tells the value, and where',
+      record({}),
+      z.object({
+        status: z.string().superRefine((message, { addIssue }) => {
+          addIssue({ code: 'custom', message, path: [message] })
+        }),
+      }),
+      /\(status: is refused by a check of its schema\).* stands in the function's own log/,
+    ],
+    [
+      'a check of the handler that takes the value for a column',
+      record({}),
+      z.object({ status: z.string() }).superRefine(({ status }, { addIssue }) => {
+        addIssue({ code: 'custom', message: 'no', path: [status] })
+      }),
+      /\(\*: is refused by a check of its schema\)/,
+    ],
+    [
+      'a check of the handler of the whole row',
+      record({}),
+      z.object({ status: z.string() }).refine(() => false),
+      /\(row: is refused by a check of its schema\)/,
+    ],
   ]
   for (const [reason, value, schema, message] of cases) {
     test(`${reason}: the message names table, offset and column, no value`, async () => {

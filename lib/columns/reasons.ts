@@ -1,0 +1,36 @@
+import type { z } from 'zod'
+
+/**
+ * The `params` of an issue whose message is one of ours, which never hold anything of the value. Told by its identity,
+ * which zod keeps.
+ */
+export const ownReason: Readonly<Record<string, never>> = Object.freeze({})
+
+/** zod's own messages can quote keys of a document, and a handler's anything at all: these hold nothing of the data. */
+const reasons: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
+  invalid_type: 'has another type than declared',
+  too_big: 'is above the declared maximum',
+  too_small: 'is below the declared minimum',
+  invalid_format: 'has not the declared format',
+  not_multiple_of: 'is not a multiple of the declared number',
+  unrecognized_keys: 'has members that are not declared',
+  invalid_union: 'is none of the declared alternatives',
+  invalid_key: 'has a key that is not as declared',
+  invalid_element: 'has an element that is not as declared',
+  invalid_value: 'is not one of the declared values',
+  custom: 'is refused by a check of its schema',
+}
+
+/** Why a value is refused, without anything of it. */
+export function reasonOf(issue: z.core.$ZodIssue): string {
+  return isOwn(issue) ? issue.message : reasons[issue.code]
+}
+
+/** Whether the message is that of a check which the handler's author wrote. */
+export function isOfAuthor(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && !isOwn(issue)
+}
+
+function isOwn(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && issue.params === ownReason
+}

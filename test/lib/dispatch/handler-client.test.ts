@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { before, test } from 'node:test'
+import { localAws } from '../../../infra/local/dynalite.ts'
+import { handlerClient, lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
+import { packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
+import { eventsAt } from './support.ts'
+
+/** More than the connections that an SDK client has unless told, and fewer than the strands that a poller may have. */
+const strands = 120
+const events = eventsAt(7)
+const packed = packEvents(events)
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
+
+before(() => Object.assign(process.env, localAws))
+
+test('as many invocations as there are strands are at work at once, on connections that are kept', async (t) => {
+  const working = new Map<ServerResponse, string>()
+  let connections = 0
+  // Each function is at work until all are: one that waits for another's end gets no answer.
+  const server = createServer(async (request, response) => {
+    const { batchId } = JSON.parse(Buffer.concat(await request.toArray()).toString())
+    working.set(response, JSON.stringify({ batchId, acknowledgedThrough: '7' }))
+    response.once('close', () => working.delete(response))
+    if (working.size < strands) return
+    for (const [one, answer] of working) one.end(answer)
+  })
+  server.on('connection', () => {
+    connections += 1
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  process.env.AWS_ENDPOINT_URL_LAMBDA = `http://127.0.0.1:${address.port}`
+  const client = handlerClient(1_000)
+  t.after(() => {
+    client.destroy()
+    server.closeAllConnections()
+    server.close()
+  })
+  const invoke = lambdaInvoke(client)
+  for (const round of ['cold', 'warm']) {
+    const results = await Promise.all(
+      Array.from({ length: strands }, () => invoke('orders', toBatch(packed, origin), events)),
+    )
+    const acknowledged = results.filter(({ kind }) => kind === 'acknowledged')
+    assert.equal(acknowledged.length, strands, round)
+    assert.equal(connections, strands, round)
+  }
+})
