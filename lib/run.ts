@@ -182,7 +182,7 @@ export class Run {
     if (this.#lanes.failures.length > 0 && this.#lanes.waitBeyond(now() + patienceMs)) {
       if (!fetching && (atEnd || !this.#intake.mayFetch())) return 'handler-failed'
     }
-    // What is being fetched may still bring work: ended now, it would be begun, and then waited for without commits.
+    // What is being fetched may still bring work, and would be thrown away.
     if (!idle || fetching) return null
     if (halt !== null) throw new Halt(halt)
     if (fault !== null) throw fault

@@ -216,12 +216,6 @@ export const mutants: readonly Mutant[] = [
     put: 'const end = -1',
   },
   {
-    name: 'route: a statement that could be anybody’s goes to nobody',
-    file: 'lib/dispatch/routes.ts',
-    find: '    if (logicalName === null) return this.routesForDatabase(null)\n',
-    put: "    if (logicalName === null) logicalName = ''\n",
-  },
-  {
     name: 'log: not proved to be the same',
     kind: 'switch',
     file: 'lib/prove.ts',
@@ -270,13 +264,6 @@ export const mutants: readonly Mutant[] = [
     file: intake,
     find: 'lanes.firstUndone === null ? 0 : waitAtWorkMs',
     put: '0',
-  },
-  {
-    name: 'end of a run: a fetch that is under way is not looked at',
-    kind: 'switch',
-    file: run,
-    find: 'if (!idle || fetching) return null',
-    put: 'if (!idle) return null',
   },
   ...recoveryMutants,
 ]
