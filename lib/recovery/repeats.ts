@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/types.ts'
 import { carriesChange } from '../dts/header.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { type TimedRecord, timedRecords, timeRange } from '../locate.ts'
+import { type TimedRecord, timedRecords } from '../locate.ts'
 import { lookBackSeconds } from './assess.ts'
 import type { Move } from './landing.ts'
 
@@ -16,13 +16,19 @@ export interface Repeats {
 /** Counting reads that part of the log; beyond so many records the answer stops counting. */
 const mostCounted = 500_000
 
-export async function repeatsOf(read: Checkpoint | null, move: Move, stream: Stream): Promise<Repeats> {
+/** @param now the clock of recovery, in milliseconds since 1970 */
+export async function repeatsOf(
+  read: Checkpoint | null,
+  move: Move,
+  stream: Stream,
+  now: number,
+): Promise<Repeats> {
   const counts: Record<string, number> = Object.create(null)
   if (read === null) return { until: -1, counts }
   const { landing, lead, handledBelow } = move
   const handledUntil = handledBelow !== null && handledBelow <= landing.offset ? -1 : move.handledUntil
   // What an earlier move made repeat may still be on its way.
-  const anywhere = Math.max(read.replayUntil, lead.forgottenUntil ?? (await lastTime(read, stream)))
+  const anywhere = Math.max(read.replayUntil, lead.forgottenUntil ?? youngestDone(now))
   const until = Math.max(anywhere, handledUntil)
   const mayRepeat = ({ offset, timestamp }: TimedRecord) =>
     timestamp <= anywhere || (timestamp <= handledUntil && (handledBelow === null || offset < handledBelow))
@@ -37,7 +43,10 @@ export async function repeatsOf(read: Checkpoint | null, move: Move, stream: Str
   return { until, counts }
 }
 
-/** How far lanes were of which only an offset of a log is known that is not there any more, nobody can tell. */
-async function lastTime(read: Checkpoint, stream: Stream): Promise<number> {
-  return (await timeRange(stream, await stream.range()))?.last ?? read.timestamp
+/**
+ * How far lanes were of which only an offset of a log is known that is not there any more, nobody can tell; but nothing
+ * was done before it happened, also where the log has not got to it yet.
+ */
+function youngestDone(now: number): number {
+  return Math.ceil(now / 1000) + lookBackSeconds
 }

@@ -66,7 +66,7 @@ export async function reset(
   const read = await store.read()
   const plan =
     event.token === undefined
-      ? await planOf(await land(event.to, read, stream), read, stream, event.acceptLoss)
+      ? await planOf(await land(event.to, read, stream), read, stream, now(), event.acceptLoss)
       : await readToken(event.token, read, stream)
   const { how, position, lost } = plan
   const at = now()
@@ -110,10 +110,11 @@ async function planOf(
   move: Move,
   read: Checkpoint | null,
   stream: Stream,
+  now: number,
   acceptLoss: boolean,
 ): Promise<Plan> {
   const { how, lost } = move.landing
-  const { until, counts } = await repeatsOf(read, move, stream)
+  const { until, counts } = await repeatsOf(read, move, stream, now)
   const position = await positionOf(move, stream)
   return { how, position, replayUntil: until, repeats: counts, lost, acceptLoss }
 }
@@ -151,7 +152,7 @@ export async function startWithoutLoss(
     throw error
   }
   if (move.landing.lost !== null) return null
-  const plan = await planOf(move, read, stream, false)
+  const plan = await planOf(move, read, stream, entry.at, false)
   return {
     clusterId: stream.clusterId,
     position: plan.position,
