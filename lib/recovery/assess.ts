@@ -13,6 +13,9 @@ export const lookBackSeconds = 10
 /** The search for the anchor begins this much before, to see where its statement begins after a quiet time, too. */
 const recordsBefore = 100n
 
+/** How far the stream was handled, and in which log. */
+export type Reference = Pick<Checkpoint, 'clusterId' | 'offset' | 'timestamp' | 'anchor' | 'tail' | 'lanes'>
+
 /** From where the stream can go on, and what that means for what was and what was not handled. */
 export type Safe =
   /** The log is the one that the checkpoint belongs to: right where it stands. */
@@ -55,7 +58,7 @@ export interface Assessment {
  * Where the stream of `read` can go on in the log that is there now. Reads only.
  * @throws DtsError CHECKPOINT_OUT_OF_RANGE when the log has not got to the checkpoint yet
  */
-export async function assess(read: Checkpoint, stream: Stream): Promise<Assessment> {
+export async function assess(read: Reference, stream: Stream): Promise<Assessment> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
   if (await isSameLog(read, stream)) {
@@ -78,7 +81,7 @@ export async function assess(read: Checkpoint, stream: Stream): Promise<Assessme
 }
 
 async function withoutAnchor(
-  read: Checkpoint,
+  read: Reference,
   stream: Stream,
   range: DataRange,
   times: TimeRange,
@@ -147,7 +150,7 @@ function later(until: number | null, anchor: Anchor | null): number | null {
   return until === null || anchor === null ? null : Math.max(until, anchor.timestamp + lookBackSeconds)
 }
 
-async function isSameLog(read: Checkpoint, stream: Stream): Promise<boolean> {
+async function isSameLog(read: Reference, stream: Stream): Promise<boolean> {
   try {
     await proveSameLog(read, stream)
     return true

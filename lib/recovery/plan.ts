@@ -7,11 +7,13 @@ import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { glance } from '../locate.ts'
 import type { Lost } from './assess.ts'
+import type { Known } from './known.ts'
 import type { Landing } from './landing.ts'
 
 /** What a reset writes, and what it says of that. A dry run gives it out as a token, which applies exactly this. */
 export interface Plan {
   readonly how: Landing['how']
+  readonly known: Known['by']
   readonly position: Position
   readonly replayUntil: number
   /** By table; see `ResetResult`. */
@@ -33,6 +35,7 @@ const tokenSchema = z.strictObject({
     'committed',
     'ledger',
   ]),
+  known: z.enum(['checkpoint', 'group', 'nothing', 'unasked']),
   position: positionSchema,
   replayUntil: z.number(),
   repeats: z.record(z.string(), z.number()),

@@ -1,4 +1,3 @@
-import type { Checkpoint } from '../checkpoint/types.ts'
 import { carriesChange } from '../dts/header.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type TimedRecord, timedRecords } from '../locate.ts'
@@ -17,19 +16,14 @@ export interface Repeats {
 const mostCounted = 500_000
 
 /** @param now the clock of recovery, in milliseconds since 1970 */
-export async function repeatsOf(
-  read: Checkpoint | null,
-  move: Move,
-  stream: Stream,
-  now: number,
-): Promise<Repeats> {
+export async function repeatsOf(move: Move, stream: Stream, now: number): Promise<Repeats> {
   const counts: Record<string, number> = Object.create(null)
-  if (read === null) return { until: -1, counts }
-  const { landing, lead, handledBelow } = move
+  const { landing, known, lead, handledBelow } = move
   const handledUntil = handledBelow !== null && handledBelow <= landing.offset ? -1 : move.handledUntil
   // What an earlier move made repeat may still be on its way.
-  const anywhere = Math.max(read.replayUntil, lead.forgottenUntil ?? youngestDone(now))
+  const anywhere = Math.max(known.replayUntil, lead.forgottenUntil ?? youngestDone(now))
   const until = Math.max(anywhere, handledUntil)
+  if (until < 0) return { until, counts }
   const mayRepeat = ({ offset, timestamp }: TimedRecord) =>
     timestamp <= anywhere || (timestamp <= handledUntil && (handledBelow === null || offset < handledBelow))
   const { end } = await stream.range()

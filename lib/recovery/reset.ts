@@ -6,6 +6,7 @@ import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
+import { describe, lossNotAccepted } from './describe.ts'
 import { type Landing, land, type Move, positionOf, resume, targetSchema } from './landing.ts'
 import { makeToken, type Plan, readToken } from './plan.ts'
 import { repeatsOf } from './repeats.ts'
@@ -66,9 +67,9 @@ export async function reset(
   const read = await store.read()
   const plan =
     event.token === undefined
-      ? await planOf(await land(event.to, read, stream), read, stream, now(), event.acceptLoss)
+      ? await planOf(await land(event.to, read, stream), stream, now(), event.acceptLoss)
       : await readToken(event.token, read, stream)
-  const { how, position, lost } = plan
+  const { how, known, position, lost } = plan
   const at = now()
   const generation = read === null ? firstGeneration(at) : read.generation + 1
   const result: ResetResult = {
@@ -95,6 +96,7 @@ export async function reset(
   const words = [
     `reset by ${how}`,
     result.lost && `lost ${result.lost.from} to ${result.lost.to}`,
+    known === 'unasked' && 'what was read before is not known',
     event.reason,
   ]
   await apply(dependencies, read, {
@@ -106,17 +108,12 @@ export async function reset(
   return result
 }
 
-async function planOf(
-  move: Move,
-  read: Checkpoint | null,
-  stream: Stream,
-  now: number,
-  acceptLoss: boolean,
-): Promise<Plan> {
+async function planOf(move: Move, stream: Stream, now: number, acceptLoss: boolean): Promise<Plan> {
   const { how, lost } = move.landing
-  const { until, counts } = await repeatsOf(read, move, stream, now)
+  const { by: known } = move.known
+  const { until, counts } = await repeatsOf(move, stream, now)
   const position = await positionOf(move, stream)
-  return { how, position, replayUntil: until, repeats: counts, lost, acceptLoss }
+  return { how, known, position, replayUntil: until, repeats: counts, lost, acceptLoss }
 }
 
 /** One conditional write under a lease of its own: whoever else moves the checkpoint meanwhile wins, or waits. */
@@ -152,40 +149,11 @@ export async function startWithoutLoss(
     throw error
   }
   if (move.landing.lost !== null) return null
-  const plan = await planOf(move, read, stream, entry.at, false)
+  const plan = await planOf(move, stream, entry.at, false)
   return {
     clusterId: stream.clusterId,
     position: plan.position,
     replayUntil: plan.replayUntil,
     entry: { ...entry, how: `${entry.how}, by ${plan.how}` },
   }
-}
-
-function describe({ how, lost, repeats: counts, position: { timestamp } }: Plan, dryRun: boolean): string {
-  const loss =
-    lost === null
-      ? 'Nothing is lost.'
-      : `Changes from ${formatTime(lost.from)} to ${formatTime(lost.to)} are lost to this stream; copy the affected ` +
-        `rows from the source.${dryRun ? ' It needs "acceptLoss": true.' : ''}`
-  const repeats =
-    Object.keys(counts).length > 0 ? 'Some changes repeat, marked as replay.' : 'Nothing committed repeats.'
-  switch (how) {
-    case 'stored':
-      return `The log is the one that the checkpoint belongs to; going on where it stands. ${loss} ${repeats}`
-    case 'anchor':
-      return `The last committed change was found in this log; going on right behind it. ${loss} ${repeats}`
-    case 'time':
-      return `The last committed change is not in this log; going on at ${formatTime(timestamp)}. ${loss} ${repeats}`
-    default:
-      return `Going on where you asked, at ${formatTime(timestamp)}. ${loss}`
-  }
-}
-
-function lossNotAccepted(lost: { from: number; to: number }, how: string): DtsError {
-  return new DtsError(
-    'DATA_GAP',
-    `Going on by ${how} loses the changes from ${formatTime(lost.from)} to ${formatTime(lost.to)}. Nothing was done. ` +
-      'To accept that, repeat with "acceptLoss": true, and copy the affected rows from the source.',
-    { retryable: false, facts: { from: lost.from, to: lost.to } },
-  )
 }

@@ -648,9 +648,12 @@ export function recoveryTests(start: Start): void {
       await assert.rejects(world.reset(), { code: 'CHECKPOINT_MISSING', message: /Say where to start/ })
       assert.equal(await world.item(), undefined)
       assert.match((await world.inspect()).advice, /starts at DTS_CHECKPOINT/)
-      await world.reset({ to: { offset: '4' } })
+      const done = await world.reset({ to: { offset: '4' } })
+      assert.deepEqual([done.lost, { ...done.repeats }], [null, {}])
+      assert.match(done.note, /Nothing is lost: this stream was never read/)
       await world.poll()
       assert.deepEqual(world.ids('orders'), range(4, 9))
+      assert.ok(world.received.every(({ replay }) => !replay))
     })
 
     test('inspect of a healthy stream has nothing to do, and tells the lag', async (t) => {

@@ -8,6 +8,7 @@ import type { Parts } from './parts.ts'
 import { recoveryTests } from './recovery.ts'
 import { recoveryDeathTests } from './recovery-deaths.ts'
 import { recoveryRaceTests } from './recovery-races.ts'
+import { recoveryWithoutItemTests } from './recovery-without-item.ts'
 import { startTests } from './start.ts'
 import { type Rig, startRig, type World } from './world.ts'
 
@@ -36,6 +37,7 @@ export function integrationSuite(parts: Parts): void {
     recoveryTests(start)
     recoveryDeathTests(start)
     recoveryRaceTests(start)
+    recoveryWithoutItemTests(start)
     doctorTests(start)
   })
 }

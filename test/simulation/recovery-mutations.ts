@@ -85,8 +85,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'lanes: keep their lead over a place that somebody names',
       file: landing,
-      find: 'return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
-      put: 'return { landing, lead: assessed?.lead ?? forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+      find: 'return { landing, known, lead: forgotten, handledUntil: reference.timestamp, handledBelow }',
+      put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: reference.timestamp, handledBelow }',
     },
     {
       name: 'time: no margin for times that go back',
@@ -97,13 +97,13 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: what repeats is not marked',
       file: landing,
-      find: 'handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }',
-      put: 'handledUntil: -1, handledBelow: null }',
+      find: 'const handledUntil = isExact ? -1 : reference.timestamp',
+      put: 'const handledUntil = isExact ? -1 : -1',
     },
     {
       name: 'time: what an earlier move made repeat is not marked any more',
       file: 'lib/recovery/repeats.ts',
-      find: 'const anywhere = Math.max(read.replayUntil, ',
+      find: 'const anywhere = Math.max(known.replayUntil, ',
       put: 'const anywhere = Math.max(-1, ',
     },
     {
