@@ -5,7 +5,7 @@ import type { Checkpoint, Position } from '../checkpoint/types.ts'
 import { digestOf } from '../dts/digest.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { glance } from '../locate.ts'
+import { glance, isDamage } from '../locate.ts'
 import type { Lost } from './assess.ts'
 import type { Known } from './known.ts'
 import type { Landing } from './landing.ts'
@@ -45,7 +45,7 @@ const tokenSchema = z.strictObject({
   madeFrom: z.strictObject({
     checkpoint: z.string(),
     clusterId: z.string(),
-    /** Digest of the record that would be read first; null at the end of the log. */
+    /** Digest of the record that would be read first; null at the end of the log, and where it cannot be read. */
     next: z.string().nullable(),
   }),
 })
@@ -99,15 +99,22 @@ function fingerprint(read: Checkpoint | null): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
-/** The first record at or behind an offset; control batches leave holes among the offsets. */
+/**
+ * The first record at or behind an offset; control batches leave holes among the offsets. Null where there is none, or
+ * none that can be read.
+ */
 async function firstRecord(offset: bigint, stream: Stream): Promise<{ readonly digest: string } | null> {
   const { end } = await stream.range()
-  for (let from = offset; from < end; ) {
-    const { records, nextOffset } = await stream.fetch(from, glance)
-    const [first] = records
-    if (first !== undefined) return { digest: digestOf(first.value) }
-    if (nextOffset === from) return null
-    from = nextOffset
+  try {
+    for (let from = offset; from < end; ) {
+      const { records, nextOffset } = await stream.fetch(from, glance)
+      const [first] = records
+      if (first !== undefined) return { digest: digestOf(first.value) }
+      if (nextOffset === from) return null
+      from = nextOffset
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error
   }
   return null
 }

@@ -1,6 +1,6 @@
 import { carriesChange } from '../dts/header.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { type TimedRecord, timedRecords } from '../locate.ts'
+import { readableRecords, type TimedRecord } from '../locate.ts'
 import { lookBackSeconds } from './assess.ts'
 import type { Move } from './landing.ts'
 
@@ -28,7 +28,7 @@ export async function repeatsOf(move: Move, stream: Stream, now: number): Promis
     timestamp <= anywhere || (timestamp <= handledUntil && (handledBelow === null || offset < handledBelow))
   const { end } = await stream.range()
   let counted = 0
-  for await (const record of timedRecords(stream, landing.offset, end)) {
+  for await (const record of readableRecords(stream, landing.offset, end)) {
     if (record.timestamp > until + lookBackSeconds || counted++ > mostCounted) break
     if (!carriesChange(record.header.operation) || !mayRepeat(record)) continue
     const table = record.header.objectName ?? ''

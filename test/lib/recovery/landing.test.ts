@@ -97,6 +97,23 @@ test('a position knows the last record below it, across a hole among the offsets
   assert.equal((await positionOf(await land('earliest', read, hole), hole)).tail, null)
 })
 
+test('a position behind a batch that cannot be read knows the last record before that, or one between them', async (t) => {
+  const { stream } = await open(t, write.inserts('shop.orders', 0, 19))
+  const read = await checkpointAt(stream, 5n, t0 + 4)
+  const cases: [first: bigint, last: bigint, tail: bigint | null][] = [
+    [5n, 9n, 4n],
+    [2n, 8n, 9n],
+    [0n, 9n, null],
+  ]
+  for (const [first, last, tail] of cases) {
+    for (const code of ['BATCH_CORRUPT', 'BATCH_TOO_LARGE'] as const) {
+      const log = damagedAt(stream, first, last, code)
+      const known = await positionOf(await land({ offset: 10n }, read, log), log)
+      assert.equal(known.tail?.offset ?? null, tail, `${first} to ${last}`)
+    }
+  }
+})
+
 test('a damaged end does not hide what times a log covers', async (t) => {
   const { stream } = await open(t, write.inserts('shop.orders', 0, 39))
   const range = await stream.range()
