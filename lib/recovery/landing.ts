@@ -27,6 +27,7 @@ import {
   type Safe,
 } from './assess.ts'
 import { type Known, knownByCheckpoint, knownOf } from './known.ts'
+import { moves } from './ledger.ts'
 
 /** Where a reset may be told to go. */
 export const targetSchema = z.union(
@@ -34,7 +35,7 @@ export const targetSchema = z.union(
     z.enum(['earliest', 'latest', 'committed']),
     z.strictObject({ timestamp: timeSchema }),
     z.strictObject({ offset: offsetSchema }),
-    /** Back to where the checkpoint stood before that move; 0 is the last entry of the ledger, 1 the one before. */
+    /** Back to where the checkpoint stood before that move; 0 is the last one of the ledger, 1 the one before; see `moves`. */
     z.strictObject({ ledger: z.int().min(0) }),
   ],
   'must be "earliest", "latest", "committed", {"timestamp":…}, {"offset":…} or {"ledger":…}',
@@ -176,7 +177,7 @@ async function resolveTarget(
     return { how: 'timestamp', offset: await locateTime(stream, to.timestamp), timestamp: to.timestamp }
   }
   if ('offset' in to) return { how: 'offset', offset: to.offset }
-  const entry = read?.ledger.at(-1 - to.ledger)?.from
+  const entry = moves(read?.ledger ?? [])[to.ledger]?.from
   if (entry == null) throw missingTarget(`The ledger has no earlier position at entry ${to.ledger}.`)
   if (entry.clusterId !== stream.clusterId) {
     throw missingTarget(

@@ -510,6 +510,19 @@ export function recoveryTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })
 
+    test('a rollback undoes the last move, whatever was paused and resumed since', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.reset({ to: { offset: '6' } })
+      await world.reset({ to: { offset: '3' } })
+      for (const action of ['pause', 'resume', 'pause', 'resume']) await world.recover({ action })
+      for (const [ledger, offset] of ['6', '10'].entries())
+        assert.equal((await world.reset({ to: { ledger }, dryRun: true })).to.offset, offset)
+      // The first start came from nowhere.
+      await assert.rejects(world.reset({ to: { ledger: 2 } }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
+    })
+
     test('a plan is applied as it was shown, once', async (t) => {
       const world = await start(t)
       const write = new Writer()
