@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { HeldCheckpoint } from '../checkpoint/held.ts'
 import { firstGeneration, type Start } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
-import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -133,21 +132,15 @@ async function apply(
 }
 
 /**
- * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost, or
- * the log has not got to the checkpoint yet.
+ * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost.
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet
  */
 export async function startWithoutLoss(
   read: Checkpoint,
   stream: Stream,
   entry: Start['entry'],
 ): Promise<Start | null> {
-  let move: Move
-  try {
-    move = await resume(read, stream)
-  } catch (error) {
-    if (error instanceof DtsError && error.code === 'CHECKPOINT_OUT_OF_RANGE') return null
-    throw error
-  }
+  const move = await resume(read, stream)
   if (move.landing.lost !== null) return null
   const plan = await planOf(move, stream, entry.at, false)
   return {

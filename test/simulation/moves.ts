@@ -207,7 +207,10 @@ export class MoveChecker {
     const mayRecover = facts.scenario.config.onClusterChange === 'recover'
     const isForLog = code !== undefined && code in isJustified
     const logs = { from: oldLog, to: log, end: run.endAtOpen }
-    if (isForLog && isOther && mayRecover && howFindable(old.anchor, logs) !== null)
+    if (!isForLog || !isOther || !mayRecover) return
+    if (howFindable(old.anchor, logs) !== null)
       facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
+    else if (shouldWait(old, logs, 'time'))
+      facts.violate('I6', `halted for ${code} by a log that is still to bring the last committed change`)
   }
 }

@@ -137,6 +137,12 @@ export const recoveryMutants: readonly Mutant[] = (
       put: '',
     },
     {
+      name: 'recover: halts while the log is being filled',
+      file: reset,
+      find: '  const move = await resume(read, stream)\n',
+      put: '  const move = await resume(read, stream).catch(() => null)\n  if (move === null) return null\n',
+    },
+    {
       name: 'gap: nobody is asked',
       file: reset,
       find: '  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)\n',
