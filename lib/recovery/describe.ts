@@ -27,7 +27,9 @@ function whereTo({ how, position: { timestamp } }: Plan): string {
   }
 }
 
-function repeats({ how, repeats: counts }: Plan): string {
+function repeats({ how, repeats: counts, countedTo }: Plan): string {
+  if (countedTo !== null)
+    return `Changes repeat, marked as replay; they were counted up to offset ${countedTo}, and more may repeat from there on.`
   if (Object.keys(counts).length > 0) return 'Some changes repeat, marked as replay.'
   return how === 'stored' || how === 'anchor' || how === 'time' ? 'Nothing committed repeats.' : ''
 }

@@ -18,6 +18,7 @@ export interface Plan {
   readonly replayUntil: number
   /** By table; see `ResetResult`. */
   readonly repeats: Readonly<Record<string, number>>
+  readonly countedTo: string | null
   readonly lost: Lost | null
   readonly acceptLoss: boolean
 }
@@ -39,23 +40,24 @@ const tokenSchema = z.strictObject({
   position: positionSchema,
   replayUntil: z.number(),
   repeats: z.record(z.string(), z.number()),
+  countedTo: z.string().nullable(),
   lost: z.strictObject({ from: z.number(), to: z.number() }).nullable(),
   acceptLoss: z.boolean(),
   /** Of everything that the plan was made from; with the record below, which is the position's tail. */
   madeFrom: z.strictObject({
     checkpoint: z.string(),
     clusterId: z.string(),
-    /** Digest of the record that would be read first; null at the end of the log, and where it cannot be read. */
+    /** Digest of the record that would be read first; null at the end of the log. */
     next: z.string().nullable(),
   }),
 })
 
 export async function makeToken(plan: Plan, read: Checkpoint | null, stream: Stream): Promise<string> {
-  const next = await firstRecord(plan.position.offset, stream)
+  const next = await firstDigest(plan.position.offset, stream)
   const token = {
     ...plan,
     position: positionAttributes(plan.position),
-    madeFrom: { checkpoint: fingerprint(read), clusterId: stream.clusterId, next: next?.digest ?? null },
+    madeFrom: { checkpoint: fingerprint(read), clusterId: stream.clusterId, next },
   }
   return Buffer.from(JSON.stringify(token)).toString('base64url')
 }
@@ -72,9 +74,9 @@ export async function readToken(token: string, read: Checkpoint | null, stream: 
   const { earliest, end } = await stream.range()
   if (madeFrom.clusterId !== stream.clusterId || offset < earliest || offset > end)
     throw outdated('The log changed')
-  if (tail !== null && (await firstRecord(tail.offset, stream))?.digest !== tail.digest)
+  if (tail !== null && (await firstDigest(tail.offset, stream)) !== tail.digest)
     throw outdated('Another record stands below the place')
-  if (madeFrom.next !== null && (await firstRecord(offset, stream))?.digest !== madeFrom.next)
+  if (madeFrom.next !== null && (await firstDigest(offset, stream)) !== madeFrom.next)
     throw outdated('Another record stands at the place')
   return plan
 }
@@ -99,22 +101,23 @@ function fingerprint(read: Checkpoint | null): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
-/**
- * The first record at or behind an offset; control batches leave holes among the offsets. Null where there is none, or
- * none that can be read.
- */
-async function firstRecord(offset: bigint, stream: Stream): Promise<{ readonly digest: string } | null> {
+/** Stands for the digest of a record in a batch that cannot be read: whoever is halted before one plans there, too. */
+const unreadable = 'unreadable'
+
+/** Digest of the first record at or behind an offset, if any; control batches leave holes among the offsets. */
+async function firstDigest(offset: bigint, stream: Stream): Promise<string | null> {
   const { end } = await stream.range()
   try {
     for (let from = offset; from < end; ) {
       const { records, nextOffset } = await stream.fetch(from, glance)
       const [first] = records
-      if (first !== undefined) return { digest: digestOf(first.value) }
+      if (first !== undefined) return digestOf(first.value)
       if (nextOffset === from) return null
       from = nextOffset
     }
   } catch (error) {
-    if (!isDamage(error)) throw error
+    if (isDamage(error)) return unreadable
+    throw error
   }
   return null
 }

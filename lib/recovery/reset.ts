@@ -41,8 +41,10 @@ export interface ResetResult {
   readonly from: Place | null
   readonly to: Place & { readonly time: string }
   readonly how: Landing['how']
-  /** Changes that may be delivered again, by table, as far as the log is filled by now: an upper bound. */
+  /** Changes that may be delivered again, by table, as far as the log is filled by now and was counted: an upper bound. */
   readonly repeats: Readonly<Record<string, number>>
+  /** The offset from which on more may repeat than `repeats` says; null: it says all. */
+  readonly countedTo: string | null
   /** Between which times are changes that this stream will never deliver; null when there are none. */
   readonly lost: { readonly from: string; readonly to: string } | null
   /** Of a dry run: what `token` takes. */
@@ -86,6 +88,7 @@ export async function reset(
     },
     how,
     repeats: plan.repeats,
+    countedTo: plan.countedTo,
     lost: lost === null ? null : { from: formatTime(lost.from), to: formatTime(lost.to) },
     token: event.dryRun ? await makeToken(plan, read, stream) : null,
     note: describe(plan, event.dryRun),
@@ -110,9 +113,17 @@ export async function reset(
 async function planOf(move: Move, stream: Stream, now: number, acceptLoss: boolean): Promise<Plan> {
   const { how, lost } = move.landing
   const { by: known } = move.known
-  const { until, counts } = await repeatsOf(move, stream, now)
-  const position = await positionOf(move, stream)
-  return { how, known, position, replayUntil: until, repeats: counts, lost, acceptLoss }
+  const { until, counts, countedTo } = await repeatsOf(move, stream, now)
+  return {
+    how,
+    known,
+    position: await positionOf(move, stream),
+    replayUntil: until,
+    repeats: counts,
+    countedTo: countedTo === null ? null : String(countedTo),
+    lost,
+    acceptLoss,
+  }
 }
 
 /** One conditional write under a lease of its own: whoever else moves the checkpoint meanwhile wins, or waits. */

@@ -24,7 +24,8 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
       },
     })
     const moved = await land(to, null, log)
-    const { until, counts } = await repeatsOf(moved, log, clock * 1000)
+    const { until, counts, countedTo } = await repeatsOf(moved, log, clock * 1000)
+    assert.equal(countedTo, null)
     return { by: moved.known.by, lost: moved.landing.lost, until, counts: { ...counts } }
   }
   const until = clock + 10
