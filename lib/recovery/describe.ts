@@ -1,17 +1,20 @@
+import type { Checkpoint } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import { formatTime } from '../time.ts'
 import type { Known } from './known.ts'
 import type { Plan } from './plan.ts'
 
-/** What a reset says to people. */
-export function describe(plan: Plan, dryRun: boolean): string {
+/** What a reset says to people. @param read the checkpoint that it moves */
+export function describe(plan: Plan, read: Checkpoint | null, dryRun: boolean): string {
   const { lost, known } = plan
   const loss =
     lost === null
       ? evidence[known].noLoss
       : `Changes from ${formatTime(lost.from)} to ${formatTime(lost.to)} are lost to this stream; copy the affected ` +
         `rows from the source.${dryRun ? ' It needs "acceptLoss": true.' : ''}`
-  return [whereTo(plan), loss, repeats(plan), evidence[known].standIn].filter(Boolean).join(' ')
+  return [whereTo(plan), loss, repeats(plan), evidence[known].standIn, pauseEnds(read, dryRun)]
+    .filter(Boolean)
+    .join(' ')
 }
 
 function whereTo({ how, position: { timestamp } }: Plan): string {
@@ -32,6 +35,13 @@ function repeats({ how, repeats: counts, countedTo }: Plan): string {
     return `Changes repeat, marked as replay; they were counted up to offset ${countedTo}, and more may repeat from there on.`
   if (Object.keys(counts).length > 0) return 'Some changes repeat, marked as replay.'
   return how === 'stored' || how === 'anchor' || how === 'time' ? 'Nothing committed repeats.' : ''
+}
+
+function pauseEnds(read: Checkpoint | null, dryRun: boolean): string {
+  if (read?.halt?.code !== 'PAUSED') return ''
+  return dryRun
+    ? 'The stream is paused, and the reset ends that: the next run of the poller reads on.'
+    : 'The stream was paused, and is no longer: the next run of the poller reads on. To stop it, pause again.'
 }
 
 const isMarked = 'Whatever happened until now may have been delivered before, and is marked as replay.'

@@ -91,7 +91,7 @@ export async function reset(
     countedTo: plan.countedTo,
     lost: lost === null ? null : { from: formatTime(lost.from), to: formatTime(lost.to) },
     token: event.dryRun ? await makeToken(plan, read, stream) : null,
-    note: describe(plan, event.dryRun),
+    note: describe(plan, read, event.dryRun),
   }
   if (event.dryRun) return result
   if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)

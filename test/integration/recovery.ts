@@ -523,6 +523,22 @@ export function recoveryTests(start: Start): void {
       await assert.rejects(world.reset({ to: { ledger: 2 } }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
     })
 
+    test('a reset that ends a pause says so, before and after', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      assert.doesNotMatch((await world.reset({ to: { offset: '8' }, dryRun: true })).note, /paused/)
+      const paused = await world.recover({ action: 'pause' })
+      assert.match(paused.action === 'pause' ? paused.note : '', /until resume. A reset ends the pause, too/)
+      const dry = await world.reset({ to: { offset: '6' }, dryRun: true })
+      assert.match(dry.note, /is paused, and the reset ends that/)
+      const done = await world.reset({ token: dry.token })
+      assert.match(done.note, /was paused, and is no longer: .*pause again/)
+      assert.doesNotMatch((await world.reset()).note, /paused/)
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
+    })
+
     test('a plan is applied as it was shown, once', async (t) => {
       const world = await start(t)
       const write = new Writer()
