@@ -639,6 +639,52 @@ export function recoveryTests(start: Start): void {
       await assert.rejects(world.recover({ ...event, table: 'shop.nobody' }), { code: 'TABLE_UNROUTED' })
     })
 
+    test('replay of a part that is none is refused, and one that the log has not got to the end of says so', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.trim(2n)
+      const event = { action: 'replay', table: 'shop.orders' }
+      for (const [from, to] of [
+        [5, 3],
+        [11, 12],
+        [0, 4],
+      ])
+        await assert.rejects(world.recover({ ...event, from: { offset: from }, to: { offset: to } }), {
+          code: 'CHECKPOINT_OUT_OF_RANGE',
+          message: /it holds 2 to 10\. Nothing was sent/,
+        })
+      const known = world.received.length
+      const beyond = await world.recover({ ...event, from: { offset: 7 }, to: { offset: 20 } })
+      assert.ok(beyond.action === 'replay')
+      assert.deepEqual([beyond.replayed, beyond.next, beyond.complete], [3, '10', false])
+      assert.match(beyond.note, /The log ends at offset 10, before 20/)
+      assert.match(beyond.note, /fence .* seen.*reset .* new generation/)
+      assert.equal(world.received.length, known + 3)
+      const all = await world.recover({ ...event, from: { offset: 7 } })
+      assert.ok(all.action === 'replay')
+      assert.deepEqual([all.replayed, all.complete], [3, true])
+      assert.doesNotMatch(all.note, /The log ends/)
+    })
+
+    test('replay whose answer is lost sends nothing again, and says what may still run', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      await world.poll()
+      const invocations = world.lambda.invocations('test-orders')
+      world.lambda.fail('test-orders', { kind: 'reply-lost' })
+      const lost = await world.recover({ action: 'replay', table: 'shop.orders', from: { offset: 0 } })
+      assert.ok(lost.action === 'replay')
+      assert.equal(world.lambda.faultsFired('test-orders'), 1)
+      assert.equal(world.lambda.invocations('test-orders'), invocations + 1)
+      assert.deepEqual([lost.replayed, lost.next, lost.complete], [0, '0', false])
+      // The time-out of the function is a second.
+      assert.match(
+        lost.error ?? '',
+        /may still be running\. .*not sent again.*wait 16 s.*log.*run this again/,
+      )
+    })
+
     test('a poller that may recover goes on by itself where nothing is lost, and halts where something is', async (t) => {
       const world = await start(t)
       const write = new Writer()
