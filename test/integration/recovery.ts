@@ -523,6 +523,21 @@ export function recoveryTests(start: Start): void {
       await assert.rejects(world.reset({ to: { ledger: 2 } }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
     })
 
+    test('a record whose time is no date keeps nobody from looking, or from moving', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([
+        ...write.inserts('shop.orders', 0, 4),
+        { ...write.insert('shop.orders', 5, Number.MAX_SAFE_INTEGER), timestamp: t0 + 5 },
+      ])
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 5))
+      const { stored } = await world.inspect()
+      assert.deepEqual([stored?.timestamp, stored?.time], [9_007_199_254_740, 'no date (9007199254740)'])
+      assert.equal((await world.reset()).how, 'stored')
+      assert.equal((await world.reset({ to: { offset: '6' } })).to.time, 'no date (9007199254740)')
+    })
+
     test('a reset that ends a pause says so, before and after', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
