@@ -37,7 +37,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: not waited for where the log ends within equal rows',
       file: assess,
-      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp)\n',
+      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp, now)\n',
       put: '',
     },
     {
@@ -109,7 +109,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: gone on by it in a log that is still being filled',
       file: assess,
-      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp)\n',
+      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp, now)\n',
       put: '',
     },
     {
