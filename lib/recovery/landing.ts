@@ -1,19 +1,10 @@
 import { z } from 'zod'
-import { type Anchor, type Checkpoint, freshPosition, type Position, type Tail } from '../checkpoint/types.ts'
+import type { Anchor, Checkpoint } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
-import { digestOf } from '../dts/digest.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import {
-  glance,
-  holdsWork,
-  isDamage,
-  locateTime,
-  readableRecords,
-  timedRecords,
-  timeRange,
-} from '../locate.ts'
+import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
 import {
   type Assessment,
@@ -122,42 +113,6 @@ function moveTo(landing: Landing, known: Known, assessed: Assessment | null): Mo
   const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
   const handledUntil = isExact ? -1 : reference.timestamp
   return { landing, known, lead: assessed.lead, handledUntil, handledBelow: null }
-}
-
-/** With the record below the landing, so that the next run can prove that the log is still the same. */
-export async function positionOf({ landing, lead }: Move, stream: Stream): Promise<Position> {
-  const { offset, timestamp, anchor } = landing
-  return freshPosition(offset, timestamp, anchor, await tailBelow(offset, stream), lead.lanes)
-}
-
-/** Control batches and compaction leave holes among the offsets; a larger one than this is passed over. */
-const largestHole = 128n
-
-/** The last record below an offset, unless damage hides that; looked for downwards, as mostly it stands right below. */
-async function tailBelow(offset: bigint, stream: Stream): Promise<Tail | null> {
-  const { earliest } = await stream.range()
-  for (let step = 1n; step <= largestHole && offset - step / 2n > earliest; step *= 2n) {
-    const tail = await tailBetween(offset - step < earliest ? earliest : offset - step, offset, stream)
-    if (tail !== null) return tail
-  }
-  return null
-}
-
-async function tailBetween(from: bigint, offset: bigint, stream: Stream): Promise<Tail | null> {
-  let tail: Tail | null = null
-  try {
-    for (let next = from; next < offset; ) {
-      const { records, nextOffset } = await stream.fetch(next, glance)
-      const last = Array.from(records).findLast((record) => record.offset < offset)
-      if (last !== undefined) tail = { offset: last.offset, digest: digestOf(last.value) }
-      if (nextOffset === next) break
-      next = nextOffset
-    }
-  } catch (error) {
-    // Who goes on behind a batch that cannot be read has it right below; what stands before it tells the log as well.
-    if (!isDamage(error)) throw error
-  }
-  return tail
 }
 
 async function resolveTarget(

@@ -6,8 +6,9 @@ import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { describe, lossNotAccepted } from './describe.ts'
-import { type Landing, land, type Move, positionOf, resume, targetSchema } from './landing.ts'
+import { type Landing, land, type Move, resume, targetSchema } from './landing.ts'
 import { makeToken, type Plan, readToken } from './plan.ts'
+import { positionOf } from './position.ts'
 import { repeatsOf } from './repeats.ts'
 
 export const resetSchema = z
