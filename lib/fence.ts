@@ -14,6 +14,8 @@ import type { ChangeOrigin } from './dts/change.ts'
  *
  * - An item belongs to one stream (topic and partition): positions of two streams cannot be compared.
  * - An UPDATE that changes the key is two effects: `fencedDelete` of the old key, then `fencedUpdate` of the new one.
+ * - A `replay` sends changes in the generation that there is, so that items which have seen them stay as they are: each is
+ *   `seen`. It brings back what an item never saw, and what was deleted with its tombstone. To write items anew, `reset`.
  * - After a reset of the checkpoint changes come again in a new generation, which counts as newer: items go back to an
  *   older state for a moment and arrive at the same end. So write what a row is, never what to add to it.
  */

@@ -48,6 +48,11 @@ export async function* timedRecords(stream: Stream, from: bigint, end: bigint): 
 
 const damage: ReadonlySet<ErrorCode> = new Set(['BATCH_CORRUPT', 'BATCH_TOO_LARGE'])
 
+/** Whether a fetch failed for what lies there, so that another one fails as well. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof DtsError && damage.has(error.code)
+}
+
 /** The same as far as they can be read: the scan ends before a damaged batch. */
 export async function* readableRecords(
   stream: Stream,
@@ -57,7 +62,7 @@ export async function* readableRecords(
   try {
     yield* timedRecords(stream, from, end)
   } catch (error) {
-    if (!(error instanceof DtsError && damage.has(error.code))) throw error
+    if (!isDamage(error)) throw error
   }
 }
 
@@ -71,7 +76,7 @@ export async function holdsWork(stream: Stream, from: bigint, end: bigint): Prom
     }
     return false
   } catch (error) {
-    if (error instanceof DtsError && damage.has(error.code)) return true
+    if (isDamage(error)) return true
     throw error
   }
 }

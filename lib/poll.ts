@@ -159,7 +159,11 @@ async function changedLog(
   }
 }
 
-/** Halts, or, where that was chosen and nothing is lost by it, does what recovery would. */
+/**
+ * Halts, or, where that was chosen and nothing is lost by it, does what recovery would.
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE when nobody can tell yet, as the log is still being filled: nothing is halted,
+ *   and the next run looks again
+ */
 async function recoverOrHalt(
   { config, store, now, owner }: PollDependencies,
   held: HeldCheckpoint,

@@ -16,7 +16,10 @@ export const sameLogCodes: ReadonlySet<ErrorCode> = new Set(['CLUSTER_CHANGED', 
  * within the data range, and the record below the offset is the one that was committed.
  * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP: the stream must halt
  */
-export async function proveSameLog(checkpoint: Checkpoint, stream: Stream): Promise<void> {
+export async function proveSameLog(
+  checkpoint: Pick<Checkpoint, 'offset' | 'tail' | 'anchor' | 'clusterId'>,
+  stream: Stream,
+): Promise<void> {
   const { offset, tail, anchor, clusterId } = checkpoint
   if (clusterId !== stream.clusterId) {
     throw changed(

@@ -6,11 +6,16 @@ export function toSeconds(value: number): number {
   return value > secondsCeiling ? Math.floor(value / 1000) : value
 }
 
+/** The last second that a date can name: 13 September 275760. */
+const lastSecond = 8_640_000_000_000
+
 /** UNIX seconds out of seconds, milliseconds or an ISO 8601 date-time with a zone; null when it is none of them. */
 export function parseTime(text: string | number): number | null {
   if (typeof text === 'number' || /^\d+$/.test(text)) {
     const value = Number(text)
-    return Number.isSafeInteger(value) && value >= 0 ? toSeconds(value) : null
+    return Number.isSafeInteger(value) && value >= 0 && toSeconds(value) <= lastSecond
+      ? toSeconds(value)
+      : null
   }
   const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text)
   const milliseconds = zoned && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
@@ -23,7 +28,8 @@ function isDay(text: string): boolean {
   return !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(text)
 }
 
-/** A time in both forms that people look for in a message: ISO 8601 and UNIX seconds. */
+/** A time in both forms that people look for in a message: ISO 8601 and UNIX seconds. Records may have times that are none. */
 export function formatTime(seconds: number): string {
+  if (!(Math.abs(seconds) <= lastSecond)) return `no date (${seconds})`
   return `${new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')} (${seconds})`
 }

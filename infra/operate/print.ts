@@ -130,6 +130,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         `${answer.replayed} changes of ${answer.table} for ${answer.function}, offsets ${answer.from} to ${answer.next}`,
         answer.complete ? 'Complete.' : `Not complete: go on with --from-offset ${answer.next}`,
         ...(answer.error === null ? [] : [answer.error]),
+        ...(answer.note === '' ? [] : [answer.note]),
       ]
   }
 }

@@ -365,7 +365,7 @@ function leaseHeld(leaseUntil: number): DtsError {
   return new DtsError(
     'LEASE_HELD',
     leaseUntil > 0
-      ? `Another run works on this stream until ${new Date(leaseUntil).toISOString()} at the latest. ` +
+      ? `Another run works on this stream until ${new Date(leaseUntil + clockSkewMs).toISOString()} at the latest. ` +
           'The poller simply leaves; for recovery, wait until then and run it again.'
       : 'Something else moved the checkpoint at the same moment. The poller simply leaves; for recovery, look where ' +
           'the stream stands now ("inspect"), and run it again if need be.',

@@ -15,11 +15,20 @@ const remedy: Record<BatchFaultCode, string> = {
   PROTOCOL_UNSUPPORTED: 'Nothing was read of it; the producer or broker must use a format known here',
 }
 
-/** `position` is the byte of the records field at which the batch starts; `offset` its base offset. */
-export function batchFault(position: number, offset: bigint): BatchFault {
+/**
+ * `position` is the byte of the records field at which the batch starts; `offset` its base offset; `behind` the one that
+ * follows it, as far as its header can be believed, for whoever has to go on behind it.
+ */
+export function batchFault(position: number, offset: bigint, behind: bigint | null = null): BatchFault {
   return (code, detail) =>
-    new DtsError(code, `Record batch at byte ${position}, offset ${offset}: ${detail}. ${remedy[code]}.`, {
-      retryable: code === 'BATCH_CORRUPT',
-      facts: { position, offset: String(offset) },
-    })
+    new DtsError(
+      code,
+      `Record batch at byte ${position}, offset ${offset}: ${detail}. ${remedy[code]}.${
+        behind === null ? '' : ` By its header the offset behind it is ${behind}.`
+      }`,
+      {
+        retryable: code === 'BATCH_CORRUPT',
+        facts: { position, offset: String(offset), ...(behind === null ? {} : { behind: String(behind) }) },
+      },
+    )
 }

@@ -125,8 +125,8 @@ function frame(bytes: Buffer, position: number, limits: BatchLimits): Entry {
     return { end: position + recordsAt, baseOffset: -1n, magic: -1, fault }
   }
   const baseOffset = bytes.readBigInt64BE(position)
-  const fault = batchFault(position, baseOffset)
   const magic = bytes.readInt8(position + magicAt)
+  const fault = batchFault(position, baseOffset, offsetBehind(bytes, position, baseOffset, magic))
   if (magic < 0 || magic > 2) {
     throw fault(
       'BATCH_CORRUPT',
@@ -141,6 +141,15 @@ function frame(bytes: Buffer, position: number, limits: BatchLimits): Entry {
     throw fault('BATCH_TOO_LARGE', `${size} bytes, the limit (maxBatchBytes) is ${limits.maxBatchBytes}`)
   }
   return { end: position + size, baseOffset, magic, fault }
+}
+
+/** Null where the header cannot say it: it is cut off, of no known format, or tells what is not possible. */
+function offsetBehind(bytes: Buffer, position: number, baseOffset: bigint, magic: number): bigint | null {
+  if (baseOffset < 0n || magic < 0 || magic > 2) return null
+  if (magic < 2) return baseOffset + 1n
+  const deltaAt = position + attributesAt + 2
+  const lastOffsetDelta = deltaAt + 4 > bytes.length ? -1 : bytes.readInt32BE(deltaAt)
+  return lastOffsetDelta < 0 ? null : baseOffset + BigInt(lastOffsetDelta) + 1n
 }
 
 /** Returns the offset to go on from. */

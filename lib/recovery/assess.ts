@@ -13,6 +13,9 @@ export const lookBackSeconds = 10
 /** The search for the anchor begins this much before, to see where its statement begins after a quiet time, too. */
 const recordsBefore = 100n
 
+/** How far the stream was handled, and in which log. */
+export type Reference = Pick<Checkpoint, 'clusterId' | 'offset' | 'timestamp' | 'anchor' | 'tail' | 'lanes'>
+
 /** From where the stream can go on, and what that means for what was and what was not handled. */
 export type Safe =
   /** The log is the one that the checkpoint belongs to: right where it stands. */
@@ -53,9 +56,10 @@ export interface Assessment {
 
 /**
  * Where the stream of `read` can go on in the log that is there now. Reads only.
+ * @param now milliseconds since 1970; only a message depends on it
  * @throws DtsError CHECKPOINT_OUT_OF_RANGE when the log has not got to the checkpoint yet
  */
-export async function assess(read: Checkpoint, stream: Stream): Promise<Assessment> {
+export async function assess(read: Reference, stream: Stream, now = Date.now()): Promise<Assessment> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
   if (await isSameLog(read, stream)) {
@@ -63,29 +67,30 @@ export async function assess(read: Checkpoint, stream: Stream): Promise<Assessme
     return { safe: { how: 'stored', offset: read.offset }, lead, range, times }
   }
   const { timestamp, anchor } = read
-  if (times === null) throw notThereYet(stream, times, timestamp)
+  if (times === null) throw notThereYet(stream, times, timestamp, now)
   const located = await locate(stream, range, (anchor?.timestamp ?? timestamp) - lookBackSeconds)
   const from = located - recordsBefore < range.earliest ? range.earliest : located - recordsBefore
   const ahead = Object.values(read.lanes).flatMap((lane) => lane.anchor ?? [])
   const found = await findAnchors(stream, anchor, ahead, from, range.end)
   const main = anchor === null ? undefined : found.get(anchor)
-  if (main?.unfinished) throw notThereYet(stream, times, timestamp)
+  if (main?.unfinished) throw notThereYet(stream, times, timestamp, now)
   const safe =
     main === undefined
-      ? await withoutAnchor(read, stream, range, times)
+      ? await withoutAnchor(read, stream, range, times, now)
       : { how: 'anchor' as const, offset: main.anchor.offset + 1n, ...main }
   return { safe, lead: leadBehind(safe.offset, read.lanes, found), range, times }
 }
 
 async function withoutAnchor(
-  read: Checkpoint,
+  read: Reference,
   stream: Stream,
   range: DataRange,
   times: TimeRange,
+  now: number,
 ): Promise<Safe> {
   const { timestamp, anchor, clusterId } = read
   // A log that is still being filled may bring the anchor.
-  if (times.last < timestamp) throw notThereYet(stream, times, timestamp)
+  if (times.last < timestamp) throw notThereYet(stream, times, timestamp, now)
   // On one cluster the offset itself says what is missing; on another only the times can.
   const trimmed = clusterId === stream.clusterId && read.offset < range.earliest
   // A record that is older than any change behind the checkpoint can be: then the log holds all of those.
@@ -147,7 +152,7 @@ function later(until: number | null, anchor: Anchor | null): number | null {
   return until === null || anchor === null ? null : Math.max(until, anchor.timestamp + lookBackSeconds)
 }
 
-async function isSameLog(read: Checkpoint, stream: Stream): Promise<boolean> {
+async function isSameLog(read: Reference, stream: Stream): Promise<boolean> {
   try {
     await proveSameLog(read, stream)
     return true
@@ -164,11 +169,16 @@ export async function locate(stream: Stream, { earliest, end }: DataRange, secon
   return offset === null || offset < earliest || offset > end ? earliest : offset
 }
 
-function notThereYet(stream: Stream, times: TimeRange | null, timestamp: number): DtsError {
+function notThereYet(stream: Stream, times: TimeRange | null, timestamp: number, now: number): DtsError {
+  const end = times === null ? 'holds no record' : `ends at ${formatTime(times.last)}`
+  const remedy =
+    timestamp * 1000 <= now
+      ? 'DTS may still be filling it: wait, and run the same again.'
+      : 'That time lies in the future, as a record of the source had it, and waiting would last until then. Choose the ' +
+        'time to go on from: `reset --to <time> --accept-loss` (in an event {"timestamp":…} and "acceptLoss": true).'
   return new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
-    `The log of cluster ${stream.clusterId} ${times === null ? 'holds no record' : `ends at ${formatTime(times.last)}`}, ` +
-      `before the checkpoint's time ${formatTime(timestamp)}. DTS may still be filling it: wait, and run the same again.`,
+    `The log of cluster ${stream.clusterId} ${end}, before the checkpoint's time ${formatTime(timestamp)}. ${remedy}`,
     { retryable: true, facts: { timestamp, last: times?.last ?? null } },
   )
 }

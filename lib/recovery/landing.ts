@@ -1,23 +1,24 @@
 import { z } from 'zod'
-import { type Anchor, type Checkpoint, freshPosition, type Position, type Tail } from '../checkpoint/types.ts'
+import type { Anchor, Checkpoint } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
-import { digestOf } from '../dts/digest.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { glance, holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
 import {
   type Assessment,
   assess,
-  forgetLead,
   type Lead,
   type Lost,
   locate,
   lookBackSeconds,
   lostBetween,
+  type Reference,
   type Safe,
 } from './assess.ts'
+import { type Known, knownByCheckpoint, knownOf } from './known.ts'
+import { moves } from './ledger.ts'
 
 /** Where a reset may be told to go. */
 export const targetSchema = z.union(
@@ -25,7 +26,7 @@ export const targetSchema = z.union(
     z.enum(['earliest', 'latest', 'committed']),
     z.strictObject({ timestamp: timeSchema }),
     z.strictObject({ offset: offsetSchema }),
-    /** Back to where the checkpoint stood before that move; 0 is the last entry of the ledger, 1 the one before. */
+    /** Back to where the checkpoint stood before that move; 0 is the last one of the ledger, 1 the one before; see `moves`. */
     z.strictObject({ ledger: z.int().min(0) }),
   ],
   'must be "earliest", "latest", "committed", {"timestamp":…}, {"offset":…} or {"ledger":…}',
@@ -45,6 +46,7 @@ export interface Landing {
 /** A landing, and what is known of the changes behind it. */
 export interface Move {
   readonly landing: Landing
+  readonly known: Known
   readonly lead: Lead
   /** Changes from the landing on may have been handled before up to this time, in seconds; -1: none. */
   readonly handledUntil: number
@@ -66,8 +68,10 @@ export async function land(to: Target | undefined, read: Checkpoint | null, stre
   }
   const time = await timeAt(stream, offset, range, timestamp)
   const landing = { how, offset, timestamp: time, anchor: null }
-  const assessed = await assessOrNull(read, stream)
-  return moveTo({ ...landing, lost: await lossBefore(read, assessed, landing, stream) }, read, assessed)
+  const known = await knownOf(read, stream)
+  const assessed = await assessOrNull(known.reference, stream)
+  const lost = await lossBefore(known.reference, assessed, landing, stream)
+  return moveTo({ ...landing, lost }, known, assessed)
 }
 
 /** Where nothing is lost that is not lost already. @throws DtsError as `land` */
@@ -80,7 +84,7 @@ export async function resume(read: Checkpoint | null, stream: Stream): Promise<M
     )
   }
   const assessed = await assess(read, stream)
-  return moveTo(safeLanding(assessed.safe, read), read, assessed)
+  return moveTo(safeLanding(assessed.safe, read), knownByCheckpoint(read), assessed)
 }
 
 function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
@@ -97,39 +101,18 @@ function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
   }
 }
 
-function moveTo(landing: Landing, read: Checkpoint | null, assessed: Assessment | null): Move {
-  if (read === null)
-    return { landing, lead: { lanes: {}, forgottenUntil: -1 }, handledUntil: -1, handledBelow: null }
+function moveTo(landing: Landing, known: Known, assessed: Assessment | null): Move {
+  const { reference, forgotten } = known
+  if (reference === null) return { landing, known, lead: forgotten, handledUntil: -1, handledBelow: null }
   const safe = assessed?.safe ?? null
   if (assessed === null || safe?.how !== landing.how || safe.offset !== landing.offset) {
     // Whoever names a place wants everything from there on, also for those that had gone further.
-    const handledBelow = safe?.how === 'stored' ? read.offset : null
-    return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }
+    const handledBelow = safe?.how === 'stored' ? reference.offset : null
+    return { landing, known, lead: forgotten, handledUntil: reference.timestamp, handledBelow }
   }
   const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
-  return { landing, lead: assessed.lead, handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }
-}
-
-/** With the record below the landing, so that the next run can prove that the log is still the same. */
-export async function positionOf({ landing, lead }: Move, stream: Stream): Promise<Position> {
-  const { offset, timestamp, anchor } = landing
-  return freshPosition(offset, timestamp, anchor, await tailBelow(offset, stream), lead.lanes)
-}
-
-/** Control batches and compaction leave holes among the offsets; a larger one than this is passed over. */
-const largestHole = 100n
-
-async function tailBelow(offset: bigint, stream: Stream): Promise<Tail | null> {
-  const { earliest } = await stream.range()
-  let tail: Tail | null = null
-  for (let from = offset - largestHole < earliest ? earliest : offset - largestHole; from < offset; ) {
-    const { records, nextOffset } = await stream.fetch(from, glance)
-    const last = Array.from(records).findLast((record) => record.offset < offset)
-    if (last !== undefined) tail = { offset: last.offset, digest: digestOf(last.value) }
-    if (nextOffset === from) break
-    from = nextOffset
-  }
-  return tail
+  const handledUntil = isExact ? -1 : reference.timestamp
+  return { landing, known, lead: assessed.lead, handledUntil, handledBelow: null }
 }
 
 async function resolveTarget(
@@ -149,7 +132,7 @@ async function resolveTarget(
     return { how: 'timestamp', offset: await locateTime(stream, to.timestamp), timestamp: to.timestamp }
   }
   if ('offset' in to) return { how: 'offset', offset: to.offset }
-  const entry = read?.ledger.at(-1 - to.ledger)?.from
+  const entry = moves(read?.ledger ?? [])[to.ledger]?.from
   if (entry == null) throw missingTarget(`The ledger has no earlier position at entry ${to.ledger}.`)
   if (entry.clusterId !== stream.clusterId) {
     throw missingTarget(
@@ -166,10 +149,10 @@ const notAssessable: ReadonlySet<ErrorCode> = new Set([
   'BATCH_TOO_LARGE',
 ])
 
-/** Null where there is no checkpoint, or the log has not got to it yet, or cannot be read where it stands. */
-async function assessOrNull(read: Checkpoint | null, stream: Stream): Promise<Assessment | null> {
+/** Null where nothing is known to compare with, or the log has not got to it yet, or cannot be read where it stands. */
+async function assessOrNull(reference: Reference | null, stream: Stream): Promise<Assessment | null> {
   try {
-    return read === null ? null : await assess(read, stream)
+    return reference === null ? null : await assess(reference, stream)
   } catch (error) {
     if (error instanceof DtsError && notAssessable.has(error.code)) return null
     throw error
@@ -178,13 +161,13 @@ async function assessOrNull(read: Checkpoint | null, stream: Stream): Promise<As
 
 /** What lies between where the stream could go on without loss and where it is told to go. */
 async function lossBefore(
-  read: Checkpoint | null,
+  reference: Reference | null,
   assessed: Assessment | null,
   landing: Pick<Landing, 'offset' | 'timestamp'>,
   stream: Stream,
 ): Promise<Lost | null> {
-  if (read === null) return null
-  const lost = lostBetween(read.timestamp, landing.timestamp)
+  if (reference === null) return null
+  const lost = lostBetween(reference.timestamp, landing.timestamp)
   // What the log will still bring is unknown, so going to its end may skip some of that.
   if (assessed === null) return lost
   const { safe } = assessed

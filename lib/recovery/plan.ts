@@ -5,17 +5,20 @@ import type { Checkpoint, Position } from '../checkpoint/types.ts'
 import { digestOf } from '../dts/digest.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { glance } from '../locate.ts'
+import { glance, isDamage } from '../locate.ts'
 import type { Lost } from './assess.ts'
+import type { Known } from './known.ts'
 import type { Landing } from './landing.ts'
 
 /** What a reset writes, and what it says of that. A dry run gives it out as a token, which applies exactly this. */
 export interface Plan {
   readonly how: Landing['how']
+  readonly known: Known['by']
   readonly position: Position
   readonly replayUntil: number
   /** By table; see `ResetResult`. */
   readonly repeats: Readonly<Record<string, number>>
+  readonly countedTo: string | null
   readonly lost: Lost | null
   readonly acceptLoss: boolean
 }
@@ -33,9 +36,11 @@ const tokenSchema = z.strictObject({
     'committed',
     'ledger',
   ]),
+  known: z.enum(['checkpoint', 'group', 'nothing', 'unasked']),
   position: positionSchema,
   replayUntil: z.number(),
   repeats: z.record(z.string(), z.number()),
+  countedTo: z.string().nullable(),
   lost: z.strictObject({ from: z.number(), to: z.number() }).nullable(),
   acceptLoss: z.boolean(),
   /** Of everything that the plan was made from; with the record below, which is the position's tail. */
@@ -48,11 +53,11 @@ const tokenSchema = z.strictObject({
 })
 
 export async function makeToken(plan: Plan, read: Checkpoint | null, stream: Stream): Promise<string> {
-  const next = await firstRecord(plan.position.offset, stream)
+  const next = await firstDigest(plan.position.offset, stream)
   const token = {
     ...plan,
     position: positionAttributes(plan.position),
-    madeFrom: { checkpoint: fingerprint(read), clusterId: stream.clusterId, next: next?.digest ?? null },
+    madeFrom: { checkpoint: fingerprint(read), clusterId: stream.clusterId, next },
   }
   return Buffer.from(JSON.stringify(token)).toString('base64url')
 }
@@ -69,9 +74,9 @@ export async function readToken(token: string, read: Checkpoint | null, stream: 
   const { earliest, end } = await stream.range()
   if (madeFrom.clusterId !== stream.clusterId || offset < earliest || offset > end)
     throw outdated('The log changed')
-  if (tail !== null && (await firstRecord(tail.offset, stream))?.digest !== tail.digest)
+  if (tail !== null && (await firstDigest(tail.offset, stream)) !== tail.digest)
     throw outdated('Another record stands below the place')
-  if (madeFrom.next !== null && (await firstRecord(offset, stream))?.digest !== madeFrom.next)
+  if (madeFrom.next !== null && (await firstDigest(offset, stream)) !== madeFrom.next)
     throw outdated('Another record stands at the place')
   return plan
 }
@@ -96,15 +101,23 @@ function fingerprint(read: Checkpoint | null): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
-/** The first record at or behind an offset; control batches leave holes among the offsets. */
-async function firstRecord(offset: bigint, stream: Stream): Promise<{ readonly digest: string } | null> {
+/** Stands for the digest of a record in a batch that cannot be read: whoever is halted before one plans there, too. */
+const unreadable = 'unreadable'
+
+/** Digest of the first record at or behind an offset, if any; control batches leave holes among the offsets. */
+async function firstDigest(offset: bigint, stream: Stream): Promise<string | null> {
   const { end } = await stream.range()
-  for (let from = offset; from < end; ) {
-    const { records, nextOffset } = await stream.fetch(from, glance)
-    const [first] = records
-    if (first !== undefined) return { digest: digestOf(first.value) }
-    if (nextOffset === from) return null
-    from = nextOffset
+  try {
+    for (let from = offset; from < end; ) {
+      const { records, nextOffset } = await stream.fetch(from, glance)
+      const [first] = records
+      if (first !== undefined) return digestOf(first.value)
+      if (nextOffset === from) return null
+      from = nextOffset
+    }
+  } catch (error) {
+    if (isDamage(error)) return unreadable
+    throw error
   }
   return null
 }

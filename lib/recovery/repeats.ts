@@ -1,7 +1,6 @@
-import type { Checkpoint } from '../checkpoint/types.ts'
 import { carriesChange } from '../dts/header.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { type TimedRecord, timedRecords, timeRange } from '../locate.ts'
+import { isDamage, type TimedRecord, timedRecords } from '../locate.ts'
 import { lookBackSeconds } from './assess.ts'
 import type { Move } from './landing.ts'
 
@@ -9,35 +8,57 @@ import type { Move } from './landing.ts'
 export interface Repeats {
   /** Until which source time (seconds) deliveries are to be marked as replays; -1 for none. */
   readonly until: number
-  /** By table, as far as the log is filled by now: an upper bound. */
+  /** By table, as far as the log is filled by now, up to `countedTo`: an upper bound. */
   readonly counts: Readonly<Record<string, number>>
+  /** From this offset on more may repeat than was counted; null: there is no more. */
+  readonly countedTo: bigint | null
 }
 
-/** Counting reads that part of the log; beyond so many records the answer stops counting. */
+/** Counting reads that part of the log; beyond so many records, or where it cannot be read, the answer only says that. */
 const mostCounted = 500_000
 
-export async function repeatsOf(read: Checkpoint | null, move: Move, stream: Stream): Promise<Repeats> {
+/**
+ * @param now the clock of recovery, in milliseconds since 1970
+ * @param most records to look at
+ */
+export async function repeatsOf(
+  move: Move,
+  stream: Stream,
+  now: number,
+  most = mostCounted,
+): Promise<Repeats> {
   const counts: Record<string, number> = Object.create(null)
-  if (read === null) return { until: -1, counts }
-  const { landing, lead, handledBelow } = move
+  const { landing, known, lead, handledBelow } = move
   const handledUntil = handledBelow !== null && handledBelow <= landing.offset ? -1 : move.handledUntil
   // What an earlier move made repeat may still be on its way.
-  const anywhere = Math.max(read.replayUntil, lead.forgottenUntil ?? (await lastTime(read, stream)))
+  const anywhere = Math.max(known.replayUntil, lead.forgottenUntil ?? youngestDone(now))
   const until = Math.max(anywhere, handledUntil)
+  if (until < 0) return { until, counts, countedTo: null }
   const mayRepeat = ({ offset, timestamp }: TimedRecord) =>
     timestamp <= anywhere || (timestamp <= handledUntil && (handledBelow === null || offset < handledBelow))
   const { end } = await stream.range()
-  let counted = 0
-  for await (const record of timedRecords(stream, landing.offset, end)) {
-    if (record.timestamp > until + lookBackSeconds || counted++ > mostCounted) break
-    if (!carriesChange(record.header.operation) || !mayRepeat(record)) continue
-    const table = record.header.objectName ?? ''
-    counts[table] = (counts[table] ?? 0) + 1
+  let left = most
+  let next = landing.offset
+  try {
+    for await (const record of timedRecords(stream, next, end)) {
+      if (record.timestamp > until + lookBackSeconds) break
+      if (left-- === 0) return { until, counts, countedTo: record.offset }
+      next = record.offset + 1n
+      if (!carriesChange(record.header.operation) || !mayRepeat(record)) continue
+      const table = record.header.objectName ?? ''
+      counts[table] = (counts[table] ?? 0) + 1
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return { until, counts, countedTo: next }
   }
-  return { until, counts }
+  return { until, counts, countedTo: null }
 }
 
-/** How far lanes were of which only an offset of a log is known that is not there any more, nobody can tell. */
-async function lastTime(read: Checkpoint, stream: Stream): Promise<number> {
-  return (await timeRange(stream, await stream.range()))?.last ?? read.timestamp
+/**
+ * How far lanes were of which only an offset of a log is known that is not there any more, nobody can tell; but nothing
+ * was done before it happened, also where the log has not got to it yet.
+ */
+function youngestDone(now: number): number {
+  return Math.ceil(now / 1000) + lookBackSeconds
 }

@@ -6,6 +6,7 @@ import { Router } from '../dispatch/routes.ts'
 import type { Route } from '../dispatch/settings.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
+import type { DataRange } from '../kafka/types.ts'
 import { locateTime } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -34,13 +35,17 @@ export interface ReplayResult {
   readonly next: string
   readonly complete: boolean
   readonly error: string | null
+  /** What else there is to know, for people; empty when nothing. */
+  readonly note: string
 }
 
 const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
 
 /**
  * Sends one table's history to its handler again, marked as replay. The checkpoint is not touched; the poller may go
- * on meanwhile, so a handler sees old changes between new ones.
+ * on meanwhile, so a handler sees old changes between new ones. They are of the generation that there is: to the fence
+ * of lib/fence.ts they are seen.
+ * @throws DtsError TABLE_UNROUTED, CHECKPOINT_OUT_OF_RANGE when they do not begin in the log, or end before they begin
  */
 export async function replay(
   event: z.output<typeof replaySchema>,
@@ -61,7 +66,9 @@ export async function replay(
   }
   const range = await stream.range()
   const from = await resolve(event.from, stream)
-  const end = event.to === undefined ? range.end : await resolve(event.to, stream)
+  const to = event.to === undefined ? range.end : await resolve(event.to, stream)
+  if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
+  const end = to < range.end ? to : range.end
   const generation = (await dependencies.store.read())?.generation ?? 0
   const { topic, partition, clusterId } = stream
   // Whatever its time, each of these changes may have been delivered before.
@@ -77,6 +84,10 @@ export async function replay(
     next: String(next),
     complete,
     error,
+    note: [
+      ...(complete || to <= range.end ? [] : [`The log ends at offset ${range.end}, before ${to}.`]),
+      ...(replayed === 0 ? [] : [fenced]),
+    ].join(' '),
   })
   while (next < end) {
     const slice = await stream.fetch(next, fetchBounds)
@@ -101,7 +112,23 @@ export async function replay(
     }
     next = slice.nextOffset
   }
-  return answer(true, null)
+  return answer(next >= to, null)
+}
+
+const fenced =
+  'To handlers that keep the fence (lib/fence.ts) these changes are seen, and nothing is written for them; a reset to ' +
+  'that place sends them in a new generation, which counts as newer.'
+
+function noSuchPart(from: bigint, to: bigint, { earliest, end }: DataRange): DtsError {
+  return new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `The log has no part from offset ${from} to ${to}: it holds ${earliest} to ${end}. Nothing was sent. ` +
+      'Choose a "from" within it, and a "to" that is not before "from".',
+    {
+      retryable: false,
+      facts: { from: String(from), to: String(to), earliest: String(earliest), end: String(end) },
+    },
+  )
 }
 
 function resolve(at: z.output<typeof point>, stream: Stream): Promise<bigint> | bigint {

@@ -2,12 +2,13 @@ import { z } from 'zod'
 import { HeldCheckpoint } from '../checkpoint/held.ts'
 import { firstGeneration, type Start } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
-import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
-import { type Landing, land, type Move, positionOf, resume, targetSchema } from './landing.ts'
+import { describe, lossNotAccepted } from './describe.ts'
+import { type Landing, land, type Move, resume, targetSchema } from './landing.ts'
 import { makeToken, type Plan, readToken } from './plan.ts'
+import { positionOf } from './position.ts'
 import { repeatsOf } from './repeats.ts'
 
 export const resetSchema = z
@@ -41,8 +42,10 @@ export interface ResetResult {
   readonly from: Place | null
   readonly to: Place & { readonly time: string }
   readonly how: Landing['how']
-  /** Changes that may be delivered again, by table, as far as the log is filled by now: an upper bound. */
+  /** Changes that may be delivered again, by table, as far as the log is filled by now and was counted: an upper bound. */
   readonly repeats: Readonly<Record<string, number>>
+  /** The offset from which on more may repeat than `repeats` says; null: it says all. */
+  readonly countedTo: string | null
   /** Between which times are changes that this stream will never deliver; null when there are none. */
   readonly lost: { readonly from: string; readonly to: string } | null
   /** Of a dry run: what `token` takes. */
@@ -66,9 +69,9 @@ export async function reset(
   const read = await store.read()
   const plan =
     event.token === undefined
-      ? await planOf(await land(event.to, read, stream), read, stream, event.acceptLoss)
+      ? await planOf(await land(event.to, read, stream), stream, now(), event.acceptLoss)
       : await readToken(event.token, read, stream)
-  const { how, position, lost } = plan
+  const { how, known, position, lost } = plan
   const at = now()
   const generation = read === null ? firstGeneration(at) : read.generation + 1
   const result: ResetResult = {
@@ -86,15 +89,17 @@ export async function reset(
     },
     how,
     repeats: plan.repeats,
+    countedTo: plan.countedTo,
     lost: lost === null ? null : { from: formatTime(lost.from), to: formatTime(lost.to) },
     token: event.dryRun ? await makeToken(plan, read, stream) : null,
-    note: describe(plan, event.dryRun),
+    note: describe(plan, read, event.dryRun),
   }
   if (event.dryRun) return result
   if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)
   const words = [
     `reset by ${how}`,
     result.lost && `lost ${result.lost.from} to ${result.lost.to}`,
+    known === 'unasked' && 'what was read before is not known',
     event.reason,
   ]
   await apply(dependencies, read, {
@@ -106,16 +111,20 @@ export async function reset(
   return result
 }
 
-async function planOf(
-  move: Move,
-  read: Checkpoint | null,
-  stream: Stream,
-  acceptLoss: boolean,
-): Promise<Plan> {
+async function planOf(move: Move, stream: Stream, now: number, acceptLoss: boolean): Promise<Plan> {
   const { how, lost } = move.landing
-  const { until, counts } = await repeatsOf(read, move, stream)
-  const position = await positionOf(move, stream)
-  return { how, position, replayUntil: until, repeats: counts, lost, acceptLoss }
+  const { by: known } = move.known
+  const { until, counts, countedTo } = await repeatsOf(move, stream, now)
+  return {
+    how,
+    known,
+    position: await positionOf(move, stream),
+    replayUntil: until,
+    repeats: counts,
+    countedTo: countedTo === null ? null : String(countedTo),
+    lost,
+    acceptLoss,
+  }
 }
 
 /** One conditional write under a lease of its own: whoever else moves the checkpoint meanwhile wins, or waits. */
@@ -135,56 +144,21 @@ async function apply(
 }
 
 /**
- * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost, or
- * the log has not got to the checkpoint yet.
+ * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost.
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet
  */
 export async function startWithoutLoss(
   read: Checkpoint,
   stream: Stream,
   entry: Start['entry'],
 ): Promise<Start | null> {
-  let move: Move
-  try {
-    move = await resume(read, stream)
-  } catch (error) {
-    if (error instanceof DtsError && error.code === 'CHECKPOINT_OUT_OF_RANGE') return null
-    throw error
-  }
+  const move = await resume(read, stream)
   if (move.landing.lost !== null) return null
-  const plan = await planOf(move, read, stream, false)
+  const plan = await planOf(move, stream, entry.at, false)
   return {
     clusterId: stream.clusterId,
     position: plan.position,
     replayUntil: plan.replayUntil,
     entry: { ...entry, how: `${entry.how}, by ${plan.how}` },
   }
-}
-
-function describe({ how, lost, repeats: counts, position: { timestamp } }: Plan, dryRun: boolean): string {
-  const loss =
-    lost === null
-      ? 'Nothing is lost.'
-      : `Changes from ${formatTime(lost.from)} to ${formatTime(lost.to)} are lost to this stream; copy the affected ` +
-        `rows from the source.${dryRun ? ' It needs "acceptLoss": true.' : ''}`
-  const repeats =
-    Object.keys(counts).length > 0 ? 'Some changes repeat, marked as replay.' : 'Nothing committed repeats.'
-  switch (how) {
-    case 'stored':
-      return `The log is the one that the checkpoint belongs to; going on where it stands. ${loss} ${repeats}`
-    case 'anchor':
-      return `The last committed change was found in this log; going on right behind it. ${loss} ${repeats}`
-    case 'time':
-      return `The last committed change is not in this log; going on at ${formatTime(timestamp)}. ${loss} ${repeats}`
-    default:
-      return `Going on where you asked, at ${formatTime(timestamp)}. ${loss}`
-  }
-}
-
-function lossNotAccepted(lost: { from: number; to: number }, how: string): DtsError {
-  return new DtsError(
-    'DATA_GAP',
-    `Going on by ${how} loses the changes from ${formatTime(lost.from)} to ${formatTime(lost.to)}. Nothing was done. ` +
-      'To accept that, repeat with "acceptLoss": true, and copy the affected rows from the source.',
-    { retryable: false, facts: { from: lost.from, to: lost.to } },
-  )
 }

@@ -2,7 +2,7 @@ import { countThrough, type RoutedEvent } from '../dispatch/event.ts'
 import type { Invoke } from '../dispatch/invoke.ts'
 import type { BatchOrigin } from '../dispatch/wire.ts'
 import { maxBatchBytes, packEvents, toBatch, wireSize } from '../dispatch/wire.ts'
-import type { DtsError } from '../errors.ts'
+import { DtsError } from '../errors.ts'
 
 /** What redrive and replay have beside the rest of recovery. */
 export interface SendDependencies {
@@ -39,9 +39,25 @@ export async function sendOnce(
   functionName: string,
   events: readonly RoutedEvent[],
   origin: BatchOrigin,
-  { invoke }: SendDependencies,
+  { invoke, handlerTimeoutMs }: SendDependencies,
 ): Promise<{ readonly done: number; readonly error: DtsError | null }> {
   const result = await invoke(functionName, toBatch(packEvents(events), origin), events)
+  if (result.kind === 'unknown') {
+    return { done: 0, error: mayStillRun(functionName, handlerTimeoutMs, result.error) }
+  }
   if (result.kind !== 'acknowledged') return { done: 0, error: result.error }
   return { done: countThrough(events, result.through), error: result.error }
+}
+
+/** The poller would wait and send them again; recovery, which somebody runs by hand, ends here. */
+function mayStillRun(functionName: string, handlerTimeoutMs: number, { facts, cause }: DtsError): DtsError {
+  const reason = cause instanceof Error ? ` (${cause.name}: ${cause.message})` : ''
+  const seconds = Math.ceil((handlerTimeoutMs + marginMs) / 1000)
+  return new DtsError(
+    'HANDLER_UNAVAILABLE',
+    `No answer came from the function ${functionName}${reason}; it may still be running. Its events are not sent again ` +
+      `by themselves: wait ${seconds} s, by when it must have ended, look into its log for what it did, and run this ` +
+      'again for the rest.',
+    { retryable: true, facts, cause },
+  )
 }

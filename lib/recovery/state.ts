@@ -33,8 +33,9 @@ export async function pause(
     action: 'pause',
     offset: String(read.offset),
     note: running
-      ? 'Paused. A run is at work and ends by itself, within the poller’s timeout; after it, nothing is read.'
-      : 'Paused. Nothing is read until resume.',
+      ? 'Paused. A run is at work and ends by itself, within the poller’s timeout; after it, nothing is read until ' +
+        'resume. A reset ends the pause, too.'
+      : 'Paused. Nothing is read until resume. A reset ends the pause, too.',
   }
 }
 

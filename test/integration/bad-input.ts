@@ -176,6 +176,7 @@ export function badInputTests(start: Start): void {
       ['a place beside a token', { action: 'reset', to: 'earliest', token: 'x' }],
       ['a negative offset', { action: 'reset', to: { offset: '-1' } }],
       ['a time that is none', { action: 'reset', to: { timestamp: 'soon' } }],
+      ['a time behind all dates', { action: 'reset', to: { timestamp: Number.MAX_SAFE_INTEGER } }],
     ]
     for (const [what, event] of events) {
       test(`recovery asked for ${what}: CONFIG_INVALID`, async (t) => {

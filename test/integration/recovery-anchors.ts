@@ -81,6 +81,28 @@ export function recoveryAnchorTests(start: Start): void {
       )
     })
 
+    test('a function of which only an old offset is known repeats its lead marked, also what the log does not have yet', async (t) => {
+      const world = await start(t)
+      const { changes, heal } = await orderAhead(world)
+      // As items of older versions have it, and those with very many functions ahead.
+      const lanes = JSON.parse((await world.item())?.lanes?.S ?? '{}')
+      assert.equal(lanes['test-orders'].through, '18')
+      lanes['test-orders'].anchor = null
+      await world.setAttribute('lanes', { S: JSON.stringify(lanes) })
+      await world.source.switchCluster([...shift(), ...changes.slice(0, 6)])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      assert.equal((await world.reset()).how, 'anchor')
+      await world.source.append(changes.slice(6))
+      heal()
+      const known = world.received.length
+      await world.pollToEnd()
+      const again = world.received.slice(known).filter(({ function: name }) => name === 'orders')
+      assert.deepEqual(
+        again.map(({ what, replay }) => [what, replay]),
+        even(2, 18).map((what) => [what, true]),
+      )
+    })
+
     test('of equal rows of one statement, those behind the checkpoint come once, and those before not again', async (t) => {
       const world = await start(t)
       const write = new Writer()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { formatTime } from '../../lib/time.ts'
 import { filler, range, shift, t0, Writer } from './records.ts'
 import { assertHalts } from './recovery-support.ts'
 import type { Start } from './suite.ts'
@@ -76,6 +77,29 @@ export function recoveryLossTests(start: Start): void {
         retryable: true,
         message: new RegExp(`ends at .*\\(${t0 + 9}\\).*wait, and run the same again`),
       })
+    })
+
+    test('a checkpoint whose time lies in the future is not waited for: the message names the way out, which works', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const future = Math.ceil(Date.now() / 1000) + 86_400
+      const changes = write.inserts('shop.orders', 0, 9)
+      await world.source.append([
+        ...changes,
+        { ...write.insert('shop.orders', 10, future), timestamp: t0 + 10 },
+      ])
+      await world.poll()
+      await world.source.switchCluster([...shift(), ...new Writer('rewritten').inserts('shop.orders', 0, 19)])
+      await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
+      await assert.rejects(world.reset(), {
+        code: 'CHECKPOINT_OUT_OF_RANGE',
+        message:
+          /lies in the future, .*`reset --to <time> --accept-loss` \(in an event \{"timestamp":…\} and "acceptLoss": true\)/,
+      })
+      const done = await world.reset({ to: { timestamp: t0 + 5 }, acceptLoss: true })
+      assert.deepEqual([done.how, done.to.time], ['timestamp', formatTime(t0 + 5)])
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), [...range(0, 10), ...range(5, 19)])
     })
 
     test('records that expired before they were read are a gap', async (t) => {

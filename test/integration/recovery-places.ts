@@ -53,6 +53,96 @@ export function recoveryPlaceTests(start: Start): void {
       [{ offset: '21' }, /offset 21 is not in the data range 0 to 20/],
     ]
 
+    test('a rollback undoes the last move, whatever was paused and resumed since', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.reset({ to: { offset: '6' } })
+      await world.reset({ to: { offset: '3' } })
+      for (const action of ['pause', 'resume', 'pause', 'resume']) await world.recover({ action })
+      for (const [ledger, offset] of ['6', '10'].entries())
+        assert.equal((await world.reset({ to: { ledger }, dryRun: true })).to.offset, offset)
+      // The first start came from nowhere.
+      await assert.rejects(world.reset({ to: { ledger: 2 } }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
+    })
+
+    test('a record whose time is no date keeps nobody from looking, or from moving', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append([
+        ...write.inserts('shop.orders', 0, 4),
+        { ...write.insert('shop.orders', 5, Number.MAX_SAFE_INTEGER), timestamp: t0 + 5 },
+      ])
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), range(0, 5))
+      const { stored } = await world.inspect()
+      assert.deepEqual([stored?.timestamp, stored?.time], [9_007_199_254_740, 'no date (9007199254740)'])
+      assert.equal((await world.reset()).how, 'stored')
+      assert.equal((await world.reset({ to: { offset: '6' } })).to.time, 'no date (9007199254740)')
+    })
+
+    test('a reset that ends a pause says so, before and after', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      assert.doesNotMatch((await world.reset({ to: { offset: '8' }, dryRun: true })).note, /paused/)
+      const paused = await world.recover({ action: 'pause' })
+      assert.match(paused.action === 'pause' ? paused.note : '', /until resume. A reset ends the pause, too/)
+      const dry = await world.reset({ to: { offset: '6' }, dryRun: true })
+      assert.match(dry.note, /is paused, and the reset ends that/)
+      const done = await world.reset({ token: dry.token })
+      assert.match(done.note, /was paused, and is no longer: .*pause again/)
+      assert.doesNotMatch((await world.reset()).note, /paused/)
+      await world.poll()
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
+    })
+
+    test('replay of a part that is none is refused, and one that the log has not got to the end of says so', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.trim(2n)
+      const event = { action: 'replay', table: 'shop.orders' }
+      for (const [from, to] of [
+        [5, 3],
+        [11, 12],
+        [0, 4],
+      ])
+        await assert.rejects(world.recover({ ...event, from: { offset: from }, to: { offset: to } }), {
+          code: 'CHECKPOINT_OUT_OF_RANGE',
+          message: /it holds 2 to 10\. Nothing was sent/,
+        })
+      const known = world.received.length
+      const beyond = await world.recover({ ...event, from: { offset: 7 }, to: { offset: 20 } })
+      assert.ok(beyond.action === 'replay')
+      assert.deepEqual([beyond.replayed, beyond.next, beyond.complete], [3, '10', false])
+      assert.match(beyond.note, /The log ends at offset 10, before 20/)
+      assert.match(beyond.note, /fence .* seen.*reset .* new generation/)
+      assert.equal(world.received.length, known + 3)
+      const all = await world.recover({ ...event, from: { offset: 7 } })
+      assert.ok(all.action === 'replay')
+      assert.deepEqual([all.replayed, all.complete], [3, true])
+      assert.doesNotMatch(all.note, /The log ends/)
+    })
+
+    test('replay whose answer is lost sends nothing again, and says what may still run', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      await world.poll()
+      const invocations = world.lambda.invocations('test-orders')
+      world.lambda.fail('test-orders', { kind: 'reply-lost' })
+      const lost = await world.recover({ action: 'replay', table: 'shop.orders', from: { offset: 0 } })
+      assert.ok(lost.action === 'replay')
+      assert.equal(world.lambda.faultsFired('test-orders'), 1)
+      assert.equal(world.lambda.invocations('test-orders'), invocations + 1)
+      assert.deepEqual([lost.replayed, lost.next, lost.complete], [0, '0', false])
+      // The time-out of the function is a second.
+      assert.match(
+        lost.error ?? '',
+        /may still be running\. .*not sent again.*wait 16 s.*log.*run this again/,
+      )
+    })
+
     test('a reset to a place outside the data range is refused', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 19))
@@ -70,9 +160,12 @@ export function recoveryPlaceTests(start: Start): void {
       await assert.rejects(world.reset(), { code: 'CHECKPOINT_MISSING', message: /Say where to start/ })
       assert.equal(await world.item(), undefined)
       assert.match((await world.inspect()).advice, /starts at DTS_CHECKPOINT/)
-      await world.reset({ to: { offset: '4' } })
+      const done = await world.reset({ to: { offset: '4' } })
+      assert.deepEqual([done.lost, { ...done.repeats }], [null, {}])
+      assert.match(done.note, /Nothing is lost: this stream was never read/)
       await world.poll()
       assert.deepEqual(world.ids('orders'), range(4, 9))
+      assert.ok(world.received.every(({ replay }) => !replay))
     })
 
     test('replay sends a part of one table again, marked, and leaves the checkpoint alone', async (t) => {

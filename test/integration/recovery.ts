@@ -191,6 +191,33 @@ export function recoveryTests(start: Start): void {
       await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/, environment)
     })
 
+    test('a poller that may recover waits while DTS fills the new log, and goes on when it is there', async (t) => {
+      const world = await start(t)
+      const changes = new Writer().inserts('shop.orders', 0, 39)
+      const environment = { ON_CLUSTER_CHANGE: 'recover' }
+      await world.source.append(changes.slice(0, 20))
+      await world.poll({ environment })
+      await world.source.switchCluster([])
+      const invocations = world.lambda.total
+      const { epoch: _, owner: __, ...before } = (await world.item()) ?? {}
+      for (const filled of [[], [...shift(), ...changes.slice(0, 10)]]) {
+        await world.source.append(filled)
+        await assert.rejects(world.poll({ environment }), {
+          code: 'CHECKPOINT_OUT_OF_RANGE',
+          retryable: true,
+          message: /DTS may still be filling it: wait/,
+        })
+        // Neither halted nor moved, and its lease is given back.
+        const { epoch: ___, owner: ____, ...after } = (await world.item()) ?? {}
+        assert.deepEqual(after, before)
+      }
+      assert.equal(world.lambda.total, invocations)
+      await world.source.append(changes.slice(10))
+      assert.equal((await world.poll({ environment })).ended, 'recovered')
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), range(0, 39))
+    })
+
     test('inspect of a healthy stream has nothing to do, and tells the lag', async (t) => {
       const world = await start(t)
       const write = new Writer()

@@ -12,6 +12,7 @@ import { recoveryLossTests } from './recovery-loss.ts'
 import { recoveryPlaceTests } from './recovery-places.ts'
 import { recoveryPlanTests } from './recovery-plans.ts'
 import { recoveryRaceTests } from './recovery-races.ts'
+import { recoveryWithoutItemTests } from './recovery-without-item.ts'
 import { startTests } from './start.ts'
 import { type Rig, startRig, type World } from './world.ts'
 
@@ -44,6 +45,7 @@ export function integrationSuite(parts: Parts): void {
     recoveryPlanTests(start)
     recoveryDeathTests(start)
     recoveryRaceTests(start)
+    recoveryWithoutItemTests(start)
     doctorTests(start)
   })
 }

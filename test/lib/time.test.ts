@@ -16,6 +16,8 @@ test('times as people write them', () => {
     [1.5, null, 'a fraction'],
     [Number.NaN, null, 'not a number'],
     ['99999999999999999999', null, 'beyond exact numbers'],
+    [Number.MAX_SAFE_INTEGER, null, 'milliseconds beyond the last date'],
+    [8_640_000_000_000_000, 8_640_000_000_000, 'the last date'],
   ]
   for (const [text, expected, reason] of cases) assert.equal(parseTime(text), expected, reason)
 })
@@ -27,4 +29,7 @@ test('seconds and milliseconds of a record are told apart', () => {
 
 test('a time in a message has both forms', () => {
   assert.equal(formatTime(1_795_433_580), '2026-11-23T11:33:00Z (1795433580)')
+  assert.equal(formatTime(8_640_000_000_000), '+275760-09-13T00:00:00Z (8640000000000)')
+  assert.equal(formatTime(8_640_000_000_001), 'no date (8640000000001)')
+  assert.equal(formatTime(-9_007_199_254_740), 'no date (-9007199254740)')
 })

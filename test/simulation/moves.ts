@@ -174,14 +174,18 @@ export class MoveChecker {
   }
 
   /** An answer of recovery has come back. */
-  stated(run: ObservedRun, { applied, from, repeats }: ResetResult): void {
+  stated(run: ObservedRun, { applied, from, repeats, countedTo }: ResetResult): void {
     const facts = this.#facts
     const made = this.#made.get(run)
     if (!applied || made === undefined || from === null) return
     if (this.#claimed.has(from.generation))
       facts.violate('I4', `two recoveries both moved the checkpoint of generation ${from.generation}`)
     this.#claimed.add(from.generation)
-    for (const [table, { length: count }] of Map.groupBy(made.repeats, (entry) => entry.table).entries()) {
+    // Where a batch could not be read, counting ended before it, and the answer says so.
+    const isCounted = (entry: Entry) =>
+      countedTo === null || (run.log?.slotOf(entry)?.offset ?? 0n) < BigInt(countedTo)
+    const counted = [...made.repeats].filter(isCounted)
+    for (const [table, { length: count }] of Map.groupBy(counted, (entry) => entry.table).entries()) {
       if (count > (repeats[table] ?? 0))
         facts.violate('I5', `${count} changes of ${table} repeat where ${repeats[table] ?? 0} were stated`)
     }
@@ -207,7 +211,10 @@ export class MoveChecker {
     const mayRecover = facts.scenario.config.onClusterChange === 'recover'
     const isForLog = code !== undefined && code in isJustified
     const logs = { from: oldLog, to: log, end: run.endAtOpen }
-    if (isForLog && isOther && mayRecover && howFindable(old.anchor, logs) !== null)
+    if (!isForLog || !isOther || !mayRecover) return
+    if (howFindable(old.anchor, logs) !== null)
       facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
+    else if (shouldWait(old, logs, 'time'))
+      facts.violate('I6', `halted for ${code} by a log that is still to bring the last committed change`)
   }
 }

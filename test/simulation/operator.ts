@@ -229,12 +229,19 @@ function target(random: Random, found: Inspection['found']): unknown {
   const { first = 0, last = 0 } = found?.times ?? {}
   const [earliest, end] = [BigInt(found?.earliest ?? 0), BigInt(found?.end ?? 0)]
   const offset = earliest + BigInt(random.whole(-2, Number(end - earliest) + 2))
+  // Often: few places lie where times go back, and few moves can be undone.
+  const byOffset = { offset: String(offset < 0n ? 0n : offset) }
+  const byLedger = { ledger: random.whole(0, 2) }
   return random.pick<unknown>([
     'earliest',
     'latest',
     'committed',
     { timestamp: random.whole(first - 2, last + 2) },
-    { offset: String(offset < 0n ? 0n : offset) },
-    { ledger: random.whole(0, 2) },
+    byOffset,
+    byOffset,
+    byOffset,
+    byLedger,
+    byLedger,
+    byLedger,
   ])
 }

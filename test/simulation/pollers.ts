@@ -154,7 +154,8 @@ export class Pollers {
     if (!(error instanceof DtsError)) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#stage.facts.violate('error', text)
-    }
+    } else if (error.code === 'CHECKPOINT_OUT_OF_RANGE' && error.retryable)
+      this.#stage.facts.happened('a poller waited for the log to be filled')
     this.#end(run, error instanceof DtsError ? `${error.code} ${error.message}` : 'error', false)
   }
 

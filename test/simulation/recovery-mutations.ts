@@ -37,7 +37,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: not waited for where the log ends within equal rows',
       file: assess,
-      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp)\n',
+      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp, now)\n',
       put: '',
     },
     {
@@ -85,8 +85,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'lanes: keep their lead over a place that somebody names',
       file: landing,
-      find: 'return { landing, lead: forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
-      put: 'return { landing, lead: assessed?.lead ?? forgetLead(read.lanes), handledUntil: read.timestamp, handledBelow }',
+      find: 'return { landing, known, lead: forgotten, handledUntil: reference.timestamp, handledBelow }',
+      put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: reference.timestamp, handledBelow }',
     },
     {
       name: 'time: no margin for times that go back',
@@ -97,19 +97,19 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: what repeats is not marked',
       file: landing,
-      find: 'handledUntil: isExact ? -1 : read.timestamp, handledBelow: null }',
-      put: 'handledUntil: -1, handledBelow: null }',
+      find: 'const handledUntil = isExact ? -1 : reference.timestamp',
+      put: 'const handledUntil = isExact ? -1 : -1',
     },
     {
       name: 'time: what an earlier move made repeat is not marked any more',
       file: 'lib/recovery/repeats.ts',
-      find: 'const anywhere = Math.max(read.replayUntil, ',
+      find: 'const anywhere = Math.max(known.replayUntil, ',
       put: 'const anywhere = Math.max(-1, ',
     },
     {
       name: 'time: gone on by it in a log that is still being filled',
       file: assess,
-      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp)\n',
+      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp, now)\n',
       put: '',
     },
     {
@@ -135,6 +135,12 @@ export const recoveryMutants: readonly Mutant[] = (
       file: reset,
       find: '  if (move.landing.lost !== null) return null\n',
       put: '',
+    },
+    {
+      name: 'recover: halts while the log is being filled',
+      file: reset,
+      find: '  const move = await resume(read, stream)\n',
+      put: '  const move = await resume(read, stream).catch(() => null)\n  if (move === null) return null\n',
     },
     {
       name: 'gap: nobody is asked',

@@ -91,6 +91,7 @@ const expected: readonly (readonly [what: string, times: number])[] = [
   ['moved by offset', 10],
   ['moved by ledger', 1],
   ['recovered by the poller', 100],
+  ['a poller waited for the log to be filled', 100],
   ['went on exactly', 100],
   ['a lane stayed ahead', 20],
   ['equal rows told apart', 20],

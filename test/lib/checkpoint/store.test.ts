@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { startDynalite } from '../../../infra/local/dynalite.ts'
 import { CheckpointStore, clockSkewMs } from '../../../lib/checkpoint/store.ts'
+import { DtsError } from '../../../lib/errors.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }
@@ -57,6 +58,21 @@ describe('the checkpoint store', () => {
     const { owner } = await read(store)
     await store.acquire(found, owner ?? '', now, now + 1_000, ['RUNNING'])
     assert.equal((await read(store)).epoch, 2)
+  })
+
+  test('who is refused a lease is told when it can be taken, and then it can', async () => {
+    const store = table.fresh()
+    await store.create(start(10n), 'a', now)
+    const found = await read(store)
+    let until = Number.NaN
+    await assert.rejects(store.acquire(found, 'b', now + 1_000, now + 9_000, ['RUNNING']), (error) => {
+      assert.ok(error instanceof DtsError)
+      assert.equal(error.code, 'LEASE_HELD')
+      until = Date.parse(/until (\S+) at the latest/.exec(error.message)?.[1] ?? '')
+      return true
+    })
+    await assert.rejects(store.acquire(found, 'b', until, until + 1_000, ['RUNNING']), taken)
+    await store.acquire(found, 'b', until + 1, until + 1_000, ['RUNNING'])
   })
 
   test('a lease is not taken on a reading that the late holder has made old', async () => {

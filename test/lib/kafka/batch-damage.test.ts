@@ -76,6 +76,22 @@ for (const { name, bytes } of batches.filter((batch) => batch.name.startsWith('s
     }
   })
 
+  test(`${name}: whoever has to go on behind it is told where that is`, () => {
+    const end = bytes.readInt32BE(8) + 12
+    const behind = readBatches(bytes.subarray(0, end), 0n).nextOffset
+    const message = new RegExp(`the offset behind it is ${behind}\\.$`)
+    for (const [code, read] of [
+      ['BATCH_CORRUPT', () => readBatches(flip(bytes, (end - 1) * 8), 0n)],
+      ['BATCH_TOO_LARGE', () => readBatches(bytes, 0n, { ...limits, maxBatchBytes: end - 1 })],
+    ] as const)
+      assert.throws(read, (error) => {
+        assert.ok(error instanceof DtsError)
+        assert.deepEqual([error.code, error.facts.behind], [code, String(behind)])
+        assert.match(error.message, message)
+        return true
+      })
+  })
+
   test(`${name}: a flipped bit in the length yields nothing`, () => {
     for (let bit = 8 * 8; bit < 12 * 8; bit++) {
       assert.equal(read(flip(bytes, bit))?.records.length ?? 0, 0, `bit ${bit}`)

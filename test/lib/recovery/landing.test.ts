@@ -2,37 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Checkpoint, freshPosition } from '../../../lib/checkpoint/types.ts'
 import { digestOf } from '../../../lib/dts/digest.ts'
-import { DtsError } from '../../../lib/errors.ts'
-import { LogRecords } from '../../../lib/kafka/records.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import { timeRange } from '../../../lib/locate.ts'
-import { land, positionOf } from '../../../lib/recovery/landing.ts'
+import { land } from '../../../lib/recovery/landing.ts'
+import { positionOf } from '../../../lib/recovery/position.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { open } from '../open-stream.ts'
-
-/** The same log with a batch at `at` that cannot be read. */
-function damagedAt(stream: Stream, at: bigint): Stream {
-  return {
-    topic: stream.topic,
-    partition: stream.partition,
-    clusterId: stream.clusterId,
-    range: () => stream.range(),
-    offsetForTime: (seconds) => stream.offsetForTime(seconds),
-    committed: () => stream.committed(),
-    commit: (offset, timestamp) => stream.commit(offset, timestamp),
-    close: () => stream.close(),
-    async fetch(from, bounds) {
-      const fetched = await stream.fetch(from, bounds)
-      if (from === at) throw new DtsError('BATCH_CORRUPT', 'checksum', { retryable: true })
-      if (from > at) return fetched
-      return { ...fetched, records: only(fetched.records, (offset) => offset < at), nextOffset: at }
-    },
-  }
-}
-
-function only(records: LogRecords, wanted: (offset: bigint) => boolean): LogRecords {
-  return LogRecords.of(Array.from(records).filter(({ offset }) => wanted(offset)))
-}
+import { damagedAt, like, only } from './streams.ts'
 
 /** A checkpoint of `stream` at an offset, as a run leaves it. */
 async function checkpointAt(stream: Stream, offset: bigint, timestamp: number): Promise<Checkpoint> {
@@ -109,18 +85,34 @@ describe('a place that somebody names', () => {
 
 test('a position knows the last record below it, across a hole among the offsets', async (t) => {
   const { stream } = await open(t, write.inserts('shop.orders', 0, 9))
-  const hole: Stream = {
-    ...damagedAt(stream, 100n),
+  const hole = like(stream, {
     fetch: async (from, bounds) => {
       const fetched = await stream.fetch(from, bounds)
       return { ...fetched, records: only(fetched.records, (offset) => offset < 4n || offset > 6n) }
     },
-  }
+  })
   const read = await checkpointAt(stream, 4n, t0 + 3)
   const { records } = await stream.fetch(3n, { maxBytes: 1_000, maxWaitMs: 0 })
   const expected = { offset: 3n, digest: digestOf(records.at(0)?.value ?? null) }
   assert.deepEqual((await positionOf(await land({ offset: 7n }, read, hole), hole)).tail, expected)
   assert.equal((await positionOf(await land('earliest', read, hole), hole)).tail, null)
+})
+
+test('a position behind a batch that cannot be read knows the last record before that, or one between them', async (t) => {
+  const { stream } = await open(t, write.inserts('shop.orders', 0, 19))
+  const read = await checkpointAt(stream, 5n, t0 + 4)
+  const cases: [first: bigint, last: bigint, tail: bigint | null][] = [
+    [5n, 9n, 4n],
+    [2n, 8n, 9n],
+    [0n, 9n, null],
+  ]
+  for (const [first, last, tail] of cases) {
+    for (const code of ['BATCH_CORRUPT', 'BATCH_TOO_LARGE'] as const) {
+      const log = damagedAt(stream, first, last, code)
+      const known = await positionOf(await land({ offset: 10n }, read, log), log)
+      assert.equal(known.tail?.offset ?? null, tail, `${first} to ${last}`)
+    }
+  }
 })
 
 test('a damaged end does not hide what times a log covers', async (t) => {

@@ -1,0 +1,40 @@
+import { DtsError } from '../../../lib/errors.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import type { Stream } from '../../../lib/kafka/stream.ts'
+
+/** The same stream, but for what is named. */
+export function like(stream: Stream, other: Partial<Stream>): Stream {
+  return {
+    topic: stream.topic,
+    partition: stream.partition,
+    clusterId: stream.clusterId,
+    range: () => stream.range(),
+    offsetForTime: (seconds) => stream.offsetForTime(seconds),
+    fetch: (from, bounds) => stream.fetch(from, bounds),
+    committed: () => stream.committed(),
+    commit: (offset, timestamp) => stream.commit(offset, timestamp),
+    close: () => stream.close(),
+    ...other,
+  }
+}
+
+/** The same log with a batch from `first` to `last` that cannot be read. */
+export function damagedAt(
+  stream: Stream,
+  first: bigint,
+  last = first,
+  code: 'BATCH_CORRUPT' | 'BATCH_TOO_LARGE' = 'BATCH_CORRUPT',
+): Stream {
+  return like(stream, {
+    async fetch(from, bounds) {
+      if (from >= first && from <= last) throw new DtsError(code, 'damaged', { retryable: true })
+      const fetched = await stream.fetch(from, bounds)
+      if (from > last) return fetched
+      return { ...fetched, records: only(fetched.records, (offset) => offset < first), nextOffset: first }
+    },
+  })
+}
+
+export function only(records: LogRecords, wanted: (offset: bigint) => boolean): LogRecords {
+  return LogRecords.of(Array.from(records).filter(({ offset }) => wanted(offset)))
+}
