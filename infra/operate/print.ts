@@ -40,13 +40,15 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         answer.healthy ? 'Everything is well.' : 'See the lines that failed.',
       ]
     case 'inspect': {
-      const { stored, found, group, ledger } = answer
+      const { stored, storedFault, found, group, ledger } = answer
       return [
         ...answer.checks.filter(({ result }) => result !== 'ok').map(checkLine),
         line(
           'state',
           stored === null
-            ? 'nothing read yet'
+            ? storedFault === null
+              ? 'nothing read yet'
+              : 'not known'
             : stored.halt === null
               ? stored.state
               : `${stored.state}  ${stored.halt.code}`,
@@ -56,7 +58,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         line(
           'stored',
           stored === null
-            ? 'none'
+            ? (storedFault ?? 'none')
             : `offset ${stored.offset}, ${stored.time}, cluster ${stored.clusterId}, generation ${stored.generation}`,
         ),
         ...Object.entries(stored?.lanes ?? {}).map(([name, state]) => line('', `${name}: ${state}`)),
