@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import type { Checkpoint, Halt, LedgerEntry } from '../checkpoint/types.ts'
+import type { Checkpoint, Halt, LedgerEntry, Trouble } from '../checkpoint/types.ts'
+import type { Route } from '../dispatch/settings.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type TimeRange, timeRange } from '../locate.ts'
 import { formatTime } from '../time.ts'
-import { type Advice, advise, adviseFirstStart, afterFault } from './advice.ts'
+import { type Advice, advise, adviseFirstStart, afterFault, failing, type Setup } from './advice.ts'
 import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
 
 export const inspectSchema = z.strictObject({ action: z.literal('inspect') })
@@ -59,9 +60,13 @@ export async function doctor(dependencies: PreflightDependencies): Promise<Docto
   return { action: 'doctor', healthy: checks.every(({ result }) => result === 'ok'), checks }
 }
 
+export interface InspectDependencies extends PreflightDependencies {
+  readonly routes: Readonly<Record<string, Route>>
+}
+
 /** Everything that a person needs to decide, in one answer. Changes nothing. */
-export async function inspect(dependencies: PreflightDependencies): Promise<Inspection> {
-  const { store, now, openStream, config } = dependencies
+export async function inspect(dependencies: InspectDependencies): Promise<Inspection> {
+  const { store, now, openStream, config, routes } = dependencies
   const checks = await preflight(dependencies)
   const failed = checks.find(({ result }) => result === 'failed')
   const read = await attempt(() => store.read())
@@ -81,7 +86,8 @@ export async function inspect(dependencies: PreflightDependencies): Promise<Insp
   }
   const stream = opened.result
   try {
-    if (stored !== null) return await inspectStream(stored, stream, checks, now())
+    const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined }
+    if (stored !== null) return await inspectStream(stored, stream, setup, now())
     const advice =
       storedFault === null ? await adviseFirstStart(config.startTime, stream) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
@@ -95,13 +101,13 @@ export async function inspect(dependencies: PreflightDependencies): Promise<Insp
 export async function inspectStream(
   stored: Checkpoint,
   stream: Stream,
-  checks: readonly Check[],
+  setup: Setup,
   now: number,
 ): Promise<Inspection> {
   return {
-    ...answer({ checks, stored, storedFault: null, now }),
+    ...answer({ checks: setup.checks, stored, storedFault: null, now }),
     ...(await look(stored, stream, now)),
-    ...(await advise(stored, stream, checks)),
+    ...(await advise(stored, stream, setup)),
   }
 }
 
@@ -151,8 +157,8 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
   const { clusterId, generation, state, halt, timestamp } = stored
   const lanes = Object.entries(stored.lanes).map(([name, { through, trouble }]) => {
     const ahead = through === null ? [] : [`done through ${through}`]
-    const failing = trouble === null ? [] : [`offset ${trouble.offset} failed ${trouble.attempts} time(s)`]
-    return [name, [...ahead, ...failing].join(', ')]
+    const troubles = failing(trouble) ? [describeTrouble(trouble)] : []
+    return [name, [...ahead, ...troubles].join(', ')] as const
   })
   return {
     offset: String(stored.offset),
@@ -163,8 +169,16 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     state,
     halt,
     leaseUntil: stored.leaseUntil > now ? new Date(stored.leaseUntil).toISOString() : null,
-    lanes: Object.fromEntries(lanes),
+    lanes: Object.fromEntries(lanes.filter(([, text]) => text !== '')),
   }
+}
+
+function describeTrouble({ offset, attempts, since, outages = 0 }: Trouble): string {
+  const tries = [
+    ...(attempts > 0 ? [`failed ${attempts} time(s)`] : []),
+    ...(outages > 0 ? [`could not be sent ${outages} time(s)`] : []),
+  ]
+  return `offset ${offset} ${tries.join(' and ')} since ${new Date(since).toISOString()}`
 }
 
 type Attempt<Result> =

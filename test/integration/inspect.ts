@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../rig/ports.ts'
 import { t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import { until, type World } from './world.ts'
 
 const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
 
@@ -51,6 +53,20 @@ const refused: [
   ],
 ]
 
+/** The environment of a queue in which nothing waits. */
+async function emptyQueue(t: TestContext): Promise<Record<string, string>> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/x-amz-json-1.0')
+    response.end(JSON.stringify({ Attributes: { ApproximateNumberOfMessages: '0' } }))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close().closeAllConnections())
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The queue has no TCP address.')
+  const endpoint = `http://127.0.0.1:${address.port}`
+  return { DEAD_LETTER_QUEUE_URL: `${endpoint}/1/letters.fifo`, AWS_ENDPOINT_URL_SQS: endpoint }
+}
+
 export function inspectTests(start: Start): void {
   describe('inspect', () => {
     for (const [what, breakIt, code, advice, command] of refused) {
@@ -92,6 +108,65 @@ export function inspectTests(start: Start): void {
         new RegExp(`${broker} does not accept a connection .*no-such-table does not exist`),
       )
       assert.deepEqual([command, found], [again, null])
+    })
+
+    /** A stream of which one change fails, and the time before its first failure. */
+    async function failingStream(t: TestContext, environment: Record<string, string>) {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      let refusals = 0
+      world.onChange = ({ what }) => {
+        if (what !== 5) return
+        refusals += 1
+        throw new Error('not today')
+      }
+      const begun = Date.now()
+      await world.poll({ environment, remainingMs: until(() => refusals > 0) })
+      assert.ok(refusals > 0)
+      return { world, begun }
+    }
+
+    test('a handler that fails: which one, since when, what becomes of the change, and where its error stands', async (t) => {
+      const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
+      const { world, begun } = await failingStream(t, { ROUTES })
+      const queue = await emptyQueue(t)
+      const { advice, command, stored } = await world.inspect({ ROUTES, ...queue })
+      const since = /^offset 5 failed \d+ time\(s\) since (\S+)$/.exec(
+        stored?.lanes['test-orders'] ?? '',
+      )?.[1]
+      assert.ok(Date.parse(since ?? '') >= begun, JSON.stringify(stored?.lanes))
+      assert.match(advice, new RegExp(`test-orders fails at offset 5 since ${since}: \\d+ of 77 attempts`))
+      assert.match(
+        advice,
+        /tried again until those are used up, or for 3600 s; then it goes to the dead-letter queue/,
+      )
+      assert.match(advice, /\(\/aws\/lambda\/test-orders\), by that offset.*"action":"redrive"/)
+      assert.equal(command, null)
+      // Without a queue, or where that is chosen, nothing is put aside.
+      assert.match((await world.inspect({ ROUTES })).advice, /; then the stream halts there\./)
+      const halting = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
+      const chosen = await world.inspect({ ROUTES: halting, ...queue })
+      assert.match(chosen.advice, /of 5 attempts.*; then the stream halts there\./)
+    })
+
+    test('a function that cannot be run: its changes wait, and none is given up', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      world.lambda.fail(
+        'test-orders',
+        { kind: 'service', status: 429, type: 'TooManyRequestsException' },
+        1_000,
+      )
+      const fired = () => world.lambda.faultsFired('test-orders') > 0
+      await world.poll({ remainingMs: until(fired) })
+      assert.ok(fired())
+      world.lambda.mend('test-orders')
+      const { advice, stored } = await world.inspect()
+      assert.match(stored?.lanes['test-orders'] ?? '', /^offset 0 could not be sent \d+ time\(s\) since /)
+      assert.match(
+        advice,
+        /test-orders could not be run \d+ time\(s\) since \S+, at offset 0: its changes wait/,
+      )
     })
 
     test('a function that is not there: that is something to do, although position and log agree', async (t) => {
