@@ -12,7 +12,7 @@ export const usage = `npm run recovery -- <action> [flags]
       --token TOKEN            exactly what that dry run said
       --accept-loss            needed where changes are lost
   rollback                     undo the last move of the checkpoint, or an earlier one; with reset's other flags
-      --entry N                the ledger's entry to undo: 0 (the last), 1 (the one before), …; reset --to-ledger N
+      --entry N                the move to undo, as inspect numbers them: 0 (the last), 1, …; reset --to-ledger N
   pause | resume               stop and go on, keeping the position
   redrive                      dead letters to their handlers again
       --table T --max N --dry-run

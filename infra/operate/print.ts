@@ -87,7 +87,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
           .map((entry) =>
             line(
               'ledger',
-              `${new Date(entry.at).toISOString()}  ${entry.how}  ${entry.from === null ? '' : `${entry.from.offset} → `}${entry.to.offset}  by ${entry.by}`,
+              `${entry.entry === null ? '   ' : `#${entry.entry}`.padEnd(3)} ${new Date(entry.at).toISOString()}  ${entry.how}  ${entry.from === null ? '' : `${entry.from.offset} → `}${entry.to.offset}  by ${entry.by}`,
             ),
           ),
         '',

@@ -5,6 +5,7 @@ import type { Stream } from '../kafka/stream.ts'
 import { type TimeRange, timeRange } from '../locate.ts'
 import { formatTime } from '../time.ts'
 import { type Advice, advise, adviseFirstStart, afterFault, failing, type Setup } from './advice.ts'
+import { moves } from './ledger.ts'
 import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
 
 export const inspectSchema = z.strictObject({ action: z.literal('inspect') })
@@ -51,8 +52,13 @@ export interface Inspection extends Advice {
   readonly lagRecords: string | null
   /** Seconds of the source's time between the oldest readable record and the position: what a standstill may take. */
   readonly secondsUntilLoss: number | null
-  /** The last moves of the checkpoint, oldest first. */
-  readonly ledger: readonly LedgerEntry[]
+  /** What was done to the checkpoint by hand of late, oldest first. */
+  readonly ledger: readonly NumberedEntry[]
+}
+
+export interface NumberedEntry extends LedgerEntry {
+  /** What `rollback --entry` and `{"ledger":…}` take to undo it; null where there is nothing to go back to. */
+  readonly entry: number | null
 }
 
 export async function doctor(dependencies: PreflightDependencies): Promise<DoctorResult> {
@@ -149,8 +155,16 @@ function answer({ checks, stored, storedFault, now }: Known) {
     checks,
     stored: stored === null ? null : describe(stored, now),
     storedFault,
-    ledger: stored?.ledger ?? [],
+    ledger: numbered(stored?.ledger ?? []),
   }
+}
+
+function numbered(ledger: readonly LedgerEntry[]): NumberedEntry[] {
+  const numbers = new Map(moves(ledger).map((entry, number) => [entry, number]))
+  return ledger.map((entry) => ({
+    ...entry,
+    entry: entry.from === null ? null : (numbers.get(entry) ?? null),
+  }))
 }
 
 function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stored']> {

@@ -97,6 +97,30 @@ export function inspectTests(start: Start): void {
       assert.equal(command, again)
     })
 
+    test('the ledger bears the numbers that a rollback takes: a resume moved nothing, and the start has nothing before it', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.reset({ to: { offset: '6' } })
+      await world.reset({ to: { offset: '3' } })
+      const { ledger } = await world.inspect()
+      assert.deepEqual(
+        ledger.map(({ entry, from, to }) => [entry, from?.offset, to.offset]),
+        [
+          [null, undefined, '0'],
+          [1, '10', '6'],
+          [0, '6', '3'],
+        ],
+      )
+      await world.recover({ action: 'pause' })
+      await world.recover({ action: 'resume' })
+      const resumed = (await world.inspect()).ledger
+      assert.deepEqual(
+        resumed.map(({ entry }) => entry),
+        [null, 1, 0, null],
+      )
+    })
+
     test('neither stream nor table: both are told', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
