@@ -126,6 +126,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         ),
         `${answer.redriven} redriven, ${answer.left} left`,
         ...(answer.error === null ? [] : [answer.error]),
+        ...answer.notes,
       ]
     case 'replay':
       return [

@@ -15,14 +15,22 @@ export interface Received {
   readonly receipt: string
 }
 
+/** What the queue gave out at once. */
+export interface Receipt {
+  /** Oldest first within each function. */
+  readonly items: readonly Received[]
+  /** Not wanted, and given back. The queue shows nothing of what stands behind about ten of one function. */
+  readonly others: readonly DeadLetter[]
+}
+
 /** The dead-letter queue from the other end. Every method may throw DEAD_LETTER_FAILED. */
 export interface DeadLetterSource {
   /**
-   * Oldest first within each function. While some of a function's are in hand, the queue gives out no more of it, so
-   * there may be more than what comes: remove or give back, and ask again.
-   * @param table takes only this table's
+   * Takes what is wanted; what stands before it of the same function and is not is given back. While some of a
+   * function's are in hand, the queue gives out no more of it, so there may be more than what comes: remove or give
+   * back, and ask again.
    */
-  receive(max: number, table: string | undefined): Promise<Received[]>
+  receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
   giveBack(items: readonly Received[]): Promise<void>
   load(place: { readonly bucket: string; readonly key: string }): Promise<Buffer>
@@ -35,16 +43,18 @@ const visibilitySeconds = 360
 
 export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
   return {
-    async receive(max, table) {
-      const wanted: Received[] = []
+    async receive(max, isWanted) {
+      const items: Received[] = []
       const others: Received[] = []
+      const surplus: Received[] = []
       try {
-        while (wanted.length < max) {
+        while (items.length < max) {
           const { Messages = [] } = await ask(() =>
             sqs.send(
               new ReceiveMessageCommand({
                 QueueUrl: queueUrl,
-                MaxNumberOfMessages: Math.min(10, max - wanted.length),
+                // As many as it may be: what is wanted can stand behind what is not.
+                MaxNumberOfMessages: 10,
                 VisibilityTimeout: visibilitySeconds,
                 // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
                 WaitTimeSeconds: 1,
@@ -54,14 +64,16 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
           if (Messages.length === 0) break
           for (const { Body = '', ReceiptHandle = '' } of Messages) {
             const item = { letter: parse(Body), receipt: ReceiptHandle }
-            if (table === undefined || item.letter.table === table) wanted.push(item)
-            else others.push(item)
+            if (!isWanted(item.letter)) others.push(item)
+            else if (items.length < max) items.push(item)
+            else surplus.push(item)
           }
         }
       } finally {
-        await this.giveBack(others)
+        await this.giveBack([...others, ...surplus])
       }
-      return wanted.sort((left, right) => comparePosition(left.letter, right.letter))
+      items.sort((left, right) => comparePosition(left.letter, right.letter))
+      return { items, others: others.map(({ letter }) => letter) }
     },
     async remove({ receipt }) {
       await ask(() => sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })))

@@ -5,6 +5,7 @@ import type { DeadLetterSource, Received } from '../dispatch/dead-letter-source.
 import { RoutedEvent } from '../dispatch/event.ts'
 import { DtsError } from '../errors.ts'
 import { LogRecords } from '../kafka/records.ts'
+import { recoveryCommand } from '../recovery-command.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
@@ -32,6 +33,8 @@ export interface RedriveResult {
   readonly redriven: number
   readonly left: number
   readonly error: string | null
+  /** What keeps letters in the queue that were asked for, and what to do about it. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -45,10 +48,12 @@ export async function redrive(
 ): Promise<RedriveResult> {
   const letters: Letter[] = []
   let error: DtsError | null = null
+  let others: readonly DeadLetter[] = []
   while (error === null && letters.length < event.max) {
     const round = await redriveRound(event, event.max - letters.length, dependencies)
     letters.push(...round.letters)
     error = round.error
+    others = round.others
     // The queue gives out a function's next letters once those in hand are gone.
     if (!round.letters.some(({ outcome }) => outcome === 'redriven')) break
   }
@@ -59,7 +64,19 @@ export async function redrive(
     redriven,
     left: letters.length - redriven,
     error: error?.message ?? null,
+    notes: standInFront(others, event.table),
   }
+}
+
+/** A queue with one group per function gives out a table's letters only when those before them are gone. */
+function standInFront(others: readonly DeadLetter[], table: string | undefined): string[] {
+  const counts = Map.groupBy(others, ({ functionName }) => functionName)
+  return [...counts].map(
+    ([functionName, { length }]) =>
+      `${length} letters of other tables of ${functionName || 'no function'} stand in front, and the queue does not give ` +
+      `out what may stand behind them of ${table}: redrive those first, without a table: ` +
+      recoveryCommand('{"action":"redrive"}'),
+  )
 }
 
 type Letter = RedriveResult['letters'][number]
@@ -69,9 +86,14 @@ async function redriveRound(
   event: z.output<typeof redriveSchema>,
   max: number,
   dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
-): Promise<{ readonly letters: Letter[]; readonly error: DtsError | null }> {
+): Promise<{
+  readonly letters: Letter[]
+  readonly others: readonly DeadLetter[]
+  readonly error: DtsError | null
+}> {
   const { deadLetters } = dependencies
-  const received = await deadLetters.receive(max, event.table)
+  const isWanted = ({ table }: DeadLetter) => event.table === undefined || table === event.table
+  const { items: received, others } = await deadLetters.receive(max, isWanted)
   const outcomes = new Map<Received, Letter['outcome']>()
   const stopped = new Set<string>()
   let firstError: DtsError | null = null
@@ -97,6 +119,7 @@ async function redriveRound(
   }
   return {
     letters: received.map((item) => describe(item.letter, outcomes.get(item) ?? 'left')),
+    others,
     error: firstError,
   }
 }
