@@ -124,7 +124,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         ...answer.letters.map((letter) =>
           line(letter.outcome, `${letter.table} offset ${letter.offset}, ${letter.at}, ${letter.error}`),
         ),
-        `${answer.redriven} redriven, ${answer.left} left`,
+        `${answer.redriven} redriven, ${answer.left} left in the queue`,
         ...(answer.error === null ? [] : [answer.error]),
         ...answer.notes,
       ]

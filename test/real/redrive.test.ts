@@ -143,3 +143,66 @@ describe('redrive of one table', () => {
     assert.equal((await queue.redrive()).redriven, 4)
   })
 })
+
+describe('redrive of several functions', () => {
+  test('goes on with those that work when one fails, and says what is left in the queue', async () => {
+    const queue = await newQueue('fnA', 'fnB')
+    await queue.put('fnA', 'shop.a', 3)
+    await queue.put('fnB', 'shop.b', 30, 3)
+    queue.broken.add('fnA')
+    const answer = await queue.redrive()
+    assert.deepEqual([answer.redriven, answer.left], [30, 3])
+    assert.match(answer.error ?? '', /fnA/)
+    assert.deepEqual(queue.handled, sequence('fnB', 3, 33))
+    const ofA = answer.letters.filter((letter) => letter.function === 'fnA')
+    assert.deepEqual(
+      ofA.map(({ offset, outcome }) => [offset, outcome]),
+      [
+        ['0', 'failed'],
+        ['1', 'left'],
+        ['2', 'left'],
+      ],
+    )
+    assert.equal(lambda.invocations('fnA'), 1)
+    queue.broken.clear()
+    const again = await queue.redrive()
+    assert.deepEqual([again.redriven, again.left, again.error], [3, 0, null])
+    assert.deepEqual(queue.handled.slice(30), sequence('fnA', 0, 3))
+  })
+
+  test('does not let what a broken function has in hand use up the bound', async () => {
+    const queue = await newQueue('fnA', 'fnB')
+    await queue.put('fnA', 'shop.a', 6)
+    await queue.put('fnB', 'shop.b', 6, 6)
+    queue.broken.add('fnA')
+    const answer = await queue.redrive({ max: 5 })
+    assert.deepEqual([answer.redriven, answer.left], [4, 8])
+    assert.deepEqual(queue.handled, sequence('fnB', 6, 10))
+  })
+
+  test('each that fails is told', async () => {
+    const queue = await newQueue('fnA', 'fnB')
+    await queue.put('fnA', 'shop.a', 1)
+    await queue.put('fnB', 'shop.b', 1, 1)
+    queue.broken.add('fnA').add('fnB')
+    const { error, left } = await queue.redrive()
+    assert.match(error ?? '', /fnA.*\n.*fnB/)
+    assert.equal(left, 2)
+  })
+
+  test('a dry run lists the heads, sends nothing, and says how many wait', async () => {
+    const queue = await newQueue('fn')
+    await queue.put('fn', 'shop.a', 30)
+    const dry = await queue.redrive({ dryRun: true })
+    assert.deepEqual([dry.redriven, dry.left, queue.handled], [0, 30, []])
+    assert.ok(dry.letters.every(({ outcome }) => outcome === 'listed') && dry.letters.length > 0)
+  })
+
+  test('without time for another invocation nothing is sent, and all is given back', async () => {
+    const queue = await newQueue('fn')
+    await queue.put('fn', 'shop.a', 3)
+    const answer = await queue.redrive({}, 10_000)
+    assert.deepEqual([answer.redriven, answer.left, answer.error], [0, 3, null])
+    assert.equal((await queue.redrive()).redriven, 3)
+  })
+})
