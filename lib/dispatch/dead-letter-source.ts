@@ -12,6 +12,7 @@ import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 /** A dead letter in hand: nobody else receives it until it is given back, removed, or its time is out. */
 export interface Received {
   readonly letter: DeadLetter
+  readonly messageId: string
   readonly receipt: string
 }
 
@@ -32,7 +33,7 @@ export interface DeadLetterSource {
    */
   receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
-  giveBack(items: readonly Received[]): Promise<void>
+  giveBack(items: readonly Pick<Received, 'receipt'>[]): Promise<void>
   load(place: { readonly bucket: string; readonly key: string }): Promise<Buffer>
   /** How many wait. */
   count(): Promise<number>
@@ -42,36 +43,50 @@ export interface DeadLetterSource {
 const visibilitySeconds = 360
 
 export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
+  /** As many as the queue gives at once: what is wanted can stand behind what is not. */
+  async function next() {
+    const { Messages = [] } = await ask(() =>
+      sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: 10,
+          VisibilityTimeout: visibilitySeconds,
+          // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
+          WaitTimeSeconds: 1,
+        }),
+      ),
+    )
+    return Messages.map(({ Body: body = '', MessageId: messageId = '', ReceiptHandle: receipt = '' }) => ({
+      body,
+      messageId,
+      receipt,
+    }))
+  }
   return {
     async receive(max, isWanted) {
       const items: Received[] = []
       const others: Received[] = []
-      const surplus: Received[] = []
+      /** In hand, and not for the caller. */
+      let unwanted: { readonly receipt: string }[] = []
       try {
         while (items.length < max) {
-          const { Messages = [] } = await ask(() =>
-            sqs.send(
-              new ReceiveMessageCommand({
-                QueueUrl: queueUrl,
-                // As many as it may be: what is wanted can stand behind what is not.
-                MaxNumberOfMessages: 10,
-                VisibilityTimeout: visibilitySeconds,
-                // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
-                WaitTimeSeconds: 1,
-              }),
-            ),
-          )
-          if (Messages.length === 0) break
-          for (const { Body = '', ReceiptHandle = '' } of Messages) {
-            const item = { letter: parse(Body), receipt: ReceiptHandle }
+          const messages = await next()
+          if (messages.length === 0) break
+          unwanted.push(...messages)
+          for (const { messageId, receipt, body } of messages) {
+            const item = { letter: parse(body, messageId), messageId, receipt }
             if (!isWanted(item.letter)) others.push(item)
             else if (items.length < max) items.push(item)
-            else surplus.push(item)
           }
+          const taken = new Set(items.map(({ receipt }) => receipt))
+          unwanted = unwanted.filter(({ receipt }) => !taken.has(receipt))
         }
-      } finally {
-        await this.giveBack([...others, ...surplus])
+      } catch (error) {
+        // Their time-out gives back what this cannot; why it came to this is worth more than why that failed, too.
+        await this.giveBack([...unwanted, ...items]).catch(() => {})
+        throw error
       }
+      await this.giveBack(unwanted)
       items.sort((left, right) => comparePosition(left.letter, right.letter))
       return { items, others: others.map(({ letter }) => letter) }
     },
@@ -117,12 +132,13 @@ function comparePosition(left: DeadLetter, right: DeadLetter): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function parse(body: string): DeadLetter {
+function parse(body: string, messageId: string): DeadLetter {
   try {
     return deadLetterSchema.parse(JSON.parse(body))
   } catch (cause) {
     throw failed(
-      'it holds a message that is not a dead letter of this project; remove that one by hand',
+      `its message ${messageId} is not a dead letter of this project. Nothing was sent; receive that message by hand ` +
+        '(SQS console, "Send and receive messages"), see whose it is, delete it, and run the same again',
       false,
       cause,
     )

@@ -2,7 +2,14 @@ import '../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  ChangeMessageVisibilityCommand,
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import { encodeRecord, integer } from '../../infra/local/encode.ts'
 import { type DeadLetterInput, deadLetterQueue } from '../../lib/dispatch/dead-letter.ts'
@@ -205,4 +212,32 @@ describe('redrive of several functions', () => {
     assert.deepEqual([answer.redriven, answer.left, answer.error], [0, 3, null])
     assert.equal((await queue.redrive()).redriven, 3)
   })
+})
+
+test('a message of somebody else is named, and everything is there again at once', async () => {
+  const queue = await newQueue('fn')
+  await queue.put('fn', 'shop.a', 3)
+  const place = { QueueUrl: queue.url, MessageGroupId: 'fn' }
+  const foreign = { ...place, MessageBody: '{"hello":"world"}', MessageDeduplicationId: 'x' }
+  const { MessageId = '' } = await sqs.send(new SendMessageCommand(foreign))
+  await queue.put('fn', 'shop.a', 2, 3)
+  await assert.rejects(queue.redrive(), {
+    code: 'DEAD_LETTER_FAILED',
+    retryable: false,
+    message: new RegExp(
+      `its message ${MessageId} is not a dead letter .*receive that message by hand .*delete it`,
+    ),
+  })
+  assert.deepEqual(queue.handled, [])
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({ QueueUrl: queue.url, MaxNumberOfMessages: 10, VisibilityTimeout: 60 }),
+  )
+  assert.equal(Messages.length, 6)
+  for (const { MessageId: id, ReceiptHandle } of Messages) {
+    const one = { QueueUrl: queue.url, ReceiptHandle }
+    if (id === MessageId) await sqs.send(new DeleteMessageCommand(one))
+    else await sqs.send(new ChangeMessageVisibilityCommand({ ...one, VisibilityTimeout: 0 }))
+  }
+  assert.equal((await queue.redrive()).redriven, 5)
+  assert.deepEqual(queue.handled, sequence('fn', 0, 5))
 })
