@@ -24,13 +24,19 @@ export async function runLive(say: (line: string) => void): Promise<void> {
     const shop = new Shop(startTime)
     await stack.dstore.append([shop.heartbeat(startTime)])
     // The schedule's first tick may be a minute away.
-    void stack.invoke('poller', {}).catch(() => {})
+    void firstPoll(stack, note)
     await Promise.all([produce(stack, shop, ended.signal), show(stack, events, say, ended.signal)])
   } finally {
     stopKeys()
     say('Stopping …')
     await stack.stop()
   }
+}
+
+/** A poller that refuses its environment would otherwise show nothing but a stream that never begins. */
+async function firstPoll(stack: LocalStack, note: (text: string) => void): Promise<void> {
+  const answer = await stack.invoke('poller', {}).catch(() => null)
+  if (answer?.ok === false) note(`${answer.code}: ${answer.message}`)
 }
 
 /** A few transactions a second, a heartbeat each second, filler and a DDL now and then. */

@@ -34,8 +34,14 @@ export interface LocalStack {
   stop(): Promise<void>
 }
 
-/** Settings of a deployment, in this shell or in a .env file, must not reach the local functions. */
-const unset = Object.fromEntries([...streamVariables, ...pollVariables].map((name) => [name, '']))
+/** Settings of a deployment, in this shell or in a .env file, must not reach the local functions; nor misspelt ones. */
+const unset = Object.fromEntries(
+  [
+    ...streamVariables,
+    ...pollVariables,
+    ...Object.keys(process.env).filter((name) => /^(DTS|POLL)_/.test(name)),
+  ].map((name) => [name, '']),
+)
 
 /**
  * @param startTime where the first poll starts, in seconds
