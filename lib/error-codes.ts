@@ -139,9 +139,11 @@ export const errorCodes = [
    */
   'CHECKPOINT_MISSING',
   /**
-   * The stored checkpoint item is not one that this version wrote.
-   * @normal Never; after going back to an older version it can be.
-   * @run Deploy the version that wrote it, or restore the table from its point-in-time recovery.
+   * The stored checkpoint item is not one that this version can read.
+   * @normal Never; after going back to a version with another schemaVersion it can be.
+   * @run Deploy the version that wrote it. Where somebody wrote into it by hand: restore the table to a time before
+   * (point-in-time recovery) under another name, and copy the item back. Do not delete it: it alone knows what was
+   * handled.
    */
   'CHECKPOINT_INVALID',
   /**
