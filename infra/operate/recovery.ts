@@ -23,6 +23,12 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const { event, functionName, region, deployment, json } = call
   const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
+  try {
+    await client.config.region()
+  } catch {
+    console.error(`Which region ${functionName} is in is not known: give --region, or set AWS_REGION.`)
+    return 2
+  }
   let answer: { readonly failed: boolean; readonly value: unknown }
   try {
     const { FunctionError, Payload } = await client.send(

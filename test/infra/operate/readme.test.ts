@@ -38,7 +38,8 @@ describe('an operator who has nothing but the README', () => {
       const env = {
         PATH,
         HOME,
-        AWS_REGION: 'eu-central-1',
+        // No profile of whoever runs the tests names a region, either.
+        AWS_CONFIG_FILE: '/dev/null',
         AWS_ACCESS_KEY_ID: 'operator',
         AWS_SECRET_ACCESS_KEY: 'operator',
         AWS_ENDPOINT_URL_LAMBDA: world.lambda.endpoint,
@@ -96,7 +97,7 @@ describe('an operator who has nothing but the README', () => {
         await world.source.replaceLog(shifted(changes))
         await halt(world, 'LOG_CHANGED')
       },
-      'npm run recovery -- reset --stage prod',
+      'npm run recovery -- reset --stage prod --region eu-central-1',
       range(0, 19),
     ],
     [
@@ -108,7 +109,7 @@ describe('an operator who has nothing but the README', () => {
         await world.source.switchCluster(changes.slice(15))
         await halt(world, 'CLUSTER_CHANGED')
       },
-      'npm run recovery -- reset --accept-loss --stage prod',
+      'npm run recovery -- reset --accept-loss --stage prod --region eu-central-1',
       [...range(0, 9), ...range(15, 19)],
     ],
     [
@@ -119,7 +120,7 @@ describe('an operator who has nothing but the README', () => {
         await world.recover({ action: 'pause' })
         await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
       },
-      'npm run recovery -- resume --stage prod',
+      'npm run recovery -- resume --stage prod --region eu-central-1',
       range(0, 9),
     ],
   ]
@@ -140,7 +141,9 @@ describe('an operator who has nothing but the README', () => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()
-    const printed = (await shell('npm run recovery -- reset --to-offset 6 --dry-run --stage prod')).trimEnd()
+    const printed = (
+      await shell('npm run recovery -- reset --to-offset 6 --dry-run --stage prod --region eu-central-1')
+    ).trimEnd()
     await shell(printed.split('\n').at(-1) ?? '')
     await world.pollToEnd()
     assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
@@ -152,12 +155,23 @@ describe('an operator who has nothing but the README', () => {
     await world.poll()
     await world.source.replaceLog(new Writer('other').inserts('shop.orders', 0, 9))
     await halt(world, 'LOG_CHANGED')
-    await assert.rejects(shell('npm run recovery -- resume --stage prod'), (error: { stdout?: string }) => {
-      assert.match(
-        error.stdout ?? '',
-        /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod/,
-      )
-      return true
+    await assert.rejects(
+      shell('npm run recovery -- resume --stage prod --region eu-central-1'),
+      (error: { stdout?: string }) => {
+        assert.match(
+          error.stdout ?? '',
+          /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod --region eu-central-1/,
+        )
+        return true
+      },
+    )
+  })
+
+  test('is told which flag names the region, where nothing else does', async (t) => {
+    const { shell } = await start(t)
+    await assert.rejects(shell('npm run recovery -- inspect --stage prod'), {
+      code: 2,
+      stderr: /dts-functions-prod-recovery is in is not known: give --region, or set AWS_REGION\./,
     })
   })
 })
