@@ -54,7 +54,7 @@ const options = {
 } as const
 
 export interface Call {
-  readonly event: unknown
+  readonly event: Readonly<Record<string, unknown>>
   readonly functionName: string
   readonly region: string | undefined
   /** The flags that chose the function, for a command that goes to the same one; each with a space in front. */

@@ -1,22 +1,23 @@
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Check } from '../../lib/recovery/preflight.ts'
 import { formatTime } from '../../lib/time.ts'
+import type { Call } from './arguments.ts'
 
-/**
- * An answer of recovery as lines for people; an error of the function with its message.
- * @param deployment `Call.deployment`: every command in these lines is for the function that answered
- */
-export function print(value: unknown, deployment: string): string[] {
-  return lines(value, deployment).map((text) => withNpmCommands(text, deployment))
+/** What was asked, and of whom: every command in the answer's lines is for the same function. */
+type Asked = Pick<Call, 'event' | 'deployment'>
+
+/** An answer of recovery as lines for people; an error of the function with its message. */
+export function print(value: unknown, asked: Asked): string[] {
+  return lines(value, asked).map((text) => withFlags(withNpmCommands(text, asked.deployment)))
 }
 
-function lines(value: unknown, deployment: string): string[] {
+function lines(value: unknown, asked: Asked): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)]
   if (!('action' in value)) {
     const { errorType = 'Error', errorMessage = JSON.stringify(value) } = value as Record<string, string>
     return [`${errorType}: ${errorMessage}`]
   }
-  return printAnswer(value as RecoveryAnswer, deployment)
+  return printAnswer(value as RecoveryAnswer, asked)
 }
 
 /** As lib/recovery-command.ts writes them. */
@@ -31,7 +32,18 @@ function withNpmCommands(text: string, deployment: string): string {
   })
 }
 
-function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
+/** As the events of the function call them, and as its messages therefore do. */
+const flags: readonly [word: RegExp, flag: string][] = [
+  [/"acceptLoss": ?true/g, '--accept-loss'],
+  [/"to" with a timestamp, "earliest" or "latest"/g, '--to with a time, earliest or latest'],
+  [/"to" for recovery/g, '--to for recovery'],
+]
+
+function withFlags(text: string): string {
+  return flags.reduce((changed, [word, flag]) => changed.replaceAll(word, flag), text)
+}
+
+function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): string[] {
   switch (answer.action) {
     case 'doctor':
       return [
@@ -121,20 +133,46 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
       return [`offset ${answer.offset}`, answer.note]
     case 'redrive':
       return [
+        ...(event.dryRun ? ['Dry run: nothing was sent.'] : []),
         ...answer.letters.map((letter) =>
           line(letter.outcome, `${letter.table} offset ${letter.offset}, ${letter.at}, ${letter.error}`),
         ),
-        `${answer.redriven} redriven, ${answer.left} left in the queue`,
+        `${event.dryRun ? '' : `${answer.redriven} redriven, `}${answer.left} left in the queue`,
         ...(answer.error === null ? [] : [answer.error]),
         ...answer.notes,
       ]
-    case 'replay':
+    case 'replay': {
+      const { replayed, table, from, next, complete, error } = answer
+      const changes = `${replayed} changes of ${table}, offsets ${from} to ${next}`
       return [
-        `${answer.replayed} changes of ${answer.table} for ${answer.function}, offsets ${answer.from} to ${answer.next}`,
-        answer.complete ? 'Complete.' : `Not complete: go on with --from-offset ${answer.next}`,
-        ...(answer.error === null ? [] : [answer.error]),
+        ...(event.dryRun
+          ? ['Dry run: nothing was sent.', `${answer.function} would get ${changes}`]
+          : [`${answer.function} took ${changes}`]),
+        ...(error === null ? [] : [error]),
+        ...(complete
+          ? ['Complete.']
+          : [
+              'Not complete. Go on with',
+              '',
+              `  ${replayCommand({ ...event, from: { offset: next } })}${deployment}`,
+            ]),
       ]
+    }
   }
+}
+
+function replayCommand({ table, from, to }: Asked['event']): string {
+  const flags = [
+    ['table', table],
+    ...Object.entries(from ?? {}).map(([kind, value]) => [`from-${kind}`, value]),
+    ...Object.entries(to ?? {}).map(([kind, value]) => [`to-${kind}`, value]),
+  ]
+  return `npm run recovery -- replay${flags.map(([name, value]) => ` --${name} ${quoted(String(value))}`).join('')}`
+}
+
+/** For a shell: a table's name may hold what a shell takes for its own. */
+function quoted(text: string): string {
+  return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function checkLine({ name, result, detail }: Check): string {

@@ -30,7 +30,7 @@ describe('the command that a message names', () => {
   test('becomes one of npm for whoever came by npm', () => {
     const command = deployed('--stage prod --region eu-central-1')
     const answer = { errorType: 'STREAM_HALTED', errorMessage: `Run ${command} and what it recommends.` }
-    assert.deepEqual(print(answer, ' --stage prod'), [
+    assert.deepEqual(print(answer, { event: {}, deployment: ' --stage prod' }), [
       'STREAM_HALTED: Run npm run recovery -- inspect --stage prod and what it recommends.',
     ])
   })

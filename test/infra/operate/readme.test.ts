@@ -174,4 +174,28 @@ describe('an operator who has nothing but the README', () => {
       stderr: /dts-functions-prod-recovery is in is not known: give --region, or set AWS_REGION\./,
     })
   })
+
+  test('a replay that fails half-way exits with 1, and names what goes on', async (t) => {
+    const { world, shell } = await start(t)
+    await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+    await world.poll()
+    const refuse = ({ what }: { what: number | string }) => {
+      if (what === 6) throw new Error('not today')
+    }
+    world.onChange = refuse
+    const where = '--stage prod --region eu-central-1'
+    let printed = ''
+    const asked = `npm run recovery -- replay --table shop.orders --from-offset 4 --to-offset 8 ${where}`
+    await assert.rejects(shell(asked), (error: { code?: number; stdout?: string }) => {
+      printed = error.stdout?.trimEnd().split('\n').at(-1)?.trim() ?? ''
+      return error.code === 1
+    })
+    assert.equal(
+      printed,
+      `npm run recovery -- replay --table shop.orders --from-offset 6 --to-offset 8 ${where}`,
+    )
+    world.onChange = () => {}
+    await shell(printed)
+    assert.deepEqual(world.ids('orders'), [...range(0, 9), 4, 5, 6, 7])
+  })
 })
