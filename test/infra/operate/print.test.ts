@@ -114,3 +114,17 @@ describe('the lines of redrive', () => {
     ])
   })
 })
+
+test('what a refusal says in words of the event is said in flags', () => {
+  const refusals = [
+    ['To accept that, repeat with "acceptLoss": true, and copy.', 'repeat with --accept-loss, and copy.'],
+    [
+      'Say where to start: "to" with a timestamp, "earliest" or "latest".',
+      'start: --to with a time, earliest or latest.',
+    ],
+  ]
+  for (const [errorMessage, expected = ''] of refusals) {
+    const [line = ''] = print({ errorType: 'DATA_GAP', errorMessage }, asked)
+    assert.ok(line.startsWith('DATA_GAP: ') && line.endsWith(expected), line)
+  }
+})
