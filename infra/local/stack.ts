@@ -8,6 +8,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { pollVariables, streamVariables } from '../environment.ts'
+import { findTables } from '../tables.ts'
 import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
 import { HandledFile } from './handled.ts'
@@ -46,8 +47,11 @@ const unset = Object.fromEntries(
 /**
  * @param startTime where the first poll starts, in seconds
  * @param settings further variables of the functions
+ * @throws DtsError CONFIG_INVALID when the files in functions/tables do not fit together
  */
 export async function startStack(startTime: number, settings: Record<string, string>): Promise<LocalStack> {
+  // serverless would say the same at the end of its own stack trace.
+  await findTables(join(root, 'functions/tables'))
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
   const handledPath = join(folder, 'handled.jsonl')
