@@ -76,6 +76,7 @@ export async function startStack(startTime: number, settings: Record<string, str
     DTS_PASSWORD: dstore.password,
     DTS_CHECKPOINT: String(startTime),
     CHECKPOINT_TABLE: checkpointTable,
+    ESBUILD_FOLDER: '.esbuild-local',
     LOCAL_HANDLED_FILE: handledPath,
     NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'infra/local/observe.ts')).href}`,
     ...settings,

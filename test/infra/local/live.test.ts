@@ -70,6 +70,27 @@ test("the README's example, followed, has its line in the live view", async (t) 
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
+test('a package made beside it in the same folder leaves the live stream alone', async (t) => {
+  const service = copyService()
+  t.after(() => service.remove())
+  const live = startLive(service.folder)
+  t.after(live.stop)
+  await live.view((view) => handled(view, 'shop.orders') > 0)
+  const before = live.output.length
+  const { code, output } = await service.serverless(['package'], {})
+  assert.equal(code, 0, output)
+  // A view that is printed after the package, and the one after it.
+  let last = 0
+  for (let views = 0; views < 2; views++) {
+    await live.view((view) => {
+      const isMore = handled(view, 'shop.orders') > last
+      last = Math.max(last, handled(view, 'shop.orders'))
+      return isMore
+    })
+  }
+  assert.doesNotMatch(live.output.slice(before), /HALTED|failed/)
+})
+
 test('two files for one table are refused with one message, and no stack trace', async (t) => {
   const service = copyService()
   t.after(() => service.remove())
