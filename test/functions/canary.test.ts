@@ -20,7 +20,9 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
   let runs: { ended?: string; failures?: number; thrown?: string }[]
 
   before(async () => {
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME }
+    // Lambda's own variable; here all functions live in one process.
+    const { PATH, HOME } = process.env
+    const env = { PATH, HOME, AWS_LAMBDA_FUNCTION_NAME: 'test-tables' }
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env })
     output = stdout + stderr
     const printed = output.split('\n').filter((line) => line.startsWith('{'))
@@ -57,7 +59,9 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
   test("a handler's own message stands in its own log, and in no line of the poller", () => {
     const telling = lines.filter((line) => JSON.stringify(line).includes('HANDLER-MESSAGE'))
     assert.ok(telling.length > 0)
-    for (const line of telling) assert.equal(line.function_name, 'test-throws')
+    for (const { function_name, service } of telling) {
+      assert.deepEqual([function_name, service], ['test-throws', 'test-tables'])
+    }
     assert.ok(!output.includes('CRASH-MESSAGE'))
   })
 
