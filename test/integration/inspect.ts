@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
+import { toEvent } from '../../infra/operate/arguments.ts'
 import { freePort } from '../rig/ports.ts'
 import { t0, Writer } from './records.ts'
 import type { Start } from './suite.ts'
@@ -171,6 +173,26 @@ export function inspectTests(start: Start): void {
       const halting = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
       const chosen = await world.inspect({ ROUTES: halting, ...queue })
       assert.match(chosen.advice, /of 5 attempts.*; then the stream halts there\./)
+    })
+
+    test('a change that no handler can take halts each resume again; the skip of the runbook passes it alone', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      world.onChange = ({ what }) => {
+        if (what === 5) throw new Error('never')
+      }
+      const environment = {
+        ROUTES: JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 1, onFailure: 'halt' } }),
+      }
+      await assert.rejects(world.poll({ environment }), { code: 'HANDLER_FAILED', message: /at offset 5/ })
+      await world.recover({ action: 'resume' }, environment)
+      await assert.rejects(world.poll({ environment }), { code: 'HANDLER_FAILED', message: /at offset 5/ })
+      const page = readFileSync(new URL('../../docs/runbook/HANDLER_FAILED.md', import.meta.url), 'utf8')
+      const flags = /npm run recovery -- (reset --to-offset N\+1 [^`]*)`/.exec(page)?.[1] ?? ''
+      const call = toEvent(flags.replace('N+1', '6').split(' '))
+      assert.equal((await world.recover(call?.event, environment)).action, 'reset')
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 6, 7, 8, 9])
     })
 
     test('a function that cannot be run: its changes wait, and none is given up', async (t) => {
