@@ -54,6 +54,7 @@ export async function redrive(
 ): Promise<RedriveResult> {
   const { deadLetters } = dependencies
   const letters: Letter[] = []
+  const unreadable: Received[] = []
   /** Functions whose turn has ended, and what ended it; null for what no function can be named for. */
   const ended = new Map<string, DtsError | null>()
   const count = (outcome: Letter['outcome']) => letters.filter((letter) => letter.outcome === outcome).length
@@ -64,6 +65,7 @@ export async function redrive(
     const { items, others } = await deadLetters.receive(room, isWanted)
     const round = dryRun ? await listed(items, deadLetters) : await redriveRound(items, ended, dependencies)
     letters.push(...round)
+    unreadable.push(...items.filter(({ letter }) => letter.functionName === ''))
     const redriven = count('redriven')
     const isTried = round.some(({ outcome }) => outcome === 'redriven' || outcome === 'failed')
     // The queue gives out a function's next letters once those in hand are gone.
@@ -75,7 +77,7 @@ export async function redrive(
       redriven,
       left: await deadLetters.count(),
       error: [...ended.values()].flatMap((error) => error?.message ?? []).join('\n') || null,
-      notes: standInFront(inFront, table),
+      notes: [...standInFront(inFront, table), ...unreadable.map(byHand)],
     }
   }
 }
@@ -88,6 +90,15 @@ function standInFront(others: readonly DeadLetter[], table: string | undefined):
       `${length} letters of other tables of ${functionName || 'no function'} stand in front, and the queue does not give ` +
       `out what may stand behind them of ${table}: redrive those first, without a table: ` +
       recoveryCommand('{"action":"redrive"}'),
+  )
+}
+
+/** Without a table there is no handler that it could be sent to. */
+function byHand({ letter: { topic, partition, offset, error }, messageId }: Received): string {
+  return (
+    `The record at offset ${offset} of ${topic}/${partition} could not be read (${error.code}), so that no redrive takes it. ` +
+    `Its bytes are in the "raw" of message ${messageId}, or in the bucket that it names: see by hand what they change, then ` +
+    'delete that message (SQS console, "Send and receive messages"); left alone it goes after 14 days.'
   )
 }
 

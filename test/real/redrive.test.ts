@@ -214,6 +214,28 @@ describe('redrive of several functions', () => {
   })
 })
 
+test('a record that could not be read stays, and the answer says what to do with it', async () => {
+  const queue = await newQueue('fn')
+  await queue.put('', '', 2)
+  await queue.put('fn', 'shop.a', 12, 2)
+  const { redriven, left, notes, error, letters } = await queue.redrive()
+  assert.deepEqual([redriven, left, error], [12, 2, null])
+  assert.deepEqual(queue.handled, sequence('fn', 2, 14))
+  assert.equal(letters.filter(({ outcome }) => outcome === 'left').length, 2)
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({ QueueUrl: queue.url, MaxNumberOfMessages: 10 }),
+  )
+  assert.equal(Messages.length, 2)
+  for (const [index, { MessageId }] of Messages.entries()) {
+    assert.match(
+      notes[index] ?? '',
+      new RegExp(
+        `^The record at offset ${index} of cn_shop/0 .* message ${MessageId}: .* delete that message`,
+      ),
+    )
+  }
+})
+
 test('a message of somebody else is named, and everything is there again at once', async () => {
   const queue = await newQueue('fn')
   await queue.put('fn', 'shop.a', 3)
