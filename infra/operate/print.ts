@@ -8,7 +8,19 @@ type Asked = Pick<Call, 'event' | 'deployment'>
 
 /** An answer of recovery as lines for people; an error of the function with its message. */
 export function print(value: unknown, asked: Asked): string[] {
-  return lines(value, asked).map((text) => withFlags(withNpmCommands(text, asked.deployment)))
+  return lines(value, asked).map((text) => inFlags(text, asked.deployment))
+}
+
+/** The same as JSON, for scripts. */
+export function printJson(value: unknown, { deployment }: Asked): string {
+  const translate = (_key: string, part: unknown) =>
+    typeof part === 'string' ? inFlags(part, deployment) : part
+  return JSON.stringify(value, translate, 2)
+}
+
+/** What the function says in words of its events, as whoever came by npm would write it. */
+function inFlags(text: string, deployment: string): string {
+  return withFlags(withNpmCommands(text, deployment))
 }
 
 function lines(value: unknown, asked: Asked): string[] {
@@ -23,7 +35,7 @@ function lines(value: unknown, asked: Asked): string[] {
 /** As lib/recovery-command.ts writes them. */
 const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^']*\})'/g
 
-/** The function names commands of serverless; whoever came by npm goes on by npm. */
+/** The function names commands of serverless, with flags of its deployment; here those that were given reach it. */
 function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
     const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }

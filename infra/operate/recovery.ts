@@ -4,7 +4,7 @@
  */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { toEvent, UsageError, usage } from './arguments.ts'
-import { print } from './print.ts'
+import { print, printJson } from './print.ts'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -45,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     return 1
   }
-  if (json) console.log(JSON.stringify(answer.value, null, 2))
+  if (json) console.log(printJson(answer.value, call))
   else for (const line of print(answer.value, call)) console.log(line)
   return answer.failed || fellShort(answer.value) ? 1 : 0
 }
