@@ -3,10 +3,10 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { copyService } from '../serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../serverless-copy.ts'
 
 /** The handler of README's "Write a handler", and the file that it is to be. */
 function readmeExample(): { file: string; text: string } {
@@ -51,6 +51,18 @@ function startLive(folder: string) {
   }
 }
 
+function startCopy(t: TestContext, prepare: (service: ServiceCopy) => void = () => {}) {
+  const service = copyService()
+  prepare(service)
+  const live = startLive(service.folder)
+  // In this order: a folder in which something still builds cannot be removed.
+  t.after(async () => {
+    await live.stop()
+    service.remove()
+  })
+  return { live, service }
+}
+
 /** One is printed every ten seconds. */
 const mostViews = 12
 
@@ -60,21 +72,14 @@ function handled(view: string, table: string): number {
 }
 
 test("the README's example, followed, has its line in the live view", async (t) => {
-  const service = copyService()
-  t.after(() => service.remove())
   const { file, text } = readmeExample()
-  writeFileSync(join(service.folder, file), text)
-  const live = startLive(service.folder)
-  t.after(live.stop)
+  const { live } = startCopy(t, ({ folder }) => writeFileSync(join(folder, file), text))
   await live.view((view) => handled(view, 'shop.payments') > 0)
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
 test('a package made beside it in the same folder leaves the live stream alone', async (t) => {
-  const service = copyService()
-  t.after(() => service.remove())
-  const live = startLive(service.folder)
-  t.after(live.stop)
+  const { live, service } = startCopy(t)
   await live.view((view) => handled(view, 'shop.orders') > 0)
   const before = live.output.length
   const { code, output } = await service.serverless(['package'], {})
