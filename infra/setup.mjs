@@ -1,5 +1,5 @@
 /**
- * Runs before `npm start` and `npm test`: installs the packages when they are missing or older than the lock file,
+ * Runs before every script of package.json: installs the packages when they are missing or older than the lock file,
  * and says nothing otherwise. Plain JavaScript on Node's own modules, because it runs on whatever Node (20 or
  * later) a fresh clone is started with.
  */

@@ -114,7 +114,9 @@ export const errorCodes = [
   /**
    * A declared column is missing, or has another type than the handler's row schema declares.
    * @normal After an ALTER TABLE, until the handler is changed.
-   * @run Correct the schema in functions/tables, deploy; then `npm run recovery -- redrive --table T`.
+   * @run Correct the schema in functions/tables, deploy; then `npm run recovery -- redrive --table T`, or `resume` if
+   * the stream halted. A row that no schema should take, at offset N of a halted stream, is passed with `npm run
+   * recovery -- reset --to-offset N+1 --accept-loss`.
    */
   'ROW_INVALID',
   /**
@@ -139,9 +141,11 @@ export const errorCodes = [
    */
   'CHECKPOINT_MISSING',
   /**
-   * The stored checkpoint item is not one that this version wrote.
-   * @normal Never; after going back to an older version it can be.
-   * @run Deploy the version that wrote it, or restore the table from its point-in-time recovery.
+   * The stored checkpoint item is not one that this version can read.
+   * @normal Never; after going back to a version with another schemaVersion it can be.
+   * @run Deploy the version that wrote it. Where somebody wrote into it by hand: restore the table to a time before
+   * (point-in-time recovery) under another name, and copy the item back. Do not delete it: it alone knows what was
+   * handled.
    */
   'CHECKPOINT_INVALID',
   /**
@@ -211,8 +215,10 @@ export const errorCodes = [
    * A table function answered with an error, timed out, or its answer is no acknowledgement. It is tried again,
    * then bisected, then the change goes to the dead-letter queue, or the stream halts.
    * @normal For a while after a deployment or while something behind the handler is down.
-   * @run Look at the function's log at the offset that the message names. Afterwards `redrive`, or `resume` if
-   * the stream halted.
+   * @run Look at the function's log at the offset N that the message names, mend the handler and deploy. Afterwards
+   * `redrive`, or `resume` if the stream halted. A change that no handler can take (`onFailure: 'halt'`) halts each
+   * `resume` again: handle it by hand, then pass it with `npm run recovery -- reset --to-offset N+1 --accept-loss`. Where
+   * `inspect` shows a stored offset below N, other functions have yet to get there: `resume` first, until they have.
    */
   'HANDLER_FAILED',
   /**
@@ -239,7 +245,9 @@ export const errorCodes = [
    * A single change is larger than an invocation carries. It is given up at once: dead-letter queue (with the
    * bytes in the bucket), or halt.
    * @normal With rows of several megabytes.
-   * @run Handle it by hand from the dead letter.
+   * @run Handle it by hand from the dead letter. If the stream halted, at the offset N that the message names,
+   * `resume` only halts again: copy the row from the source, then `npm run recovery -- reset --to-offset N+1
+   * --accept-loss`.
    */
   'EVENT_TOO_LARGE',
 ] as const

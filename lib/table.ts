@@ -52,7 +52,7 @@ const closingMs = 1_500
 /** A run that is acknowledged as a whole is repeated as a whole, so it is shorter unless told. */
 const defaultRunSize = 100
 
-const logger = new Logger()
+const logger = new Logger({ serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'table' })
 
 /**
  * The entry point of a table's function: a middy handler (`.use()` works) that carries its definition.

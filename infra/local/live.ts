@@ -24,13 +24,19 @@ export async function runLive(say: (line: string) => void): Promise<void> {
     const shop = new Shop(startTime)
     await stack.dstore.append([shop.heartbeat(startTime)])
     // The schedule's first tick may be a minute away.
-    void stack.invoke('poller', {}).catch(() => {})
+    void firstPoll(stack, note)
     await Promise.all([produce(stack, shop, ended.signal), show(stack, events, say, ended.signal)])
   } finally {
     stopKeys()
     say('Stopping …')
     await stack.stop()
   }
+}
+
+/** A poller that refuses its environment would otherwise show nothing but a stream that never begins. */
+async function firstPoll(stack: LocalStack, note: (text: string) => void): Promise<void> {
+  const answer = await stack.invoke('poller', {}).catch(() => null)
+  if (answer?.ok === false) note(`${answer.code}: ${answer.message}`)
 }
 
 /** A few transactions a second, a heartbeat each second, filler and a DDL now and then. */
@@ -54,16 +60,12 @@ async function show(
   say: (line: string) => void,
   ended: AbortSignal,
 ): Promise<void> {
-  const tables = new Map<string, TableView>(
-    handledTables.map((table) => [
-      table,
-      { table, handled: 0, replays: 0, lastOperation: '', lastOffset: '' },
-    ]),
-  )
+  const tables = new Map<string, TableView>(handledTables.map((table) => [table, emptyView(table)]))
   for (let frame = 0; !ended.aborted; frame++) {
     for (const { table, operation, offset, replay } of await stack.handled.readNew()) {
-      const view = tables.get(table)
-      if (view === undefined) continue
+      // A file that was added to functions/tables has its line with its first change.
+      const view = tables.get(table) ?? emptyView(table)
+      tables.set(table, view)
       view.handled += 1
       view.replays += replay ? 1 : 0
       Object.assign(view, { lastOperation: operation, lastOffset: offset })
@@ -84,6 +86,10 @@ async function show(
     else if (frame % framesPerPrint === 0) for (const line of lines) say(line)
     await pause(frameMs, ended)
   }
+}
+
+function emptyView(table: string): TableView {
+  return { table, handled: 0, replays: 0, lastOperation: '', lastOffset: '' }
 }
 
 /** @returns ends the reading */

@@ -72,7 +72,11 @@ export class Shop {
     ['quantity', mysql.int],
     ['price', mysql.decimal],
   ])
-  readonly #sessions = table('shop.sessions', [['id', mysql.bigint]])
+  readonly #payments = table('shop.payments', [
+    ['id', mysql.bigint],
+    ['status', mysql.enum],
+    ['amount', mysql.decimal],
+  ])
   /** A whole number from 0 to below `limit`; a seed gives the same shop everywhere. */
   readonly #below: (limit: number) => number
   #recordId = 0n
@@ -107,7 +111,7 @@ export class Shop {
 
   #change(seconds: number): ShopRecord {
     const dice = this.#below(100)
-    if (dice < 10) return this.#insert(this.#sessions, [], seconds)
+    if (dice < 10) return this.#pay(seconds)
     if (dice < 30) return this.#insert(this.#customers, this.#newCustomer(seconds), seconds)
     if (dice < 55) return this.#insert(this.#orders, this.#newOrder(seconds), seconds)
     if (dice < 70) return this.#insert(this.#items, this.#newItem(), seconds)
@@ -118,6 +122,18 @@ export class Shop {
       return this.#insert(this.#customers, this.#newCustomer(seconds), seconds)
     if (dice >= 92) return this.#delete(target, id, before, seconds)
     return this.#update(target, id, before, seconds)
+  }
+
+  /** A new payment, or one that is settled. */
+  #pay(seconds: number): ShopRecord {
+    const [[id, before] = []] = this.#payments.rows
+    if (id === undefined || before === undefined) {
+      const columns = [textObject('open', 'ENUM'), decimal(this.#price())]
+      return this.#insert(this.#payments, columns, seconds)
+    }
+    const after = before.with(1, textObject('settled', 'ENUM'))
+    this.#payments.rows.delete(id)
+    return this.#row(this.#payments, { operation: 'UPDATE', before, after }, seconds)
   }
 
   #insert(target: Table, columns: Row, seconds: number): ShopRecord {

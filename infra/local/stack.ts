@@ -8,6 +8,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { pollVariables, streamVariables } from '../environment.ts'
+import { findTables } from '../tables.ts'
 import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
 import { HandledFile } from './handled.ts'
@@ -34,14 +35,23 @@ export interface LocalStack {
   stop(): Promise<void>
 }
 
-/** Settings of a deployment, in this shell or in a .env file, must not reach the local functions. */
-const unset = Object.fromEntries([...streamVariables, ...pollVariables].map((name) => [name, '']))
+/** Settings of a deployment, in this shell or in a .env file, must not reach the local functions; nor misspelt ones. */
+const unset = Object.fromEntries(
+  [
+    ...streamVariables,
+    ...pollVariables,
+    ...Object.keys(process.env).filter((name) => /^(DTS|POLL)_/.test(name)),
+  ].map((name) => [name, '']),
+)
 
 /**
  * @param startTime where the first poll starts, in seconds
  * @param settings further variables of the functions
+ * @throws DtsError CONFIG_INVALID when the files in functions/tables do not fit together
  */
 export async function startStack(startTime: number, settings: Record<string, string>): Promise<LocalStack> {
+  // serverless would say the same at the end of its own stack trace.
+  await findTables(join(root, 'functions/tables'))
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
   const handledPath = join(folder, 'handled.jsonl')
@@ -66,6 +76,7 @@ export async function startStack(startTime: number, settings: Record<string, str
     DTS_PASSWORD: dstore.password,
     DTS_CHECKPOINT: String(startTime),
     CHECKPOINT_TABLE: checkpointTable,
+    ESBUILD_FOLDER: '.esbuild-local',
     LOCAL_HANDLED_FILE: handledPath,
     NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'infra/local/observe.ts')).href}`,
     ...settings,

@@ -2,6 +2,7 @@
  * `npm start`: the whole product on this machine. `npm start -- --once` plays a fixed scenario and judges it.
  */
 import { parseArgs } from 'node:util'
+import { DtsError } from '../../lib/errors.ts'
 import { runLive } from './live.ts'
 import { playOnce } from './once.ts'
 
@@ -16,6 +17,8 @@ try {
   else await runLive(say)
 } catch (error) {
   const wrongArgument = error instanceof TypeError && 'code' in error
-  console.error(wrongArgument ? `${error.message}\n${usage}` : error)
+  // What is thrown on purpose says what to do; a stack would bury it.
+  const told = error instanceof DtsError ? `${error.code}: ${error.message}` : error
+  console.error(wrongArgument ? `${error.message}\n${usage}` : told)
   process.exitCode = 1
 }

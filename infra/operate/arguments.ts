@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import type { z } from 'zod'
 import { recoveryEventSchema } from '../../lib/recover.ts'
 import { parseTime } from '../../lib/time.ts'
 
@@ -12,7 +13,7 @@ export const usage = `npm run recovery -- <action> [flags]
       --token TOKEN            exactly what that dry run said
       --accept-loss            needed where changes are lost
   rollback                     undo the last move of the checkpoint, or an earlier one; with reset's other flags
-      --entry N                the ledger's entry to undo: 0 (the last), 1 (the one before), …; reset --to-ledger N
+      --entry N                the move to undo, as inspect numbers them: 0 (the last), 1, …; reset --to-ledger N
   pause | resume               stop and go on, keeping the position
   redrive                      dead letters to their handlers again
       --table T --max N --dry-run
@@ -54,7 +55,7 @@ const options = {
 } as const
 
 export interface Call {
-  readonly event: unknown
+  readonly event: Readonly<Record<string, unknown>>
   readonly functionName: string
   readonly region: string | undefined
   /** The flags that chose the function, for a command that goes to the same one; each with a space in front. */
@@ -73,6 +74,10 @@ export function toEvent(argv: readonly string[]): Call | null {
   if (isRollback && named !== undefined)
     throw new UsageError('rollback goes where the ledger says: --entry N.')
   if (!isRollback && values.entry !== undefined) throw new UsageError('--entry belongs to rollback.')
+  if (values.token !== undefined && values.entry !== undefined)
+    throw new UsageError('--token says where to go: leave out --entry.')
+  if (values.token !== undefined && named !== undefined)
+    throw new UsageError('--token says where to go: leave out --to.')
   // A token says where to go, and whether that was a rollback.
   const to = isRollback && values.token === undefined ? { ledger: toCount(values.entry ?? '0') } : named
   const event = withoutUndefined({
@@ -90,8 +95,9 @@ export function toEvent(argv: readonly string[]): Call | null {
   // Parsed here only to refuse a mistake before anything is invoked; what is sent is what was written.
   const parsed = recoveryEventSchema.safeParse(event)
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim())
-    throw new UsageError(`${action}: ${problems.join('; ')}`)
+    throw new UsageError(
+      `${action}: ${parsed.error.issues.map((issue) => describe(issue, action)).join('; ')}`,
+    )
   }
   return {
     event,
@@ -102,6 +108,29 @@ export function toEvent(argv: readonly string[]): Call | null {
       .join(''),
     json: values.json ?? false,
   }
+}
+
+/** The schemas speak of an event's members; whoever wrote flags is answered in flags. */
+const expectations: Readonly<Record<string, string>> = {
+  from: 'where from is needed: --from T, or --from-offset and digits',
+  table: '--table takes database.table, and is needed',
+  max: '--max takes a whole number from 1 to 1000',
+  by: '--by takes at most 200 characters',
+  reason: '--reason takes at most 1000 characters',
+}
+const destinations: Readonly<Record<string, string>> = {
+  reset: '--to takes earliest, latest, committed or T; --to-offset and --to-ledger take digits',
+  rollback: '--entry takes a whole number',
+  replay: '--to takes T; --to-offset takes digits',
+}
+const flagNames: Readonly<Record<string, string>> = { acceptLoss: 'accept-loss', dryRun: 'dry-run' }
+
+function describe(issue: z.core.$ZodIssue, action: string): string {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `--${flagNames[key] ?? key} is not for ${action}`).join('; ')
+  const key = String(issue.path[0] ?? '')
+  if (key === 'action') return `there is no action ${action}`
+  return (key === 'to' ? destinations[action] : expectations[key]) ?? `${key} ${issue.message}`
 }
 
 function parse(argv: readonly string[]) {

@@ -1,28 +1,41 @@
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Check } from '../../lib/recovery/preflight.ts'
 import { formatTime } from '../../lib/time.ts'
+import type { Call } from './arguments.ts'
 
-/**
- * An answer of recovery as lines for people; an error of the function with its message.
- * @param deployment `Call.deployment`: every command in these lines is for the function that answered
- */
-export function print(value: unknown, deployment: string): string[] {
-  return lines(value, deployment).map((text) => withNpmCommands(text, deployment))
+/** What was asked, and of whom: every command in the answer's lines is for the same function. */
+type Asked = Pick<Call, 'event' | 'deployment'>
+
+/** An answer of recovery as lines for people; an error of the function with its message. */
+export function print(value: unknown, asked: Asked): string[] {
+  return lines(value, asked).map((text) => inFlags(text, asked.deployment))
 }
 
-function lines(value: unknown, deployment: string): string[] {
+/** The same as JSON, for scripts. */
+export function printJson(value: unknown, { deployment }: Asked): string {
+  const translate = (_key: string, part: unknown) =>
+    typeof part === 'string' ? inFlags(part, deployment) : part
+  return JSON.stringify(value, translate, 2)
+}
+
+/** What the function says in words of its events, as whoever came by npm would write it. */
+function inFlags(text: string, deployment: string): string {
+  return withFlags(withNpmCommands(text, deployment))
+}
+
+function lines(value: unknown, asked: Asked): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)]
   if (!('action' in value)) {
     const { errorType = 'Error', errorMessage = JSON.stringify(value) } = value as Record<string, string>
     return [`${errorType}: ${errorMessage}`]
   }
-  return printAnswer(value as RecoveryAnswer, deployment)
+  return printAnswer(value as RecoveryAnswer, asked)
 }
 
 /** As lib/recovery-command.ts writes them. */
 const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^']*\})'/g
 
-/** The function names commands of serverless; whoever came by npm goes on by npm. */
+/** The function names commands of serverless, with flags of its deployment; here those that were given reach it. */
 function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
     const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }
@@ -31,7 +44,18 @@ function withNpmCommands(text: string, deployment: string): string {
   })
 }
 
-function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
+/** As the events of the function call them, and as its messages therefore do. */
+const flags: readonly [word: RegExp, flag: string][] = [
+  [/"acceptLoss": ?true/g, '--accept-loss'],
+  [/"to" with a timestamp, "earliest" or "latest"/g, '--to with a time, earliest or latest'],
+  [/"to" for recovery/g, '--to for recovery'],
+]
+
+function withFlags(text: string): string {
+  return flags.reduce((changed, [word, flag]) => changed.replaceAll(word, flag), text)
+}
+
+function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): string[] {
   switch (answer.action) {
     case 'doctor':
       return [
@@ -40,13 +64,15 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         answer.healthy ? 'Everything is well.' : 'See the lines that failed.',
       ]
     case 'inspect': {
-      const { stored, found, group, ledger } = answer
+      const { stored, storedFault, found, group, ledger } = answer
       return [
         ...answer.checks.filter(({ result }) => result !== 'ok').map(checkLine),
         line(
           'state',
           stored === null
-            ? 'nothing read yet'
+            ? storedFault === null
+              ? 'nothing read yet'
+              : 'not known'
             : stored.halt === null
               ? stored.state
               : `${stored.state}  ${stored.halt.code}`,
@@ -56,7 +82,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         line(
           'stored',
           stored === null
-            ? 'none'
+            ? (storedFault ?? 'none')
             : `offset ${stored.offset}, ${stored.time}, cluster ${stored.clusterId}, generation ${stored.generation}`,
         ),
         ...Object.entries(stored?.lanes ?? {}).map(([name, state]) => line('', `${name}: ${state}`)),
@@ -85,7 +111,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
           .map((entry) =>
             line(
               'ledger',
-              `${new Date(entry.at).toISOString()}  ${entry.how}  ${entry.from === null ? '' : `${entry.from.offset} → `}${entry.to.offset}  by ${entry.by}`,
+              `${entry.entry === null ? '   ' : `#${entry.entry}`.padEnd(3)} ${new Date(entry.at).toISOString()}  ${entry.how}  ${entry.from === null ? '' : `${entry.from.offset} → `}${entry.to.offset}  by ${entry.by}`,
             ),
           ),
         '',
@@ -106,7 +132,7 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
         ),
         line('how', answer.how),
         ...Object.entries(answer.repeats).map(([table, count]) =>
-          line('repeats', `${table}: up to ${count}`),
+          line('repeats', `${table}: ${answer.countedTo === null ? `up to ${count}` : `${count} or more`}`),
         ),
         ...(answer.lost === null ? [] : [line('lost', `${answer.lost.from} to ${answer.lost.to}`)]),
         answer.note,
@@ -119,20 +145,47 @@ function printAnswer(answer: RecoveryAnswer, deployment: string): string[] {
       return [`offset ${answer.offset}`, answer.note]
     case 'redrive':
       return [
+        ...(event.dryRun ? ['Dry run: nothing was sent.'] : []),
         ...answer.letters.map((letter) =>
           line(letter.outcome, `${letter.table} offset ${letter.offset}, ${letter.at}, ${letter.error}`),
         ),
-        `${answer.redriven} redriven, ${answer.left} left`,
+        `${event.dryRun ? '' : `${answer.redriven} redriven, `}${answer.left} left in the queue`,
         ...(answer.error === null ? [] : [answer.error]),
+        ...answer.notes,
       ]
-    case 'replay':
+    case 'replay': {
+      const { replayed, table, from, next, complete, error, note } = answer
+      const changes = `${replayed} changes of ${table}, offsets ${from} to ${next}`
       return [
-        `${answer.replayed} changes of ${answer.table} for ${answer.function}, offsets ${answer.from} to ${answer.next}`,
-        answer.complete ? 'Complete.' : `Not complete: go on with --from-offset ${answer.next}`,
-        ...(answer.error === null ? [] : [answer.error]),
-        ...(answer.note === '' ? [] : [answer.note]),
+        ...(event.dryRun
+          ? ['Dry run: nothing was sent.', `${answer.function} would get ${changes}`]
+          : [`${answer.function} took ${changes}`]),
+        ...(error === null ? [] : [error]),
+        ...(note === '' ? [] : [note]),
+        ...(complete
+          ? ['Complete.']
+          : [
+              'Not complete. Go on with',
+              '',
+              `  ${replayCommand({ ...event, from: { offset: next } })}${deployment}`,
+            ]),
       ]
+    }
   }
+}
+
+function replayCommand({ table, from, to }: Asked['event']): string {
+  const flags = [
+    ['table', table],
+    ...Object.entries(from ?? {}).map(([kind, value]) => [`from-${kind}`, value]),
+    ...Object.entries(to ?? {}).map(([kind, value]) => [`to-${kind}`, value]),
+  ]
+  return `npm run recovery -- replay${flags.map(([name, value]) => ` --${name} ${quoted(String(value))}`).join('')}`
+}
+
+/** For a shell: a table's name may hold what a shell takes for its own. */
+function quoted(text: string): string {
+  return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function checkLine({ name, result, detail }: Check): string {

@@ -4,7 +4,7 @@
  */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { toEvent, UsageError, usage } from './arguments.ts'
-import { print } from './print.ts'
+import { print, printJson } from './print.ts'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -21,8 +21,14 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(usage)
     return 0
   }
-  const { event, functionName, region, deployment, json } = call
+  const { event, functionName, region, json } = call
   const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
+  try {
+    await client.config.region()
+  } catch {
+    console.error(`Which region ${functionName} is in is not known: give --region, or set AWS_REGION.`)
+    return 2
+  }
   let answer: { readonly failed: boolean; readonly value: unknown }
   try {
     const { FunctionError, Payload } = await client.send(
@@ -39,12 +45,18 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     return 1
   }
-  if (json) console.log(JSON.stringify(answer.value, null, 2))
-  else for (const line of print(answer.value, deployment)) console.log(line)
-  return answer.failed || isUnwell(answer.value) ? 1 : 0
+  if (json) console.log(printJson(answer.value, call))
+  else for (const line of print(answer.value, call)) console.log(line)
+  return answer.failed || fellShort(answer.value) ? 1 : 0
 }
 
-/** True for an examination that found something wrong, so that scripts can tell. */
-function isUnwell(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Reflect.get(value, 'healthy') === false
+/** True for an examination that found something wrong, and for work that is not done, so that scripts can tell. */
+function fellShort(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const {
+    healthy,
+    complete,
+    error = null,
+  } = value as { healthy?: boolean; complete?: boolean; error?: unknown }
+  return healthy === false || complete === false || error !== null
 }

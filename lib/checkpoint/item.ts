@@ -15,8 +15,12 @@ export type Attributes = Record<string, AttributeValue>
 const integerText = z.string().regex(/^\d+$/)
 const offsetText = integerText.transform(BigInt)
 
-/** Defaults are for items of versions that did not write the field yet. */
-const anchorSchema = z.strictObject({
+/**
+ * Defaults are for items of versions that did not write the field yet. Members that are not known here were added by a
+ * later version under the same schemaVersion, which means that they may be left out: going back must not need more than
+ * the older commit.
+ */
+const anchorSchema = z.object({
   offset: offsetText,
   timestamp: z.number(),
   sourcePosition: z.string(),
@@ -24,12 +28,12 @@ const anchorSchema = z.strictObject({
   ordinal: z.int().min(0).nullable().default(null),
   digest: z.string(),
 })
-const tailSchema = z.strictObject({ offset: offsetText, digest: z.string() })
-const laneSchema = z.strictObject({
+const tailSchema = z.object({ offset: offsetText, digest: z.string() })
+const laneSchema = z.object({
   through: offsetText.nullable(),
   anchor: anchorSchema.nullable().default(null),
   trouble: z
-    .strictObject({
+    .object({
       offset: offsetText,
       attempts: z.number(),
       since: z.number(),
@@ -39,16 +43,16 @@ const laneSchema = z.strictObject({
     })
     .nullable(),
 })
-const haltSchema = z.strictObject({
+const haltSchema = z.object({
   code: z.enum(errorCodes),
   message: z.string(),
   // Missing in items of versions that did not keep it.
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
   at: z.number(),
 })
-const placeSchema = z.strictObject({ clusterId: z.string(), offset: integerText, generation: z.number() })
+const placeSchema = z.object({ clusterId: z.string(), offset: integerText, generation: z.number() })
 const ledgerSchema = z.array(
-  z.strictObject({
+  z.object({
     at: z.number(),
     by: z.string(),
     how: z.string(),
@@ -83,7 +87,7 @@ const itemSchema = z.object({
   anchor: json(anchorSchema.nullable()),
   tail: json(tailSchema.nullable()),
   lanes: json(z.record(z.string(), laneSchema)),
-  deadLetters: json(z.strictObject({ since: z.number(), count: z.number() })),
+  deadLetters: json(z.object({ since: z.number(), count: z.number() })),
   replayUntil: number,
   state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
   halt: json(haltSchema.nullable()),
@@ -110,7 +114,8 @@ export function fromItem(key: string, item: Attributes): Checkpoint {
     throw new DtsError(
       'CHECKPOINT_INVALID',
       `The checkpoint item ${key} cannot be read (${problems.join('; ')}). It was written by another version or ` +
-        'by hand: restore it, or delete it and start from DTS_CHECKPOINT.',
+        'by hand: deploy the version that wrote it, or restore it from the point-in-time recovery of its table (into a ' +
+        'table beside it, and copy the item back). Do not delete it: it alone knows what was handled.',
       { retryable: false, facts: { key } },
     )
   }

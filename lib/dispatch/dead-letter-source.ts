@@ -12,19 +12,28 @@ import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 /** A dead letter in hand: nobody else receives it until it is given back, removed, or its time is out. */
 export interface Received {
   readonly letter: DeadLetter
+  readonly messageId: string
   readonly receipt: string
+}
+
+/** What the queue gave out at once. */
+export interface Receipt {
+  /** Oldest first within each function. */
+  readonly items: readonly Received[]
+  /** Not wanted, and given back. The queue shows nothing of what stands behind about ten of one function. */
+  readonly others: readonly DeadLetter[]
 }
 
 /** The dead-letter queue from the other end. Every method may throw DEAD_LETTER_FAILED. */
 export interface DeadLetterSource {
   /**
-   * Oldest first within each function. While some of a function's are in hand, the queue gives out no more of it, so
-   * there may be more than what comes: remove or give back, and ask again.
-   * @param table takes only this table's
+   * Takes what is wanted; what stands before it of the same function and is not is given back. While some of a
+   * function's are in hand, the queue gives out no more of it, so there may be more than what comes: remove or give
+   * back, and ask again.
    */
-  receive(max: number, table: string | undefined): Promise<Received[]>
+  receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
-  giveBack(items: readonly Received[]): Promise<void>
+  giveBack(items: readonly Pick<Received, 'receipt'>[]): Promise<void>
   load(place: { readonly bucket: string; readonly key: string }): Promise<Buffer>
   /** How many wait. */
   count(): Promise<number>
@@ -34,34 +43,52 @@ export interface DeadLetterSource {
 const visibilitySeconds = 360
 
 export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
+  /** As many as the queue gives at once: what is wanted can stand behind what is not. */
+  async function next() {
+    const { Messages = [] } = await ask(() =>
+      sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: 10,
+          VisibilityTimeout: visibilitySeconds,
+          // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
+          WaitTimeSeconds: 1,
+        }),
+      ),
+    )
+    return Messages.map(({ Body: body = '', MessageId: messageId = '', ReceiptHandle: receipt = '' }) => ({
+      body,
+      messageId,
+      receipt,
+    }))
+  }
   return {
-    async receive(max, table) {
-      const wanted: Received[] = []
+    async receive(max, isWanted) {
+      const items: Received[] = []
       const others: Received[] = []
+      /** In hand, and not for the caller. */
+      let unwanted: { readonly receipt: string }[] = []
       try {
-        while (wanted.length < max) {
-          const { Messages = [] } = await ask(() =>
-            sqs.send(
-              new ReceiveMessageCommand({
-                QueueUrl: queueUrl,
-                MaxNumberOfMessages: Math.min(10, max - wanted.length),
-                VisibilityTimeout: visibilitySeconds,
-                // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
-                WaitTimeSeconds: 1,
-              }),
-            ),
-          )
-          if (Messages.length === 0) break
-          for (const { Body = '', ReceiptHandle = '' } of Messages) {
-            const item = { letter: parse(Body), receipt: ReceiptHandle }
-            if (table === undefined || item.letter.table === table) wanted.push(item)
-            else others.push(item)
+        while (items.length < max) {
+          const messages = await next()
+          if (messages.length === 0) break
+          unwanted.push(...messages)
+          for (const { messageId, receipt, body } of messages) {
+            const item = { letter: parse(body, messageId), messageId, receipt }
+            if (!isWanted(item.letter)) others.push(item)
+            else if (items.length < max) items.push(item)
           }
+          const taken = new Set(items.map(({ receipt }) => receipt))
+          unwanted = unwanted.filter(({ receipt }) => !taken.has(receipt))
         }
-      } finally {
-        await this.giveBack(others)
+      } catch (error) {
+        // Their time-out gives back what this cannot; why it came to this is worth more than why that failed, too.
+        await this.giveBack([...unwanted, ...items]).catch(() => {})
+        throw error
       }
-      return wanted.sort((left, right) => comparePosition(left.letter, right.letter))
+      await this.giveBack(unwanted)
+      items.sort((left, right) => comparePosition(left.letter, right.letter))
+      return { items, others: others.map(({ letter }) => letter) }
     },
     async remove({ receipt }) {
       await ask(() => sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })))
@@ -105,12 +132,13 @@ function comparePosition(left: DeadLetter, right: DeadLetter): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function parse(body: string): DeadLetter {
+function parse(body: string, messageId: string): DeadLetter {
   try {
     return deadLetterSchema.parse(JSON.parse(body))
   } catch (cause) {
     throw failed(
-      'it holds a message that is not a dead letter of this project; remove that one by hand',
+      `its message ${messageId} is not a dead letter of this project. Nothing was sent; receive that message by hand ` +
+        '(SQS console, "Send and receive messages"), see whose it is, delete it, and run the same again',
       false,
       cause,
     )

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import type { Checkpoint, Halt, LedgerEntry } from '../checkpoint/types.ts'
-import { DtsError } from '../errors.ts'
+import type { Checkpoint, Halt, LedgerEntry, Trouble } from '../checkpoint/types.ts'
+import type { Route } from '../dispatch/settings.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type TimeRange, timeRange } from '../locate.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { formatTime } from '../time.ts'
-import { assess } from './assess.ts'
-import { type Check, type PreflightDependencies, preflight } from './preflight.ts'
+import { type Advice, advise, adviseFirstStart, afterFault, failing, type Setup } from './advice.ts'
+import { moves } from './ledger.ts'
+import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
 
 export const inspectSchema = z.strictObject({ action: z.literal('inspect') })
 export const doctorSchema = z.strictObject({ action: z.literal('doctor') })
@@ -17,10 +17,13 @@ export interface DoctorResult {
   readonly checks: readonly Check[]
 }
 
-export interface Inspection {
+export interface Inspection extends Advice {
   readonly action: 'inspect'
   /** The set-up, line by line; looked at first. */
   readonly checks: readonly Check[]
+  /** Why the checkpoint cannot be read; null when it was, or when there is none. */
+  readonly storedFault: string | null
+  /** Null when nothing was read yet, or the checkpoint cannot be read. */
   readonly stored: {
     readonly offset: string
     /** In seconds. */
@@ -49,12 +52,13 @@ export interface Inspection {
   readonly lagRecords: string | null
   /** Seconds of the source's time between the oldest readable record and the position: what a standstill may take. */
   readonly secondsUntilLoss: number | null
-  /** The last moves of the checkpoint, oldest first. */
-  readonly ledger: readonly LedgerEntry[]
-  /** What to do now, for people. */
-  readonly advice: string
-  /** The command that does it; null when there is nothing to run. */
-  readonly command: string | null
+  /** What was done to the checkpoint by hand of late, oldest first. */
+  readonly ledger: readonly NumberedEntry[]
+}
+
+export interface NumberedEntry extends LedgerEntry {
+  /** What `rollback --entry` and `{"ledger":…}` take to undo it; null where there is nothing to go back to. */
+  readonly entry: number | null
 }
 
 export async function doctor(dependencies: PreflightDependencies): Promise<DoctorResult> {
@@ -62,67 +66,113 @@ export async function doctor(dependencies: PreflightDependencies): Promise<Docto
   return { action: 'doctor', healthy: checks.every(({ result }) => result === 'ok'), checks }
 }
 
+export interface InspectDependencies extends PreflightDependencies {
+  readonly routes: Readonly<Record<string, Route>>
+}
+
 /** Everything that a person needs to decide, in one answer. Changes nothing. */
-export async function inspect(dependencies: PreflightDependencies): Promise<Inspection> {
-  const { store, now, openStream } = dependencies
+export async function inspect(dependencies: InspectDependencies): Promise<Inspection> {
+  const { store, now, openStream, config, routes } = dependencies
   const checks = await preflight(dependencies)
   const failed = checks.find(({ result }) => result === 'failed')
-  const stored = await orNull(() => store.read())
-  const stream = await orNull(openStream)
-  if (stream === null) {
+  const read = await attempt(() => store.read())
+  const opened = await attempt(openStream)
+  const stored = read.result ?? null
+  const storedFault = read.fault === undefined ? null : describeFault(read.fault)
+  const unreadable = storedFault === null ? '' : `The checkpoint cannot be read. ${storedFault}`
+  if (opened.result === undefined) {
+    const reason = failed?.detail ?? describeFault(opened.fault)
+    const unreached = reason === storedFault ? '' : `The stream cannot be reached. ${reason}`
+    const base = { checks, stored, storedFault, now: now() }
     return {
-      action: 'inspect',
-      checks,
-      stored: stored === null ? null : describe(stored, now()),
-      found: null,
-      group: null,
-      lagSeconds: null,
-      lagRecords: null,
-      secondsUntilLoss: null,
-      ledger: stored?.ledger ?? [],
-      advice: `The stream cannot be reached. ${failed?.detail ?? ''}`,
-      command: null,
+      ...answer(base),
+      ...nothingFound,
+      ...afterFault([unreached, unreadable].filter(Boolean).join(' ')),
     }
   }
+  const stream = opened.result
   try {
-    return await inspectStream(stored, stream, checks, now())
+    const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined }
+    if (stored !== null) return await inspectStream(stored, stream, setup, now())
+    const advice =
+      storedFault === null ? await adviseFirstStart(config.startTime, stream) : afterFault(unreadable)
+    const base = { checks, stored, storedFault, now: now() }
+    return { ...answer(base), ...(await look(stored, stream, now())), ...advice }
   } finally {
     await stream.close()
   }
 }
 
-/** What `inspect` says beside the examination of the set-up. */
+/** What `inspect` says of a stream that was read before, beside the examination of the set-up. */
 export async function inspectStream(
-  stored: Checkpoint | null,
+  stored: Checkpoint,
   stream: Stream,
-  checks: readonly Check[],
+  setup: Setup,
   now: number,
 ): Promise<Inspection> {
+  return {
+    ...answer({ checks: setup.checks, stored, storedFault: null, now }),
+    ...(await look(stored, stream, now)),
+    ...(await advise(stored, stream, setup)),
+  }
+}
+
+type Found = Pick<Inspection, 'found' | 'group' | 'lagSeconds' | 'lagRecords' | 'secondsUntilLoss'>
+
+const nothingFound: Found = {
+  found: null,
+  group: null,
+  lagSeconds: null,
+  lagRecords: null,
+  secondsUntilLoss: null,
+}
+
+async function look(stored: Checkpoint | null, stream: Stream, now: number): Promise<Found> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
-  const group = await orNull(() => stream.committed())
+  const group = (await attempt(() => stream.committed())).result ?? null
   const comparable = stored !== null && stored.clusterId === stream.clusterId && stored.offset <= range.end
   const atEnd = comparable && stored.offset === range.end
   return {
-    action: 'inspect',
-    checks,
-    stored: stored === null ? null : describe(stored, now),
     found: { clusterId: stream.clusterId, earliest: String(range.earliest), end: String(range.end), times },
     group: group === null ? null : { offset: String(group.offset), metadata: group.metadata },
     lagSeconds: stored === null ? null : atEnd ? 0 : Math.max(0, Math.floor(now / 1000) - stored.timestamp),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
     secondsUntilLoss: stored === null || times === null ? null : stored.timestamp - times.first,
-    ledger: stored?.ledger ?? [],
-    ...(await advise(stored, stream)),
   }
+}
+
+interface Known {
+  readonly checks: readonly Check[]
+  readonly stored: Checkpoint | null
+  readonly storedFault: string | null
+  readonly now: number
+}
+
+function answer({ checks, stored, storedFault, now }: Known) {
+  return {
+    action: 'inspect' as const,
+    checks,
+    stored: stored === null ? null : describe(stored, now),
+    storedFault,
+    ledger: numbered(stored?.ledger ?? []),
+  }
+}
+
+function numbered(ledger: readonly LedgerEntry[]): NumberedEntry[] {
+  const numbers = new Map(moves(ledger).map((entry, number) => [entry, number]))
+  return ledger.map((entry) => ({
+    ...entry,
+    entry: entry.from === null ? null : (numbers.get(entry) ?? null),
+  }))
 }
 
 function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stored']> {
   const { clusterId, generation, state, halt, timestamp } = stored
   const lanes = Object.entries(stored.lanes).map(([name, { through, trouble }]) => {
     const ahead = through === null ? [] : [`done through ${through}`]
-    const failing = trouble === null ? [] : [`offset ${trouble.offset} failed ${trouble.attempts} time(s)`]
-    return [name, [...ahead, ...failing].join(', ')]
+    const troubles = failing(trouble) ? [describeTrouble(trouble)] : []
+    return [name, [...ahead, ...troubles].join(', ')] as const
   })
   return {
     offset: String(stored.offset),
@@ -133,58 +183,27 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     state,
     halt,
     leaseUntil: stored.leaseUntil > now ? new Date(stored.leaseUntil).toISOString() : null,
-    lanes: Object.fromEntries(lanes),
+    lanes: Object.fromEntries(lanes.filter(([, text]) => text !== '')),
   }
 }
 
-async function advise(
-  stored: Checkpoint | null,
-  stream: Stream,
-): Promise<Pick<Inspection, 'advice' | 'command'>> {
-  if (stored === null)
-    return { advice: 'Nothing was read yet; the poller starts at DTS_CHECKPOINT by itself.', command: null }
-  try {
-    const { safe, lead } = await assess(stored, stream)
-    switch (safe.how) {
-      case 'stored':
-        return stored.state === 'RUNNING'
-          ? { advice: 'Position and log agree; nothing to do.', command: null }
-          : {
-              advice: `Position and log agree. Once the cause of the halt (${stored.halt?.code}) is cured, resume.`,
-              command: recoveryCommand('{"action":"resume"}'),
-            }
-      case 'anchor':
-        return {
-          advice:
-            safe.exact && lead.forgottenUntil === -1
-              ? 'The log changed, and the last committed change is in the new one: a reset loses and repeats nothing.'
-              : 'The log changed, and the last committed change is in the new one: a reset loses nothing; some changes repeat.',
-          command: recoveryCommand('{"action":"reset"}'),
-        }
-      case 'time':
-        return {
-          advice:
-            'The log changed, and the last committed change is not in the new one: a reset loses nothing; some changes repeat.',
-          command: recoveryCommand('{"action":"reset"}'),
-        }
-      case 'gap':
-        return {
-          advice:
-            `Changes from ${formatTime(safe.lost.from)} to ${formatTime(safe.lost.to)} can no longer be read. Copy the affected ` +
-            'rows from the source, then accept the loss.',
-          command: recoveryCommand('{"action":"reset","acceptLoss":true}'),
-        }
-    }
-  } catch (error) {
-    if (!(error instanceof DtsError)) throw error
-    return { advice: error.message, command: recoveryCommand('{"action":"inspect"}') }
-  }
+function describeTrouble({ offset, attempts, since, outages = 0 }: Trouble): string {
+  const tries = [
+    ...(attempts > 0 ? [`failed ${attempts} time(s)`] : []),
+    ...(outages > 0 ? [`could not be sent ${outages} time(s)`] : []),
+  ]
+  return `offset ${offset} ${tries.join(' and ')} since ${new Date(since).toISOString()}`
 }
 
-async function orNull<Result>(action: () => Promise<Result>): Promise<Result | null> {
+type Attempt<Result> =
+  | { readonly result: Result; readonly fault?: undefined }
+  | { readonly result?: undefined; readonly fault: unknown }
+
+/** A fault is part of what is found, and must not hide the rest. */
+async function attempt<Result>(action: () => Promise<Result>): Promise<Attempt<Result>> {
   try {
-    return await action()
-  } catch {
-    return null
+    return { result: await action() }
+  } catch (fault) {
+    return { fault }
   }
 }

@@ -45,7 +45,7 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
       checks.push({ name, result: 'ok', detail })
       return result
     } catch (error) {
-      checks.push({ name, result: 'failed', detail: describe(error) })
+      checks.push({ name, result: 'failed', detail: describeFault(error) })
       return undefined
     }
   }
@@ -108,7 +108,10 @@ async function connectInSteps(
   }
   for (const [index, name] of connectSteps.entries()) {
     if (index < failedAt) checks.push({ name, result: 'ok', detail: found[name] })
-    else checks.push(index === failedAt ? { name, result: 'failed', detail: describe(fault) } : skipped(name))
+    else
+      checks.push(
+        index === failedAt ? { name, result: 'failed', detail: describeFault(fault) } : skipped(name),
+      )
   }
   return stream
 }
@@ -124,7 +127,7 @@ async function resolveHost(host: string): Promise<[string, string]> {
   } catch (cause) {
     throw new DtsError(
       'BROKER_UNREACHABLE',
-      `The name ${host} cannot be resolved (${describe(cause)}). Correct DTS_BROKER_URL, or give the VPC a DNS that knows it.`,
+      `The name ${host} cannot be resolved (${describeFault(cause)}). Correct DTS_BROKER_URL, or give the VPC a DNS that knows it.`,
       { retryable: true, cause },
     )
   }
@@ -194,7 +197,7 @@ async function probe(name: string, { probeFunction }: PreflightDependencies): Pr
   } catch (cause) {
     throw new DtsError(
       'HANDLER_UNAVAILABLE',
-      `${name} cannot be invoked (${describe(cause)}). Deploy the stack with this function, or allow it to the roles of ` +
+      `${name} cannot be invoked (${describeFault(cause)}). Deploy the stack with this function, or allow it to the roles of ` +
         'poller and recovery.',
       { retryable: true, cause },
     )
@@ -216,7 +219,8 @@ async function countLetters({ deadLetters }: PreflightDependencies): Promise<[st
   }
 }
 
-function describe(error: unknown): string {
+/** A fault in a line of its own. */
+export function describeFault(error: unknown): string {
   if (error instanceof DtsError) return `${error.code}: ${error.message}`
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }

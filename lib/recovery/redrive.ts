@@ -5,6 +5,7 @@ import type { DeadLetterSource, Received } from '../dispatch/dead-letter-source.
 import { RoutedEvent } from '../dispatch/event.ts'
 import { DtsError } from '../errors.ts'
 import { LogRecords } from '../kafka/records.ts'
+import { recoveryCommand } from '../recovery-command.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
@@ -30,97 +31,134 @@ export interface RedriveResult {
     readonly outcome: 'redriven' | 'failed' | 'left' | 'listed'
   }[]
   readonly redriven: number
+  /** How many wait in the queue now, of all tables and functions; about, as queues count. */
   readonly left: number
+  /** What the functions failed with that failed again. */
   readonly error: string | null
+  /** What keeps letters in the queue that were asked for, and what to do about it. */
+  readonly notes: readonly string[]
+}
+
+interface RedriveDependencies extends SendDependencies {
+  readonly deadLetters: DeadLetterSource
 }
 
 /**
  * Sends dead letters to their handler again, in their order, and deletes each one that is acknowledged. The first
- * that fails again ends its function's turn: what stands behind it keeps its place.
+ * that fails again ends its function's turn: what stands behind it keeps its place. Other functions go on.
  * @throws DtsError DEAD_LETTER_FAILED when the queue cannot be read
  */
 export async function redrive(
-  event: z.output<typeof redriveSchema>,
-  dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
+  { table, max, dryRun }: z.output<typeof redriveSchema>,
+  dependencies: RedriveDependencies,
 ): Promise<RedriveResult> {
+  const { deadLetters } = dependencies
   const letters: Letter[] = []
-  let error: DtsError | null = null
-  while (error === null && letters.length < event.max) {
-    const round = await redriveRound(event, event.max - letters.length, dependencies)
-    letters.push(...round.letters)
-    error = round.error
+  const unreadable: Received[] = []
+  /** Functions whose turn has ended, and what ended it; null for what no function can be named for. */
+  const ended = new Map<string, DtsError | null>()
+  const count = (outcome: Letter['outcome']) => letters.filter((letter) => letter.outcome === outcome).length
+  for (;;) {
+    const room = max - count('redriven') - count('failed')
+    const isOfTable = (letter: DeadLetter) => table === undefined || letter.table === table
+    const isWanted = (letter: DeadLetter) => !ended.has(letter.functionName) && isOfTable(letter)
+    const { items, others } = await deadLetters.receive(room, isWanted)
+    const round = dryRun ? await listed(items, deadLetters) : await redriveRound(items, ended, dependencies)
+    letters.push(...round)
+    unreadable.push(...items.filter(({ letter }) => letter.functionName === ''))
+    const redriven = count('redriven')
+    const isTried = round.some(({ outcome }) => outcome === 'redriven' || outcome === 'failed')
     // The queue gives out a function's next letters once those in hand are gone.
-    if (!round.letters.some(({ outcome }) => outcome === 'redriven')) break
+    if (isTried && redriven + count('failed') < max) continue
+    const inFront = others.filter((letter) => !ended.has(letter.functionName))
+    return {
+      action: 'redrive',
+      letters,
+      redriven,
+      left: await deadLetters.count(),
+      error: [...ended.values()].flatMap((error) => error?.message ?? []).join('\n') || null,
+      notes: [...standInFront(inFront, table), ...unreadable.map(byHand)],
+    }
   }
-  const redriven = letters.filter(({ outcome }) => outcome === 'redriven').length
-  return {
-    action: 'redrive',
-    letters,
-    redriven,
-    left: letters.length - redriven,
-    error: error?.message ?? null,
-  }
+}
+
+/** A queue with one group per function gives out a table's letters only when those before them are gone. */
+function standInFront(others: readonly DeadLetter[], table: string | undefined): string[] {
+  const counts = Map.groupBy(others, ({ functionName }) => functionName)
+  return [...counts].map(
+    ([functionName, { length }]) =>
+      `${length} letters of other tables of ${functionName || 'no function'} stand in front, and the queue does not give ` +
+      `out what may stand behind them of ${table}: redrive those first, without a table: ` +
+      recoveryCommand('{"action":"redrive"}'),
+  )
+}
+
+/** Without a table there is no handler that it could be sent to. */
+function byHand({ letter: { topic, partition, offset, error }, messageId }: Received): string {
+  return (
+    `The record at offset ${offset} of ${topic}/${partition} could not be read (${error.code}), so that no redrive takes it. ` +
+    `Its bytes are in the "raw" of message ${messageId}, or in the bucket that it names: see by hand what they change, then ` +
+    'delete that message (SQS console, "Send and receive messages"); left alone it goes after 14 days.'
+  )
 }
 
 type Letter = RedriveResult['letters'][number]
 
-/** What the queue gives out at once. */
+async function listed(items: readonly Received[], deadLetters: DeadLetterSource): Promise<Letter[]> {
+  await deadLetters.giveBack(items)
+  return items.map(({ letter }) => describe(letter, 'listed'))
+}
+
+/** What the queue gave out at once. @param ended gets the functions whose turn ends here */
 async function redriveRound(
-  event: z.output<typeof redriveSchema>,
-  max: number,
-  dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
-): Promise<{ readonly letters: Letter[]; readonly error: DtsError | null }> {
-  const { deadLetters } = dependencies
-  const received = await deadLetters.receive(max, event.table)
+  items: readonly Received[],
+  ended: Map<string, DtsError | null>,
+  dependencies: RedriveDependencies,
+): Promise<Letter[]> {
   const outcomes = new Map<Received, Letter['outcome']>()
-  const stopped = new Set<string>()
-  let firstError: DtsError | null = null
   try {
-    for (const item of received) {
+    for (const item of items) {
       const { functionName } = item.letter
-      if (event.dryRun) {
-        outcomes.set(item, 'listed')
-      } else if (functionName === '' || stopped.has(functionName) || !mayInvoke(dependencies)) {
+      if (functionName === '') ended.set(functionName, null)
+      if (ended.has(functionName) || !mayInvoke(dependencies)) {
         outcomes.set(item, 'left')
-      } else {
-        const error = await redriveOne(item, dependencies)
-        outcomes.set(item, error === null ? 'redriven' : 'failed')
-        if (error !== null) {
-          stopped.add(functionName)
-          firstError ??= error
-        }
+        continue
       }
+      const error = await redriveOne(item, dependencies)
+      outcomes.set(item, error === null ? 'redriven' : 'failed')
+      if (error !== null) ended.set(functionName, error)
     }
   } finally {
     // What stays in the queue is visible again at once, not after the time-out.
-    await deadLetters.giveBack(received.filter((item) => outcomes.get(item) !== 'redriven'))
+    await dependencies.deadLetters.giveBack(items.filter((item) => outcomes.get(item) !== 'redriven'))
   }
-  return {
-    letters: received.map((item) => describe(item.letter, outcomes.get(item) ?? 'left')),
-    error: firstError,
+  return items.map((item) => describe(item.letter, outcomes.get(item) ?? 'left'))
+}
+
+/** @returns what it failed with; null when it is done */
+async function redriveOne(item: Received, dependencies: RedriveDependencies): Promise<DtsError | null> {
+  const { letter } = item
+  const { topic, partition, clusterId, generation, functionName, table, offset } = letter
+  const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
+  try {
+    const value = await bytesOf(letter, dependencies.deadLetters)
+    const events = [new RoutedEvent(LogRecords.of([{ offset: BigInt(offset), value }]), 0, table)]
+    const { done, error } = await sendOnce(functionName, events, origin, dependencies)
+    if (done === 0)
+      return (
+        error ??
+        new DtsError('HANDLER_FAILED', `${functionName} did not acknowledge it.`, { retryable: true })
+      )
+    await dependencies.deadLetters.remove(item)
+    return null
+  } catch (error) {
+    if (error instanceof DtsError) return error
+    throw error
   }
 }
 
-async function redriveOne(
-  item: Received,
-  dependencies: SendDependencies & { readonly deadLetters: DeadLetterSource },
-): Promise<DtsError | null> {
-  const { letter } = item
-  const value =
-    typeof letter.raw === 'string'
-      ? Buffer.from(letter.raw, 'base64')
-      : gunzipSync(await dependencies.deadLetters.load(letter.raw))
-  const { topic, partition, clusterId, generation, functionName, table } = letter
-  const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
-  const events = [new RoutedEvent(LogRecords.of([{ offset: BigInt(letter.offset), value }]), 0, table)]
-  const { done, error } = await sendOnce(functionName, events, origin, dependencies)
-  if (done === 1) {
-    await dependencies.deadLetters.remove(item)
-    return null
-  }
-  return (
-    error ?? new DtsError('HANDLER_FAILED', `${functionName} did not acknowledge it.`, { retryable: true })
-  )
+async function bytesOf({ raw }: DeadLetter, deadLetters: DeadLetterSource): Promise<Buffer> {
+  return typeof raw === 'string' ? Buffer.from(raw, 'base64') : gunzipSync(await deadLetters.load(raw))
 }
 
 function describe(letter: DeadLetter, outcome: Letter['outcome']): Letter {

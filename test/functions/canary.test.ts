@@ -20,7 +20,9 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
   let runs: { ended?: string; failures?: number; thrown?: string }[]
 
   before(async () => {
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME }
+    // Lambda's own variable; here all functions live in one process.
+    const { PATH, HOME } = process.env
+    const env = { PATH, HOME, AWS_LAMBDA_FUNCTION_NAME: 'test-tables' }
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env })
     output = stdout + stderr
     const printed = output.split('\n').filter((line) => line.startsWith('{'))
@@ -67,7 +69,9 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
     ] as const) {
       const telling = lines.filter((line) => JSON.stringify(line).includes(message))
       assert.ok(telling.length > 0)
-      for (const line of telling) assert.equal(line.function_name, functionName)
+      for (const { function_name, service } of telling) {
+        assert.deepEqual([function_name, service], [functionName, 'test-tables'])
+      }
     }
     assert.ok(!output.includes('CRASH-MESSAGE'))
   })

@@ -314,6 +314,22 @@ test('deploy refuses, before it asks AWS for anything, what the poller would ref
   assert.match(output, /DTS_TOPIC is missing/)
 })
 
+test('deploy refuses a misspelt name, which the poller would never see', async () => {
+  const { code, output } = await service.serverless(['deploy'], {
+    ...given,
+    DTS_CHECKPIONT: '1700000000',
+    POLL_MAX_RECORD: '5',
+    AWS_ACCESS_KEY_ID: 'none',
+    AWS_SECRET_ACCESS_KEY: 'none',
+  })
+  assert.equal(code, 1)
+  assert.match(output, /CONFIG_INVALID: The configuration has 2 problem\(s\)/)
+  assert.match(output, /DTS_CHECKPIONT is not a known setting/)
+  assert.match(output, /POLL_MAX_RECORD is not a known setting/)
+  // The password of local runs is a known name that no deployment takes over.
+  assert.doesNotMatch(output, /DTS_PASSWORD (is|and)/)
+})
+
 test('deploy refuses a poller that has no time for the slowest table function', async () => {
   const slow = copyService()
   try {

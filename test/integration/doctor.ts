@@ -171,7 +171,8 @@ const brokenThings: readonly Broken[] = [
   {
     what: 'the item was written by another version',
     line: 'checkpoint table',
-    advice: /^CHECKPOINT_INVALID: .*schemaVersion.*restore it, or delete it and start from DTS_CHECKPOINT/,
+    advice:
+      /^CHECKPOINT_INVALID: .*schemaVersion.*deploy the version that wrote it, or restore it .*Do not delete it/,
     skipped: ['checkpoint within the log'],
     breakIt: async (world) => {
       await world.setAttribute('schemaVersion', { N: '99' })

@@ -3,6 +3,7 @@ import { badInputTests } from './bad-input.ts'
 import { deliveryTests } from './delivery.ts'
 import { doctorTests } from './doctor.ts'
 import { handlerTests } from './handlers.ts'
+import { inspectTests } from './inspect.ts'
 import { leaseTests } from './lease.ts'
 import type { Parts } from './parts.ts'
 import { recoveryTests } from './recovery.ts'
@@ -47,5 +48,6 @@ export function integrationSuite(parts: Parts): void {
     recoveryRaceTests(start)
     recoveryWithoutItemTests(start)
     doctorTests(start)
+    inspectTests(start)
   })
 }

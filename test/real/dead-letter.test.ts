@@ -149,8 +149,8 @@ describe('a change that is given up', () => {
     const queue = await newQueue()
     const value = insert(1, 'x', randomBytes(2_000_000))
     await target(queue)(letter(7n, value))
-    const [received] = await source(queue).receive(1, undefined)
-    const raw = received?.letter.raw
+    const { items } = await source(queue).receive(1, () => true)
+    const raw = items[0]?.letter.raw
     assert.ok(typeof raw === 'object')
     assert.deepEqual(gunzipSync(await source(queue).load(raw)), value)
     // Another record at the same place, as after a checkpoint that was lost, overwrites nothing.
@@ -259,7 +259,7 @@ test('dead letters are received in their order, and those that are given back ar
   }
   const offsets = (items: readonly { letter: { functionName: string; offset: string } }[]) =>
     items.map(({ letter: { functionName, offset } }) => `${functionName}${offset}`)
-  const all = await source(queue).receive(100, undefined)
+  const { items: all } = await source(queue).receive(100, () => true)
   // A group of which something is in hand gives nothing more, so that these are the first of each function.
   const ofA = offsets(all).filter((name) => name.startsWith('a'))
   const ofB = offsets(all).filter((name) => name.startsWith('b'))
@@ -267,6 +267,6 @@ test('dead letters are received in their order, and those that are given back ar
   assert.deepEqual(ofB, ['b4', 'b9'].slice(0, ofB.length))
   assert.ok(ofA.length > 0 && ofA.length + ofB.length === all.length)
   await source(queue).giveBack(all)
-  const again = await source(queue).receive(100, undefined)
+  const { items: again } = await source(queue).receive(100, () => true)
   assert.deepEqual(offsets(again), offsets(all))
 })

@@ -112,10 +112,10 @@ export class Operator {
   }
 
   async #inspect(run: ObservedRun): Promise<Inspection | null> {
-    const { store, openStream, now } = this.#dependencies(run)
+    const { store, openStream, now, routes } = this.#dependencies(run)
     const stored = await store.read()
     if (stored === null) return null
-    return await inspectStream(stored, await openStream(), [], now())
+    return await inspectStream(stored, await openStream(), { checks: [], routes, hasQueue: true }, now())
   }
 
   #choose({ command, stored, found }: Inspection): Event | null {

@@ -7,7 +7,9 @@ import { promisify } from 'node:util'
 const start = fileURLToPath(new URL('../../../infra/local/start.ts', import.meta.url))
 
 test('the fixed scenario loses nothing over a cluster change, and its last line says so', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [start, '--once'])
+  // Settings of a deployment are not for the local functions, misspelt ones no more than others.
+  const env = { ...process.env, DTS_TOPIC: 'of_a_deployment', DTS_CHECKPIONT: '1', POLL_MAX_RECORD: '1' }
+  const { stdout } = await promisify(execFile)(process.execPath, [start, '--once'], { env })
   const lines = stdout.trimEnd().split('\n')
   assert.deepEqual(JSON.parse(lines.at(-1) ?? ''), {
     produced: 10_000,

@@ -37,7 +37,8 @@ describe('an operator who has nothing but the README', () => {
       const env = {
         PATH,
         HOME,
-        AWS_REGION: 'eu-central-1',
+        // No profile of whoever runs the tests names a region, either.
+        AWS_CONFIG_FILE: '/dev/null',
         AWS_ACCESS_KEY_ID: 'operator',
         AWS_SECRET_ACCESS_KEY: 'operator',
         AWS_ENDPOINT_URL_LAMBDA: world.lambda.endpoint,
@@ -91,7 +92,7 @@ describe('an operator who has nothing but the README', () => {
         await world.source.replaceLog([...shift(), ...changes])
         await halt(world, 'LOG_CHANGED')
       },
-      'npm run recovery -- reset --stage prod',
+      'npm run recovery -- reset --stage prod --region eu-central-1',
       range(0, 19),
     ],
     [
@@ -103,7 +104,7 @@ describe('an operator who has nothing but the README', () => {
         await world.source.switchCluster(changes.slice(15))
         await halt(world, 'CLUSTER_CHANGED')
       },
-      'npm run recovery -- reset --accept-loss --stage prod',
+      'npm run recovery -- reset --accept-loss --stage prod --region eu-central-1',
       [...range(0, 9), ...range(15, 19)],
     ],
     [
@@ -114,7 +115,7 @@ describe('an operator who has nothing but the README', () => {
         await world.recover({ action: 'pause' })
         await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
       },
-      'npm run recovery -- resume --stage prod',
+      'npm run recovery -- resume --stage prod --region eu-central-1',
       range(0, 9),
     ],
   ]
@@ -135,7 +136,9 @@ describe('an operator who has nothing but the README', () => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()
-    const printed = (await shell('npm run recovery -- reset --to-offset 6 --dry-run --stage prod')).trimEnd()
+    const printed = (
+      await shell('npm run recovery -- reset --to-offset 6 --dry-run --stage prod --region eu-central-1')
+    ).trimEnd()
     await shell(printed.split('\n').at(-1) ?? '')
     await world.pollToEnd()
     assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
@@ -147,12 +150,47 @@ describe('an operator who has nothing but the README', () => {
     await world.poll()
     await world.source.replaceLog(new Writer('other').inserts('shop.orders', 0, 9))
     await halt(world, 'LOG_CHANGED')
-    await assert.rejects(shell('npm run recovery -- resume --stage prod'), (error: { stdout?: string }) => {
-      assert.match(
-        error.stdout ?? '',
-        /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod/,
-      )
-      return true
+    await assert.rejects(
+      shell('npm run recovery -- resume --stage prod --region eu-central-1'),
+      (error: { stdout?: string }) => {
+        assert.match(
+          error.stdout ?? '',
+          /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod --region eu-central-1/,
+        )
+        return true
+      },
+    )
+  })
+
+  test('is told which flag names the region, where nothing else does', async (t) => {
+    const { shell } = await start(t)
+    await assert.rejects(shell('npm run recovery -- inspect --stage prod'), {
+      code: 2,
+      stderr: /dts-functions-prod-recovery is in is not known: give --region, or set AWS_REGION\./,
     })
+  })
+
+  test('a replay that fails half-way exits with 1, and names what goes on', async (t) => {
+    const { world, shell } = await start(t)
+    await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+    await world.poll()
+    const refuse = ({ what }: { what: number | string }) => {
+      if (what === 6) throw new Error('not today')
+    }
+    world.onChange = refuse
+    const where = '--stage prod --region eu-central-1'
+    let printed = ''
+    const asked = `npm run recovery -- replay --table shop.orders --from-offset 4 --to-offset 8 ${where}`
+    await assert.rejects(shell(asked), (error: { code?: number; stdout?: string }) => {
+      printed = error.stdout?.trimEnd().split('\n').at(-1)?.trim() ?? ''
+      return error.code === 1
+    })
+    assert.equal(
+      printed,
+      `npm run recovery -- replay --table shop.orders --from-offset 6 --to-offset 8 ${where}`,
+    )
+    world.onChange = () => {}
+    await shell(printed)
+    assert.deepEqual(world.ids('orders'), [...range(0, 9), 4, 5, 6, 7])
   })
 })

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { describe, type TestContext, test } from 'node:test'
+import { freePort } from '../../infra/local/ports.ts'
+import { toEvent } from '../../infra/operate/arguments.ts'
+import { until } from '../rig/context.ts'
+import { t0, Writer } from './records.ts'
+import type { Start } from './suite.ts'
+import type { World } from './world.ts'
+
+const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
+
+/** What a poller refuses, and neither the checkpoint nor its absence can be read out of it. */
+const refused: [
+  what: string,
+  breakIt: (world: World) => Promise<Record<string, string>>,
+  code: string,
+  advice: RegExp,
+  command: string,
+][] = [
+  [
+    'the table is missing',
+    async () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
+    'CHECKPOINT_TABLE_UNAVAILABLE',
+    /no-such-table does not exist\. Deploy the stack/,
+    again,
+  ],
+  [
+    'DynamoDB does not answer',
+    async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
+    'CHECKPOINT_TABLE_UNAVAILABLE',
+    /cannot be used .*Check the role of this function/,
+    again,
+  ],
+  [
+    'the item was written by another version',
+    async (world) => {
+      await world.setAttribute('schemaVersion', { N: '99' })
+      return {}
+    },
+    'CHECKPOINT_INVALID',
+    /schemaVersion: is not 1/,
+    again,
+  ],
+  [
+    'the item was deleted, and the broker still has our commit',
+    async (world) => {
+      await world.deleteItem()
+      return {}
+    },
+    'CHECKPOINT_MISSING',
+    /has read it up to offset 10: the item was deleted/,
+    `npx serverless invoke -f recovery --data '{"action":"reset","to":"committed"}'`,
+  ],
+]
+
+/** The environment of a queue in which nothing waits. */
+async function emptyQueue(t: TestContext): Promise<Record<string, string>> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/x-amz-json-1.0')
+    response.end(JSON.stringify({ Attributes: { ApproximateNumberOfMessages: '0' } }))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close().closeAllConnections())
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The queue has no TCP address.')
+  const endpoint = `http://127.0.0.1:${address.port}`
+  return { DEAD_LETTER_QUEUE_URL: `${endpoint}/1/letters.fifo`, AWS_ENDPOINT_URL_SQS: endpoint }
+}
+
+export function inspectTests(start: Start): void {
+  describe('inspect', () => {
+    for (const [what, breakIt, code, advice, command] of refused) {
+      test(`${what}: it is not taken for a stream that was never read`, async (t) => {
+        const world = await start(t)
+        await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+        await world.poll()
+        const environment = await breakIt(world)
+        await assert.rejects(world.poll({ environment }), { code })
+        const inspection = await world.inspect(environment)
+        assert.match(inspection.advice, advice)
+        assert.equal(inspection.command, command)
+        assert.equal(inspection.stored, null)
+        assert.equal(inspection.storedFault !== null, code !== 'CHECKPOINT_MISSING')
+      })
+    }
+
+    test('a stream that was never read begins by itself; with a time outside the data range it does not', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      const well = await world.inspect()
+      assert.deepEqual([well.command, well.storedFault], [null, null])
+      assert.match(well.advice, /the poller starts at DTS_CHECKPOINT by itself/)
+      const environment = { DTS_CHECKPOINT: String(t0 + 100) }
+      await assert.rejects(world.poll({ environment }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
+      const { advice, command } = await world.inspect(environment)
+      assert.match(advice, /is not in the data range/)
+      assert.equal(command, again)
+    })
+
+    test('the ledger bears the numbers that a rollback takes: a resume moved nothing, and the start has nothing before it', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.reset({ to: { offset: '6' } })
+      await world.reset({ to: { offset: '3' } })
+      const { ledger } = await world.inspect()
+      assert.deepEqual(
+        ledger.map(({ entry, from, to }) => [entry, from?.offset, to.offset]),
+        [
+          [null, undefined, '0'],
+          [1, '10', '6'],
+          [0, '6', '3'],
+        ],
+      )
+      await world.recover({ action: 'pause' })
+      await world.recover({ action: 'resume' })
+      const resumed = (await world.inspect()).ledger
+      assert.deepEqual(
+        resumed.map(({ entry }) => entry),
+        [null, 1, 0, null],
+      )
+    })
+
+    test('neither stream nor table: both are told', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      const broker = `127.0.0.1:${await freePort()}`
+      const both = { DTS_BROKER_URL: broker, CHECKPOINT_TABLE: 'no-such-table' }
+      const { advice, command, found } = await world.inspect(both)
+      assert.match(
+        advice,
+        new RegExp(`${broker} does not accept a connection .*no-such-table does not exist`),
+      )
+      assert.deepEqual([command, found], [again, null])
+    })
+
+    /** A stream of which one change fails, and the time before its first failure. */
+    async function failingStream(t: TestContext, environment: Record<string, string>) {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      let refusals = 0
+      world.onChange = ({ what }) => {
+        if (what !== 5) return
+        refusals += 1
+        throw new Error('not today')
+      }
+      const begun = Date.now()
+      await world.poll({ environment, remainingMs: until(() => refusals > 0) })
+      assert.ok(refusals > 0)
+      return { world, begun }
+    }
+
+    test('a handler that fails: which one, since when, what becomes of the change, and where its error stands', async (t) => {
+      const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
+      const { world, begun } = await failingStream(t, { ROUTES })
+      const queue = await emptyQueue(t)
+      const { advice, command, stored } = await world.inspect({ ROUTES, ...queue })
+      const since = /^offset 5 failed \d+ time\(s\) since (\S+)$/.exec(
+        stored?.lanes['test-orders'] ?? '',
+      )?.[1]
+      assert.ok(Date.parse(since ?? '') >= begun, JSON.stringify(stored?.lanes))
+      assert.match(advice, new RegExp(`test-orders fails at offset 5 since ${since}: \\d+ of 77 attempts`))
+      assert.match(
+        advice,
+        /tried again until those are used up, or for 3600 s; then it goes to the dead-letter queue/,
+      )
+      assert.match(advice, /\(\/aws\/lambda\/test-orders\), by that offset.*"action":"redrive"/)
+      assert.equal(command, null)
+      // Without a queue, or where that is chosen, nothing is put aside.
+      assert.match((await world.inspect({ ROUTES })).advice, /; then the stream halts there\./)
+      const halting = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
+      const chosen = await world.inspect({ ROUTES: halting, ...queue })
+      assert.match(chosen.advice, /of 5 attempts.*; then the stream halts there\./)
+    })
+
+    test('a change that no handler can take halts each resume again; the skip of the runbook passes it alone', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      world.onChange = ({ what }) => {
+        if (what === 5) throw new Error('never')
+      }
+      const environment = {
+        ROUTES: JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 1, onFailure: 'halt' } }),
+      }
+      await assert.rejects(world.poll({ environment }), { code: 'HANDLER_FAILED', message: /at offset 5/ })
+      await world.recover({ action: 'resume' }, environment)
+      await assert.rejects(world.poll({ environment }), { code: 'HANDLER_FAILED', message: /at offset 5/ })
+      const page = readFileSync(new URL('../../docs/runbook/HANDLER_FAILED.md', import.meta.url), 'utf8')
+      const flags = /npm run recovery -- (reset --to-offset N\+1 [^`]*)`/.exec(page)?.[1] ?? ''
+      const call = toEvent(flags.replace('N+1', '6').split(' '))
+      assert.equal((await world.recover(call?.event, environment)).action, 'reset')
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 6, 7, 8, 9])
+    })
+
+    test('a function that cannot be run: its changes wait, and none is given up', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 4))
+      world.lambda.fail(
+        'test-orders',
+        { kind: 'service', status: 429, type: 'TooManyRequestsException' },
+        1_000,
+      )
+      const fired = () => world.lambda.faultsFired('test-orders') > 0
+      await world.poll({ remainingMs: until(fired) })
+      assert.ok(fired())
+      world.lambda.mend('test-orders')
+      const { advice, stored } = await world.inspect()
+      assert.match(stored?.lanes['test-orders'] ?? '', /^offset 0 could not be sent \d+ time\(s\) since /)
+      assert.match(
+        advice,
+        /test-orders could not be run \d+ time\(s\) since \S+, at offset 0: its changes wait/,
+      )
+    })
+
+    test('a function that is not there: that is something to do, although position and log agree', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      const ROUTES = JSON.stringify({ 'shop.orders': 'orders', 'shop.invoices': 'invoices' })
+      const { advice, command } = await world.inspect({ ROUTES })
+      assert.match(advice, /Position and log agree, but .*test-invoices cannot be invoked/)
+      assert.equal(command, again)
+    })
+  })
+}

@@ -1,0 +1,266 @@
+import '../rig/quiet.ts'
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import {
+  ChangeMessageVisibilityCommand,
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
+import { z } from 'zod'
+import { encodeRecord, integer } from '../../infra/local/encode.ts'
+import { type DeadLetterInput, deadLetterQueue } from '../../lib/dispatch/dead-letter.ts'
+import type { RedriveResult } from '../../lib/recovery/redrive.ts'
+import { defineTable, type RowChange } from '../../lib/table.ts'
+import { context } from '../rig/context.ts'
+import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
+import { startMoto } from '../rig/moto.ts'
+
+const region = 'eu-west-1'
+const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
+
+let aws: Awaited<ReturnType<typeof startMoto>>
+let lambda: InvokeServer
+let sqs: SQSClient
+let queues = 0
+
+before(async () => {
+  aws = await startMoto()
+  lambda = await startInvokeServer()
+  sqs = new SQSClient({ endpoint: aws.endpoint, region, credentials, maxAttempts: 1 })
+  Object.assign(process.env, {
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_ENDPOINT_URL: aws.endpoint,
+    AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
+    DTS_BROKER_URL: '127.0.0.1:9',
+    DTS_TOPIC: 'cn_shop',
+    DTS_GROUP: 'group',
+    CHECKPOINT_TABLE: 'checkpoints',
+    ROUTES: JSON.stringify({ '*': 'fn' }),
+    HANDLER_TIMEOUT_SECONDS: '1',
+  })
+})
+after(async () => {
+  sqs.destroy()
+  await Promise.all([lambda.stop(), aws.stop()])
+})
+
+/** A queue, the real recovery before it, and functions that write down what they take: `function@id`. */
+async function newQueue(...functions: readonly string[]) {
+  queues += 1
+  const { QueueUrl = '' } = await sqs.send(
+    new CreateQueueCommand({ QueueName: `redrive-${queues}.fifo`, Attributes: { FifoQueue: 'true' } }),
+  )
+  const put = deadLetterQueue({
+    queueUrl: QueueUrl,
+    bucket: undefined,
+    sqs: async () => sqs,
+    s3: async () => assert.fail('no letter of these is large'),
+  })
+  const handled: string[] = []
+  const broken = new Set<string>()
+  for (const name of functions) {
+    const row = z.object({ id: z.bigint() })
+    const onChange = (change: RowChange<z.output<typeof row>>) => {
+      if (broken.has(name)) throw new Error('broken')
+      handled.push(`${name}@${'after' in change ? change.after.id : change.before.id}`)
+    }
+    lambda.host(name, defineTable({ table: '*', row, onChange }))
+  }
+  return {
+    url: QueueUrl,
+    handled,
+    broken,
+    /** Letters of one table, at offsets that rise. */
+    async put(functionName: string, table: string, count: number, from = 0): Promise<void> {
+      for (let index = 0; index < count; index++) await put(letter(functionName, table, from + index))
+    },
+    async redrive(event: object = {}, remainingMs = 600_000): Promise<RedriveResult> {
+      const url = `../../functions/recovery.ts?cold=${randomUUID()}`
+      const { handler } = (await import(url)) as typeof import('../../functions/recovery.ts')
+      process.env.DEAD_LETTER_QUEUE_URL = QueueUrl
+      const answer = await handler(
+        { action: 'redrive', ...event },
+        context('test-recovery', () => remainingMs),
+      )
+      assert.ok(answer.action === 'redrive')
+      return answer
+    },
+  }
+}
+
+/** `from@fn`, and so on, up to below `end`. */
+function sequence(name: string, from: number, end: number): string[] {
+  return Array.from({ length: end - from }, (_, index) => `${name}@${from + index}`)
+}
+
+function letter(functionName: string, table: string, offset: number): DeadLetterInput {
+  return {
+    functionName,
+    table,
+    topic: 'cn_shop',
+    partition: 0,
+    clusterId: 'c',
+    generation: 1,
+    offset: BigInt(offset),
+    attempts: 5,
+    at: '2026-10-01T00:00:00.000Z',
+    error: { code: 'HANDLER_FAILED', message: 'no' },
+    value: encodeRecord({
+      operation: 'INSERT',
+      objectName: table,
+      fields: [['id', 8]],
+      after: [integer(offset)],
+      sourceTimestamp: 1_790_000_000,
+    }),
+  }
+}
+
+describe('redrive of one table', () => {
+  test('behind more letters of other tables than the queue gives out: it says so, and touches none', async () => {
+    const queue = await newQueue('fn')
+    await queue.put('fn', 'shop.a', 12)
+    await queue.put('fn', 'shop.b', 5, 12)
+    const first = await queue.redrive({ table: 'shop.b' })
+    assert.deepEqual([first.redriven, queue.handled], [0, []])
+    assert.match(
+      first.notes.join(),
+      /^10 letters of other tables of fn stand in front, .* of shop\.b: .*"redrive"/,
+    )
+    // They were given back, and can be redriven; then the table's are there.
+    assert.equal((await queue.redrive({ table: 'shop.a' })).redriven, 12)
+    const second = await queue.redrive({ table: 'shop.b' })
+    assert.deepEqual([second.redriven, second.notes], [5, []])
+    assert.deepEqual(queue.handled, sequence('fn', 0, 17))
+  })
+
+  test('steps over a few letters of other tables, in the order of the table', async () => {
+    const queue = await newQueue('fn')
+    await queue.put('fn', 'shop.a', 3)
+    await queue.put('fn', 'shop.b', 2, 3)
+    await queue.put('fn', 'shop.a', 1, 5)
+    await queue.put('fn', 'shop.b', 1, 6)
+    const { redriven } = await queue.redrive({ table: 'shop.b', max: 2 })
+    assert.deepEqual([redriven, queue.handled], [2, ['fn@3', 'fn@4']])
+    assert.equal((await queue.redrive({ table: 'shop.b' })).redriven, 1)
+    assert.equal((await queue.redrive()).redriven, 4)
+  })
+})
+
+describe('redrive of several functions', () => {
+  test('goes on with those that work when one fails, and says what is left in the queue', async () => {
+    const queue = await newQueue('fnA', 'fnB')
+    await queue.put('fnA', 'shop.a', 3)
+    await queue.put('fnB', 'shop.b', 30, 3)
+    queue.broken.add('fnA')
+    const answer = await queue.redrive()
+    assert.deepEqual([answer.redriven, answer.left], [30, 3])
+    assert.match(answer.error ?? '', /fnA/)
+    assert.deepEqual(queue.handled, sequence('fnB', 3, 33))
+    const ofA = answer.letters.filter((letter) => letter.function === 'fnA')
+    assert.deepEqual(
+      ofA.map(({ offset, outcome }) => [offset, outcome]),
+      [
+        ['0', 'failed'],
+        ['1', 'left'],
+        ['2', 'left'],
+      ],
+    )
+    assert.equal(lambda.invocations('fnA'), 1)
+    queue.broken.clear()
+    const again = await queue.redrive()
+    assert.deepEqual([again.redriven, again.left, again.error], [3, 0, null])
+    assert.deepEqual(queue.handled.slice(30), sequence('fnA', 0, 3))
+  })
+
+  test('does not let what a broken function has in hand use up the bound', async () => {
+    const queue = await newQueue('fnA', 'fnB')
+    await queue.put('fnA', 'shop.a', 6)
+    await queue.put('fnB', 'shop.b', 6, 6)
+    queue.broken.add('fnA')
+    const answer = await queue.redrive({ max: 5 })
+    assert.deepEqual([answer.redriven, answer.left], [4, 8])
+    assert.deepEqual(queue.handled, sequence('fnB', 6, 10))
+  })
+
+  test('each that fails is told', async () => {
+    const queue = await newQueue('fnA', 'fnB')
+    await queue.put('fnA', 'shop.a', 1)
+    await queue.put('fnB', 'shop.b', 1, 1)
+    queue.broken.add('fnA').add('fnB')
+    const { error, left } = await queue.redrive()
+    assert.match(error ?? '', /fnA.*\n.*fnB/)
+    assert.equal(left, 2)
+  })
+
+  test('a dry run lists the heads, sends nothing, and says how many wait', async () => {
+    const queue = await newQueue('fn')
+    await queue.put('fn', 'shop.a', 30)
+    const dry = await queue.redrive({ dryRun: true })
+    assert.deepEqual([dry.redriven, dry.left, queue.handled], [0, 30, []])
+    assert.ok(dry.letters.every(({ outcome }) => outcome === 'listed') && dry.letters.length > 0)
+  })
+
+  test('without time for another invocation nothing is sent, and all is given back', async () => {
+    const queue = await newQueue('fn')
+    await queue.put('fn', 'shop.a', 3)
+    const answer = await queue.redrive({}, 10_000)
+    assert.deepEqual([answer.redriven, answer.left, answer.error], [0, 3, null])
+    assert.equal((await queue.redrive()).redriven, 3)
+  })
+})
+
+test('a record that could not be read stays, and the answer says what to do with it', async () => {
+  const queue = await newQueue('fn')
+  await queue.put('', '', 2)
+  await queue.put('fn', 'shop.a', 12, 2)
+  const { redriven, left, notes, error, letters } = await queue.redrive()
+  assert.deepEqual([redriven, left, error], [12, 2, null])
+  assert.deepEqual(queue.handled, sequence('fn', 2, 14))
+  assert.equal(letters.filter(({ outcome }) => outcome === 'left').length, 2)
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({ QueueUrl: queue.url, MaxNumberOfMessages: 10 }),
+  )
+  assert.equal(Messages.length, 2)
+  for (const [index, { MessageId }] of Messages.entries()) {
+    assert.match(
+      notes[index] ?? '',
+      new RegExp(
+        `^The record at offset ${index} of cn_shop/0 .* message ${MessageId}: .* delete that message`,
+      ),
+    )
+  }
+})
+
+test('a message of somebody else is named, and everything is there again at once', async () => {
+  const queue = await newQueue('fn')
+  await queue.put('fn', 'shop.a', 3)
+  const place = { QueueUrl: queue.url, MessageGroupId: 'fn' }
+  const foreign = { ...place, MessageBody: '{"hello":"world"}', MessageDeduplicationId: 'x' }
+  const { MessageId = '' } = await sqs.send(new SendMessageCommand(foreign))
+  await queue.put('fn', 'shop.a', 2, 3)
+  await assert.rejects(queue.redrive(), {
+    code: 'DEAD_LETTER_FAILED',
+    retryable: false,
+    message: new RegExp(
+      `its message ${MessageId} is not a dead letter .*receive that message by hand .*delete it`,
+    ),
+  })
+  assert.deepEqual(queue.handled, [])
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({ QueueUrl: queue.url, MaxNumberOfMessages: 10, VisibilityTimeout: 60 }),
+  )
+  assert.equal(Messages.length, 6)
+  for (const { MessageId: id, ReceiptHandle } of Messages) {
+    const one = { QueueUrl: queue.url, ReceiptHandle }
+    if (id === MessageId) await sqs.send(new DeleteMessageCommand(one))
+    else await sqs.send(new ChangeMessageVisibilityCommand({ ...one, VisibilityTimeout: 0 }))
+  }
+  assert.equal((await queue.redrive()).redriven, 5)
+  assert.deepEqual(queue.handled, sequence('fn', 0, 5))
+})
