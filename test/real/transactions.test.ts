@@ -4,21 +4,10 @@ import { Kafka, logLevel } from 'kafkajs'
 import { pollConfig } from '../../lib/config.ts'
 import { openStream } from '../../lib/kafka/stream.ts'
 import { range, Writer } from '../integration/records.ts'
-import { integrationSuite } from '../integration/suite.ts'
 import { startRig } from '../integration/world.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import type { KafkaRelease } from '../rig/kafka.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
-
-for (const release of ['era', 'current'] as const) {
-  const sources = kafkaSources(release)
-  integrationSuite({
-    name: `Apache Kafka (${release}) and DynamoDB Local`,
-    startDynamo: startDynamoDbLocal,
-    startSource: sources.start,
-    stop: sources.stop,
-  })
-}
 
 /** A world with two orders in its stream, and a producer of transactions. */
 async function startTransactions(t: TestContext, release: KafkaRelease) {
