@@ -1,5 +1,5 @@
 /** Of an error's message, in characters. */
-export const maxMessageLength = 2_000
+const maxMessageLength = 2_000
 
 /**
  * What a function said, as an error of the poller repeats it. A function's own text may be as long as its answer:
