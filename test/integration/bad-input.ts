@@ -4,8 +4,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
 import { t0, Writer } from './records.ts'
-import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import type { Start, World } from './world.ts'
 
 interface BadInput {
   readonly what: string

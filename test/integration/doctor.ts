@@ -3,8 +3,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import type { DoctorResult } from '../../lib/recovery/inspect.ts'
 import { filler, t0, Writer } from './records.ts'
-import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import type { Start, World } from './world.ts'
 
 /** In the order in which they are looked at. */
 const network = ['DNS', 'TCP to the broker address']

@@ -4,7 +4,7 @@ import { binaryObject, encodeRecord, integer } from '../../infra/local/encode.ts
 import { until } from '../rig/context.ts'
 import type { Fault } from '../rig/invoke-server.ts'
 import { range, t0, Writer } from './records.ts'
-import type { Start } from './suite.ts'
+import type { Start } from './world.ts'
 
 export function handlerTests(start: Start): void {
   describe('handlers that fail', () => {

@@ -7,8 +7,7 @@ import { freePort } from '../../infra/local/ports.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import { until } from '../rig/context.ts'
 import { t0, Writer } from './records.ts'
-import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import type { Start, World } from './world.ts'
 
 const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
 

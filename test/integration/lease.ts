@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { range, Writer } from './records.ts'
-import type { Start } from './suite.ts'
-import { pollUntil } from './world.ts'
+import { pollUntil, type Start } from './world.ts'
 
 export function leaseTests(start: Start): void {
   describe('lease', () => {

@@ -4,8 +4,7 @@ import { until } from '../rig/context.ts'
 import type { NewRecord } from './parts.ts'
 import { range, shift, t0, Writer } from './records.ts'
 import { assertHalts } from './recovery-support.ts'
-import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import type { Start, World } from './world.ts'
 
 /** Every other number. */
 function even(from: number, to: number): number[] {

@@ -3,8 +3,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { type Moment, startHttpLine } from '../rig/http-line.ts'
 import { range, Writer } from './records.ts'
 import { haltedWorld, type Item, parsed } from './recovery-support.ts'
-import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import type { Start, World } from './world.ts'
 
 /** The item without its lease: what a reader may see whole or not at all. */
 function stand(item: Item): Item {

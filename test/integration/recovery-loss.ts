@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { formatTime } from '../../lib/time.ts'
 import { filler, range, shift, t0, Writer } from './records.ts'
 import { assertHalts } from './recovery-support.ts'
-import type { Start } from './suite.ts'
+import type { Start } from './world.ts'
 
 export function recoveryLossTests(start: Start): void {
   describe('recovery where changes may be lost', () => {

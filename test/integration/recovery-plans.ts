@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { NewRecord } from './parts.ts'
 import { range, t0, Writer } from './records.ts'
-import type { Start } from './suite.ts'
-import { pollUntil, type World } from './world.ts'
+import { pollUntil, type Start, type World } from './world.ts'
 
 export function recoveryPlanTests(start: Start): void {
   describe('plans of a recovery', () => {

@@ -4,8 +4,7 @@ import type { RecoveryAnswer } from '../../lib/recover.ts'
 import { startHttpLine } from '../rig/http-line.ts'
 import { range, Writer } from './records.ts'
 import { haltedWorld, parsed } from './recovery-support.ts'
-import type { Start } from './suite.ts'
-import { pollUntil, type World } from './world.ts'
+import { pollUntil, type Start, type World } from './world.ts'
 
 /** A recovery that stands still before its nth request to DynamoDB. */
 async function standingAt(world: World, t: TestContext, event: object, nth: number) {

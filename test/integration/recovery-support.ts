@@ -3,8 +3,7 @@ import type { TestContext } from 'node:test'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { DtsError, type Facts } from '../../lib/errors.ts'
 import { shift, Writer } from './records.ts'
-import type { Start } from './suite.ts'
-import type { World } from './world.ts'
+import type { Start, World } from './world.ts'
 
 export const resetCommand = `npx serverless invoke -f recovery --data '{"action":"reset"}'`
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { until } from '../rig/context.ts'
 import { filler, range, shift, t0, Writer } from './records.ts'
 import { assertHalts, resetCommand } from './recovery-support.ts'
-import type { Start } from './suite.ts'
+import type { Start } from './world.ts'
 
 export function recoveryTests(start: Start): void {
   describe('recovery', () => {

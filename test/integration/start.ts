@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError } from '../../lib/errors.ts'
 import { range, t0, Writer } from './records.ts'
-import type { Start } from './suite.ts'
+import type { Start } from './world.ts'
 
 export function startTests(start: Start): void {
   describe('first start', () => {

@@ -15,10 +15,7 @@ import { recoveryPlanTests } from './recovery-plans.ts'
 import { recoveryRaceTests } from './recovery-races.ts'
 import { recoveryWithoutItemTests } from './recovery-without-item.ts'
 import { startTests } from './start.ts'
-import { type Rig, startRig, type World } from './world.ts'
-
-/** Starts the product between the parts under test. */
-export type Start = Rig['start']
+import { type Rig, type Start, startRig, type World } from './world.ts'
 
 /** The same tests for any set of parts: nothing in them knows which ones run. */
 export function integrationSuite(parts: Parts): void {

@@ -85,6 +85,9 @@ export interface Rig {
   stop(): Promise<void>
 }
 
+/** Starts the product between the parts under test. */
+export type Start = Rig['start']
+
 export async function startRig(parts: Parts): Promise<Rig> {
   const dynamo = await parts.startDynamo()
   const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region, credentials })

@@ -1,4 +1,4 @@
-import type { ApiName } from './apis/index.ts'
+import type { ApiName } from './api-names.ts'
 import type { EncodedBatch } from './batch.ts'
 import type { Groups } from './groups.ts'
 import type { Log } from './log.ts'

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import type { DataRange } from '../../../lib/kafka/types.ts'
-import { type ApiName, advertise } from './apis/index.ts'
+import type { ApiName } from './api-names.ts'
+import { advertise } from './apis/index.ts'
 import { type Compression, type EncodedBatch, type Entry, encodeBatch } from './batch.ts'
 import type { Address, Broker, Counters } from './broker.ts'
 import { Connection } from './connection.ts'
@@ -16,7 +17,8 @@ import {
   newRequestCounts,
 } from './options.ts'
 
-export type { ApiName, VersionCeilings } from './apis/index.ts'
+export type { ApiName } from './api-names.ts'
+export type { VersionCeilings } from './apis/index.ts'
 export { kafka011Ceilings } from './apis/index.ts'
 export type { Address, Counters } from './broker.ts'
 export type { Commit } from './groups.ts'

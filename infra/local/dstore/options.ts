@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type ApiName, apiNames, type VersionCeilings } from './apis/index.ts'
+import { type ApiName, apiNames } from './api-names.ts'
+import type { VersionCeilings } from './apis/index.ts'
 import type { Counters } from './broker.ts'
 
 export interface DStoreOptions {

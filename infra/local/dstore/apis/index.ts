@@ -1,3 +1,4 @@
+import { type ApiName, apiNames } from '../api-names.ts'
 import type { ApiVersionRange } from '../broker.ts'
 import type { Api } from './api.ts'
 import { apiVersions } from './api-versions.ts'
@@ -10,8 +11,8 @@ import { offsetCommit, offsetFetch } from './offsets.ts'
 import { produce } from './produce.ts'
 import { saslAuthenticate, saslHandshake } from './sasl.ts'
 
-/** Every API that the emulator serves, by its name in the protocol. */
-export const apis = {
+/** Every API that the emulator serves. */
+export const apis: Readonly<Record<ApiName, Api>> = {
   Produce: produce,
   Fetch: fetch,
   ListOffsets: listOffsets,
@@ -26,10 +27,7 @@ export const apis = {
   SaslHandshake: saslHandshake,
   ApiVersions: apiVersions,
   SaslAuthenticate: saslAuthenticate,
-} as const satisfies Record<string, Api>
-
-export type ApiName = keyof typeof apis
-export const apiNames = Object.keys(apis) as ApiName[]
+}
 
 /** Caps the version that is advertised; a ceiling below the lowest version served takes the API away. */
 export type VersionCeilings = Readonly<Partial<Record<ApiName, number>>>
