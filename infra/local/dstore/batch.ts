@@ -6,7 +6,7 @@ import { type ProtocolError, protocolErrors } from './protocol-errors.ts'
  *                attributes:int16 lastOffsetDelta:int32 firstTimestamp:int64 maxTimestamp:int64
  *                producerId:int64 producerEpoch:int16 baseSequence:int32 records:[Record]
  *
- * `crc` covers everything behind itself, so a batch can be given another base offset without encoding it again.
+ * `crc` covers everything after itself, so a batch can get another base offset without a new encoding.
  */
 const lengthAt = 8
 const magicAt = 16
@@ -19,7 +19,7 @@ export type Compression = 'none' | 'gzip'
 const codecs: Record<Compression, number> = { none: 0, gzip: 1 }
 const codecMask = 0b111
 
-/** A record as the log holds it, without its offset, which changes with the cluster. */
+/** A record of the log, without its offset: the offset changes with the cluster. */
 export interface Entry {
   /** Milliseconds, the unit of Kafka's record batches. */
   readonly timestampMs: number
@@ -27,7 +27,7 @@ export interface Entry {
   readonly value: Buffer | null
 }
 
-/** A batch in its encoded form, beside what it holds. */
+/** An encoded batch, and the entries that it holds. */
 export interface EncodedBatch {
   readonly bytes: Buffer
   readonly entries: readonly Entry[]
@@ -50,18 +50,18 @@ export async function encodeBatch(
       encodeRecord({ offsetDelta, timestampDelta: timestampMs - firstTimestamp, key, value }),
     ),
   })
-  // The encoder's buffer is up to twice as long as what was written; the log keeps only what was written.
+  // The encoder's buffer can be twice as long as its content. The log keeps the content only.
   return { bytes: Buffer.from(encoded.buffer), entries, compression }
 }
 
-/** The same batch at another base offset, as a copy: answers that still hold the old bytes stay as they are. */
+/** A copy of the batch at another base offset. Answers that still hold the old bytes stay unchanged. */
 export function withBaseOffset(bytes: Buffer, baseOffset: bigint): Buffer {
   const copy = Buffer.from(bytes)
   copy.writeBigInt64BE(baseOffset, 0)
   return copy
 }
 
-/** Splits what a producer sent into batches, and refuses it as a broker does. */
+/** Splits the bytes of a producer into batches. Refuses what a broker refuses. */
 export async function decodeBatches(recordSet: Buffer): Promise<EncodedBatch[] | ProtocolError> {
   const batches: EncodedBatch[] = []
   for (let at = 0; at < recordSet.length; ) {
@@ -91,7 +91,7 @@ async function decodeBatch(bytes: Buffer): Promise<EncodedBatch | ProtocolError>
     return protocolErrors.CORRUPT_MESSAGE
   }
   const { records, lastOffsetDelta, isControlBatch, inTransaction } = decoded
-  // Headers are refused because a cluster change would lose them: DTS records have none.
+  // A cluster switch would lose headers, so they are refused. DTS records have none.
   const hasHeaders = records.some((record) => Object.keys(record.headers).length > 0)
   if (records.length !== lastOffsetDelta + 1 || isControlBatch || inTransaction || hasHeaders) {
     return protocolErrors.INVALID_RECORD

@@ -8,12 +8,12 @@ export interface Address {
   readonly port: number
 }
 
-/** How often each thing happened since the start. A test reads here that the fault it asked for came about. */
+/** Counts events since the start. A test reads here that its fault fired. */
 export interface Counters {
   connectionsAccepted: { proxy: number; node: number }
   /** Connections that `dropConnections` or `switchCluster` cut. */
   connectionsDropped: number
-  /** Connections closed because of a frame that is no request of the protocol. */
+  /** Connections closed because a frame was not a request of the protocol. */
   badFrames: number
   credentialsRefused: number
   /** Requests refused because their group is not the sid. */
@@ -24,13 +24,13 @@ export interface Counters {
   outOfRange: number
   /** Fetch answers whose last batch was cut off. */
   truncatedFetches: number
-  /** Fetch answers without a record. */
+  /** Fetch answers without records. */
   emptyFetches: number
   answersDelayed: number
   clusterSwitches: number
 }
 
-/** What the API handlers work on. */
+/** The state that the API handlers read and change. */
 export interface Broker {
   readonly topic: string
   readonly partitions: number
@@ -38,9 +38,9 @@ export interface Broker {
   readonly password: string
   /** null: plain Kafka, any group, the user name without a sid. */
   readonly sid: string | null
-  /** The unit of ListOffsets, asked and answered: seconds on DTS, milliseconds on plain Kafka. */
+  /** The unit of ListOffsets in both directions: seconds on DTS, milliseconds on plain Kafka. */
   readonly timeUnit: 'seconds' | 'milliseconds'
-  /** What a time before the first record finds. */
+  /** The answer for a time before the first record. */
   readonly timeBeforeRange: 'nothing' | 'earliest'
   readonly truncateBatches: boolean
   readonly advertisedVersions: readonly ApiVersionRange[]
@@ -50,10 +50,10 @@ export interface Broker {
   readonly advertised: Address
   readonly credentialsRefused: boolean
   readonly counters: Counters
-  /** Milliseconds that every answer is held back. */
+  /** The delay of every answer, in milliseconds. */
   readonly answerDelayMs: number
   readonly requests: Record<ApiName, number>
-  /** Appends what a producer sent, behind every append under way; resolves to the first offset. */
+  /** Appends the batches of a producer after all pending appends. Resolves to the first offset. */
   appendBatches(batches: readonly EncodedBatch[]): Promise<bigint>
 }
 
@@ -63,11 +63,11 @@ export interface ApiVersionRange {
   readonly max: number
 }
 
-/** What the APIs know of the connection that a request came on. */
+/** The connection of a request, as the API handlers see it. */
 export interface Session {
   /** `raw-token`: after SaslHandshake v0, the next frame is the bare SASL token. */
   state: 'new' | 'handshaken' | 'raw-token' | 'authenticated' | 'refused'
-  /** Aborts when the connection is gone, so that nothing waits for it. */
+  /** Aborts when the connection ends, so that no handler keeps waiting for it. */
   readonly closed: AbortSignal
 }
 
@@ -77,7 +77,7 @@ export function isKnownPartition(broker: Broker, topic: string, partition: numbe
   return topic === broker.topic && partition >= 0 && partition < broker.partitions
 }
 
-/** DTS serves one group only: the sid. Counts a refusal. */
+/** DTS serves only one group, the sid. Counts each refusal. */
 export function isGroupRefused(broker: Broker, groupId: string): boolean {
   if (broker.sid === null || groupId === broker.sid) return false
   broker.counters.groupsRefused += 1

@@ -6,10 +6,10 @@ import { authenticate } from './apis/sasl.ts'
 import type { Broker, Session } from './broker.ts'
 import { RequestReader, ResponseWriter, readFrames, toFrame } from './wire.ts'
 
-/** What a client may ask before it has shown who it is. */
+/** The APIs that a client may use before authentication. */
 const openApis: ReadonlySet<string> = new Set(['ApiVersions', 'SaslHandshake', 'SaslAuthenticate'])
 
-/** One client's connection: its requests are answered one after the other, in their order. */
+/** One client's connection. It answers requests one at a time, in their order. */
 export class Connection {
   readonly #socket: Socket
   readonly #broker: Broker
@@ -20,7 +20,7 @@ export class Connection {
     this.#socket = socket
     this.#broker = broker
     socket.setNoDelay(true)
-    // An error also ends the read loop below, which is where it is dealt with.
+    // An error also ends the read loop in `serve`, which handles it.
     socket.on('error', () => {})
     socket.on('close', () => this.#gone.abort())
   }
@@ -31,7 +31,7 @@ export class Connection {
     this.#socket.resetAndDestroy()
   }
 
-  /** Resolves when the connection is over, for whatever reason. */
+  /** Resolves when the connection has ended, for any reason. */
   async serve(): Promise<void> {
     try {
       for await (const frame of readFrames(this.#socket)) {
@@ -41,7 +41,7 @@ export class Connection {
       }
     } catch (error) {
       if (error instanceof RangeError) this.#broker.counters.badFrames += 1
-      // A code marks what Node reports about the socket; anything else is a mistake in the emulator.
+      // Node's socket errors have a code. Any other error is a bug in the emulator.
       else if (!(error instanceof Error && 'code' in error)) throw error
     } finally {
       this.#socket.destroy()
@@ -52,8 +52,8 @@ export class Connection {
    * Request => api_key:int16 api_version:int16 correlation_id:int32 client_id:nullable_string body
    * Response => correlation_id:int32 body
    *
-   * The newer request header of ApiVersions 3 only appends to these fields. A request that a broker closes the
-   * connection for (an unknown API or version, or one that needs authentication first) throws a RangeError.
+   * The newer request header of ApiVersions 3 only appends to these fields. A broker closes the connection for an
+   * unknown API or version, and for a request before authentication. These throw a RangeError here.
    */
   async #answer(frame: Buffer): Promise<Buffer | undefined> {
     const broker = this.#broker
@@ -88,7 +88,7 @@ export class Connection {
       await sleep(answerDelayMs, undefined, { signal: this.#session.closed })
       counters.answersDelayed += 1
     }
-    // Waiting for the write holds a client back that asks faster than it reads.
+    // Wait for the write: it slows down a client that sends requests faster than it reads answers.
     await new Promise<void>((resolve) => this.#socket.write(toFrame(answer), () => resolve()))
   }
 }

@@ -27,8 +27,8 @@ export type { DStoreOptions, DStoreRecord, NewRecord } from './options.ts'
 const recordsPerBatch = 500
 
 /**
- * A DStore for development and tests: one node that speaks the Kafka protocol over TCP and behaves as DTS does.
- * Record values are opaque to it.
+ * A DStore for development and tests: one node that speaks the Kafka protocol over TCP and behaves like DTS.
+ * It does not look into record values.
  */
 export class DStore {
   readonly topic: string
@@ -37,7 +37,7 @@ export class DStore {
   readonly sid: string | null
   readonly #options: DStoreOptions
   readonly #broker: { -readonly [K in keyof Broker]: Broker[K] }
-  /** Those that are open, each with when it is over. */
+  /** Open connections, each with the promise of its end. */
   readonly #connections = new Map<Connection, Promise<void>>()
   #servers: Server[] = []
   #lastChange: Promise<unknown> = Promise.resolve()
@@ -79,7 +79,7 @@ export class DStore {
     return bootstrap
   }
 
-  /** Closes the listeners and every connection. What the log holds stays readable here. */
+  /** Closes the listeners and every connection. The log stays readable through this object. */
   async stop(): Promise<void> {
     const closed = this.#servers.map((server) => {
       server.close()
@@ -91,8 +91,8 @@ export class DStore {
   }
 
   /**
-   * Appends in batches of at most 500 records. Calls take effect in their order, also when not awaited.
-   * Resolves to the first record's offset; for no records, to the end of the log.
+   * Appends in batches of at most 500 records. Calls take effect in order, even if the caller does not await them.
+   * Resolves to the first record's offset, or to the end of the log if there are no records.
    */
   append(
     records: readonly NewRecord[],
@@ -107,8 +107,8 @@ export class DStore {
   }
 
   /**
-   * Appends `count` records whose values (null, one byte, two bytes in turn) only move the offset, at the last
-   * record's time. Resolves to the first one's offset.
+   * Appends `count` filler records (null, one byte, two bytes, in turn) at the last record's time.
+   * Resolves to the first one's offset.
    */
   filler(count: number): Promise<bigint> {
     const values = [null, Buffer.alloc(1), Buffer.alloc(2)]
@@ -124,14 +124,14 @@ export class DStore {
   }
 
   /**
-   * Fails over to a new cluster, as DTS does behind the same address: another cluster id, the same records under
-   * other offsets, no committed offsets, no group members. Open connections are cut.
+   * Fails over to a new cluster at the same address, like DTS: another cluster id, the same records at other offsets,
+   * no committed offsets, no group members. Cuts open connections.
    */
   switchCluster(change: {
     readonly clusterId?: string
     /** Seconds. Older records are not in the new cluster. */
     readonly fromTimestamp?: number
-    /** Of the first record kept. Default: far behind the old end, so that no old offset is in range. */
+    /** The offset of the first record kept. Default: far above the old end, so that no old offset is in range. */
     readonly firstOffset?: bigint
     readonly keep?: (record: DStoreRecord) => boolean
   }): Promise<void> {
@@ -152,35 +152,35 @@ export class DStore {
     })
   }
 
-  /** Takes the oldest records away: those before an offset, or before the first one at `beforeTimestamp` (seconds). */
+  /** Removes the oldest records: before an offset, or before the first record at `beforeTimestamp` (seconds). */
   trim(limit: { readonly beforeOffset: bigint } | { readonly beforeTimestamp: number }): void {
     const { log } = this.#broker
     if ('beforeOffset' in limit) log.trim(limit.beforeOffset)
     else log.trim(log.firstAt(limit.beforeTimestamp * 1000)?.offset ?? log.end)
   }
 
-  /** Cuts every open connection with a reset; new ones are accepted. */
+  /** Resets every open connection. Accepts new ones. */
   dropConnections(): void {
     this.#broker.counters.connectionsDropped += this.#connections.size
     for (const connection of this.#connections.keys()) connection.drop()
   }
 
-  /** Holds every answer back for `ms` milliseconds; 0 ends that. */
+  /** Delays every answer by `ms` milliseconds. 0 removes the delay. */
   delay(ms: number): void {
     this.#broker.answerDelayMs = ms
   }
 
-  /** Refuses every login from now on, or no longer. Open connections stay. */
+  /** Refuses every login from now on, or accepts logins again. Open connections stay. */
   refuseCredentials(refuse: boolean): void {
     this.#broker.credentialsRefused = refuse
   }
 
-  /** Names another address as the node in Metadata and FindCoordinator: such as one that nobody listens on. */
+  /** Advertises another address for the node in Metadata and FindCoordinator, for example one without a listener. */
   advertise(address: Address): void {
     this.#broker.advertised = address
   }
 
-  /** Changes the cluster id alone; the log, the offsets and the connections stay. */
+  /** Changes only the cluster id. Log, offsets and connections stay. */
   setClusterId(clusterId: string): void {
     this.#broker.clusterId = clusterId
   }
@@ -189,7 +189,7 @@ export class DStore {
     return this.#broker.clusterId
   }
 
-  /** The user name that a client logs in with: `<user>-<sid>`. */
+  /** The user name of a login: `<user>-<sid>`. */
   get userName(): string {
     return this.sid === null ? this.user : `${this.user}-${this.sid}`
   }
@@ -204,22 +204,22 @@ export class DStore {
     return { earliest: start, end }
   }
 
-  /** A copy of what can be read now, in offset order. */
+  /** A copy of the readable records, in offset order. */
   get records(): DStoreRecord[] {
     return Array.from(this.#broker.log.entries(), toRecord)
   }
 
-  /** How many connections are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#connections.size
   }
 
-  /** Resolves when the connections that are open now are over. */
+  /** Resolves when all connections that are open now have ended. */
   async disconnected(): Promise<void> {
     await Promise.all(this.#connections.values())
   }
 
-  /** How many requests came in, by the API's name in the protocol. */
+  /** The number of requests, by API name. */
   get requests(): Readonly<Record<ApiName, number>> {
     return this.#broker.requests
   }
@@ -232,7 +232,7 @@ export class DStore {
     return this.#broker.groups.committed(group)
   }
 
-  /** Runs changes to the log one after the other: encoding is asynchronous, and must not reorder them. */
+  /** Runs changes to the log one at a time. Encoding is asynchronous and must not reorder them. */
   #inOrder<T>(change: () => Promise<T>): Promise<T> {
     const result = this.#lastChange.then(change)
     this.#lastChange = result.catch(() => {})

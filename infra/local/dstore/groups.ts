@@ -9,7 +9,7 @@ export interface Commit {
 export interface Member {
   readonly id: string
   readonly generation: number
-  /** The assignment protocol that the client prefers, and what it subscribes to in that protocol. */
+  /** The assignment protocol that the client prefers, and its subscription in that protocol. */
   readonly protocol: string
   readonly subscription: Buffer
   readonly sessionTimeoutMs: number
@@ -22,7 +22,7 @@ export class Group {
   #member: Member | undefined
   #generation = 0
 
-  /** Takes the member in, or says that another one, whose session has not ended, holds the only place. */
+  /** Admits the member, or refuses it while another member's session lasts: the group has one place. */
   join(
     memberId: string,
     joining: Pick<Member, 'protocol' | 'subscription' | 'sessionTimeoutMs'>,
@@ -34,7 +34,7 @@ export class Group {
     return this.#member
   }
 
-  /** Checks who a request comes from, and prolongs that member's session. */
+  /** Checks the sender of a request and extends that member's session. */
   check(memberId: string, generation: number): ProtocolError {
     const member = this.#present()
     if (member?.id !== memberId) return protocolErrors.UNKNOWN_MEMBER_ID

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
 
 /**
- * The wire primitives of kafkajs, with types. They lie below its public interface; the exact version is pinned in
- * package.json. `require`, because kafkajs ships no types for these files.
+ * The wire primitives of kafkajs, with types. They are not part of its public interface, so package.json pins the
+ * exact version. `require`, because kafkajs ships no types for these files.
  */
 
 /** Writes Kafka's primitive types, big endian, to a growing buffer. `buffer` is a view of what was written. */
@@ -34,7 +34,7 @@ interface KafkajsDecoder {
 
 interface EncodableRecord {
   readonly offsetDelta: number
-  /** Milliseconds behind the first record of the batch; may be negative. */
+  /** Milliseconds after the first record of the batch; may be negative. */
   readonly timestampDelta: number
   readonly key: Buffer | null
   readonly value: Buffer | null

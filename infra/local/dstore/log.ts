@@ -3,7 +3,7 @@ import { withBaseOffset } from './batch.ts'
 
 interface StoredBatch extends EncodedBatch {
   readonly baseOffset: bigint
-  /** The offset behind the batch's last record. */
+  /** The offset after the batch's last record. */
   readonly endOffset: bigint
   readonly maxTimestampMs: number
 }
@@ -13,7 +13,7 @@ export interface LogEntry extends Entry {
 }
 
 export interface Slice {
-  /** Batches as they go on the wire, from the one that holds the offset asked for. */
+  /** Encoded batches, from the one that holds the requested offset. */
   readonly bytes: Buffer
   /** True when the last batch in `bytes` is cut off. */
   readonly truncated: boolean
@@ -31,7 +31,7 @@ export class Log {
     this.#end = firstOffset
   }
 
-  /** The first readable offset. It can lie inside a batch, as after DeleteRecords on a broker. */
+  /** The first readable offset. It can lie inside a batch, as it can on a broker after DeleteRecords. */
   get start(): bigint {
     return this.#start
   }
@@ -41,7 +41,7 @@ export class Log {
     return this.#end
   }
 
-  /** Gives the batch the next offsets. */
+  /** Assigns the next offsets to the batch. */
   append({ bytes, entries, compression }: EncodedBatch): void {
     const baseOffset = this.#end
     this.#end += BigInt(entries.length)
@@ -56,7 +56,7 @@ export class Log {
     for (const wake of this.#waiting) wake()
   }
 
-  /** Makes `offset` the first readable one; never moves backwards, nor behind the end. */
+  /** Makes `offset` the first readable one. Never moves backwards or past the end. */
   trim(offset: bigint): void {
     if (offset <= this.#start) return
     this.#start = offset < this.#end ? offset : this.#end
@@ -67,7 +67,7 @@ export class Log {
     return offset >= this.#start && offset <= this.#end
   }
 
-  /** The batches, each with those of its entries that can be read. */
+  /** The batches, each with its readable entries. */
   *groups(): Generator<{ batch: EncodedBatch; entries: LogEntry[] }> {
     for (const batch of this.#batches) {
       const entries = batch.entries
@@ -115,9 +115,9 @@ export class Log {
   }
 
   /**
-   * Reads at most `maxBytes` from `offset`, but always the first batch in whole: a client could not get past a
-   * larger one otherwise. With `truncate`, the last batch is cut where `maxBytes` falls, as a broker does, which
-   * sends a range of its file; without it, only whole batches are sent.
+   * Reads at most `maxBytes` from `offset`, but always the whole first batch: otherwise a client could not get past a
+   * larger one. A broker sends a range of its file, so `truncate` cuts the last batch at `maxBytes`. Without it, the
+   * answer has whole batches only.
    */
   read(offset: bigint, maxBytes: number, truncate: boolean): Slice {
     const parts: Buffer[] = []
@@ -150,7 +150,7 @@ export class Log {
     signal.removeEventListener('abort', onAbort)
   }
 
-  /** The index of the batch that holds `offset`; behind the last one when none does. */
+  /** The index of the batch that holds `offset`, or the number of batches if none does. */
   #indexOf(offset: bigint): number {
     let low = 0
     let high = this.#batches.length

@@ -12,13 +12,13 @@ export interface DStoreOptions {
   readonly clusterId?: string
   /** The offset of the first record. */
   readonly firstOffset?: bigint
-  /** Of ListOffsets. Default: seconds, as DTS; milliseconds as plain Kafka. */
+  /** The unit of ListOffsets. Default: seconds as in DTS, milliseconds as plain Kafka. */
   readonly timeUnit?: 'seconds' | 'milliseconds'
-  /** What a time before the first record finds. Default: nothing, as DTS; with milliseconds the first record. */
+  /** The answer for a time before the first record. Default: nothing as in DTS, the first record as plain Kafka. */
   readonly timeBeforeRange?: 'nothing' | 'earliest'
-  /** Cut the last batch of a fetch where its byte limit falls, as a broker does. Default: true. */
+  /** Cut the last batch of a fetch at the byte limit, like a broker. Default: true. */
   readonly truncateBatches?: boolean
-  /** How many partitions Metadata names. Records are in partition 0 only. Default: 1. */
+  /** The number of partitions in Metadata. Records are in partition 0 only. Default: 1. */
   readonly partitions?: number
   /** Two listeners: the bootstrap address (`start`'s answer) and the node that Metadata names. Default: false. */
   readonly proxy?: boolean
@@ -31,7 +31,7 @@ export interface DStoreOptions {
 
 export interface NewRecord {
   readonly value: Buffer | null
-  /** Seconds since 1970; a fraction is kept to the millisecond. */
+  /** Seconds since 1970, with a fraction down to the millisecond. */
   readonly timestamp: number
   readonly key?: Buffer | null
 }
@@ -44,7 +44,7 @@ export interface DStoreRecord {
   readonly value: Buffer | null
 }
 
-/** As a broker makes them: a random UUID, 16 bytes, in URL-safe base64 of 22 characters. */
+/** A cluster id in a broker's form: a random UUID in URL-safe base64, 22 characters. */
 export function newClusterId(): string {
   return randomBytes(16).toString('base64url')
 }

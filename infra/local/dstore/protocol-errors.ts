@@ -1,4 +1,4 @@
-/** The error codes of the Kafka protocol that the emulator answers with. */
+/** The error codes of the Kafka protocol that the emulator uses. */
 export const protocolErrors = {
   NONE: 0,
   OFFSET_OUT_OF_RANGE: 1,

@@ -1,8 +1,8 @@
 import { Decoder, Encoder } from './kafkajs.ts'
 
 /**
- * Reads one request. Any read behind the frame's end, and any impossible length, throws a RangeError: the
- * connection is then closed, as a broker does.
+ * Reads one request. A read past the end of the frame, or an impossible length, throws a RangeError. The connection
+ * is then closed, as a broker does.
  */
 export class RequestReader extends Decoder {
   override readString(): string | null {
@@ -13,7 +13,7 @@ export class RequestReader extends Decoder {
     return this.#within(() => super.readBytes())
   }
 
-  /** A string that the grammar does not allow to be null. */
+  /** A string that must not be null. */
   readText(): string {
     const value = this.readString()
     if (value === null) throw new RangeError('null where the grammar asks for a string')
@@ -24,7 +24,7 @@ export class RequestReader extends Decoder {
   readNullableEach<T>(read: () => T): T[] | null {
     const count = this.readInt32()
     if (count === -1) return null
-    // Each item takes at least one byte, so a larger count cannot be true.
+    // Each item takes at least one byte, so a larger count is impossible.
     if (count < 0 || count > this.buffer.length - this.offset) throw new RangeError(`array of ${count} items`)
     return Array.from({ length: count }, read)
   }
@@ -52,7 +52,7 @@ export class ResponseWriter extends Encoder {
   }
 }
 
-/** The largest frame accepted, as `socket.request.max.bytes` of a broker. */
+/** The largest frame accepted, like a broker's `socket.request.max.bytes`. */
 const maxFrameBytes = 100 * 1024 * 1024
 
 /**

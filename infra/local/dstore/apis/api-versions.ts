@@ -20,8 +20,7 @@ export const apiVersions: Api = {
 }
 
 /**
- * The answer to a version that the broker does not know: always in the form of version 0, the only one that the
- * client can read for certain.
+ * The answer to a version that the broker does not know. It has the form of version 0, which every client can read.
  */
 export function writeUnsupportedVersion(answer: ResponseWriter, broker: Broker): void {
   writeVersions(answer, broker, protocolErrors.UNSUPPORTED_VERSION)

@@ -7,7 +7,7 @@ export interface Request {
   readonly body: RequestReader
 }
 
-/** Reads the request's body and writes the answer's. Resolves to `no-answer` where the protocol has none. */
+/** Reads the request's body and writes the answer's body. Resolves to `no-answer` if the protocol has no answer. */
 export type Handler = (
   request: Request,
   answer: ResponseWriter,
@@ -16,8 +16,8 @@ export type Handler = (
 ) => undefined | 'no-answer' | Promise<undefined | 'no-answer'>
 
 /**
- * One API of the protocol. No version reaches the flexible ones (compact strings, tagged fields): clients of
- * Kafka 2.4 and later fall back to what is advertised.
+ * One API of the protocol, without the flexible versions (compact strings, tagged fields). Clients of Kafka 2.4 and
+ * later fall back to the advertised versions.
  */
 export interface Api {
   readonly key: number

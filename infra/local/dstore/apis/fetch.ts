@@ -22,8 +22,8 @@ interface PartitionRequest {
  *                  log_start_offset:int64 (5+) aborted_transactions:nullable [producer_id:int64 first_offset:int64]
  *                  preferred_read_replica:int32 (11+) records:bytes]]
  *
- * Versions below 4 carry the older message sets, which a DStore's clients (0.11 and later) never need.
- * Fetch sessions are declined by answering session 0; clients then ask in full every time.
+ * Versions below 4 carry the older message sets. Clients of a DStore (0.11 and later) never need them.
+ * Session 0 in the answer declines a fetch session, so that clients send each request in full.
  */
 export const fetch: Api = {
   key: 1,
@@ -52,7 +52,7 @@ export const fetch: Api = {
     const sessionError = sessionId === 0 ? protocolErrors.NONE : protocolErrors.FETCH_SESSION_ID_NOT_FOUND
     const asked = topics.flatMap(({ partitions }) => partitions)
     if (sessionError === protocolErrors.NONE) await waitForBytes(broker, asked, minBytes, maxWaitMs, session)
-    // Cut off while it waited: nobody reads an answer, and the counters stay free of what no client saw.
+    // The connection ended during the wait. No client sees this answer, so it is not counted.
     if (session.closed.aborted) return 'no-answer'
 
     answer.writeInt32(0)

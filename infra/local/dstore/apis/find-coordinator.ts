@@ -7,7 +7,7 @@ import type { Api } from './api.ts'
  * FindCoordinator Response => throttle_time_ms:int32 (1+) error_code:int16 error_message:nullable_string (1+)
  *                             node_id:int32 host:string port:int32
  *
- * Answers for any group; a group that is not the sid is refused by what follows.
+ * Answers for any group. The APIs that follow refuse a group that is not the sid.
  */
 export const findCoordinator: Api = {
   key: 10,

@@ -32,7 +32,7 @@ export const apis: Readonly<Record<ApiName, Api>> = {
 /** Caps the version that is advertised; a ceiling below the lowest version served takes the API away. */
 export type VersionCeilings = Readonly<Partial<Record<ApiName, number>>>
 
-/** What a broker of Kafka 0.11 advertises: the oldest protocol that DTS documents. */
+/** The versions that a broker of Kafka 0.11 advertises: the oldest protocol that DTS documents. */
 export const kafka011Ceilings: VersionCeilings = {
   Produce: 3,
   Fetch: 5,

@@ -50,7 +50,7 @@ export const listOffsets: Api = {
   },
 }
 
-/** Partitions above 0 exist only to be seen: they stay empty. */
+/** Partitions above 0 are visible but stay empty. */
 function emptyLog(timestamp: bigint): Found {
   return timestamp < 0n ? { timestamp: -1n, offset: 0n } : nothing
 }
@@ -63,7 +63,7 @@ function lookUp(broker: Broker, timestamp: bigint): Found {
   const unitMs = broker.timeUnit === 'seconds' ? 1000 : 1
   const timestampMs = Number(timestamp) * unitMs
   const first = log.first
-  // Cut down to the unit, so that a time within the first record's second is inside the range.
+  // Rounded down to the unit, so that a time within the first record's second is inside the range.
   const rangeStartMs = first && Math.floor(first.timestampMs / unitMs) * unitMs
   if (broker.timeBeforeRange === 'nothing' && rangeStartMs !== undefined && timestampMs < rangeStartMs) {
     return nothing

@@ -11,7 +11,7 @@ import type { Api } from './api.ts'
  * JoinGroup Response => throttle_time_ms:int32 (2+) error_code:int16 generation_id:int32 protocol:string
  *   leader:string member_id:string [member_id:string group_instance_id:nullable_string (5+) metadata:bytes]
  *
- * From version 4 on, a member without an id is given one and has to join again with it.
+ * From version 4 on, a member without an id gets one and must join again with it.
  */
 export const joinGroup: Api = {
   key: 11,
@@ -66,7 +66,7 @@ export const joinGroup: Api = {
  *   group_instance_id:nullable_string (3+) [member_id:string assignment:bytes]
  * SyncGroup Response => throttle_time_ms:int32 (1+) error_code:int16 assignment:bytes
  *
- * The only member is the leader: it brings its own assignment along.
+ * The only member is the leader and sends its own assignment.
  */
 export const syncGroup: Api = {
   key: 14,

@@ -2,7 +2,7 @@ import { nodeId } from '../broker.ts'
 import { protocolErrors } from '../protocol-errors.ts'
 import type { Api } from './api.ts'
 
-/** Stands for "not asked for" where the answer has room for a set of allowed operations. */
+/** Means "not requested" in the field for the allowed operations. */
 const operationsOmitted = -0x80000000
 
 /**

@@ -13,7 +13,7 @@ import type { Api } from './api.ts'
  *                  error_message:nullable_string (8+)]]
  *   throttle_time_ms:int32
  *
- * Nothing is answered to acks 0. A DStore has no producers: this is for filling the log with stock tools.
+ * A request with acks 0 gets no answer. A real DStore has no producers; this API lets stock tools fill the log.
  */
 export const produce: Api = {
   key: 0,

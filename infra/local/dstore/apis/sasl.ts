@@ -8,7 +8,7 @@ const mechanism = 'PLAIN'
  * SaslHandshake Request (0-1) => mechanism:string
  * SaslHandshake Response => error_code:int16 [mechanism:string]
  *
- * Behind version 0 the client sends the SASL token as a bare frame, behind version 1 in SaslAuthenticate.
+ * After version 0 the client sends the SASL token as a bare frame, after version 1 in SaslAuthenticate.
  */
 export const saslHandshake: Api = {
   key: 17,
