@@ -1,6 +1,6 @@
 /**
- * Records per second from the bytes of a fetch response to records: ours, which verifies every batch's
- * CRC-32C, and kafkajs' own decoder, which does not. Same bytes, same process, in turns: `npm run bench:batch`.
+ * Records per second from the bytes of a fetch response. Compares our reader, which verifies the CRC-32C of every
+ * batch, with kafkajs' decoder, which does not. Both take turns on the same bytes in one process: `npm run bench:batch`.
  */
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
@@ -75,12 +75,12 @@ interface BatchMeasure {
   /** Medians, in records per second. */
   readonly ours: number
   readonly kafkajs: number
-  /** Ours by kafkajs'. */
+  /** Our rate divided by kafkajs'. */
   readonly ratio: number
   readonly valueBytes: number
 }
 
-/** Measures both in turns, `rounds` times after one that does not count. */
+/** Measures both in turn: `rounds` times, after one warm-up that does not count. */
 export async function measureBatch(rounds = 9): Promise<BatchMeasure> {
   const payload = await fetchResponse()
   const ours: number[] = []

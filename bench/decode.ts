@@ -1,7 +1,7 @@
 /**
- * Compares the decoder with avsc's full decode of the same bytes, and batch reading with kafkajs', within one run:
- * `npm run bench:decode`. Prints a table of absolute figures, and as its last line the ratios as one JSON object.
- * Fails when a million records leave something behind that a garbage collection does not take back.
+ * Compares our decoder with avsc's full decode of the same bytes, and our batch reading with kafkajs', in one run:
+ * `npm run bench:decode`. Prints absolute figures, then the ratios as one JSON object in the last line.
+ * Fails if a million records leave memory that a garbage collection cannot free.
  */
 import avro from 'avsc'
 import * as encode from '../infra/local/encode.ts'
@@ -14,11 +14,11 @@ import { columns, row } from './rows.ts'
 /** One way to work through a set of records. */
 interface Contender {
   readonly name: string
-  /** Works through the whole set once. What it returns keeps the work from being optimised away. */
+  /** Processes the whole set once. The result keeps V8 from optimising the work away. */
   readonly pass: () => number
 }
 
-/** A comparison: `ours` against `theirs`, the ratio being how many times the records per second `ours` does. */
+/** A comparison. The ratio is the rate of `ours` divided by the rate of `theirs`. */
 interface Comparison {
   /** Key of the ratio in the last line. */
   readonly key: string
@@ -41,8 +41,8 @@ const warmUpMillis = 300
 const roundMillis = 50
 
 /**
- * Times both in turn, in short rounds, so that whatever else the machine does falls on both alike. The ratio is taken
- * round by round, since a machine that others use too is not as quick in one second as in the next.
+ * Times both in turn, in short rounds, so that other load on the machine affects both alike. The ratio is taken round
+ * by round, because the speed of a shared machine changes from second to second.
  */
 function compare(comparison: Comparison): Result {
   const { ours, theirs, recordsPerPass } = comparison
@@ -79,7 +79,7 @@ function timePasses(contender: Contender, millis: number): number {
 
 const askedColumns = ['id', 'status', 'total'] as const
 
-/** What an update writes of a row: four of its columns. */
+/** The four columns that an update writes. */
 function updated(values: readonly encode.PlainValue[], n: number): encode.PlainValue[] {
   const after = [...values]
   after[2] = encode.text('delivered')
@@ -93,7 +93,7 @@ function image(n: number): encode.PlainValue[] {
   return row(n, n % 3 === 0 ? 'paid' : 'shipped', 1_795_433_580 + n)
 }
 
-/** Records as a busy table writes them: of 20, 6 inserts, 8 updates, 3 deletes, and a transaction around some. */
+/** Records of a busy table: of 20, 6 inserts, 8 updates, 3 deletes, and transaction marks around some. */
 function sampleRecords(count = 2000): Buffer[] {
   return Array.from({ length: count }, (_, n) => {
     const kind = n % 20
@@ -131,7 +131,7 @@ function sampleRecords(count = 2000): Buffer[] {
 
 const origin = { offset: 1n, generation: 1, replay: false }
 
-/** Decodes all of them, to row objects of the columns asked for. @returns how many changes they are */
+/** Decodes all records to row objects with the given columns. @returns the number of changes */
 function decodeAll(records: readonly Buffer[], asked?: readonly string[]): number {
   let seen = 0
   for (const bytes of records) {
@@ -142,7 +142,7 @@ function decodeAll(records: readonly Buffer[], asked?: readonly string[]): numbe
 }
 
 function decodeComparisons(records: readonly Buffer[]): Comparison[] {
-  // avsc at its fastest: its own longs, which are numbers.
+  // avsc at its fastest: longs as numbers.
   const theirType = avro.Type.forSchema(encode.recordType.schema())
   const theirs: Contender = {
     name: 'avsc, all fields',
@@ -170,10 +170,10 @@ function decodeComparisons(records: readonly Buffer[]): Comparison[] {
   ]
 }
 
-/** What may stay on the heap beside the decoder's own memory of tables: V8's own, which moves by so much. */
+/** The heap may grow by this many bytes: V8's own memory varies by that much. */
 const toleratedGrowth = 1024 * 1024
 
-/** Bytes by which the heap is larger after a million records than before; the collector is called for both. */
+/** Growth of the heap over a million records, in bytes. The collector runs before both readings. */
 function heapGrowth(records: readonly Buffer[], collect: () => void): number {
   const heapUsed = () => {
     for (let times = 0; times < 3; times++) collect()

@@ -1,7 +1,6 @@
 /**
- * The poller beside what one would write in Node without this project (bench/delivery/baseline.ts), on the same
- * Apache Kafka, DynamoDB Local and handlers, within one run: `npm run bench`. Prints tables of absolute figures, and
- * as its last line the ratios as one JSON object.
+ * Compares the poller with a plain Node consumer (bench/delivery/baseline.ts) on the same Apache Kafka, DynamoDB Local
+ * and handlers, in one run: `npm run bench`. Prints absolute figures, then the ratios as one JSON object in the last line.
  */
 import { Ground, type Measured, type Side } from './delivery/ground.ts'
 import { makeRecords, type Shape } from './delivery/records.ts'
@@ -16,7 +15,7 @@ const sides: readonly Side[] = ['ours', 'baseline']
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const ratio = (value: number) => Number(value.toFixed(2))
 
-/** Records of the stream per second, between the first and the last batch that a handler was done with. */
+/** Records of the stream per second, between the first and the last batch that a handler finished. */
 function rate({ handled }: Measured, records: number): number {
   return (records * 1_000) / (handled.lastAt - handled.firstAt)
 }
@@ -63,7 +62,7 @@ async function throughput(ground: Ground, shape: Shape): Promise<number> {
   ])
   console.log(`\n${shape}: ${whole.format(throughputRecords)} records, ${rounds} rounds, medians`)
   console.table(Object.fromEntries(rows))
-  // Round by round, so that what else the machine did falls on both.
+  // Round by round, so that other load on the machine affects both.
   return median(
     results.ours.map((one, round) => {
       const other = results.baseline[round]
@@ -72,13 +71,13 @@ async function throughput(ground: Ground, shape: Shape): Promise<number> {
   )
 }
 
-/** A process that starts while few records wait, as after every pause of the schedule. */
+/** A process that starts with few records waiting, as after every pause of the schedule. */
 async function coldStart(ground: Ground): Promise<number> {
   const records = makeRecords('one', 1_000)
   const topics: Readonly<Record<Side, string>> = { ours: 'cold-ours', baseline: 'cold-baseline' }
   for (const side of sides) {
     await ground.append(topics[side], records, 1_000)
-    // The group and the checkpoint exist: only the process is new.
+    // Group and checkpoint exist already. Only the process is new.
     await ground.measure(side, topics[side])
   }
   const results = await alternately(async (side) => {
@@ -91,7 +90,7 @@ async function coldStart(ground: Ground): Promise<number> {
   return of('baseline') / of('ours')
 }
 
-/** Peak memory of ours with a long backlog against a short one. */
+/** Our peak memory with a long backlog, compared with a short one. */
 async function memoryGrowth(ground: Ground): Promise<number> {
   const records = makeRecords('three', distinctRecords)
   const peaks: number[] = []
@@ -99,7 +98,7 @@ async function memoryGrowth(ground: Ground): Promise<number> {
     const topic = `backlog-${backlog}`
     await ground.append(topic, records, backlog)
     const measured: Measured[] = []
-    // A short backlog is measured several times: a garbage collection more or less shows there.
+    // A short backlog is measured several times, because one garbage collection more or less changes it.
     for (let round = 0; round < (backlog < 100_000 ? rounds : 1); round++) {
       const name = round === 0 ? topic : `${topic}-${round}`
       if (round > 0) await ground.append(name, records, backlog)
@@ -120,7 +119,7 @@ async function memoryGrowth(ground: Ground): Promise<number> {
   return long / short
 }
 
-// As a broker has it unless told otherwise: the first member of an empty group waits so long for others.
+// The broker's default: the first member of an empty group waits this long for others.
 const ground = await Ground.start({ 'group.initial.rebalance.delay.ms': '3000' })
 try {
   const one = await throughput(ground, 'one')

@@ -1,7 +1,7 @@
 /**
- * The forms in which a batch could travel from the poller to a table function, by bytes and by CPU on both sides:
- * `npm run bench:wire`. A side's time includes what each form makes the AWS SDK do: the UTF-8 bytes of the request
- * and their SHA-256 for the signature; and a handler that asks for three of twelve columns.
+ * Compares forms of a batch on its way from the poller to a table function, by bytes and by CPU on both sides:
+ * `npm run bench:wire`. The time includes the SDK's work (UTF-8 bytes of the request, SHA-256 for the signature) and a
+ * handler that reads three of twelve columns.
  */
 import { createHash } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'

@@ -1,6 +1,6 @@
 /**
- * What one would write in Node without this project: a kafkajs consumer group, avsc for the whole record, rows as
- * JSON to the table's function, one DynamoDB write per batch. Ends at the offset of END_OFFSET; prints its `Usage`.
+ * A plain Node consumer: a kafkajs consumer group, avsc for the whole record, rows as JSON to the table's function,
+ * one DynamoDB write per batch. Ends at the offset in END_OFFSET and prints its `Usage`.
  */
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb'
@@ -10,7 +10,7 @@ import { recordType } from '../../infra/local/encode.ts'
 import { countDynamoRequests, usage } from './usage.ts'
 
 type JsonRow = Record<string, string | number | null>
-/** What the baseline sends to a function. */
+/** The event that the baseline sends to a function. */
 export interface JsonBatch {
   readonly batchId: string
   readonly changes: readonly {

@@ -20,7 +20,7 @@ const run = promisify(execFile)
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
 export type Side = 'ours' | 'baseline'
-/** Bundled as serverless.yml has its functions bundled. */
+/** Bundles a program with the options of serverless.yml. */
 const bundles = join(storeDirectory, 'bench')
 const programs: Readonly<Record<Side, string>> = { ours: 'poller', baseline: 'baseline' }
 
@@ -30,18 +30,18 @@ const checkpoints = 'checkpoints'
 export interface Measured {
   readonly handled: Handled
   readonly usage: Usage
-  /** From the start of the process to the first batch that a handler is done with, in milliseconds. */
+  /** From the start of the process to the first batch that a handler finished, in milliseconds. */
   readonly untilFirstMs: number
 }
 
-/** Real Kafka, DynamoDB Local, the handlers' process, and either side to be measured on them. */
+/** Real Kafka, DynamoDB Local and the handlers' process. Runs either side on them. */
 export class Ground {
   readonly #broker: KafkaBroker
   readonly #dynamo: { readonly endpoint: string; stop(): Promise<void> }
   readonly #handlers: ChildProcess
   readonly #lambda: string
   readonly #producer: Producer
-  /** By topic, how many records it holds. */
+  /** The number of records, by topic. */
   readonly #ends = new Map<string, number>()
 
   private constructor(
@@ -96,7 +96,7 @@ export class Ground {
     await Promise.all([this.#broker.stop(), this.#dynamo.stop()])
   }
 
-  /** Appends `count` records, those given again and again; makes the topic when it is new. */
+  /** Appends `count` records: repeats the given ones. Creates the topic if it is new. */
   async append(topic: string, records: readonly Buffer[], count: number): Promise<void> {
     if (!this.#ends.has(topic)) {
       await this.#broker.createTopic(topic)
@@ -114,7 +114,7 @@ export class Ground {
     this.#ends.set(topic, (this.#ends.get(topic) ?? 0) + count)
   }
 
-  /** Starts a side as a process and waits until it has worked the topic off. */
+  /** Starts a side as a process and waits until it has processed the whole topic. */
   async measure(side: Side, topic: string): Promise<Measured> {
     await this.#handled(true)
     const startedAt = performance.timeOrigin + performance.now()

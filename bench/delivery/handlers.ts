@@ -1,7 +1,7 @@
 /**
- * The table functions of the benchmark in a process of their own, behind Lambda's Invoke API: each once as
- * `defineTable` makes it, for the poller, and once as a function that takes rows in JSON, for the baseline.
- * Sends its endpoint to the parent, and answers every message with what was handled since the last one.
+ * The table functions of the benchmark in their own process, served through Lambda's Invoke API. Each exists twice: made
+ * by `defineTable` for the poller, and as a function that takes rows in JSON for the baseline. Sends its endpoint to the
+ * parent, and answers every message with the work done since the last one.
  */
 import '../../test/rig/quiet.ts'
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import { startInvokeServer } from '../../test/rig/invoke-server.ts'
 import type { JsonBatch } from './baseline.ts'
 import { handle, newWork, stamp, type Work } from './work.ts'
 
-/** What one measurement is told of the handlers' side. */
+/** The handlers' side of one measurement. */
 export type Handled = Omit<Work, 'statuses'> & {
   readonly invocations: number
   readonly cpuMs: number
@@ -53,12 +53,12 @@ process.on('message', (reset) => {
   const { statuses: _statuses, ...done } = work
   const handled: Handled = { ...done, invocations: server.total - invocations, cpuMs: (user + system) / 1000 }
   process.send?.(handled)
-  // The parent asks again and again while it waits: only its `true` begins a new count.
+  // The parent polls while it waits. Only `true` starts a new count.
   if (reset !== true) return
   work = newWork()
   invocations = server.total
   cpu = process.cpuUsage()
 })
-// Nothing is left behind when the parent is killed.
+// End when the parent is killed.
 process.on('disconnect', () => process.exit())
 process.send?.(server.endpoint)

@@ -1,6 +1,6 @@
 /**
- * The deployed poller in a process: one warm function whose schedule starts the next run at once, until a run ends
- * at the end of the stream. Prints its `Usage`.
+ * The deployed poller in a process: one warm function that starts run after run without a pause, until a run ends at
+ * the end of the stream. Prints its `Usage`.
  */
 import '../../test/rig/quiet.ts'
 import { handler } from '../../functions/poller.ts'
@@ -20,5 +20,5 @@ while (ended !== 'end-of-stream') {
   if (summary.failures.length > 0) throw new Error(JSON.stringify(summary))
 }
 process.stdout.write(`${JSON.stringify(usage(dynamoRequests()))}\n`)
-// Kept-alive connections would hold the process for some seconds more.
+// Kept-alive connections would keep the process alive for some seconds more.
 process.exit()

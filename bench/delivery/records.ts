@@ -1,10 +1,10 @@
 import { encodeRecord } from '../../infra/local/encode.ts'
 import { columns, row } from '../rows.ts'
 
-/** When the first record of every topic happened, in seconds. */
+/** The source time of every topic's first record, in seconds. */
 export const startTime = 1_790_000_000
 
-/** Which table the nth record is of; one that begins with `shop.other` has no handler. */
+/** The table of the nth record. Tables that begin with `shop.other` have no handler. */
 type TableOf = (n: number) => string
 
 const shapes = {
@@ -12,12 +12,12 @@ const shapes = {
   one: () => 'shop.orders_0',
   /** Three tables in turn. */
   three: (n) => `shop.orders_${n % 3}`,
-  /** One record of ten is of a table with a handler. */
+  /** One record of ten belongs to a table with a handler. */
   sparse: (n) => (n % 10 === 0 ? `shop.orders_${(n / 10) % 3}` : `shop.other_${n % 7}`),
 } as const satisfies Record<string, TableOf>
 export type Shape = keyof typeof shapes
 
-/** Changes of a shop's order tables with twelve columns: of ten, four inserts, four updates, two deletes. */
+/** Changes of a shop's order tables with twelve columns. Of ten: four inserts, four updates, two deletes. */
 export function makeRecords(shape: Shape, count: number): Buffer[] {
   const tableOf: TableOf = shapes[shape]
   return Array.from({ length: count }, (_, n) => {

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 
-/** What a process under measurement reports of itself when it ends. */
+/** The report of a measured process at its end. */
 export interface Usage {
   readonly cpuMs: number
   readonly peakMegabytes: number

@@ -1,8 +1,8 @@
-/** What a handler does with a change, the same behind the poller and behind the baseline. */
+/** The handler's work, the same for the poller and the baseline. */
 export interface Work {
   /** Changes handled. */
   count: number
-  /** Sum of the ids, modulo 2^32: that both sides were given the same. */
+  /** Sum of the ids, modulo 2^32. It proves that both sides handled the same changes. */
   checksum: number
   /** Milliseconds since 1970, with fractions; 0 before the first. */
   firstAt: number

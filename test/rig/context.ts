@@ -2,7 +2,7 @@ import type { Context } from 'aws-lambda'
 
 let requests = 0
 
-/** The context of one invocation. */
+/** A Lambda context for one invocation. */
 export function context(functionName: string, getRemainingTimeInMillis: () => number): Context {
   requests += 1
   return {
@@ -21,7 +21,7 @@ export function context(functionName: string, getRemainingTimeInMillis: () => nu
   }
 }
 
-/** The remaining time of a run that starts invocations until something has happened, however slow the machine is. */
+/** Remaining time for a run that must start invocations until an event happens, on a machine of any speed. */
 export function until(happened: () => boolean): () => number {
   return () => (happened() ? 15_000 : 60_000)
 }

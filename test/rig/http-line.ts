@@ -1,20 +1,20 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 
-/** A line to an HTTP server of this machine, watched request by request. */
+/** A proxy to a local HTTP server that a test can watch and cut, request by request. */
 export interface HttpLine {
   readonly endpoint: string
-  /** How many have come so far. */
+  /** The number of requests so far. */
   readonly requests: number
   stop(): Promise<void>
 }
 
-/** Before a request is handed on; and when it took effect, before its answer is handed back. */
+/** Before the request is forwarded, or after it took effect and before its answer is returned. */
 export type Moment = 'request' | 'answer'
 
 /**
- * Starts a line to `target`.
- * @param meet called with the number of the request, from 1 on, at both of its moments; false cuts the connection
+ * Starts a proxy to `target`.
+ * @param meet called with the number of the request (from 1) at both moments; false cuts the connection
  */
 export async function startHttpLine(
   target: string,

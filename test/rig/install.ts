@@ -1,6 +1,6 @@
 /**
- * Brings everything onto this machine that the tests in test/real start: Debian packages when a command is missing
- * and this is root, then jars and the Python environment. Run by `npm run test:real` before the tests.
+ * Installs all parts that the tests in test/real start: Debian packages if a command is missing and this is root, then
+ * jars and the Python environment. `npm run test:real` runs it first.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -8,17 +8,17 @@ import { context } from './context.ts'
 /** A function's entry point, as Lambda calls it. */
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
-/** What becomes of an invocation instead of the handler's answer. */
+/** The outcome of an invocation in place of the handler's answer. */
 export type Fault =
-  /** The service's own answer: `status` and an error type such as TooManyRequestsException. The handler does not run. */
+  /** Lambda's own error: `status` and an error type such as TooManyRequestsException. The handler does not run. */
   | { readonly kind: 'service'; readonly status: number; readonly type: string }
-  /** The function ends well with this text as its payload. The handler does not run. */
+  /** The function succeeds with this text as its payload. The handler does not run. */
   | { readonly kind: 'payload'; readonly text: string }
   /** The function fails with this error. The handler does not run. */
   | { readonly kind: 'error'; readonly type: string; readonly message: string }
-  /** As `payload`, made of the event, so that an answer can be nearly right. */
+  /** Like `payload`, but computed from the event, so that an answer can be almost right. */
   | { readonly kind: 'answer'; readonly make: (event: { batchId: string }) => unknown }
-  /** The handler runs to its end, and the connection is cut without an answer. */
+  /** The handler runs to its end. Then the connection is cut without an answer. */
   | { readonly kind: 'reply-lost' }
 
 interface Hosted {
@@ -30,17 +30,17 @@ interface Hosted {
   timeouts: number
 }
 
-/** Lambda's Invoke API over HTTP, with functions of this process behind it. */
+/** Lambda's Invoke API over HTTP, served by functions of this process. */
 export interface InvokeServer {
   readonly endpoint: string
-  /** The function has 30 seconds for an invocation until `limit` says otherwise. */
+  /** The function has 30 seconds for an invocation, unless `limit` sets another bound. */
   host(name: string, handler: Handler): void
   limit(name: string, timeoutMs: number): void
-  /** The next `times` invocations of `name` meet the fault; a dry run meets a `service` one and leaves it there. */
+  /** The next `times` invocations of `name` meet the fault. A dry run meets a `service` fault without using it up. */
   fail(name: string, fault: Fault, times?: number): void
-  /** Takes back what `fail` has left over. */
+  /** Removes the faults that `fail` has left. */
   mend(name: string): void
-  /** How often a function was called for, whatever came of it; also for names that nobody hosts. */
+  /** The number of calls of a function, with any outcome, also for unknown names. */
   invocations(name: string): number
   /** Of all functions. */
   readonly total: number
@@ -118,7 +118,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       event,
       context(name, () => deadline - Date.now()),
     )
-    // A handler that Lambda has given up on may still fail later; nobody waits for that.
+    // A handler that has timed out may still fail later. That must not become an unhandled rejection.
     call.catch(() => {})
     try {
       const outcome = await Promise.race([
@@ -146,7 +146,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
   })
-  // A connection stays until the client gives it up.
+  // A connection stays open until the client closes it.
   server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

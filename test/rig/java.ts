@@ -9,11 +9,11 @@ import { findCommand, javaCommand, storeDirectory } from './tools.ts'
 const run = promisify(execFile)
 const project = fileURLToPath(new URL('./java/', import.meta.url))
 
-/** The programs of `test/rig/java`, on Alibaba's SDK and its own dependencies. */
+/** The programs of `test/rig/java`. They use Alibaba's SDK and its dependencies. */
 export type GoldenProgram = 'Write' | 'Produce' | 'Consume'
 
 /**
- * The command and arguments that run one of the programs.
+ * Command and arguments of one of the programs.
  * Builds the project with Maven the first time, and again when its files change.
  */
 async function goldenProgram(program: GoldenProgram, args: readonly string[]) {
@@ -21,7 +21,7 @@ async function goldenProgram(program: GoldenProgram, args: readonly string[]) {
   const classPath = [join(directory, 'classes'), join(directory, 'lib', '*')].join(delimiter)
   return {
     command: javaCommand(),
-    // The SDK's DateTime reads the JDK's own list of time zones, which Java 9 and later keep closed.
+    // The SDK's DateTime reads the JDK's internal list of time zones. Java 9 and later need this flag for it.
     args: [
       '--add-exports=java.base/sun.util.calendar=ALL-UNNAMED',
       '-XX:TieredStopAtLevel=1',
@@ -35,9 +35,9 @@ async function goldenProgram(program: GoldenProgram, args: readonly string[]) {
 
 /**
  * Runs one of the programs to its end.
- * @param args the paths among them are absolute
- * @param cwd where it runs: the SDK keeps its log, and its checkpoint, in the working directory
- * @returns what it printed; throws with it where the program fails
+ * @param args paths must be absolute
+ * @param cwd working directory: the SDK keeps its log and its checkpoint there
+ * @returns the program's output; an error contains it too
  */
 export async function runGolden(
   program: GoldenProgram,
@@ -64,7 +64,7 @@ function sources(directory: string): string[] {
     .sort()
 }
 
-/** Built aside and renamed, so that a killed build, or two at once, never leave a half one. */
+/** Builds in another folder and renames it, so that a killed or a second build never leaves half a result. */
 async function build(): Promise<string> {
   const digest = createHash('sha256')
   for (const file of sources(project)) digest.update(readFileSync(file))

@@ -6,15 +6,15 @@ import type { NewRecord, Source } from '../integration/parts.ts'
 import { type KafkaBroker, type KafkaRelease, startKafka } from './kafka.ts'
 import { startProxy, type Proxy as TcpProxy } from './proxy.ts'
 
-/** A real Apache Kafka behind two addresses: the broker's own as bootstrap, a TCP proxy's as the node. */
+/** A real Apache Kafka with two addresses: its own as bootstrap, a TCP proxy's as the node. */
 export interface KafkaSources {
-  /** A topic of its own, on the broker that runs now. */
+  /** A new topic on the current broker. */
   start(options: { readonly partitions: number }): Promise<Source>
   stop(): Promise<void>
 }
 
 const group = 'dts-functions-test'
-/** A broker refuses a batch above a megabyte; the records of these tests have some 200 bytes. */
+/** A broker refuses a batch above a megabyte. Records of these tests have about 200 bytes. */
 const mostInBatch = 2_000
 
 export function kafkaSources(release: KafkaRelease): KafkaSources {
@@ -35,12 +35,12 @@ export function kafkaSources(release: KafkaRelease): KafkaSources {
   }
 }
 
-/** What all topics share; replaced in place when the cluster changes. */
+/** State that all topics share. A cluster switch replaces it in place. */
 interface Running {
   broker: KafkaBroker
   proxy: TcpProxy
   readonly nodePort: number
-  /** The proxy is stopped: the node that Metadata names cannot be reached. */
+  /** The proxy is stopped, so the node in Metadata is unreachable. */
   nodeHidden: boolean
 }
 
@@ -113,7 +113,7 @@ class KafkaSource implements Source {
   async replaceLog(records: readonly NewRecord[]): Promise<void> {
     await this.#admin(async (admin) => {
       await admin.deleteTopics({ topics: [this.topic] })
-      // The broker deletes in the background, and refuses a topic of the same name until it is done.
+      // The broker deletes in the background. It refuses a topic of the same name until then.
       for (
         let tries = 0;
         !(await admin.createTopics({ topics: [{ topic: this.topic }], waitForLeaders: false }));
@@ -129,7 +129,7 @@ class KafkaSource implements Source {
   async trim(beforeOffset: bigint): Promise<void> {
     const partitions = [{ partition: 0, offset: String(beforeOffset) }]
     await this.#admin(async (admin) => {
-      // kafkajs deletes records only of topics whose leader it has asked for before.
+      // kafkajs deletes records only after it has looked up the topic's leader.
       await admin.fetchTopicOffsets(this.topic)
       await admin.deleteTopicRecords({ topic: this.topic, partitions })
     })
@@ -153,7 +153,7 @@ class KafkaSource implements Source {
     await this.#running.proxy.stop()
   }
 
-  /** The broker stays for the next topic, with its node in reach again. */
+  /** Keeps the broker for the next topic and makes its node reachable again. */
   async stop(): Promise<void> {
     const running = this.#running
     if (!running.nodeHidden) return

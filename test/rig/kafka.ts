@@ -8,20 +8,20 @@ import { scratchDirectory, startProcess, whenReady } from './process.ts'
 import { jars, javaCommand } from './tools.ts'
 import { sessionMilliseconds, startZooKeeper } from './zookeeper.ts'
 
-/** `era`: 2.8, as old as what DTS speaks. `current`: 4.x, which has dropped the oldest request versions. */
+/** `era`: 2.8, the age of the protocol that DTS speaks. `current`: 4.x, which dropped the oldest request versions. */
 export type KafkaRelease = 'era' | 'current'
 
 export interface KafkaOptions {
   readonly release: KafkaRelease
   /** SASL/PLAIN on the client listener, with the one user `user`; without it, plain text. */
   readonly sasl: boolean
-  /** The port that clients use, for a broker that takes over another one's address; any free one by default. */
+  /** The client port. Default: a free one. A broker that replaces another one takes its port. */
   readonly port?: number
-  /** The port that Metadata names, for a proxy or a node that cannot be reached; by default `port`. */
+  /** The port in Metadata, for a proxy or an unreachable node. Default: `port`. */
   readonly advertisedPort?: number
-  /** As made by `newClusterId()`, which is the default. */
+  /** Default: `newClusterId()`. */
   readonly clusterId?: string
-  /** Broker settings by Kafka's names, in the place of the rig's own. */
+  /** Broker settings by Kafka's names. They override the rig's own. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
@@ -42,11 +42,11 @@ export interface KafkaBroker {
   readonly clusterId: string
   readonly release: KafkaRelease
   readonly pid: number
-  /** Creates a topic, not through the client listener or a proxy, and waits until its partitions have leaders. */
+  /** Creates a topic through the internal listener and waits until its partitions have leaders. */
   createTopic(name: string, options?: TopicOptions): Promise<void>
-  /** Sends a signal to the broker: SIGSTOP freezes it, SIGCONT wakes it up, SIGKILL ends it. */
+  /** Sends a signal to the broker: SIGSTOP freezes it, SIGCONT resumes it, SIGKILL ends it. */
   kill(signal: NodeJS.Signals): void
-  /** Ends the broker at once and throws its data away. */
+  /** Ends the broker at once and deletes its data. */
   stop(): Promise<void>
 }
 
@@ -58,9 +58,9 @@ const commonSettings = {
   'inter.broker.listener.name': 'INTERNAL',
   'listener.name.client.sasl.enabled.mechanisms': 'PLAIN',
   'listener.name.client.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user}="${password}";`,
-  // Like DTS: a topic exists or it does not.
+  // Like DTS: no topic is created automatically.
   'auto.create.topics.enable': 'false',
-  // Records of a test may carry any time: none expires, and none is refused for lying in the future.
+  // Test records may have any time: none expires, and none is refused because it lies in the future.
   'log.retention.ms': '-1',
   'log.message.timestamp.after.max.ms': '9223372036854775807',
   'offsets.topic.num.partitions': '1',
@@ -80,7 +80,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
   const port = options.port ?? (await freePort())
   const internalPort = await freePort()
   const controllerPort = await freePort()
-  // 2.8 without ZooKeeper is an early version that knows no transactions.
+  // 2.8 without ZooKeeper is an early version without transactions.
   const zooKeeper = release === 'era' ? await startZooKeeper(libraries, clusterId) : undefined
 
   const scratch = scratchDirectory(`kafka-${release}`)
@@ -120,7 +120,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
       .join(''),
   )
   if (zooKeeper === undefined) {
-    // What `kafka-storage format` writes; writing it here saves the start of one more Java process.
+    // The file that `kafka-storage format` writes. Writing it here saves the start of another Java process.
     mkdirSync(data)
     writeFileSync(join(data, 'meta.properties'), `version=1\ncluster.id=${clusterId}\nnode.id=1\n`)
   }
@@ -139,8 +139,8 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
 
   try {
     await whenReady(name, broker, async () => {
-      // All listeners open together. On the client listener kafkajs would follow the advertised port, where a
-      // test may have nothing, or a proxy whose connections it counts.
+      // All listeners open together. Through the client listener, kafkajs would follow the advertised port: a test may
+      // have no listener there, or a proxy that counts connections.
       const admin = inside.admin({ retry: { retries: 0 } })
       try {
         await admin.connect()

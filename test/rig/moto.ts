@@ -4,7 +4,7 @@ import { freePort } from '../../infra/local/ports.ts'
 import { scratchDirectory, startProcess, whenReady } from './process.ts'
 import { pythonEnvironment } from './tools.ts'
 
-/** Starts moto, an emulator of the AWS services, as a server without any state. */
+/** Starts moto, an emulator of AWS services, as an empty server. */
 export async function startMoto(): Promise<AwsEndpoint> {
   const python = join(await pythonEnvironment(), 'bin/python')
   const port = await freePort()

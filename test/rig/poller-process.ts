@@ -1,7 +1,6 @@
 /**
- * A poller as a process of its own: run after run of `poll`, as a schedule without pauses would start them in one
- * warm function. Reads the poller's usual environment and, as its one argument, `PollerTimes` in JSON.
- * Prints its runs as `PollerRun`, one JSON line each.
+ * A poller as a process: starts `poll` run after run, like a warm function with a schedule without pauses. Reads the
+ * poller's environment and one argument, `PollerTimes` in JSON. Prints each run as a `PollerRun` in one JSON line.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,9 +17,9 @@ export interface PollerTimes {
   readonly handlerTimeoutMs: number
   readonly margins: LeaseMargins
   readonly clockSkewMs: number
-  /** How long one run may last; Lambda's time-out of the poller. */
+  /** The longest run, like the poller's Lambda timeout. */
   readonly runMs: number
-  /** Between two runs. */
+  /** The pause between two runs. */
   readonly pauseMs: number
 }
 
@@ -57,7 +56,7 @@ const parts = {
   margins: times.margins,
 }
 
-/** Ends that a waiting poller meets again and again; only the first in a row is printed. */
+/** A waiting poller ends this way again and again. Only the first of a series is printed. */
 const idle = new Set(['lease-held', 'end-of-stream'])
 
 let last = ''

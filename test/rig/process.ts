@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface RigProcess {
   readonly pid: number
-  /** The end of what the process has printed. */
+  /** The end of the process's output. */
   output(): string
   /** Throws when the process has ended. */
   assertRunning(): void
-  /** Sends a signal, such as SIGSTOP and SIGCONT; nothing when the process has ended. */
+  /** Sends a signal such as SIGSTOP or SIGCONT. Does nothing if the process has ended. */
   kill(signal: NodeJS.Signals): void
-  /** Ends the process, also a stopped one, waits until it is gone, and removes its scratch directory. */
+  /** Ends the process, even a stopped one. Waits for its end and removes its scratch directory. */
   stop(): Promise<void>
 }
 
@@ -21,7 +21,7 @@ export interface RigCommand {
   readonly command: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** From `scratchDirectory()`; holds the log and whatever the process stores, and is removed by `stop()`. */
+  /** From `scratchDirectory()`. Holds the log and the files of the process. `stop()` removes it. */
   readonly scratch: string
 }
 
@@ -36,7 +36,7 @@ process.on('exit', () => {
 
 const prefix = 'dts-functions-rig-'
 
-/** A new directory for one process; what killed test processes have left behind is removed on the way. */
+/** A new directory for one process. Also removes directories of killed test processes. */
 export function scratchDirectory(name: string): string {
   for (const entry of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const owner = Number(entry.slice(prefix.length).split('-')[0])
@@ -50,15 +50,15 @@ function exists(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // Somebody else's process answers EPERM.
+    // EPERM means that another user's process has this id.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
 
 /**
- * Starts a process that cannot outlive this one: an exit handler ends it, and where `setpriv` exists (every
- * Linux with util-linux) the kernel does so too when this process is killed and no handler can run.
- * Its output goes to a file, so that a test which is busy never blocks it.
+ * Starts a process that cannot outlive this one. An exit handler ends it. With `setpriv` (every Linux with util-linux)
+ * the kernel ends it too, when this process is killed and no handler can run. Its output goes to a file, so that a busy
+ * test never blocks it.
  */
 export function startProcess({ name, command, args, env, scratch }: RigCommand): RigProcess {
   const log = join(scratch, 'output.log')
@@ -109,7 +109,7 @@ export function startProcess({ name, command, args, env, scratch }: RigCommand):
   }
 }
 
-/** Repeats `probe` until it succeeds; ends the process and throws when it has ended or `seconds` have passed. */
+/** Repeats `probe` until it succeeds. Throws if the process has ended; after `seconds`, ends it and throws. */
 export async function whenReady(
   name: string,
   part: RigProcess,

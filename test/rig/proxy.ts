@@ -13,16 +13,16 @@ export interface Proxy {
   readonly connections: number
   /** Connections from clients since the start. */
   readonly accepted: number
-  /** Bytes that came from the target and were not handed on. */
+  /** Bytes from the target that were dropped. */
   readonly swallowed: number
-  /** Cuts all connections with a reset. New ones are accepted. Returns how many were cut. */
+  /** Resets all connections and accepts new ones. @returns the number of connections that were reset */
   drop(): number
-  /** Nothing passes in either direction until `resume()`; connections stay open and nothing is lost. */
+  /** Holds all bytes in both directions until `resume()`. Connections stay open, and no byte is lost. */
   pause(): void
   resume(): void
   /**
-   * While true, requests reach the target and its replies vanish.
-   * @param from the first bytes to vanish, and all behind them do; by default what comes next
+   * While true, requests reach the target and its replies are dropped.
+   * @param from recognises the first chunk to drop; all later ones are dropped too. Default: the next chunk
    */
   blackholeReplies(on: boolean, from?: (bytes: Buffer) => boolean): void
   stop(): Promise<void>
@@ -74,8 +74,8 @@ export async function startProxy(target: ProxyTarget, port = 0): Promise<Proxy> 
   function drop() {
     const cut = pairs.size
     for (const { client, server } of pairs) {
-      // Node leaks a socket that is to be reset while its end is still on the way: its peer never hears of it, and this
-      // process never ends.
+      // Node leaks a socket that is reset while its end is still being sent: the peer never notices, and this process
+      // never ends.
       if (client.writableEnded) client.destroy()
       else client.resetAndDestroy()
       server.destroy()

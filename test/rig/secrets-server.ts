@@ -5,7 +5,7 @@ import { z } from 'zod'
 /** Secrets Manager's GetSecretValue over HTTP, for the real SDK client. */
 export interface SecretsServer {
   readonly endpoint: string
-  /** What each secret holds now. A secret without a text is a binary one. */
+  /** The current value of each secret. A secret without text is binary. */
   readonly secrets: Map<string, string | null>
   readonly reads: number
   stop(): Promise<void>

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const here = fileURLToPath(new URL('.', import.meta.url))
 
-/** Where downloaded parts are kept, at the top of the repository; git ignores it. */
+/** The folder for downloaded parts, at the top of the repository. git ignores it. */
 export const storeDirectory = fileURLToPath(new URL('../../.rig/', import.meta.url))
 
 /** Path of a command on PATH, or undefined. */
@@ -19,7 +19,7 @@ export function findCommand(name: string): string | undefined {
     .find((path) => existsSync(path))
 }
 
-/** The Java to run: 17 where Debian has installed it, because newer ones do not run the oldest part. */
+/** The Java command: 17 if Debian has installed it, because newer ones cannot run the oldest part. */
 export function javaCommand(): string {
   const machine = '/usr/lib/jvm'
   const seventeen = existsSync(machine)
@@ -34,8 +34,8 @@ export function javaCommand(): string {
 }
 
 /**
- * The directory with the jars (and native libraries) of `<folder>/pom.xml` and all that they depend on, where
- * `folder` is below `test/rig`. Fetched with Maven the first time and again when the file changes.
+ * The directory with the jars and native libraries of `test/rig/<folder>/pom.xml` and their dependencies. Maven fetches
+ * them the first time, and again when the file changes.
  */
 export async function jars(folder: string): Promise<string> {
   const pom = join(here, folder, 'pom.xml')
@@ -48,11 +48,11 @@ export async function jars(folder: string): Promise<string> {
   })
 }
 
-/** The directory of a Python environment that holds what `test/rig/requirements.txt` names. */
+/** The directory of a Python environment with the packages of `test/rig/requirements.txt`. */
 export async function pythonEnvironment(): Promise<string> {
   const requirements = join(here, 'requirements.txt')
   return stored('python', readFileSync(requirements), async (directory) => {
-    // Debian's own Python first: python3-venv belongs to it, whatever else PATH offers.
+    // Debian's Python first, because python3-venv belongs to it.
     const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : findCommand('python3')
     if (python === undefined) throw missing('Python 3', 'python3-venv')
     try {
@@ -65,8 +65,8 @@ export async function pythonEnvironment(): Promise<string> {
 }
 
 /**
- * A directory below the store that `fill` has filled completely, named after the content that describes it.
- * Filled aside and renamed, so that two processes at once, or a killed one, never leave a half one.
+ * A directory in the store that `fill` has filled completely. Its name is derived from `content`. It is filled under
+ * another name and renamed, so that a killed or a second process never leaves half a result.
  */
 async function stored(name: string, content: Buffer, fill: (directory: string) => Promise<void>) {
   const digest = createHash('sha256').update(content).digest('hex').slice(0, 12)

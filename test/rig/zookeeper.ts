@@ -5,7 +5,7 @@ import { freePort } from '../../infra/local/ports.ts'
 import { type RigProcess, scratchDirectory, startProcess, whenReady } from './process.ts'
 import { javaCommand } from './tools.ts'
 
-/** Sessions outlive any pause of a broker: one frozen by SIGSTOP is still registered when it wakes up. */
+/** Sessions outlive any pause of a broker, so that a broker frozen by SIGSTOP stays registered. */
 export const sessionMilliseconds = 600_000
 
 export interface ZooKeeper extends RigProcess {
@@ -15,7 +15,7 @@ export interface ZooKeeper extends RigProcess {
 
 const flags = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
-/** Starts the ZooKeeper that a broker of the 2.x age registers with, and stores `clusterId` for it to find. */
+/** Starts the ZooKeeper that a 2.x broker registers with, and stores `clusterId` in it. */
 export async function startZooKeeper(libraries: string, clusterId: string): Promise<ZooKeeper> {
   const java = javaCommand()
   const classPath = join(libraries, '*')
@@ -43,7 +43,7 @@ export async function startZooKeeper(libraries: string, clusterId: string): Prom
     scratch,
   })
 
-  // ZooKeeper's own shell waits until the server is up. Repeating the commands does no harm.
+  // ZooKeeper's shell waits until the server is up. It is safe to repeat the commands.
   const identity = JSON.stringify({ version: '1', id: clusterId })
   const input = `create /cluster ""\ncreate /cluster/id ${identity}\nget /cluster/id\nquit\n`
   const shell = [...flags, '-cp', classPath, 'org.apache.zookeeper.ZooKeeperMain', '-server', address]
