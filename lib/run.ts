@@ -5,22 +5,17 @@ import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
+import { decide, decideSend, type RunState } from './run/decide.ts'
 import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
-/** The longest time between two looks at the clock, in milliseconds. */
-const longestRestMs = 1_000
-/** Between two commits while there is work, in milliseconds: bounds both the writes and what a crash repeats. */
-const commitEveryMs = 200
 /** The longest wait for each thing that a run does only for others, in milliseconds. */
 const courtesyMs = 3_000
 /** After a commit that failed, in milliseconds: the shortest wait, which doubles, and the longest. */
 const commitAgain = { firstMs: 200, lastMs: 3_200 }
-/** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
-const patienceMs = 5_000
 
 /** The work under one lease: fetching ahead, delivering in lanes, committing what is done. */
 export class Run {
@@ -40,6 +35,9 @@ export class Run {
   #lastCommit: number
   /** Not to be tried again before, in milliseconds after the last try. */
   #commitPauseMs = 0
+  #fetching = false
+  /** The unexpected error of a fetch. */
+  #fetchBroken: unknown = null
   #notify: () => void = () => {}
 
   constructor(
@@ -133,70 +131,101 @@ export class Run {
     await this.#courtesy(() => this.#measureReserve())
   }
 
+  /** Observes, decides and acts, until the run ends. @throws Halt, or what the run has to end with */
   async #loop(): Promise<PollEnd> {
-    const { signal, now, sleep } = this.#dependencies
-    let fetching: Promise<void> | null = null
-    let failed: unknown = null
     for (;;) {
-      if (signal.aborted) return 'superseded'
-      if (failed !== null) throw failed
-      if (this.#lanes.halt !== null) throw new Halt(this.#lanes.halt)
-      if (this.#lanes.broken !== null) throw this.#lanes.broken
-      // What is done gives its memory back now; at the next commit that would be many slices.
+      // Gives the memory of done slices back now. At the next commit that would be many.
       this.#trail.moveTo(this.#doneTo)
-      await this.#commitIfDue()
-      const end = this.#endReached(fetching !== null)
-      if (end !== null) {
-        if (this.#intake.fault !== null) throw this.#intake.fault
-        return end
+      const step = decide(this.#observe())
+      switch (step.do) {
+        case 'fetch':
+          this.#startFetch()
+          break
+        case 'commit':
+          await this.#commit()
+          break
+        case 'wait':
+          await this.#rest(step.milliseconds)
+          break
+        case 'end':
+          return step.why
+        case 'halt':
+          throw new Halt(step.reason)
+        case 'fail':
+          throw step.error
       }
-      if (fetching === null && this.#intake.mayFetch()) {
-        fetching = this.#intake
-          .fetch()
-          .catch((error: unknown) => {
-            failed = error
-          })
-          .finally(() => {
-            fetching = null
-            this.#notify()
-            this.#lanes.nudge()
-          })
-      }
-      const timer = new AbortController()
-      const woken = new Promise<void>((resolve) => {
-        this.#notify = resolve
+    }
+  }
+
+  #observe(): RunState {
+    const { config, now, signal } = this.#dependencies
+    const { fetched, bytes } = this.#summary
+    const { atEnd, hasLingered, halt, fault } = this.#intake
+    return {
+      now: now(),
+      superseded: signal.aborted,
+      timeLeftMs: this.#timeLeftMs(),
+      reading: {
+        fetching: this.#fetching,
+        mayFetch: this.#intake.mayFetch(),
+        atEnd,
+        lingered: hasLingered,
+        bound: fetched >= config.maxRecords ? 'records' : bytes >= config.maxBytes ? 'bytes' : null,
+        halt,
+        fault,
+        broken: this.#fetchBroken,
+      },
+      delivery: {
+        idle: this.#lanes.firstUndone === null,
+        waitsUntil: this.#lanes.waitsUntil,
+        halt: this.#lanes.halt,
+        broken: this.#lanes.broken,
+      },
+      commit: {
+        pending: this.#dirty,
+        last: this.#lastCommit,
+        pauseMs: this.#commitPauseMs,
+        leaseCoversInvocation: this.#held.coversInvocation(),
+      },
+    }
+  }
+
+  /** Fetches once, beside what else the run does. */
+  #startFetch(): void {
+    this.#fetching = true
+    void this.#intake
+      .fetch()
+      .catch((error: unknown) => {
+        this.#fetchBroken = error ?? new TypeError('The fetch threw null or undefined.')
       })
-      const pauseMs = Math.max(commitEveryMs, this.#commitPauseMs)
-      const untilCommit = this.#dirty ? this.#lastCommit + pauseMs - now() : longestRestMs
-      await Promise.race([woken, sleep(Math.max(1, Math.min(longestRestMs, untilCommit)), timer.signal)])
-      timer.abort()
-    }
+      .finally(() => {
+        this.#fetching = false
+        this.#notify()
+        this.#lanes.nudge()
+      })
   }
 
-  /** The first bound that is reached, if any. */
-  #endReached(fetching: boolean): PollEnd | null {
-    const { config, now } = this.#dependencies
-    const { atEnd, halt, fault, hasLingered } = this.#intake
-    if (this.#timeLeftMs() <= 0) return 'time'
-    const idle = this.#lanes.firstUndone === null
-    if (this.#lanes.failures.length > 0 && this.#lanes.waitBeyond(now() + patienceMs)) {
-      if (!fetching && (atEnd || !this.#intake.mayFetch())) return 'handler-failed'
-    }
-    // What is being fetched may still bring work, and would be thrown away.
-    if (!idle || fetching) return null
-    if (halt !== null) throw new Halt(halt)
-    if (fault !== null) throw fault
-    if (this.#summary.fetched >= config.maxRecords) return 'records'
-    if (this.#summary.bytes >= config.maxBytes) return 'bytes'
-    return atEnd && hasLingered ? 'end-of-stream' : null
+  /** Waits that long, or until something has happened. */
+  async #rest(milliseconds: number): Promise<void> {
+    const timer = new AbortController()
+    const woken = new Promise<void>((resolve) => {
+      this.#notify = resolve
+    })
+    await Promise.race([woken, this.#dependencies.sleep(milliseconds, timer.signal)])
+    timer.abort()
   }
 
-  /** Whether an invocation may start: not before the lease covers its worst case. */
+  /** Waits until an invocation may start. @returns false when none may start any more in this run */
   async #permit(): Promise<boolean> {
     const { signal, sleep } = this.#dependencies
     for (;;) {
-      if (signal.aborted || this.#stopping.signal.aborted || this.#timeLeftMs() <= 0) return false
-      if (this.#held.coversInvocation()) return true
+      const answer = decideSend({
+        stopping: signal.aborted || this.#stopping.signal.aborted,
+        timeLeftMs: this.#timeLeftMs(),
+        leaseCoversInvocation: this.#held.coversInvocation(),
+      })
+      if (answer !== 'later') return answer === 'now'
+      // A commit renews the lease.
       this.#notify()
       await sleep(20, this.#stopping.signal)
     }
@@ -207,12 +236,10 @@ export class Run {
     this.#notify()
   }
 
-  async #commitIfDue(): Promise<void> {
+  async #commit(): Promise<void> {
     const { now } = this.#dependencies
-    const due = this.#dirty && now() >= this.#lastCommit + commitEveryMs
-    if (now() < this.#lastCommit + this.#commitPauseMs || (!due && this.#held.coversInvocation())) return
     this.#advance()
-    // What is done while the write is on its way is not part of it.
+    // Work that is done during the write is not part of it.
     this.#dirty = false
     const startedAt = now()
     try {

@@ -66,11 +66,14 @@ export class Lane {
     }
   }
 
-  /** Whether nothing of it goes on before that time, in milliseconds since 1970. */
-  waitsBeyond(time: number): boolean {
-    if (this.firstUndone === null) return true
+  /**
+   * The earliest time at which it continues by itself, in milliseconds since 1970; 0 while it waits for nothing but an
+   * answer or a batch. Null when it has no work.
+   */
+  get waitsUntil(): number | null {
+    if (this.firstUndone === null) return null
     const working = this.strands.filter(({ firstUndone }) => firstUndone !== null)
-    return working.length > 0 && working.every(({ waitsUntil }) => waitsUntil > time)
+    return working.length === 0 ? 0 : Math.min(...working.map(({ waitsUntil }) => waitsUntil))
   }
 
   get halt(): DtsError | null {

@@ -79,9 +79,15 @@ export class Lanes {
     return this.#strands.flatMap(({ name, failure }) => (failure === null ? [] : [{ name, error: failure }]))
   }
 
-  /** Whether nothing at all goes on before that time, in milliseconds since 1970. */
-  waitBeyond(time: number): boolean {
-    return [...this.#lanes.values()].every((lane) => lane.waitsBeyond(time))
+  /**
+   * The earliest time at which a failing lane tries again, in milliseconds since 1970. Null when no lane fails, or one
+   * of them can continue now.
+   */
+  get waitsUntil(): number | null {
+    if (this.failures.length === 0) return null
+    const times = [...this.#lanes.values()].flatMap(({ waitsUntil }) => waitsUntil ?? [])
+    const first = Math.min(...times)
+    return first === 0 ? null : first
   }
 
   /** Until when a handler whose answer never came may be running, in milliseconds since 1970. */

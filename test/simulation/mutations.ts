@@ -14,6 +14,7 @@ export interface Mutant {
 
 const store = 'lib/checkpoint/store.ts'
 const run = 'lib/run.ts'
+const decideFile = 'lib/run/decide.ts'
 const outlet = 'lib/run/outlet.ts'
 const intake = 'lib/run/intake.ts'
 const strand = 'lib/dispatch/strand.ts'
@@ -85,15 +86,15 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'permit: the lease is not looked at',
-    file: run,
-    find: 'if (this.#held.coversInvocation()) return true',
-    put: 'return true',
+    file: decideFile,
+    find: "return state.leaseCoversInvocation ? 'now' : 'later'",
+    put: "return 'now'",
   },
   {
     name: 'permit and loop: an aborted signal is ignored',
     file: run,
-    find: 'if (signal.aborted || this.#stopping.signal.aborted || this.#timeLeftMs() <= 0) return false',
-    put: 'if (this.#stopping.signal.aborted || this.#timeLeftMs() <= 0) return false',
+    find: 'stopping: signal.aborted || this.#stopping.signal.aborted,',
+    put: 'stopping: this.#stopping.signal.aborted,',
   },
   {
     name: 'put aside: the lease is not looked at',
