@@ -9,41 +9,40 @@ import {
 import { DtsError } from '../errors.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 
-/** A dead letter in hand: nobody else receives it until it is given back, removed, or its time is out. */
+/** A received dead letter. It is invisible to others until it is given back or removed, or its time-out passes. */
 export interface Received {
   readonly letter: DeadLetter
   readonly messageId: string
   readonly receipt: string
 }
 
-/** What the queue gave out at once. */
+/** The letters of one receive. */
 export interface Receipt {
   /** Oldest first within each function. */
   readonly items: readonly Received[]
-  /** Not wanted, and given back. The queue shows nothing of what stands behind about ten of one function. */
+  /** Letters that were not wanted and were given back. The queue hides everything after about ten letters of a function. */
   readonly others: readonly DeadLetter[]
 }
 
-/** The dead-letter queue from the other end. Every method may throw DEAD_LETTER_FAILED. */
+/** The reading side of the dead-letter queue. Every method may throw DEAD_LETTER_FAILED. */
 export interface DeadLetterSource {
   /**
-   * Takes what is wanted; what stands before it of the same function and is not is given back. While some of a
-   * function's are in hand, the queue gives out no more of it, so there may be more than what comes: remove or give
-   * back, and ask again.
+   * Receives the wanted letters and gives the others back. While letters of a function are in hand, the queue gives out no
+   * more of that function. So there may be more letters than it returns: remove or give back, then call it again.
    */
   receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
   giveBack(items: readonly Pick<Received, 'receipt'>[]): Promise<void>
   load(place: { readonly bucket: string; readonly key: string }): Promise<Buffer>
-  /** How many wait. */
+  /** The approximate number of waiting letters. */
   count(): Promise<number>
 }
 
-/** Longer than recovery may run, in seconds. */
+/** Longer than recovery can run, in seconds. */
 const visibilitySeconds = 360
 
 export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
-  /** As many as the queue gives at once: what is wanted can stand behind what is not. */
+  /** The most that the queue gives at once, because a wanted letter can come after unwanted ones. */
   async function next() {
     const { Messages = [] } = await ask(() =>
       sqs.send(
@@ -51,7 +50,7 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
           QueueUrl: queueUrl,
           MaxNumberOfMessages: 10,
           VisibilityTimeout: visibilitySeconds,
-          // A short poll asks only some of the queue's servers, and may come back empty from a full queue.
+          // A short poll asks only some of the queue's servers and can return nothing from a full queue.
           WaitTimeSeconds: 1,
         }),
       ),
@@ -66,7 +65,7 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
     async receive(max, isWanted) {
       const items: Received[] = []
       const others: Received[] = []
-      /** In hand, and not for the caller. */
+      /** Received, but not for the caller. */
       let unwanted: { readonly receipt: string }[] = []
       try {
         while (items.length < max) {
@@ -82,7 +81,7 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
           unwanted = unwanted.filter(({ receipt }) => !taken.has(receipt))
         }
       } catch (error) {
-        // Their time-out gives back what this cannot; why it came to this is worth more than why that failed, too.
+        // If this fails too, the time-out gives the letters back. The first error is the one to report.
         await this.giveBack([...unwanted, ...items]).catch(() => {})
         throw error
       }
@@ -155,7 +154,7 @@ async function ask<Result>(send: () => Promise<Result>): Promise<Result> {
 }
 
 function failed(reason: string, retryable: boolean, cause?: unknown): DtsError {
-  return new DtsError('DEAD_LETTER_FAILED', `The dead-letter queue cannot be worked on: ${reason}.`, {
+  return new DtsError('DEAD_LETTER_FAILED', `The dead-letter queue cannot be used: ${reason}.`, {
     retryable,
     cause,
   })

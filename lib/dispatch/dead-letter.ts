@@ -10,12 +10,12 @@ import { DtsError } from '../errors.ts'
 import { cutMessage } from './message.ts'
 
 /**
- * A change that was given up, as it stands in the dead-letter queue: an SQS FIFO queue with one message group per
- * function, so that what was given up of one table can be sent again in its order.
+ * A change in the dead-letter queue: an SQS FIFO queue with one message group per function, so that a redrive sends the
+ * changes of a table in their order.
  */
 export const deadLetterSchema = z.strictObject({
   version: z.literal(1),
-  /** Empty for a record of which not even the table could be read. */
+  /** Empty for a record that could not be read. */
   functionName: z.string(),
   table: z.string(),
   topic: z.string(),
@@ -27,9 +27,9 @@ export const deadLetterSchema = z.strictObject({
   /** ISO 8601. */
   at: z.string(),
   error: z.strictObject({ code: z.string(), message: z.string() }),
-  /** The record as DTS wrote it, in base64; or where it is, when it is too large for a message. */
+  /** The record as DTS wrote it, in base64. If it is too large for a message: its place in the bucket. */
   raw: z.union([z.base64(), z.strictObject({ bucket: z.string(), key: z.string() })]),
-  /** The change in its JSON form, for people; null when it cannot be decoded or is too large. */
+  /** The change in its JSON form, for people. Null if it cannot be decoded or is too large. */
   event: z.unknown(),
 })
 export type DeadLetter = z.infer<typeof deadLetterSchema>
@@ -39,13 +39,13 @@ export interface DeadLetterInput extends Omit<DeadLetter, 'version' | 'raw' | 'e
   readonly value: Buffer
 }
 
-/** Stores a change that was given up. @throws DtsError DEAD_LETTER_FAILED */
+/** Stores a dead letter. @throws DtsError DEAD_LETTER_FAILED */
 export type PutAside = (letter: DeadLetterInput) => Promise<void>
 
-/** SQS takes at most 256 KiB in every region and emulator; some room is left for the envelope. */
+/** Every region and emulator accepts 256 KiB. The rest is room for the envelope. */
 const maxBodyBytes = 250_000
 
-/** The clients are loaded with the first change that is given up: most runs give none up, and start sooner without. */
+/** The clients are loaded with the first dead letter. Most runs have none and start sooner without them. */
 export interface DeadLetterTargets {
   readonly queueUrl: string
   readonly bucket: string | undefined
@@ -69,7 +69,7 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
       if (bucket === undefined) {
         throw failed(input, `it is larger than a message and DEAD_LETTER_BUCKET is not set`, false)
       }
-      // By content: a stream that was started anew counts its generations anew, and must not overwrite older bytes.
+      // The digest keeps two records with the same generation and offset apart.
       const digest = createHash('sha256').update(value).digest('hex').slice(0, 16)
       const key = `${input.topic}/${input.partition}/${input.generation}/${offset}-${digest}.gz`
       await store(input, async () => {
@@ -94,9 +94,9 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
   }
 }
 
-/** With the record in it, and the event too if that fits; null when not even the record does. */
+/** A body with the record, and with the event if both fit. Null if the record alone is too large. */
 function bodyWithin(letter: object, input: DeadLetterInput): string | null {
-  // Not even begun with a record of many megabytes, whose texts would take many times its size.
+  // The texts of a record of many megabytes would take many times its size.
   if (input.value.length > maxBodyBytes) return null
   const raw = input.value.toString('base64')
   const whole = toBody({ ...letter, raw, event: eventOf(input) })
@@ -107,14 +107,14 @@ function bodyWithin(letter: object, input: DeadLetterInput): string | null {
 
 const fits = (body: string) => Buffer.byteLength(body) <= maxBodyBytes
 
-/** SQS refuses the two characters U+FFFE and U+FFFF, which a row may hold and JSON leaves as they are. */
+/** SQS refuses U+FFFE and U+FFFF. A row may contain them, and JSON does not escape them. */
 function toBody(letter: object): string {
   return JSON.stringify(letter).replaceAll('\uFFFE', '\\ufffe').replaceAll('\uFFFF', '\\uffff')
 }
 
 /**
- * The same change given up twice within five minutes (a crash before the commit) is one message; that of another
- * topic or cluster is not the same one.
+ * If the same change is sent twice within five minutes (a crash before the commit), it is one message. A change of another
+ * topic or cluster is another message.
  */
 function deduplicationId(letter: DeadLetterInput): string {
   const { topic, partition, clusterId, generation, offset, functionName } = letter
@@ -147,7 +147,7 @@ function failed(input: DeadLetterInput, reason: string, retryable: boolean, caus
   return new DtsError(
     'DEAD_LETTER_FAILED',
     `The change at offset ${input.offset} of ${input.table || 'an unknown table'}, which ${input.functionName || 'nothing'} ` +
-      `could not handle, could not be put into the dead-letter queue: ${reason}. Nothing is committed past it.`,
+      `could not handle, could not be sent to the dead-letter queue: ${reason}. Nothing is committed past it.`,
     { retryable, facts: { offset: String(input.offset), function: input.functionName }, cause },
   )
 }

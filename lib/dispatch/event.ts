@@ -3,7 +3,7 @@ import type { Route } from './settings.ts'
 
 /** A change on its way to a function. */
 export class RoutedEvent extends LogRecord {
-  /** As in the record: `database.table`; empty where it could not be read. */
+  /** As in the record: `database.table`. Empty if it could not be read. */
   readonly table: string
 
   constructor(records: LogRecords, index: number, table: string) {
@@ -12,10 +12,10 @@ export class RoutedEvent extends LogRecord {
   }
 }
 
-/** A change with its route, and with what decides which others it may be handled beside. */
+/** A change with its route, and with the key hash that decides which changes may run beside it. */
 export class PlannedEvent extends RoutedEvent {
   readonly route: Route
-  /** Of the primary key; null: no other change of the function may overtake this one or fall behind it. */
+  /** Hash of the primary key. Null: no other change of the function may run beside this one. */
   readonly keyHash: number | null
 
   constructor(records: LogRecords, index: number, table: string, route: Route, keyHash: number | null) {
@@ -25,7 +25,7 @@ export class PlannedEvent extends RoutedEvent {
   }
 }
 
-/** How many of the events, from the first on, are done when the one at `through` is the last of them. */
+/** The number of events, from the first on, up to and including the offset `through`. */
 export function countThrough(events: readonly RoutedEvent[], through: bigint | null): number {
   if (through === null) return 0
   if (events.at(-1)?.offset === through) return events.length

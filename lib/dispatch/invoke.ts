@@ -7,7 +7,7 @@ import { cutMessage } from './message.ts'
 import type { SendResult } from './strand.ts'
 import { acknowledgementSchema, type Batch } from './wire.ts'
 
-/** @param events what the batch holds */
+/** @param events the events of the batch */
 export type Invoke = (
   functionName: string,
   batch: Batch,
@@ -15,15 +15,15 @@ export type Invoke = (
 ) => Promise<SendResult>
 
 /**
- * A request that waits for one of the SDK's 50 connections would use up its time there, and count as one whose outcome
- * nobody knows. How many invocations there are at once, the strands limit.
+ * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
+ * is no limit here: the strands limit the number of parallel invocations.
  */
 const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
 
-/** A client whose time-out lies above the handlers' own, so that Lambda's answer about one comes first. */
+/** A client with a longer time-out than the handlers', so that Lambda reports a handler's time-out first. */
 export function handlerClient(handlerTimeoutMs: number): LambdaClient {
   return new LambdaClient({
-    // A retry inside the SDK could run a second copy of a handler whose first copy is still at work.
+    // A retry inside the SDK could start a second copy of a handler while the first still runs.
     maxAttempts: 1,
     requestHandler: {
       requestTimeout: handlerTimeoutMs + 10_000,
@@ -53,17 +53,18 @@ export function lambdaInvoke(client: LambdaClient): Invoke {
     } catch (cause) {
       return notAnswered(functionName, cause)
     }
-    // The SDK gives null, against its types, when the answer has no body.
+    // Contrary to its types, the SDK gives null if the answer has no body.
     const answer = Buffer.from(response.Payload ?? []).toString('utf8')
     if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)
     const result = readAnswer(functionName, batch, events, answer)
-    // Who acknowledges has been sent all of it; after any other answer some may still be on its way out.
+    // An acknowledgement proves that the payload was sent completely. After any other answer, parts of it may still be
+    // on their way out.
     if (result.kind === 'acknowledged') freeOwn(payload)
     return result
   }
 }
 
-/** As bytes: a text would be encoded once to be signed and once to be sent. */
+/** As bytes: the SDK would encode a text twice, to sign it and to send it. */
 function encode(batch: Batch): Buffer {
   const text = JSON.stringify(batch)
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
@@ -71,7 +72,7 @@ function encode(batch: Batch): Buffer {
   return bytes
 }
 
-/** Anything but a well-formed acknowledgement of this very batch is a failure, never success. */
+/** Only a well-formed acknowledgement of this batch is a success. Anything else is a failure. */
 export function readAnswer(
   functionName: string,
   batch: Pick<Batch, 'batchId'>,
@@ -133,11 +134,11 @@ export function readAnswer(
 
 const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() })
 
-/** Lambda's own, whose messages tell of the function and never of what it was given. */
+/** Lambda's own errors. Their messages describe the function and never its event. */
 const platformErrors = /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/
 const ownErrors: ReadonlySet<string> = new Set(errorCodes)
 
-/** Said by a function that cannot even begin, whatever it is sent: it was deployed broken, or not with this poller. */
+/** Errors of a function that cannot start with any event: its deployment is broken, or another one than the poller's. */
 const brokenDeployment =
   /^(CONFIG_INVALID|Runtime\.(ImportModuleError|HandlerNotFound|UserCodeSyntaxError|MalformedHandlerName))$/
 
@@ -154,7 +155,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
       ),
     }
   }
-  // The message of any other error may hold a row's value, as when nobody waits for a promise that is rejected.
+  // The message of any other error may contain a row's value, for example an unhandled rejection.
   const reason =
     ownErrors.has(errorType) || platformErrors.test(errorType)
       ? `${errorType}: ${errorMessage}`
@@ -171,7 +172,7 @@ function parseFunctionError(answer: string): { errorType: string; errorMessage: 
   }
 }
 
-/** Status of an answer that the Lambda service gave, so that the handler certainly did not start or has ended. */
+/** The status of an answer from the Lambda service: the handler did not start, or it has ended. */
 const answered = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) })
 
 function notAnswered(functionName: string, cause: unknown): SendResult {

@@ -3,18 +3,18 @@ import type { ColumnValue, RecordHeader, Row } from '../dts/types.ts'
 
 const origin = { offset: 0n, generation: 0, replay: false }
 const noColumns: readonly string[] = []
-/** Key columns by their names joined: the decoder recognises a set of columns by its array. */
+/** Arrays of key columns, by their joined names. The decoder recognises a set of columns by its array. */
 const columnSets = new Map<string, readonly string[]>()
 
 /**
- * Part of the names of strands: to be raised with each change of the hash. Under its old name a strand would be taken
- * to have done what, by the new hash, another one was to do.
+ * Part of the strands' names. Raise it with each change of the hash. Under the old name, a strand would count changes as
+ * done that the new hash gives to another strand.
  */
 export const keyHashVersion = 2
 
 /**
- * A hash of the row's primary key, by which changes of one row stay in one strand; null for a change that has none
- * that can be used: DDL, a table without a primary key, an update that changes the key, a key of text beyond ASCII.
+ * A hash of the row's primary key. It keeps the changes of one row in one strand. Null for a change without a usable key:
+ * DDL, a table without a primary key, an update that changes the key, a key of text beyond ASCII.
  */
 export function keyHash(value: Buffer, header: RecordHeader): number | null {
   if (header.operation === 'DDL') return null
@@ -49,7 +49,7 @@ function rowsOf(change: Change): readonly Row[] {
   }
 }
 
-/** Null when such a row cannot be told from another: a key column is missing, NULL, or text beyond ASCII. */
+/** Null if the key does not identify the row: a key column is missing, NULL, or text beyond ASCII. */
 function keyText(row: Row, keys: readonly string[]): string | null {
   const parts: string[] = []
   for (const key of keys) {
@@ -61,13 +61,13 @@ function keyText(row: Row, keys: readonly string[]): string | null {
   return parts.join('\0')
 }
 
-/** Control characters are not among them: some collations ignore those. */
+/** Without control characters: some collations ignore them. */
 const printable = /^[\x20-\x7e]*$/
 
 /**
- * Keys that a database's collation may take for equal get one text, or none. Which texts are equal, each collation
- * says otherwise (ß and s, ø and o, か and カ, anything with a soft hyphen in it), so that beyond ASCII nothing is told
- * apart. Two keys that share a strand only wait for each other; one key in two strands would lose its order.
+ * Keys that a database's collation may treat as equal get the same text, or none. Collations disagree beyond ASCII (ß and
+ * s, ø and o, か and カ, any soft hyphen), so such keys get none. Two keys in one strand only wait for each other. One key
+ * in two strands would lose its order.
  */
 function partText(value: Exclude<ColumnValue, null>): string | null {
   if (Buffer.isBuffer(value)) return value.toString('hex')
@@ -76,9 +76,9 @@ function partText(value: Exclude<ColumnValue, null>): string | null {
 }
 
 /**
- * Within ASCII, case and trailing blanks do not count, nor do some letters of some languages: MySQL's Lithuanian takes
- * i and y for equal, and c and ch; its classical Latin i and j, u and v; SQL Server's Swedish v and w; Hungarian ccs
- * and cscs. So of letters counts which ones there are.
+ * Within ASCII, collations ignore case and trailing blanks, and some treat letters as equal: MySQL's Lithuanian i and y,
+ * and c and ch; its classical Latin i and j, u and v; SQL Server's Swedish v and w; Hungarian ccs and cscs. So only the set
+ * of letters counts.
  */
 function foldedText(text: string): string {
   const upper = text.trimEnd().toUpperCase()

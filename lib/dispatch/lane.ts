@@ -7,13 +7,13 @@ import { type DeliveryEnvironment, Strand } from './strand.ts'
 import { wireSize } from './wire.ts'
 
 /**
- * How long a batch that is not full waits for more, in milliseconds, while more is known to come at once. Where few of
- * the records are the function's, it would otherwise be invoked for a handful each time.
+ * How long a batch that is not full waits for more changes, in milliseconds, while more records are known to follow.
+ * Otherwise a function that gets few of the records would be invoked for a handful each time.
  */
 const growMs = 50
 
 /**
- * How the checkpoint names a strand: with all that decides which changes are its own.
+ * The name of a strand in the checkpoint. It contains everything that decides which changes belong to the strand.
  * @param index from 0 on
  */
 export function strandName(functionName: string, index: number, concurrency: number): string {
@@ -21,25 +21,25 @@ export function strandName(functionName: string, index: number, concurrency: num
 }
 
 /**
- * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split
- * by primary key over that many strands; a change without a usable key is handled alone between two runs.
+ * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split by
+ * primary key over that many strands. A change without a usable key is handled alone, between two runs.
  */
 export class Lane {
   readonly strands: readonly Strand[]
   readonly #route: Route
   readonly #environment: DeliveryEnvironment
   readonly #queue: PlannedEvent[] = []
-  /** How many at the front of the queue are known to be done; what is done stays done. */
+  /** How many changes at the front of the queue are done. A change that is done stays done. */
   #done = 0
   #bytes = 0
-  /** Up to here the checkpoint may know changes as done; null once one behind it has come. */
+  /** The checkpoint may have changes up to this offset as done. Null after the first change above it. */
   #known: bigint | null
-  /** Until when the next run may wait for more; null while it does not. */
+  /** Until when the next run may wait for more changes; null while it does not wait. */
   #growsUntil: number | null = null
   #wake: () => void = () => {}
   #broken: unknown = null
 
-  /** @param states of the checkpoint; those of another concurrency or hash are not this lane's */
+  /** @param states from the checkpoint; states of another concurrency or hash do not belong to this lane */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
     this.#route = route
     this.#environment = environment
@@ -60,7 +60,7 @@ export class Lane {
     for (;;) {
       const event = this.#queue[this.#done]
       if (event === undefined) return null
-      // Of the strands at work some may be ahead; the queue keeps a run until all of it is done.
+      // A strand may be ahead of another. The queue keeps a run until all of it is done.
       if (!this.#isDone(event)) return event.offset
       this.#done += 1
     }
@@ -80,12 +80,12 @@ export class Lane {
     return this.strands.find(({ halt }) => halt !== null)?.halt ?? null
   }
 
-  /** What was thrown in it that nobody expected; null while nothing was. It does nothing more then. */
+  /** The unexpected error that ended this lane; null while it works. */
   get broken(): unknown {
     return this.#broken
   }
 
-  /** Takes a change into the queue unless the checkpoint says that it is done. */
+  /** Adds a change to the queue, unless the checkpoint has it as done. */
   offer(event: PlannedEvent): void {
     if (this.#known !== null) {
       if (event.offset > this.#known) this.#known = null
@@ -96,28 +96,28 @@ export class Lane {
     this.#wake()
   }
 
-  /** Looks again whether it is time to begin. */
+  /** Checks again whether a batch may start. */
   nudge(): void {
     this.#wake()
   }
 
   /**
-   * Works until `stopped`, the stream must halt, or no invocation may start any more; or until it is broken. Nothing is
-   * in flight when it resolves, and it is never rejected.
+   * Works until `stopped`, until the stream must halt, until no invocation may start, or until an unexpected error. No
+   * invocation is in flight when it resolves. It never rejects.
    */
   async run(stopped: AbortSignal): Promise<void> {
     await this.#guard(this.#work(stopped))
   }
 
   /**
-   * Takes what nobody expected for an end. Each strand is guarded by itself: the run must hear of it while others may
-   * have long to go, and must not end before theirs do.
+   * Turns an unexpected error into an end. Each strand has its own guard: the run must learn of the error at once, but must
+   * not end before the other strands have ended.
    */
   async #guard(working: Promise<boolean>): Promise<boolean> {
     try {
       return await working
     } catch (error) {
-      this.#broken ??= error ?? new Error('Something was thrown that is nothing.')
+      this.#broken ??= error ?? new Error('null or undefined was thrown.')
       this.#environment.changed()
       return false
     }
@@ -142,7 +142,7 @@ export class Lane {
 
   #mayGrow(run: readonly PlannedEvent[]): boolean {
     const { expectsMore, now, pause } = this.#environment
-    // One that is shorter than the queue is full, or ends at a change that has to be alone.
+    // A run that is shorter than the queue is full, or ends before a change that must be alone.
     if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
     if (this.#growsUntil === null) {
       this.#growsUntil = now() + growMs
@@ -156,7 +156,7 @@ export class Lane {
   }
 
   async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
-    // Asked for now: what is done may have given its memory back by the time all is.
+    // Read now: when all changes are done, the memory of this one may already be released.
     const through = run.at(-1)?.offset ?? -1n
     let bytes = 0
     for (let at = 0; at < run.length; at++) bytes += wireSize(run[at] as PlannedEvent)
@@ -174,7 +174,7 @@ export class Lane {
             ),
           )
     if (results.includes(false)) return false
-    // What one strand handled for all is done for all, and a strand without a part in the run is not behind it.
+    // All strands have passed this run now, also those that had no part in it.
     for (const strand of this.strands) strand.passed(through)
     this.#queue.splice(0, run.length)
     this.#bytes -= bytes
@@ -182,9 +182,9 @@ export class Lane {
     return true
   }
 
-  /** What may be handled side by side: changes with keys up to the next without, or one without alone. */
+  /** The next changes that may be handled in parallel: all with keys up to one without, or that one alone. */
   #nextRun(): readonly PlannedEvent[] {
-    // One batch at a time, so that what is done makes room for what is fetched next.
+    // One batch at a time, so that finished changes make room for the next fetch.
     if (this.strands.length === 1) return this.#queue.slice(0, this.#longestRun)
     const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
     if (end === 0) return this.#queue.slice(0, 1)

@@ -4,7 +4,7 @@ import type { PlannedEvent } from './event.ts'
 import { Lane } from './lane.ts'
 import type { DeliveryEnvironment } from './strand.ts'
 
-/** All lanes of a run: one for each function that gets something. They work side by side. */
+/** All lanes of a run: one for each function that gets changes. They work in parallel. */
 export class Lanes {
   readonly #states: Readonly<Record<string, LaneState>>
   readonly #environment: DeliveryEnvironment
@@ -12,7 +12,7 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>()
   readonly #running: Promise<void>[] = []
 
-  /** @param stopped no lane starts anything after it */
+  /** @param stopped no lane starts an invocation after it aborts */
   constructor(
     states: Readonly<Record<string, LaneState>>,
     environment: DeliveryEnvironment,
@@ -34,12 +34,12 @@ export class Lanes {
     lane.offer(event)
   }
 
-  /** Lets lanes that wait for more look again whether any comes. */
+  /** Wakes lanes that wait for more changes. */
   nudge(): void {
     for (const lane of this.#lanes.values()) lane.nudge()
   }
 
-  /** What waits in the lanes, in bytes. */
+  /** The size of all waiting changes, in bytes. */
   get bytes(): number {
     let sum = 0
     for (const lane of this.#lanes.values()) sum += lane.bytes
@@ -62,8 +62,8 @@ export class Lanes {
   }
 
   /**
-   * What was thrown in a lane that nobody expected; null while nothing was. The changes of that lane are not done, and
-   * nothing works on them: the run has to end with the error.
+   * The unexpected error that ended a lane; null if none did. That lane's changes are not done, so the run must end with
+   * the error.
    */
   get broken(): unknown {
     for (const { broken } of this.#lanes.values()) if (broken !== null) return broken
@@ -74,7 +74,7 @@ export class Lanes {
     return [...this.#lanes.values()].flatMap(({ strands }) => strands)
   }
 
-  /** What waits to be tried again, by strand. */
+  /** The errors of the strands that wait for another attempt. */
   get failures(): { readonly name: string; readonly error: DtsError }[] {
     return this.#strands.flatMap(({ name, failure }) => (failure === null ? [] : [{ name, error: failure }]))
   }
@@ -90,18 +90,18 @@ export class Lanes {
     return first === 0 ? null : first
   }
 
-  /** Until when a handler whose answer never came may be running, in milliseconds since 1970. */
+  /** Until when a handler without an answer may still run, in milliseconds since 1970. */
   get unknownUntil(): number {
     return Math.max(0, ...this.#strands.map(({ unknownUntil }) => unknownUntil))
   }
 
-  /** What the checkpoint has to remember beside a committed offset. */
+  /** The lanes' states that the checkpoint must store with a committed offset. */
   statesAt(offset: bigint): Record<string, LaneState> {
     const states: Record<string, LaneState> = {}
-    // A lane that got nothing in this run keeps what it had.
+    // A lane without changes in this run keeps its state.
     for (const [name, state] of Object.entries(this.#states)) {
       const through = state.through !== null && state.through >= offset ? state.through : null
-      // What failed below the offset is done or left out: a function that is gone must not look failing for ever.
+      // A failure below the offset is over. Without this check, a removed function would look failing for ever.
       const trouble = state.trouble !== null && state.trouble.offset >= offset ? state.trouble : null
       if (through !== null || trouble !== null) states[name] = { through, trouble }
     }
@@ -113,7 +113,7 @@ export class Lanes {
     return states
   }
 
-  /** Resolves when nothing is in flight any more; `stopped` has to be aborted, or every lane at its end. */
+  /** Resolves when no invocation is in flight. Requires that `stopped` is aborted or every lane has ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#running)
   }

@@ -1,10 +1,9 @@
-/** Of an error's message, in characters. */
+/** The longest message that is kept, in characters. */
 const maxMessageLength = 2_000
 
 /**
- * What a function said, as an error of the poller repeats it. A function's own text may be as long as its answer:
- * the checkpoint could not store a halt with it, nor the queue a dead letter. Half a character, which either may
- * refuse, becomes U+FFFD.
+ * Shortens a function's message. A function's text can be as long as its answer: then neither the checkpoint could store
+ * the halt nor the queue the dead letter. Half a surrogate pair, which both may refuse, becomes U+FFFD.
  */
 export function cutMessage(text: string): string {
   return text.slice(0, maxMessageLength).toWellFormed()

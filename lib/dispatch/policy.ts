@@ -1,30 +1,30 @@
 import type { Trouble } from '../checkpoint/types.ts'
 import type { Delivery } from './settings.ts'
 
-/** Pure decisions about what follows a failed invocation. */
+/** Pure decisions after a failed invocation. */
 
-/** First pause after a failure, and the longest, in milliseconds. */
+/** The first and the longest pause after a failure, in milliseconds. */
 const backoffMs = 500
 const backoffCapMs = 30_000
 
-/** What failed. */
+/** A failed invocation. */
 export interface Failure {
   /** The first event of the batch. */
   readonly offset: bigint
   /** How many events the batch had. */
   readonly size: number
-  /** True when the handler named its first event as the one that failed. */
+  /** True if the handler named its first event as the failed one. */
   readonly firstIsToBlame: boolean
 }
 
 export type Decision =
   | { readonly kind: 'retry'; readonly trouble: Trouble }
-  /** The one event that is left is given up. */
+  /** The single event that is left becomes a dead letter, or halts the stream. */
   | { readonly kind: 'give-up'; readonly attempts: number }
 
 /**
- * After a failure that may be the events' own: try again within attempts and age, then halve the batch until the
- * one event is found that cannot be handled, then give that one up.
+ * After a failure that the events may have caused: try again within attempts and age, then halve the batch until one event
+ * is left, then give that event up.
  * @param random from 0 to 1, for full jitter
  */
 export function afterEventFailure(
@@ -36,7 +36,7 @@ export function afterEventFailure(
 ): Decision {
   const same = before !== null && before.offset === failure.offset
   const attempts = (same ? before.attempts : 0) + 1
-  // Waiting for a function that could not be run, and what failed before it, do not make a change old.
+  // The time of an outage, and of failures before it, does not count as the change's age.
   const since = same && before.attempts > 0 ? before.since : now
   const exhausted = attempts >= delivery.attempts || now - since >= delivery.maxAgeSeconds * 1_000
   if (!exhausted) {
@@ -48,7 +48,7 @@ export function afterEventFailure(
   }
   if (failure.size === 1) return { kind: 'give-up', attempts }
   const limit = failure.firstIsToBlame ? 1 : Math.ceil(failure.size / 2)
-  // Each half gets one try of its own: the attempts were made with the whole.
+  // Each half gets one attempt: the others were made with the whole batch.
   return {
     kind: 'retry',
     trouble: {
@@ -61,7 +61,7 @@ export function afterEventFailure(
   }
 }
 
-/** After a failure that is not the events': wait, as long as it takes. */
+/** After a failure that the events did not cause: wait as long as needed. */
 export function afterOutage(
   before: Trouble | null,
   offset: bigint,
@@ -72,7 +72,7 @@ export function afterOutage(
   const same = before !== null && before.offset === offset
   const outages = (same ? (before.outages ?? 0) : 0) + 1
   const nextAt = Math.max(notBefore, now + jitter(outages, random))
-  // When the next try is due, the change is as old as it was when this one was: what an outage takes is not its age.
+  // Move `since` by the pause: the time of an outage does not count as the change's age.
   const outageMs = same && before.attempts > 0 ? nextAt - before.nextAt : 0
   return {
     offset,
@@ -84,7 +84,7 @@ export function afterOutage(
   }
 }
 
-/** After events went through: a batch that was made smaller grows back step by step, and nothing else is kept. */
+/** After a success: a batch that was halved grows back step by step. Nothing else is kept. */
 export function afterSuccess(
   before: Trouble | null,
   done: number,
@@ -97,7 +97,7 @@ export function afterSuccess(
   return { offset: nextOffset, attempts: 0, since: before.since, nextAt: 0, limit }
 }
 
-/** Full jitter: anything from nothing to the doubled pause, so that many tables do not return at once. */
+/** Full jitter: from nothing to the doubled pause, so that many tables do not retry at once. */
 function jitter(attempts: number, random: number): number {
   return Math.floor(random * Math.min(backoffCapMs, backoffMs * 2 ** Math.min(attempts, 20)))
 }

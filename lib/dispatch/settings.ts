@@ -2,21 +2,21 @@ import { z } from 'zod'
 import { operations } from '../dts/types.ts'
 
 /**
- * How a table's changes are delivered. Declared in the table's file, carried to the poller by the deployment.
- * Every setting has a default, so that a route is usually a function's name alone.
+ * How a table's changes are delivered. The table's file declares it, and the deployment carries it to the poller. Every
+ * setting has a default, so that a route is usually only a function's name.
  */
 export const deliverySchema = z.strictObject({
-  /** How often a change is tried before it is given up; the backoff between two tries grows up to 30 s. */
+  /** The number of attempts before a change is given up. The backoff between two attempts grows up to 30 s. */
   attempts: z.int().min(1).max(100).default(5),
-  /** When a change is given up although attempts are left, in seconds since it first failed; outages do not count. */
+  /** The longest time for attempts, in seconds since the first failure. The time of outages does not count. */
   maxAgeSeconds: z.int().min(1).max(86_400).default(3_600),
-  /** A change that is given up: put aside in the dead-letter queue, or the whole stream stops there. */
+  /** After the last attempt: send the change to the dead-letter queue and continue, or halt the stream. */
   onFailure: z.enum(['dead-letter', 'halt']).default('dead-letter'),
   /** The most changes of one invocation. */
   batchSize: z.int().min(1).max(10_000).default(1_000),
   /**
-   * In how many parts, by primary key, a table is worked on at once. A change without a key is worked on alone, and so
-   * is one whose key is text beyond ASCII.
+   * The number of parallel lanes of a table, split by primary key. A change without a key, or with a key of text beyond
+   * ASCII, is handled alone.
    */
   concurrency: z.int().min(1).max(32).default(1),
   /** Only these operations reach the handler; DDL always does. Absent: all. */
@@ -42,7 +42,7 @@ export interface Route extends Delivery {
   readonly functionName: string
 }
 
-/** @param prefix what precedes a function's key in its deployed name */
+/** @param prefix the part of a deployed function's name before its key */
 export function toRoutes(routes: z.output<typeof routesSchema>, prefix: string): Record<string, Route> {
   return Object.fromEntries(
     Object.entries(routes).map(([pattern, route]) => {
@@ -53,7 +53,7 @@ export function toRoutes(routes: z.output<typeof routesSchema>, prefix: string):
   )
 }
 
-/** A route as the deployment writes it: the function's key alone where all settings are the defaults. */
+/** A route as the deployment writes it: only the function's key if all settings have their defaults. */
 export function routeJson(key: string, delivery: Delivery): z.input<typeof routesSchema>[string] {
   const defaults: Record<string, unknown> = { ...defaultDelivery }
   const own = Object.entries(delivery).filter(

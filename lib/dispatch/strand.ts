@@ -5,31 +5,31 @@ import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
 import { maxBatchBytes, packEvents, wireSize } from './wire.ts'
 
-/** What became of an invocation. */
+/** The outcome of an invocation. */
 export type SendResult =
-  /** Done up to and including `through`; null: not even the first. `error` says what the next event failed with. */
+  /** Done up to and including `through`; null: not even the first event. `error` is the failure of the next event. */
   | { readonly kind: 'acknowledged'; readonly through: bigint | null; readonly error: DtsError | null }
-  /** The function failed, perhaps because of the events. */
+  /** The function failed. The events may be the cause. */
   | { readonly kind: 'failed'; readonly error: DtsError }
-  /** The function could not be run, for a reason that is not the events'. */
+  /** The function could not run. The events are not the cause. */
   | { readonly kind: 'held'; readonly error: DtsError }
-  /** No answer came: the handler may still be running. */
+  /** No answer came. The handler may still be running. */
   | { readonly kind: 'unknown'; readonly error: DtsError }
 
-/** What delivery needs of the run that it belongs to. */
+/** The run, as delivery uses it. */
 export interface DeliveryEnvironment {
-  /** Sends events to a function and reports what became of them. */
+  /** Sends events to a function and resolves to the outcome. */
   readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
   /**
-   * Puts an event aside for good; null where there is no place for such events, so that the stream halts instead.
-   * @throws DtsError when it could not be stored
+   * Stores a failed event as a dead letter. Null if no queue is configured: then the stream halts instead.
+   * @throws DtsError if it cannot be stored
    */
   readonly putAside:
     | ((functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>)
     | null
-  /** Resolves to true when an invocation may start now, and to false when the run starts none any more. */
+  /** Resolves to true when an invocation may start, and to false when this run starts no more. */
   readonly permit: () => Promise<boolean>
-  /** Whether more of the stream is known to come at once. */
+  /** Whether more records are known to follow at once. */
   readonly expectsMore: () => boolean
   /** Waits; resolves early when the run stops. */
   readonly pause: (milliseconds: number) => Promise<void>
@@ -37,13 +37,13 @@ export interface DeliveryEnvironment {
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number
-  /** When an invocation that begins now has ended even if its answer never comes, in milliseconds since 1970. */
+  /** The latest end of an invocation that starts now, even without an answer, in milliseconds since 1970. */
   readonly endsBy: () => number
-  /** Called whenever something was done or failed. */
+  /** Called after each completed or failed event. */
   readonly changed: () => void
 }
 
-/** One line of delivery: events go to the function one batch at a time, in the order of the stream. */
+/** One ordered line of delivery: sends one batch at a time, in the order of the stream. */
 export class Strand {
   readonly name: string
   readonly #functionName: string
@@ -75,7 +75,7 @@ export class Strand {
     this.#trouble = state?.trouble ?? null
   }
 
-  /** The last offset that was acknowledged or put aside; -1 before the first. */
+  /** The last offset that was acknowledged or dead-lettered; -1 before the first. */
   get through(): bigint {
     return this.#through
   }
@@ -88,7 +88,7 @@ export class Strand {
     return this.#events[this.#at]?.offset ?? null
   }
 
-  /** What the first undone event last failed with, while it waits to be tried again. */
+  /** The last error of the first undone event, while it waits for another attempt. */
   get failure(): DtsError | null {
     return this.#failure
   }
@@ -98,27 +98,27 @@ export class Strand {
     return this.#halt
   }
 
-  /** When it goes on by itself, in milliseconds since 1970; 0 while it waits for nothing but an answer. */
+  /** When it continues by itself, in milliseconds since 1970; 0 while it waits only for an answer. */
   get waitsUntil(): number {
     return this.#waitsUntil
   }
 
-  /** Until when a handler whose answer never came may be running, in milliseconds since 1970; 0 when none may. */
+  /** Until when a handler without an answer may still run, in milliseconds since 1970; 0 if none may. */
   get unknownUntil(): number {
     return this.#unknownUntil
   }
 
-  /** Marks an offset as done that another strand of the same function has handled for all. */
+  /** Marks an offset as done because another strand of the same function has handled it. */
   passed(offset: bigint): void {
-    // A strand that an earlier run of the poller has brought further stays there.
+    // A strand that an earlier run of the poller brought further keeps its place.
     if (offset > this.#through) this.#through = offset
   }
 
   /**
    * Delivers `events` to their end.
-   * @param upcoming what `deliver` will be called with next, as far as that is known when it is asked
-   * @returns false when the run stopped, or the stream must, before that
-   * @throws whatever nobody expected; nothing of the strand is in flight then
+   * @param upcoming the events of the next call, as far as they are known when it is called
+   * @returns false if the run stopped or the stream must halt before the end
+   * @throws unexpected errors; no invocation of the strand is in flight then
    */
   async deliver(
     events: readonly RoutedEvent[],
@@ -154,7 +154,7 @@ export class Strand {
     const sending = send(this.#functionName, batch, this.#packed(batch))
     this.#packAhead(batch.length)
     const result = await sending.catch((error: unknown) => {
-      // Nobody knows whether the request had left.
+      // The request may have been sent.
       this.#unknownUntil = endsBy
       throw error
     })
@@ -180,7 +180,7 @@ export class Strand {
     return this.#halt === null
   }
 
-  /** As many of `events`, from `at` on, as one invocation takes; at least one. */
+  /** As many of `events`, from `at` on, as one invocation carries; at least one. */
   #batchOf(events: readonly RoutedEvent[], at: number): readonly RoutedEvent[] {
     const limit = Math.min(this.#delivery.batchSize, this.#trouble?.limit ?? this.#delivery.batchSize)
     let bytes = 0
@@ -201,21 +201,21 @@ export class Strand {
     return isAhead ? ahead.packed : packEvents(batch)
   }
 
-  /** While the function works on `sent` events, those that follow if all goes well are made ready. */
+  /** Packs the batch that follows on success, while the function works on the `sent` events. */
   #packAhead(sent: number): void {
     const events = this.#events
     const at = this.#at
-    // Not before the request has left.
+    // Not before the request is sent.
     setImmediate(() => {
       if (this.#events !== events || this.#at !== at) return
       try {
         const rest = events.slice(at + sent)
         const upcoming = rest.length > 0 ? rest : (this.#upcoming?.() ?? [])
         const next = this.#batchOf(upcoming, 0)
-        // A batch that nothing stands behind may still grow.
+        // The last batch may still grow.
         if (next.length < upcoming.length) this.#ahead = { events: next, packed: packEvents(next) }
       } catch {
-        // Thrown here it would end the process. It is thrown again where the batch is sent.
+        // An error thrown here would end the process. It is thrown again when the batch is sent.
       }
     })
   }
@@ -238,7 +238,7 @@ export class Strand {
     else await this.#giveUp(first, decision.attempts, error)
   }
 
-  /** Not the event's fault: it waits as long as it takes, and is never put aside for it. */
+  /** The event is not the cause: it waits as long as needed and never becomes a dead letter for this. */
   #wait(first: RoutedEvent, error: DtsError, notBefore: number): void {
     const { now, random } = this.#environment
     this.#failure = error
@@ -256,7 +256,7 @@ export class Strand {
     } catch (cause) {
       const problem = cause instanceof DtsError ? cause : error
       if (!problem.retryable) this.#halt = problem
-      // Nothing may be committed past an event that is stored nowhere: it keeps its place, and its attempts.
+      // No commit may pass an event that is stored nowhere. The event keeps its place and its attempts.
       else this.#wait(event, problem, 0)
       return
     }
@@ -268,7 +268,7 @@ function tooLarge(functionName: string, event: RoutedEvent): DtsError {
   return new DtsError(
     'EVENT_TOO_LARGE',
     `The change at offset ${event.offset} of ${event.table} has ${event.size} bytes; an invocation of ` +
-      `${functionName} carries at most ${maxBatchBytes}. It has to be handled by hand.`,
+      `${functionName} carries at most ${maxBatchBytes}. Handle this change by hand.`,
     {
       retryable: false,
       facts: { offset: String(event.offset), function: functionName, bytes: event.size },

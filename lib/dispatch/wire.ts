@@ -6,16 +6,16 @@ import type { RoutedEvent } from './event.ts'
 import { cutMessage } from './message.ts'
 
 /**
- * What travels between the poller and a table function: a batch of raw records there, an acknowledgement back.
- * The records stay as DTS wrote them; the function's side decodes the columns that its handler declares. They travel
- * as one compressed piece: DTS repeats names and types in every record, so that this takes less time on both sides
- * than moving, hashing and parsing what it saves. docs/performance.md has the figures.
+ * The protocol between the poller and a table function: a batch of raw records, answered by an acknowledgement. The records
+ * stay as DTS wrote them, and the function decodes the columns that its handler declares. All records travel as one
+ * compressed blob. DTS repeats names and types in every record, so compression costs both sides less time than moving,
+ * hashing and parsing the bytes that it saves. docs/performance.md has the figures.
  */
 
 const batchVersion = 3
 /**
- * The records of one batch, in bytes. An invocation and its answer carry at most 6 MB; records that do not compress
- * grow by a third in base64, and the envelope takes some.
+ * The largest batch, in bytes of its records. An invocation carries at most 6 MB. Records that do not compress grow by a
+ * third in base64, and the envelope takes some.
  */
 export const maxBatchBytes = 4_300_000
 
@@ -32,13 +32,13 @@ export const batchSchema = z.strictObject({
   /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
   replayUntil: z.number().int(),
   /**
-   * A function that begins later refuses the batch: its sender was frozen on the way, and another one may hold the
-   * lease. Milliseconds since 1970; null from a sender without a lease that runs out.
+   * A function that starts later refuses the batch: its sender was frozen, and another poller may hold the lease.
+   * Milliseconds since 1970. Null from a sender without a lease.
    */
   startBefore: z.number().int().nullable(),
   /**
-   * The records one behind the other, each as offset INT64, length INT32 (both big-endian) and its bytes; as zstd
-   * with its checksum, in base64.
+   * The records in a row, each as offset INT64, length INT32 (both big-endian) and its bytes. Compressed with zstd and its
+   * checksum, in base64.
    */
   data: z.string().min(1),
 })
@@ -50,24 +50,24 @@ export const acknowledgementSchema = z.strictObject({
   batchId: z.string(),
   /** The offset of the last event that is done; null when not even the first one is. */
   acknowledgedThrough: offset.nullable(),
-  /** Why the next event is not done; absent when all are, or when only the function's time ran short. */
+  /** The failure of the next event. Absent if all are done, or if only the function's time ran out. */
   failure: z.strictObject({ offset, code: said, message: said }).optional(),
-  /** The batch came after its time; nothing of it was done. */
+  /** The batch came too late, and nothing of it was done. */
   refused: z.literal('late').optional(),
 })
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>
 
-/** Where a batch comes from. */
+/** The origin of a batch. */
 export type BatchOrigin = Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation' | 'replayUntil'>
 
 const compression = {
-  // The lowest ordinary level: higher ones gain little on records of this kind.
+  // The lowest ordinary level. Higher levels gain little on such records.
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
-  // What an ordinary batch comes to, so that it is not joined from pieces.
+  // The size of an ordinary batch, so that the result is not joined from pieces.
   chunkSize: 128 * 1024,
 }
 
-/** What a record takes beside its bytes. */
+/** The overhead of a record, in bytes. */
 export const recordOverhead = 12
 
 /** An event's share of a batch, in bytes before they are compressed. */
@@ -75,11 +75,11 @@ export function wireSize({ size }: RoutedEvent): number {
   return size + recordOverhead
 }
 
-/** Where the records of a batch are put one behind the other; kept, because half a megabyte a time is much garbage. */
+/** Scratch memory for the records of a batch. Kept, because half a megabyte for each batch is much garbage. */
 let gathered = Buffer.alloc(0)
 let gatheredView = new DataView(gathered.buffer)
 
-/** The records of a batch as they travel: what takes time to make, and does not depend on when it is sent. */
+/** Packs the records of a batch. This is the slow part, and it does not depend on the time of sending. */
 export function packEvents(events: readonly RoutedEvent[]): string {
   const bytes = events.reduce((sum, event) => sum + wireSize(event), 0)
   if (gathered.length < bytes) {
@@ -100,7 +100,7 @@ export function packEvents(events: readonly RoutedEvent[]): string {
 }
 
 /**
- * @param data as `packEvents` makes it
+ * @param data from `packEvents`
  * @param startBefore as `Batch` says
  */
 export function toBatch(data: string, origin: BatchOrigin, startBefore: number | null = null): Batch {
@@ -119,7 +119,7 @@ export function toBatch(data: string, origin: BatchOrigin, startBefore: number |
   }
 }
 
-/** The answer to a batch that comes too late; null when it does not. @param now milliseconds since 1970 */
+/** The answer to a batch that comes too late; null if it comes in time. @param now milliseconds since 1970 */
 export function refusal({ batchId, startBefore }: Batch, now: number): Acknowledgement | null {
   if (startBefore === null || now < startBefore) return null
   return { batchId, acknowledgedThrough: null, refused: 'late' }
