@@ -19,13 +19,13 @@ export interface PollDependencies {
   readonly store: CheckpointStore
   readonly openStream: () => Promise<Stream>
   readonly invoke: Invoke
-  /** Null where no dead-letter queue is configured: then a change that is given up halts the stream. */
+  /** Null if no dead-letter queue is configured: then a change that no handler can take halts the stream. */
   readonly putAside: PutAside | null
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number
-  /** Waits so many milliseconds; resolves early when the signal is aborted. */
+  /** Waits that many milliseconds. Resolves early when the signal aborts. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>
   /** Milliseconds until Lambda ends this invocation. */
   readonly remainingMs: () => number
@@ -33,17 +33,17 @@ export interface PollDependencies {
   readonly owner: string
   /** Aborted when a newer invocation has begun in this process, so that a thawed run does nothing more. */
   readonly signal: AbortSignal
-  /** Where handlers run elsewhere than in Lambda; `lambdaMargins` when left out. */
+  /** For handlers that do not run in Lambda. Default: `lambdaMargins`. */
   readonly margins?: LeaseMargins
 }
 
-/** What a lease lasts beyond a handler's own timeout, in milliseconds. */
+/** The lease's length beyond a handler's timeout, in milliseconds. */
 export interface LeaseMargins {
   /** A table function's cold start. */
   readonly coldStartMs: number
-  /** The commit behind a function's answer. */
+  /** The commit after a function's answer. */
   readonly commitMs: number
-  /** Beyond one invocation's worst case: the time to work before the lease has to be renewed. */
+  /** Beyond one invocation's worst case: the time until the lease must be renewed. */
   readonly slackMs: number
 }
 
@@ -60,8 +60,8 @@ export function leaseTerms(
 /**
  * One run of the poller: take the lease, prove that the log is the one the checkpoint belongs to, then fetch,
  * deliver and commit until a bound is reached, and give the lease back.
- * @param summary filled while the run goes on, so that one that throws has told what it did until then
- * @throws DtsError whatever a person has to know: faults of set-up, of the broker, and every halt
+ * @param summary filled during the run, so that it is complete when the run throws
+ * @throws DtsError for everything that a person must know: faults of set-up or broker, and every halt
  */
 export async function poll(
   dependencies: PollDependencies,
@@ -73,7 +73,7 @@ export async function poll(
   const read = await store.read()
   if (read?.state === 'HALTED') {
     summary.halted = read.halt?.code ?? 'STREAM_HALTED'
-    // Nobody looks at the log of a halted stream, but the position grows older whatever is in it.
+    // The log of a halted stream is not read, but the age of the position is known.
     summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - read.timestamp)
     throw streamHalted(read)
   }
@@ -94,7 +94,7 @@ export async function poll(
         if (fault !== null)
           return await recoverOrHalt(dependencies, held, begun.lease, read, stream, fault, summary)
       } catch (error) {
-        // Nothing was handed out yet: the next run need not wait for this one's lease to run out.
+        // No change was handed out yet, so the next run need not wait for this lease.
         if (summary.halted === null) await held.release().catch(() => {})
         throw error
       }
@@ -111,14 +111,14 @@ export async function poll(
   }
 }
 
-/** What a run knows of the stream's identity. */
+/** The identity of the stream's position. */
 export type Origin = Pick<Checkpoint, 'clusterId' | 'generation' | 'replayUntil'>
 
 function placeOf({ clusterId, generation }: Origin) {
   return { clusterId, generation }
 }
 
-/** A stream that was never read begins at the configured time. */
+/** Starts a stream that was never read, at the configured time. */
 async function firstStart(
   { config, store, owner, now }: PollDependencies,
   stream: Stream,
@@ -139,7 +139,7 @@ async function firstStart(
   }
 }
 
-/** Why the stream has to halt before anything of the log is read: it is not the checkpoint's, or cannot be compared. */
+/** The reason to halt before any change is read: the log is not the checkpoint's, or cannot be compared. */
 async function changedLog(
   { sleep, signal }: PollDependencies,
   read: Checkpoint,
@@ -189,7 +189,7 @@ async function recoverOrHalt(
   throw fault
 }
 
-/** Said instead of ending in time: a run that can never invoke anything would end so every minute, with all metrics well. */
+/** Otherwise a run that can never invoke anything would end in time every minute, and all metrics would look healthy. */
 function tooShort({ remainingMs }: PollDependencies, { worstCaseMs }: LeaseTerms): DtsError {
   const [left, needed] = [remainingMs(), worstCaseMs].map((milliseconds) => Math.floor(milliseconds / 1000))
   return new DtsError(

@@ -12,12 +12,12 @@ import { Outlet } from './run/outlet.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
-/** The longest wait for each thing that a run does only for others, in milliseconds. */
+/** The longest wait for each optional step at the end of a run, in milliseconds. */
 const courtesyMs = 3_000
-/** After a commit that failed, in milliseconds: the shortest wait, which doubles, and the longest. */
+/** The wait after a failed commit, in milliseconds. It doubles from the first to the last. */
 const commitAgain = { firstMs: 200, lastMs: 3_200 }
 
-/** The work under one lease: fetching ahead, delivering in lanes, committing what is done. */
+/** The work under one lease: fetch ahead, deliver in lanes, commit what is done. */
 export class Run {
   readonly #dependencies: PollDependencies
   readonly #stream: Stream
@@ -30,10 +30,10 @@ export class Run {
   readonly #intake: Intake
   /** Aborted when no further invocation may start. */
   readonly #stopping = new AbortController()
-  /** Something was done or failed that is not committed yet. */
+  /** Something was done, or failed, since the last commit. */
   #dirty = false
   #lastCommit: number
-  /** Not to be tried again before, in milliseconds after the last try. */
+  /** The pause after a failed commit, in milliseconds after the attempt. */
   #commitPauseMs = 0
   #fetching = false
   /** The unexpected error of a fetch. */
@@ -70,7 +70,7 @@ export class Run {
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
         random,
-        // By then it has ended, or was refused by the function for coming too late.
+        // By then it has ended, or the function has refused it because it came too late.
         endsBy: () => held.leaseUntil,
         changed: () => this.#changed(),
       },
@@ -90,7 +90,7 @@ export class Run {
     })
   }
 
-  /** From the lease in hand to the lease given back. @throws DtsError as `poll` */
+  /** Works until the end of the run and gives the lease back. @throws DtsError as `poll` */
   async work(): Promise<void> {
     const { signal, now } = this.#dependencies
     let thrown: unknown = null
@@ -104,7 +104,7 @@ export class Run {
       this.#summary.ended = 'superseded'
       return
     }
-    // What the broker still owes is not waited for: nothing of it is looked at any more, and it ends with the connection.
+    // Do not wait for a pending answer of the broker. Nothing reads it any more, and it ends with the connection.
     await this.#intake.settled()
     await this.#lanes.settled()
     if (signal.aborted) {
@@ -115,7 +115,7 @@ export class Run {
     const halt = thrown instanceof Halt ? thrown.reason : this.#lanes.halt
     this.#advance()
     this.#report()
-    // A handler that may still be running keeps the lease until it must have ended.
+    // If a handler may still run, keep the lease until it must have ended.
     const handlerMayRun = this.#lanes.unknownUntil > now()
     if (halt !== null) {
       await this.#held.halt(halt, handlerMayRun)
@@ -131,10 +131,10 @@ export class Run {
     await this.#courtesy(() => this.#measureReserve())
   }
 
-  /** Observes, decides and acts, until the run ends. @throws Halt, or what the run has to end with */
+  /** Observes, decides and acts until the run ends. @throws Halt, or the error that ends the run */
   async #loop(): Promise<PollEnd> {
     for (;;) {
-      // Gives the memory of done slices back now. At the next commit that would be many.
+      // Release the memory of finished slices now. Until the next commit there could be many.
       this.#trail.moveTo(this.#doneTo)
       const step = decide(this.#observe())
       switch (step.do) {
@@ -190,7 +190,7 @@ export class Run {
     }
   }
 
-  /** Fetches once, beside what else the run does. */
+  /** Starts one fetch in the background. */
   #startFetch(): void {
     this.#fetching = true
     void this.#intake
@@ -205,7 +205,7 @@ export class Run {
       })
   }
 
-  /** Waits that long, or until something has happened. */
+  /** Waits that long, or until something happens. */
   async #rest(milliseconds: number): Promise<void> {
     const timer = new AbortController()
     const woken = new Promise<void>((resolve) => {
@@ -215,7 +215,7 @@ export class Run {
     timer.abort()
   }
 
-  /** Waits until an invocation may start. @returns false when none may start any more in this run */
+  /** Waits until an invocation may start. @returns false if this run starts no more */
   async #permit(): Promise<boolean> {
     const { signal, sleep } = this.#dependencies
     for (;;) {
@@ -252,7 +252,7 @@ export class Run {
         commitAgain.lastMs,
         Math.max(commitAgain.firstMs, 2 * this.#commitPauseMs),
       )
-      // DynamoDB may be back in a moment. Meanwhile no invocation starts that the lease does not cover.
+      // DynamoDB may work again in a moment. Until then, no invocation starts that the lease does not cover.
       if (!(error instanceof DtsError && error.code === 'CHECKPOINT_TABLE_UNAVAILABLE' && error.retryable))
         throw error
     }
@@ -260,12 +260,12 @@ export class Run {
     this.#summary.milliseconds.commit += now() - startedAt
   }
 
-  /** Everything below it is done. */
+  /** Everything below this offset is done. */
   get #doneTo(): bigint {
     return this.#lanes.firstUndone ?? this.#trail.end
   }
 
-  /** Moves the position in memory to what is done. */
+  /** Moves the position in memory to the first offset that is not done. */
   #advance(): void {
     const offset = this.#doneTo
     const place = this.#trail.moveTo(offset)
@@ -280,7 +280,7 @@ export class Run {
     const { offset, timestamp } = this.#held.position
     const { end } = this.#intake
     this.#summary.to = String(offset)
-    // A run that was told nothing of the log's end must not look as if it had got there.
+    // A run that does not know the log's end must not look as if it had reached it.
     if (end !== null) {
       this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
       this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
@@ -295,7 +295,7 @@ export class Run {
     return this.#dependencies.remainingMs() - this.#worstCaseMs
   }
 
-  /** What nothing depends on may not outlast the invocation: then not even the end of the run would be told. */
+  /** Optional work must not outlast the invocation, or the run's result is never reported. */
   async #courtesy(act: () => Promise<void>): Promise<void> {
     const { remainingMs, sleep } = this.#dependencies
     const timer = new AbortController()
@@ -303,7 +303,7 @@ export class Run {
     timer.abort()
   }
 
-  /** DTS carries this commit over to a new cluster; nothing here depends on it, so its failure is only reported. */
+  /** DTS carries this commit over to a new cluster. The project does not need it, so its failure is only reported. */
   async #commitToGroup(): Promise<void> {
     const { offset, timestamp } = this.#held.position
     if (this.#summary.from === String(offset) || this.#dependencies.signal.aborted) return
@@ -315,7 +315,7 @@ export class Run {
     }
   }
 
-  /** For the alarm alone, and behind everything that delivers: its failure changes nothing. */
+  /** Measures the time until data is lost, for the alarm only. Runs last, and its failure changes nothing. */
   async #measureReserve(): Promise<void> {
     try {
       const oldest = await oldestTime(this.#stream)

@@ -1,6 +1,6 @@
 import type { DtsError } from '../errors.ts'
 
-/** Thrown where the stream has to be halted once what is in flight has ended. */
+/** Thrown to halt the stream after everything in flight has ended. */
 export class Halt extends Error {
   readonly reason: DtsError
 

@@ -11,26 +11,26 @@ import type { Trail } from '../trail.ts'
 import { Halt } from './halt.ts'
 import { ReadAhead } from './read-ahead.ts'
 
-/** The longest time for which a fetch is held back at the end of the stream, in milliseconds. */
+/** The longest wait of a fetch at the end of the stream, in milliseconds. */
 const longestWaitMs = 1_000
-/** The shortest such time while functions work, in milliseconds. */
+/** The shortest wait while functions work, in milliseconds. */
 const waitAtWorkMs = 200
-/** What may wait in the lanes, in bytes, before fetching pauses. */
+/** Fetching pauses when this many bytes wait in the lanes. */
 const maxWaitingBytes = 4 * 1024 * 1024
-/** What the trail may hold, in bytes: while one function waits, others get ahead of it by no more than this. */
+/** Fetching pauses when the trail holds this many bytes. While one function waits, others get ahead by no more. */
 const maxTrailBytes = 64 * 1024 * 1024
-/** Between two answers that bring nothing, in milliseconds, where the broker gives them sooner than it was asked to. */
+/** The pause after an empty answer, in milliseconds, if the broker answered sooner than it was asked to. */
 const emptyPauseMs = 100
-/** How many records are sorted by route in one go. */
+/** Records that are routed in one step, between which answers of handlers are processed. */
 const partRecords = 1_000
 
-/** What the intake reads from and fills. */
+/** The parts of a run that the intake uses. */
 export interface IntakeParts {
   readonly stream: Stream
   readonly trail: Trail
   readonly lanes: Lanes
   readonly summary: PollSummary
-  /** Stores an unreadable record. @throws DtsError when it could not */
+  /** Stores an unreadable record as a dead letter. @throws DtsError if it cannot */
   readonly putAside: (event: RoutedEvent, error: DtsError) => Promise<void>
   /** Milliseconds in which another invocation may still be started. */
   readonly timeLeftMs: () => number
@@ -38,14 +38,14 @@ export interface IntakeParts {
   readonly stopping: AbortSignal
 }
 
-/** The reading side of a run: fetches ahead, sorts what comes by route, and hands it to the lanes. */
+/** The reading side of a run: fetches ahead, routes records and hands changes to the lanes. */
 export class Intake {
   readonly #dependencies: PollDependencies
   readonly #parts: IntakeParts
   readonly #router: Router
   readonly #reading: ReadAhead
   #lastNews: number
-  /** Fetches in a row that found nothing readable although the log goes on. */
+  /** Fetches in a row without a readable record although the log continues. */
   #heldBack = 0
   #end: bigint | null = null
   #halt: DtsError | null = null
@@ -63,7 +63,7 @@ export class Intake {
     this.#lastNews = now()
   }
 
-  /** The offset behind the last readable record, as the broker said last; null before it was asked. */
+  /** The offset after the last readable record, from the broker's last answer; null before the first. */
   get end(): bigint | null {
     return this.#end
   }
@@ -82,7 +82,7 @@ export class Intake {
     return this.#end !== null && (this.#parts.trail.end >= this.#end || this.#heldBack > 1)
   }
 
-  /** Whether nothing has come for as long as a run waits at the end of the stream. */
+  /** Whether the run has waited long enough for news at the end of the stream. */
   get hasLingered(): boolean {
     const { config, now } = this.#dependencies
     return now() >= this.#lastNews + config.lingerMs
@@ -101,17 +101,17 @@ export class Intake {
     )
   }
 
-  /** Whether more is known to come at once. */
+  /** Whether more records are known to follow at once. */
   expectsMore(): boolean {
     return this.mayFetch() && this.#end !== null && this.#parts.trail.end < this.#end
   }
 
-  /** Fetches once and takes in what comes. A fault that `halt` or `fault` can tell of is not thrown. */
+  /** Fetches once and accepts the records. A fault becomes `halt` or `fault` and is not thrown. */
   async fetch(): Promise<void> {
     try {
       await this.#fetch()
     } catch (error) {
-      // What was fetched before is still delivered to its end: no lane is left further ahead than it has to be.
+      // Records fetched earlier are still delivered, so that no lane stays further ahead than necessary.
       if (error instanceof Halt) this.#halt = error.reason
       else if (error instanceof DtsError) this.#fault = error
       else throw error
@@ -129,8 +129,8 @@ export class Intake {
     summary.milliseconds.fetch += took
     this.#end = fetched.end
     if (fetched.nextOffset === trail.end) {
-      // Below the end but not readable: records of a transaction that is still open. Asked for once more, with the
-      // answer held back, and then left to the next run: without that, this would never rest.
+      // The log continues but is not readable: a transaction is still open. Ask once more with a long wait, then leave the
+      // rest to the next run. Otherwise this run would never end.
       this.#heldBack = fetched.end > trail.end ? this.#heldBack + 1 : 0
       if (took < maxWaitMs) await sleep(Math.min(emptyPauseMs, maxWaitMs - took), stopping)
       return
@@ -139,15 +139,15 @@ export class Intake {
     if (fetched.records.length > 0) this.#lastNews = now()
     summary.fetched += fetched.records.length
     for (let at = 0; at < fetched.records.length; at++) summary.bytes += fetched.records.size(at)
-    // The broker sends what follows while this slice is sorted and sent on.
+    // The broker sends the next slice while this one is processed.
     if (fetched.nextOffset < fetched.end && this.mayFetch()) this.#reading.ask(fetched.nextOffset)
     this.#accepting = this.#acceptAll(fetched)
     await this.#accepting
   }
 
-  /** Resolves when nothing more is handed to the lanes or put aside; the run must be stopping. */
+  /** Resolves when the intake hands nothing more to lanes or queue. The run must be stopping. */
   async settled(): Promise<void> {
-    // Why it failed is told where the fetch is.
+    // `fetch` reports the failure.
     await this.#accepting.catch(() => {})
   }
 
@@ -159,12 +159,12 @@ export class Intake {
     const { config, now } = this.#dependencies
     const { lanes, timeLeftMs } = this.#parts
     const lingerLeftMs = this.#lastNews + config.lingerMs - now()
-    // While functions work there is time; without a pause the broker would be asked again as fast as it answers.
+    // Without a wait, a run whose functions work would ask the broker again as fast as it answers.
     const atLeastMs = this.#heldBack > 0 ? longestWaitMs : lanes.firstUndone === null ? 0 : waitAtWorkMs
     return Math.max(0, Math.min(longestWaitMs, timeLeftMs(), Math.max(lingerLeftMs, atLeastMs)))
   }
 
-  /** In parts, between which answers of handlers are heard. */
+  /** Accepts a slice in parts, so that answers of handlers are processed in between. */
   async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
     const { config } = this.#dependencies
     for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
@@ -178,7 +178,7 @@ export class Intake {
     }
   }
 
-  /** @param free gives the memory of what was read back, when this was the last of it */
+  /** @param free releases the memory of the slice; null unless this is its last part */
   async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
     const { lanes, putAside, summary, trail } = this.#parts
     let { end, halt } = plan
@@ -188,7 +188,7 @@ export class Intake {
         break
       }
       try {
-        // Nothing is known of its table, so no lane can hold it: it is stored before anything behind it is read.
+        // Its table is unknown, so no lane can hold it. It is stored before any later record is handed out.
         await putAside(event, error)
       } catch (thrown) {
         if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown

@@ -12,7 +12,7 @@ import { add, functionSummary, type PollSummary } from '../summary.ts'
 /** More dead letters than this within the window halt the stream. */
 const breaker = { limit: 20, windowMs: 300_000 }
 
-/** The sending side of a run: batches to functions, and what is given up to the dead-letter queue. */
+/** The sending side of a run: batches to functions, dead letters to the queue. */
 export class Outlet {
   readonly #dependencies: PollDependencies
   readonly #held: HeldCheckpoint
@@ -38,14 +38,14 @@ export class Outlet {
     return this.#deadLetters
   }
 
-  /** @param packed the events as `packEvents` makes them */
+  /** @param packed the events, from `packEvents` */
   async send(functionName: string, events: readonly RoutedEvent[], packed: string): Promise<SendResult> {
     const { config, invoke, now, signal } = this.#dependencies
     const startedAt = now()
-    // Between this line and the bytes on the wire the process may be frozen for longer than the lease lasts.
+    // The process may be frozen between this line and the request, for longer than the lease lasts.
     const startBefore = this.#held.leaseUntil - config.handlerTimeoutMs
     const result = await invoke(functionName, toBatch(packed, this.#origin, startBefore), events)
-    // A run that was frozen meanwhile must not act on the answer.
+    // A run that was frozen must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
     const took = now() - startedAt
     this.#summary.milliseconds.handlers += took
@@ -61,11 +61,11 @@ export class Outlet {
     return result
   }
 
-  /** @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER, LEASE_LOST; `error` where there is no queue */
+  /** @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER, LEASE_LOST; `error` if there is no queue */
   async putAside(functionName: string, event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
     const { now, putAside, signal } = this.#dependencies
     if (putAside === null) throw error
-    // An invocation may have outlasted the lease: by now the change may be another run's.
+    // An invocation may have outlasted the lease. Then the change may belong to another run.
     if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)
     const recent = now() - this.#deadLetters.since < breaker.windowMs
     const { since, count } = recent ? this.#deadLetters : { since: now(), count: 0 }
@@ -74,7 +74,7 @@ export class Outlet {
     try {
       await putAside(this.#letter(functionName, event, attempts, error))
     } catch (failure) {
-      // A queue that is away must not look like many changes given up.
+      // A failing queue must not look like many dead letters.
       this.#deadLetters = { ...this.#deadLetters, count: this.#deadLetters.count - 1 }
       throw failure
     }
@@ -103,9 +103,9 @@ export class Outlet {
 function tripped(count: number, event: RoutedEvent, error: DtsError): DtsError {
   return new DtsError(
     'DEAD_LETTER_BREAKER',
-    `${count} changes were given up within ${breaker.windowMs / 60_000} minutes, the next one at offset ` +
-      `${event.offset} of ${event.table} (${error.message}). Probably the handler is at fault, not the changes, so the stream is halted: ` +
-      'mend the handler, redrive the dead letters, then resume.',
+    `${count} changes became dead letters within ${breaker.windowMs / 60_000} minutes, and the next one is at offset ` +
+      `${event.offset} of ${event.table} (${error.message}). Probably the handler is at fault, so the stream is halted: ` +
+      'fix the handler, redrive the dead letters, then resume.',
     { retryable: false, facts: { offset: String(event.offset), count } },
   )
 }
@@ -113,7 +113,7 @@ function tripped(count: number, event: RoutedEvent, error: DtsError): DtsError {
 function leaseRanOut({ offset }: RoutedEvent): DtsError {
   return new DtsError(
     'LEASE_LOST',
-    `The lease ran out before the change at offset ${offset} was put aside; the next run decides about it.`,
+    `The lease ran out before the change at offset ${offset} was stored as a dead letter. The next run handles it.`,
     { retryable: true, facts: { offset: String(offset) } },
   )
 }

@@ -2,13 +2,13 @@ import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Fetched, Stream } from '../kafka/stream.ts'
 import { Halt } from './halt.ts'
 
-/** How often a damaged batch is fetched in all before the stream halts, and the pause between two of them (ms). */
+/** A damaged batch is fetched this often, with this pause in milliseconds, before the stream halts. */
 export const corruptTries = 5
 export const corruptPauseMs = 500
-/** Faults of the log itself: another try reads the same. */
+/** Faults of the log itself. Another fetch would read the same. */
 const haltingCodes: ReadonlySet<ErrorCode> = new Set(['DATA_GAP', 'BATCH_TOO_LARGE'])
 
-/** Fetches slices of the stream; the next one can be on its way while one is being worked on. */
+/** Fetches slices of the stream. The next one can be on its way while one is processed. */
 export class ReadAhead {
   readonly #stream: Stream
   readonly #maxBytes: number
@@ -24,7 +24,7 @@ export class ReadAhead {
   }
 
   /**
-   * The slice from an offset on; null when the answer was damaged and is to be asked for again.
+   * The slice from an offset on; null if the answer was damaged and must be fetched again.
    * @param maxWaitMs how long the broker may wait for news
    * @throws Halt, DtsError
    */
@@ -34,10 +34,10 @@ export class ReadAhead {
     return await (ahead?.from === from ? ahead.slice : this.#fetch(from, maxWaitMs))
   }
 
-  /** Asks already for what `take` will be called with next. */
+  /** Starts the fetch that the next `take` will ask for. */
   ask(from: bigint): void {
     const slice = this.#fetch(from, 0)
-    // Reported by `take`; a run that ends before never hears of it.
+    // `take` reports the failure. If the run ends before, it does not matter.
     slice.catch(() => {})
     this.#ahead = { from, slice }
   }
