@@ -44,8 +44,8 @@ export const errorCodes = [
   /**
    * The secret that holds the password cannot be read, or holds none.
    * @normal Never.
-   * @run Check DTS_PASSWORD_SECRET, that the secret is a text or JSON with "password", and the role of the
-   * function.
+   * @run Do what the message says: correct DTS_PASSWORD_SECRET or the role of the function, or store the password as text
+   * or as JSON with "password" in quotes. Then `npm run doctor`.
    */
   'SECRET_UNAVAILABLE',
   /**

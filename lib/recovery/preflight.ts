@@ -22,6 +22,8 @@ export interface Check {
 
 export interface PreflightDependencies extends RecoveryDependencies {
   readonly config: Pick<StreamConfig, 'broker' | 'topic' | 'user' | 'mode' | 'startTime'>
+  /** What was wrong with the stored password and could be put right, for people; null when nothing was. */
+  readonly passwordNote: () => string | null
   readonly functionNames: readonly string[]
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
@@ -83,7 +85,7 @@ const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {
 
 /** Connecting is one call; its error tells how far it got. */
 async function connectInSteps(
-  { config, openStream }: PreflightDependencies,
+  { config, openStream, passwordNote }: PreflightDependencies,
   after: boolean,
   checks: Check[],
 ): Promise<Stream | undefined> {
@@ -100,9 +102,9 @@ async function connectInSteps(
     fault = error
     failedAt = connectSteps.indexOf((error instanceof DtsError && stepOf[error.code]) || 'credentials')
   }
+  const accepted = [`${config.user} is accepted`, passwordNote()].filter((part) => part !== null)
   const found = {
-    credentials:
-      config.user === undefined ? 'none are set, and none are asked for' : `${config.user} is accepted`,
+    credentials: config.user === undefined ? 'none are set, and none are asked for' : accepted.join('. '),
     topic: `${config.topic} is there`,
     'TCP to the node': `cluster ${stream?.clusterId}, partition ${stream?.partition}`,
   }

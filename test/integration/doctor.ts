@@ -296,6 +296,15 @@ export function doctorTests(start: Start): void {
       assert.deepEqual([healthy, range?.result], [isPlain, isPlain ? 'ok' : 'failed'])
     })
 
+    test('a password that ends in a line break works, and its line says so', async (t) => {
+      const world = await wellStream(t)
+      const { DTS_PASSWORD } = world.source.environment
+      const { checks } = await examine(world, { DTS_PASSWORD: `${DTS_PASSWORD}\n` })
+      const line = checks.find(({ name }) => name === 'credentials')
+      assert.equal(line?.result, 'ok')
+      assert.match(line?.detail ?? '', / is accepted\. DTS_PASSWORD has a line break at the end/)
+    })
+
     test('several things at once: each has its line', async (t) => {
       const world = await wellStream(t)
       const { checks } = await examine(world, { DTS_PASSWORD: 'wrong', CHECKPOINT_TABLE: 'no-such-table' })

@@ -216,6 +216,7 @@ export class Operator {
       routes: scenario.config.routes,
       handlerTimeoutMs: scenario.config.handlerTimeoutMs,
       functionNames: [],
+      passwordNote: () => null,
       probeFunction: unused,
       deadLetters: undefined,
       invoke: unused,
