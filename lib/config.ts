@@ -259,7 +259,7 @@ function parseRoutes(text: string, prefix: string): Record<string, Route> {
   if (!result.success) {
     throw new DtsError(
       'CONFIG_INVALID',
-      `ROUTES must map table patterns to function names: ${z.prettifyError(result.error)}. Deploy again.`,
+      `ROUTES must map table patterns to function names: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. Deploy again.`,
       { retryable: false },
     )
   }

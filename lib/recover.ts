@@ -48,7 +48,7 @@ export function parseRecoveryEvent(event: unknown): RecoveryEvent {
   if (result.success) return result.data
   throw new DtsError(
     'CONFIG_INVALID',
-    `The event is not one that recovery knows: ${z.prettifyError(result.error)}. ` +
+    `The event is not one that recovery knows: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. ` +
       'Begin with {"action":"inspect"}; it says what to run next.',
     { retryable: false },
   )

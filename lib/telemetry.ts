@@ -1,6 +1,7 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
 import { DtsError } from './errors.ts'
+import { printableValue } from './printable.ts'
 import type { PollSummary } from './summary.ts'
 
 /**
@@ -94,11 +95,14 @@ export class Telemetry {
     }
   }
 
-  #log(summary: PollSummary, thrown: unknown): void {
+  #log(counted: PollSummary, thrown: unknown): void {
+    // Names of tables are its keys, and logs are read in terminals, too.
+    const summary = printableValue(counted)
     if (thrown === null) {
-      this.#logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
+      this.#logger[counted.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
     } else if (thrown instanceof DtsError) {
-      const { code, message, retryable, facts } = thrown
+      const { code, message, retryable } = thrown
+      const facts = printableValue(thrown.facts)
       this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
     } else {
       // Nothing is known of such an error's message.

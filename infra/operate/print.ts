@@ -1,3 +1,4 @@
+import { printable, printableLines } from '../../lib/printable.ts'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Check } from '../../lib/recovery/preflight.ts'
 import { formatTime } from '../../lib/time.ts'
@@ -6,16 +7,19 @@ import type { Call } from './arguments.ts'
 /** What was asked, and of whom: every command in the answer's lines is for the same function. */
 type Asked = Pick<Call, 'event' | 'deployment'>
 
-/** An answer of recovery as lines for people; an error of the function with its message. */
+/**
+ * An answer of recovery as lines for people; an error of the function with its message. Nothing in them moves the cursor
+ * of a terminal or begins another line, whatever the stream, the broker or the function put into the answer.
+ */
 export function print(value: unknown, asked: Asked): string[] {
-  return lines(value, asked).map((text) => inFlags(text, asked.deployment))
+  return lines(value, asked).map((text) => printable(inFlags(text, asked.deployment)))
 }
 
-/** The same as JSON, for scripts. */
+/** The same as JSON, for scripts: a text that a terminal would obey is escaped there, and parses to what it was. */
 export function printJson(value: unknown, { deployment }: Asked): string {
   const translate = (_key: string, part: unknown) =>
     typeof part === 'string' ? inFlags(part, deployment) : part
-  return JSON.stringify(value, translate, 2)
+  return printableLines(JSON.stringify(value, translate, 2) ?? 'null')
 }
 
 /** What the function says in words of its events, as whoever came by npm would write it. */
@@ -183,8 +187,10 @@ function replayCommand({ table, from, to }: Asked['event']): string {
   return `npm run recovery -- replay${flags.map(([name, value]) => ` --${name} ${quoted(String(value))}`).join('')}`
 }
 
-/** For a shell: a table's name may hold what a shell takes for its own. */
+/** For a shell: a table's name may hold what a shell takes for its own, or a terminal. */
 function quoted(text: string): string {
+  // What `printable` would make of it later is no longer the name; in this form of bash and zsh it is.
+  if (printable(text) !== text) return `$'${printable(text.replaceAll(/[\\']/g, '\\$&'))}'`
   return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
