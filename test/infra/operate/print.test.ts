@@ -232,7 +232,10 @@ describe('a name from the stream that a terminal would obey', () => {
       deployment: '',
     }).at(-1)
     const shown = command?.trim().replace('npm run recovery --', "printf '%s\\0'") ?? ''
-    const words = execFileSync('bash', ['--norc', '-c', shown], { encoding: 'utf8', env: { LC_ALL: 'C.UTF-8' } })
+    const words = execFileSync('bash', ['--norc', '-c', shown], {
+      encoding: 'utf8',
+      env: { LC_ALL: 'C.UTF-8' },
+    })
     assert.equal(toEvent(words.split('\0').slice(0, -1))?.event.table, table)
   })
 })
