@@ -68,6 +68,15 @@ export const errorCodes = [
    */
   'GROUP_REFUSED',
   /**
+   * DTS answers, and has written no record of any kind for more than a minute, not even a heartbeat. `doctor` and `inspect`
+   * say so; the poller has nothing to read meanwhile, and a lag of 0.
+   * @normal For a minute or two while DTS fails over, or while it fills a new cluster. A source that is busy beyond what DTS
+   * takes makes DTS late itself.
+   * @run Look at the task in the DTS console: paused, expired and released tasks write nothing. Start or renew it; the
+   * poller reads on by itself. If its cluster changed by that, `npm run recovery -- inspect`.
+   */
+  'SOURCE_SILENT',
+  /**
    * A request to the broker failed or timed out, or the connection was lost.
    * @normal Now and then; the next run tries again. Every minute: DTS or the network is in trouble.
    * @run If it lasts, `npm run doctor`, and look at the task in the DTS console.

@@ -8,6 +8,7 @@ import type { Origin, PollDependencies } from './poll.ts'
 import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
+import { silentSeconds } from './silence.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
@@ -130,7 +131,7 @@ export class Run {
     }
     if (thrown !== null) throw thrown
     await this.#courtesy(() => this.#commitToGroup())
-    await this.#courtesy(() => this.#measureReserve())
+    await this.#courtesy(() => this.#measureLog())
   }
 
   async #loop(): Promise<PollEnd> {
@@ -288,13 +289,19 @@ export class Run {
     }
   }
 
-  /** For the alarm alone, and behind everything that delivers: its failure changes nothing. */
-  async #measureReserve(): Promise<void> {
+  /** For the alarms alone, and behind everything that delivers: its failure changes nothing. */
+  async #measureLog(): Promise<void> {
+    const { config, now } = this.#dependencies
     try {
-      const oldest = await oldestTime(this.#stream)
-      if (oldest !== null) this.#summary.secondsUntilLoss = this.#held.position.timestamp - oldest
+      const range = await this.#stream.range()
+      const oldest = await oldestTime(this.#stream, range)
+      // Where source times go back, the oldest record may be younger than the position, and nothing is lost by that.
+      if (oldest !== null)
+        this.#summary.secondsUntilLoss = Math.max(0, this.#held.position.timestamp - oldest)
+      // A plain topic may rest for days.
+      if (config.mode === 'dts') this.#summary.silentSeconds = await silentSeconds(this.#stream, range, now())
     } catch {
-      this.#summary.secondsUntilLoss = null
+      // What was not measured is not told.
     }
   }
 }

@@ -18,7 +18,7 @@ export type Measure = readonly [name: string, unit: UnitName, value: number]
 /** Measures of the whole run; what is not known is left out, never told as 0. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
   const { ended, fetched, bytes, handled, skipped, deadLettered, retried, commits, milliseconds } = summary
-  const { lagSeconds, lagRecords, secondsUntilLoss, halted } = summary
+  const { lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
   const ran = summary.from !== null
   const ends = (end: PollSummary['ended']) => Number(thrown === null && ended === end)
   const isPaused = halted === 'PAUSED'
@@ -33,6 +33,7 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
     ...known('LagSeconds', Unit.Seconds, lagSeconds),
     ...known('LagRecords', Unit.Count, lagRecords === null ? null : Number(lagRecords)),
     ...known('SecondsUntilLoss', Unit.Seconds, secondsUntilLoss),
+    ...known('SourceSilentSeconds', Unit.Seconds, silentSeconds),
     ...(ran
       ? ([
           ['Fetched', Unit.Count, fetched],

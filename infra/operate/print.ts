@@ -39,12 +39,24 @@ function lines(value: unknown, asked: Asked): string[] {
 /** As lib/recovery-command.ts writes them. */
 const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^']*\})'/g
 
+/** What messages and advice recommend to run. */
+interface RecommendedEvent {
+  readonly action: string
+  readonly to?: string | { readonly offset: string }
+  readonly dryRun?: true
+  readonly acceptLoss?: true
+}
+
 /** The function names commands of serverless, with flags of its deployment; here those that were given reach it. */
 function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
-    const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }
-    const flags = `${to === undefined ? '' : ` --to ${to}`}${acceptLoss === undefined ? '' : ' --accept-loss'}`
-    return `npm run recovery -- ${action}${flags}${deployment}`
+    const { action, to, acceptLoss, dryRun } = JSON.parse(json) as RecommendedEvent
+    const flags = [
+      ...(to === undefined ? [] : typeof to === 'string' ? [`--to ${to}`] : [`--to-offset ${to.offset}`]),
+      ...(dryRun === undefined ? [] : ['--dry-run']),
+      ...(acceptLoss === undefined ? [] : ['--accept-loss']),
+    ]
+    return `npm run recovery -- ${[action, ...flags].join(' ')}${deployment}`
   })
 }
 
@@ -65,7 +77,7 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
       return [
         ...answer.checks.map(checkLine),
         '',
-        answer.healthy ? 'Everything is well.' : 'See the lines that failed.',
+        answer.healthy ? 'Every line is ok.' : 'See the lines that are not ok.',
       ]
     case 'inspect': {
       const { stored, storedFault, found, group, ledger } = answer
@@ -108,8 +120,9 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
         ),
         line(
           'lag',
-          `${unknown(answer.lagSeconds)} s, ${unknown(answer.lagRecords)} records; ${unknown(answer.secondsUntilLoss)} s until data is lost`,
+          `${unknown(answer.lagSeconds)} s, ${unknown(answer.lagRecords)} records; ${reserve(answer.secondsUntilLoss)}`,
         ),
+        line('news', news(answer.silentSeconds)),
         ...ledger
           .slice(-5)
           .map((entry) =>
@@ -200,6 +213,19 @@ function checkLine({ name, result, detail }: Check): string {
 
 function line(name: string, text: string): string {
   return `${name.padEnd(9)}${text}`
+}
+
+function news(seconds: number | null): string {
+  return seconds === null
+    ? 'the age of the newest record is not known'
+    : `the newest record is ${seconds} s old`
+}
+
+/** How long the stream may stand still: told as found, as only the advice knows whether anything is lost. */
+function reserve(seconds: number | null): string {
+  if (seconds === null) return 'how long DTS keeps what was not read is not known'
+  if (seconds >= 0) return `the log begins ${seconds} s before the position's time`
+  return `the log begins ${-seconds} s after the position's time: see below what that means`
 }
 
 function unknown(value: number | string | null): string {

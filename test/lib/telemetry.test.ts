@@ -46,8 +46,21 @@ describe('what a run measures', () => {
   })
 
   test('what is not known is left out: as 0 it would say that all is well', () => {
-    const unknown = measures({ from: null, lagSeconds: null, lagRecords: null, secondsUntilLoss: null })
-    for (const name of ['LagSeconds', 'LagRecords', 'SecondsUntilLoss', 'Fetched', 'Handled']) {
+    const unknown = measures({
+      from: null,
+      lagSeconds: null,
+      lagRecords: null,
+      secondsUntilLoss: null,
+      silentSeconds: null,
+    })
+    for (const name of [
+      'LagSeconds',
+      'LagRecords',
+      'SecondsUntilLoss',
+      'SourceSilentSeconds',
+      'Fetched',
+      'Handled',
+    ]) {
       assert.ok(!(name in unknown), name)
     }
     const halted = measures({ from: null, halted: 'DATA_GAP', lagSeconds: 3_600 }, broken)
@@ -67,7 +80,7 @@ describe('what a run measures', () => {
   test('stands in docs/telemetry.md, and nothing else does', () => {
     const manual = readFileSync(new URL('../../docs/telemetry.md', import.meta.url), 'utf8')
     const listed = [...manual.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1] ?? '')
-    const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1 }
+    const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
     assert.deepEqual(listed.toSorted(), Object.keys(measures(known)).toSorted())
   })
 })

@@ -6,6 +6,7 @@ import { print, printJson } from '../../../infra/operate/print.ts'
 import type { Inspection } from '../../../lib/recovery/inspect.ts'
 import type { RedriveResult } from '../../../lib/recovery/redrive.ts'
 import type { ReplayResult } from '../../../lib/recovery/replay.ts'
+import { recoveryCommand } from '../../../lib/recovery-command.ts'
 
 const asked = { event: { action: 'inspect' }, deployment: '' }
 const place = (offset: string) => ({ clusterId: 'c', offset, generation: 1 })
@@ -19,6 +20,7 @@ const inspection: Inspection = {
   lagSeconds: null,
   lagRecords: null,
   secondsUntilLoss: null,
+  silentSeconds: null,
   ledger: [],
   advice: 'Nothing to do.',
   command: null,
@@ -47,6 +49,46 @@ describe('the lines of inspect', () => {
     )
     assert.ok(print(inspection, asked).join().includes('nothing read yet'))
   })
+})
+
+describe('what inspect says of time', () => {
+  const lag = (secondsUntilLoss: number | null) =>
+    print({ ...inspection, lagSeconds: 50, lagRecords: '3', secondsUntilLoss }, asked).find((line) =>
+      line.startsWith('lag'),
+    )
+
+  test('the reserve is told as it was found: that nothing is left does not prove a loss', () => {
+    assert.equal(lag(86_000), "lag      50 s, 3 records; the log begins 86000 s before the position's time")
+    assert.equal(
+      lag(-41),
+      "lag      50 s, 3 records; the log begins 41 s after the position's time: see below what that means",
+    )
+    assert.equal(lag(null), 'lag      50 s, 3 records; how long DTS keeps what was not read is not known')
+  })
+
+  test('the newest record has its age, or none is claimed', () => {
+    assert.ok(
+      print({ ...inspection, silentSeconds: 7 }, asked).includes('news     the newest record is 7 s old'),
+    )
+    assert.ok(print(inspection, asked).includes('news     the age of the newest record is not known'))
+  })
+})
+
+describe('a command that inspect recommends', () => {
+  const commands: [event: object, command: string][] = [
+    [{ action: 'resume' }, 'resume'],
+    [{ action: 'reset', to: 'committed' }, 'reset --to committed'],
+    [{ action: 'reset', to: { offset: '11' }, acceptLoss: true }, 'reset --to-offset 11 --accept-loss'],
+    [{ action: 'redrive', dryRun: true }, 'redrive --dry-run'],
+  ]
+  for (const [event, command] of commands) {
+    test(`is printed as people run it: ${command}`, () => {
+      const recommended = recoveryCommand(JSON.stringify(event))
+      const [printed = ''] = print({ ...inspection, command: recommended }, asked).slice(-1)
+      assert.equal(printed, `  npm run recovery -- ${command}`)
+      assert.deepEqual(toEvent(command.split(' '))?.event, event)
+    })
+  }
 })
 
 describe('the lines of replay', () => {
@@ -154,7 +196,7 @@ describe('a name from the stream that a terminal would obey', () => {
         advice: name,
         command: name,
       },
-      14,
+      15,
     ],
     ['doctor', { action: 'doctor', healthy: false, checks: [{ name, result: 'failed', detail: name }] }, 3],
     [
