@@ -93,17 +93,17 @@ export const errorCodes = [
   /**
    * A record batch fails its checksum or is malformed. It is fetched up to five times, then the stream halts;
    * nothing is read past it.
-   * @normal Once in a while through bad memory or cables; it cures itself.
-   * @run If the stream halted: `npm run recovery -- inspect`, then `resume`. If it halts again, the log itself
-   * is damaged: open a ticket with Alibaba Cloud; going on behind the batch needs `reset --to-offset N
-   * --accept-loss`.
+   * @normal Once in a while through bad memory or cables: then a later try reads it.
+   * @run If the stream halted: `npm run recovery -- inspect`, which tries to read the batch and recommends `resume` only where
+   * that works. Where it fails, the log itself is damaged: open a ticket with Alibaba Cloud; continuing after the batch needs
+   * `reset --to-offset N --accept-loss`, with the offset that inspect names, and loses what the batch holds.
    */
   'BATCH_CORRUPT',
   /**
    * A record batch or record is larger than the limits allow, or claims to be.
    * @normal Never.
-   * @run `npm run recovery -- inspect`. If the record is real, raise the limits in lib/kafka/batch.ts and the
-   * poller's memory, deploy, and `resume`.
+   * @run `npm run recovery -- inspect`, which tries to read it: while that fails, a `resume` halts again. If the record is
+   * real, raise the limits in lib/kafka/batch.ts and the memory of poller and recovery, deploy, and `inspect` again.
    */
   'BATCH_TOO_LARGE',
   /**
@@ -161,8 +161,8 @@ export const errorCodes = [
    * Another cluster answers than the checkpoint belongs to: the stored offset means nothing there. The stream
    * halted before any handler was invoked.
    * @normal After a failover of DTS.
-   * @run `npm run recovery -- inspect`, then `npm run recovery -- reset`: it goes on behind the last committed
-   * change.
+   * @run `npm run recovery -- inspect`, then `npm run recovery -- reset`: it continues after the last committed
+   * change where the new log holds it. Otherwise inspect says what repeats, or which times are lost.
    */
   'CLUSTER_CHANGED',
   /**
@@ -207,9 +207,9 @@ export const errorCodes = [
    */
   'LEASE_HELD',
   /**
-   * The lease went to another run during this one; this one stopped and wrote nothing.
+   * The lease went to another run during this one; this one stopped and has written nothing since.
    * @normal After a freeze or a very slow DynamoDB.
-   * @run Nothing; the run that took over goes on. Often: raise the poller's memory.
+   * @run Nothing, where the runs after it end well (`Poll ended` in the poller's log). Often: raise the poller's memory.
    */
   'LEASE_LOST',
 
@@ -247,7 +247,7 @@ export const errorCodes = [
   /**
    * More than 20 changes were given up within five minutes, so the handler is probably at fault, not the changes. The stream halted.
    * @normal Never.
-   * @run Mend the handler, deploy, `npm run recovery -- redrive`, then `resume`.
+   * @run Correct the handler, deploy, `npm run recovery -- redrive`, then `resume`; the same handler halts the stream again.
    */
   'DEAD_LETTER_BREAKER',
   /**

@@ -7,7 +7,7 @@ export const usage = `npm run recovery -- <action> [flags]
 
   inspect                      where the stream stands, and what to run
   doctor                       the set-up, line by line (also: npm run doctor)
-  reset                        go on where nothing is lost
+  reset                        go on where nothing is lost; refused where something is
       --to earliest|latest|committed|T | --to-offset N | --to-ledger N
       --dry-run                what it would do, and a token
       --token TOKEN            exactly what that dry run said

@@ -28,7 +28,7 @@ export async function checkNews(
   throw new DtsError(
     'SOURCE_SILENT',
     `The newest record of any kind is ${silent} s old, and DTS writes a heartbeat about every second: the task has stopped ` +
-      '(paused, expired, released), or is that late itself. Nothing newer can be delivered. Look at the status of the task in ' +
+      '(paused, expired, released), or is that late itself. There is nothing newer to deliver. Look at the status of the task in ' +
       'the DTS console.',
     { retryable: true, facts: { seconds: silent } },
   )
