@@ -151,7 +151,11 @@ export function conditionTests(start: Start): void {
       await world.source.append([{ value, timestamp: t0 + 10 }])
       await world.source.append([...write.inserts('shop.orders', 11, 12), alive()])
       await assert.rejects(world.poll({ environment }), { code: 'EVENT_TOO_LARGE' })
-      await world.recover({ action: 'resume' }, environment)
+      const resumed = await world.recover({ action: 'resume' }, environment)
+      assert.match(
+        'note' in resumed ? resumed.note : '',
+        /While the cause of the halt \(EVENT_TOO_LARGE\) lasts, it halts again/,
+      )
       await assert.rejects(world.poll({ environment }), { code: 'EVENT_TOO_LARGE' })
       const { advice, command } = await world.inspect(environment)
       assert.match(advice, /A resume halts the stream at offset 10 again/)
