@@ -7,7 +7,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { connections, requestLimits } from '../lib/connect.ts'
+import { type Connections, connections, requestLimits } from '../lib/connect.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { type PollDependencies, poll } from '../lib/poll.ts'
@@ -16,7 +16,8 @@ import { Telemetry } from '../lib/telemetry.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
 
-type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside'>
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside'> &
+  Pick<Connections, 'passwordNote'>
 let parts: Parts | undefined
 let telemetry: Telemetry | undefined
 
@@ -74,5 +75,11 @@ async function run(summary: PollSummary, context: Context, signal: AbortSignal):
     owner: `${context.awsRequestId}/${randomUUID()}`,
     signal,
   }
-  return await poll(dependencies, summary).finally(() => lambda.destroy())
+  try {
+    return await poll(dependencies, summary)
+  } finally {
+    lambda.destroy()
+    const note = parts.passwordNote()
+    if (note !== null) logger.warn(note)
+  }
 }

@@ -9,6 +9,7 @@ import { pollConfig } from '../lib/config.ts'
 import { connections, requestLimits } from '../lib/connect.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { printableValue } from '../lib/printable.ts'
 import { parseRecoveryEvent, type RecoverDependencies, type RecoveryAnswer, recover } from '../lib/recover.ts'
 
 const logger = new Logger({ serviceName: 'recovery' })
@@ -49,6 +50,6 @@ export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
     })
-    logger.info('Recovery ended', { answer })
+    logger.info('Recovery ended', { answer: printableValue(answer) })
     return answer
   })

@@ -8,6 +8,8 @@ const thresholdsSchema = z.strictObject({
   lagSeconds: z.int().min(1),
   /** Seconds of standstill that are left before unread records are lost. */
   secondsUntilLoss: z.int().min(1),
+  /** Seconds for which DTS has written no record of any kind, for five minutes. */
+  silentSeconds: z.int().min(1),
 })
 
 export interface AlarmSettings {
@@ -28,7 +30,7 @@ export interface AlarmSettings {
  */
 export function alarmsOf(settings: AlarmSettings): Record<string, object> {
   const { prefix, deadLetterQueue, topicArn, email } = settings
-  const { lagSeconds, secondsUntilLoss } = parseThresholds(settings.thresholds)
+  const { lagSeconds, secondsUntilLoss, silentSeconds } = parseThresholds(settings.thresholds)
   const poller = `${prefix}poller`
   const actions = [...(topicArn === '' ? [] : [topicArn]), ...(email === '' ? [] : [{ Ref: 'AlarmTopic' }])]
   const alarm = (name: string, description: string, properties: object) => ({
@@ -101,6 +103,19 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
       Threshold: lagSeconds,
       ComparisonOperator: 'GreaterThanThreshold',
     }),
+    SourceSilentAlarm: alarm(
+      'source-silent',
+      `DTS has written no record, not even a heartbeat, for more than ${silentSeconds} seconds: the task has stopped, or is that late.`,
+      {
+        // Not told of a plain Kafka topic, and of a halted stream, which is not connected to: missing data is no alarm.
+        ...own('SourceSilentSeconds'),
+        Statistic: 'Minimum',
+        Period: 300,
+        EvaluationPeriods: 1,
+        Threshold: silentSeconds,
+        ComparisonOperator: 'GreaterThanThreshold',
+      },
+    ),
     DeadLettersAlarm: alarm('dead-letters', 'Changes were given up and wait for a redrive.', {
       Namespace: 'AWS/SQS',
       MetricName: 'ApproximateNumberOfMessagesVisible',
@@ -115,7 +130,8 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
     }),
     LossAlarm: alarm(
       'loss-near',
-      'Unread changes will be lost soon: the data range is about to move past them.',
+      `The stream is more than ${lagSeconds} seconds behind, and its position is within ${secondsUntilLoss} seconds of ` +
+        'the oldest record that DTS still keeps: unread changes are lost once DTS drops them.',
       {
         // Of a stream that keeps up, the reserve is all that DTS has kept, which is little on a new task.
         Metrics: [

@@ -42,8 +42,8 @@ export async function monitoring({ resolveVariable }) {
     prefix,
     deadLetterQueue,
     thresholds: await resolveVariable('self:custom.alarms'),
-    topicArn: process.env.ALARM_TOPIC_ARN ?? '',
-    email: process.env.ALARM_EMAIL ?? '',
+    topicArn: (process.env.ALARM_TOPIC_ARN ?? '').trim(),
+    email: (process.env.ALARM_EMAIL ?? '').trim(),
   })
   return { ...alarms, Dashboard: dashboardOf({ prefix, deadLetterQueue, tables }) }
 }

@@ -3,7 +3,7 @@ import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import type { BrokerAddress } from './kafka/address.ts'
 import { maxFetchBytes } from './kafka/types.ts'
-import { parseTime } from './time.ts'
+import { parseTime, timeHint } from './time.ts'
 
 /**
  * The environment, parsed once at the edge. Names that DTS users know from Alibaba's SDK and connectors.
@@ -16,8 +16,7 @@ export const timeSchema = z.union([z.string(), z.number()]).transform((value, co
   if (seconds === null) {
     context.addIssue({
       code: 'custom',
-      message:
-        'must be UNIX seconds, UNIX milliseconds, or ISO 8601 with a zone such as 2026-01-31T08:00:00Z',
+      message: `must be UNIX seconds, UNIX milliseconds, or ISO 8601 with a zone such as 2026-01-31T08:00:00Z${timeHint(value)}`,
     })
     return z.NEVER
   }
@@ -41,10 +40,17 @@ const brokerAddress = z.string().transform((text, context): BrokerAddress => {
 const required = z.string('is missing').min(1, 'is missing')
 const flag = z.enum(['true', 'false'], 'must be true or false')
 
-function whole(fallback: number, low: number, high: number) {
-  const message = `must be a whole number from ${low} to ${high}`
-  return z.coerce.number(message).int(message).min(low, message).max(high, message).default(fallback)
+/** Digits alone: `Number` would take a blank for 0, `0x10` for 16 and `1e3` for 1000. */
+function whole(low: number, high: number, message = `must be a whole number from ${low} to ${high}`) {
+  return z
+    .string()
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .pipe(z.number().min(low, message).max(high, message))
 }
+
+/** Partitions are signed 32-bit numbers in Kafka's protocol. */
+const largestPartition = 2_147_483_647
 
 const streamFields = {
   DTS_BROKER_URL: required.pipe(brokerAddress),
@@ -57,7 +63,7 @@ const streamFields = {
   DTS_PASSWORD: z.string().optional(),
   DTS_PASSWORD_SECRET: z.string().optional(),
   DTS_TLS: flag.default('false'),
-  DTS_PARTITION: z.coerce.number().int().min(0, 'must be a partition number').optional(),
+  DTS_PARTITION: whole(0, largestPartition, 'must be a partition number: digits, such as 0').optional(),
   DTS_CHECKPOINT: timeSchema.optional(),
   DTS_ALLOWED_NODES: z.string().optional(),
   CHECKPOINT_TABLE: required,
@@ -72,13 +78,13 @@ const pollFields = {
   ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
   /** Whole seconds a handler invocation may take; the timeout of the table functions. */
-  HANDLER_TIMEOUT_SECONDS: whole(30, 1, 900),
-  POLL_MAX_RECORDS: whole(100_000, 1, 100_000_000),
-  POLL_MAX_BYTES: whole(256 * 1024 * 1024, 1024, 64 * 1024 * 1024 * 1024),
+  HANDLER_TIMEOUT_SECONDS: whole(1, 900).default(30),
+  POLL_MAX_RECORDS: whole(1, 100_000_000).default(100_000),
+  POLL_MAX_BYTES: whole(1024, 64 * 1024 * 1024 * 1024).default(256 * 1024 * 1024),
   /** One fetch is on its way while one is worked on, so that more than this gains little. */
-  POLL_FETCH_BYTES: whole(2 * 1024 * 1024, 1024, maxFetchBytes),
+  POLL_FETCH_BYTES: whole(1024, maxFetchBytes).default(2 * 1024 * 1024),
   /** How long a run waits for more at the end of the stream before it leaves; 0 leaves at once. */
-  POLL_LINGER_SECONDS: whole(0, 0, 900),
+  POLL_LINGER_SECONDS: whole(0, 900).default(0),
 }
 
 /** How the stream is reached and what its conventions are. */
@@ -137,14 +143,19 @@ export function pollConfig(environment: Environment): PollConfig {
 const knownNames = new Set([...Object.keys(streamFields), ...Object.keys(pollFields)])
 
 function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.infer<Schema> {
-  // An empty variable is how a shell or a .env file says "not set".
-  const environment = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''))
+  const environment = withoutBlanks(given)
   const problems = Object.keys(environment)
     .filter((name) => /^(DTS|POLL)_/.test(name) && !knownNames.has(name))
     .map((name) => `${name} is not a known setting (known: ${[...knownNames].join(', ')})`)
+  const blank = Object.keys(environment).filter(
+    (name) => knownNames.has(name) && environment[name]?.trim() === '',
+  )
+  for (const name of blank)
+    problems.push(`${name} holds nothing but blanks: give it a value, or leave it empty for "not set"`)
   const result = schema.safeParse(environment)
   if (!result.success) {
-    for (const issue of result.error.issues) problems.push(`${issue.path.join('.')} ${issue.message}`)
+    const issues = result.error.issues.filter(({ path }) => !blank.includes(String(path[0])))
+    for (const { path, message } of issues) problems.push(`${path.join('.')} ${message}`)
   }
   problems.push(...contradictions(environment))
   if (problems.length === 0 && result.success) return result.data
@@ -158,6 +169,20 @@ function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.
       retryable: false,
       facts: { problems: problems.length },
     },
+  )
+}
+
+/**
+ * An empty variable is how a shell or a .env file says "not set". Blanks around a value were pasted with it, or are the
+ * line ends of a file from Windows; of a password only lib/secret.ts may take anything away.
+ */
+function withoutBlanks(given: Environment): Environment {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined && value !== '')
+  return Object.fromEntries(
+    entries.map(([name, value = '']) => {
+      const trimmed = value.trim()
+      return [name, knownNames.has(name) && name !== 'DTS_PASSWORD' && trimmed !== '' ? trimmed : value]
+    }),
   )
 }
 
@@ -234,7 +259,7 @@ function parseRoutes(text: string, prefix: string): Record<string, Route> {
   if (!result.success) {
     throw new DtsError(
       'CONFIG_INVALID',
-      `ROUTES must map table patterns to function names: ${z.prettifyError(result.error)}. Deploy again.`,
+      `ROUTES must map table patterns to function names: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. Deploy again.`,
       { retryable: false },
     )
   }

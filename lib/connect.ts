@@ -15,6 +15,8 @@ export const requestLimits = {
 export interface Connections {
   readonly store: CheckpointStore
   readonly openStream: () => Promise<Stream>
+  /** What was wrong with the stored password and could be put right, for people; null when nothing was. */
+  readonly passwordNote: () => string | null
 }
 
 export function connections(config: StreamConfig): Connections {
@@ -28,6 +30,7 @@ export function connections(config: StreamConfig): Connections {
   )
   return {
     store,
+    passwordNote: () => credentials.note,
     openStream: async () => {
       try {
         return await openStream(config, await credentials.get())

@@ -44,8 +44,8 @@ export const errorCodes = [
   /**
    * The secret that holds the password cannot be read, or holds none.
    * @normal Never.
-   * @run Check DTS_PASSWORD_SECRET, that the secret is a text or JSON with "password", and the role of the
-   * function.
+   * @run Do what the message says: correct DTS_PASSWORD_SECRET or the role of the function, or store the password as text
+   * or as JSON with "password" in quotes. Then `npm run doctor`.
    */
   'SECRET_UNAVAILABLE',
   /**
@@ -68,6 +68,15 @@ export const errorCodes = [
    */
   'GROUP_REFUSED',
   /**
+   * DTS answers, and has written no record of any kind for more than a minute, not even a heartbeat. `doctor` and `inspect`
+   * say so; the poller has nothing to read meanwhile, and a lag of 0.
+   * @normal For a minute or two while DTS fails over, or while it fills a new cluster. A source that is busy beyond what DTS
+   * takes makes DTS late itself.
+   * @run Look at the task in the DTS console: paused, expired and released tasks write nothing. Start or renew it; the
+   * poller reads on by itself. If its cluster changed by that, `npm run recovery -- inspect`.
+   */
+  'SOURCE_SILENT',
+  /**
    * A request to the broker failed or timed out, or the connection was lost.
    * @normal Now and then; the next run tries again. Every minute: DTS or the network is in trouble.
    * @run If it lasts, `npm run doctor`, and look at the task in the DTS console.
@@ -84,17 +93,17 @@ export const errorCodes = [
   /**
    * A record batch fails its checksum or is malformed. It is fetched up to five times, then the stream halts;
    * nothing is read past it.
-   * @normal Once in a while through bad memory or cables; it cures itself.
-   * @run If the stream halted: `npm run recovery -- inspect`, then `resume`. If it halts again, the log itself
-   * is damaged: open a ticket with Alibaba Cloud; going on behind the batch needs `reset --to-offset N
-   * --accept-loss`.
+   * @normal Once in a while through bad memory or cables: then a later try reads it.
+   * @run If the stream halted: `npm run recovery -- inspect`, which tries to read the batch and recommends `resume` only where
+   * that works. Where it fails, the log itself is damaged: open a ticket with Alibaba Cloud; continuing after the batch needs
+   * `reset --to-offset N --accept-loss`, with the offset that inspect names, and loses what the batch holds.
    */
   'BATCH_CORRUPT',
   /**
    * A record batch or record is larger than the limits allow, or claims to be.
    * @normal Never.
-   * @run `npm run recovery -- inspect`. If the record is real, raise the limits in lib/kafka/batch.ts and the
-   * poller's memory, deploy, and `resume`.
+   * @run `npm run recovery -- inspect`, which tries to read it: while that fails, a `resume` halts again. If the record is
+   * real, raise the limits in lib/kafka/batch.ts and the memory of poller and recovery, deploy, and `inspect` again.
    */
   'BATCH_TOO_LARGE',
   /**
@@ -152,8 +161,8 @@ export const errorCodes = [
    * Another cluster answers than the checkpoint belongs to: the stored offset means nothing there. The stream
    * halted before any handler was invoked.
    * @normal After a failover of DTS.
-   * @run `npm run recovery -- inspect`, then `npm run recovery -- reset`: it goes on behind the last committed
-   * change.
+   * @run `npm run recovery -- inspect`, then `npm run recovery -- reset`: it continues after the last committed
+   * change where the new log holds it. Otherwise inspect says what repeats, or which times are lost.
    */
   'CLUSTER_CHANGED',
   /**
@@ -198,9 +207,9 @@ export const errorCodes = [
    */
   'LEASE_HELD',
   /**
-   * The lease went to another run during this one; this one stopped and wrote nothing.
+   * The lease went to another run during this one; this one stopped and has written nothing since.
    * @normal After a freeze or a very slow DynamoDB.
-   * @run Nothing; the run that took over goes on. Often: raise the poller's memory.
+   * @run Nothing, where the runs after it end well (`Poll ended` in the poller's log). Often: raise the poller's memory.
    */
   'LEASE_LOST',
 
@@ -238,7 +247,7 @@ export const errorCodes = [
   /**
    * More than 20 changes were given up within five minutes, so the handler is probably at fault, not the changes. The stream halted.
    * @normal Never.
-   * @run Mend the handler, deploy, `npm run recovery -- redrive`, then `resume`.
+   * @run Correct the handler, deploy, `npm run recovery -- redrive`, then `resume`; the same handler halts the stream again.
    */
   'DEAD_LETTER_BREAKER',
   /**

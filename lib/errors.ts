@@ -1,4 +1,5 @@
 import type { ErrorCode } from './error-codes.ts'
+import { printableLines } from './printable.ts'
 
 export { type ErrorCode, errorCodes } from './error-codes.ts'
 
@@ -21,7 +22,8 @@ export class DtsError extends Error {
   readonly facts: Facts
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    // Messages name tables, hosts and statements, and end up in terminals that this project does not write to.
+    super(printableLines(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = code
     this.code = code
     this.retryable = options.retryable

@@ -92,14 +92,34 @@ function readTimed({ offset, value }: LogRecord): TimedRecord | null {
 }
 
 /** Source time (seconds) of the oldest readable record, looked for in one fetch; null when that holds none. */
-export async function oldestTime(stream: Stream): Promise<number | null> {
-  const { earliest } = await stream.range()
+export async function oldestTime(stream: Stream, { earliest }: DataRange): Promise<number | null> {
   const { records } = await stream.fetch(earliest, glance)
   for (const record of records) {
     const timed = readTimed(record)
     if (timed !== null) return timed.timestamp
   }
   return null
+}
+
+/** The widest look at the end of the log, in records. */
+const widestLook = 16_384n
+
+/**
+ * Source times (seconds) of the last records, of those that are usable: of 64 records, or, where none of these is, of a
+ * wider look. Empty where none was found.
+ */
+export async function timesAtEnd(
+  stream: Stream,
+  range: DataRange,
+  isUsable: (time: number) => boolean,
+): Promise<number[]> {
+  for (let step = 64n; ; step *= 16n) {
+    const from = range.end - step < range.earliest ? range.earliest : range.end - step
+    const times: number[] = []
+    for await (const { timestamp } of readableRecords(stream, from, range.end))
+      if (isUsable(timestamp)) times.push(timestamp)
+    if (times.length > 0 || from === range.earliest || step >= widestLook) return times
+  }
 }
 
 /** What times the data range covers. The last record is looked for from the end in growing steps. */

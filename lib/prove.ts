@@ -34,7 +34,8 @@ export async function proveSameLog(
   if (offset < earliest) {
     throw changed(
       'DATA_GAP',
-      `The records from offset ${offset} to ${earliest} are no longer in the data range.`,
+      `The records from offset ${offset} to ${earliest} are no longer in the data range: those that were not delivered yet ` +
+        'are lost to this stream.',
       facts,
     )
   }
@@ -68,8 +69,8 @@ async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | nul
 function changed(code: 'CLUSTER_CHANGED' | 'LOG_CHANGED' | 'DATA_GAP', what: string, facts: Facts): DtsError {
   return new DtsError(
     code,
-    `${what} The stream is halted and nothing is lost so far. First see where it stands: ${recoveryCommand('{"action":"inspect"}')} ` +
-      `and then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
+    `${what} No change is delivered until the checkpoint was moved. First see where it stands, and whether changes are lost: ` +
+      `${recoveryCommand('{"action":"inspect"}')} and then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
     { retryable: false, facts },
   )
 }

@@ -1,17 +1,16 @@
 import { z } from 'zod'
 import type { DeadLetterSource } from './dispatch/dead-letter-source.ts'
-import type { Route } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
 import {
   type DoctorResult,
   doctor,
   doctorSchema,
+  type InspectDependencies,
   type Inspection,
   inspect,
   inspectSchema,
 } from './recovery/inspect.ts'
-import type { PreflightDependencies } from './recovery/preflight.ts'
 import { type RedriveResult, redrive, redriveSchema } from './recovery/redrive.ts'
 import { type ReplayResult, replay, replaySchema } from './recovery/replay.ts'
 import { type ResetResult, reset, resetSchema } from './recovery/reset.ts'
@@ -38,9 +37,7 @@ export type RecoveryAnswer =
   | RedriveResult
   | ReplayResult
 
-export interface RecoverDependencies extends PreflightDependencies, SendDependencies {
-  readonly routes: Readonly<Record<string, Route>>
-}
+export interface RecoverDependencies extends InspectDependencies, SendDependencies {}
 
 /** Parses an event. @throws DtsError CONFIG_INVALID, with everything that is wrong */
 export function parseRecoveryEvent(event: unknown): RecoveryEvent {
@@ -48,7 +45,7 @@ export function parseRecoveryEvent(event: unknown): RecoveryEvent {
   if (result.success) return result.data
   throw new DtsError(
     'CONFIG_INVALID',
-    `The event is not one that recovery knows: ${z.prettifyError(result.error)}. ` +
+    `The event is not one that recovery knows: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. ` +
       'Begin with {"action":"inspect"}; it says what to run next.',
     { retryable: false },
   )

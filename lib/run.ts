@@ -9,6 +9,7 @@ import { decide, decideSend, type RunState } from './run/decide.ts'
 import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
+import { silentSeconds } from './silence.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
@@ -128,7 +129,7 @@ export class Run {
     }
     if (thrown !== null) throw thrown
     await this.#courtesy(() => this.#commitToGroup())
-    await this.#courtesy(() => this.#measureReserve())
+    await this.#courtesy(() => this.#measureLog())
   }
 
   /** Observes, decides and acts until the run ends. @throws Halt, or the error that ends the run */
@@ -315,13 +316,19 @@ export class Run {
     }
   }
 
-  /** Measures the time until data is lost, for the alarm only. Runs last, and its failure changes nothing. */
-  async #measureReserve(): Promise<void> {
+  /** Measures the log for the alarms only. Runs last, and its failure changes nothing. */
+  async #measureLog(): Promise<void> {
+    const { config, now } = this.#dependencies
     try {
-      const oldest = await oldestTime(this.#stream)
-      if (oldest !== null) this.#summary.secondsUntilLoss = this.#held.position.timestamp - oldest
+      const range = await this.#stream.range()
+      const oldest = await oldestTime(this.#stream, range)
+      // Where source times go back, the oldest record may be younger than the position, and nothing is lost by that.
+      if (oldest !== null)
+        this.#summary.secondsUntilLoss = Math.max(0, this.#held.position.timestamp - oldest)
+      // A plain topic may rest for days.
+      if (config.mode === 'dts') this.#summary.silentSeconds = await silentSeconds(this.#stream, range, now())
     } catch {
-      this.#summary.secondsUntilLoss = null
+      // A value that was not measured is not reported.
     }
   }
 }

@@ -54,6 +54,11 @@ export interface PollSummary {
    * the oldest readable record and the committed position. Null when it could not be asked for.
    */
   secondsUntilLoss: number | null
+  /**
+   * Seconds since DTS wrote its newest record of any kind, by that record's source time. Null when that could not be
+   * asked for, and of a plain Kafka topic, which may rest.
+   */
+  silentSeconds: number | null
   /** Why the stream is halted, whether this run halted it or found it so; null while it is not. */
   halted: ErrorCode | null
   /** Milliseconds that passed in fetching, in handlers (added up over all of them) and in commits. */
@@ -81,6 +86,7 @@ export function emptySummary(): PollSummary {
     lagSeconds: null,
     lagRecords: null,
     secondsUntilLoss: null,
+    silentSeconds: null,
     halted: null,
     milliseconds: { fetch: 0, handlers: 0, commit: 0 },
     commits: 0,

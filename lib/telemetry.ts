@@ -1,6 +1,7 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
 import { DtsError } from './errors.ts'
+import { printableValue } from './printable.ts'
 import type { PollSummary } from './summary.ts'
 
 /**
@@ -17,7 +18,7 @@ export type Measure = readonly [name: string, unit: UnitName, value: number]
 /** Measures of the whole run; what is not known is left out, never told as 0. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
   const { ended, fetched, bytes, handled, skipped, deadLettered, retried, commits, milliseconds } = summary
-  const { lagSeconds, lagRecords, secondsUntilLoss, halted } = summary
+  const { lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
   const ran = summary.from !== null
   const ends = (end: PollSummary['ended']) => Number(thrown === null && ended === end)
   const isPaused = halted === 'PAUSED'
@@ -32,6 +33,7 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
     ...known('LagSeconds', Unit.Seconds, lagSeconds),
     ...known('LagRecords', Unit.Count, lagRecords === null ? null : Number(lagRecords)),
     ...known('SecondsUntilLoss', Unit.Seconds, secondsUntilLoss),
+    ...known('SourceSilentSeconds', Unit.Seconds, silentSeconds),
     ...(ran
       ? ([
           ['Fetched', Unit.Count, fetched],
@@ -94,11 +96,14 @@ export class Telemetry {
     }
   }
 
-  #log(summary: PollSummary, thrown: unknown): void {
+  #log(counted: PollSummary, thrown: unknown): void {
+    // Names of tables are its keys, and logs are read in terminals, too.
+    const summary = printableValue(counted)
     if (thrown === null) {
-      this.#logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
+      this.#logger[counted.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
     } else if (thrown instanceof DtsError) {
-      const { code, message, retryable, facts } = thrown
+      const { code, message, retryable } = thrown
+      const facts = printableValue(thrown.facts)
       this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
     } else {
       // Nothing is known of such an error's message.

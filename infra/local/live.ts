@@ -115,9 +115,7 @@ function readKeys(stack: LocalStack, note: (text: string) => void, quit: () => v
 async function switchCluster({ dstore }: LocalStack, note: (text: string) => void): Promise<void> {
   const before = dstore.clusterId
   await dstore.switchCluster({})
-  note(
-    `DTS failed over from cluster ${before} to ${dstore.clusterId}; the poller will notice within a minute`,
-  )
+  note(`DTS failed over from cluster ${before} to ${dstore.clusterId}; the next run of the poller finds out`)
 }
 
 async function ask(stack: LocalStack, event: unknown, note: (text: string) => void): Promise<void> {

@@ -1,24 +1,25 @@
 /**
  * `npm start`: the whole product on this machine. `npm start -- --once` plays a fixed scenario and judges it.
  */
-import { parseArgs } from 'node:util'
+import { inspect, parseArgs } from 'node:util'
 import { DtsError } from '../../lib/errors.ts'
+import { printable, printableLines } from '../../lib/printable.ts'
 import { runLive } from './live.ts'
 import { playOnce } from './once.ts'
 
 const usage =
   'npm start            a live stream, until q\nnpm start -- --once  a fixed scenario, then its result'
-const say = (line: string) => console.log(line)
+const say = (line: string) => console.log(printable(line))
 
 try {
   const { values } = parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean' } } })
-  if (values.help) say(usage)
+  if (values.help) console.log(usage)
   else if (values.once) process.exitCode = await playOnce(say)
   else await runLive(say)
 } catch (error) {
   const wrongArgument = error instanceof TypeError && 'code' in error
   // What is thrown on purpose says what to do; a stack would bury it.
-  const told = error instanceof DtsError ? `${error.code}: ${error.message}` : error
-  console.error(wrongArgument ? `${error.message}\n${usage}` : told)
+  const told = error instanceof DtsError ? `${error.code}: ${error.message}` : inspect(error)
+  console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : told))
   process.exitCode = 1
 }

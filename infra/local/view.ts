@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { DataRange } from '../../lib/kafka/types.ts'
+import { printable } from '../../lib/printable.ts'
 
 /** What the live view shows of one table. */
 export interface TableView {
@@ -24,7 +25,7 @@ export interface View {
 
 const shownEvents = 6
 
-/** The screen as text, one line an element. */
+/** The screen as text, one line an element; nothing in them moves the cursor. */
 export function render({ tables, checkpoint, clusterId, range, now, events, logFile }: View): string[] {
   return [
     'dts-functions, locally: DStore emulator → poller → table functions → checkpoint in dynalite',
@@ -42,7 +43,7 @@ export function render({ tables, checkpoint, clusterId, range, now, events, logF
     ...events.slice(-shownEvents),
     '',
     `[c] cluster change   [i] recovery inspect   [r] recovery reset   [q] quit      log: ${logFile}`,
-  ]
+  ].map(printable)
 }
 
 function describeCheckpoint(checkpoint: Checkpoint | null): string {

@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import { recoveryEventSchema } from '../../lib/recover.ts'
-import { parseTime } from '../../lib/time.ts'
+import { parseTime, timeHint } from '../../lib/time.ts'
 
 export const usage = `npm run recovery -- <action> [flags]
 
   inspect                      where the stream stands, and what to run
   doctor                       the set-up, line by line (also: npm run doctor)
-  reset                        go on where nothing is lost
+  reset                        go on where nothing is lost; refused where something is
       --to earliest|latest|committed|T | --to-offset N | --to-ledger N
       --dry-run                what it would do, and a token
       --token TOKEN            exactly what that dry run said
@@ -67,6 +67,8 @@ export interface Call {
 export function toEvent(argv: readonly string[]): Call | null {
   const { values, positionals } = parse(argv)
   if (values.help) return null
+  for (const [name, value] of Object.entries(values))
+    if (typeof value === 'string' && value.trim() === '') throw new UsageError(`--${name} needs a value.`)
   const [action, ...rest] = positionals
   if (action === undefined || rest.length > 0) throw new UsageError('Give one action.')
   const isRollback = action === 'rollback'
@@ -95,8 +97,10 @@ export function toEvent(argv: readonly string[]): Call | null {
   // Parsed here only to refuse a mistake before anything is invoked; what is sent is what was written.
   const parsed = recoveryEventSchema.safeParse(event)
   if (!parsed.success) {
+    const times = [values.to, values.from, values['to-timestamp'], values['from-timestamp']]
+    const hint = times.map((time) => timeHint(time ?? '')).find((one) => one !== '') ?? ''
     throw new UsageError(
-      `${action}: ${parsed.error.issues.map((issue) => describe(issue, action)).join('; ')}`,
+      `${action}: ${parsed.error.issues.map((issue) => describe(issue, action)).join('; ')}${hint}`,
     )
   }
   return {

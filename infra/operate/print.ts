@@ -1,3 +1,4 @@
+import { printable, printableLines } from '../../lib/printable.ts'
 import type { RecoveryAnswer } from '../../lib/recover.ts'
 import type { Check } from '../../lib/recovery/preflight.ts'
 import { formatTime } from '../../lib/time.ts'
@@ -6,16 +7,19 @@ import type { Call } from './arguments.ts'
 /** What was asked, and of whom: every command in the answer's lines is for the same function. */
 type Asked = Pick<Call, 'event' | 'deployment'>
 
-/** An answer of recovery as lines for people; an error of the function with its message. */
+/**
+ * An answer of recovery as lines for people; an error of the function with its message. Nothing in them moves the cursor
+ * of a terminal or begins another line, whatever the stream, the broker or the function put into the answer.
+ */
 export function print(value: unknown, asked: Asked): string[] {
-  return lines(value, asked).map((text) => inFlags(text, asked.deployment))
+  return lines(value, asked).map((text) => printable(inFlags(text, asked.deployment)))
 }
 
-/** The same as JSON, for scripts. */
+/** The same as JSON, for scripts: a text that a terminal would obey is escaped there, and parses to what it was. */
 export function printJson(value: unknown, { deployment }: Asked): string {
   const translate = (_key: string, part: unknown) =>
     typeof part === 'string' ? inFlags(part, deployment) : part
-  return JSON.stringify(value, translate, 2)
+  return printableLines(JSON.stringify(value, translate, 2) ?? 'null')
 }
 
 /** What the function says in words of its events, as whoever came by npm would write it. */
@@ -35,12 +39,24 @@ function lines(value: unknown, asked: Asked): string[] {
 /** As lib/recovery-command.ts writes them. */
 const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^']*\})'/g
 
+/** What messages and advice recommend to run. */
+interface RecommendedEvent {
+  readonly action: string
+  readonly to?: string | { readonly offset: string }
+  readonly dryRun?: true
+  readonly acceptLoss?: true
+}
+
 /** The function names commands of serverless, with flags of its deployment; here those that were given reach it. */
 function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
-    const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }
-    const flags = `${to === undefined ? '' : ` --to ${to}`}${acceptLoss === undefined ? '' : ' --accept-loss'}`
-    return `npm run recovery -- ${action}${flags}${deployment}`
+    const { action, to, acceptLoss, dryRun } = JSON.parse(json) as RecommendedEvent
+    const flags = [
+      ...(to === undefined ? [] : typeof to === 'string' ? [`--to ${to}`] : [`--to-offset ${to.offset}`]),
+      ...(dryRun === undefined ? [] : ['--dry-run']),
+      ...(acceptLoss === undefined ? [] : ['--accept-loss']),
+    ]
+    return `npm run recovery -- ${[action, ...flags].join(' ')}${deployment}`
   })
 }
 
@@ -61,7 +77,7 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
       return [
         ...answer.checks.map(checkLine),
         '',
-        answer.healthy ? 'Everything is well.' : 'See the lines that failed.',
+        answer.healthy ? 'Every line is ok.' : 'See the lines that are not ok.',
       ]
     case 'inspect': {
       const { stored, storedFault, found, group, ledger } = answer
@@ -104,8 +120,9 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
         ),
         line(
           'lag',
-          `${unknown(answer.lagSeconds)} s, ${unknown(answer.lagRecords)} records; ${unknown(answer.secondsUntilLoss)} s until data is lost`,
+          `${unknown(answer.lagSeconds)} s, ${unknown(answer.lagRecords)} records; ${reserve(answer.secondsUntilLoss)}`,
         ),
+        line('news', news(answer.silentSeconds)),
         ...ledger
           .slice(-5)
           .map((entry) =>
@@ -183,8 +200,10 @@ function replayCommand({ table, from, to }: Asked['event']): string {
   return `npm run recovery -- replay${flags.map(([name, value]) => ` --${name} ${quoted(String(value))}`).join('')}`
 }
 
-/** For a shell: a table's name may hold what a shell takes for its own. */
+/** For a shell: a table's name may hold what a shell takes for its own, or a terminal. */
 function quoted(text: string): string {
+  // What `printable` would make of it later is no longer the name; in this form of bash and zsh it is.
+  if (printable(text) !== text) return `$'${printable(text.replaceAll(/[\\']/g, '\\$&'))}'`
   return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
@@ -194,6 +213,19 @@ function checkLine({ name, result, detail }: Check): string {
 
 function line(name: string, text: string): string {
   return `${name.padEnd(9)}${text}`
+}
+
+function news(seconds: number | null): string {
+  return seconds === null
+    ? 'the age of the newest record is not known'
+    : `the newest record is ${seconds} s old`
+}
+
+/** How long the stream may stand still: told as found, as only the advice knows whether anything is lost. */
+function reserve(seconds: number | null): string {
+  if (seconds === null) return 'how long DTS keeps what was not read is not known'
+  if (seconds >= 0) return `the log begins ${seconds} s before the position's time`
+  return `the log begins ${-seconds} s after the position's time: see below what that means`
 }
 
 function unknown(value: number | string | null): string {

@@ -3,6 +3,7 @@
  * as JSON with --json. `npm run doctor` is its action `doctor`.
  */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { printable } from '../../lib/printable.ts'
 import { toEvent, UsageError, usage } from './arguments.ts'
 import { print, printJson } from './print.ts'
 
@@ -14,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
     call = toEvent(argv)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    console.error(`${error.message}\n\n${usage}`)
+    console.error(`${printable(error.message)}\n\n${usage}`)
     return 2
   }
   if (call === null) {
@@ -26,7 +27,9 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     await client.config.region()
   } catch {
-    console.error(`Which region ${functionName} is in is not known: give --region, or set AWS_REGION.`)
+    console.error(
+      `Which region ${printable(functionName)} is in is not known: give --region, or set AWS_REGION.`,
+    )
     return 2
   }
   let answer: { readonly failed: boolean; readonly value: unknown }
@@ -41,7 +44,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     console.error(
-      `${functionName} could not be invoked (${reason}).\nCheck --stage, --region and your AWS credentials.`,
+      `${printable(functionName)} could not be invoked (${printable(reason)}).\nCheck --stage, --region and your AWS credentials.`,
     )
     return 1
   }

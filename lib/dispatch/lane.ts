@@ -20,6 +20,11 @@ export function strandName(functionName: string, index: number, concurrency: num
   return concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}/v${keyHashVersion}`
 }
 
+/** The function that a name of `strandName` begins with, whatever version wrote it. */
+export function functionOfStrand(name: string): string {
+  return name.split('#')[0] ?? name
+}
+
 /**
  * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split by
  * primary key over that many strands. A change without a usable key is handled alone, between two runs.

@@ -1,30 +1,27 @@
 import type { Checkpoint, Trouble } from '../checkpoint/types.ts'
-import type { Route } from '../dispatch/settings.ts'
+import { functionOfStrand } from '../dispatch/lane.ts'
 import { DtsError } from '../errors.ts'
 import { firstOffset } from '../first-start.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { formatTime } from '../time.ts'
 import { assess } from './assess.ts'
-import type { Check } from './preflight.ts'
-
-export interface Advice {
-  /** What to do now, for people. */
-  readonly advice: string
-  /** The command that does it; null when there is nothing to run. */
-  readonly command: string | null
-}
-
-/** @param advice what is at fault, and how it is mended; afterwards the same question is asked again */
-export function afterFault(advice: string): Advice {
-  return { advice, command: recoveryCommand('{"action":"inspect"}') }
-}
+import { adviseHalted } from './halted.ts'
+import { type Check, deadLetterCheck, deliveryCheck } from './preflight.ts'
+import { type Advice, afterFault, type Setup } from './setup.ts'
+import { failing } from './trouble.ts'
 
 /** For a stream without a checkpoint: it begins by itself, or what the poller refuses it with. */
-export async function adviseFirstStart(startTime: number | undefined, stream: Stream): Promise<Advice> {
+export async function adviseFirstStart(
+  startTime: number | undefined,
+  stream: Stream,
+  checks: readonly Check[],
+): Promise<Advice> {
   try {
     await firstOffset(startTime, stream)
-    return { advice: 'Nothing was read yet; the poller starts at DTS_CHECKPOINT by itself.', command: null }
+    const begins = 'Nothing was read yet; the poller starts at DTS_CHECKPOINT by itself.'
+    const wrong = faultsOf(checks)
+    return wrong === '' ? { advice: begins, command: null } : afterFault(`${begins} ${wrong}`)
   } catch (error) {
     if (!(error instanceof DtsError)) throw error
     const wasRead = error.facts.committed !== undefined
@@ -32,13 +29,6 @@ export async function adviseFirstStart(startTime: number | undefined, stream: St
       ? { advice: error.message, command: recoveryCommand('{"action":"reset","to":"committed"}') }
       : afterFault(error.message)
   }
-}
-
-/** What the set-up says of the functions and of what becomes of a change that is given up. */
-export interface Setup {
-  readonly checks: readonly Check[]
-  readonly routes: Readonly<Record<string, Route>>
-  readonly hasQueue: boolean
 }
 
 /** For a stream that was read before. */
@@ -49,10 +39,7 @@ export async function advise(stored: Checkpoint, stream: Stream, setup: Setup): 
       case 'stored':
         return stored.state === 'RUNNING'
           ? adviseRunning(stored, setup)
-          : {
-              advice: `Position and log agree. Once the cause of the halt (${stored.halt?.code}) is cured, resume.`,
-              command: recoveryCommand('{"action":"resume"}'),
-            }
+          : withFaults(await adviseHalted(stored, stream, setup), setup.checks)
       case 'anchor':
         return {
           advice:
@@ -81,26 +68,41 @@ export async function advise(stored: Checkpoint, stream: Stream, setup: Setup): 
   }
 }
 
-function adviseRunning(stored: Checkpoint, { checks, routes, hasQueue }: Setup): Advice {
-  const failed = checks.find(({ result }) => result === 'failed')
-  if (failed !== undefined)
-    return afterFault(`Position and log agree, but not all is well (${failed.name}). ${failed.detail}`)
-  const failures = Object.entries(stored.lanes).flatMap(([lane, { trouble }]) =>
+/** Of a stream that runs, from the log that its position belongs to. */
+function adviseRunning({ lanes }: Checkpoint, { checks, routes, hasQueue }: Setup): Advice {
+  const wrong = faultsOf(checks)
+  const failures = Object.entries(lanes).flatMap(([lane, { trouble }]) =>
     failing(trouble) ? [adviseFailing(lane, trouble, routes, hasQueue)] : [],
   )
-  return failures.length === 0
-    ? { advice: 'Position and log agree; nothing to do.', command: null }
-    : { advice: `Position and log agree. ${failures.join(' ')}`, command: null }
+  // The line on delivery says of failing functions what is said here at length.
+  const noticed = checks.filter(
+    ({ name, result }) => result === 'attention' && (failures.length === 0 || name !== deliveryCheck),
+  )
+  const said = [...(wrong === '' ? [] : [wrong]), ...failures, ...noticed.map(sentence)]
+  if (said.length === 0)
+    return {
+      advice: 'Position and log agree, and every line of the examination is ok: nothing to do.',
+      command: null,
+    }
+  const advice = `Position and log agree. ${said.join(' ')}`
+  if (wrong !== '') return afterFault(advice)
+  const lettersAlone = failures.length === 0 && noticed.every(({ name }) => name === deadLetterCheck)
+  return { advice, command: lettersAlone ? recoveryCommand('{"action":"redrive","dryRun":true}') : null }
 }
 
-/** Whether changes wait to be tried again; a batch that was made smaller and grows back is no failure. */
-export function failing(trouble: Trouble | null): trouble is Trouble {
-  return trouble !== null && (trouble.attempts > 0 || (trouble.outages ?? 0) > 0)
+/** What else is wrong must not be missed beside a halt. */
+function withFaults({ advice, command }: Advice, checks: readonly Check[]): Advice {
+  const wrong = faultsOf(checks)
+  return { advice: wrong === '' ? advice : `${advice} ${wrong}`, command }
 }
 
-/** A lane is a function, or one part of it by primary key. */
-function functionOf(lane: string): string {
-  return lane.replace(/#\d+\/\d+$/, '')
+function faultsOf(checks: readonly Check[]): string {
+  const failed = checks.filter(({ result }) => result === 'failed')
+  return failed.length === 0 ? '' : `Not all is well. ${failed.map(sentence).join(' ')}`
+}
+
+function sentence({ name, detail }: Check): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)}: ${detail}${detail.endsWith('.') ? '' : '.'}`
 }
 
 /** The checkpoint keeps that a function fails and since when; what it failed with stands in its log alone. */
@@ -110,11 +112,14 @@ function adviseFailing(
   routes: Setup['routes'],
   hasQueue: boolean,
 ): string {
-  const name = functionOf(lane)
+  const name = functionOfStrand(lane)
   const begun = new Date(since).toISOString()
   const route = Object.values(routes).find(({ functionName }) => functionName === name)
   if (route === undefined) {
-    return `${name} failed at offset ${offset} since ${begun} and has no route any more; what the new routes say holds.`
+    return (
+      `${name} failed at offset ${offset} since ${begun}, and no route of this deployment names it: its changes go where the ` +
+      'routes of now send their tables.'
+    )
   }
   if (attempts === 0) {
     return (
@@ -128,8 +133,8 @@ function adviseFailing(
       : 'then it goes to the dead-letter queue and the stream goes on'
   return (
     `${name} fails at offset ${offset} since ${begun}: ${attempts} of ${route.attempts} attempts are made. The change is ` +
-    `tried again until those are used up, or for ${route.maxAgeSeconds} s; ${givenUp}. What it fails with stands in the ` +
-    `function's log (/aws/lambda/${name}), by that offset. Mend the handler and deploy; what was given up by then comes ` +
+    `tried again until those are used up, or for ${route.maxAgeSeconds} s; ${givenUp}. Its error is in the ` +
+    `function's log (/aws/lambda/${name}), by that offset. Correct the handler and deploy; what was given up by then comes ` +
     `again by ${recoveryCommand('{"action":"redrive"}')}.`
   )
 }

@@ -47,14 +47,20 @@ function pauseEnds(read: Checkpoint | null, dryRun: boolean): string {
 const isMarked = 'Whatever happened until now may have been delivered before, and is marked as replay.'
 
 const evidence: Readonly<Record<Known['by'], { readonly noLoss: string; readonly standIn: string }>> = {
-  checkpoint: { noLoss: 'Nothing is lost.', standIn: '' },
+  checkpoint: { noLoss: 'Nothing is lost by it.', standIn: '' },
   group: {
     noLoss: 'Nothing is lost.',
     standIn:
       'There is no checkpoint; what the poller last committed to its consumer group stands for it, and functions may ' +
       `have gone further than that. ${isMarked}`,
   },
-  nothing: { noLoss: 'Nothing is lost: this stream was never read.', standIn: '' },
+  nothing: {
+    // A commit can be gone, too: DTS may drop those of a group when its cluster changes.
+    noLoss:
+      'There is no checkpoint, and the consumer group holds no commit of ours: as far as that tells, this stream was never ' +
+      'read, and nothing is lost. If it was read before, changes may be.',
+    standIn: '',
+  },
   unasked: {
     noLoss: 'Whether changes are lost is not known.',
     standIn: `There is no checkpoint, and the consumer group does not tell how far the stream was read. ${isMarked}`,

@@ -1,12 +1,16 @@
 import { z } from 'zod'
-import type { Checkpoint, Halt, LedgerEntry, Trouble } from '../checkpoint/types.ts'
+import type { Checkpoint, Halt, LedgerEntry } from '../checkpoint/types.ts'
+import type { PollConfig } from '../config.ts'
 import type { Route } from '../dispatch/settings.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type TimeRange, timeRange } from '../locate.ts'
+import { silentSeconds } from '../silence.ts'
 import { formatTime } from '../time.ts'
-import { type Advice, advise, adviseFirstStart, afterFault, failing, type Setup } from './advice.ts'
+import { advise, adviseFirstStart } from './advice.ts'
 import { moves } from './ledger.ts'
 import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
+import { type Advice, afterFault, type Setup } from './setup.ts'
+import { describeTrouble, failing } from './trouble.ts'
 
 export const inspectSchema = z.strictObject({ action: z.literal('inspect') })
 export const doctorSchema = z.strictObject({ action: z.literal('doctor') })
@@ -50,8 +54,13 @@ export interface Inspection extends Advice {
   readonly lagSeconds: number | null
   /** Null when the stored offset means nothing on the cluster that was found. */
   readonly lagRecords: string | null
-  /** Seconds of the source's time between the oldest readable record and the position: what a standstill may take. */
+  /**
+   * Seconds of the source's time between the oldest readable record and the position: what a standstill may take. Below
+   * 0 the log begins after the position's time, which alone does not prove a loss; `advice` says whether there is one.
+   */
   readonly secondsUntilLoss: number | null
+  /** Seconds since the newest record of any kind, by its source time; null when not known. */
+  readonly silentSeconds: number | null
   /** What was done to the checkpoint by hand of late, oldest first. */
   readonly ledger: readonly NumberedEntry[]
 }
@@ -67,6 +76,7 @@ export async function doctor(dependencies: PreflightDependencies): Promise<Docto
 }
 
 export interface InspectDependencies extends PreflightDependencies {
+  readonly config: PreflightDependencies['config'] & Pick<PollConfig, 'unroutedTables'>
   readonly routes: Readonly<Record<string, Route>>
 }
 
@@ -92,10 +102,11 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
   }
   const stream = opened.result
   try {
-    const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined }
+    const { unroutedTables } = config
+    const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined, unroutedTables }
     if (stored !== null) return await inspectStream(stored, stream, setup, now())
     const advice =
-      storedFault === null ? await adviseFirstStart(config.startTime, stream) : afterFault(unreadable)
+      storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
     return { ...answer(base), ...(await look(stored, stream, now())), ...advice }
   } finally {
@@ -117,7 +128,10 @@ export async function inspectStream(
   }
 }
 
-type Found = Pick<Inspection, 'found' | 'group' | 'lagSeconds' | 'lagRecords' | 'secondsUntilLoss'>
+type Found = Pick<
+  Inspection,
+  'found' | 'group' | 'lagSeconds' | 'lagRecords' | 'secondsUntilLoss' | 'silentSeconds'
+>
 
 const nothingFound: Found = {
   found: null,
@@ -125,6 +139,7 @@ const nothingFound: Found = {
   lagSeconds: null,
   lagRecords: null,
   secondsUntilLoss: null,
+  silentSeconds: null,
 }
 
 async function look(stored: Checkpoint | null, stream: Stream, now: number): Promise<Found> {
@@ -139,6 +154,7 @@ async function look(stored: Checkpoint | null, stream: Stream, now: number): Pro
     lagSeconds: stored === null ? null : atEnd ? 0 : Math.max(0, Math.floor(now / 1000) - stored.timestamp),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
     secondsUntilLoss: stored === null || times === null ? null : stored.timestamp - times.first,
+    silentSeconds: await silentSeconds(stream, range, now),
   }
 }
 
@@ -185,14 +201,6 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     leaseUntil: stored.leaseUntil > now ? new Date(stored.leaseUntil).toISOString() : null,
     lanes: Object.fromEntries(lanes.filter(([, text]) => text !== '')),
   }
-}
-
-function describeTrouble({ offset, attempts, since, outages = 0 }: Trouble): string {
-  const tries = [
-    ...(attempts > 0 ? [`failed ${attempts} time(s)`] : []),
-    ...(outages > 0 ? [`could not be sent ${outages} time(s)`] : []),
-  ]
-  return `offset ${offset} ${tries.join(' and ')} since ${new Date(since).toISOString()}`
 }
 
 type Attempt<Result> =

@@ -9,19 +9,26 @@ import { type BrokerAddress, formatAddress } from '../kafka/address.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { timeRange } from '../locate.ts'
 import { proveSameLog } from '../prove.ts'
+import { recoveryCommand } from '../recovery-command.ts'
 import { formatTime } from '../time.ts'
+import { checkDelivery, checkNews, type Finding } from './conditions.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 
-/** One line of the examination. `skipped`: a line above already says why. */
+/**
+ * One line of the examination. `attention`: the set-up works, and something waits for a person. `skipped`: a line above
+ * already says why.
+ */
 export interface Check {
   readonly name: string
-  readonly result: 'ok' | 'failed' | 'skipped'
-  /** What was found; where it failed, what to do. */
+  readonly result: 'ok' | 'attention' | 'failed' | 'skipped'
+  /** What was found; where that is not ok, what to do. */
   readonly detail: string
 }
 
 export interface PreflightDependencies extends RecoveryDependencies {
   readonly config: Pick<StreamConfig, 'broker' | 'topic' | 'user' | 'mode' | 'startTime'>
+  /** What was wrong with the stored password and could be put right, for people; null when nothing was. */
+  readonly passwordNote: () => string | null
   readonly functionNames: readonly string[]
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
@@ -31,18 +38,21 @@ export interface PreflightDependencies extends RecoveryDependencies {
 
 const connectTimeoutMs = 5_000
 
+export const deliveryCheck = 'delivery'
+export const deadLetterCheck = 'dead-letter queue'
+
 /** Examines the set-up from the network to the queue. Changes nothing, throws nothing. */
 export async function preflight(dependencies: PreflightDependencies): Promise<Check[]> {
   const { config, store } = dependencies
   const checks: Check[] = []
-  const run = async <Result>(name: string, after: boolean, action: () => Promise<[string, Result]>) => {
+  const run = async <Result>(name: string, after: boolean, action: () => Promise<Finding<Result>>) => {
     if (!after) {
       checks.push(skipped(name))
       return undefined
     }
     try {
-      const [detail, result] = await action()
-      checks.push({ name, result: 'ok', detail })
+      const [detail, result, attention = 'ok'] = await action()
+      checks.push({ name, result: attention, detail })
       return result
     } catch (error) {
       checks.push({ name, result: 'failed', detail: describeFault(error) })
@@ -54,20 +64,25 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
   const stream = await connectInSteps(dependencies, proxy === true, checks)
   try {
     const range = await run('data range', stream !== undefined, () => describeRange(stream as Stream, config))
+    await run('news from DTS', range === true, () =>
+      checkNews(stream as Stream, config.mode, dependencies.now()),
+    )
     const stored = await run('checkpoint table', true, async () => {
       const item = await store.read()
       return [describeItem(item), { item }]
     })
-    await run('checkpoint within the log', range === true && stored !== undefined, () =>
-      checkPosition(stored?.item ?? null, stream as Stream, config.startTime),
+    const item = stored?.item ?? null
+    const fits = await run('checkpoint within the log', range === true && stored !== undefined, () =>
+      checkPosition(item, stream as Stream, config.startTime),
     )
+    await run(deliveryCheck, fits === true, () => checkDelivery(item, stream as Stream, dependencies.now()))
   } finally {
     await stream?.close()
   }
   for (const name of dependencies.functionNames) {
     await run(`function ${name}`, true, () => probe(name, dependencies))
   }
-  await run('dead-letter queue', true, () => countLetters(dependencies))
+  await run(deadLetterCheck, true, () => countLetters(dependencies))
   return checks
 }
 
@@ -83,7 +98,7 @@ const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {
 
 /** Connecting is one call; its error tells how far it got. */
 async function connectInSteps(
-  { config, openStream }: PreflightDependencies,
+  { config, openStream, passwordNote }: PreflightDependencies,
   after: boolean,
   checks: Check[],
 ): Promise<Stream | undefined> {
@@ -100,9 +115,9 @@ async function connectInSteps(
     fault = error
     failedAt = connectSteps.indexOf((error instanceof DtsError && stepOf[error.code]) || 'credentials')
   }
+  const accepted = [`${config.user} is accepted`, passwordNote()].filter((part) => part !== null)
   const found = {
-    credentials:
-      config.user === undefined ? 'none are set, and none are asked for' : `${config.user} is accepted`,
+    credentials: config.user === undefined ? 'none are set, and none are asked for' : accepted.join('. '),
     topic: `${config.topic} is there`,
     'TCP to the node': `cluster ${stream?.clusterId}, partition ${stream?.partition}`,
   }
@@ -204,11 +219,19 @@ async function probe(name: string, { probeFunction }: PreflightDependencies): Pr
   }
 }
 
-async function countLetters({ deadLetters }: PreflightDependencies): Promise<[string, true]> {
+async function countLetters({ deadLetters }: PreflightDependencies): Promise<Finding<true>> {
   if (deadLetters === undefined)
     return ['none is configured: a change that is given up halts the stream', true]
   try {
-    return [`${await deadLetters.count()} waiting`, true]
+    const count = await deadLetters.count()
+    if (count === 0) return ['0 waiting', true]
+    const [look, send] = ['{"action":"redrive","dryRun":true}', '{"action":"redrive"}'].map(recoveryCommand)
+    return [
+      `about ${count} waiting: changes that were given up. See why: ${look}; correct the handler, deploy, and send them ` +
+        `again: ${send}`,
+      true,
+      'attention',
+    ]
   } catch (cause) {
     const { message } = asDtsError(cause, 'DEAD_LETTER_FAILED', true)
     throw new DtsError(

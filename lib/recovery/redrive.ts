@@ -76,7 +76,7 @@ export async function redrive(
       letters,
       redriven,
       left: await deadLetters.count(),
-      error: [...ended.values()].flatMap((error) => error?.message ?? []).join('\n') || null,
+      error: [...ended.values()].flatMap((error) => error?.message ?? []).join(' ') || null,
       notes: [...standInFront(inFront, table), ...unreadable.map(byHand)],
     }
   }

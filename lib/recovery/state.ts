@@ -51,7 +51,11 @@ export async function resumeStream(
   const read = await store.read()
   if (read === null) throw nothingThere()
   if (read.state === 'RUNNING') {
-    return { action: 'resume', offset: String(read.offset), note: 'The stream is not halted; nothing to do.' }
+    return {
+      action: 'resume',
+      offset: String(read.offset),
+      note: 'The stream is not halted; nothing was changed.',
+    }
   }
   await proveSameLog(read, stream)
   const how = `resume after ${read.halt?.code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
@@ -59,7 +63,11 @@ export async function resumeStream(
   return {
     action: 'resume',
     offset: String(read.offset),
-    note: 'The next run of the poller goes on where the stream stands.',
+    note:
+      `The stream is no longer halted: the next run of the poller reads on at offset ${read.offset}.` +
+      (read.halt === null || read.halt.code === 'PAUSED'
+        ? ''
+        : ` While the cause of the halt (${read.halt.code}) lasts, it halts again.`),
   }
 }
 

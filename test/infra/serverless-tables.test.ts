@@ -155,7 +155,7 @@ describe('custom.tables', () => {
 
 describe('custom.alarms', () => {
   const settings = { prefix: 'shop-dev-', deadLetterQueue: 'q.fifo', topicArn: '', email: '' }
-  const thresholds = { lagSeconds: 900, secondsUntilLoss: 21_600 }
+  const thresholds = { lagSeconds: 900, secondsUntilLoss: 21_600, silentSeconds: 300 }
 
   test('settles what an alarm goes off at', () => {
     const alarms = JSON.stringify(alarmsOf({ ...settings, thresholds: { ...thresholds, lagSeconds: 77 } }))

@@ -159,11 +159,12 @@ describe('serverless package, without network and credentials', () => {
       'loss-near',
       'poller-errors',
       'poller-not-running',
+      'source-silent',
     ])
     for (const { Properties } of alarms) assert.deepEqual(Properties.AlarmActions, [{ Ref: 'AlarmTopic' }])
     assert.equal(resources.PollerNotRunningAlarm?.Properties.TreatMissingData, 'breaching')
     const published = runMeasures(
-      { ...emptySummary(), from: '0', lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1 },
+      { ...emptySummary(), from: '0', lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 },
       null,
     )
     const known = new Set(published.map(([name]) => name))

@@ -1,13 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
+import type { DStoreOptions } from '../../infra/local/dstore/options.ts'
 import { freePort } from '../../infra/local/ports.ts'
 import type { Source } from './parts.ts'
 
+interface Options {
+  readonly partitions: number
+}
+
 /** The DStore emulator: times in seconds, the group is the sid. */
-export async function startDStoreSource({ partitions }: { readonly partitions: number }): Promise<Source> {
-  const dstore = new DStore({ topic: `topic-${randomUUID()}`, proxy: true, partitions })
+export function startDStoreSource(options: Options): Promise<Source> {
+  return startSource(options, {})
+}
+
+/** The same as a plain Kafka topic in DTS format: times in milliseconds, any group. */
+export function startPlainSource(options: Options): Promise<Source> {
+  return startSource(options, { sid: null, timeUnit: 'milliseconds' })
+}
+
+async function startSource({ partitions }: Options, kind: DStoreOptions): Promise<Source> {
+  const dstore = new DStore({ topic: `topic-${randomUUID()}`, proxy: true, partitions, ...kind })
   const bootstrap = await dstore.start()
-  const sid = dstore.sid ?? ''
+  const group = dstore.sid ?? 'readers'
   return {
     bootstrap,
     topic: dstore.topic,
@@ -17,7 +31,7 @@ export async function startDStoreSource({ partitions }: { readonly partitions: n
     environment: {
       DTS_BROKER_URL: `${bootstrap.host}:${bootstrap.port}`,
       DTS_TOPIC: dstore.topic,
-      DTS_SID: sid,
+      ...(dstore.sid === null ? { DTS_GROUP: group } : { DTS_SID: group }),
       DTS_USER: dstore.user,
       DTS_PASSWORD: dstore.password,
     },
@@ -39,7 +53,7 @@ export async function startDStoreSource({ partitions }: { readonly partitions: n
       dstore.trim({ beforeOffset })
     },
     range: async () => dstore.range,
-    committed: async () => dstore.committed(sid) ?? null,
+    committed: async () => dstore.committed(group) ?? null,
     async hideNode() {
       dstore.advertise({ host: bootstrap.host, port: await freePort() })
     },

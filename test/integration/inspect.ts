@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import { until } from '../rig/context.ts'
-import { t0, Writer } from './records.ts'
+import { waitingLetters } from './letters.ts'
+import { alive, now, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
 const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
@@ -55,20 +54,6 @@ const refused: [
   ],
 ]
 
-/** The environment of a queue in which nothing waits. */
-async function emptyQueue(t: TestContext): Promise<Record<string, string>> {
-  const server = createServer((_request, response) => {
-    response.setHeader('content-type', 'application/x-amz-json-1.0')
-    response.end(JSON.stringify({ Attributes: { ApproximateNumberOfMessages: '0' } }))
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  t.after(() => server.close().closeAllConnections())
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('The queue has no TCP address.')
-  const endpoint = `http://127.0.0.1:${address.port}`
-  return { DEAD_LETTER_QUEUE_URL: `${endpoint}/1/letters.fifo`, AWS_ENDPOINT_URL_SQS: endpoint }
-}
-
 export function inspectTests(start: Start): void {
   describe('inspect', () => {
     for (const [what, breakIt, code, advice, command] of refused) {
@@ -88,11 +73,11 @@ export function inspectTests(start: Start): void {
 
     test('a stream that was never read begins by itself; with a time outside the data range it does not', async (t) => {
       const world = await start(t)
-      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       const well = await world.inspect()
       assert.deepEqual([well.command, well.storedFault], [null, null])
       assert.match(well.advice, /the poller starts at DTS_CHECKPOINT by itself/)
-      const environment = { DTS_CHECKPOINT: String(t0 + 100) }
+      const environment = { DTS_CHECKPOINT: String(now() + 10_000) }
       await assert.rejects(world.poll({ environment }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
       const { advice, command } = await world.inspect(environment)
       assert.match(advice, /is not in the data range/)
@@ -139,7 +124,7 @@ export function inspectTests(start: Start): void {
     /** A stream of which one change fails, and the time before its first failure. */
     async function failingStream(t: TestContext, environment: Record<string, string>) {
       const world = await start(t)
-      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       let refusals = 0
       world.onChange = ({ what }) => {
         if (what !== 5) return
@@ -155,7 +140,7 @@ export function inspectTests(start: Start): void {
     test('a handler that fails: which one, since when, what becomes of the change, and where its error stands', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
       const { world, begun } = await failingStream(t, { ROUTES })
-      const queue = await emptyQueue(t)
+      const queue = await waitingLetters(t, 0)
       const { advice, command, stored } = await world.inspect({ ROUTES, ...queue })
       const since = /^offset 5 failed \d+ time\(s\) since (\S+)$/.exec(
         stored?.lanes['test-orders'] ?? '',
@@ -217,11 +202,14 @@ export function inspectTests(start: Start): void {
 
     test('a function that is not there: that is something to do, although position and log agree', async (t) => {
       const world = await start(t)
-      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       await world.poll()
       const ROUTES = JSON.stringify({ 'shop.orders': 'orders', 'shop.invoices': 'invoices' })
       const { advice, command } = await world.inspect({ ROUTES })
-      assert.match(advice, /Position and log agree, but .*test-invoices cannot be invoked/)
+      assert.match(
+        advice,
+        /Position and log agree\. Not all is well\. Function test-invoices: .*test-invoices cannot be invoked/,
+      )
       assert.equal(command, again)
     })
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../rig/context.ts'
-import { filler, range, shift, t0, Writer } from './records.ts'
+import { filler, now, range, shift, t0, Writer } from './records.ts'
 import { assertHalts, resetCommand } from './recovery-support.ts'
 import type { Start } from './world.ts'
 
@@ -221,15 +221,16 @@ export function recoveryTests(start: Start): void {
     test('inspect of a healthy stream has nothing to do, and tells the lag', async (t) => {
       const world = await start(t)
       const write = new Writer()
-      await world.source.append(write.inserts('shop.orders', 0, 9))
+      const beat = now()
+      await world.source.append([...write.inserts('shop.orders', 0, 9), write.mark('HEARTBEAT', beat)])
       await world.poll()
-      await world.source.append(write.inserts('shop.orders', 10, 14))
+      await world.source.append(write.inserts('shop.orders', 10, 14, beat))
       const before = await world.item()
       const inspection = await world.inspect()
       assert.deepEqual(await world.item(), before)
       assert.deepEqual([inspection.command, inspection.lagRecords], [null, '5'])
       assert.match(inspection.advice, /nothing to do/)
-      assert.deepEqual([inspection.stored?.offset, inspection.stored?.timestamp], ['10', t0 + 9])
+      assert.deepEqual([inspection.stored?.offset, inspection.stored?.timestamp], ['11', beat])
     })
   })
 }

@@ -1,5 +1,6 @@
 import { after, before, describe } from 'node:test'
 import { badInputTests } from './bad-input.ts'
+import { conditionTests } from './conditions.ts'
 import { deliveryTests } from './delivery.ts'
 import { doctorTests } from './doctor.ts'
 import { handlerTests } from './handlers.ts'
@@ -46,5 +47,6 @@ export function integrationSuite(parts: Parts): void {
     recoveryWithoutItemTests(start)
     doctorTests(start)
     inspectTests(start)
+    conditionTests(start)
   })
 }

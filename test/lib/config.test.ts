@@ -62,6 +62,14 @@ describe('what is understood', () => {
       'defaults of a run',
     ],
     [{ DTS_PARTITION: '0' }, { partition: 0 }, 'partition 0 is one'],
+    [{ DTS_PARTITION: ' 3\r' }, { partition: 3 }, 'blanks around a number, and the line end of Windows'],
+    [
+      { DTS_TOPIC: ' shop\r', DTS_SID: 'dtsabc\n', DTS_CHECKPOINT: ' 1795433580 ', DTS_TLS: 'true ' },
+      { topic: 'shop', group: 'dtsabc', user: 'reader-dtsabc', startTime: 1_795_433_580, tls: true },
+      'blanks around any other value, which would be refused far from where they are',
+    ],
+    [{ DTS_PASSWORD: ' p ' }, { password: { value: ' p ' } }, 'a password with blanks is left as it is'],
+    [{ DTS_CHECKPOINT: '10000000000000' }, { startTime: 10_000_000_000 }, 'the last millisecond'],
     [
       { DTS_ALLOWED_NODES: 'a.example.com, *.b.example.com,' },
       { allowedNodes: ['a.example.com', '*.b.example.com'] },
@@ -126,6 +134,62 @@ describe('what is refused', () => {
       'a function that is named by anything but its name',
     ],
   ]
+  const numbers = [
+    'DTS_PARTITION',
+    'HANDLER_TIMEOUT_SECONDS',
+    'POLL_MAX_RECORDS',
+    'POLL_MAX_BYTES',
+    'POLL_FETCH_BYTES',
+    'POLL_LINGER_SECONDS',
+  ]
+  for (const value of [
+    '0x10',
+    '1e3',
+    '+5',
+    '-0',
+    '5.0',
+    '１２',
+    '٣',
+    '1_000',
+    '1,000',
+    'NaN',
+    'Infinity',
+    '5 5',
+  ]) {
+    for (const name of numbers)
+      refused.push([{ [name]: value }, new RegExp(`${name} must be`), `${name} that is ${value}`])
+  }
+  for (const value of [' ', '\t', '\r\n', '\u00a0']) {
+    for (const name of [
+      ...numbers,
+      'DTS_TOPIC',
+      'DTS_CHECKPOINT',
+      'DTS_SID',
+      'DTS_TLS',
+      'ROUTES',
+      'DTS_PASSWORD',
+    ])
+      refused.push([
+        { [name]: value },
+        new RegExp(`has 1 problem.*${name} holds nothing but blanks`),
+        `${name} that is ${JSON.stringify(value)}`,
+      ])
+  }
+  for (const value of ['1795433580999999', '1795433580999999999', '10000000000001']) {
+    const hint = new RegExp(`DTS_CHECKPOINT must be .*; ${value} is beyond the year 2286 .* microseconds`)
+    refused.push([{ DTS_CHECKPOINT: value }, hint, `a time that is ${value}`])
+  }
+  for (const value of ['1e9', '0x6b036f2c', '+1795433580', '-0', '１７９５４３３５８０', '1795433580n'])
+    refused.push([
+      { DTS_CHECKPOINT: value },
+      /DTS_CHECKPOINT must be UNIX seconds/,
+      `a time that is ${value}`,
+    ])
+  refused.push([
+    { DTS_PARTITION: '2147483648' },
+    /DTS_PARTITION must be/,
+    'a partition that Kafka cannot name',
+  ])
   for (const [variables, message, reason] of refused) {
     test(reason, () => {
       const error = problemsOf({ ...dts, ...variables })

@@ -38,13 +38,59 @@ describe('the password', () => {
     })
   }
 
+  const cured: [text: string, password: string, reason: string][] = [
+    ['p4ss\n', 'p4ss', 'plain with a line break'],
+    ['p4ss \r\n\n', 'p4ss ', 'plain with line breaks of Windows, a space before them kept'],
+    ['\ufeffp4ss', 'p4ss', 'plain with a byte order mark'],
+    ['{"password":"p4ss\\n"}', 'p4ss', 'JSON with a line break in it'],
+  ]
+  for (const [text, password, reason] of cured) {
+    test(`${reason}: used without it, and said so`, async (t) => {
+      const { credentials } = await source(t, text)
+      assert.equal(credentials.note, null)
+      assert.equal((await credentials.get())?.password, password)
+      assert.match(credentials.note ?? '', /^The secret dts has a line break .* store it again without it\.$/)
+      assert.doesNotMatch(credentials.note ?? '', /p4ss/)
+    })
+  }
+
+  test('stored as it should be: nothing is said, also after it was stored anew', async (t) => {
+    const { server, credentials } = await source(t, '{"password":"p4ss"}\n')
+    await credentials.get()
+    assert.equal(credentials.note, null)
+    server.secrets.set('dts', 'other\n')
+    assert.equal(await credentials.renew(), true)
+    assert.notEqual(credentials.note, null)
+    server.secrets.set('dts', 'third')
+    await credentials.renew()
+    assert.equal(credentials.note, null)
+  })
+
   const unreadable: [text: string | null | undefined, message: RegExp, reason: string][] = [
-    [undefined, /cannot be read \(ResourceNotFoundException\)/, 'no such secret'],
-    [null, /holds neither a text nor JSON/, 'a binary secret'],
-    ['{"user":"canary"}', /holds neither/, 'JSON without a password'],
-    ['{"password":""}', /holds neither/, 'an empty password'],
-    ['{"password":12}', /holds neither/, 'a password that is a number'],
-    ['{canary', /holds neither/, 'broken JSON'],
+    [
+      undefined,
+      /cannot be read \(ResourceNotFoundException\)\. Check DTS_PASSWORD_SECRET and that .* role may read it/,
+      'no such secret',
+    ],
+    [null, /is binary: store the password as text/, 'a binary secret'],
+    ['\n', /holds an empty password/, 'nothing but a line break'],
+    ['{"user":"canary"}', /is JSON without "password" \(in small letters\)/, 'JSON without a password'],
+    [
+      '{"Password":"canary"}',
+      /is JSON without "password" \(in small letters\)/,
+      'JSON with another spelling',
+    ],
+    ['{"password":""}', /holds an empty password/, 'an empty password'],
+    ['{"password":12345678}', /has a number as "password".*put it in quotes/, 'a password that is a number'],
+    ['{"password":null}', /has null as "password", and no text/, 'a password that is null'],
+    ['{"password":true}', /has a value of type boolean as "password"/, 'a password that is a boolean'],
+    ['{"password":["canary"]}', /has a value of type object as "password"/, 'a password that is a list'],
+    [
+      '{canary',
+      /begins with "\{" and is no JSON: correct the JSON, or, if that is the password itself, store it as \{"password"/,
+      'a text that begins as JSON does',
+    ],
+    ['{"password":"canary"', /begins with "\{" and is no JSON/, 'JSON that is cut off'],
   ]
   for (const [text, message, reason] of unreadable) {
     test(`is not to be had: ${reason}`, async (t) => {
@@ -53,8 +99,11 @@ describe('the password', () => {
         assert.ok(error instanceof DtsError)
         assert.equal(error.code, 'SECRET_UNAVAILABLE')
         assert.match(error.message, message)
-        assert.match(error.message, /The secret dts .*Check DTS_PASSWORD_SECRET/)
-        assert.doesNotMatch(`${error.message} ${JSON.stringify(error.facts)}`, /canary/)
+        assert.match(error.message, /^The secret dts /)
+        assert.doesNotMatch(
+          `${error.stack} ${JSON.stringify(error.facts)} ${String(error.cause)}`,
+          /canary|12345678/,
+        )
         return true
       })
     })
@@ -72,6 +121,11 @@ describe('the password', () => {
     const given = new CredentialSource({ user: 'u', password: { value: 'p' } }, none)
     assert.deepEqual(await given.get(), { username: 'u', password: 'p' })
     assert.equal(await given.renew(), false)
+    const broken = new CredentialSource({ user: 'u', password: { value: 'p\r\n' } }, none)
+    assert.equal((await broken.get())?.password, 'p')
+    assert.match(broken.note ?? '', /^DTS_PASSWORD has a line break/)
+    const empty = new CredentialSource({ user: 'u', password: { value: '\n' } }, none)
+    await assert.rejects(empty.get(), { code: 'CONFIG_INVALID' })
     const open = new CredentialSource({ user: undefined, password: undefined }, none)
     assert.equal(await open.get(), null)
     assert.equal(await open.renew(), false)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { Logger } from '@aws-lambda-powertools/logger'
 import { DtsError } from '../../lib/errors.ts'
 import { emptySummary, functionSummary, type PollSummary } from '../../lib/summary.ts'
-import { functionMeasures, runMeasures } from '../../lib/telemetry.ts'
+import { functionMeasures, runMeasures, Telemetry } from '../../lib/telemetry.ts'
 
 function measures(change: Partial<PollSummary>, thrown: unknown = null): Record<string, number> {
   const summary = { ...emptySummary(), from: '0', ...change }
@@ -45,8 +46,21 @@ describe('what a run measures', () => {
   })
 
   test('what is not known is left out: as 0 it would say that all is well', () => {
-    const unknown = measures({ from: null, lagSeconds: null, lagRecords: null, secondsUntilLoss: null })
-    for (const name of ['LagSeconds', 'LagRecords', 'SecondsUntilLoss', 'Fetched', 'Handled']) {
+    const unknown = measures({
+      from: null,
+      lagSeconds: null,
+      lagRecords: null,
+      secondsUntilLoss: null,
+      silentSeconds: null,
+    })
+    for (const name of [
+      'LagSeconds',
+      'LagRecords',
+      'SecondsUntilLoss',
+      'SourceSilentSeconds',
+      'Fetched',
+      'Handled',
+    ]) {
       assert.ok(!(name in unknown), name)
     }
     const halted = measures({ from: null, halted: 'DATA_GAP', lagSeconds: 3_600 }, broken)
@@ -66,7 +80,29 @@ describe('what a run measures', () => {
   test('stands in docs/telemetry.md, and nothing else does', () => {
     const manual = readFileSync(new URL('../../docs/telemetry.md', import.meta.url), 'utf8')
     const listed = [...manual.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1] ?? '')
-    const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1 }
+    const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
     assert.deepEqual(listed.toSorted(), Object.keys(measures(known)).toSorted())
   })
+})
+
+class Recorder extends Logger {
+  readonly lines: string[] = []
+  protected override printLog(...[, log]: Parameters<Logger['printLog']>): void {
+    this.lines.push(JSON.stringify(log.getAttributes()))
+  }
+}
+
+test('a log line shows names of the stream as escapes: logs are read in terminals, too', () => {
+  const table = 'shop.\u001b[2J\u009b31m\u202eorders\u007f'
+  const summary = { ...emptySummary(), skipped: { [table]: 2 } }
+  const logger = new Recorder({ serviceName: 'poller' })
+  const telemetry = new Telemetry(logger, 'test-poller')
+  telemetry.runEnded(summary, null)
+  const facts = { table }
+  telemetry.runEnded(summary, new DtsError('TABLE_UNROUTED', table, { retryable: false, facts }))
+  assert.equal(logger.lines.length, 2)
+  for (const line of logger.lines) {
+    assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
+    assert.match(line, /shop\..*orders/)
+  }
 })

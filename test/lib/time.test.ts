@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatTime, parseTime, toSeconds } from '../../lib/time.ts'
+import { formatTime, parseTime, timeHint, toSeconds } from '../../lib/time.ts'
 
 test('times as people write them', () => {
   const cases: [text: string | number, expected: number | null, reason: string][] = [
@@ -17,9 +17,29 @@ test('times as people write them', () => {
     [Number.NaN, null, 'not a number'],
     ['99999999999999999999', null, 'beyond exact numbers'],
     [Number.MAX_SAFE_INTEGER, null, 'milliseconds beyond the last date'],
-    [8_640_000_000_000_000, 8_640_000_000_000, 'the last date'],
+    [10_000_000_000_000, 10_000_000_000, 'the last millisecond that people mean'],
+    [10_000_000_000_001, null, 'beyond it'],
+    ['1795433580999999', null, 'microseconds'],
+    ['1795433580999999999', null, 'nanoseconds'],
+    ['1e9', null, 'an exponent'],
+    ['0x6b036f2c', null, 'hexadecimal digits'],
+    ['+1795433580', null, 'a sign'],
+    ['-0', null, 'a sign before nothing'],
+    [' ', null, 'a blank'],
+    ['１７９５４３３５８０', null, 'digits of another script'],
+    [Number.POSITIVE_INFINITY, null, 'without end'],
   ]
   for (const [text, expected, reason] of cases) assert.equal(parseTime(text), expected, reason)
+})
+
+test('a zero with a sign is 0', () => {
+  assert.ok(Object.is(parseTime(-0), 0))
+})
+
+test('a number that is neither seconds nor milliseconds is told what it seems to be, and nothing else is', () => {
+  assert.match(timeHint('1795433580999999'), /^; 1795433580999999 is beyond the year 2286.*microseconds/)
+  for (const other of ['yesterday', '', '1795433580', 1_795_433_580_999, '1e30'])
+    assert.equal(timeHint(other), '')
 })
 
 test('seconds and milliseconds of a record are told apart', () => {

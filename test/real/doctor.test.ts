@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { type AwsEndpoint, startDynalite } from '../../infra/local/dynalite.ts'
 import { startDStoreSource } from '../integration/dstore-source.ts'
-import { Writer } from '../integration/records.ts'
+import { alive, Writer } from '../integration/records.ts'
 import { type Rig, startRig } from '../integration/world.ts'
 import { startMoto } from '../rig/moto.ts'
 
@@ -19,7 +19,7 @@ describe('doctor and the dead-letter queue', () => {
 
   test('one that is there is ok; one that is not says what to do', async (t) => {
     const world = await rig.start(t)
-    await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+    await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
     const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
     const sqs = new SQSClient({ endpoint: aws.endpoint, region: 'eu-central-1', credentials })
     const { QueueUrl = '' } = await sqs.send(

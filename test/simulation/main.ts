@@ -15,8 +15,8 @@ const { values } = parseArgs({
 })
 const kind: Kind | undefined = kinds.find((name) => name === values.kind)
 if (kind === undefined) throw new RangeError(`--kind is one of ${kinds.join(', ')}`)
-const from = Number(values.from)
-const seeds = Number(values.seeds)
+const from = count('from')
+const seeds = count('seeds')
 
 if (values.trace) {
   for (let seed = from; seed < from + seeds; seed++) {
@@ -24,7 +24,7 @@ if (values.trace) {
     console.log(`seed ${seed}: ${end}, ${violations.length} violations`)
   }
 } else {
-  const report = await simulate(kind, from, seeds, Number(values.workers))
+  const report = await simulate(kind, from, seeds, count('workers'))
   for (const { seed, invariant, message, at } of report.violations.slice(0, 20)) {
     console.log(`seed ${seed}, ${at / 1000} s: ${invariant}: ${message}`)
     console.log(`  replay: npm run simulate -- --kind ${kind} --from ${seed} --seeds 1 --trace`)
@@ -37,4 +37,12 @@ if (values.trace) {
   const violations = report.violations.length
   console.log(JSON.stringify({ seeds, violations, faults, maxDuplicates, bound }))
   process.exitCode = violations > 0 ? 1 : 0
+}
+
+/** A run of no seeds at all would look as if all of them were well. */
+function count(name: 'from' | 'seeds' | 'workers'): number {
+  const text = values[name]
+  if (!/^[1-9]\d{0,9}$/.test(text))
+    throw new RangeError(`--${name} takes a whole number from 1 on, not ${text}`)
+  return Number(text)
 }

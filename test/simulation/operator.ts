@@ -112,10 +112,16 @@ export class Operator {
   }
 
   async #inspect(run: ObservedRun): Promise<Inspection | null> {
-    const { store, openStream, now, routes } = this.#dependencies(run)
+    const { store, openStream, now, routes, config } = this.#dependencies(run)
+    const { unroutedTables } = config
     const stored = await store.read()
     if (stored === null) return null
-    return await inspectStream(stored, await openStream(), { checks: [], routes, hasQueue: true }, now())
+    return await inspectStream(
+      stored,
+      await openStream(),
+      { checks: [], routes, hasQueue: true, unroutedTables },
+      now(),
+    )
   }
 
   #choose({ command, stored, found }: Inspection): Event | null {
@@ -216,6 +222,7 @@ export class Operator {
       routes: scenario.config.routes,
       handlerTimeoutMs: scenario.config.handlerTimeoutMs,
       functionNames: [],
+      passwordNote: () => null,
       probeFunction: unused,
       deadLetters: undefined,
       invoke: unused,

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { render, type View } from '../../../infra/local/view.ts'
+import { type Checkpoint, freshPosition } from '../../../lib/checkpoint/types.ts'
+
+test('the live view shows what the stream says without obeying it: one line each, no control characters', () => {
+  const name = 'shop.\u001b[2J\u009b31m\nstate       RUNNING\u202e'
+  const checkpoint: Checkpoint = {
+    ...freshPosition(3n, 1_790_000_000),
+    key: 'topic/0',
+    epoch: 1,
+    owner: null,
+    leaseUntil: 0,
+    generation: 1,
+    clusterId: name,
+    replayUntil: -1,
+    state: 'HALTED',
+    halt: { code: 'TABLE_UNROUTED', message: `no function for ${name}`, facts: {}, at: 0 },
+    ledger: [],
+  }
+  const view: View = {
+    tables: [{ table: name, handled: 1, replays: 0, lastOperation: 'INSERT', lastOffset: '2' }],
+    checkpoint,
+    clusterId: name,
+    range: { earliest: 0n, end: 9n },
+    now: 1_790_000_000_000,
+    events: [`12:00:00  ${name}`],
+    logFile: '/tmp/log',
+  }
+  const shown = render(view)
+  const plain = render({ ...view, tables: [], events: [] })
+  assert.equal(shown.length, plain.length + 2)
+  for (const line of shown) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
+  assert.ok(shown.some((line) => line.startsWith('state       HALTED: no function for shop.\\u001b[2J')))
+})

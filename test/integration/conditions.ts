@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
+import type { DoctorResult, Inspection } from '../../lib/recovery/inspect.ts'
+import { waitingLetters } from './letters.ts'
+import { alive, now, t0, Writer } from './records.ts'
+import type { Start, World } from './world.ts'
+
+/** What inspect and doctor say of a stream whose set-up works: they call nothing well that waits for a person. */
+export function conditionTests(start: Start): void {
+  describe('how the stream does', () => {
+    interface Seen {
+      readonly line: (name: string) => [result: string | undefined, detail: string]
+      readonly healthy: boolean
+      readonly inspection: Inspection
+    }
+    async function look(world: World, environment: Readonly<Record<string, string>> = {}): Promise<Seen> {
+      const { checks, healthy } = (await world.recover({ action: 'doctor' }, environment)) as DoctorResult
+      const line = (name: string): [string | undefined, string] => {
+        const found = checks.find((check) => check.name === name)
+        return [found?.result, found?.detail ?? '']
+      }
+      return { line, healthy, inspection: await world.inspect(environment) }
+    }
+
+    const isPlain = (world: World) => 'DTS_GROUP' in world.source.environment
+
+    /** A stream of which everything was handled, and which is alive. */
+    async function wellStream(t: TestContext, environment: Readonly<Record<string, string>> = {}) {
+      const world = await start(t)
+      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
+      await world.poll({ environment })
+      return world
+    }
+
+    test('a stream that is well has nothing to do, and its newest record is young', async (t) => {
+      const world = await wellStream(t)
+      const { line, healthy, inspection } = await look(world)
+      assert.equal(healthy, true)
+      assert.deepEqual(line('delivery'), ['ok', 'at the end of the log'])
+      assert.match(line('news from DTS')[1], /^the newest record is \d+ s old/)
+      assert.match(inspection.advice, /every line of the examination is ok: nothing to do/)
+      assert.equal(inspection.command, null)
+    })
+
+    test('DTS has stopped: there is no lag, and each run, doctor and inspect say so; a plain topic may rest', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      // The next run reads nothing at all, and knows nothing of the one before.
+      const { lagSeconds, silentSeconds, fetched } = await world.poll()
+      assert.deepEqual([lagSeconds, fetched], [0, 0])
+      const { line, healthy, inspection } = await look(world)
+      assert.ok((inspection.silentSeconds ?? 0) >= now() - t0 - 60)
+      if (isPlain(world)) {
+        assert.equal(silentSeconds, null)
+        assert.deepEqual([healthy, line('news from DTS')[0]], [true, 'ok'])
+        assert.match(line('news from DTS')[1], / s old; a plain topic may rest$/)
+        assert.match(inspection.advice, /nothing to do/)
+        return
+      }
+      assert.ok((silentSeconds ?? 0) >= now() - t0 - 60)
+      assert.deepEqual([healthy, line('news from DTS')[0]], [false, 'failed'])
+      assert.match(
+        line('news from DTS')[1],
+        /^SOURCE_SILENT: .*the task has stopped \(paused, expired, released\)/,
+      )
+      assert.match(inspection.advice, /Not all is well\. News from DTS: SOURCE_SILENT: /)
+      await world.source.append([alive()])
+      assert.equal((await look(world)).line('news from DTS')[0], 'ok')
+      assert.ok(((await world.poll()).silentSeconds ?? 99) < 60)
+    })
+
+    test('dead letters that wait are something to do', async (t) => {
+      const world = await wellStream(t)
+      const { line, healthy, inspection } = await look(world, await waitingLetters(t, 9))
+      assert.equal(healthy, false)
+      assert.equal(line('dead-letter queue')[0], 'attention')
+      assert.match(
+        line('dead-letter queue')[1],
+        /^about 9 waiting: changes that were given up\. See why: .*"dryRun":true/,
+      )
+      assert.match(inspection.advice, /Position and log agree\. Dead-letter queue: about 9 waiting/)
+      assert.doesNotMatch(inspection.advice, /nothing to do/)
+      assert.match(inspection.command ?? '', /'\{"action":"redrive","dryRun":true\}'$/)
+      const none = await look(world, await waitingLetters(t, 0))
+      assert.deepEqual([none.healthy, none.line('dead-letter queue')[1]], [true, '0 waiting'])
+    })
+
+    test('a stream that is late is not well, although nothing fails: how late, and what was seen of why', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append([...write.inserts('shop.orders', 10, 19), alive()])
+      const { line, healthy, inspection } = await look(world)
+      assert.equal(healthy, false)
+      assert.equal(line('delivery')[0], 'attention')
+      assert.match(line('delivery')[1], /^\d+ s and 11 records behind\. No run is at work now: /)
+      assert.match(inspection.advice, /Position and log agree\. Delivery: \d+ s and 11 records behind/)
+      assert.doesNotMatch(inspection.advice, /nothing to do/)
+    })
+
+    test('a paused stream is not well: doctor says since when, and inspect what ends it', async (t) => {
+      const world = await wellStream(t)
+      await world.recover({ action: 'pause', by: 'me', reason: 'a migration' })
+      const { line, healthy, inspection } = await look(world)
+      assert.equal(healthy, false)
+      assert.equal(line('delivery')[0], 'attention')
+      assert.match(line('delivery')[1], /^halted since \S+ \(PAUSED\): .*"inspect"/)
+      assert.match(inspection.advice, /^Paused by me: a migration\. .*Resume when the stream may read on/)
+      assert.match(inspection.command ?? '', /"resume"/)
+    })
+
+    test('a function that fails in one part of its table is known by its route', async (t) => {
+      const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77, concurrency: 4 } })
+      const world = await start(t)
+      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
+      let refusals = 0
+      world.onChange = ({ what }) => {
+        if (what !== 5) return
+        refusals += 1
+        throw new Error('not today')
+      }
+      await world.poll({ environment: { ROUTES }, remainingMs: () => (refusals > 0 ? 15_000 : 60_000) })
+      const { line, inspection } = await look(world, { ROUTES })
+      assert.match(Object.keys(inspection.stored?.lanes ?? {}).join(), /test-orders#\d\/4/)
+      assert.match(inspection.advice, /test-orders fails at offset 5 since \S+: \d+ of 77 attempts/)
+      assert.doesNotMatch(inspection.advice, /no route/)
+      assert.equal(line('delivery')[0], 'attention')
+      assert.match(line('delivery')[1], /test-orders#\d\/4\/v\d+: offset 5 failed \d+ time\(s\) since /)
+    })
+
+    test('a change that is too large for an invocation: inspect recommends what passes it, not what halts again', async (t) => {
+      const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
+      const environment = { ROUTES }
+      const world = await start(t)
+      const write = new Writer()
+      const value = encodeRecord({
+        operation: 'INSERT',
+        objectName: 'shop.orders',
+        fields: [
+          ['id', 8],
+          ['status', 253],
+        ],
+        after: [integer(10), text('x'.repeat(4_400_000))],
+        sourceTimestamp: t0 + 10,
+      })
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      await world.source.append([{ value, timestamp: t0 + 10 }])
+      await world.source.append([...write.inserts('shop.orders', 11, 12), alive()])
+      await assert.rejects(world.poll({ environment }), { code: 'EVENT_TOO_LARGE' })
+      const resumed = await world.recover({ action: 'resume' }, environment)
+      assert.match(
+        'note' in resumed ? resumed.note : '',
+        /While the cause of the halt \(EVENT_TOO_LARGE\) lasts, it halts again/,
+      )
+      await assert.rejects(world.poll({ environment }), { code: 'EVENT_TOO_LARGE' })
+      const { advice, command } = await world.inspect(environment)
+      assert.match(advice, /A resume halts the stream at offset 10 again/)
+      const event: unknown = JSON.parse(/--data '(.*)'$/.exec(command ?? '')?.[1] ?? '')
+      assert.deepEqual(event, { action: 'reset', to: { offset: '11' }, acceptLoss: true })
+      await world.recover(event, environment)
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
+    })
+
+    test('what halts the stream promises nothing that was not looked at', async (t) => {
+      const world = await wellStream(t)
+      await world.source.append([...new Writer('later').inserts('shop.orders', 10, 49), alive()])
+      await world.source.trim(40n)
+      await assert.rejects(world.poll(), (error: Error) => {
+        assert.match(
+          error.message,
+          /offset 11 to 40 are no longer in the data range: those .* are lost to this stream/,
+        )
+        assert.doesNotMatch(error.message, /nothing is lost/)
+        return true
+      })
+    })
+  })
+}

@@ -1,0 +1,15 @@
+import { after, before, describe } from 'node:test'
+import { startDynalite } from '../../infra/local/dynalite.ts'
+import { conditionTests } from './conditions.ts'
+import { startPlainSource } from './dstore-source.ts'
+import { type Rig, startRig } from './world.ts'
+
+describe('poller and recovery on a plain topic', () => {
+  let rig: Rig
+  before(async () => {
+    const stop = async () => {}
+    rig = await startRig({ name: '', startDynamo: startDynalite, startSource: startPlainSource, stop })
+  })
+  after(() => rig.stop())
+  conditionTests((t, options) => rig.start(t, options))
+})
