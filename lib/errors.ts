@@ -1,7 +1,7 @@
 import type { ErrorCode } from './error-codes.ts'
 import { printableLines } from './printable.ts'
 
-export { type ErrorCode, errorCodes } from './error-codes.ts'
+export type { ErrorCode } from './error-codes.ts'
 
 /** Facts beside an error: plain values for logs and tests. Never row values, raw bytes or secrets. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>

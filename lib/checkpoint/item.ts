@@ -1,6 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
-import { DtsError, errorCodes } from '../errors.ts'
+import { errorCodeNames } from '../error-codes.ts'
+import { DtsError } from '../errors.ts'
 import type { Anchor, Checkpoint, Halt, LedgerEntry, Position, Tail } from './types.ts'
 
 /**
@@ -44,7 +45,7 @@ const laneSchema = z.object({
     .nullable(),
 })
 const haltSchema = z.object({
-  code: z.enum(errorCodes),
+  code: z.enum(errorCodeNames),
   message: z.string(),
   // Missing in items of versions that did not keep it.
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),

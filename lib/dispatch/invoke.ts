@@ -1,6 +1,7 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
-import { DtsError, errorCodes } from '../errors.ts'
+import { errorCodeNames } from '../error-codes.ts'
+import { DtsError } from '../errors.ts'
 import { freeOwn } from '../free.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
 import { cutMessage } from './message.ts'
@@ -136,7 +137,7 @@ const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z
 
 /** Lambda's own errors. Their messages describe the function and never its event. */
 const platformErrors = /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/
-const ownErrors: ReadonlySet<string> = new Set(errorCodes)
+const ownErrors: ReadonlySet<string> = new Set(errorCodeNames)
 
 /** Errors of a function that cannot start with any event: its deployment is broken, or another one than the poller's. */
 const brokenDeployment =
