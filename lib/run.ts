@@ -299,7 +299,13 @@ export class Run {
       if (oldest !== null)
         this.#summary.secondsUntilLoss = Math.max(0, this.#held.position.timestamp - oldest)
       // A plain topic may rest for days.
-      if (config.mode === 'dts') this.#summary.silentSeconds = await silentSeconds(this.#stream, range, now())
+      if (config.mode === 'dts')
+        this.#summary.silentSeconds = await silentSeconds(
+          this.#stream,
+          range,
+          now(),
+          this.#held.position.timestamp,
+        )
     } catch {
       // What was not measured is not told.
     }
