@@ -326,7 +326,13 @@ export class Run {
       if (oldest !== null)
         this.#summary.secondsUntilLoss = Math.max(0, this.#held.position.timestamp - oldest)
       // A plain topic may rest for days.
-      if (config.mode === 'dts') this.#summary.silentSeconds = await silentSeconds(this.#stream, range, now())
+      if (config.mode === 'dts')
+        this.#summary.silentSeconds = await silentSeconds(
+          this.#stream,
+          range,
+          now(),
+          this.#held.position.timestamp,
+        )
     } catch {
       // A value that was not measured is not reported.
     }

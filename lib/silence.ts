@@ -14,14 +14,22 @@ export const longestSilence = 60
 const clockTolerance = 60
 
 /**
- * Seconds between the newest record at the end of the log and now; null where no record there says, or all are dated
- * ahead. The log itself tells, so that nothing has to be kept between two runs.
+ * Seconds between the newest record at the end of the log and now; null where nothing says, or all are dated ahead. The
+ * log itself tells, so that nothing has to be kept between two runs.
  * @param now milliseconds since 1970
+ * @param committed the checkpoint's time, in seconds; null without one. Told of by it alone once the log of a task that
+ *   stopped long ago has expired; otherwise one record that was dated ahead would pass for news later
  */
-export async function silentSeconds(stream: Stream, range: DataRange, now: number): Promise<number | null> {
+export async function silentSeconds(
+  stream: Stream,
+  range: DataRange,
+  now: number,
+  committed: number | null = null,
+): Promise<number | null> {
   const seconds = Math.floor(now / 1000)
   const isUsable = (time: number) => time <= seconds + clockTolerance
   const times = await timesAtEnd(stream, range, isUsable)
+  if (times.length === 0 && committed !== null && isUsable(committed)) return Math.max(0, seconds - committed)
   // Not the last of them: a long transaction brings times of long ago.
   return times.length === 0 ? null : Math.max(0, seconds - Math.max(...times))
 }

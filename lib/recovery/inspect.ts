@@ -154,7 +154,7 @@ async function look(stored: Checkpoint | null, stream: Stream, now: number): Pro
     lagSeconds: stored === null ? null : atEnd ? 0 : Math.max(0, Math.floor(now / 1000) - stored.timestamp),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
     secondsUntilLoss: stored === null || times === null ? null : stored.timestamp - times.first,
-    silentSeconds: await silentSeconds(stream, range, now),
+    silentSeconds: await silentSeconds(stream, range, now, stored?.timestamp ?? null),
   }
 }
 

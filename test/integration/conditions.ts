@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import type { DoctorResult, Inspection } from '../../lib/recovery/inspect.ts'
+import { until } from '../rig/context.ts'
 import { waitingLetters } from './letters.ts'
 import { alive, now, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
@@ -66,6 +67,9 @@ export function conditionTests(start: Start): void {
         /^SOURCE_SILENT: .*the task has stopped \(paused, expired, released\)/,
       )
       assert.match(inspection.advice, /Not all is well\. News from DTS: SOURCE_SILENT: /)
+      // Days later nothing is left of the log.
+      await world.source.trim(10n)
+      assert.ok(((await world.poll()).silentSeconds ?? 0) >= now() - t0 - 60)
       await world.source.append([alive()])
       assert.equal((await look(world)).line('news from DTS')[0], 'ok')
       assert.ok(((await world.poll()).silentSeconds ?? 99) < 60)
@@ -122,7 +126,7 @@ export function conditionTests(start: Start): void {
         refusals += 1
         throw new Error('not today')
       }
-      await world.poll({ environment: { ROUTES }, remainingMs: () => (refusals > 0 ? 15_000 : 60_000) })
+      await world.poll({ environment: { ROUTES }, remainingMs: until(() => refusals > 0) })
       const { line, inspection } = await look(world, { ROUTES })
       assert.match(Object.keys(inspection.stored?.lanes ?? {}).join(), /test-orders#\d\/4/)
       assert.match(inspection.advice, /test-orders fails at offset 5 since \S+: \d+ of 77 attempts/)
@@ -163,6 +167,21 @@ export function conditionTests(start: Start): void {
       await world.recover(event, environment)
       await world.pollToEnd({ environment })
       assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
+    })
+
+    test('a log that begins after the time of the position leaves no reserve, and no negative one', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append([new Writer('later').insert('shop.orders', 10, t0 + 1_000), alive()])
+      await world.source.trim(10n)
+      let refusals = 0
+      world.onChange = () => {
+        refusals += 1
+        throw new Error('not today')
+      }
+      const { secondsUntilLoss } = await world.poll({ remainingMs: until(() => refusals > 0) })
+      assert.equal(secondsUntilLoss, 0)
     })
 
     test('what halts the stream promises nothing that was not looked at', async (t) => {

@@ -53,6 +53,15 @@ for (const [what, records, expected] of logs) {
   })
 }
 
+test('once the whole log has expired, the time of the checkpoint tells; before that it does not', async (t) => {
+  const empty = await open(t, filler(t0))
+  const range = await empty.stream.range()
+  assert.equal(await silentSeconds(empty.stream, range, now, t0 + 40), 90)
+  assert.equal(await silentSeconds(empty.stream, range, now, t0 + 9_000), null)
+  const { stream } = await open(t, beats(3))
+  assert.equal(await silentSeconds(stream, await stream.range(), now, t0 + 129), 30)
+})
+
 test('a batch at the end that cannot be read does not hide what is before it', async (t) => {
   const { stream } = await open(t, [...beats(5), beat(t0 + 129)])
   assert.equal(await silentSeconds(damagedAt(stream, 5n), await stream.range(), now), 30)
