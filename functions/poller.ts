@@ -21,7 +21,7 @@ type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAsid
 let parts: Parts | undefined
 let telemetry: Telemetry | undefined
 
-/** Made by the first invocation, not at load: then a wrong configuration is an error of its own, not a crash. */
+/** Made by the first invocation, not at load, so that a wrong configuration is a clear error and not a crash. */
 function setUp(): Parts {
   const config = pollConfig(process.env)
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
@@ -38,13 +38,13 @@ function setUp(): Parts {
 let current = new AbortController()
 
 /**
- * Run by the schedule; what the event says is not looked at. Lambda's own timeout ends a run for good; middy's early
- * one would leave it to go on when the function thaws.
+ * The schedule starts it; the event is ignored. Lambda's timeout ends a run for good. middy's early timeout is off: the run
+ * would continue when the function thaws.
  */
 export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
   .handler(async (_event, context) => {
-    // A function that was frozen in the middle of a run thaws with the next invocation: the old run must end.
+    // A function that was frozen during a run thaws with the next invocation. The old run must end.
     current.abort()
     current = new AbortController()
     telemetry ??= new Telemetry(logger, context.functionName)
@@ -61,8 +61,8 @@ export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
 
 async function run(summary: PollSummary, context: Context, signal: AbortSignal): Promise<PollSummary> {
   parts ??= setUp()
-  // Made anew for each run: a connection kept through a freeze is dead when the function thaws, and without retries
-  // the first invocation on it would count as one whose outcome nobody knows.
+  // A new client for each run: a connection kept through a freeze is dead when the function thaws. Without retries, the
+  // first invocation on it would have an unknown outcome.
   const lambda = handlerClient(parts.config.handlerTimeoutMs)
   const dependencies: PollDependencies = {
     ...parts,

@@ -1,10 +1,10 @@
-/** A serverless plugin for what depends on the values that CloudFormation puts into the poller's environment. */
+/** A serverless plugin that checks the poller's environment before a deployment. */
 export default class DeployCheck {
   constructor(serverless) {
     const streamKeys = ['poller', 'recovery']
     const streamFunctions = () => streamKeys.map((key) => serverless.service.getFunction(key))
     const withoutOffline = () => {
-      // There is no stack behind a local run: as texts such values would be "[object Object]".
+      // A local run has no stack. As texts, such values would be "[object Object]".
       for (const { environment } of streamFunctions()) {
         for (const [name, value] of Object.entries(environment)) {
           if (typeof value !== 'string') delete environment[name]
@@ -12,14 +12,14 @@ export default class DeployCheck {
       }
     }
     this.hooks = {
-      // No deployment of a poller that would refuse its own environment every minute.
+      // Refuse to deploy a poller that would refuse its own environment every minute.
       'before:deploy:deploy': async () => {
         const { pollConfig } = await import('../lib/config.ts')
         const { leaseTerms } = await import('../lib/poll.ts')
         const [{ environment }] = streamFunctions()
-        // What CloudFormation fills in later is not known yet, and not checked.
+        // Values that CloudFormation fills in later are unknown and not checked.
         const known = Object.entries(environment).filter(([, value]) => typeof value === 'string')
-        // Names that nobody knows are not taken over: the poller could not say that one is misspelt.
+        // Unknown names are not passed on, so the poller could not report a misspelt one.
         const given = Object.entries(process.env).filter(
           ([name]) => /^(DTS|POLL)_/.test(name) && name !== 'DTS_PASSWORD',
         )

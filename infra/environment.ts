@@ -1,8 +1,8 @@
 import { longestTimeoutOf, routesJson, type Settings, type Table } from './tables.ts'
 
 /**
- * What poller and recovery take over from the environment of the deployment. DTS_PASSWORD is not among them: a
- * deployed function reads the password from Secrets Manager, by DTS_PASSWORD_SECRET.
+ * The variables of the deploying shell that poller and recovery get. DTS_PASSWORD is not among them: a deployed function
+ * reads the password from Secrets Manager, by DTS_PASSWORD_SECRET.
  */
 export const streamVariables = [
   'DTS_BROKER_URL',
@@ -17,7 +17,7 @@ export const streamVariables = [
   'DTS_ALLOWED_NODES',
 ]
 
-/** What poller and recovery take over beside them. */
+/** More variables of the deploying shell that poller and recovery get. */
 export const pollVariables = [
   'UNROUTED_TABLES',
   'ON_CLUSTER_CHANGE',
@@ -28,21 +28,20 @@ export const pollVariables = [
 ]
 
 /**
- * What poller and recovery hold at once is a few megabytes however long the stream is, but V8 lets garbage stand in
- * proportion to the machine's memory unless told otherwise. Half the usual young generation costs no time that could be
- * measured, and of a heap of at most 256 MB V8 lets little stand. Where Lambda starts Node with sizes of its own, those
- * win.
+ * Poller and recovery hold only a few megabytes at once, but by default V8 keeps garbage in proportion to the machine's
+ * memory. Half the usual young generation cost no measurable time, and V8 keeps little garbage in a heap of at most 256 MB.
+ * If Lambda starts Node with its own sizes, those win.
  */
 export const nodeOptions = '--max-semi-space-size=8 --max-old-space-size=256'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** A value of a template: a text, or what CloudFormation puts in its place. */
+/** A value of a template: a text, or a CloudFormation function. */
 type Value = string | object
 
 /**
- * The variables of poller and recovery, which have the same because a redrive sends as the poller does: the stream,
- * where each table's changes go, and where those that are given up. One that is not set, or empty, is left out.
+ * The variables of poller and recovery: the stream, the routes, the dead-letter queue. Both get the same, because a redrive
+ * sends like the poller. A variable that is not set, or empty, is left out.
  */
 export function streamEnvironment(
   given: Environment,

@@ -8,9 +8,8 @@ interface Statement {
 }
 
 /**
- * One role for each function, holding what that function needs and nothing else, and one that only lets the
- * schedule start the poller. A handler runs a team's own code: it can reach neither the checkpoint nor the
- * password.
+ * One role for each function, with the rights that it needs and no others, and one role that lets the schedule start the
+ * poller. A handler runs the team's own code: it can reach neither the checkpoint nor the password.
  */
 export function rolesOf(tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
@@ -74,7 +73,7 @@ function invokeOnly(names: readonly string[]): Statement {
 }
 
 function readSecret(secret: string): Statement {
-  // Secrets Manager ends every ARN with "-" and six random characters, which a name does not tell.
+  // Secrets Manager ends every ARN with "-" and six random characters, which the name does not contain.
   const resource = secret.startsWith('arn:') ? secret : arn('secretsmanager', `secret:${secret}-??????`)
   return allow(['secretsmanager:GetSecretValue'], resource)
 }

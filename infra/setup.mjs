@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const lock = `${root}package-lock.json`
-// npm writes this file last, so it is also missing after an installation that was broken off.
+// npm writes this file last, so it is also missing after an interrupted installation.
 const installed = `${root}node_modules/.package-lock.json`
 
 if (!upToDate()) install()

@@ -4,7 +4,7 @@ import { defineTable } from '../../lib/table.ts'
 
 const logger = new Logger({ serviceName: 'order_items' })
 
-/** Moves stock between free and reserved as order lines come, change and go. */
+/** Moves stock between free and reserved as order lines are added, changed and removed. */
 export const handler = defineTable({
   table: 'shop.order_items',
   row: z.object({

@@ -1,15 +1,15 @@
 import type { Handled } from './handled.ts'
 import type { ShopRecord } from './shop.ts'
 
-/** What became of the produced changes, judged by what the handlers received. */
+/** The fate of the produced changes, judged by the deliveries that handlers finished. */
 export interface Audit {
   readonly produced: number
-  /** Produced changes that a handler finished with at least once. */
+  /** Produced changes that a handler finished at least once. */
   readonly handled: number
   readonly lost: number
   /** First deliveries that came after a later change of the same table. */
   readonly outOfOrder: number
-  /** Deliveries beyond the first of a change. */
+  /** Deliveries of a change after its first. */
   readonly duplicates: number
 }
 

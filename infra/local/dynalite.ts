@@ -2,14 +2,14 @@ import { once } from 'node:events'
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
 
-/** A server that speaks an AWS API on this machine. */
+/** A local server for an AWS API. */
 export interface AwsEndpoint {
-  /** `http://127.0.0.1:port`; any region and any credentials do. */
+  /** `http://127.0.0.1:port`. It accepts any region and credentials. */
   readonly endpoint: string
   stop(): Promise<void>
 }
 
-/** None of the local servers checks them, but the SDK wants some. */
+/** No local server checks credentials, but the SDK needs some. */
 export const localAws = {
   AWS_REGION: 'eu-central-1',
   AWS_ACCESS_KEY_ID: 'local',
@@ -25,7 +25,7 @@ export function localClient(endpoint: string) {
   }
 }
 
-/** Starts dynalite, an emulator of DynamoDB in Node, empty, inside this process. */
+/** Starts an empty dynalite, an emulator of DynamoDB, inside this process. */
 export async function startDynalite(): Promise<AwsEndpoint> {
   const server = dynalite({ createTableMs: 0, updateTableMs: 0, deleteTableMs: 0 })
   server.listen(0, '127.0.0.1')

@@ -3,7 +3,7 @@ import { type Operation, operations, type SourceType, sourceTypes } from '../../
 
 /*
  * Writes DTS records with a general Avro library, so that the decoder in lib/dts is never the judge of itself.
- * Avro reads a record by the order of its fields and a union by the order of its branches: both matter here.
+ * Avro encodes a record by the order of its fields and a union by the order of its branches, so both orders matter here.
  */
 
 const record = (name: string, fields: Record<string, avro.Schema>): avro.schema.RecordType => ({
@@ -15,7 +15,7 @@ const arrayOf = (items: avro.Schema): avro.schema.ArrayType => ({ type: 'array',
 
 const dateTimeParts = ['year', 'month', 'day', 'hour', 'minute', 'second', 'millis'] as const
 
-/** What a value can be, in the order of the union, behind null. */
+/** The branches of a value's union, in order, after null. */
 const valueTypes: Record<string, avro.schema.DefinedType> = {
   Integer: record('Integer', { precision: 'int', value: 'string' }),
   Character: record('Character', { charset: 'string', value: 'bytes' }),
@@ -31,7 +31,7 @@ const valueTypes: Record<string, avro.schema.DefinedType> = {
   EmptyObject: { type: 'enum', name: 'EmptyObject', symbols: ['NULL', 'NONE'] },
 }
 
-/** All fields but the last, which records of older versions lack. */
+/** All fields except the last, which records of older versions lack. */
 const oldFields: Record<string, avro.Schema> = {
   version: 'int',
   id: 'long',
@@ -49,7 +49,7 @@ const oldFields: Record<string, avro.Schema> = {
   tags: { type: 'map', values: 'string' },
   fields: ['null', 'string', arrayOf(record('Field', { name: 'string', dataTypeNumber: 'int' }))],
   beforeImages: ['null', 'string', arrayOf(['null', ...Object.values(valueTypes)])],
-  // A type is spelled out once in a schema and named from then on.
+  // A schema defines a type once and refers to it by name afterwards.
   afterImages: ['null', 'string', arrayOf(['null', ...Object.keys(valueTypes)])],
 }
 
@@ -77,13 +77,13 @@ function typeOf(name: string, fields: Record<string, avro.Schema>): avro.Type {
 
 /** The record as an avsc type: longs are bigint, unions wrapped (`{ Integer: { … } }`, `{ array: [ … ] }`). */
 export const recordType: avro.Type = typeOf('Record', { ...oldFields, bornTimestamp: 'long' })
-/** The same as older versions write it, without `bornTimestamp`. */
+/** The form of older versions, without `bornTimestamp`. */
 export const oldRecordType: avro.Type = typeOf('Record', oldFields)
 
-/** One value of an image; made by the functions below. */
+/** One value of an image, made by the functions below. */
 export type PlainValue = { readonly [branch: string]: unknown } | null
 
-/** A record as one writes it by hand. What is left out has the default that the comment names. */
+/** A record written by hand. Each comment names the default. */
 export interface PlainRecord {
   readonly operation: Operation
   /** 1 */
@@ -94,7 +94,7 @@ export interface PlainRecord {
   readonly sourceTimestamp?: number | bigint
   /** `4@1` */
   readonly sourcePosition?: string
-  /** What `sourcePosition` is. */
+  /** Default: the value of `sourcePosition`. */
   readonly safeSourcePosition?: string
   /** Empty. */
   readonly sourceTxid?: string
@@ -114,7 +114,7 @@ export interface PlainRecord {
   readonly before?: readonly PlainValue[] | string | null
   /** null */
   readonly after?: readonly PlainValue[] | string | null
-  /** Milliseconds; what `sourceTimestamp` says. null leaves the field out, as older versions do. */
+  /** Milliseconds. Default: `sourceTimestamp`. null leaves the field out, like older versions. */
   readonly bornTimestamp?: bigint | null
 }
 
@@ -150,7 +150,7 @@ function wrapped(value: unknown): unknown {
   return typeof value === 'string' ? { string: value } : { array: value }
 }
 
-/** Integer branch; `value` is written as it is, so that it need not be a number at all. */
+/** Integer branch. `value` is written unchanged, so that it need not be a number. */
 export const integer = (value: string | number | bigint, precision = 0): PlainValue => ({
   Integer: { precision, value: String(value) },
 })
@@ -203,9 +203,9 @@ export const textGeometry = (value: string, type = 'GEOMETRY'): PlainValue => ({
 export const binaryObject = (value: Buffer, type = 'BLOB'): PlainValue => ({ BinaryObject: { type, value } })
 export const textObject = (value: string, type = 'JSON'): PlainValue => ({ TextObject: { type, value } })
 
-/** SQL NULL by the branch that most records use. */
+/** SQL NULL, by the branch that most records use. */
 export const nothing: PlainValue = null
-/** SQL NULL by the EmptyObject branch. */
+/** SQL NULL, by the EmptyObject branch. */
 export const emptyNull: PlainValue = { EmptyObject: 'NULL' }
 /** The image does not hold the column. */
 export const emptyNone: PlainValue = { EmptyObject: 'NONE' }

@@ -9,10 +9,10 @@ const lineSchema = z.object({
   replay: z.boolean(),
   operation: z.string(),
 })
-/** A change that a handler has finished with. */
+/** A change that a handler has finished. */
 export type Handled = z.infer<typeof lineSchema>
 
-/** Reads what `observe.ts` writes, from where the last read ended. */
+/** Reads the lines of `observe.ts`, from the end of the last read. */
 export class HandledFile {
   readonly #path: string
   #at = 0

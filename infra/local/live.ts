@@ -4,13 +4,13 @@ import { handledTables, Shop } from './shop.ts'
 import { type Answer, type LocalStack, startStack } from './stack.ts'
 import { render, type TableView } from './view.ts'
 
-/** A run of the schedule waits this long for more at the end of the stream, so that the next one takes over. */
+/** A scheduled run waits this long for more at the end of the stream, so that the next one takes over. */
 const lingerSeconds = 55
 const frameMs = 1_000
-/** Where there is no terminal to redraw, the same is printed this often, in frames. */
+/** Without a terminal, the view is printed once in this many frames. */
 const framesPerPrint = 10
 
-/** Runs the product on a stream that never ends, until `q`, Ctrl-C or SIGTERM. */
+/** Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM. */
 export async function runLive(say: (line: string) => void): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
   const startTime = Math.floor(Date.now() / 1000)
@@ -23,7 +23,7 @@ export async function runLive(say: (line: string) => void): Promise<void> {
   try {
     const shop = new Shop(startTime)
     await stack.dstore.append([shop.heartbeat(startTime)])
-    // The schedule's first tick may be a minute away.
+    // The first scheduled run may be a minute away.
     void firstPoll(stack, note)
     await Promise.all([produce(stack, shop, ended.signal), show(stack, events, say, ended.signal)])
   } finally {
@@ -33,13 +33,13 @@ export async function runLive(say: (line: string) => void): Promise<void> {
   }
 }
 
-/** A poller that refuses its environment would otherwise show nothing but a stream that never begins. */
+/** Without this, a poller that refuses its environment would look like a stream that never starts. */
 async function firstPoll(stack: LocalStack, note: (text: string) => void): Promise<void> {
   const answer = await stack.invoke('poller', {}).catch(() => null)
   if (answer?.ok === false) note(`${answer.code}: ${answer.message}`)
 }
 
-/** A few transactions a second, a heartbeat each second, filler and a DDL now and then. */
+/** A few transactions a second, a heartbeat each second, sometimes filler and a DDL statement. */
 async function produce({ dstore }: LocalStack, shop: Shop, ended: AbortSignal): Promise<void> {
   for (let second = 1; !ended.aborted; second++) {
     await pause(frameMs, ended)
@@ -63,7 +63,7 @@ async function show(
   const tables = new Map<string, TableView>(handledTables.map((table) => [table, emptyView(table)]))
   for (let frame = 0; !ended.aborted; frame++) {
     for (const { table, operation, offset, replay } of await stack.handled.readNew()) {
-      // A file that was added to functions/tables has its line with its first change.
+      // A new file in functions/tables gets its line with its first change.
       const view = tables.get(table) ?? emptyView(table)
       tables.set(table, view)
       view.handled += 1
@@ -92,7 +92,7 @@ function emptyView(table: string): TableView {
   return { table, handled: 0, replays: 0, lastOperation: '', lastOffset: '' }
 }
 
-/** @returns ends the reading */
+/** @returns a function that ends the reading */
 function readKeys(stack: LocalStack, note: (text: string) => void, quit: () => void): () => void {
   const { stdin } = process
   if (!stdin.isTTY) return () => {}
@@ -127,7 +127,7 @@ async function ask(stack: LocalStack, event: unknown, note: (text: string) => vo
     }),
   )
   note(answer.ok ? summary(answer.result) : `${answer.code}: ${answer.message}`)
-  // What was reset goes on now, not at the schedule's next tick.
+  // Continue after a reset at once, not with the next scheduled run.
   if (answer.ok) void stack.invoke('poller', {}).catch(() => {})
 }
 

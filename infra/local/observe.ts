@@ -1,6 +1,6 @@
 /**
- * Loaded into the process that hosts the functions locally (`node --import`): writes down each change that a
- * handler has finished with, as one JSON line, so that the local stack counts what handlers really received.
+ * Loaded into the local process that hosts the functions (`node --import`). Writes each change that a handler has finished
+ * as one JSON line, so that the local stack counts what handlers really received.
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { appendFileSync } from 'node:fs'

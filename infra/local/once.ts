@@ -4,23 +4,22 @@ import type { Handled } from './handled.ts'
 import { Shop, type ShopRecord } from './shop.ts'
 import { type Answer, type LocalStack, startStack } from './stack.ts'
 
-/** Changes of handled tables that the scenario produces in all. */
+/** The number of changes of handled tables in the scenario. */
 const changes = 10_000
-/** How many of them are in the stream when the cluster fails over. */
+/** The number of these in the stream when the cluster fails over. */
 const changesBeforeSwitch = 6_000
-/** One poll reads at most about this many records, so that the switch comes in the middle of the work. */
+/** One run reads at most about this many records, so that the switch happens in the middle of the work. */
 const recordsPerPoll = 4_000
-/** Small answers, so that a run does not read far past that bound. */
+/** Small answers, so that a run does not read far past the bound. */
 const bytesPerFetch = 128 * 1024
-/** Over how much of the source's time the changes are spread, in seconds. */
+/** The span of source time of the changes, in seconds. */
 const streamSeconds = 900
-/** More runs than the scenario can need: a poller that never gets to the end must not hang the command. */
+/** More runs than the scenario needs. A poller that never reaches the end must not hang the command. */
 const mostPolls = 50
 
 /**
- * Plays the fixed scenario: changes, a cluster change in the middle, the halt, recovery, the rest; then judges it by
- * what the handlers received.
- * @returns the exit code: 0 only if nothing was lost or out of order
+ * Plays the fixed scenario: changes, a cluster switch, the halt, recovery, the rest. Then it judges the deliveries.
+ * @returns the exit code: 0 only if no change was lost or out of order
  */
 export async function playOnce(say: (line: string) => void): Promise<number> {
   const startTime = Math.floor(Date.now() / 1000) - streamSeconds
@@ -71,7 +70,7 @@ async function play(stack: LocalStack, startTime: number, say: (line: string) =>
   return { produced: script, halts, recoveries }
 }
 
-/** Transactions, a heartbeat each second of the source's time, and one DDL. */
+/** Transactions, a heartbeat for each second of source time, and one DDL statement. */
 function writeScript(startTime: number): ShopRecord[] {
   const shop = new Shop()
   const script: ShopRecord[] = [shop.heartbeat(startTime)]
@@ -89,7 +88,7 @@ function writeScript(startTime: number): ShopRecord[] {
   return script
 }
 
-/** Keeps records up to a number of changes, so that the scenario has exactly as many as it says. */
+/** Keeps records up to the given number of changes, so that the scenario has exactly that many. */
 function takeChanges(room: number): (record: ShopRecord) => boolean {
   let left = room
   return ({ change }) => change === undefined || left-- > 0
@@ -99,7 +98,7 @@ function countChanges(records: readonly ShopRecord[]): number {
   return records.reduce((count, { change }) => count + (change === undefined ? 0 : 1), 0)
 }
 
-/** Into the log in pieces, with filler between them. */
+/** Appends to the log in pieces, with filler between them. */
 async function append({ dstore }: LocalStack, records: readonly ShopRecord[]): Promise<void> {
   for (let at = 0; at < records.length; at += 1_500) {
     await dstore.append(records.slice(at, at + 1_500))
@@ -107,14 +106,14 @@ async function append({ dstore }: LocalStack, records: readonly ShopRecord[]): P
   }
 }
 
-/** One run of the poller that did something; a run of the schedule may be at work already. */
+/** One run of the poller that did something. A scheduled run may be at work already. */
 async function pollOnce(stack: LocalStack): Promise<Answer> {
   for (let attempt = 0; attempt < mostPolls; attempt++) {
     const answer = await stack.invoke('poller', {})
     if (!answer.ok || text(answer.result, 'ended') !== 'lease-held') return answer
     await sleep(1_000)
   }
-  throw new Error('The lease stayed taken; is another poller running?')
+  throw new Error('Another run holds the lease all the time. Is a second poller running?')
 }
 
 async function pollUntil(stack: LocalStack, enough: (answer: Answer) => boolean): Promise<Answer> {
@@ -123,7 +122,7 @@ async function pollUntil(stack: LocalStack, enough: (answer: Answer) => boolean)
     if (enough(answer)) return answer
     if (!answer.ok) throw new Error(`${answer.code}: ${answer.message}`)
   }
-  throw new Error(`The poller did not get there in ${mostPolls} runs.`)
+  throw new Error(`The poller did not reach the end in ${mostPolls} runs.`)
 }
 
 async function ask(stack: LocalStack, event: unknown): Promise<unknown> {

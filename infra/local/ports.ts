@@ -5,8 +5,8 @@ const last = 32_000
 let next = first + Math.floor(Math.random() * (last - first))
 
 /**
- * A TCP port on 127.0.0.1 that nothing listens on. It lies below the range that Linux hands out to outgoing
- * connections, so that it is still free when a second server takes it over later.
+ * A free TCP port on 127.0.0.1. It lies below the range that Linux uses for outgoing connections, so that it stays free for
+ * a server that takes it later.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
@@ -17,7 +17,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`No free TCP port among 200 tried between ${first} and ${last} on 127.0.0.1.`)
 }
 
-/** True when 127.0.0.1:`port` can be listened on now. */
+/** Whether a server can listen on 127.0.0.1:`port` now. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -9,7 +9,7 @@ export function seeded(seed: number): () => number {
   }
 }
 
-/** The same as whole numbers, from 0 to below the limit that is given. */
+/** The same generator as whole numbers, from 0 to below the given limit. */
 export function seededWhole(seed: number): (limit: number) => number {
   const next = seeded(seed)
   return (limit) => Math.floor(next() * limit)

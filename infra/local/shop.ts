@@ -11,7 +11,7 @@ import {
 } from './encode.ts'
 import { seededWhole } from './random.ts'
 
-/** A record for the stream, and what it is to the tables' handlers. */
+/** A record of the stream, and the change that a handler must get from it. */
 export interface ShopRecord {
   readonly value: Buffer
   /** When the source logged it, in seconds. */
@@ -27,7 +27,7 @@ interface Table {
   readonly rows: Map<number, Row>
 }
 
-/** MySQL's type numbers in its log, of the columns below. */
+/** MySQL's binlog type numbers of the columns below. */
 const mysql = {
   int: 3,
   timestamp: 7,
@@ -47,8 +47,8 @@ const products = ['tea-earl-grey', 'tea-sencha', 'mug-blue', 'pot-iron', 'honey'
 const tags = { pk_uk_info: '{"PRIMARY":["id"]}' }
 
 /**
- * A small web shop on MySQL, as DTS would report it: transactions of inserts, updates and deletes in three
- * handled tables and one that nobody handles, heartbeats, and on request a DDL. The same seed makes the same shop.
+ * A small web shop on MySQL, as DTS reports it: transactions of inserts, updates and deletes in three tables with handlers
+ * and one without, heartbeats, and on request a DDL statement. The same seed makes the same shop.
  */
 export class Shop {
   readonly #customers = table('shop.customers', [
@@ -77,7 +77,7 @@ export class Shop {
     ['status', mysql.enum],
     ['amount', mysql.decimal],
   ])
-  /** A whole number from 0 to below `limit`; a seed gives the same shop everywhere. */
+  /** A whole number from 0 to below `limit`. A seed gives the same shop on every machine. */
   readonly #below: (limit: number) => number
   #recordId = 0n
   #rowId = 1_000

@@ -18,7 +18,7 @@ try {
   else await runLive(say)
 } catch (error) {
   const wrongArgument = error instanceof TypeError && 'code' in error
-  // What is thrown on purpose says what to do; a stack would bury it.
+  // An error of the project says what to do. A stack trace would bury that.
   const told = error instanceof DtsError ? `${error.code}: ${error.message}` : inspect(error)
   console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : told))
   process.exitCode = 1

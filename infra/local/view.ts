@@ -2,7 +2,7 @@ import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { DataRange } from '../../lib/kafka/types.ts'
 import { printable } from '../../lib/printable.ts'
 
-/** What the live view shows of one table. */
+/** One table in the live view. */
 export interface TableView {
   readonly table: string
   handled: number
@@ -18,14 +18,14 @@ export interface View {
   readonly range: DataRange
   /** Milliseconds since 1970. */
   readonly now: number
-  /** What happened last, newest at the end. */
+  /** The last events, newest at the end. */
   readonly events: readonly string[]
   readonly logFile: string
 }
 
 const shownEvents = 6
 
-/** The screen as text, one line an element; nothing in them moves the cursor. */
+/** The screen as text, one line per element. No element can move the cursor. */
 export function render({ tables, checkpoint, clusterId, range, now, events, logFile }: View): string[] {
   return [
     'dts-functions, locally: DStore emulator → poller → table functions → checkpoint in dynalite',
