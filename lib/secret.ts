@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { StreamConfig } from './config.ts'
 import { DtsError } from './errors.ts'
 import type { Credentials } from './kafka/wire.ts'
+import { nameOf } from './thrown.ts'
 
 /**
  * Who we are to the broker. A password from Secrets Manager is read once per process, and again by `renew`: after
@@ -45,7 +46,7 @@ export class CredentialSource {
     try {
       text = (await this.#client().send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.name : String(cause)
+      const reason = nameOf(cause)
       throw unavailable(secretId, `cannot be read (${reason})`, cause)
     }
     const password = text === undefined ? null : passwordIn(text)

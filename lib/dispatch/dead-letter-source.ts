@@ -7,6 +7,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { DtsError } from '../errors.ts'
+import { reasonOf } from '../thrown.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 
 /** A dead letter in hand: nobody else receives it until it is given back, removed, or its time is out. */
@@ -150,7 +151,7 @@ async function ask<Result>(send: () => Promise<Result>): Promise<Result> {
     return await send()
   } catch (cause) {
     if (cause instanceof DtsError) throw cause
-    throw failed(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause), true, cause)
+    throw failed(reasonOf(cause), true, cause)
   }
 }
 

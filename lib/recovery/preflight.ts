@@ -9,6 +9,7 @@ import { type BrokerAddress, formatAddress } from '../kafka/address.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { timeRange } from '../locate.ts'
 import { proveSameLog } from '../prove.ts'
+import { reasonOf } from '../thrown.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 
@@ -221,6 +222,5 @@ async function countLetters({ deadLetters }: PreflightDependencies): Promise<[st
 
 /** A fault in a line of its own. */
 export function describeFault(error: unknown): string {
-  if (error instanceof DtsError) return `${error.code}: ${error.message}`
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return reasonOf(error)
 }
