@@ -222,6 +222,14 @@ export const errorCodes = [
    */
   'HANDLER_FAILED',
   /**
+   * A handler gave the fence (`fencedUpdate`, `fencedDelete`) a value that DynamoDB cannot store as it is, or a key
+   * that contradicts the row. Nothing was written; the change counts as failed.
+   * @normal While a handler is new, or after a column got another type.
+   * @run Correct the handler as the message says and deploy; then `npm run recovery -- redrive`, or `resume` if the
+   * stream halted.
+   */
+  'FENCE_INVALID',
+  /**
    * A table function could not be invoked: missing, denied, throttled, or Lambda failed. Its changes wait; none
    * is given up for it.
    * @normal While Lambda throttles.
