@@ -149,9 +149,12 @@ class TableHandler<Schema extends z.ZodObject> {
 
   async #call(offset: bigint, change: Change, context: Context): Promise<void> {
     const { onChange, onDdl } = this.#definition
+    const isStatement = change.operation === 'DDL'
     try {
-      if (change.operation === 'DDL') await refuseFailure('onDdl', await onDdl?.(change, context))
-      else await refuseFailure('onChange', await onChange?.(change as RowChange<z.output<Schema>>, context))
+      const returned: unknown = isStatement
+        ? await onDdl?.(change, context)
+        : await onChange?.(change as RowChange<z.output<Schema>>, context)
+      if (returned !== undefined) await refuseFailure(isStatement ? 'onDdl' : 'onChange', returned)
     } catch (error) {
       throw new Failed(offset, error)
     }

@@ -146,6 +146,17 @@ describe('a key that cannot be one', () => {
   }
 })
 
+test('a row may hold the key in another form of the same value', async () => {
+  const same: [key: number | Uint8Array, cell: Cell][] = [
+    [1, 1n],
+    [Buffer.from([1]), new Uint8Array([1])],
+  ]
+  for (const [key, id] of same) {
+    const writing = fencedUpdate(client, { table: 'rows', key: { id: key }, change, set: { id } })
+    await assert.rejects(writing, { code: 'ECONNREFUSED' })
+  }
+})
+
 test('attributes that the fence keeps for itself cannot be set', async () => {
   for (const name of ['dtsGeneration', 'dtsOffset', 'dtsDeleted', 'dtsExpires']) {
     const writing = fencedUpdate(client, { table: 'rows', key: { id: 1 }, change, set: { [name]: 1 } })
