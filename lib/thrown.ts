@@ -92,7 +92,7 @@ export function readable(thrown: unknown): unknown {
 
 function isReadable(thrown: unknown, seen: Set<unknown>): boolean {
   if (!isObject(thrown)) return typeof thrown !== 'symbol'
-  if (types.isProxy(thrown) || !isError(thrown) || seen.has(thrown) || seen.size > maxDepth) return false
+  if (!isError(thrown) || seen.has(thrown) || seen.size > maxDepth) return false
   seen.add(thrown)
   const areTexts = ['name', 'message', 'stack'].every((key) => typeof read(thrown, key) === 'string')
   const cause = read(thrown, 'cause')
@@ -149,13 +149,10 @@ function printProperty(value: unknown): unknown {
   return print(value)
 }
 
-/** As Node.js prints it, without calling anything of the value: a proxy shows what it stands for. */
+/** As Node.js prints it, without calling anything of the value: of a proxy, what it stands for. */
 function print(value: unknown): string {
   try {
-    return inspect(value, { depth: 4, showProxy: true, customInspect: false, maxStringLength: 2_000 }).slice(
-      0,
-      maxText,
-    )
+    return inspect(value, { depth: 4, customInspect: false, maxStringLength: 2_000 }).slice(0, maxText)
   } catch {
     return 'a value that cannot be printed'
   }

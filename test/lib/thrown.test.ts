@@ -54,6 +54,17 @@ describe('a thrown value, whatever it is', () => {
     )
   })
 
+  test('errors that are the cause of each other are described once each, and the cycle is left there', () => {
+    const [first, second] = [new Error('first'), new Error('second')]
+    first.cause = second
+    second.cause = first
+    const described = describeThrown(first)
+    assert.deepEqual(
+      [described.message, described.cause?.message, described.cause?.cause],
+      ['first', 'second', { name: 'Error', message: 'first' }],
+    )
+  })
+
   test('an object that only claims to be an error of ours is not taken for one', () => {
     const empty = Object.create(DtsError.prototype)
     assert.equal(isDtsError(empty), false)
