@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type Delivery, deliverySchema, routeJson } from '../lib/dispatch/settings.ts'
 import { DtsError } from '../lib/errors.ts'
+import { messageOf } from '../lib/thrown.ts'
 
 /** One file of functions/tables: the deployed function and the tables that it handles. */
 export interface Table {
@@ -191,7 +192,7 @@ async function importModule(folder: string, name: string, file: string): Promise
   try {
     return await import(pathToFileURL(join(folder, name)).href)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw invalid(
       `${file} cannot be loaded to learn its table: ${reason}\nA handler file must load without the ` +
         'environment of its deployed function; read variables when the handler runs.',

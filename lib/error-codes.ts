@@ -268,6 +268,17 @@ export const errorCodes = {
       '`npm run recovery -- reset --to-offset N+1 --accept-loss`. Where `inspect` shows a stored ' +
       'offset below N, other functions have yet to get there: `resume` first, until they have.',
   },
+  FENCE_INVALID: {
+    section: 'DynamoDB, Lambda, SQS',
+    meaning:
+      'A handler gave the fence (`fencedUpdate`, `fencedDelete`) a value that DynamoDB cannot store ' +
+      'as it is, or a key that contradicts the row. Nothing was written; the change counts as ' +
+      'failed.',
+    normal: 'While a handler is new, or after a column got another type.',
+    run:
+      'Correct the handler as the message says and deploy; then `npm run recovery -- redrive`, or ' +
+      '`resume` if the stream halted.',
+  },
   HANDLER_UNAVAILABLE: {
     section: 'DynamoDB, Lambda, SQS',
     meaning:

@@ -1,7 +1,10 @@
-import type { ErrorCode } from './error-codes.ts'
+import { type ErrorCode, errorCodeNames } from './error-codes.ts'
 import { printableLines } from './printable.ts'
+import { messageOf } from './thrown.ts'
 
 export type { ErrorCode } from './error-codes.ts'
+
+const ownCodes: ReadonlySet<string> = new Set(errorCodeNames)
 
 /** Facts beside an error: plain values for logs and tests. Never row values, raw bytes or secrets. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>
@@ -31,9 +34,17 @@ export class DtsError extends Error {
   }
 }
 
+/** Whether a caught value is an error of ours that is whole; false for any value that does not let itself be asked. */
+export function isDtsError(value: unknown): value is DtsError {
+  try {
+    return value instanceof DtsError && typeof value.message === 'string' && ownCodes.has(value.code)
+  } catch {
+    return false
+  }
+}
+
 /** `value` as a DtsError; anything else becomes `code` with the original as cause and its message repeated. */
 export function asDtsError(value: unknown, code: ErrorCode, retryable: boolean): DtsError {
-  if (value instanceof DtsError) return value
-  const message = value instanceof Error ? value.message : String(value)
-  return new DtsError(code, message, { retryable, cause: value })
+  if (isDtsError(value)) return value
+  return new DtsError(code, messageOf(value), { retryable, cause: value })
 }

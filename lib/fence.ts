@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
@@ -6,6 +7,17 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import type { ChangeOrigin } from './dts/change.ts'
+import { DtsError } from './errors.ts'
+import {
+  attributeOf,
+  attributesOf,
+  type Cell,
+  type KeyCell,
+  keyAttributesOf,
+  refused,
+} from './fence/attributes.ts'
+
+export type { Cell } from './fence/attributes.ts'
 
 /**
  * For handlers that keep their result in DynamoDB: a change takes effect once for each item, and an older change
@@ -20,21 +32,18 @@ import type { ChangeOrigin } from './dts/change.ts'
  *   older state for a moment and arrive at the same end. So write what a row is, never what to add to it.
  */
 
-/** A cell as it is stored. Undefined: the column was not in the change, and the item keeps what it has. */
-export type Cell = string | number | bigint | boolean | null | Uint8Array | undefined
-
 /** `seen`: the item already holds this change or a newer one. Both count as done. */
 export type FenceResult = 'applied' | 'seen'
 
 interface FencedWrite {
   readonly table: string
   /** The item's primary key. */
-  readonly key: Readonly<Record<string, string | number | bigint | Uint8Array>>
+  readonly key: Readonly<Record<string, KeyCell>>
   readonly change: Pick<ChangeOrigin, 'generation' | 'offset'>
 }
 
 export interface FencedUpdate extends FencedWrite {
-  /** Attributes by name. */
+  /** Attributes by name. Those of the key may be among them, with the key's own values: `set: change.after` is fine. */
   readonly set: Readonly<Record<string, Cell>>
 }
 
@@ -60,12 +69,14 @@ const defaultKeepSeconds = 14 * 86_400
 
 /**
  * Writes `set` and the change's position to an item unless the item has seen the change. Other attributes stay.
- * @throws RangeError when a cell is a number that is not finite; whatever DynamoDB answers
+ * @throws DtsError FENCE_INVALID, before anything is written, when a cell cannot be stored or contradicts the key;
+ *   whatever DynamoDB answers
  */
 export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate): Promise<FenceResult> {
-  const { table, key, change } = write
+  const { table, change } = write
   const fence = fenceOf(change)
-  const cells = Object.entries(write.set).filter(([, cell]) => cell !== undefined)
+  const key = keyAttributesOf(write.key)
+  const set = attributesToSet(write.set, key)
   const names: Record<string, string> = {
     ...fence.names,
     '#deleted': fenceAttributes.deleted,
@@ -73,16 +84,16 @@ export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate):
   }
   const values: Record<string, AttributeValue> = { ...fence.values }
   const assignments = ['#generation = :generation', '#offset = :offset']
-  for (const [index, [name, cell]] of cells.entries()) {
+  for (const [index, [name, attribute]] of set.entries()) {
     names[`#c${index}`] = name
-    values[`:c${index}`] = attribute(cell)
+    values[`:c${index}`] = attribute
     assignments.push(`#c${index} = :c${index}`)
   }
   return once(() =>
     client.send(
       new UpdateItemCommand({
         TableName: table,
-        Key: attributes(key),
+        Key: key,
         UpdateExpression: `SET ${assignments.join(', ')} REMOVE #deleted, #expires`,
         ConditionExpression: fence.isOlder,
         ExpressionAttributeNames: names,
@@ -105,11 +116,13 @@ export async function fencedDelete(client: DynamoDBClient, write: FencedDelete):
       new PutItemCommand({
         TableName: table,
         Item: {
-          ...attributes(key),
-          [fenceAttributes.generation]: attribute(change.generation),
-          [fenceAttributes.offset]: attribute(change.offset),
-          [fenceAttributes.deleted]: attribute(true),
-          [fenceAttributes.expires]: attribute(Math.ceil(now() / 1000) + keepSeconds),
+          ...keyAttributesOf(key),
+          ...attributesOf({
+            [fenceAttributes.generation]: change.generation,
+            [fenceAttributes.offset]: change.offset,
+            [fenceAttributes.deleted]: true,
+            [fenceAttributes.expires]: Math.ceil(now() / 1000 + keepSeconds),
+          }),
         },
         ConditionExpression: fence.isOlder,
         ExpressionAttributeNames: fence.names,
@@ -119,15 +132,53 @@ export async function fencedDelete(client: DynamoDBClient, write: FencedDelete):
   )
 }
 
+/** The attributes to set beside the key, which no update may name. */
+function attributesToSet(
+  set: FencedUpdate['set'],
+  key: Readonly<Record<string, AttributeValue>>,
+): [name: string, attribute: AttributeValue][] {
+  const reserved: ReadonlySet<string> = new Set(Object.values(fenceAttributes))
+  const cells = Object.entries(set).filter(([, cell]) => cell !== undefined)
+  const attributes = cells.map(([name, cell]): [string, AttributeValue] => {
+    if (reserved.has(name))
+      throw refused(name, 'is one that the fence keeps for itself', 'Give it another name.')
+    return [name, attributeOf(name, cell)]
+  })
+  return attributes.filter(([name, attribute]) => {
+    const own = Object.hasOwn(key, name) ? key[name] : undefined
+    if (own === undefined) return true
+    if (isSame(own, attribute)) return false
+    throw refused(
+      name,
+      'has another value in `set` than in `key`',
+      'An UPDATE that changes the key is a fencedDelete of the old key, then a fencedUpdate of the new one.',
+    )
+  })
+}
+
+function isSame(one: AttributeValue, other: AttributeValue): boolean {
+  if (one.B !== undefined && other.B !== undefined) return Buffer.compare(one.B, other.B) === 0
+  return isDeepStrictEqual(one, other)
+}
+
 /** DynamoDB's numbers have 38 digits: an offset is compared exactly. */
 function fenceOf({ generation, offset }: FencedWrite['change']) {
+  // A text would be compared as a text, and the fence let older changes through.
+  if (!Number.isSafeInteger(generation) || typeof offset !== 'bigint') {
+    throw new DtsError(
+      'FENCE_INVALID',
+      'The fence needs `change` as the handler got it, with its generation (a number) and its offset (a bigint). ' +
+        'Nothing was written. Correct the handler and deploy.',
+      { retryable: false },
+    )
+  }
   const wasNeverWritten = 'attribute_not_exists(#generation)'
   const isOfOlderGeneration = '#generation < :generation'
   const isOfOlderOffset = '(#generation = :generation AND #offset < :offset)'
   return {
     isOlder: [wasNeverWritten, isOfOlderGeneration, isOfOlderOffset].join(' OR '),
     names: { '#generation': fenceAttributes.generation, '#offset': fenceAttributes.offset },
-    values: { ':generation': attribute(generation), ':offset': attribute(offset) },
+    values: attributesOf({ ':generation': generation, ':offset': offset }),
   }
 }
 
@@ -140,19 +191,4 @@ async function once(send: () => Promise<unknown>): Promise<FenceResult> {
     if (error instanceof ConditionalCheckFailedException) return 'seen'
     throw error
   }
-}
-
-function attributes(cells: Readonly<Record<string, Cell>>): Record<string, AttributeValue> {
-  return Object.fromEntries(Object.entries(cells).map(([name, cell]) => [name, attribute(cell)]))
-}
-
-function attribute(cell: Cell): AttributeValue {
-  if (cell === null || cell === undefined) return { NULL: true }
-  if (typeof cell === 'string') return { S: cell }
-  if (typeof cell === 'boolean') return { BOOL: cell }
-  if (typeof cell === 'object') return { B: cell }
-  if (typeof cell === 'number' && !Number.isFinite(cell)) {
-    throw new RangeError(`DynamoDB has no number ${cell}; store it as a string.`)
-  }
-  return { N: String(cell) }
 }

@@ -2,6 +2,7 @@ import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/clien
 import type { StreamConfig } from './config.ts'
 import { DtsError } from './errors.ts'
 import type { Credentials } from './kafka/wire.ts'
+import { nameOf } from './thrown.ts'
 
 /**
  * Who we are to the broker. A password from Secrets Manager is read once per process, and again by `renew`: after
@@ -65,7 +66,7 @@ export class CredentialSource {
     try {
       text = (await this.#client().send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.name : String(cause)
+      const reason = nameOf(cause)
       const remedy = "Check DTS_PASSWORD_SECRET and that this function's role may read it"
       throw unavailable(secretId, `cannot be read (${reason}). ${remedy}`, cause)
     }

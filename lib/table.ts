@@ -6,41 +6,20 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { checkRow } from './columns/row.ts'
 import { cutMessage } from './dispatch/message.ts'
-import { catchAll } from './dispatch/routes.ts'
-import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
-import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
+import { type Change, decodeChange, type RowChange } from './dts/change.ts'
 import { readHeader } from './dts/header.ts'
 import { changeFromJson } from './dts/json.ts'
-import { asDtsError, DtsError } from './errors.ts'
+import { DtsError, isDtsError } from './errors.ts'
 import { handledChannel } from './handled.ts'
+import { readRunAnswer, refuseFailure, type StoppedRun } from './table/answers.ts'
+import { parseDefinition, type TableDefinition } from './table/definition.ts'
+import { throwReadable } from './table/throw-readable.ts'
+import { describeThrown, nameOf } from './thrown.ts'
 import { toSeconds } from './time.ts'
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
-
-/** Nothing: the whole run is done. Otherwise everything before `failedAt` (an index) is. */
-// biome-ignore lint/suspicious/noConfusingVoidType: to the compiler a function without a return statement returns void
-export type BatchResult = void | { readonly failedAt: number; readonly error?: unknown }
-
-/** What a table's file declares; with the settings of delivery, all of which have defaults. */
-export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInput {
-  /**
-   * `database.table` (`database.schema.table` where the source has schemas), a pattern such as `shop_*.orders_*`, or
-   * `*` for every table that no other file handles.
-   */
-  readonly table: string
-  /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
-  readonly row: Schema
-  /** Called for each change, in order, one at a time. It has done its work when its promise resolves. */
-  readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
-  /** Called with runs of changes instead, in order. What it returns or throws says how far the run is done. */
-  readonly onBatch?: (
-    changes: readonly RowChange<z.output<Schema>>[],
-    context: Context,
-  ) => Promise<BatchResult> | BatchResult
-  /** Called for statements such as ALTER TABLE; without it they are acknowledged unseen. */
-  readonly onDdl?: (change: DdlChange, context: Context) => Promise<void> | void
-}
+export type { BatchResult, TableDefinition } from './table/definition.ts'
 
 /** What a table function answers to a change that was sent by hand. */
 export interface HandAnswer {
@@ -49,9 +28,6 @@ export interface HandAnswer {
 
 /** Time that is kept back for the acknowledgement, in milliseconds. */
 const closingMs = 1_500
-/** A run that is acknowledged as a whole is repeated as a whole, so it is shorter unless told. */
-const defaultRunSize = 100
-
 const logger = new Logger({ serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'table' })
 
 /**
@@ -64,36 +40,21 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
   const table = new TableHandler(definition)
   // Without middy's early timeout: it answers while the handler still works, and the frozen rest would go on beside
   // the next invocation. Lambda's own timeout ends it.
-  const handler = middy<unknown, Acknowledgement | HandAnswer>({ timeoutEarlyInMillis: 0 })
+  const handler = middy<unknown, Acknowledgement | HandAnswer>({
+    timeoutEarlyInMillis: 0,
+    executionMode: throwReadable(logger),
+  })
     .use(injectLambdaContext(logger))
     .handler((event, context) => table.handle(event, context))
   return Object.assign(handler, { definition: { table: definition.table, delivery } })
-}
-
-function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
-  const { table, row: _row, onChange, onBatch, onDdl: _onDdl, ...delivery } = definition
-  const problems: string[] = []
-  if (table !== catchAll && !/^[^.\s]+(\.[^.\s]+){1,2}$/.test(table)) {
-    problems.push('table must be database.table, database.schema.table or *')
-  }
-  if ((onChange === undefined) === (onBatch === undefined)) {
-    problems.push('exactly one of onChange and onBatch must be given')
-  }
-  const size = onBatch === undefined ? {} : { batchSize: defaultRunSize }
-  const parsed = deliverySchema.safeParse({ ...size, ...delivery })
-  if (!parsed.success) {
-    problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
-  }
-  if (parsed.success && problems.length === 0) return parsed.data
-  throw new DtsError('CONFIG_INVALID', `defineTable for ${table}: ${problems.join('; ')}.`, {
-    retryable: false,
-  })
 }
 
 /** A change that is still to be decoded, so that a fault in one does not keep those before it from being done. */
 interface Pending {
   readonly offset: bigint
   readonly decode: () => Change
+  /** The same change with all of its columns. */
+  readonly decodeWhole: () => Change
 }
 
 class TableHandler<Schema extends z.ZodObject> {
@@ -114,9 +75,10 @@ class TableHandler<Schema extends z.ZodObject> {
     const pending = byHand.map((json, index) => ({
       offset: BigInt(index),
       decode: () => changeFromJson(json),
+      decodeWhole: () => changeFromJson(json),
     }))
     const { through, thrown } = await this.#work(pending, context)
-    if (thrown !== null) throw thrown.error
+    if (thrown !== null) throw this.#tell(thrown)
     return { handled: through === null ? 0 : Number(through) + 1 }
   }
 
@@ -125,16 +87,22 @@ class TableHandler<Schema extends z.ZodObject> {
     if (late !== null) return late
     const pending = recordsOf(batch).map(({ offset, value }) => ({
       offset,
-      decode: () => this.#decode(batch, offset, value),
+      decode: () => decode(batch, offset, value, this.#columns),
+      decodeWhole: () => decode(batch, offset, value),
     }))
     const { through, thrown } = await this.#work(pending, context)
     const acknowledgedThrough = through === null ? null : String(through)
     const answer = { batchId: batch.batchId, acknowledgedThrough }
     if (thrown === null) return answer
-    const error = asDtsError(thrown.error, 'HANDLER_FAILED', true)
-    const offset = String(thrown.offset)
-    logger.error('A change failed', { code: error.code, offset, error })
-    return { ...answer, failure: { offset, ...publicFacts(thrown.error) } }
+    this.#tell(thrown)
+    return { ...answer, failure: { offset: String(thrown.offset), ...publicFacts(thrown.error) } }
+  }
+
+  /** Logs why a change failed: the one place that has all of the error. @returns what was thrown, to be thrown on */
+  #tell({ offset, error }: Failed): unknown {
+    const { code } = publicFacts(error)
+    logger.error('A change failed', { code, offset: String(offset), error: describeThrown(error) })
+    return error
   }
 
   /** Works until all is done, a change fails, or the time runs short; says how far it got. */
@@ -143,8 +111,9 @@ class TableHandler<Schema extends z.ZodObject> {
     let longestMs = 0
     const run: { offset: bigint; change: RowChange<z.output<Schema>> }[] = []
     try {
-      for (const { offset, decode } of pending) {
-        const change = this.#tryDecode(offset, decode)
+      for (const item of pending) {
+        const { offset } = item
+        const change = this.#tryDecode(item)
         const isRun =
           !(change instanceof Failed) && change.operation !== 'DDL' && this.#definition.onBatch !== undefined
         if (isRun) {
@@ -168,10 +137,10 @@ class TableHandler<Schema extends z.ZodObject> {
     }
   }
 
-  #tryDecode(offset: bigint, decode: Pending['decode']): Change | Failed {
+  #tryDecode({ offset, decode, decodeWhole }: Pending): Change | Failed {
     try {
       const change = decode()
-      if (change.operation !== 'DDL') checkRow(this.#definition.row, change)
+      if (change.operation !== 'DDL') checkRow(this.#definition.row, change, decodeWhole)
       return change
     } catch (error) {
       return new Failed(offset, error)
@@ -180,9 +149,12 @@ class TableHandler<Schema extends z.ZodObject> {
 
   async #call(offset: bigint, change: Change, context: Context): Promise<void> {
     const { onChange, onDdl } = this.#definition
+    const isStatement = change.operation === 'DDL'
     try {
-      if (change.operation === 'DDL') await onDdl?.(change, context)
-      else await onChange?.(change as RowChange<z.output<Schema>>, context)
+      const returned: unknown = isStatement
+        ? await onDdl?.(change, context)
+        : await onChange?.(change as RowChange<z.output<Schema>>, context)
+      if (returned !== undefined) await refuseFailure(isStatement ? 'onDdl' : 'onChange', returned)
     } catch (error) {
       throw new Failed(offset, error)
     }
@@ -197,42 +169,30 @@ class TableHandler<Schema extends z.ZodObject> {
     const [first] = items
     const { onBatch } = this.#definition
     if (first === undefined || onBatch === undefined) return null
-    let result: BatchResult
+    let stopped: StoppedRun | null
     try {
-      result = await onBatch(
-        items.map(({ change }) => change),
-        context,
-      )
+      const changes = items.map(({ change }) => change)
+      stopped = await readRunAnswer(await onBatch(changes, context), items.length)
     } catch (error) {
       throw new Failed(first.offset, error)
     }
-    const failedAt = result?.failedAt
-    if (failedAt !== undefined && items[failedAt] === undefined) {
-      throw new Failed(
-        first.offset,
-        new RangeError(`onBatch says that change ${failedAt} of ${items.length} failed`),
-      )
-    }
-    const done = items.slice(0, failedAt)
+    const done = items.slice(0, stopped?.failedAt)
     for (const { change } of done) this.#publish(change)
-    const failed = failedAt === undefined ? undefined : items[failedAt]
-    if (failed !== undefined) {
-      const error = result?.error ?? new Error('onBatch reported it as failed')
-      throw new Failed(failed.offset, error, done.at(-1)?.offset ?? null)
-    }
+    const failed = stopped === null ? undefined : items[stopped.failedAt]
+    if (failed !== undefined) throw new Failed(failed.offset, stopped?.error, done.at(-1)?.offset ?? null)
     return items.at(-1)?.offset ?? null
   }
 
   #publish(change: Change | RowChange<z.output<Schema>>): void {
     if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
   }
+}
 
-  #decode(batch: Batch, offset: bigint, bytes: Buffer): Change {
-    const header = readHeader(bytes)
-    const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
-    const origin = { offset, generation: batch.generation, replay }
-    return decodeChange(bytes, header, origin, this.#columns)
-  }
+function decode(batch: Batch, offset: bigint, bytes: Buffer, columns?: readonly string[]): Change {
+  const header = readHeader(bytes)
+  const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
+  const origin = { offset, generation: batch.generation, replay }
+  return decodeChange(bytes, header, origin, columns)
 }
 
 /** A change that was not handled, and how far the run around it got before. */
@@ -252,8 +212,8 @@ class Failed {
 /** Only our own messages are known to hold no row values; of a handler's error the poller is told the name. */
 function publicFacts(thrown: unknown): { code: string; message: string } {
   // An answer that is too large for Lambda would be none, and the whole batch would be sent again.
-  if (thrown instanceof DtsError) return { code: thrown.code, message: cutMessage(thrown.message) }
-  const name = cutMessage(thrown instanceof Error ? thrown.name : typeof thrown)
+  if (isDtsError(thrown)) return { code: thrown.code, message: cutMessage(thrown.message) }
+  const name = cutMessage(nameOf(thrown))
   return { code: 'HANDLER_FAILED', message: `${name} was thrown; the function's own log has its message` }
 }
 

@@ -1,8 +1,9 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
-import { DtsError } from './errors.ts'
+import { isDtsError } from './errors.ts'
 import { printableValue } from './printable.ts'
 import type { PollSummary } from './summary.ts'
+import { nameOf } from './thrown.ts'
 
 /**
  * What a run tells: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both say
@@ -85,7 +86,7 @@ export class Telemetry {
 
   /** @param thrown what ended the run early; null when nothing did */
   runEnded(summary: PollSummary, thrown: unknown): void {
-    const code = summary.halted ?? (thrown instanceof DtsError ? thrown.code : null)
+    const code = summary.halted ?? (isDtsError(thrown) ? thrown.code : null)
     this.#log(summary, thrown)
     this.#run.addMetadata('ended', thrown === null ? summary.ended : 'thrown')
     if (code !== null) this.#run.addMetadata('code', code)
@@ -101,14 +102,13 @@ export class Telemetry {
     const summary = printableValue(counted)
     if (thrown === null) {
       this.#logger[counted.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
-    } else if (thrown instanceof DtsError) {
+    } else if (isDtsError(thrown)) {
       const { code, message, retryable } = thrown
       const facts = printableValue(thrown.facts)
       this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
     } else {
       // Nothing is known of such an error's message.
-      const name = thrown instanceof Error ? thrown.name : typeof thrown
-      this.#logger.error('Poll failed', { code: name, summary })
+      this.#logger.error('Poll failed', { code: nameOf(thrown), summary })
     }
   }
 }

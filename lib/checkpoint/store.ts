@@ -6,6 +6,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { DtsError } from '../errors.ts'
+import { reasonOf } from '../thrown.ts'
 import {
   type Attributes,
   encodeJson,
@@ -326,7 +327,7 @@ export class CheckpointStore {
     } catch (cause) {
       if (cause instanceof ConditionalCheckFailedException) throw cause
       const missing = cause instanceof ResourceNotFoundException
-      const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+      const reason = reasonOf(cause)
       throw new DtsError(
         'CHECKPOINT_TABLE_UNAVAILABLE',
         missing

@@ -20,10 +20,10 @@ export interface DateOptions {
 
 /**
  * Year, month, day; then maybe time and fraction, and maybe a zone: `2026-11-23`, `2026-11-23 11:33:00.000001`,
- * `2026-11-23T11:33:00.000001Z`, `2026-11-23 11:33:00 +08:00`.
+ * `2026-11-23T11:33:00.000001Z`, `2026-11-23 11:33:00 +08:00`, and PostgreSQL's `2026-11-23 11:33:00+08`.
  */
 const dateTime =
-  /^([+-]?[0-9]{4,6})-([0-9]{2})-([0-9]{2})(?:[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(?:(Z)| (\S{1,64}))?)?$/
+  /^([+-]?[0-9]{4,6})-([0-9]{2})-([0-9]{2})(?:[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(?:(Z| ?[+-][0-9:]{1,9})| (\S{1,64}))?)?$/
 
 /** Three days short of what a Date can hold, so that a zone can be asked about the days around. */
 const maxLocalMs = 8.64e15 - 3 * 86_400_000
@@ -59,7 +59,8 @@ function declaredZone(name: string | undefined): Zone | null {
   if (zone !== null) return zone
   throw new DtsError(
     'CONFIG_INVALID',
-    `dateColumn: ${JSON.stringify(name)} is no time zone. Use UTC, an offset such as +08:00, or an IANA name.`,
+    `dateColumn: ${JSON.stringify(name)} is no time zone that names one place. Use UTC, an offset such as +08:00, or an ` +
+      'IANA name such as Asia/Shanghai; an abbreviation such as CST, BST or EST names zones in several countries.',
     { retryable: false },
   )
 }
@@ -78,12 +79,12 @@ function readDate(text: string, declared: Zone | null, disambiguation: Disambigu
   if (local.getUTCMonth() !== Number(month) - 1) return 'is a day that its month does not have'
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return 'has a time outside of the day'
   local.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3)))
-  const ownZone = match[8] ?? match[9]
+  const ownZone = match[8]?.trim() ?? match[9]
   const zone = ownZone === undefined ? declared : zoneOf(ownZone)
   if (zone === null) {
     return ownZone === undefined
       ? "has no zone of its own: declare one, such as { zone: 'UTC' }"
-      : 'has an unknown time zone'
+      : 'has an unknown time zone: UTC, GMT, Z, offsets and IANA names are read, abbreviations such as CST name several zones'
   }
   const instant = resolveLocal(zone, local.getTime(), disambiguation)
   return typeof instant === 'string' ? instant : new Date(instant)

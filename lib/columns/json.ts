@@ -37,12 +37,13 @@ export function jsonColumn(
     try {
       value = parseJson(text, integers)
     } catch (error) {
-      return refuse(
-        error instanceof UnsafeNumber ? error.message : `is not JSON text (${text.length} characters)`,
-      )
+      if (error instanceof UnsafeNumber) return refuse(error.message)
+      if (error instanceof SyntaxError) return refuse(`is not JSON text (${text.length} characters)`)
+      return refuse(tooDeep(text))
     }
     if (schema === undefined) return value
-    const result = schema.safeParse(value)
+    const result = parseDeep(schema, value, text)
+    if (result === null) return refuse(tooDeep(text))
     if (result.success) return result.data
     const known = declared ?? declaredMembers(schema)
     declared = known
@@ -69,6 +70,36 @@ function parseJson(text: string, integers: 'number' | 'bigint'): unknown {
     }
     return value
   })
+}
+
+/** JSON.parse with a function for its values, and zod, call themselves for each level, and so use up the stack. */
+const plainDepth = 500
+
+const tooDeep = (text: string) => `is JSON nested ${depthOf(text)} deep, which is more than can be read`
+
+/** @returns null when the document is too deep for its schema */
+function parseDeep(schema: z.ZodType, value: unknown, text: string) {
+  try {
+    return schema.safeParse(value)
+  } catch (error) {
+    if (error instanceof RangeError && depthOf(text) > plainDepth) return null
+    throw error
+  }
+}
+
+/** How many arrays and objects of a JSON text lie inside one another. */
+function depthOf(text: string): number {
+  let depth = 0
+  let deepest = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') inString = !inString
+    else if (inString) at += character === '\\' ? 1 : 0
+    else if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth)
+    else if (character === ']' || character === '}') depth--
+  }
+  return deepest
 }
 
 function printIssue(issue: z.core.$ZodIssue, declared: ReadonlySet<string>): string {

@@ -5,13 +5,16 @@ export type Disambiguation = 'reject' | 'earlier' | 'later'
 export type Zone = (instantMs: number) => number
 
 const dayMs = 86_400_000
-const fixedOffset = /^(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?(?::([0-9]{2}))?$/
+const fixedOffset = /^(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?(?::([0-5][0-9]))?$/
 
 /** Zones in use, by name. Names can come from the stream, so that the number of them is bounded. */
 const zones = new Map<string, Zone>()
 const maxZones = 64
 
-/** @param name `UTC`, `Z`, `GMT`, an offset such as `+08:00` or `GMT-3`, or an IANA name; null for any other */
+/**
+ * @param name `UTC`, `Z`, `GMT`, an offset such as `+08:00` or `GMT-3`, or an IANA name
+ * @returns null for any other, abbreviations among them: the same letters name zones in several countries
+ */
 export function zoneOf(name: string): Zone | null {
   const known = zones.get(name)
   if (known !== undefined) return known
@@ -35,11 +38,24 @@ function offsetOf([, sign, hours = '0', minutes = '0', seconds = '0']: RegExpExe
   return sign === '-' ? -size : size
 }
 
-/** The names of the IANA database begin with a letter; what Intl takes beyond them is not asked for. */
-const ianaName = /^[A-Za-z][A-Za-z0-9_+\-/]*$/
+/** The names of the IANA database are of the form Area/Location; `SystemV` is an area of the ICU library alone. */
+const ianaName = /^(?!SystemV\/)[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)+$/i
+
+/**
+ * IANA's older names without a slash, in small letters. Abbreviations are not among them, even where IANA has a zone
+ * by the same letters: EST is also Australia's, and IANA's CET has a summer time, which the abbreviation has not.
+ */
+const oldNames: ReadonlySet<string> = new Set(
+  (
+    'cuba egypt eire gb gb-eire gmt gmt0 gmt+0 gmt-0 greenwich hongkong iceland iran israel jamaica japan kwajalein ' +
+    'libya navajo nz nz-chat poland portugal prc roc rok singapore turkey uct universal utc w-su zulu ' +
+    'est5edt cst6cdt mst7mdt pst8pdt'
+  ).split(' '),
+)
 
 function namedZone(name: string): Zone | null {
-  if (!ianaName.test(name)) return null
+  // Intl knows more: CST is Chicago to it, AST Alaska and BST Dhaka.
+  if (!ianaName.test(name) && !oldNames.has(name.toLowerCase())) return null
   let format: Intl.DateTimeFormat
   try {
     format = new Intl.DateTimeFormat('en-US', { timeZone: name, timeZoneName: 'longOffset' })

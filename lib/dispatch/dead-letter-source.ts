@@ -7,6 +7,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { DtsError } from '../errors.ts'
+import { reasonOf } from '../thrown.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 
 /** A received dead letter. It is invisible to others until it is given back or removed, or its time-out passes. */
@@ -149,7 +150,7 @@ async function ask<Result>(send: () => Promise<Result>): Promise<Result> {
     return await send()
   } catch (cause) {
     if (cause instanceof DtsError) throw cause
-    throw failed(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause), true, cause)
+    throw failed(reasonOf(cause), true, cause)
   }
 }
 

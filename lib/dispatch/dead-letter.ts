@@ -7,6 +7,7 @@ import { decodeChange } from '../dts/change.ts'
 import { readHeader } from '../dts/header.ts'
 import { changeToJson } from '../dts/json.ts'
 import { DtsError } from '../errors.ts'
+import { reasonOf } from '../thrown.ts'
 import { cutMessage } from './message.ts'
 
 /**
@@ -134,12 +135,7 @@ async function store(input: DeadLetterInput, send: () => Promise<unknown>): Prom
   try {
     await send()
   } catch (cause) {
-    throw failed(
-      input,
-      cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause),
-      true,
-      cause,
-    )
+    throw failed(input, reasonOf(cause), true, cause)
   }
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
 import { freeOwn } from '../free.ts'
+import { reasonOf } from '../thrown.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
 import { cutMessage } from './message.ts'
 import type { SendResult } from './strand.ts'
@@ -177,7 +178,7 @@ function parseFunctionError(answer: string): { errorType: string; errorMessage: 
 const answered = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) })
 
 function notAnswered(functionName: string, cause: unknown): SendResult {
-  const reason = cutMessage(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause))
+  const reason = cutMessage(reasonOf(cause))
   const facts = { function: functionName }
   const status = answered.safeParse(cause)
   if (status.success && status.data.$metadata.httpStatusCode < 500) {

@@ -62,9 +62,9 @@ export function parseChange(text: string): Change {
   let json: unknown
   try {
     json = JSON.parse(text, markInexact)
-  } catch {
+  } catch (error) {
     // The engine's message quotes the text, and so values: it is not passed on.
-    throw invalid('it is not JSON text')
+    throw invalid(error instanceof SyntaxError ? 'it is not JSON text' : 'it is nested too deep to be read')
   }
   return changeFromJson(json)
 }

@@ -1,5 +1,6 @@
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
+import { messageOf } from '../thrown.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
 
 /** What can be wrong with where the stream is, and what to do about it. */
@@ -19,7 +20,7 @@ export function unreachable(
   { broker: bootstrap, tls }: Pick<StreamConfig, 'broker' | 'tls'>,
 ) {
   const where = formatAddress(address)
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = messageOf(cause)
   return which === 'BROKER'
     ? new DtsError(
         'BROKER_UNREACHABLE',

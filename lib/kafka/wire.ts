@@ -14,6 +14,7 @@ import Broker from 'kafkajs/src/broker/index.js'
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js'
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
 import { DtsError } from '../errors.ts'
+import { messageOf } from '../thrown.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
 import { type FetchResponse, fetchVersions, parseFetchResponse } from './fetch-response.ts'
 import { frameSockets } from './frames.ts'
@@ -139,7 +140,7 @@ function connectError(
   versionsKnown: boolean,
 ): DtsError {
   const where = formatAddress(address)
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = messageOf(cause)
   if (cause instanceof kafkajs.KafkaJSSASLAuthenticationError) {
     const user = options.credentials?.username ?? ''
     return new DtsError(
@@ -216,7 +217,7 @@ function sendFetch(
 export function brokerFailed(where: string, what: string, cause: unknown): DtsError {
   if (cause instanceof DtsError) return cause
   const type = cause instanceof kafkajs.KafkaJSProtocolError ? cause.type : null
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = messageOf(cause)
   return new DtsError('BROKER_FAILED', `${where} failed at ${what}: ${reason}. The next run tries again.`, {
     retryable: true,
     facts: { broker: where, request: what, type },

@@ -10,6 +10,7 @@ import type { Stream } from '../kafka/stream.ts'
 import { timeRange } from '../locate.ts'
 import { proveSameLog } from '../prove.ts'
 import { recoveryCommand } from '../recovery-command.ts'
+import { reasonOf } from '../thrown.ts'
 import { formatTime } from '../time.ts'
 import { checkDelivery, checkNews, type Finding } from './conditions.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -244,6 +245,5 @@ async function countLetters({ deadLetters }: PreflightDependencies): Promise<Fin
 
 /** A fault in a line of its own. */
 export function describeFault(error: unknown): string {
-  if (error instanceof DtsError) return `${error.code}: ${error.message}`
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return reasonOf(error)
 }

@@ -3,6 +3,7 @@ import type { Invoke } from '../dispatch/invoke.ts'
 import type { BatchOrigin } from '../dispatch/wire.ts'
 import { maxBatchBytes, packEvents, toBatch, wireSize } from '../dispatch/wire.ts'
 import { DtsError } from '../errors.ts'
+import { reasonOf } from '../thrown.ts'
 
 /** What redrive and replay have beside the rest of recovery. */
 export interface SendDependencies {
@@ -51,7 +52,7 @@ export async function sendOnce(
 
 /** The poller would wait and send them again; recovery, which somebody runs by hand, ends here. */
 function mayStillRun(functionName: string, handlerTimeoutMs: number, { facts, cause }: DtsError): DtsError {
-  const reason = cause instanceof Error ? ` (${cause.name}: ${cause.message})` : ''
+  const reason = cause === undefined ? '' : ` (${reasonOf(cause)})`
   const seconds = Math.ceil((handlerTimeoutMs + marginMs) / 1000)
   return new DtsError(
     'HANDLER_UNAVAILABLE',

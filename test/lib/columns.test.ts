@@ -81,12 +81,31 @@ test('JSON columns hold what the text says, integers never rounded', () => {
   }
 })
 
+const nested = (depth: number, inside: string) => `${'['.repeat(depth)}${inside}${']'.repeat(depth)}`
+
+test('JSON that is nested deep is read as long as it can be', () => {
+  let depth = 0
+  for (let value = jsonColumn().parse(nested(5_000, '7')); Array.isArray(value); value = value[0] ?? null)
+    depth++
+  assert.equal(depth, 5_000)
+  jsonColumn(z.json()).parse(nested(500, '7'))
+  jsonColumn(undefined, { integers: 'bigint' }).parse(nested(500, '12345678901234567890'))
+})
+
+test('a RangeError of a check inside a document is not taken for nesting', () => {
+  const schema = z.unknown().transform(() => {
+    throw new RangeError('of the author')
+  })
+  assert.throws(() => jsonColumn(schema).parse('[[1]]'), { name: 'RangeError', message: 'of the author' })
+})
+
 test('JSON errors name the place by declared members only, and no value', () => {
   const order = z.strictObject({
     lines: z.array(z.object({ sku: z.string().max(3), n: z.number() })),
     byMail: z.record(z.string(), z.number()),
   })
-  const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
+  const deep = nested(200_000, '')
+  const longText = `"${'[\\"\\\\'.repeat(1_000_000)}"`
   for (const [schema, text, message, reason] of [
     [jsonColumn(), '{"SECRET', /^is not JSON text \(8 characters\)$/, 'cut off'],
     [jsonColumn(), '', /^is not JSON text \(0 characters\)$/, 'empty'],
@@ -96,7 +115,31 @@ test('JSON errors name the place by declared members only, and no value', () => 
     [jsonColumn(), '1e400', /beyond the range of a double/, 'overflow'],
     [jsonColumn(), '1E+400', /beyond the range of a double/, 'overflow'],
     [jsonColumn(undefined, { integers: 'bigint' }), '1e400', /beyond the range of a double/, 'overflow'],
-    [jsonColumn(undefined, { integers: 'bigint' }), deep, /^is not JSON text/, 'nesting without end'],
+    [
+      jsonColumn(undefined, { integers: 'bigint' }),
+      deep,
+      /^is JSON nested 200000 deep/,
+      'nesting without end',
+    ],
+    [
+      jsonColumn(),
+      nested(5_000, '9007199254740993'),
+      /^is JSON nested 5000 deep/,
+      'deep, with a long number',
+    ],
+    [
+      jsonColumn(z.json()),
+      nested(5_000, '"["'),
+      /^is JSON nested 5000 deep/,
+      'deeper than its schema can follow',
+    ],
+    [
+      jsonColumn(undefined, { integers: 'bigint' }),
+      nested(5_000, longText),
+      /^is JSON nested 5000 deep/,
+      'a long text',
+    ],
+    [jsonColumn(), `${'['.repeat(5_000)}1`, /^is not JSON text \(5001 characters\)$/, 'deep and cut off'],
     [jsonColumn(), 7, /expected string/, 'a column that is no text'],
     [
       jsonColumn(order),
@@ -203,6 +246,22 @@ test('date columns are the instant that the zone gives', () => {
     [{}, '2026-11-23 11:33:00.5 GMT+8', '2026-11-23T03:33:00.500Z', 'a GMT offset'],
     [{}, '2026-11-23 11:33:00 -0330', '2026-11-23T15:03:00.000Z', 'an offset without colon'],
     [{}, '2026-11-23 11:33:00 Asia/Tokyo', '2026-11-23T02:33:00.000Z', 'a zone name of its own'],
+    [{}, '2026-11-23 11:33:00+08', '2026-11-23T03:33:00.000Z', "PostgreSQL's offset"],
+    [{}, '2026-11-23 11:33:00.25-03:30', '2026-11-23T15:03:00.250Z', 'with a fraction, and with minutes'],
+    [{}, '1900-01-01 00:00:00+08:05:43', '1899-12-31T15:54:17.000Z', 'with seconds'],
+    [{}, '2026-11-23T11:33:00-0330', '2026-11-23T15:03:00.000Z', 'behind an ISO date, without a colon'],
+    [{}, '2026-11-23 11:33:00 +08', '2026-11-23T03:33:00.000Z', 'behind a blank'],
+    [{}, '2026-11-23 11:33:00 GMT', '2026-11-23T11:33:00.000Z', 'GMT'],
+    [{ zone: 'PRC' }, '2026-11-23 08:00:00', '2026-11-23T00:00:00.000Z', 'an older name without a slash'],
+    [{ zone: 'EST5EDT' }, '2026-07-01 00:00:00', '2026-07-01T04:00:00.000Z', 'a name that holds its rule'],
+    [
+      { zone: 'America/Argentina/Ushuaia' },
+      '2026-11-23',
+      '2026-11-23T03:00:00.000Z',
+      'a name of three parts',
+    ],
+    [{ zone: 'Etc/GMT-8' }, '2026-11-23 08:00:00', '2026-11-23T00:00:00.000Z', "IANA's own sign"],
+    [{ zone: 'utc' }, '2026-11-23', '2026-11-23T00:00:00.000Z', 'small letters'],
     [{ zone: 'UTC' }, '0001-01-01', '0001-01-01T00:00:00.000Z', 'the year 1 is not 1901'],
     [{ zone: 'UTC' }, '9999-12-31 23:59:59.999999', '9999-12-31T23:59:59.999Z', "MySQL's last"],
     [{}, '+012026-01-01T00:00:00.000000Z', '+012026-01-01T00:00:00.000Z', 'a year of more digits'],
@@ -281,6 +340,10 @@ test('date columns refuse what is no instant', () => {
     ['2026-11-23 11:33:00 +99:00', /unknown time zone/, 'an offset that does not exist'],
     ['2026-11-23 11:33:00 ', /no date/, 'a space without zone'],
     ['infinity', /no date/, "PostgreSQL's infinity"],
+    ['2026-11-23 11:33:00+', /no date/, 'a sign alone'],
+    ['2026-11-23 11:33:00+19', /unknown time zone/, 'an offset that no place has'],
+    ['2026-11-23 11:33:00+08:60', /unknown time zone/, 'an offset with 60 minutes'],
+    ['2026-11-23 11:33:00+08 BC', /no date/, "PostgreSQL's years before Christ"],
     [2026, /expected string/, 'YEAR'],
   ] as const) {
     assert.match(refusal(dateColumn({ zone: 'Asia/Shanghai' }), text), message, reason)
@@ -288,8 +351,38 @@ test('date columns refuse what is no instant', () => {
   assert.match(refusal(dateColumn(), '2026-11-23 11:33:00'), /no zone of its own/)
   assert.equal(dateColumn({ zeroDate: 'null' }).parse('2026-00-00 00:00:00'), null)
   assert.match(refusal(dateColumn({ zeroDate: 'null' }), '2026-02-30'), /month does not have/)
-  for (const zone of ['', 'Nowhere/Land', '+99:00', '8', 'constructor']) {
+  for (const zone of ['', 'Nowhere/Land', '+99:00', '+08:75', '8', 'constructor', 'SYSTEM', 'SystemV/PST8']) {
     const options: DateOptions & { zeroDate: 'null' } = { zone, zeroDate: 'null' }
     assert.throws(() => dateColumn(options), { code: 'CONFIG_INVALID', message: /no time zone/ }, zone)
+  }
+})
+
+test('an abbreviation of a zone is refused, declared or in a text: its letters name zones in several countries', () => {
+  const abbreviations = (
+    'CST BST AST EST MST HST PST CET MET WET EET IST JST KST EDT CDT MDT PDT AKST AEST ACT AET AGT ART BET CAT CNT CTT EAT ' +
+    'ECT MIT NET NST PLT PNT PRT SST VST MSK SGT WIB cst Cst CST-8'
+  ).split(' ')
+  for (const zone of abbreviations) {
+    assert.throws(
+      () => dateColumn({ zone }),
+      {
+        code: 'CONFIG_INVALID',
+        message: /no time zone that names one place.*IANA name such as Asia\/Shanghai/,
+      },
+      zone,
+    )
+    const text = `2026-07-01 12:00:00 ${zone}`
+    assert.match(
+      refusal(dateColumn({ zone: 'UTC' }), text),
+      /unknown time zone: UTC, GMT, Z, offsets and IANA names/,
+      zone,
+    )
+  }
+})
+
+test('every zone that IANA has for a place can be declared', () => {
+  for (const zone of Intl.supportedValuesOf('timeZone')) {
+    if (!zone.includes('/')) continue
+    dateColumn({ zone }).parse('2026-11-23 12:00:00')
   }
 })

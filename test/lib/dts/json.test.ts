@@ -170,6 +170,7 @@ test('what is not the form is refused, with place and reason, without values', (
   for (const [text, message, reason] of [
     ['', /it is not JSON text/, 'nothing'],
     ['{"operation":"SECRET', /it is not JSON text\. docs/, 'cut off; the text is not quoted'],
+    [`${'['.repeat(50_000)}${']'.repeat(50_000)}`, /it is nested too deep to be read/, 'nesting without end'],
     ['[]', /expected object/, 'an array'],
     ['{}', /operation: INSERT, INIT, UPDATE, DELETE or DDL is needed/, 'no operation'],
     ['{"operation":"BEGIN"}', /operation: INSERT, INIT/, 'an operation that carries no change'],

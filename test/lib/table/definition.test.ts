@@ -1,6 +1,7 @@
 import '../../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { z } from 'zod'
 import { defaultDelivery } from '../../../lib/dispatch/settings.ts'
 import { defineTable } from '../../../lib/table.ts'
 import { row } from './support.ts'
@@ -42,6 +43,31 @@ describe('definitions that are refused where they are written', () => {
     [{ table: 'orders', onChange }, /table must be database\.table/],
     [{ table: 'a.b.c.d', onChange }, /table must be database\.table/],
     [{ table: 'shop. orders', onChange }, /table must be database\.table/],
+    [{ table: 'shop.orders ', onChange }, /table must be .*blank at its end/],
+    [{ table: 'shop.or\nders', onChange }, /table must be .*control character/],
+    [{ table: 'shop.', onChange }, /table must be database\.table/],
+    [{ table: 7, onChange }, /table must be database\.table/],
+    [{ table: undefined, onChange }, /defineTable for a table: table must be database\.table/],
+    [
+      { row: z.object({ id: z.bigint() }).transform(({ id }) => id), onChange },
+      /row .*\.transform\(\).* inside/,
+    ],
+    [
+      { row: z.object({ id: z.bigint() }).pipe(z.object({ id: z.bigint() })), onChange },
+      /row .*\.pipe\(\).* inside/,
+    ],
+    [{ row: z.preprocess((value) => value, z.object({})), onChange }, /row .*z\.preprocess.* inside/],
+    [{ row: { id: z.bigint() }, onChange }, /row must be a schema of zod: write row: z\.object\(\{ … \}\)/],
+    [{ row: undefined, onChange }, /row is missing: write row: z\.object/],
+    [{ row: null, onChange }, /row is missing/],
+    [{ row: 'id', onChange }, /row is missing/],
+    [{ row: z.record(z.string(), z.string()), onChange }, /row must be a z\.object .*not one of type record/],
+    [{ row: z.object({}).optional(), onChange }, /not one of type optional/],
+    [{ row: z.object({ ['__proto__']: z.string() }), onChange }, /column named __proto__: z\.looseObject/],
+    [{ onChange: 'log' }, /onChange must be a function/],
+    [{ onChange, onDdl: true }, /onDdl must be a function/],
+    [{ async *onChange() {} }, /onChange must not be a generator function/],
+    [{ *onBatch() {} }, /onBatch must not be a generator function/],
     [{ table: 'shop.orders' }, /exactly one of onChange and onBatch/],
     [{ table: 'shop.orders', onChange, onBatch: onChange }, /exactly one of onChange and onBatch/],
     [{ table: 'shop.orders', onBatch: onChange, batchSize: 0 }, /batchSize .*>=1/],
@@ -55,8 +81,39 @@ describe('definitions that are refused where they are written', () => {
   ]
   for (const [definition, message] of cases) {
     test(String(message), () => {
-      const whole = { row, ...definition } as Parameters<typeof defineTable<typeof row>>[0]
+      const whole = { table: 'shop.orders', row, ...definition } as Parameters<
+        typeof defineTable<typeof row>
+      >[0]
       assert.throws(() => defineTable(whole), { code: 'CONFIG_INVALID', message })
     })
   }
+})
+
+test('a definition that is no object is refused where it is written', () => {
+  for (const definition of [undefined, null, 'shop.orders']) {
+    const call = () => Reflect.apply(defineTable, undefined, [definition])
+    assert.throws(call, {
+      code: 'CONFIG_INVALID',
+      message: /it takes one object: \{ table, row, onChange or onBatch \}/,
+    })
+  }
+})
+
+describe('definitions that are taken', () => {
+  const onChange = () => {}
+  for (const table of [
+    'shop.order items',
+    'my shop.dbo.order  items',
+    'shop_*.orders *',
+    'shop.a\\u002Eb',
+    'магазин.заказы',
+  ]) {
+    test(`the table ${table}`, () => {
+      assert.equal(defineTable({ table, row, onChange }).definition.table, table)
+    })
+  }
+  test('a row with checks of its own is still an object', () => {
+    const checked = z.object({ id: z.bigint() }).refine(({ id }) => id > 0n)
+    defineTable({ table: 'shop.orders', row: checked, onChange })
+  })
 })

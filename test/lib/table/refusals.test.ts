@@ -38,7 +38,7 @@ describe('a row that is not as declared', () => {
       'a column that is gone',
       record({ fields: [['id', 8]], after: [integer(1)] }),
       row,
-      /status: .*expected string, received undefined/,
+      /\(status: is missing \(expected string\)\)\. The image has the columns id\./,
     ],
     [
       'NULL where none was declared',

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+test("the fence's bundle brings its marshaller, and takes the DynamoDB client from Lambda", async () => {
+  const list = /^ {4}exclude: (\[.*\])$/m.exec(readFileSync(`${root}/serverless.yml`, 'utf8'))?.[1] ?? ''
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['lib/fence.ts'],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    format: 'esm',
+    external: JSON.parse(list),
+  })
+  const [output] = Object.values(metafile.outputs)
+  const packages = Object.keys(metafile.inputs).flatMap(
+    (file) => /^node_modules\/(@[^/]+\/[^/]+|[^/]+)/.exec(file)?.[1] ?? [],
+  )
+  assert.deepEqual([...new Set(packages)], ['@aws-sdk/util-dynamodb'])
+  const fromLambda = output?.imports.map(({ path }) => path).filter((path) => !path.startsWith('node:'))
+  assert.deepEqual(fromLambda, ['@aws-sdk/client-dynamodb'])
+})
