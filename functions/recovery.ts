@@ -44,12 +44,14 @@ export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 
   .handler(async (event, context) => {
     const request = parseRecoveryEvent(event)
     parts ??= setUp()
-    const answer = await recover(request, {
+    const found = await recover(request, {
       ...parts,
       now: Date.now,
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
     })
-    logger.info('Recovery ended', { answer: printableValue(answer) })
+    // Whoever invokes this by serverless has it printed by that.
+    const answer = printableValue(found)
+    logger.info('Recovery ended', { answer })
     return answer
   })

@@ -15,14 +15,16 @@ export function printableLines(text: string): string {
   return text.replace(obeyed, (match) => (match === '\n' ? match : escaped(match)))
 }
 
-/** A value for a log line, with all its texts and keys made printable. */
-export function printableValue(value: unknown): unknown {
+/** A value for a log line or an answer, with all its texts and keys made printable. */
+export function printableValue<Value>(value: Value): Value {
+  return mapped(value) as Value
+}
+
+function mapped(value: unknown): unknown {
   if (typeof value === 'string') return printable(value)
-  if (Array.isArray(value)) return value.map(printableValue)
+  if (Array.isArray(value)) return value.map(mapped)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [printable(key), printableValue(part)]),
-  )
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [printable(key), mapped(part)]))
 }
 
 /** As JSON writes them, so that escaping JSON text changes none of its values. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
-import { t0, Writer } from './records.ts'
+import { alive, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
 interface BadInput {
@@ -116,7 +116,7 @@ export function badInputTests(start: Start): void {
         const write = new Writer()
         await world.source.append(write.inserts('shop.orders', 0, 4))
         await world.poll()
-        await world.source.append(write.inserts('shop.orders', 5, 9))
+        await world.source.append([...write.inserts('shop.orders', 5, 9), alive()])
         const before = await world.item()
         const connections = world.source.nodeConnections
         const invocations = world.lambda.total

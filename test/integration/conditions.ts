@@ -184,6 +184,23 @@ export function conditionTests(start: Start): void {
       assert.equal(secondsUntilLoss, 0)
     })
 
+    test("a table's name that a terminal would obey is escaped in all that poller and recovery say of it", async (t) => {
+      const world = await start(t)
+      await world.source.append([
+        new Writer().insert('shop.\u001b[2J\u009b31m\nok\u202e\u007f', 1, t0),
+        alive(),
+      ])
+      const environment = { UNROUTED_TABLES: 'halt' }
+      await assert.rejects(world.poll({ environment }), (error: Error) => {
+        assert.match(error.message, /the table shop\.\\u001b\[2J\\u009b31m/)
+        return error.name === 'TABLE_UNROUTED'
+      })
+      const inspection = await world.inspect(environment)
+      assert.match(String(inspection.stored?.halt?.facts.table), /^shop\.\\u001b\[2J\\u009b31m\\u000aok/)
+      for (const answer of [inspection, await world.recover({ action: 'doctor' }, environment)])
+        assert.doesNotMatch(JSON.stringify(answer), /[\p{Cc}\p{Cf}]/u)
+    })
+
     test('what halts the stream promises nothing that was not looked at', async (t) => {
       const world = await wellStream(t)
       await world.source.append([...new Writer('later').inserts('shop.orders', 10, 49), alive()])
