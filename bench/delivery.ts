@@ -3,6 +3,7 @@
  * Apache Kafka, DynamoDB Local and handlers, within one run: `npm run bench`. Prints tables of absolute figures, and
  * as its last line the ratios as one JSON object.
  */
+import '../test/rig/install.ts'
 import { Ground, type Measured, type Side } from './delivery/ground.ts'
 import { makeRecords, type Shape } from './delivery/records.ts'
 import { median } from './median.ts'
