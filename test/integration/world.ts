@@ -46,6 +46,11 @@ interface PollOptions {
   readonly poller?: PollerHandler
 }
 
+const pausedLanes = z.record(
+  z.string(),
+  z.looseObject({ trouble: z.looseObject({ nextAt: z.number() }).nullable() }),
+)
+
 /** Patient routes: nothing is given up while a test lasts. */
 const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
@@ -76,7 +81,10 @@ export interface World {
   deleteItem(): Promise<void>
   /** As if somebody had written into the item by hand. */
   setAttribute(name: string, value: AttributeValue): Promise<void>
-  /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
+  /**
+   * As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds, and no lane waits
+   * before it tries again.
+   */
   expireLease(agoMs?: number): Promise<void>
 }
 
@@ -171,7 +179,12 @@ function world(
         }),
       )
     },
-    expireLease: (agoMs = 10_000) => self.setAttribute('leaseUntil', { N: String(Date.now() - agoMs) }),
+    async expireLease(agoMs = 10_000) {
+      await self.setAttribute('leaseUntil', { N: String(Date.now() - agoMs) })
+      const lanes = pausedLanes.parse(JSON.parse((await self.item())?.lanes?.S ?? '{}'))
+      for (const { trouble } of Object.values(lanes)) if (trouble !== null) trouble.nextAt = 0
+      await self.setAttribute('lanes', { S: JSON.stringify(lanes) })
+    },
   }
   for (const name of tables) {
     const take = async (change: Omit<Received, 'function'>) => {

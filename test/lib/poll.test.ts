@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setImmediate, setTimeout } from 'node:timers/promises'
-import type { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
+import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { freshPosition } from '../../lib/checkpoint/types.ts'
 import { pollConfig } from '../../lib/config.ts'
 import type { DeadLetterInput } from '../../lib/dispatch/dead-letter.ts'
@@ -15,7 +15,8 @@ import { emptySummary } from '../../lib/summary.ts'
 import { runMeasures } from '../../lib/telemetry.ts'
 import type { NewRecord } from '../integration/parts.ts'
 import { t0, Writer } from '../integration/records.ts'
-import { CheckpointTable } from './checkpoint/support.ts'
+import { Clock, quiescence } from '../simulation/clock.ts'
+import { ItemTable } from '../simulation/dynamodb.ts'
 
 const write = new Writer()
 const acknowledge: Invoke = async (_name, _batch, events) => ({
@@ -68,55 +69,78 @@ function dependencies(store: CheckpointStore, stream: Stream, own: Partial<PollD
     openStream: async () => stream,
     invoke: acknowledge,
     putAside: async () => {},
-    now: Date.now,
-    random: Math.random,
-    sleep: (milliseconds: number, signal: AbortSignal) =>
-      setTimeout(milliseconds, undefined, { signal }).catch(() => {}),
-    remainingMs: () => 60_000,
+    ...virtualTime(),
+    random: () => 0.5,
     owner: 'me',
     signal: new AbortController().signal,
     ...own,
   } satisfies PollDependencies
 }
 
-/** Time that passes only where somebody waits. */
-function virtualTime() {
-  let now = Date.now()
-  const startedAt = now
+const startedAt = (t0 + 60) * 1_000
+
+/** Time that passes only where everybody waits: nothing here does anything outside this process. */
+function virtualTime(runMs = 120_000) {
+  const clock = new Clock(startedAt)
+  let isPassing = false
+  const pass = async (): Promise<void> => {
+    isPassing = true
+    do await quiet()
+    while (clock.step())
+    isPassing = false
+  }
   return {
-    now: () => now,
-    sleep: async (milliseconds: number) => {
-      now += milliseconds
-      await setImmediate()
-    },
-    remainingMs: () => startedAt + 120_000 - now,
+    now: () => clock.now,
+    sleep: (milliseconds: number, signal: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        if (signal.aborted) return resolve()
+        const timer = clock.after(milliseconds, resolve)
+        const wake = () => {
+          clock.cancel(timer)
+          resolve()
+        }
+        signal.addEventListener('abort', wake, { once: true })
+        if (!isPassing) void pass()
+      }),
+    remainingMs: () => startedAt + runMs - clock.now,
   }
 }
 
+/** Resolves when everything has run that waits for nothing but its turn: some of it takes several. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await quiescence()
+}
+
+/** A checkpoint table in this process. */
+function freshStore(): CheckpointStore {
+  const table = new ItemTable(() => {})
+  const send = async (command: unknown): Promise<unknown> => {
+    if (command instanceof GetItemCommand) return { Item: table.item }
+    if (command instanceof UpdateItemCommand) return table.update(command.input)
+    throw new TypeError('The checkpoint store sends a command that this table does not know.')
+  }
+  return new CheckpointStore({ send } as unknown as DynamoDBClient, 'checkpoints', 'topic', 0)
+}
+
 /** A store with a checkpoint that has read `given` up to `offset`. */
-async function readUpTo(
-  table: CheckpointTable,
-  offset: bigint,
-  given: readonly NewRecord[],
-): Promise<CheckpointStore> {
-  const store = table.fresh()
+async function readUpTo(offset: bigint, given: readonly NewRecord[]): Promise<CheckpointStore> {
+  const store = freshStore()
   const tail = { offset: offset - 1n, digest: digestOf(given[Number(offset) - 1]?.value ?? null) }
   const start = {
     clusterId: 'c',
     position: freshPosition(offset, t0, null, tail),
     replayUntil: -1,
-    entry: { at: Date.now(), by: 'test', how: 'start' },
+    entry: { at: startedAt, by: 'test', how: 'start' },
   }
-  await store.release(await store.create(start, 'first', Date.now() + 1_000))
+  await store.release(await store.create(start, 'first', startedAt))
   return store
 }
 
 describe('a run of the poller', () => {
-  const table = new CheckpointTable()
   describe('a broker that fails', () => {
     test('before the end of the log is known: no lag is told, rather than none', async () => {
       const given = write.inserts('shop.orders', 0, 9)
-      const store = await readUpTo(table, 5n, given)
+      const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
         fetch: async (from) => {
           if (from < 5n) return slice(given, from, 10n)
@@ -135,7 +159,7 @@ describe('a run of the poller', () => {
       const closed = Promise.withResolvers<never>()
       closed.promise.catch(() => {})
       let handled = 0
-      const store = await readUpTo(table, 1n, given)
+      const store = await readUpTo(1n, given)
       const stream = streamOf(given, {
         range: async () => ({ earliest: 0n, end: 20n }),
         fetch: async (from) => (from < 10n ? { ...slice(given, from, 10n), end: 20n } : await closed.promise),
@@ -158,7 +182,7 @@ describe('a run of the poller', () => {
 
     test('when it is asked for the group: a first start waits, since the checkpoint may only be gone', async () => {
       const given = write.inserts('shop.orders', 0, 0)
-      const store = table.fresh()
+      const store = freshStore()
       const committed = async () => {
         throw failure('BROKER_FAILED')
       }
@@ -174,7 +198,7 @@ describe('a run of the poller', () => {
 
     test('while the next place is looked for: the lease is given back', async () => {
       const given = write.inserts('shop.orders', 0, 9)
-      const store = await readUpTo(table, 5n, given)
+      const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
         clusterId: 'another',
         offsetForTime: async () => {
@@ -191,7 +215,7 @@ describe('a run of the poller', () => {
 
   test('a record below the checkpoint that stays damaged halts the stream at the fifth fetch', async () => {
     const given = write.inserts('shop.orders', 0, 9)
-    const store = await readUpTo(table, 5n, given)
+    const store = await readUpTo(5n, given)
     let fetches = 0
     const stream = streamOf(given, {
       fetch: async () => {
@@ -199,8 +223,7 @@ describe('a run of the poller', () => {
         throw failure('BATCH_CORRUPT')
       },
     })
-    const { now, sleep } = virtualTime()
-    await assert.rejects(poll(dependencies(store, stream, { now, sleep })), { code: 'BATCH_CORRUPT' })
+    await assert.rejects(poll(dependencies(store, stream)), { code: 'BATCH_CORRUPT' })
     assert.equal(fetches, 5)
     const item = await store.read()
     assert.deepEqual([item?.state, item?.halt?.code, item?.leaseUntil], ['HALTED', 'BATCH_CORRUPT', 0])
@@ -214,7 +237,7 @@ describe('a run of the poller', () => {
     const late = Promise.withResolvers<Fetched>()
     const letters: DeadLetterInput[] = []
     const sent: bigint[] = []
-    const store = await readUpTo(table, 1n, given)
+    const store = await readUpTo(1n, given)
     const stream = streamOf(given, {
       fetch: async (from) => (from < 2n ? slice(given, from, 2n) : await late.promise),
     })
@@ -232,14 +255,13 @@ describe('a run of the poller', () => {
     await assert.rejects(running, { code: 'HANDLER_FAILED' })
     assert.equal((await store.read())?.state, 'HALTED')
     late.resolve(slice(given, 2n, 3n))
-    // Everything that hangs on the fetch has run when the event loop has come round a few times.
-    for (let round = 0; round < 5; round++) await setImmediate()
+    await quiet()
     assert.deepEqual([letters, sent], [[], [1n]])
   })
 
   test('a fault of ours while something is with a function is thrown, and its lease is kept for it', async () => {
     const given = write.inserts('shop.orders', 0, 1)
-    const store = await readUpTo(table, 1n, given)
+    const store = await readUpTo(1n, given)
     const fault = new TypeError('nobody expects this')
     const invoke: Invoke = async () => {
       throw fault
@@ -247,21 +269,25 @@ describe('a run of the poller', () => {
     await assert.rejects(poll(dependencies(store, streamOf(given), { invoke })), fault)
     const item = await store.read()
     assert.deepEqual([item?.state, item?.offset], ['RUNNING', 1n])
-    assert.ok((item?.leaseUntil ?? 0) > Date.now())
+    assert.ok((item?.leaseUntil ?? 0) > startedAt)
   })
 
   test('commits that DynamoDB refuses are not tried again as fast as it refuses them', async () => {
     const given = write.inserts('shop.orders', 0, 99)
-    const store = table.fresh()
+    const store = freshStore()
     let tries = 0
     store.commit = async () => {
       tries += 1
       throw failure('CHECKPOINT_TABLE_UNAVAILABLE')
     }
-    const { now, sleep, remainingMs } = virtualTime()
-    const { config, ...rest } = dependencies(store, streamOf(given), { now, sleep, remainingMs })
+    const { config, ...rest } = dependencies(store, streamOf(given))
+    // A hundred batches of a second each.
+    const invoke: Invoke = async (...parameters) => {
+      await rest.sleep(1_000, rest.signal)
+      return await acknowledge(...parameters)
+    }
     const routes = { 'shop.orders': { ...config.routes['shop.orders'], batchSize: 1 } as never }
-    await assert.rejects(poll({ ...rest, config: { ...config, routes } }), {
+    await assert.rejects(poll({ ...rest, invoke, config: { ...config, routes } }), {
       code: 'CHECKPOINT_TABLE_UNAVAILABLE',
     })
     assert.ok(tries > 5 && tries < 60, `${tries} tries in two minutes`)
@@ -273,16 +299,12 @@ describe('a run of the poller', () => {
     write.inserts('shop.nobody', 0, 0)[0]?.value?.copy(value)
     assert.ok(order !== undefined)
     const given = [order, ...Array.from({ length: 150 }, () => ({ value, timestamp: t0 }))]
-    const { now, sleep, remainingMs } = virtualTime()
-    const store = table.fresh()
+    const store = freshStore()
     const stream = streamOf(given, {
       fetch: async (from) => slice(given, from, from + 5n < 151n ? from + 5n : 151n),
     })
     const summary = await poll(
       dependencies(store, stream, {
-        now,
-        sleep,
-        remainingMs,
         invoke: async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') }),
       }),
     )
