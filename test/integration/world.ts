@@ -1,7 +1,6 @@
 import '../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { TestContext } from 'node:test'
 import {
   type AttributeValue,
   DeleteItemCommand,
@@ -88,8 +87,13 @@ export interface World {
   expireLease(agoMs?: number): Promise<void>
 }
 
+/** A test, or whatever else says when a world is not needed any more. */
+export interface Lifetime {
+  after(end: () => Promise<unknown>): void
+}
+
 export interface Rig {
-  start(t: TestContext, options?: { readonly partitions?: number }): Promise<World>
+  start(t: Lifetime, options?: { readonly partitions?: number }): Promise<World>
   stop(): Promise<void>
 }
 
