@@ -1,15 +1,16 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
-import { freshPosition } from '../../lib/checkpoint/types.ts'
+import { freshPosition, type Position } from '../../lib/checkpoint/types.ts'
 import { pollConfig } from '../../lib/config.ts'
 import type { Invoke } from '../../lib/dispatch/invoke.ts'
 import { digestOf } from '../../lib/dts/digest.ts'
 import { DtsError, type ErrorCode } from '../../lib/errors.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
 import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
-import type { PollDependencies } from '../../lib/poll.ts'
+import { type PollDependencies, poll } from '../../lib/poll.ts'
+import { emptySummary } from '../../lib/summary.ts'
 import type { NewRecord } from '../integration/parts.ts'
-import { t0 } from '../integration/records.ts'
+import { t0, Writer } from '../integration/records.ts'
 import { Clock, quiescence } from '../simulation/clock.ts'
 import { ItemTable } from '../simulation/dynamodb.ts'
 
@@ -125,15 +126,57 @@ export function freshStore(): CheckpointStore {
 }
 
 /** A store with a checkpoint that has read `given` up to `offset`. */
-export async function readUpTo(offset: bigint, given: readonly NewRecord[]): Promise<CheckpointStore> {
+export async function readUpTo(
+  offset: bigint,
+  given: readonly NewRecord[],
+  deadLetters: Position['deadLetters'] = { since: 0, count: 0 },
+): Promise<CheckpointStore> {
   const store = freshStore()
   const tail = { offset: offset - 1n, digest: digestOf(given[Number(offset) - 1]?.value ?? null) }
   const start = {
     clusterId: 'c',
-    position: freshPosition(offset, t0, null, tail),
+    position: { ...freshPosition(offset, t0, null, tail), deadLetters },
     replayUntil: -1,
     entry: { at: startedAt, by: 'test', how: 'start' },
   }
   await store.release(await store.create(start, 'first', startedAt))
   return store
 }
+
+export const held: Invoke = async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') })
+export const failed: Invoke = async () => ({ kind: 'failed', error: failure('HANDLER_FAILED') })
+
+export interface RunOptions {
+  readonly given?: readonly NewRecord[]
+  readonly stream?: Partial<Stream>
+  readonly store?: (store: CheckpointStore) => void
+  readonly environment?: Readonly<Record<string, string>>
+  readonly invoke?: (parts: PollDependencies) => Invoke
+  readonly own?: Partial<PollDependencies>
+  readonly deadLetters?: Position['deadLetters']
+}
+
+/** One run over ten orders, of which the first is done. */
+export async function run(options: RunOptions = {}) {
+  const { given = new Writer().inserts('shop.orders', 0, 9), environment, own } = options
+  const store = await readUpTo(1n, given, options.deadLetters)
+  options.store?.(store)
+  const parts = dependencies(store, streamOf(given, options.stream), own, environment)
+  const { invoke = () => acknowledge } = options
+  const sent: bigint[][] = []
+  const recorded: Invoke = async (name, batch, events) => {
+    sent.push(events.map(({ offset }) => offset))
+    return await invoke(parts)(name, batch, events)
+  }
+  const summary = emptySummary()
+  const thrown = await poll({ ...parts, invoke: recorded }, summary).then(
+    (ended) => void Object.assign(summary, ended),
+    (error: unknown) => error,
+  )
+  const tookMs = parts.now() - startedAt
+  return { summary, thrown, sent, tookMs, item: await store.read(), now: parts.now }
+}
+
+export const codeOf = (thrown: unknown) => (thrown as { code?: string } | undefined)?.code
+
+export const oneByOne = { ROUTES: '{"shop.orders":{"function":"orders","batchSize":1}}' }

@@ -9,11 +9,13 @@ import { runMeasures } from '../../lib/telemetry.ts'
 import { t0, Writer } from '../integration/records.ts'
 import {
   acknowledge,
+  codeOf,
   dependencies,
   failure,
   freshStore,
   quiet,
   readUpTo,
+  run,
   slice,
   startedAt,
   streamOf,
@@ -96,6 +98,42 @@ describe('a run of the poller', () => {
       const item = await store.read()
       assert.deepEqual([item?.state, item?.epoch, item?.leaseUntil], ['RUNNING', 2, 0])
     })
+  })
+
+  test('without time for one invocation is refused before it takes the lease', async () => {
+    // A second for the function, ten for its start, five for the commit.
+    for (const [remainingMs, code] of [
+      [16_000, 'CONFIG_INVALID'],
+      [16_001, undefined],
+    ] as const) {
+      const { thrown, item } = await run({ own: { remainingMs: () => remainingMs } })
+      assert.deepEqual([codeOf(thrown), item?.epoch], [code, code === undefined ? 2 : 1])
+    }
+  })
+
+  test('of a halted stream reads nothing, and tells how old the position is', async () => {
+    const store = await readUpTo(1n, write.inserts('shop.orders', 0, 9))
+    const read = await store.read()
+    assert.ok(read !== null)
+    const lease = await store.acquire(read, 'before', startedAt, startedAt + 1_000, ['RUNNING'])
+    await store.halt(lease, { code: 'CLUSTER_CHANGED', message: 'm', facts: {}, at: startedAt }, 0)
+    const summary = emptySummary()
+    const openStream = () => assert.fail('the stream is opened')
+    const parts = { ...dependencies(store, streamOf([])), openStream }
+    await assert.rejects(poll(parts, summary), { code: 'STREAM_HALTED' })
+    assert.deepEqual([summary.halted, summary.lagSeconds], ['CLUSTER_CHANGED', 60])
+  })
+
+  test('whose process is invoked again while it connects takes no lease', async () => {
+    const newer = new AbortController()
+    const given = write.inserts('shop.orders', 0, 9)
+    let closed = 0
+    const openStream = async () => {
+      newer.abort()
+      return streamOf(given, { close: async () => void closed++ })
+    }
+    const { summary, item } = await run({ given, own: { openStream, signal: newer.signal } })
+    assert.deepEqual([summary.ended, item?.epoch, closed], ['superseded', 1, 1])
   })
 
   test('a record below the checkpoint that stays damaged halts the stream at the fifth fetch', async () => {

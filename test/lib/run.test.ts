@@ -4,50 +4,22 @@ import type { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import type { Invoke } from '../../lib/dispatch/invoke.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
 import type { Stream } from '../../lib/kafka/stream.ts'
-import { type PollDependencies, poll } from '../../lib/poll.ts'
-import { emptySummary } from '../../lib/summary.ts'
-import type { NewRecord } from '../integration/parts.ts'
+import type { PollDependencies } from '../../lib/poll.ts'
 import { t0, Writer } from '../integration/records.ts'
-import { acknowledge, dependencies, failure, readUpTo, slice, startedAt, streamOf } from './poll-support.ts'
+import {
+  acknowledge,
+  codeOf,
+  failed,
+  failure,
+  held,
+  type RunOptions as Options,
+  oneByOne,
+  run,
+  slice,
+  startedAt,
+} from './poll-support.ts'
 
 const write = new Writer()
-const held: Invoke = async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') })
-const failed: Invoke = async () => ({ kind: 'failed', error: failure('HANDLER_FAILED') })
-
-interface Options {
-  readonly given?: readonly NewRecord[]
-  readonly stream?: Partial<Stream>
-  readonly store?: (store: CheckpointStore) => void
-  readonly environment?: Readonly<Record<string, string>>
-  readonly invoke?: (parts: PollDependencies) => Invoke
-  readonly remainingMs?: () => number
-}
-
-/** One run over ten orders, of which the first is done. */
-async function run(options: Options = {}) {
-  const { given = write.inserts('shop.orders', 0, 9), environment, remainingMs } = options
-  const store = await readUpTo(1n, given)
-  options.store?.(store)
-  const parts = dependencies(store, streamOf(given, options.stream), {}, environment)
-  const { invoke = () => acknowledge } = options
-  const sent: bigint[][] = []
-  const recorded: Invoke = async (name, batch, events) => {
-    sent.push(events.map(({ offset }) => offset))
-    return await invoke(parts)(name, batch, events)
-  }
-  const summary = emptySummary()
-  const timed = remainingMs === undefined ? parts : { ...parts, remainingMs }
-  const thrown = await poll({ ...timed, invoke: recorded }, summary).then(
-    (ended) => void Object.assign(summary, ended),
-    (error: unknown) => error,
-  )
-  const tookMs = parts.now() - startedAt
-  return { summary, thrown, sent, tookMs, item: await store.read(), now: parts.now }
-}
-
-const codeOf = (thrown: unknown) => (thrown as { code?: string } | undefined)?.code
-const oneByOne = { ROUTES: '{"shop.orders":{"function":"orders","batchSize":1}}' }
-
 describe('the lag that a run reports', () => {
   test('is nothing at the end of the stream', async () => {
     const { summary } = await run()
@@ -318,7 +290,7 @@ describe('what a run does only for others', () => {
           return never
         },
       },
-      remainingMs: () => (isDone ? 4_000 : 60_000),
+      own: { remainingMs: () => (isDone ? 4_000 : 60_000) },
     })
     assert.deepEqual([summary.ended, summary.groupCommit], ['end-of-stream', 'none'])
     assert.ok(tookMs < 10_000, `${tookMs} ms`)
