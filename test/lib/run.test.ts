@@ -183,9 +183,10 @@ describe('a log that cannot be read further', () => {
 
   for (const [code, state] of cases) {
     test(`${code}: what came before is delivered and committed, and the run says why it ends`, async () => {
-      const { thrown, item, sent } = await run({ given, stream: brokenAt5(code) })
+      const { thrown, item, sent, tookMs } = await run({ given, stream: brokenAt5(code) })
       assert.deepEqual([codeOf(thrown), sent.flat()], [code, [1n, 2n, 3n, 4n]])
       assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], [state, 5n, 0])
+      assert.ok(tookMs < 5_000, `${tookMs} ms`)
     })
   }
 

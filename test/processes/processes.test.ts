@@ -39,27 +39,24 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
 
   describe('killed 55 times, at random moments, over 200,000 changes', () => {
     const kills = 55
-    const perTest = 5
     const it = lasting('kills', 200_000)
     let bound = 0
-    for (let first = 0; first < kills; first += perTest) {
-      test(`the kills ${first + 1} to ${first + perTest}`, async () => {
+    for (let kill = 0; kill < kills; kill++) {
+      test(`kill ${kill + 1}`, async () => {
         const { world, random, below } = it()
-        for (let kill = first; kill < first + perTest; kill++) {
-          const poller = await world.poller(`poller-${kill}`)
-          const from = world.handled
-          // One in five dies early: while it starts, waits for the lease, takes it, proves the log.
-          if (random() < 0.2) await sleep(below(2_500))
-          else {
-            const share = (world.changes - 10_000 - from) / (kills - kill)
-            const to = Math.min(from + 1 + below(2 * share), world.changes - 5_000)
-            await world.until(() => world.handled >= to, 'progress before a kill')
-            await sleep(below(40))
-          }
-          poller.process.assertRunning()
-          await poller.end()
-          bound += await world.uncommitted()
+        const poller = await world.poller(`poller-${kill}`)
+        const from = world.handled
+        // One in five dies early: while it starts, waits for the lease, takes it, proves the log.
+        if (random() < 0.2) await sleep(below(2_500))
+        else {
+          const share = (world.changes - 10_000 - from) / (kills - kill)
+          const to = Math.min(from + 1 + below(2 * share), world.changes - 5_000)
+          await world.until(() => world.handled >= to, 'progress before a kill')
+          await sleep(below(40))
         }
+        poller.process.assertRunning()
+        await poller.end()
+        bound += await world.uncommitted()
       })
     }
 
@@ -127,30 +124,37 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
   })
 
   for (const count of [2, 4, 8]) {
-    test(`${count} pollers at once: one works, the others leave quietly`, async (t) => {
-      const { world } = await scenario(`crowd-${count}`, 20_000)
-      t.after(() => world.stop())
-      const environment = { POLL_MAX_RECORDS: '500' }
-      const names = Array.from({ length: count }, (_, index) => `poller-${index}`)
-      const pollers = await Promise.all(names.map((name) => world.poller(name, { environment })))
-      const working = () => pollers.filter(({ lambda }) => lambda.total > 0).length
-      const last = () => pollers.flatMap((poller) => poller.runs())
-      const left = () => last().filter(({ ended }) => ended === 'lease-held').length
-      await world.finished()
-      // Which of them comes first is the machine's: until two have worked, and one has met another, there is more.
-      while (working() < 2 || left() === 0) {
-        await world.produce(5_000)
-        await world.finished()
-      }
-      const runs = last()
-      t.diagnostic(
-        `${world.changes} changes: ${working()} pollers worked, ${left()} of their last ${runs.length} runs met another`,
-      )
-      assert.deepEqual(world.check(), { lost: 0, outOfOrder: 0, overlaps: 0, duplicates: 0 })
-      assert.deepEqual(
-        runs.filter(({ ended }) => ended === 'error'),
-        [],
-      )
+    describe(`${count} pollers at once`, () => {
+      const it = lasting(`crowd-${count}`, 10_000)
+      let pollers: Poller[] = []
+      before(async () => {
+        const environment = { POLL_MAX_RECORDS: '500' }
+        const names = Array.from({ length: count }, (_, index) => `poller-${index}`)
+        pollers = await Promise.all(names.map((name) => it().world.poller(name, { environment })))
+      }, startUp)
+
+      test('handle every change', () => it().world.finished())
+
+      test('one works, the others leave quietly', async (t) => {
+        const { world } = it()
+        const working = () => pollers.filter(({ lambda }) => lambda.total > 0).length
+        const last = () => pollers.flatMap((poller) => poller.runs())
+        const left = () => last().filter(({ ended }) => ended === 'lease-held').length
+        // Which of them comes first is the machine's: until two have worked, and one has met another, there is more.
+        while (working() < 2 || left() === 0) {
+          await world.produce(2_500)
+          await world.finished()
+        }
+        const runs = last()
+        t.diagnostic(
+          `${world.changes} changes: ${working()} pollers worked, ${left()} of their last ${runs.length} runs met another`,
+        )
+        assert.deepEqual(world.check(), { lost: 0, outOfOrder: 0, overlaps: 0, duplicates: 0 })
+        assert.deepEqual(
+          runs.filter(({ ended }) => ended === 'error'),
+          [],
+        )
+      })
     })
   }
 
