@@ -2,6 +2,7 @@
  * Compares the poller with a plain Node consumer (bench/delivery/baseline.ts) on the same Apache Kafka, DynamoDB Local
  * and handlers, in one run: `npm run bench`. Prints absolute figures, then the ratios as one JSON object in the last line.
  */
+import '../test/rig/install.ts'
 import { Ground, type Measured, type Side } from './delivery/ground.ts'
 import { makeRecords, type Shape } from './delivery/records.ts'
 import { median } from './median.ts'

@@ -150,8 +150,13 @@ export class Lane {
     // A run that is shorter than the queue is full, or ends before a change that must be alone.
     if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
     if (this.#growsUntil === null) {
-      this.#growsUntil = now() + growMs
-      void pause(growMs).then(() => this.#wake())
+      const until = now() + growMs
+      this.#growsUntil = until
+      void pause(growMs).then(() => {
+        // A timer may end a moment before the clock says so, and no other one would wake the lane.
+        if (this.#growsUntil === until) this.#growsUntil = 0
+        this.#wake()
+      })
     }
     return now() < this.#growsUntil
   }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { DtsError } from '../../lib/errors.ts'
 import type { PollSummary } from '../../lib/summary.ts'
 import type { NewRecord, Parts } from './parts.ts'
 import { shift, t0, Writer } from './records.ts'
-import { startRig } from './world.ts'
+import { startRig, type World } from './world.ts'
 
 const switches = 20
 const changesPerCluster = 5_000
@@ -15,14 +15,27 @@ const overlap = 14_000
  * Twenty cluster changes, each while a run is at work: every change reaches its handler exactly once and in order.
  * At most the second action of an operator (inspect is the first) brings the stream back each time.
  */
-export function switchTest(parts: Parts): void {
-  test(`${switches} cluster changes under load on ${parts.name}: nothing lost, nothing twice`, async (t) => {
-    const rig = await startRig(parts)
-    t.after(() => rig.stop())
-    const world = await rig.start(t)
+export function switchTests(parts: Parts): void {
+  describe(`${switches} cluster changes under load on ${parts.name}`, () => {
     const write = new Writer()
     const all: NewRecord[] = []
-    const more = (): NewRecord[] => {
+    const environment = { POLL_FETCH_BYTES: String(64 * 1024) }
+    const ends: (() => Promise<unknown>)[] = []
+    let world: World
+
+    before(
+      async () => {
+        const rig = await startRig(parts)
+        ends.push(() => rig.stop())
+        world = await rig.start({ after: (end) => ends.push(end) })
+      },
+      { timeout: 180_000 },
+    )
+    after(async () => {
+      for (const end of ends.reverse()) await end()
+    })
+
+    function more(): NewRecord[] {
       const from = all.length
       const records = Array.from({ length: changesPerCluster }, (_, i) => {
         const table = (from + i) % 3 === 0 ? 'shop.customers' : 'shop.orders'
@@ -31,41 +44,43 @@ export function switchTest(parts: Parts): void {
       all.push(...records)
       return records
     }
-    const environment = { POLL_FETCH_BYTES: String(64 * 1024) }
-    let halts = 0
-    for (let round = 0; round < switches; round++) {
-      await world.source.append(more())
-      // The switch falls into the middle of what is left to handle, at another place each time.
-      const target = world.received.length + 500 + ((round * 977) % 3_000)
-      const running = world.poll({ environment }).catch((error: unknown) => error)
-      let over = false
-      void running.finally(() => {
-        over = true
-      })
-      while (!over && world.received.length < target) await new Promise((resolve) => setImmediate(resolve))
-      const kept = Math.max(0, all.length - overlap)
-      await world.source.switchCluster([...shift(round), ...all.slice(kept)])
-      // Whatever the run had left to do, it noticed that the cluster was gone before its end.
-      assert.equal(faultOf(await running), 'BROKER_FAILED')
 
-      await assert.rejects(world.poll({ environment }), { code: 'CLUSTER_CHANGED' })
-      halts += 1
-      assert.match((await world.inspect()).command ?? '', /"action":"reset"\}/)
-      assert.equal((await world.reset()).how, 'anchor')
-      // Every other time the next switch meets a backlog.
-      if (round % 2 === 1) await world.pollToEnd({ environment })
+    for (let round = 0; round < switches; round++) {
+      test(`cluster change ${round + 1}: the run notices it, and one reset brings the stream back`, async () => {
+        await world.source.append(more())
+        // The switch falls into the middle of what is left to handle, at another place each time.
+        const target = world.received.length + 500 + ((round * 977) % 3_000)
+        const running = world.poll({ environment }).catch((error: unknown) => error)
+        let over = false
+        void running.finally(() => {
+          over = true
+        })
+        while (!over && world.received.length < target) await new Promise((resolve) => setImmediate(resolve))
+        const kept = Math.max(0, all.length - overlap)
+        await world.source.switchCluster([...shift(round), ...all.slice(kept)])
+        // Whatever the run had left to do, it noticed that the cluster was gone before its end.
+        assert.equal(faultOf(await running), 'BROKER_FAILED')
+
+        await assert.rejects(world.poll({ environment }), { code: 'CLUSTER_CHANGED' })
+        assert.match((await world.inspect()).command ?? '', /"action":"reset"\}/)
+        assert.equal((await world.reset()).how, 'anchor')
+        // Every other time the next switch meets a backlog.
+        if (round % 2 === 1) await world.pollToEnd({ environment })
+      })
     }
-    await world.pollToEnd({ environment })
-    assert.equal(halts, switches)
-    assert.equal(all.length, switches * changesPerCluster)
-    for (const [name, own] of [
-      ['customers', (id: number) => id % 3 === 0],
-      ['orders', (id: number) => id % 3 !== 0],
-    ] as const) {
-      const expected = Array.from(all.keys()).filter(own)
-      assert.deepEqual(world.ids(name), expected, name)
-    }
-    assert.ok(world.received.every(({ replay }) => !replay))
+
+    test('nothing is lost, nothing comes twice', async () => {
+      await world.pollToEnd({ environment })
+      assert.equal(all.length, switches * changesPerCluster)
+      for (const [name, own] of [
+        ['customers', (id: number) => id % 3 === 0],
+        ['orders', (id: number) => id % 3 !== 0],
+      ] as const) {
+        const expected = Array.from(all.keys()).filter(own)
+        assert.deepEqual(world.ids(name), expected, name)
+      }
+      assert.ok(world.received.every(({ replay }) => !replay))
+    })
   })
 }
 

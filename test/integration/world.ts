@@ -1,7 +1,6 @@
 import '../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { TestContext } from 'node:test'
 import {
   type AttributeValue,
   DeleteItemCommand,
@@ -46,6 +45,11 @@ interface PollOptions {
   readonly poller?: PollerHandler
 }
 
+const pausedLanes = z.record(
+  z.string(),
+  z.looseObject({ trouble: z.looseObject({ nextAt: z.number() }).nullable() }),
+)
+
 /** Patient routes: nothing is given up while a test lasts. */
 const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
@@ -76,12 +80,20 @@ export interface World {
   deleteItem(): Promise<void>
   /** As if somebody had written into the item by hand. */
   setAttribute(name: string, value: AttributeValue): Promise<void>
-  /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
+  /**
+   * As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds, and no lane waits
+   * before it tries again.
+   */
   expireLease(agoMs?: number): Promise<void>
 }
 
+/** A test, or whatever else says when a world is not needed any more. */
+export interface Lifetime {
+  after(end: () => Promise<unknown>): void
+}
+
 export interface Rig {
-  start(t: TestContext, options?: { readonly partitions?: number }): Promise<World>
+  start(t: Lifetime, options?: { readonly partitions?: number }): Promise<World>
   stop(): Promise<void>
 }
 
@@ -174,7 +186,12 @@ function world(
         }),
       )
     },
-    expireLease: (agoMs = 10_000) => self.setAttribute('leaseUntil', { N: String(Date.now() - agoMs) }),
+    async expireLease(agoMs = 10_000) {
+      await self.setAttribute('leaseUntil', { N: String(Date.now() - agoMs) })
+      const lanes = pausedLanes.parse(JSON.parse((await self.item())?.lanes?.S ?? '{}'))
+      for (const { trouble } of Object.values(lanes)) if (trouble !== null) trouble.nextAt = 0
+      await self.setAttribute('lanes', { S: JSON.stringify(lanes) })
+    },
   }
   for (const name of tables) {
     const take = async (change: Omit<Received, 'function'>) => {

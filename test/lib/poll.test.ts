@@ -1,122 +1,33 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setImmediate, setTimeout } from 'node:timers/promises'
-import type { CheckpointStore } from '../../lib/checkpoint/store.ts'
-import { freshPosition } from '../../lib/checkpoint/types.ts'
-import { pollConfig } from '../../lib/config.ts'
 import type { DeadLetterInput } from '../../lib/dispatch/dead-letter.ts'
 import type { Invoke } from '../../lib/dispatch/invoke.ts'
-import { digestOf } from '../../lib/dts/digest.ts'
-import { DtsError, type ErrorCode } from '../../lib/errors.ts'
-import { LogRecords } from '../../lib/kafka/records.ts'
-import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
-import { type PollDependencies, poll } from '../../lib/poll.ts'
+import type { Fetched } from '../../lib/kafka/stream.ts'
+import { poll } from '../../lib/poll.ts'
 import { emptySummary } from '../../lib/summary.ts'
 import { runMeasures } from '../../lib/telemetry.ts'
-import type { NewRecord } from '../integration/parts.ts'
 import { t0, Writer } from '../integration/records.ts'
-import { CheckpointTable } from './checkpoint/support.ts'
+import {
+  acknowledge,
+  codeOf,
+  dependencies,
+  failure,
+  freshStore,
+  quiet,
+  readUpTo,
+  run,
+  slice,
+  startedAt,
+  streamOf,
+} from './poll-support.ts'
 
 const write = new Writer()
-const acknowledge: Invoke = async (_name, _batch, events) => ({
-  kind: 'acknowledged',
-  through: events.at(-1)?.offset ?? null,
-  error: null,
-})
-
-const failure = (code: ErrorCode, retryable = true) =>
-  new DtsError(code, 'as the test wants it', { retryable })
-
-/** A log of these records; what a test overrides goes wrong. */
-function streamOf(given: readonly NewRecord[], own: Partial<Stream> = {}): Stream {
-  const end = BigInt(given.length)
-  return {
-    topic: 'topic',
-    partition: 0,
-    clusterId: 'c',
-    range: async () => ({ earliest: 0n, end }),
-    offsetForTime: async () => 0n,
-    fetch: async (from) => slice(given, from, end),
-    committed: async () => null,
-    commit: async () => {},
-    close: async () => {},
-    ...own,
-  }
-}
-
-function slice(given: readonly NewRecord[], from: bigint, nextOffset: bigint): Fetched {
-  const records = LogRecords.of(
-    given
-      .map(({ value }, index) => ({ offset: BigInt(index), value }))
-      .filter(({ offset }) => offset >= from && offset < nextOffset),
-  )
-  return { records, nextOffset, end: BigInt(given.length), free: () => {} }
-}
-
-function dependencies(store: CheckpointStore, stream: Stream, own: Partial<PollDependencies> = {}) {
-  return {
-    config: pollConfig({
-      DTS_BROKER_URL: 'broker:1',
-      DTS_TOPIC: 'topic',
-      DTS_GROUP: 'group',
-      DTS_CHECKPOINT: String(t0),
-      CHECKPOINT_TABLE: 'table',
-      HANDLER_TIMEOUT_SECONDS: '1',
-      ROUTES: '{"shop.orders":{"function":"orders","attempts":1,"onFailure":"halt"}}',
-    }),
-    store,
-    openStream: async () => stream,
-    invoke: acknowledge,
-    putAside: async () => {},
-    now: Date.now,
-    random: Math.random,
-    sleep: (milliseconds: number, signal: AbortSignal) =>
-      setTimeout(milliseconds, undefined, { signal }).catch(() => {}),
-    remainingMs: () => 60_000,
-    owner: 'me',
-    signal: new AbortController().signal,
-    ...own,
-  } satisfies PollDependencies
-}
-
-/** Time that passes only where somebody waits. */
-function virtualTime() {
-  let now = Date.now()
-  const startedAt = now
-  return {
-    now: () => now,
-    sleep: async (milliseconds: number) => {
-      now += milliseconds
-      await setImmediate()
-    },
-    remainingMs: () => startedAt + 120_000 - now,
-  }
-}
-
-/** A store with a checkpoint that has read `given` up to `offset`. */
-async function readUpTo(
-  table: CheckpointTable,
-  offset: bigint,
-  given: readonly NewRecord[],
-): Promise<CheckpointStore> {
-  const store = table.fresh()
-  const tail = { offset: offset - 1n, digest: digestOf(given[Number(offset) - 1]?.value ?? null) }
-  const start = {
-    clusterId: 'c',
-    position: freshPosition(offset, t0, null, tail),
-    replayUntil: -1,
-    entry: { at: Date.now(), by: 'test', how: 'start' },
-  }
-  await store.release(await store.create(start, 'first', Date.now() + 1_000))
-  return store
-}
 
 describe('a run of the poller', () => {
-  const table = new CheckpointTable()
   describe('a broker that fails', () => {
     test('before the end of the log is known: no lag is told, rather than none', async () => {
       const given = write.inserts('shop.orders', 0, 9)
-      const store = await readUpTo(table, 5n, given)
+      const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
         fetch: async (from) => {
           if (from < 5n) return slice(given, from, 10n)
@@ -135,7 +46,7 @@ describe('a run of the poller', () => {
       const closed = Promise.withResolvers<never>()
       closed.promise.catch(() => {})
       let handled = 0
-      const store = await readUpTo(table, 1n, given)
+      const store = await readUpTo(1n, given)
       const stream = streamOf(given, {
         range: async () => ({ earliest: 0n, end: 20n }),
         fetch: async (from) => (from < 10n ? { ...slice(given, from, 10n), end: 20n } : await closed.promise),
@@ -158,7 +69,7 @@ describe('a run of the poller', () => {
 
     test('when it is asked for the group: a first start waits, since the checkpoint may only be gone', async () => {
       const given = write.inserts('shop.orders', 0, 0)
-      const store = table.fresh()
+      const store = freshStore()
       const committed = async () => {
         throw failure('BROKER_FAILED')
       }
@@ -174,7 +85,7 @@ describe('a run of the poller', () => {
 
     test('while the next place is looked for: the lease is given back', async () => {
       const given = write.inserts('shop.orders', 0, 9)
-      const store = await readUpTo(table, 5n, given)
+      const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
         clusterId: 'another',
         offsetForTime: async () => {
@@ -189,9 +100,45 @@ describe('a run of the poller', () => {
     })
   })
 
+  test('without time for one invocation is refused before it takes the lease', async () => {
+    // A second for the function, ten for its start, five for the commit.
+    for (const [remainingMs, code] of [
+      [16_000, 'CONFIG_INVALID'],
+      [16_001, undefined],
+    ] as const) {
+      const { thrown, item } = await run({ own: { remainingMs: () => remainingMs } })
+      assert.deepEqual([codeOf(thrown), item?.epoch], [code, code === undefined ? 2 : 1])
+    }
+  })
+
+  test('of a halted stream reads nothing, and tells how old the position is', async () => {
+    const store = await readUpTo(1n, write.inserts('shop.orders', 0, 9))
+    const read = await store.read()
+    assert.ok(read !== null)
+    const lease = await store.acquire(read, 'before', startedAt, startedAt + 1_000, ['RUNNING'])
+    await store.halt(lease, { code: 'CLUSTER_CHANGED', message: 'm', facts: {}, at: startedAt }, 0)
+    const summary = emptySummary()
+    const openStream = () => assert.fail('the stream is opened')
+    const parts = { ...dependencies(store, streamOf([])), openStream }
+    await assert.rejects(poll(parts, summary), { code: 'STREAM_HALTED' })
+    assert.deepEqual([summary.halted, summary.lagSeconds], ['CLUSTER_CHANGED', 60])
+  })
+
+  test('whose process is invoked again while it connects takes no lease', async () => {
+    const newer = new AbortController()
+    const given = write.inserts('shop.orders', 0, 9)
+    let closed = 0
+    const openStream = async () => {
+      newer.abort()
+      return streamOf(given, { close: async () => void closed++ })
+    }
+    const { summary, item } = await run({ given, own: { openStream, signal: newer.signal } })
+    assert.deepEqual([summary.ended, item?.epoch, closed], ['superseded', 1, 1])
+  })
+
   test('a record below the checkpoint that stays damaged halts the stream at the fifth fetch', async () => {
     const given = write.inserts('shop.orders', 0, 9)
-    const store = await readUpTo(table, 5n, given)
+    const store = await readUpTo(5n, given)
     let fetches = 0
     const stream = streamOf(given, {
       fetch: async () => {
@@ -199,8 +146,7 @@ describe('a run of the poller', () => {
         throw failure('BATCH_CORRUPT')
       },
     })
-    const { now, sleep } = virtualTime()
-    await assert.rejects(poll(dependencies(store, stream, { now, sleep })), { code: 'BATCH_CORRUPT' })
+    await assert.rejects(poll(dependencies(store, stream)), { code: 'BATCH_CORRUPT' })
     assert.equal(fetches, 5)
     const item = await store.read()
     assert.deepEqual([item?.state, item?.halt?.code, item?.leaseUntil], ['HALTED', 'BATCH_CORRUPT', 0])
@@ -214,7 +160,7 @@ describe('a run of the poller', () => {
     const late = Promise.withResolvers<Fetched>()
     const letters: DeadLetterInput[] = []
     const sent: bigint[] = []
-    const store = await readUpTo(table, 1n, given)
+    const store = await readUpTo(1n, given)
     const stream = streamOf(given, {
       fetch: async (from) => (from < 2n ? slice(given, from, 2n) : await late.promise),
     })
@@ -232,14 +178,13 @@ describe('a run of the poller', () => {
     await assert.rejects(running, { code: 'HANDLER_FAILED' })
     assert.equal((await store.read())?.state, 'HALTED')
     late.resolve(slice(given, 2n, 3n))
-    // Everything that hangs on the fetch has run when the event loop has come round a few times.
-    for (let round = 0; round < 5; round++) await setImmediate()
+    await quiet()
     assert.deepEqual([letters, sent], [[], [1n]])
   })
 
   test('a fault of ours while something is with a function is thrown, and its lease is kept for it', async () => {
     const given = write.inserts('shop.orders', 0, 1)
-    const store = await readUpTo(table, 1n, given)
+    const store = await readUpTo(1n, given)
     const fault = new TypeError('nobody expects this')
     const invoke: Invoke = async () => {
       throw fault
@@ -247,21 +192,25 @@ describe('a run of the poller', () => {
     await assert.rejects(poll(dependencies(store, streamOf(given), { invoke })), fault)
     const item = await store.read()
     assert.deepEqual([item?.state, item?.offset], ['RUNNING', 1n])
-    assert.ok((item?.leaseUntil ?? 0) > Date.now())
+    assert.ok((item?.leaseUntil ?? 0) > startedAt)
   })
 
   test('commits that DynamoDB refuses are not tried again as fast as it refuses them', async () => {
     const given = write.inserts('shop.orders', 0, 99)
-    const store = table.fresh()
+    const store = freshStore()
     let tries = 0
     store.commit = async () => {
       tries += 1
       throw failure('CHECKPOINT_TABLE_UNAVAILABLE')
     }
-    const { now, sleep, remainingMs } = virtualTime()
-    const { config, ...rest } = dependencies(store, streamOf(given), { now, sleep, remainingMs })
+    const { config, ...rest } = dependencies(store, streamOf(given))
+    // A hundred batches of a second each.
+    const invoke: Invoke = async (...parameters) => {
+      await rest.sleep(1_000, rest.signal)
+      return await acknowledge(...parameters)
+    }
     const routes = { 'shop.orders': { ...config.routes['shop.orders'], batchSize: 1 } as never }
-    await assert.rejects(poll({ ...rest, config: { ...config, routes } }), {
+    await assert.rejects(poll({ ...rest, invoke, config: { ...config, routes } }), {
       code: 'CHECKPOINT_TABLE_UNAVAILABLE',
     })
     assert.ok(tries > 5 && tries < 60, `${tries} tries in two minutes`)
@@ -273,16 +222,12 @@ describe('a run of the poller', () => {
     write.inserts('shop.nobody', 0, 0)[0]?.value?.copy(value)
     assert.ok(order !== undefined)
     const given = [order, ...Array.from({ length: 150 }, () => ({ value, timestamp: t0 }))]
-    const { now, sleep, remainingMs } = virtualTime()
-    const store = table.fresh()
+    const store = freshStore()
     const stream = streamOf(given, {
       fetch: async (from) => slice(given, from, from + 5n < 151n ? from + 5n : 151n),
     })
     const summary = await poll(
       dependencies(store, stream, {
-        now,
-        sleep,
-        remainingMs,
         invoke: async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') }),
       }),
     )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { DtsError } from '../../lib/errors.ts'
 import { emptySummary, functionSummary, type PollSummary } from '../../lib/summary.ts'
@@ -35,6 +35,16 @@ describe('what a run measures', () => {
       for (const name of raised) assert.equal(found[name], 1)
     })
   }
+
+  test('no end at all of a run that was thrown out of it', () => {
+    for (const ended of ['lease-held', 'lease-lost', 'superseded', 'recovered'] as const) {
+      const found = measures({ ended }, broken)
+      assert.deepEqual(
+        states.filter((name) => found[name] !== 0),
+        ['Failed'],
+      )
+    }
+  })
 
   test('adds up over tables', () => {
     const found = measures({
@@ -105,4 +115,68 @@ test('a log line shows names of the stream as escapes: logs are read in terminal
     assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
     assert.match(line, /shop\..*orders/)
   }
+})
+
+describe('what a run writes at its end', () => {
+  type Line = Record<string, unknown>
+
+  /** The lines of one run, as they stand in the function's log. */
+  function written(t: TestContext, change: Partial<PollSummary>, thrown: unknown = null): Line[] {
+    // Powertools then writes to the console of the process, and no metrics unless told so.
+    Object.assign(process.env, { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' })
+    const lines: Line[] = []
+    for (const method of ['log', 'info', 'error'] as const) {
+      const take = (text: string) => void lines.push(JSON.parse(text))
+      t.mock.method(console, method, take)
+    }
+    const summary = { ...emptySummary(), from: '0', ...change }
+    new Telemetry(new Logger({ serviceName: 'poller' }), 'my-poller').runEnded(summary, thrown)
+    t.mock.restoreAll()
+    delete process.env.POWERTOOLS_DEV
+    delete process.env.POWERTOOLS_METRICS_DISABLED
+    return lines
+  }
+
+  const failures: PollSummary['failures'] = [{ lane: 'orders', code: 'HANDLER_FAILED', message: 'm' }]
+
+  test('is an error in the log where a change could not be handled', (t) => {
+    const level = (change: Partial<PollSummary>, thrown: unknown = null) =>
+      written(t, change, thrown)[0]?.level
+    assert.equal(level({}), 'INFO')
+    assert.equal(level({ failures }), 'ERROR')
+    assert.equal(level({}, broken), 'ERROR')
+  })
+
+  test('has the code of what ended it: of the halt rather than of what was thrown for it', (t) => {
+    const codes = (change: Partial<PollSummary>, thrown: unknown) => {
+      const [log, metrics] = written(t, change, thrown)
+      return [log?.code, metrics?.code, metrics?.ended]
+    }
+    const halted = new DtsError('STREAM_HALTED', 'no', { retryable: false })
+    assert.deepEqual(codes({ halted: 'CLUSTER_CHANGED' }, halted), [
+      'STREAM_HALTED',
+      'CLUSTER_CHANGED',
+      'thrown',
+    ])
+    assert.deepEqual(codes({}, broken), ['BROKER_FAILED', 'BROKER_FAILED', 'thrown'])
+    assert.deepEqual(codes({ ended: 'records' }, null), [undefined, undefined, 'records'])
+  })
+
+  test('has nothing of an unknown error but its name: its message may hold a value of a row', (t) => {
+    for (const thrown of [new RangeError('the name of a customer'), 'the name of a customer']) {
+      const text = JSON.stringify(written(t, {}, thrown))
+      assert.doesNotMatch(text, /customer/)
+      assert.match(text, thrown instanceof Error ? /"code":"RangeError"/ : /"code":"string"/)
+    }
+  })
+
+  test('has a line of metrics for each function, under its own name', (t) => {
+    const functions = { orders: { handled: 3, retried: 1, deadLettered: 2, milliseconds: 40 } }
+    const lines = written(t, { functions })
+    const found = lines.map(({ service, function: name, Handled }) => [service, name, Handled])
+    assert.deepEqual(found.slice(1), [
+      ['my-poller', undefined, 0],
+      ['my-poller', 'orders', 3],
+    ])
+  })
 })

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { buildGolden } from './java.ts'
 import { findCommand, jars, javaCommand, pythonEnvironment } from './tools.ts'
 
 const debianPackages: readonly { readonly name: string; readonly present: () => boolean }[] = [
@@ -51,4 +52,5 @@ await step('Java', javaCommand)
 await step('Apache Kafka, era', () => jars('maven/kafka-era'))
 await step('Apache Kafka, current', () => jars('maven/kafka-current'))
 await step('DynamoDB Local', () => jars('maven/dynamodb-local'))
+await step('Alibaba’s SDK', buildGolden)
 await step('moto', pythonEnvironment)

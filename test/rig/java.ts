@@ -17,7 +17,7 @@ export type GoldenProgram = 'Write' | 'Produce' | 'Consume'
  * Builds the project with Maven the first time, and again when its files change.
  */
 async function goldenProgram(program: GoldenProgram, args: readonly string[]) {
-  const directory = await build()
+  const directory = await buildGolden()
   const classPath = [join(directory, 'classes'), join(directory, 'lib', '*')].join(delimiter)
   return {
     command: javaCommand(),
@@ -64,8 +64,8 @@ function sources(directory: string): string[] {
     .sort()
 }
 
-/** Builds in another folder and renames it, so that a killed or a second build never leaves half a result. */
-async function build(): Promise<string> {
+/** Builds in another folder and renames it, so that a killed or a second build never leaves half a result. @returns the folder */
+export async function buildGolden(): Promise<string> {
   const digest = createHash('sha256')
   for (const file of sources(project)) digest.update(readFileSync(file))
   const target = join(storeDirectory, `java-${digest.digest('hex').slice(0, 12)}`)

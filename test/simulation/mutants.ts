@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { z } from 'zod'
 import { type Mutant, mutants } from './mutations.ts'
+import { findPlace } from './place.ts'
 
 /** What became of a mutant: the first seed that caught it, and by which invariant. */
 export interface Verdict {
@@ -17,12 +18,15 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
 const answer = z.object({ seed: z.number(), invariant: z.string(), message: z.string() }).nullable()
 
-/** The file with the mutant's fault in it. @throws Error when its text does not stand there exactly once */
-async function mutated({ name, file, find, put }: Mutant): Promise<string> {
+/** The file with the mutant's fault in it. @throws Error when its place is missing or ambiguous */
+async function mutated({ name, file, find, within, put }: Mutant): Promise<string> {
   const source = await readFile(join(root, file), 'utf8')
-  const times = source.split(find).length - 1
-  if (times !== 1) throw new Error(`${name}: the text stands ${times} times in ${file}: ${find}`)
-  return source.replace(find, () => put)
+  try {
+    const { from, to } = findPlace(source, find, within)
+    return source.slice(0, from) + put + source.slice(to)
+  } catch (cause) {
+    throw new Error(`The fault "${name}" has no place in ${file}: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** Makes the change in a copy of the project's code and lets the simulation look for it. @throws Error */

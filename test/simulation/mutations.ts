@@ -7,8 +7,14 @@ export interface Mutant {
   /** In which worlds it is looked for; `faults` when left out. */
   readonly kind?: Kind
   readonly file: string
-  /** Stands there exactly once. */
+  /**
+   * Where in the file: the beginning of the function or block, such as `async acquire(`. Left out where `find` alone is
+   * there once.
+   */
+  readonly within?: string
+  /** The code that is replaced. It is found by its tokens, so that it may be formatted in any way; see `findPlace`. */
   readonly find: string
+  /** What takes its place; nothing when left empty. */
   readonly put: string
 }
 
@@ -26,26 +32,26 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'late write: epoch and owner conditions removed',
     file: store,
-    find: "  epochIsOurs: '#epoch = :epoch',\n  ownerIsUs: '#owner = :owner',\n",
+    find: "epochIsOurs: '#epoch = :epoch', ownerIsUs: '#owner = :owner',",
     put: '',
   },
   {
     name: 'commit: the offset may go back',
     file: store,
     // Together: an older commit of the same holder has an older lease too, so that either refuses it.
-    find: "        offsetDoesNotGoBack: '#offset <= :newOffset',\n        // An earlier commit that arrives late would end the lease before its holder expects it to.\n        leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',\n",
+    find: "offsetDoesNotGoBack: '#offset <= :newOffset', leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
     put: '',
   },
   {
     name: 'commit: a lease may be made shorter by a late one',
     file: store,
-    find: "        leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',\n",
+    find: "leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
     put: '',
   },
   {
     name: 'commit: accepted after the lease was given back',
     file: store,
-    find: "        leaseIsNotGivenBack: '#leaseUntil > :givenBack',\n",
+    find: "leaseIsNotGivenBack: '#leaseUntil > :givenBack',",
     put: '',
   },
   {
@@ -57,19 +63,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'acquire: expiry of the lease not asked for',
     file: store,
-    find: "        leaseRanOut: '#leaseUntil < :expiry',\n",
+    find: "leaseRanOut: '#leaseUntil < :expiry',",
     put: '',
   },
   {
     name: 'acquire: epoch may have moved since the read',
     file: store,
-    find: "        nobodyTookItSinceTheRead: '#epoch = :readEpoch',\n        // A",
-    put: '        // A',
+    within: 'async acquire(',
+    find: "nobodyTookItSinceTheRead: '#epoch = :readEpoch',",
+    put: '',
   },
   {
     name: 'acquire: a write since the read is not noticed',
     file: store,
-    find: "        nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',\n",
+    find: "nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',",
     put: '',
   },
   {
@@ -81,8 +88,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit before acknowledgement',
     file: run,
-    find: 'return this.#lanes.firstUndone ?? this.#trail.end',
-    put: 'return this.#trail.end',
+    find: 'this.#lanes.firstUndone ?? this.#trail.end',
+    put: 'this.#trail.end',
   },
   {
     name: 'permit: the lease is not looked at',
@@ -123,13 +130,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'held fault counted as the change’s own',
     file: strand,
-    find: 'this.#wait(first, result.error, 0)\n        break',
+    find: 'this.#wait(first, result.error, 0) break',
     put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
   },
   {
     name: 'dead letter: committed past one that was not stored',
     file: strand,
-    find: '      else this.#wait(event, problem, 0)\n      return\n',
+    find: 'else this.#wait(event, problem, 0) return',
     put: '',
   },
   {
@@ -147,8 +154,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letter: a whole batch is given up for its first change',
     file: 'lib/dispatch/policy.ts',
-    find: "  if (failure.size === 1) return { kind: 'give-up', attempts }\n",
-    put: "  if (failure.size >= 1) return { kind: 'give-up', attempts }\n",
+    find: "if (failure.size === 1) return { kind: 'give-up', attempts }",
+    put: "if (failure.size >= 1) return { kind: 'give-up', attempts }",
   },
   {
     name: 'answer: another batch’s id accepted',
@@ -189,7 +196,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: strands are passed though one has failed',
     file: lane,
-    find: '    if (results.includes(false)) return false\n',
+    find: 'if (results.includes(false)) return false',
     put: '',
   },
   {
@@ -201,8 +208,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: what is done during a commit is forgotten',
     file: run,
-    find: '      await this.#held.commit(this.#held.position)\n      this.#summary.commits',
-    put: '      await this.#held.commit(this.#held.position)\n      this.#dirty = false\n      this.#summary.commits',
+    find: 'await this.#held.commit(this.#held.position)',
+    put: 'await this.#held.commit(this.#held.position)\n      this.#dirty = false',
   },
   {
     name: 'order: a key change is no barrier',
@@ -232,8 +239,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'memory: a slice is given back before all of it is done',
     file: 'lib/trail.ts',
-    find: '      if (below < read.length) break\n',
-    put: '      if (below < read.length && below === 0) break\n',
+    find: 'if (below < read.length) break',
+    put: 'if (below < read.length && below === 0) break',
   },
   {
     name: 'packed ahead: taken for another batch',
@@ -244,8 +251,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: what a lane had done before this run is sent again',
     file: lane,
-    find: '      if (event.offset > this.#known) this.#known = null\n',
-    put: '      if (event.offset > -1n) this.#known = null\n',
+    find: 'if (event.offset > this.#known) this.#known = null',
+    put: 'if (event.offset > -1n) this.#known = null',
   },
   {
     name: 'function: begins a batch that comes too late',

@@ -25,8 +25,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: taken for the one that is wanted in a statement that is cut off',
       file: anchors,
-      find: 'if (ordinal === null) return false\n',
-      put: 'if (ordinal === null) return true\n',
+      find: 'if (ordinal === null) return false',
+      put: 'if (ordinal === null) return true',
     },
     {
       name: 'anchor: of equal rows the first, whatever the number',
@@ -37,7 +37,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: not waited for where the log ends within equal rows',
       file: assess,
-      find: '  if (main?.unfinished) throw notThereYet(stream, times, timestamp, now)\n',
+      find: 'if (main?.unfinished) throw notThereYet(stream, times, timestamp, now)',
       put: '',
     },
     {
@@ -49,8 +49,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: a statement is counted from where reading began',
       file: ordinals,
-      find: '    if (base === null) return null\n',
-      put: '    if (base === null) return count\n',
+      find: 'if (base === null) return null',
+      put: 'if (base === null) return count',
     },
     {
       name: 'lanes: their anchors are ignored',
@@ -61,8 +61,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'lanes: ahead by offsets of the old log',
       file: assess,
-      find: '    if (here?.exact !== true) forgottenUntil',
-      put: '    if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
+      find: 'if (here?.exact !== true) forgottenUntil',
+      put: 'if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
     },
     {
       name: 'lanes: stored without their anchors',
@@ -109,7 +109,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: gone on by it in a log that is still being filled',
       file: assess,
-      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp, now)\n',
+      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp, now)',
       put: '',
     },
     {
@@ -133,37 +133,38 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: recover accepts it',
       file: reset,
-      find: '  if (move.landing.lost !== null) return null\n',
+      find: 'if (move.landing.lost !== null) return null',
       put: '',
     },
     {
       name: 'recover: halts while the log is being filled',
       file: reset,
-      find: '  const move = await resume(read, stream)\n',
-      put: '  const move = await resume(read, stream).catch(() => null)\n  if (move === null) return null\n',
+      find: 'const move = await resume(read, stream)',
+      put: 'const move = await resume(read, stream).catch(() => null)\n  if (move === null) return null',
     },
     {
       name: 'gap: nobody is asked',
       file: reset,
-      find: '  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)\n',
-      put: '  void lossNotAccepted\n',
+      find: 'if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)',
+      put: 'void lossNotAccepted',
     },
     {
       name: 'token: the checkpoint may have moved since',
       file: 'lib/recovery/plan.ts',
-      find: "  if (madeFrom.checkpoint !== fingerprint(read)) throw outdated('The checkpoint moved')\n",
+      find: "if (madeFrom.checkpoint !== fingerprint(read)) throw outdated('The checkpoint moved')",
       put: '',
     },
     {
       name: 'reset: without epoch and owner',
       file: store,
-      find: '        ...held,\n        // A pause',
-      put: "        itIsThere: 'attribute_exists(#pk)',\n        // A pause",
+      within: 'async reset(',
+      find: '...held,',
+      put: "itIsThere: 'attribute_exists(#pk)',",
     },
     {
       name: 'reset: undoes a pause',
       file: store,
-      find: "        stateAsItWasRead: '#state = :readState',\n",
+      find: "stateAsItWasRead: '#state = :readState',",
       put: '',
     },
     {
@@ -181,8 +182,9 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'reset: the cluster id is written by itself',
       file: store,
-      find: "        clusterId: encodeText(start.clusterId),\n        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
-      put: "        replayUntil: encodeNumber(start.replayUntil),\n        state: encodeText('RUNNING'),\n        halt: encodeJson(null),\n        ledger: encodeJson([...read",
+      within: 'async reset(',
+      find: 'clusterId: encodeText(start.clusterId),',
+      put: '',
     },
   ] as const
 ).map((mutant) => ({ kind: 'switch', ...mutant }))

@@ -18,9 +18,8 @@ export interface Report {
   deadLetters: number
 }
 
-/** Plays `seeds` seeds of one kind from `from` on, in worker threads; each seed is one world. */
-export async function simulate(kind: Kind, from: number, seeds: number, workers: number): Promise<Report> {
-  const report: Report = {
+export function emptyReport(): Report {
+  return {
     violations: [],
     faults: noFaults(),
     ends: {},
@@ -31,13 +30,31 @@ export async function simulate(kind: Kind, from: number, seeds: number, workers:
     takeovers: 0,
     deadLetters: 0,
   }
+}
+
+/**
+ * Plays `seeds` seeds of one kind from `from` on, in worker threads; each seed is one world.
+ * @param total also gets what these seeds came to
+ */
+export async function simulate(
+  kind: Kind,
+  from: number,
+  seeds: number,
+  workers: number,
+  total: Report | null = null,
+): Promise<Report> {
+  const report = emptyReport()
+  const take = (outcome: Outcome): void => {
+    add(report, outcome)
+    if (total !== null) add(total, outcome)
+  }
   const parts = Array.from({ length: workers }, (_, index) => ({
     kind,
     from: from + index,
     to: from + seeds,
     step: workers,
   }))
-  await Promise.all(parts.map((part) => inWorker(part, (outcome) => add(report, outcome))))
+  await Promise.all(parts.map((part) => inWorker(part, take)))
   return report
 }
 

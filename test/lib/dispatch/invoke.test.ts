@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
 import { handlerClient, lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
@@ -132,5 +132,98 @@ describe('what a function says is cut, however long it is', () => {
     const denied = await lambdaInvoke(client)('orders', batch, sent)
     assert.equal(denied.kind, 'held')
     assert.ok((denied.error?.message.length ?? 0) < 2_500)
+  })
+})
+
+describe('an error of the function itself', () => {
+  /** The real client against Lambda's API. */
+  async function invoking(t: TestContext) {
+    const server = await startInvokeServer()
+    Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
+    const client = handlerClient(10_000)
+    t.after(() => {
+      client.destroy()
+      return server.stop()
+    })
+    server.host('orders', async (event) => {
+      const { batchId } = event as { batchId: string }
+      return { batchId, acknowledgedThrough: '8' }
+    })
+    return { server, invoke: lambdaInvoke(client) }
+  }
+
+  const broken = [
+    'CONFIG_INVALID',
+    'Runtime.ImportModuleError',
+    'Runtime.HandlerNotFound',
+    'Runtime.UserCodeSyntaxError',
+    'Runtime.MalformedHandlerName',
+  ]
+  test('that says it cannot begin is not the fault of its changes: they wait for a deployment', async (t) => {
+    const { server, invoke } = await invoking(t)
+    for (const type of broken) {
+      server.fail('orders', { kind: 'error', type, message: 'what Lambda says of the deployment' })
+      const result = await invoke('orders', batch, sent)
+      assert.equal(result.kind, 'held', type)
+      assert.deepEqual([result.error?.code, result.error?.retryable], ['HANDLER_UNAVAILABLE', true])
+      assert.match(
+        result.error?.message ?? '',
+        new RegExp(`${type}: what Lambda says of the deployment.*deploy`),
+      )
+    }
+  })
+
+  test('of any other name, also of a similar one, counts against its changes', async (t) => {
+    const { server, invoke } = await invoking(t)
+    const others = [
+      'TypeError',
+      'Runtime.ExitError',
+      'Runtime.HandlerNotFoundError',
+      'MyRuntime.HandlerNotFound',
+    ]
+    for (const type of others) {
+      server.fail('orders', { kind: 'error', type, message: 'm' })
+      assert.equal((await invoke('orders', batch, sent)).kind, 'failed', type)
+    }
+  })
+
+  test('is repeated where its message cannot hold a row, and nowhere else', async (t) => {
+    const { server, invoke } = await invoking(t)
+    const cases: [type: string, isRepeated: boolean][] = [
+      ['Sandbox.Timedout', true],
+      ['Runtime.ExitError', true],
+      ['Runtime.OutOfMemory', true],
+      ['ROW_INVALID', true],
+      ['TypeError', false],
+      ['Runtime.UnhandledPromiseRejection', false],
+      ['Runtime.ExitErrors', false],
+    ]
+    for (const [type, isRepeated] of cases) {
+      server.fail('orders', { kind: 'error', type, message: 'the name of a customer' })
+      const result = await invoke('orders', batch, sent)
+      assert.equal(result.error?.message.includes('the name of a customer'), isRepeated, type)
+      assert.ok(result.error?.message.includes(type), type)
+    }
+  })
+
+  test('of the service says whether the function may have begun', async (t) => {
+    const { server, invoke } = await invoking(t)
+    const cases: [status: number, kind: string][] = [
+      [403, 'held'],
+      [404, 'held'],
+      [413, 'held'],
+      [429, 'held'],
+      [499, 'held'],
+      [500, 'unknown'],
+      [502, 'unknown'],
+      [503, 'unknown'],
+    ]
+    for (const [status, kind] of cases) {
+      server.fail('orders', { kind: 'service', status, type: 'AnyException' })
+      assert.equal((await invoke('orders', batch, sent)).kind, kind, String(status))
+    }
+    // One request for each: a retry inside the SDK could run a second copy of a handler.
+    assert.equal(server.invocations('orders'), cases.length)
+    assert.equal((await invoke('orders', batch, sent)).kind, 'acknowledged')
   })
 })

@@ -79,11 +79,11 @@ describe('a lane of one strand', () => {
     function growing(t: TestContext) {
       const run = new FakeRun()
       run.more = true
-      let elapse = () => {}
+      let elapse = (_earlyMs = 0) => {}
       const pause = (milliseconds: number) =>
         new Promise<void>((resolve) => {
-          elapse = () => {
-            run.clock += milliseconds
+          elapse = (earlyMs = 0) => {
+            run.clock += milliseconds - earlyMs
             resolve()
           }
         })
@@ -94,7 +94,7 @@ describe('a lane of one strand', () => {
         stopping.abort()
         return finished
       })
-      return { run, lane, elapse: () => elapse() }
+      return { run, lane, elapse: (earlyMs?: number) => elapse(earlyMs) }
     }
 
     test('a batch waits until it is full', async (t) => {
@@ -113,6 +113,15 @@ describe('a lane of one strand', () => {
       await turn()
       assert.deepEqual(run.batches, [])
       elapse()
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
+
+    test('a batch waits for its time also when the timer ends a moment before the clock says so', async (t) => {
+      const { run, lane, elapse } = growing(t)
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      elapse(1)
       await turn()
       assert.deepEqual(run.batches, [[1]])
     })

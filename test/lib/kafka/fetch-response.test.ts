@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
 import { parseFetchResponse } from '../../../lib/kafka/fetch-response.ts'
 import { encodeBatch, KafkajsEncoder, long } from './kafkajs-batches.ts'
 
 const require = createRequire(import.meta.url)
 const versions = [4, 5, 6, 7, 8, 9, 10, 11]
-const records = await encodeBatch({ baseOffset: 41n, values: [Buffer.from('a'), Buffer.from('b')] })
+let records: Buffer
+
+before(async () => {
+  records = await encodeBatch({ baseOffset: 41n, values: [Buffer.from('a'), Buffer.from('b')] })
+})
 
 function encode(version: number, recordSet: Buffer = records): Buffer {
   const encoder = new KafkajsEncoder().writeInt32(5)

@@ -1,8 +1,8 @@
 import { startDynalite } from '../../infra/local/dynalite.ts'
 import { startDStoreSource } from './dstore-source.ts'
-import { switchTest } from './switches.ts'
+import { switchTests } from './switches.ts'
 
-switchTest({
+switchTests({
   name: 'the DStore emulator and dynalite',
   startDynamo: startDynalite,
   startSource: startDStoreSource,

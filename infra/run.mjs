@@ -1,0 +1,89 @@
+/**
+ * `node infra/run.mjs <command> [argument …]`: every script of package.json runs through it. It installs the packages
+ * when they are missing or older than the lock file, and says nothing otherwise. Then it runs the command with the
+ * programs of node_modules/.bin, so that `node` is the version that Lambda runs. Plain JavaScript on Node's own modules,
+ * because a fresh clone starts it with the Node of the machine (20 or later).
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const lock = join(root, 'package-lock.json')
+// npm writes this file last, so it is also missing after an interrupted installation.
+const installed = join(root, 'node_modules', '.package-lock.json')
+const programs = join(root, 'node_modules', '.bin')
+const isWindows = process.platform === 'win32'
+
+if (!upToDate()) install()
+requireNode()
+run(process.argv.slice(2))
+
+function upToDate() {
+  if (!existsSync(installed)) return false
+  return !existsSync(lock) || statSync(installed).mtimeMs >= statSync(lock).mtimeMs
+}
+
+function install() {
+  const command = existsSync(lock) ? 'ci' : 'install'
+  console.error(`Installing packages (npm ${command}) …`)
+  const { error, status } = npm([command, '--loglevel=error', '--no-audit', '--no-fund', '--no-progress'])
+  if (error || status !== 0) {
+    console.error(`npm ${command} failed${error ? `: ${error.message}` : ''}. Run it by hand to see why.`)
+    process.exit(status || 1)
+  }
+}
+
+/** Without its install script the package `node` has no program, and the Node of the machine would run instead. */
+function requireNode() {
+  const program = join(programs, isWindows ? 'node.cmd' : 'node')
+  if (!existsSync(join(root, 'node_modules', 'node')) || existsSync(program)) return
+  console.error(
+    'npm installed the packages without their install scripts, so node_modules holds no Node. Run: npm rebuild node --ignore-scripts=false',
+  )
+  process.exit(1)
+}
+
+/** npm itself, on the Node that started it: `npm ci` removes the one under node_modules. */
+function npm(parameters) {
+  const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }
+  const { npm_execpath: script, npm_node_execpath: node } = process.env
+  if (script && node && existsSync(node)) return spawnSync(node, [script, ...parameters], options)
+  return spawnSync('npm', parameters, { ...options, shell: isWindows })
+}
+
+/** Runs the command in place of this process, as far as its caller can tell: streams, signals, and how it ends. */
+function run([command, ...parameters]) {
+  if (command === undefined) {
+    console.error('Usage: node infra/run.mjs <command> [argument …]')
+    process.exit(1)
+  }
+  // On Windows the variable is called Path.
+  const name = Object.keys(process.env).find((key) => key.toUpperCase() === 'PATH') ?? 'PATH'
+  const env = { ...process.env, [name]: [programs, process.env[name]].filter(Boolean).join(delimiter) }
+  const child = spawn(command, parameters, { stdio: 'inherit', env, shell: isWindows })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to the child as well, and a second one would end it in the middle of its clean end.
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    })
+  }
+  // npm runs a script in a shell, which ends without a word to this process when npm hands it a signal.
+  const caller = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === caller) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, 500)
+  child.on('error', (error) => {
+    console.error(`${command} did not start: ${error.message}. Run npm ci by hand to see what is missing.`)
+    process.exit(1)
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    // npm and the shell see the signal that ended the command.
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}

@@ -1,0 +1,86 @@
+import type { ChildProcess } from 'node:child_process'
+import { subscribe } from 'node:diagnostics_channel'
+import { writeSync } from 'node:fs'
+import { relative } from 'node:path'
+import { beforeEach } from 'node:test'
+import { isMainThread, Worker, workerData } from 'node:worker_threads'
+
+/**
+ * Loaded into every process of a test file (`--import`), so that each one ends, with the processes that it started.
+ * The runner ends a test that waits for too long, and the process after the last test. It cannot end a test that never
+ * gives the thread back, nor a file that never finishes loading: a second thread watches for both.
+ */
+
+/** The longest time for which a test may hold the thread, in milliseconds: as long as a test may take. */
+const longestBlockMs = 60_000
+/** The longest time for which a file may run, in milliseconds: several times what the longest takes. */
+const longestRunMs = 900_000
+const lookEveryMs = 5_000
+
+interface Watched {
+  readonly file: string
+  /** Counts up whenever the thread is free. */
+  readonly beats: Int32Array
+  /** The test that began last, in UTF-8, filled up with zeros. */
+  readonly test: Uint8Array
+  /** Processes that were started and have not ended; 0 where none is. */
+  readonly children: Int32Array
+}
+
+if (!isMainThread) {
+  if (workerData?.beats !== undefined) watch(workerData as Watched)
+} else if (process.env.NODE_TEST_CONTEXT !== undefined) {
+  begin()
+}
+
+function begin(): void {
+  const beats = new Int32Array(new SharedArrayBuffer(4))
+  const test = new Uint8Array(new SharedArrayBuffer(400))
+  const children = new Int32Array(new SharedArrayBuffer(1_024))
+  setInterval(() => Atomics.add(beats, 0, 1), 1_000).unref()
+  beforeEach((t) => test.fill(0).set(Buffer.from('name' in t ? t.name : '').subarray(0, test.length)))
+  subscribe('child_process', (message) => {
+    const { process: child } = message as { process: ChildProcess }
+    child.once('spawn', () => children.set([child.pid ?? 0], children.indexOf(0)))
+    child.once('exit', () => children.set([0], children.indexOf(child.pid ?? 0)))
+  })
+  // A test that was given up may have left some.
+  process.on('exit', () => endAll(children))
+  const watched: Watched = { file: relative(process.cwd(), process.argv[1] ?? ''), beats, test, children }
+  new Worker(new URL(import.meta.url), { workerData: watched, execArgv: [] }).unref()
+}
+
+function watch({ file, beats, test, children }: Watched): void {
+  const startedAt = performance.now()
+  let freeAt = startedAt
+  let seen = -1
+  for (;;) {
+    const now = performance.now()
+    const count = Atomics.load(beats, 0)
+    if (count !== seen) freeAt = now
+    seen = count
+    const isBlocked = now - freeAt > longestBlockMs
+    if (isBlocked || now - startedAt > longestRunMs) {
+      const name = Buffer.from(test).toString().replace(/\0+$/, '')
+      const why = isBlocked
+        ? `has not given its thread back for ${longestBlockMs / 1_000} s`
+        : `has not ended within ${longestRunMs / 1_000} s`
+      // A thread that is blocked cannot print, nor run what its process does at its exit.
+      writeSync(2, `\n${file} ${why}; its last test is "${name}". Its process is ended.\n`)
+      endAll(children)
+      process.kill(process.pid, 'SIGKILL')
+    }
+    // Nothing ever wakes it early.
+    Atomics.wait(beats, 0, count, lookEveryMs)
+  }
+}
+
+function endAll(children: Int32Array): void {
+  for (const pid of children.filter((pid) => pid > 0)) {
+    try {
+      process.kill(pid, 'SIGTERM')
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}

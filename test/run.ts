@@ -1,0 +1,83 @@
+/**
+ * `node test/run.ts <suite> [option …] [file …]`: runs one of the suites below, or the named files in its place. Options
+ * are those of Node's test runner, such as `--test-name-pattern=…`.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+interface Part {
+  readonly files: readonly string[]
+  /** How many files run side by side. */
+  readonly atOnce: number
+}
+
+interface Suite {
+  /** Whether it needs what test/rig/install.ts brings onto the machine. */
+  readonly isReal: boolean
+  readonly parts: readonly Part[]
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const embedded = 'test/{lib,functions,infra,integration,simulation}/**'
+const suites: Readonly<Record<string, Suite>> = {
+  // Many of its tests wait for another process, so more files than the two cores that it is made for.
+  quick: { isReal: false, parts: [{ files: find(`${embedded}/!(*.deep).test.ts`), atOnce: 4 }] },
+  // Files whose tests take long together.
+  deep: { isReal: false, parts: [{ files: find(`${embedded}/*.deep.test.ts`), atOnce: 2 }] },
+  real: {
+    isReal: true,
+    parts: [
+      { files: find('test/real/integration/*.test.ts'), atOnce: 2 },
+      { files: find('test/{real,processes}/*.test.ts'), atOnce: 1 },
+    ],
+  },
+  processes: { isReal: true, parts: [{ files: find('test/processes/*.test.ts'), atOnce: 1 }] },
+}
+
+function find(pattern: string): string[] {
+  return globSync(pattern, { cwd: root }).sort()
+}
+
+const [name = '', ...rest] = process.argv.slice(2)
+const suite = suites[name]
+if (suite === undefined)
+  throw new RangeError(`A suite is one of ${Object.keys(suites).join(', ')}, not "${name}".`)
+const options = rest.filter((argument) => argument.startsWith('-'))
+const named = rest.filter((argument) => !argument.startsWith('-'))
+const parts = named.length > 0 ? [{ files: named, atOnce: 1 }] : suite.parts
+for (const { files } of parts) for (const file of files) refuseLateTests(file)
+if (suite.isReal) await import('./rig/install.ts')
+for (const part of parts) if (!(await run(part))) break
+
+/**
+ * The runner ends a file's process after the last test that it knows, also when a socket or a child is still open. Tests
+ * that a file declares after it has waited would then not run, and nothing would say so.
+ */
+function refuseLateTests(file: string): void {
+  const waits = /^(?:(?:export )?(?:const|let) .*= |for )?await\b.*/m.exec(
+    readFileSync(join(root, file), 'utf8'),
+  )
+  if (waits !== null)
+    throw new Error(`${file} waits while it loads. Wait in a hook, before() or beforeEach(): ${waits[0]}`)
+}
+
+async function run({ files, atOnce }: Part): Promise<boolean> {
+  const flags = [
+    '--test',
+    `--import=${new URL('./rig/watchdog.ts', import.meta.url).href}`,
+    // Of each test and hook. A test is made to take a small part of it, so that only a hang comes so far.
+    '--test-timeout=60000',
+    '--test-force-exit',
+    `--test-concurrency=${atOnce}`,
+  ]
+  const child = spawn(process.execPath, [...flags, ...options, ...files], { cwd: root, stdio: 'inherit' })
+  const forward = (signal: NodeJS.Signals) => child.kill(signal)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, forward)
+  const [code] = await once(child, 'exit')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, forward)
+  if (code !== 0) process.exitCode = code ?? 1
+  return code === 0
+}

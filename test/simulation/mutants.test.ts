@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { mutants } from './mutations.ts'
+import { findPlace } from './place.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const sources = new Map(mutants.map(({ file }) => [file, readFileSync(join(root, file), 'utf8')] as const))
+
+/** Which mutants have no place in these sources, and why. */
+function misplaced(texts: ReadonlyMap<string, string>): string[] {
+  return mutants.flatMap(({ name, file, find, within }) => {
+    try {
+      findPlace(texts.get(file) ?? '', find, within)
+      return []
+    } catch (error) {
+      return [`${name} (${file}): ${error}`]
+    }
+  })
+}
+
+/** A source in a format that differs from the project's wherever the formatter gives a choice. */
+function reformatted(file: string, source: string): string {
+  const style = '--line-width=50 --indent-style=tab --javascript-formatter-quote-style=double'
+  const more = '--semicolons=always --trailing-commas=none --bracket-spacing=false'
+  const { status, stdout, stderr } = spawnSync(
+    join(root, 'node_modules/.bin/biome'),
+    ['format', ...style.split(' '), ...more.split(' '), `--stdin-file-path=${file}`],
+    { cwd: root, input: source, encoding: 'utf8' },
+  )
+  assert.equal(status, 0, stderr)
+  assert.notEqual(stdout, source)
+  return stdout
+}
+
+describe('the faults that are put into the code', () => {
+  test('each has exactly one place', () => {
+    assert.deepEqual(misplaced(sources), [])
+  })
+
+  test('each has a name of its own, by which it is run alone', () => {
+    assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length)
+  })
+
+  test('each finds its place in code that was formatted in another way', () => {
+    const other = new Map([...sources].map(([file, source]) => [file, reformatted(file, source)]))
+    assert.deepEqual(misplaced(other), [])
+  })
+})
+
+describe('the place of a piece of code', () => {
+  const at = (source: string, code: string, within?: string) => {
+    const { from, to } = findPlace(source, code, within)
+    return source.slice(from, to)
+  }
+
+  test('does not depend on blanks, comments, quotes, semicolons and trailing commas', () => {
+    const source = 'call(\n  "it’s", // why\n  /* what */ b,\n);\nnext()'
+    assert.equal(at(source, "call('it’s', b)\n"), 'call(\n  "it’s", // why\n  /* what */ b,\n)')
+    assert.equal(at('const o = { a: 1,\n b: 2 }', 'a: 1,\n'), 'a: 1,')
+    assert.equal(at('const o = { a: 1 }', 'a: 1,'), 'a: 1')
+    assert.equal(at('one(); two()', 'one()\n'), 'one()')
+  })
+
+  test('does depend on what strings, templates and regular expressions hold', () => {
+    for (const [source, code] of [
+      ["'a b'", "'a  b'"],
+      ['`a $', '`a  $'].map((text) => `${text}{\`b $\{c} //\`} d\``) as [string, string],
+      ['x = /[/"\'] /.test(y)', 'x = /[/"\']/.test(y)'],
+    ] as const) {
+      assert.equal(at(`before ${source}\nafter`, source), source)
+      assert.throws(() => at(`before ${source}\nafter`, code), /there 0 times/)
+    }
+  })
+
+  test('is looked for within one function, whatever braces its types have', () => {
+    const source =
+      'async a({ x }: { x: {} }): Promise<{ y: {} }> {\n  if (z) { go() }\n}\nb() { go() }\nc(): void { go() }'
+    const { from } = findPlace(source, 'go()', 'b()')
+    assert.equal(source.slice(from - 6, from), 'b() { ')
+    assert.equal(findPlace(source, 'go()', 'async a(').from, source.indexOf('go()'))
+    assert.throws(() => findPlace(source, 'z', 'c()'), /there 0 times: z/)
+  })
+
+  test('is refused where it is missing or ambiguous, and so is the function that it is in', () => {
+    assert.throws(() => at('a; b', 'c'), /^RangeError: there 0 times: c$/)
+    assert.throws(() => at('a; a', 'a'), /^RangeError: there 2 times: a$/)
+    assert.throws(() => at('a() {}', 'a', 'f('), /^RangeError: there 0 times: f\($/)
+    assert.throws(() => at('f() {} f() {}', 'f', 'f('), /^RangeError: there 2 times: f\($/)
+    assert.throws(() => at('a', ' // nothing'), /^RangeError: there is no code to look for$/)
+  })
+})

@@ -1,0 +1,4 @@
+import { worldTests } from './tests.ts'
+
+worldTests('faults', 200)
+worldTests('switch', 200)
