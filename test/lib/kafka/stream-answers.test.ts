@@ -1,0 +1,401 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { fetch } from '../../../infra/local/dstore/apis/fetch.ts'
+import { findCoordinator } from '../../../infra/local/dstore/apis/find-coordinator.ts'
+import { listOffsets } from '../../../infra/local/dstore/apis/list-offsets.ts'
+import { metadata } from '../../../infra/local/dstore/apis/metadata.ts'
+import { offsetCommit, offsetFetch } from '../../../infra/local/dstore/apis/offsets.ts'
+import type { ResponseWriter } from '../../../infra/local/dstore/wire.ts'
+import type { DtsError } from '../../../lib/errors.ts'
+import { encodeBatch } from './kafkajs-batches.ts'
+import { bounds, open, records, startStore } from './support.ts'
+
+/** What the emulator never says, and a broker that is broken, hostile or just starting may. */
+
+const topic = 'cn_hangzhou_rm_emulated_shop_version2'
+const text = (...values: string[]) => values.map((value) => Buffer.from(value))
+
+interface Answer {
+  readonly errorCode?: number
+  readonly topic?: string
+  readonly partition?: number
+  readonly partitionErrorCode?: number
+  readonly highWatermark?: bigint
+  readonly records?: Buffer
+}
+
+/** A Fetch response of version 11; see fetch-response.ts for its grammar. */
+function writeFetched(answer: ResponseWriter, given: Answer): void {
+  answer
+    .writeInt32(0)
+    .writeInt16(given.errorCode ?? 0)
+    .writeInt32(0)
+  answer.writeEach([given], () => {
+    answer.writeString(given.topic ?? topic)
+    answer.writeEach([given], () => {
+      const end = given.highWatermark ?? 100n
+      answer.writeInt32(given.partition ?? 0).writeInt16(given.partitionErrorCode ?? 0)
+      answer.writeInt64(end).writeInt64(end).writeInt64(0n)
+      answer
+        .writeInt32(0)
+        .writeInt32(-1)
+        .writeBytes(given.records ?? Buffer.alloc(0))
+    })
+  })
+}
+
+/** Lets every fetch be answered with what was given; returns how many bytes each of them asked for. */
+function answerFetches(t: TestContext, answers: readonly Answer[]): number[] {
+  const asked: number[] = []
+  t.mock.method(fetch, 'handle', (...[{ version, body }, answer]: Parameters<typeof fetch.handle>) => {
+    assert.equal(version, 11)
+    body.readInt32()
+    body.readInt32()
+    body.readInt32()
+    asked.push(body.readInt32())
+    const next = answers[asked.length - 1]
+    assert.ok(next !== undefined, 'one fetch more than there are answers')
+    writeFetched(answer, next)
+    return undefined
+  })
+  return asked
+}
+
+const wrong: [what: string, answer: Answer, message: RegExp][] = [
+  ['an error of the request as a whole', { errorCode: 70 }, /failed at fetch: error code 70/],
+  ['the same beside an error of the partition', { errorCode: 70, partitionErrorCode: 6 }, /error code 70/],
+  ['an error of the partition', { partitionErrorCode: 6 }, /failed at fetch: error code 6/],
+  ['another partition', { partition: 1 }, /says nothing of partition 0 of cn_hangzhou_rm/],
+  ['another topic', { topic: 'other' }, /says nothing of partition 0 of cn_hangzhou_rm/],
+  ['no end of the log', { highWatermark: -1n }, /does not say where the log ends/],
+]
+for (const [what, answer, message] of wrong) {
+  test(`a fetch that is answered with ${what} fails, and yields nothing`, async (t) => {
+    const { stream } = await open(t)
+    const batch = await encodeBatch({ baseOffset: 0n, values: text('a') })
+    answerFetches(t, [{ records: batch, ...answer }])
+    await assert.rejects(stream.fetch(0n, bounds), { code: 'BROKER_FAILED', retryable: true, message })
+  })
+}
+
+test('an offset of the request that is out of range is not taken for one of the partition', async (t) => {
+  const { stream } = await open(t)
+  answerFetches(t, [{ errorCode: 1 }, { partitionErrorCode: 1 }])
+  await assert.rejects(stream.fetch(7n, bounds), { code: 'BROKER_FAILED', message: /error code 1/ })
+  await assert.rejects(stream.fetch(7n, bounds), {
+    code: 'DATA_GAP',
+    retryable: false,
+    message: /Offset 7 is outside the data range 0 to 0 of cluster .*inspect/,
+    facts: { offset: '7', earliest: '0', end: '0', clusterId: stream.clusterId },
+  })
+})
+
+test('a batch that claims to end above the log’s end is damaged, one that ends there is not', async (t) => {
+  const { stream } = await open(t)
+  const batch = await encodeBatch({ baseOffset: 5n, values: text('a', 'b') })
+  answerFetches(t, [
+    { records: batch, highWatermark: 6n },
+    { records: batch, highWatermark: 7n },
+    { highWatermark: 3n },
+  ])
+  await assert.rejects(stream.fetch(5n, bounds), {
+    code: 'BATCH_CORRUPT',
+    retryable: true,
+    message: /batches at offset 5 claim to end at 7, above the end of the log, 6/,
+    facts: { offset: '5', end: '6' },
+  })
+  const { nextOffset, end } = await stream.fetch(5n, bounds)
+  assert.deepEqual([nextOffset, end], [7n, 7n])
+  const empty = await stream.fetch(5n, bounds)
+  assert.deepEqual([empty.nextOffset, empty.end], [5n, 3n], 'nothing was read, so nothing claims anything')
+})
+
+test('a batch that is larger than asked for is asked for once more, as large as it is', async (t) => {
+  const { stream } = await open(t)
+  const batch = await encodeBatch({ baseOffset: 0n, values: text('a'.repeat(2000)) })
+  const asked = answerFetches(t, [{ records: batch.subarray(0, 1000) }, { records: batch }])
+  const { records: found } = await stream.fetch(0n, { maxBytes: 1000, maxWaitMs: 0 })
+  assert.equal(found.length, 1)
+  assert.deepEqual(asked, [1000, batch.length])
+})
+
+test('a batch that stays cut off although there is room for it is damaged, and not asked for without end', async (t) => {
+  const { stream } = await open(t)
+  const batch = await encodeBatch({ baseOffset: 0n, values: text('a'.repeat(2000)) })
+  const cut = { records: batch.subarray(0, 1000) }
+  const asked = answerFetches(t, [cut, cut, cut])
+  await assert.rejects(stream.fetch(0n, { maxBytes: 1000, maxWaitMs: 0 }), {
+    code: 'BATCH_CORRUPT',
+    retryable: true,
+    message: /batch at offset 0 was cut off although the answer had room for it/,
+    facts: { offset: '0', neededBytes: batch.length },
+  })
+  assert.deepEqual(asked, [1000, batch.length])
+})
+
+describe('a batch boundary that was seen', () => {
+  test('is not reached over by the batch that is read next', async (t) => {
+    const { stream } = await open(t)
+    const first = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
+    // Offset 0 is what its producer gave it; in the log it begins at 2.
+    const unplaced = await encodeBatch({ baseOffset: 0n, values: text('c', 'd', 'e', 'f') })
+    const placed = await encodeBatch({ baseOffset: 2n, values: text('c', 'd', 'e', 'f') })
+    answerFetches(t, [{ records: first }, { records: unplaced }, { records: placed }])
+    assert.equal((await stream.fetch(0n, bounds)).nextOffset, 2n)
+    await assert.rejects(stream.fetch(2n, bounds), { code: 'BATCH_CORRUPT', message: /starts below 2/ })
+    assert.deepEqual(
+      (await stream.fetch(2n, bounds)).records.map(({ offset }) => offset),
+      [2n, 3n, 4n, 5n],
+    )
+  })
+
+  test('says nothing of a fetch from anywhere else', async (t) => {
+    const { stream } = await open(t)
+    const first = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
+    const second = await encodeBatch({ baseOffset: 2n, values: text('c', 'd') })
+    answerFetches(t, [{ records: first }, { records: second }])
+    await stream.fetch(0n, bounds)
+    assert.equal((await stream.fetch(3n, bounds)).records.length, 1)
+  })
+})
+
+type Handler = typeof listOffsets.handle
+
+/** Answers as the emulator does, of another partition or topic. */
+function answerForAnother(t: TestContext, api: { handle: Handler }, part: 'partition' | 'topic') {
+  const handle = api.handle
+  t.mock.method(api, 'handle', (...[request, answer, broker, session]: Parameters<Handler>) => {
+    const writeInt32 = answer.writeInt32.bind(answer)
+    const writeString = answer.writeString.bind(answer)
+    let within = false
+    answer.writeString = (value) => {
+      if (value !== topic) return writeString(value)
+      within = true
+      return writeString(part === 'topic' ? 'other' : topic)
+    }
+    let items = 0
+    answer.writeInt32 = (value) => {
+      // Behind the topic come the count of partitions and the first one's number.
+      if (!within || ++items !== 2) return writeInt32(value)
+      return writeInt32(part === 'partition' ? 7 : value)
+    }
+    return handle.call(api, request, answer, broker, session)
+  })
+}
+
+const askers = [
+  ['the data range', listOffsets, (stream) => stream.range()],
+  ['a time', listOffsets, (stream) => stream.offsetForTime(1000)],
+  ['the group’s commit', offsetFetch, (stream) => stream.committed()],
+  ['a commit', offsetCommit, (stream) => stream.commit(1n, 1000)],
+] as const satisfies [
+  string,
+  { handle: Handler },
+  (stream: Awaited<ReturnType<typeof open>>['stream']) => unknown,
+][]
+for (const [what, api, ask] of askers) {
+  for (const part of ['partition', 'topic'] as const) {
+    test(`an answer of another ${part} says nothing of ${what}`, async (t) => {
+      const { store, stream } = await open(t)
+      await store.append(records(3))
+      await stream.commit(2n, 1001)
+      answerForAnother(t, api, part)
+      await assert.rejects(async () => await ask(stream), {
+        code: 'BROKER_FAILED',
+        retryable: true,
+        message: /says nothing of partition 0 of cn_hangzhou_rm/,
+      })
+    })
+  }
+}
+
+describe('a node that gets no credentials', () => {
+  const strangers: [what: string, host: string][] = [
+    ['elsewhere', 'evil.example.com'],
+    ['a metadata service', '169.254.169.254'],
+    ['the metadata service of Alibaba Cloud', '100.100.100.200'],
+  ]
+  for (const [what, host] of strangers) {
+    test(`the one that holds the data: ${what}`, async (t) => {
+      const { store, connect } = await startStore(t, {}, {}, { host, port: 18001 })
+      await assert.rejects(connect(), {
+        code: 'NODE_NOT_ALLOWED',
+        retryable: false,
+        message: new RegExp(
+          `names ${host}:18001 as the node that holds the data.*add ${host} to DTS_ALLOWED_NODES`,
+        ),
+        facts: { node: `${host}:18001` },
+      })
+      await store.disconnected()
+    })
+
+    test(`the group’s coordinator: ${what}`, async (t) => {
+      const { store, stream } = await open(t)
+      store.advertise({ host, port: 18001 })
+      for (const ask of [() => stream.committed(), () => stream.commit(1n, 1000)]) {
+        await assert.rejects(ask(), {
+          code: 'NODE_NOT_ALLOWED',
+          message: new RegExp(`names ${host}:18001 as the consumer group's coordinator`),
+        })
+      }
+      assert.equal(store.counters.commits, 0)
+    })
+  }
+
+  const nowhere: [what: string, host: string, port: number, named: string][] = [
+    ['no host', '', -1, '":-1"'],
+    ['no host and a port', '', 18001, '":18001"'],
+    ['a host without a port', '10.0.0.1', 0, '"10.0.0.1:0"'],
+    ['a host that would act on a terminal', '\u001b[2J', 1, '"\\\\u001b\\[2J:1"'],
+  ]
+  for (const [what, host, port, named] of nowhere) {
+    test(`a broker that names ${what} is asked again by the next run`, async (t) => {
+      const { store, connect } = await startStore(t)
+      const { advertised } = store
+      store.advertise({ host, port })
+      const message = new RegExp(
+        `failed at metadata: it names ${named} as the node that holds the data, which is no address`,
+      )
+      await assert.rejects(connect(), { code: 'BROKER_FAILED', retryable: true, message })
+      await store.disconnected()
+      store.advertise(advertised)
+      const stream = await connect()
+      store.advertise({ host, port })
+      await assert.rejects(stream.commit(1n, 1000), {
+        code: 'BROKER_FAILED',
+        message: new RegExp(`it names ${named} as the consumer group's coordinator`),
+      })
+    })
+  }
+})
+
+describe('a cluster that is not named', () => {
+  test('by the bootstrap address: nothing is read', async (t) => {
+    const { store, connect } = await startStore(t)
+    store.setClusterId('')
+    await assert.rejects(connect(), {
+      code: 'PROTOCOL_UNSUPPORTED',
+      retryable: false,
+      message: /does not name its cluster .* a cluster change could not be noticed/,
+    })
+    await store.disconnected()
+  })
+
+  test('by the node: what the bootstrap address said of the cluster is not taken for the node’s', async (t) => {
+    const next = await open(t)
+    next.store.setClusterId('')
+    const { store, connect } = await startStore(t, { proxy: true }, {}, next.store.advertised)
+    await assert.rejects(connect(), {
+      code: 'PROTOCOL_UNSUPPORTED',
+      message: new RegExp(`127\\.0\\.0\\.1:${next.store.advertised.port} does not name its cluster`),
+    })
+    await store.disconnected()
+    await next.stream.close()
+    await next.store.disconnected()
+  })
+})
+
+/** A Metadata response of version 6 that names one node, number 0. */
+function answerMetadata(t: TestContext, partitions: readonly { partition: number; leader: number }[]): void {
+  t.mock.method(metadata, 'handle', (...[{ version }, answer, broker]: Parameters<Handler>) => {
+    assert.equal(version, 6)
+    answer.writeInt32(0)
+    answer.writeInt32(1).writeInt32(0).writeString(broker.advertised.host).writeInt32(broker.advertised.port)
+    answer.writeString(null).writeString(broker.clusterId).writeInt32(0)
+    answer.writeEach([topic], (name) => {
+      answer.writeInt16(0).writeString(name).writeBoolean(false)
+      answer.writeEach(partitions, ({ partition, leader }) => {
+        answer.writeInt16(0).writeInt32(partition).writeInt32(leader)
+        answer.writeInt32(0).writeInt32(0).writeInt32(0)
+      })
+    })
+    return undefined
+  })
+}
+
+describe('the partition', () => {
+  const cases: [what: string, partitions: number, wanted: string | null, code: string, message: RegExp][] = [
+    [
+      'is not guessed among several',
+      3,
+      null,
+      'PARTITION_UNKNOWN',
+      /has 3 partitions\. Deploy one poller for each/,
+    ],
+    [
+      'must be there',
+      3,
+      '3',
+      'PARTITION_UNKNOWN',
+      /has 3 partition\(s\), and no partition 3\. Correct DTS_PARTITION/,
+    ],
+  ]
+  for (const [what, partitions, wanted, code, message] of cases) {
+    test(what, async (t) => {
+      const variables = wanted === null ? {} : { DTS_PARTITION: wanted }
+      const { store, connect } = await startStore(t, { partitions }, variables as Record<string, string>)
+      await assert.rejects(connect(), {
+        code,
+        retryable: false,
+        message,
+        facts: { topic: store.topic, partitions },
+      })
+      await store.disconnected()
+    })
+  }
+
+  test('is the one that was named, with offsets of its own', async (t) => {
+    const { store, stream } = await open(t, { partitions: 3 }, { DTS_PARTITION: '2' })
+    await store.append(records(5))
+    assert.equal(stream.partition, 2)
+    assert.deepEqual(await stream.range(), { earliest: 0n, end: 0n })
+    assert.equal((await stream.fetch(0n, bounds)).records.length, 0)
+  })
+
+  test('of an unknown topic', async (t) => {
+    const { store, connect } = await startStore(t, {}, { DTS_TOPIC: 'no-such-topic' })
+    await assert.rejects(connect(), {
+      code: 'TOPIC_UNKNOWN',
+      message: /has no topic no-such-topic for this user \(UNKNOWN_TOPIC_OR_PARTITION\)/,
+    })
+    await store.disconnected()
+  })
+
+  test('without a leader among the nodes is asked for again by the next run', async (t) => {
+    const { store, connect } = await startStore(t)
+    answerMetadata(t, [{ partition: 0, leader: 9 }])
+    await assert.rejects(connect(), {
+      code: 'BROKER_FAILED',
+      retryable: true,
+      message: /failed at metadata: partition 0 has no leader now/,
+    })
+    await store.disconnected()
+  })
+
+  test('is unknown where the topic has none', async (t) => {
+    const { store, connect } = await startStore(t)
+    answerMetadata(t, [])
+    await assert.rejects(connect(), { code: 'TOPIC_UNKNOWN', message: /\(no partitions\)/ })
+    await store.disconnected()
+  })
+})
+
+test('a coordinator that never comes is left to the next run', async (t) => {
+  const { stream } = await open(t)
+  let asked = 0
+  t.mock.method(findCoordinator, 'handle', (...[request, answer]: Parameters<Handler>) => {
+    asked += 1
+    if (request.version >= 1) answer.writeInt32(0)
+    answer.writeInt16(15)
+    if (request.version >= 1) answer.writeString(null)
+    answer.writeInt32(-1).writeString('').writeInt32(-1)
+    // It is told after the stream was closed, so that nothing is waited for.
+    void stream.close()
+    return undefined
+  })
+  const error = await stream.committed().then(
+    () => null,
+    (thrown: DtsError) => thrown,
+  )
+  assert.deepEqual([error?.code, asked], ['BROKER_FAILED', 1])
+})
