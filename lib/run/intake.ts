@@ -24,6 +24,8 @@ const emptyPauseMs = 100
 /** How many records are sorted by route in one go. */
 const partRecords = 1_000
 
+type Dependencies = Pick<PollDependencies, 'config' | 'now' | 'sleep' | 'signal'>
+
 /** What the intake reads from and fills. */
 export interface IntakeParts {
   readonly stream: Stream
@@ -40,7 +42,7 @@ export interface IntakeParts {
 
 /** The reading side of a run: fetches ahead, sorts what comes by route, and hands it to the lanes. */
 export class Intake {
-  readonly #dependencies: PollDependencies
+  readonly #dependencies: Dependencies
   readonly #parts: IntakeParts
   readonly #router: Router
   readonly #reading: ReadAhead
@@ -52,7 +54,7 @@ export class Intake {
   #fault: DtsError | null = null
   #accepting = Promise.resolve()
 
-  constructor(dependencies: PollDependencies, parts: IntakeParts) {
+  constructor(dependencies: Dependencies, parts: IntakeParts) {
     const { config, now, sleep } = dependencies
     this.#dependencies = dependencies
     this.#parts = parts
@@ -123,10 +125,14 @@ export class Intake {
     const { trail, summary, stopping } = this.#parts
     const startedAt = now()
     const maxWaitMs = this.#maxWaitMs()
-    const fetched = await this.#reading.take(trail.end, maxWaitMs)
+    let fetched: Fetched | null
+    try {
+      fetched = await this.#reading.take(trail.end, maxWaitMs)
+    } finally {
+      if (!this.#isOver) this.#countTime(now() - startedAt, maxWaitMs)
+    }
     if (fetched === null || this.#isOver) return
     const took = now() - startedAt
-    summary.milliseconds.fetch += took
     this.#end = fetched.end
     if (fetched.nextOffset === trail.end) {
       // Below the end but not readable: records of a transaction that is still open. Asked for once more, with the
@@ -155,9 +161,19 @@ export class Intake {
     return this.#dependencies.signal.aborted || this.#parts.stopping.aborted
   }
 
+  /** What the broker was allowed to wait for news is not the broker's time: it passes because there is nothing to do. */
+  #countTime(tookMs: number, maxWaitMs: number): void {
+    const { milliseconds } = this.#parts.summary
+    const waitedMs = Math.min(tookMs, maxWaitMs)
+    milliseconds.wait += waitedMs
+    milliseconds.fetch += tookMs - waitedMs
+  }
+
+  /** 0 unless it is known that nothing is there to be read: then all that the broker takes is its own time. */
   #maxWaitMs(): number {
     const { config, now } = this.#dependencies
-    const { lanes, timeLeftMs } = this.#parts
+    const { lanes, timeLeftMs, trail } = this.#parts
+    if (this.#heldBack === 0 && (this.#end === null || trail.end < this.#end)) return 0
     const lingerLeftMs = this.#lastNews + config.lingerMs - now()
     // While functions work there is time; without a pause the broker would be asked again as fast as it answers.
     const atLeastMs = this.#heldBack > 0 ? longestWaitMs : lanes.firstUndone === null ? 0 : waitAtWorkMs
