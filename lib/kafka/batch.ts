@@ -202,7 +202,7 @@ function readBatch(
   const producerId = batch.readBigInt64BE(producerIdAt)
   const isAborted = isTransactional && reading.aborted.has(producerId, end - 1n)
   if (isAborted && isControl && isAbortMarker(batch, recordsAt, fault)) reading.aborted.end(producerId)
-  if (isAborted || isControl || end <= reading.from) return end
+  if (isAborted || isControl) return end
 
   const codec = codecs[attributes & 0x07]
   if (codec === undefined)

@@ -35,8 +35,6 @@ export function readMessage(
   fault: BatchFault,
 ): bigint {
   const message = parseMessage(bytes, reading, fault)
-  const end = message.offset + 1n
-  if (end <= reading.from) return end
   const codec = codecs[message.attributes & 0x07]
   if (codec === undefined || codec === 'zstd') {
     throw fault(
@@ -46,7 +44,7 @@ export function readMessage(
   }
   if (codec === 'none') {
     reading.records.addValue(message.offset, message.value)
-    return end
+    return message.offset + 1n
   }
   if (message.value === null) throw fault('BATCH_CORRUPT', 'compressed message has no value')
   const left = reading.limits.maxDecompressedBytes - reading.heldBytes

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { crc32, gzipSync } from 'node:zlib'
 import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
@@ -10,13 +11,16 @@ interface Old {
   /** 0 none, 1 gzip, 4 zstd. */
   readonly codec?: number
   readonly extra?: Buffer
+  /** What is written in the place of the lengths that fit. */
+  readonly keyLength?: number
+  readonly valueLength?: number
 }
 
-function message({ offset, value, magic = 1, codec = 0, extra = Buffer.alloc(0) }: Old): Buffer {
+function message({ offset, value, magic = 1, codec = 0, extra = Buffer.alloc(0), ...lie }: Old): Buffer {
   const timestamp = Buffer.alloc(magic === 1 ? 8 : 0)
   const lengths = Buffer.alloc(8)
-  lengths.writeInt32BE(-1, 0)
-  lengths.writeInt32BE(value?.length ?? -1, 4)
+  lengths.writeInt32BE(lie.keyLength ?? -1, 0)
+  lengths.writeInt32BE(lie.valueLength ?? value?.length ?? -1, 4)
   const body = Buffer.concat([
     Buffer.from([magic, codec]),
     timestamp,
@@ -138,8 +142,49 @@ test('a compressed set that is cut by the limit of records goes on where it was 
   assert.deepEqual([second.records.length, second.nextOffset, second.endsBatch], [1, 104n, true])
 })
 
+// As long as it is right, the checksum vouches for lengths that do not fit.
+const lies: [reason: string, lie: Partial<Old>][] = [
+  ['a value of length -2', { valueLength: -2 }],
+  ['a value one byte longer than the message', { valueLength: value.length + 1 }],
+  ['a value of 2^31 - 1 bytes', { valueLength: 0x7fffffff }],
+  ['a key of length -2', { keyLength: -2 }],
+  ['a key up to the end, so that the length of the value is missing', { keyLength: 4 + value.length }],
+  ['a key that leaves three bytes for the length of the value', { keyLength: 1 + value.length }],
+]
+for (const [reason, lie] of lies) {
+  test(`refuses a message with ${reason}`, () => {
+    for (const magic of [0, 1] as const) {
+      assert.throws(() => readBatches(message({ offset: 5, value, magic, ...lie }), 0n), {
+        code: 'BATCH_CORRUPT',
+        message: /a field length of a message, -?\d+, does not fit/,
+      })
+    }
+  })
+}
+
+test('limits of old sets', () => {
+  const values = Array.from({ length: 10 }, (_, at) => randomBytes(at === 9 ? 60 : 50))
+  const many = values.map((bytes, offset) => message({ offset, value: bytes }))
+  const largest = many[9]?.length ?? 0
+  const set = wrap(9, 1, ...many)
+  const limited = (bytes: Buffer, limits: Partial<typeof defaultBatchLimits>) =>
+    readBatches(bytes, 0n, { ...defaultBatchLimits, ...limits })
+  assert.ok(set.length > largest, 'a compressed set is no record')
+  assert.equal(limited(set, { maxRecordBytes: largest }).records.length, 10)
+  const tooLarge = { code: 'BATCH_TOO_LARGE', message: /limit \(maxRecordBytes\) is/ }
+  assert.throws(() => limited(set, { maxRecordBytes: largest - 1 }), tooLarge)
+  assert.equal(limited(many[9] as Buffer, { maxRecordBytes: largest }).records.length, 1)
+
+  const bytes = Buffer.concat(many).length
+  const two = Buffer.concat([set, wrap(19, 1, ...many)])
+  const both = limited(two, { maxDecompressedBytes: 2 * bytes })
+  assert.deepEqual([both.records.length, both.nextOffset], [20, 20n])
+  const first = limited(two, { maxDecompressedBytes: 2 * bytes - 1 })
+  assert.deepEqual([first.records.length, first.nextOffset], [10, 10n], 'both count against one limit')
+})
+
 const cut = inner(1, 1)
-cut.writeInt32BE(cut.readInt32BE(8) + 100, 8)
+cut.writeInt32BE(cut.readInt32BE(8) + 10, 8)
 
 const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][] = [
   [
@@ -168,6 +213,13 @@ const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][
     /at decompressed byte 0 does not fit/,
     'an inner message longer than the set',
   ],
+  [
+    wrap(5, 1, inner(0, 1), cut.subarray(0, cut.length - 1)),
+    'BATCH_CORRUPT',
+    /at decompressed byte 40 does not fit/,
+    'a second inner message longer than the set',
+  ],
+  [message({ offset: 1, value, codec: 5 }), 'PROTOCOL_UNSUPPORTED', /codec 5 in format/, 'an unknown codec'],
   [
     wrap(5, 1, inner(0, 1), Buffer.alloc(9)),
     'BATCH_CORRUPT',
