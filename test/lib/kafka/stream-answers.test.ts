@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { fetch } from '../../../infra/local/dstore/apis/fetch.ts'
-import { findCoordinator } from '../../../infra/local/dstore/apis/find-coordinator.ts'
 import { listOffsets } from '../../../infra/local/dstore/apis/list-offsets.ts'
-import { metadata } from '../../../infra/local/dstore/apis/metadata.ts'
 import { offsetCommit, offsetFetch } from '../../../infra/local/dstore/apis/offsets.ts'
 import type { ResponseWriter } from '../../../infra/local/dstore/wire.ts'
-import type { DtsError } from '../../../lib/errors.ts'
 import { encodeBatch } from './kafkajs-batches.ts'
-import { bounds, open, records, startStore } from './support.ts'
+import { bounds, open, records } from './support.ts'
 
 /** What the emulator never says, and a broker that is broken, hostile or just starting may. */
 
@@ -184,16 +181,17 @@ function answerForAnother(t: TestContext, api: { handle: Handler }, part: 'parti
 }
 
 const askers = [
-  ['the data range', listOffsets, (stream) => stream.range()],
-  ['a time', listOffsets, (stream) => stream.offsetForTime(1000)],
-  ['the group’s commit', offsetFetch, (stream) => stream.committed()],
-  ['a commit', offsetCommit, (stream) => stream.commit(1n, 1000)],
+  ['the data range', 'offset look-up', listOffsets, (stream) => stream.range()],
+  ['a time', 'offset look-up', listOffsets, (stream) => stream.offsetForTime(1000)],
+  ['the group’s commit', 'group offset', offsetFetch, (stream) => stream.committed()],
+  ['a commit', 'group commit', offsetCommit, (stream) => stream.commit(1n, 1000)],
 ] as const satisfies [
+  string,
   string,
   { handle: Handler },
   (stream: Awaited<ReturnType<typeof open>>['stream']) => unknown,
 ][]
-for (const [what, api, ask] of askers) {
+for (const [what, request, api, ask] of askers) {
   for (const part of ['partition', 'topic'] as const) {
     test(`an answer of another ${part} says nothing of ${what}`, async (t) => {
       const { store, stream } = await open(t)
@@ -203,199 +201,58 @@ for (const [what, api, ask] of askers) {
       await assert.rejects(async () => await ask(stream), {
         code: 'BROKER_FAILED',
         retryable: true,
-        message: /says nothing of partition 0 of cn_hangzhou_rm/,
+        message: new RegExp(`failed at ${request}: .*says nothing of partition 0 of cn_hangzhou_rm`),
       })
     })
   }
 }
 
-describe('a node that gets no credentials', () => {
-  const strangers: [what: string, host: string][] = [
-    ['elsewhere', 'evil.example.com'],
-    ['a metadata service', '169.254.169.254'],
-    ['the metadata service of Alibaba Cloud', '100.100.100.200'],
-  ]
-  for (const [what, host] of strangers) {
-    test(`the one that holds the data: ${what}`, async (t) => {
-      const { store, connect } = await startStore(t, {}, {}, { host, port: 18001 })
-      await assert.rejects(connect(), {
-        code: 'NODE_NOT_ALLOWED',
-        retryable: false,
-        message: new RegExp(
-          `names ${host}:18001 as the node that holds the data.*add ${host} to DTS_ALLOWED_NODES`,
-        ),
-        facts: { node: `${host}:18001` },
-      })
-      await store.disconnected()
-    })
+test('a look-up asks as a consumer that reads committed records alone, and says who it is', async (t) => {
+  const { stream } = await open(t)
+  const seen: unknown[] = []
+  const handle = listOffsets.handle
+  t.mock.method(listOffsets, 'handle', (...[request, ...rest]: Parameters<Handler>) => {
+    const { body, clientId } = request
+    const at = body.offset
+    seen.push([clientId, body.readInt32(), body.readInt8()])
+    body.offset = at
+    return handle.call(listOffsets, request, ...rest)
+  })
+  await stream.offsetForTime(1000)
+  assert.deepEqual(seen, [['dts-functions', -1, 1]])
+})
 
-    test(`the group’s coordinator: ${what}`, async (t) => {
-      const { store, stream } = await open(t)
-      store.advertise({ host, port: 18001 })
-      for (const ask of [() => stream.committed(), () => stream.commit(1n, 1000)]) {
-        await assert.rejects(ask(), {
-          code: 'NODE_NOT_ALLOWED',
-          message: new RegExp(`names ${host}:18001 as the consumer group's coordinator`),
+for (const [which, time] of [
+  ['beginning', -2n],
+  ['end', -1n],
+] as const) {
+  test(`a log whose ${which} the broker does not name has no data range`, async (t) => {
+    const { stream } = await open(t)
+    t.mock.method(listOffsets, 'handle', (...[{ version, body }, answer]: Parameters<Handler>) => {
+      assert.equal(version, 3)
+      body.readInt32()
+      body.readInt8()
+      const [times] = body.readEach(() => {
+        body.readText()
+        return body.readEach(() => {
+          body.readInt32()
+          return body.readInt64()
         })
-      }
-      assert.equal(store.counters.commits, 0)
-    })
-  }
-
-  const nowhere: [what: string, host: string, port: number, named: string][] = [
-    ['no host', '', -1, '":-1"'],
-    ['no host and a port', '', 18001, '":18001"'],
-    ['a host without a port', '10.0.0.1', 0, '"10.0.0.1:0"'],
-    ['a host that would act on a terminal', '\u001b[2J', 1, '"\\\\u001b\\[2J:1"'],
-  ]
-  for (const [what, host, port, named] of nowhere) {
-    test(`a broker that names ${what} is asked again by the next run`, async (t) => {
-      const { store, connect } = await startStore(t)
-      const { advertised } = store
-      store.advertise({ host, port })
-      const message = new RegExp(
-        `failed at metadata: it names ${named} as the node that holds the data, which is no address`,
-      )
-      await assert.rejects(connect(), { code: 'BROKER_FAILED', retryable: true, message })
-      await store.disconnected()
-      store.advertise(advertised)
-      const stream = await connect()
-      store.advertise({ host, port })
-      await assert.rejects(stream.commit(1n, 1000), {
-        code: 'BROKER_FAILED',
-        message: new RegExp(`it names ${named} as the consumer group's coordinator`),
       })
-    })
-  }
-})
-
-describe('a cluster that is not named', () => {
-  test('by the bootstrap address: nothing is read', async (t) => {
-    const { store, connect } = await startStore(t)
-    store.setClusterId('')
-    await assert.rejects(connect(), {
-      code: 'PROTOCOL_UNSUPPORTED',
-      retryable: false,
-      message: /does not name its cluster .* a cluster change could not be noticed/,
-    })
-    await store.disconnected()
-  })
-
-  test('by the node: what the bootstrap address said of the cluster is not taken for the node’s', async (t) => {
-    const next = await open(t)
-    next.store.setClusterId('')
-    const { store, connect } = await startStore(t, { proxy: true }, {}, next.store.advertised)
-    await assert.rejects(connect(), {
-      code: 'PROTOCOL_UNSUPPORTED',
-      message: new RegExp(`127\\.0\\.0\\.1:${next.store.advertised.port} does not name its cluster`),
-    })
-    await store.disconnected()
-    await next.stream.close()
-    await next.store.disconnected()
-  })
-})
-
-/** A Metadata response of version 6 that names one node, number 0. */
-function answerMetadata(t: TestContext, partitions: readonly { partition: number; leader: number }[]): void {
-  t.mock.method(metadata, 'handle', (...[{ version }, answer, broker]: Parameters<Handler>) => {
-    assert.equal(version, 6)
-    answer.writeInt32(0)
-    answer.writeInt32(1).writeInt32(0).writeString(broker.advertised.host).writeInt32(broker.advertised.port)
-    answer.writeString(null).writeString(broker.clusterId).writeInt32(0)
-    answer.writeEach([topic], (name) => {
-      answer.writeInt16(0).writeString(name).writeBoolean(false)
-      answer.writeEach(partitions, ({ partition, leader }) => {
-        answer.writeInt16(0).writeInt32(partition).writeInt32(leader)
-        answer.writeInt32(0).writeInt32(0).writeInt32(0)
+      answer.writeInt32(0)
+      answer.writeEach([topic], (name) => {
+        answer.writeString(name)
+        answer.writeEach([0], () => {
+          answer.writeInt32(0).writeInt16(0).writeInt64(-1n)
+          answer.writeInt64(times?.[0] === time ? -1n : 5n)
+        })
       })
+      return undefined
     })
-    return undefined
-  })
-}
-
-describe('the partition', () => {
-  const cases: [what: string, partitions: number, wanted: string | null, code: string, message: RegExp][] = [
-    [
-      'is not guessed among several',
-      3,
-      null,
-      'PARTITION_UNKNOWN',
-      /has 3 partitions\. Deploy one poller for each/,
-    ],
-    [
-      'must be there',
-      3,
-      '3',
-      'PARTITION_UNKNOWN',
-      /has 3 partition\(s\), and no partition 3\. Correct DTS_PARTITION/,
-    ],
-  ]
-  for (const [what, partitions, wanted, code, message] of cases) {
-    test(what, async (t) => {
-      const variables = wanted === null ? {} : { DTS_PARTITION: wanted }
-      const { store, connect } = await startStore(t, { partitions }, variables as Record<string, string>)
-      await assert.rejects(connect(), {
-        code,
-        retryable: false,
-        message,
-        facts: { topic: store.topic, partitions },
-      })
-      await store.disconnected()
-    })
-  }
-
-  test('is the one that was named, with offsets of its own', async (t) => {
-    const { store, stream } = await open(t, { partitions: 3 }, { DTS_PARTITION: '2' })
-    await store.append(records(5))
-    assert.equal(stream.partition, 2)
-    assert.deepEqual(await stream.range(), { earliest: 0n, end: 0n })
-    assert.equal((await stream.fetch(0n, bounds)).records.length, 0)
-  })
-
-  test('of an unknown topic', async (t) => {
-    const { store, connect } = await startStore(t, {}, { DTS_TOPIC: 'no-such-topic' })
-    await assert.rejects(connect(), {
-      code: 'TOPIC_UNKNOWN',
-      message: /has no topic no-such-topic for this user \(UNKNOWN_TOPIC_OR_PARTITION\)/,
-    })
-    await store.disconnected()
-  })
-
-  test('without a leader among the nodes is asked for again by the next run', async (t) => {
-    const { store, connect } = await startStore(t)
-    answerMetadata(t, [{ partition: 0, leader: 9 }])
-    await assert.rejects(connect(), {
+    await assert.rejects(stream.range(), {
       code: 'BROKER_FAILED',
       retryable: true,
-      message: /failed at metadata: partition 0 has no leader now/,
+      message: /failed at data range: the broker named no offset/,
     })
-    await store.disconnected()
   })
-
-  test('is unknown where the topic has none', async (t) => {
-    const { store, connect } = await startStore(t)
-    answerMetadata(t, [])
-    await assert.rejects(connect(), { code: 'TOPIC_UNKNOWN', message: /\(no partitions\)/ })
-    await store.disconnected()
-  })
-})
-
-test('a coordinator that never comes is left to the next run', async (t) => {
-  const { stream } = await open(t)
-  let asked = 0
-  t.mock.method(findCoordinator, 'handle', (...[request, answer]: Parameters<Handler>) => {
-    asked += 1
-    if (request.version >= 1) answer.writeInt32(0)
-    answer.writeInt16(15)
-    if (request.version >= 1) answer.writeString(null)
-    answer.writeInt32(-1).writeString('').writeInt32(-1)
-    // It is told after the stream was closed, so that nothing is waited for.
-    void stream.close()
-    return undefined
-  })
-  const error = await stream.committed().then(
-    () => null,
-    (thrown: DtsError) => thrown,
-  )
-  assert.deepEqual([error?.code, asked], ['BROKER_FAILED', 1])
-})
+}
