@@ -156,6 +156,14 @@ describe('a batch boundary that was seen', () => {
   })
 })
 
+test('an answer without anything is no boundary of a batch', async (t) => {
+  const { stream } = await open(t)
+  const batch = await encodeBatch({ baseOffset: 0n, values: text('a', 'b', 'c') })
+  answerFetches(t, [{}, { records: batch }])
+  assert.equal((await stream.fetch(1n, bounds)).nextOffset, 1n)
+  assert.equal((await stream.fetch(1n, bounds)).records.length, 2)
+})
+
 type Handler = typeof listOffsets.handle
 
 /** Answers as the emulator does, of another partition or topic. */

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { syncBuiltinESMExports } from 'node:module'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { Api, Request } from '../../../infra/local/dstore/apis/api.ts'
 import { findCoordinator } from '../../../infra/local/dstore/apis/find-coordinator.ts'
 import { metadata } from '../../../infra/local/dstore/apis/metadata.ts'
+import { offsetCommit } from '../../../infra/local/dstore/apis/offsets.ts'
+import { kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { freePort } from '../../../infra/local/ports.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { bounds, open, records, startStore } from './support.ts'
@@ -285,6 +288,27 @@ describe('the group’s coordinator', () => {
       assert.deepEqual([code, asked()], ['BROKER_FAILED', 6])
     })
   }
+
+  test('is asked for as that of a group, and keeps a commit for as long as the broker wants to', async (t) => {
+    const { stream } = await open(t, { versionCeilings: kafka011Ceilings })
+    const seen: unknown[] = []
+    const look = (api: Api, read: (request: Request) => unknown) => {
+      const handle = api.handle
+      t.mock.method(api, 'handle', (...[request, ...rest]: Parameters<Handler>) => {
+        const at = request.body.offset
+        seen.push(read(request))
+        request.body.offset = at
+        return handle.call(api, request, ...rest)
+      })
+    }
+    look(findCoordinator, ({ body }) => [body.readText(), body.readInt8()])
+    look(offsetCommit, ({ body }) => [body.readText(), body.readInt32(), body.readText(), body.readInt64()])
+    await stream.commit(1n, 1000)
+    assert.deepEqual(seen, [
+      ['dtsemulated0sid', 0],
+      ['dtsemulated0sid', -1, '', -1n],
+    ])
+  })
 
   test('on the node itself is asked over the connection that is there', async (t) => {
     const { store, stream } = await open(t)
