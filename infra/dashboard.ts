@@ -28,7 +28,7 @@ export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettin
     ]),
     widget('Handled by function', 'Sum', ofTables('Handled')),
     widget('Not acknowledged by function', 'Sum', ofTables('Retried')),
-    widget('Time in a run (ms)', 'Sum', ['FetchTime', 'HandlerTime', 'CommitTime'].map(own)),
+    widget('Time in a run (ms)', 'Sum', ['FetchTime', 'WaitTime', 'HandlerTime', 'CommitTime'].map(own)),
   ]
   const body = JSON.stringify({
     // Three in a row of 24.

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
-import type { BrokerAddress } from './kafka/address.ts'
+import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
 import { maxFetchBytes } from './kafka/types.ts'
 import { parseTime, timeHint } from './time.ts'
 
@@ -37,6 +37,23 @@ const brokerAddress = z.string().transform((text, context): BrokerAddress => {
   return { host, port }
 })
 
+const nodeList = z.string().transform((text, context): readonly string[] => {
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+  for (const part of parts) {
+    if (isNodePattern(part)) continue
+    context.addIssue({
+      code: 'custom',
+      message:
+        `has ${JSON.stringify(part)}: each part must be a host name, an IP address, a pattern such as ` +
+        '*.example.com, or *, without a port',
+    })
+  }
+  return parts
+})
+
 const required = z.string('is missing').min(1, 'is missing')
 const flag = z.enum(['true', 'false'], 'must be true or false')
 
@@ -65,7 +82,7 @@ const streamFields = {
   DTS_TLS: flag.default('false'),
   DTS_PARTITION: whole(0, largestPartition, 'must be a partition number: digits, such as 0').optional(),
   DTS_CHECKPOINT: timeSchema.optional(),
-  DTS_ALLOWED_NODES: z.string().optional(),
+  DTS_ALLOWED_NODES: nodeList.default([]),
   CHECKPOINT_TABLE: required,
 }
 
@@ -99,6 +116,7 @@ export interface StreamConfig {
   readonly user: string | undefined
   readonly password: { readonly value: string } | { readonly secretId: string } | undefined
   readonly tls: boolean
+  /** Hosts that may get the credentials beside those that always may; see `isAllowedNode`. */
   readonly allowedNodes: readonly string[]
   /** Where a stream without a stored checkpoint starts, in UNIX seconds. */
   readonly startTime: number | undefined
@@ -232,10 +250,7 @@ function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): Stre
           ? { value: values.DTS_PASSWORD }
           : undefined,
     tls: values.DTS_TLS === 'true',
-    allowedNodes: (values.DTS_ALLOWED_NODES ?? '')
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
+    allowedNodes: values.DTS_ALLOWED_NODES,
     startTime: values.DTS_CHECKPOINT,
     checkpointTable: values.CHECKPOINT_TABLE,
   }

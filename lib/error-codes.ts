@@ -40,8 +40,9 @@ export const errorCodes = {
   NODE_NOT_ALLOWED: {
     section: 'reaching DTS',
     meaning:
-      'The node named by the broker is neither a sibling of the bootstrap host nor a private ' +
-      'address, so no credentials were sent to it.',
+      "The node named by the broker is neither a host of the bootstrap host's endpoint nor a " +
+      'private address, or it is an address of this machine or of a metadata service. So no ' +
+      'credentials were sent to it.',
     normal: 'After DTS moved an instance to other host names.',
     run:
       'Check with Alibaba Cloud that the host is theirs; if so, add it to DTS_ALLOWED_NODES and ' + 'deploy.',

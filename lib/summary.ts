@@ -61,8 +61,11 @@ export interface PollSummary {
   silentSeconds: number | null
   /** Why the stream is halted, whether this run halted it or found it so; null while it is not. */
   halted: ErrorCode | null
-  /** Milliseconds that passed in fetching, in handlers (added up over all of them) and in commits. */
-  milliseconds: { fetch: number; handlers: number; commit: number }
+  /**
+   * Milliseconds that passed in fetching, in waiting for news at the end of the stream, in handlers (added up over all
+   * of them) and in commits.
+   */
+  milliseconds: { fetch: number; wait: number; handlers: number; commit: number }
   commits: number
   /** Whether the broker took the courtesy commit to the consumer group; the checkpoint does not depend on it. */
   groupCommit: 'none' | 'done' | ErrorCode
@@ -88,7 +91,7 @@ export function emptySummary(): PollSummary {
     secondsUntilLoss: null,
     silentSeconds: null,
     halted: null,
-    milliseconds: { fetch: 0, handlers: 0, commit: 0 },
+    milliseconds: { fetch: 0, wait: 0, handlers: 0, commit: 0 },
     commits: 0,
     groupCommit: 'none',
   }

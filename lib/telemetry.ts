@@ -45,6 +45,7 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
           ['DeadLettered', Unit.Count, sum(deadLettered)],
           ['Commits', Unit.Count, commits],
           ['FetchTime', Unit.Milliseconds, milliseconds.fetch],
+          ['WaitTime', Unit.Milliseconds, milliseconds.wait],
           ['HandlerTime', Unit.Milliseconds, milliseconds.handlers],
           ['CommitTime', Unit.Milliseconds, milliseconds.commit],
         ] as const)

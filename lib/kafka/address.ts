@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 
 export interface BrokerAddress {
   readonly host: string
@@ -9,42 +9,117 @@ export function formatAddress({ host, port }: BrokerAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** What a broker may name: a host name or an address, and a port that exists. */
+export function isAddress({ host, port }: BrokerAddress): boolean {
+  return isHost(host) && Number.isInteger(port) && port >= 1 && port <= 65_535
+}
+
+/** Whether both are one place, however they are written. */
+export function isSameAddress(left: BrokerAddress, right: BrokerAddress): boolean {
+  return left.port === right.port && plainHost(left.host) === plainHost(right.host)
+}
+
+/** Of this machine. A broker elsewhere that names it would have the credentials sent to whatever listens here. */
+const loopback = blocks(['0.0.0.0', 8], ['127.0.0.0', 8], ['::', 128], ['::1', 128])
+/** Link-local, and the services by which clouds tell an instance its own credentials. */
+const metadataServices = blocks(
+  ['169.254.0.0', 16],
+  ['fe80::', 10],
+  // Alibaba Cloud's lies in the shared address space, the one of AWS over IPv6 among the private addresses.
+  ['100.100.100.200', 32],
+  ['fd00:ec2::', 32],
+)
+const privateNetworks = blocks(
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  // Shared address space, which Alibaba Cloud uses inside.
+  ['100.64.0.0', 10],
+  ['fc00::', 7],
+)
+
 /**
- * Whether credentials may be sent to a node that the bootstrap address named in its metadata.
- * Without an explicit list: the bootstrap host itself, its siblings below the same parent domain, and private
- * IPv4 addresses (a DStore is commonly named by the address of its network).
- * @param allowed host names, `*.suffix` patterns, or `*` for any
+ * Whether credentials may be sent to a node that the bootstrap address named in its metadata: the bootstrap host, the
+ * other hosts of its endpoint, private addresses (a DStore is commonly named by the address of its network), and what
+ * is on the list.
+ * @param allowed host names, addresses, `*.suffix` patterns, or `*` for any. A loopback, link-local or metadata address
+ *   has to be on the list itself: no pattern covers it.
  */
 export function isAllowedNode(
   node: BrokerAddress,
   bootstrap: BrokerAddress,
   allowed: readonly string[],
 ): boolean {
-  const host = node.host.toLowerCase()
-  if (host === bootstrap.host.toLowerCase()) return true
-  if (allowed.length > 0) return allowed.some((pattern) => matches(host, pattern.toLowerCase()))
-  return isPrivate(host) || isSibling(host, bootstrap.host.toLowerCase())
-}
-
-function matches(host: string, pattern: string): boolean {
-  if (pattern === '*') return true
-  return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern
-}
-
-/** Same domain behind the first label; at least two labels must be left, or `a.com` would vouch for `b.com`. */
-function isSibling(host: string, bootstrap: string): boolean {
-  const parent = bootstrap.slice(bootstrap.indexOf('.') + 1)
-  return !isIPv4(bootstrap) && bootstrap.includes('.') && parent.includes('.') && host.endsWith(`.${parent}`)
-}
-
-function isPrivate(host: string): boolean {
-  if (!isIPv4(host)) return host === 'localhost'
-  const [first = 0, second = 0] = host.split('.').map(Number)
+  const host = plainHost(node.host)
+  const own = plainHost(bootstrap.host)
+  const listed = allowed.map(plainHost)
+  if (host === own || listed.includes(host)) return true
+  if (isLoopback(host)) return isLoopback(own)
+  if (contains(metadataServices, host)) return false
   return (
-    first === 10 ||
-    first === 127 ||
-    (first === 172 && second >= 16 && second <= 31) ||
-    (first === 192 && second === 168) ||
-    (first === 100 && second >= 64 && second <= 127)
+    contains(privateNetworks, host) || isSibling(host, own) || listed.some((pattern) => covers(pattern, host))
   )
+}
+
+/** Whether a part of the list of allowed nodes can match a host at all. */
+export function isNodePattern(text: string): boolean {
+  return text === '*' || isHost(text.startsWith('*.') ? text.slice(2) : bare(text))
+}
+
+/**
+ * Of the same endpoint: below the bootstrap host, or its name with another network behind it, as
+ * `dts-cn-hangzhou-vpc.aliyuncs.com` beside `dts-cn-hangzhou.aliyuncs.com`. The parent domain alone says nothing: below
+ * a provider's stand the hosts of all its customers.
+ */
+function isSibling(host: string, bootstrap: string): boolean {
+  if (isIP(bootstrap) !== 0 || !bootstrap.includes('.')) return false
+  const [name, parent] = split(bootstrap)
+  const endpoint = name.replace(/-(?:vpc|internal)$/, '')
+  const [ownName, ownParent] = split(host)
+  const isOfEndpoint = ownName === endpoint || ownName.startsWith(`${endpoint}-`)
+  return host.endsWith(`.${bootstrap}`) || (parent.includes('.') && ownParent === parent && isOfEndpoint)
+}
+
+/** The first label of a host name, and the domain behind it. */
+function split(host: string): [name: string, parent: string] {
+  const dot = host.indexOf('.')
+  return dot < 0 ? [host, ''] : [host.slice(0, dot), host.slice(dot + 1)]
+}
+
+function covers(pattern: string, host: string): boolean {
+  return pattern === '*' || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)))
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host.endsWith('.localhost') || contains(loopback, host)
+
+/** Letters, digits, hyphens, underscores and dots, or an address: nothing that a terminal or a log would act on. */
+function isHost(host: string): boolean {
+  return host.length <= 254 && (isIP(host) !== 0 || /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/i.test(host))
+}
+
+const bare = (host: string): string => (/^\[.*\]$/.test(host) ? host.slice(1, -1) : host)
+
+/** One way to write each host: lower case, no dot at the end, an IPv6 address in its short form, and IPv4 as IPv4. */
+function plainHost(host: string): string {
+  const lower = bare(host.toLowerCase()).replace(/\.$/, '')
+  // The URL parser does not take a zone, such as in fe80::1%eth0.
+  const address = lower.replace(/%.*$/, '')
+  if (!isIPv6(address)) return lower
+  const short = new URL(`http://[${address}]`).hostname.slice(1, -1)
+  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short)
+  if (mapped === null) return short
+  const [high = 0, low = 0] = [mapped[1], mapped[2]].map((part) => Number.parseInt(part ?? '', 16))
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.')
+}
+
+function blocks(...subnets: readonly [network: string, prefix: number][]): BlockList {
+  const list = new BlockList()
+  for (const [network, prefix] of subnets) list.addSubnet(network, prefix, isIPv6(network) ? 'ipv6' : 'ipv4')
+  return list
+}
+
+function contains(list: BlockList, host: string): boolean {
+  const family = isIP(host)
+  return family !== 0 && list.check(host, family === 6 ? 'ipv6' : 'ipv4')
 }

@@ -12,6 +12,8 @@ export interface Reading {
   readonly aborted: AbortedTransactions
   /** Decompressed bytes that `records` hold on to. */
   heldBytes: number
+  /** `maxRecords` ended the reading inside a batch. */
+  cut: boolean
 }
 
 export interface RecordRange {
@@ -61,7 +63,10 @@ export function readRecords(
     reader.skipHeaders(end)
     if (delta < firstDelta) continue
 
-    if (records.length >= limits.maxRecords) return baseOffset + BigInt(delta)
+    if (records.length >= limits.maxRecords) {
+      reading.cut = true
+      return baseOffset + BigInt(delta)
+    }
     records.add(delta, value, value < 0 ? value : valueEnd)
   }
   if (reader.position !== bytes.length) {

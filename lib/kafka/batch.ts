@@ -44,20 +44,27 @@ const minRecordBytes = 7
  * `nextOffset`, as do batches without a record at or above `from` and those of `aborted` transactions: a broker sends
  * these even to who asks for committed records alone, and names them beside the batches for the reader to leave out.
  *
+ * Records below `from` are passed over in a batch that began before it and reaches it, and nowhere else: a broker
+ * begins its answer with the batch that holds `from`. One that ends below has a wrong offset (such as the one that its
+ * producer gave it, which the broker has to replace), and its records may be the very ones that are asked for.
+ *
  * Throws BATCH_CORRUPT, BATCH_TOO_LARGE or PROTOCOL_UNSUPPORTED for the first batch that is not as it must be,
  * provided that nothing was read before it: otherwise the slice ends in front of it, and the fetch from
  * `nextOffset` meets it again. So nothing good waits behind a bad batch, and nothing is read past one.
  *
  * The checksum covers neither a batch's base offset nor its length. A caller that knows the end of the log
  * should refuse a `nextOffset` beyond it.
+ *
+ * @param startsBatch a batch ended at `from`, so that none reaches over it
  */
 export function readBatches(
   bytes: Buffer,
   from: bigint,
   limits: BatchLimits = defaultBatchLimits,
   aborted: readonly AbortedTransaction[] = [],
+  startsBatch = false,
 ): LogSlice {
-  const reading = readingBatches(bytes, from, limits, aborted)
+  const reading = readingBatches(bytes, from, limits, aborted, startsBatch)
   for (;;) {
     const step = reading.next()
     if (step.done) return step.value
@@ -73,11 +80,19 @@ export function* readingBatches(
   from: bigint,
   limits: BatchLimits,
   aborted: readonly AbortedTransaction[],
+  startsBatch: boolean,
 ): Generator<void, LogSlice> {
   const records = new LogRecords()
-  const reading: Reading = { from, limits, records, aborted: new AbortedTransactions(aborted), heldBytes: 0 }
+  const reading: Reading = {
+    from,
+    limits,
+    records,
+    aborted: new AbortedTransactions(aborted),
+    heldBytes: 0,
+    cut: false,
+  }
   let nextOffset = from
-  let previousEnd = 0n
+  let previousEnd = startsBatch ? from : 0n
   let position = 0
   let rested = 0
 
@@ -86,7 +101,8 @@ export function* readingBatches(
     try {
       const entry = frame(bytes, position, limits)
       if (entry.end > bytes.length) {
-        return { records, nextOffset, neededBytes: nextOffset > from ? null : entry.end }
+        const moved = nextOffset > from
+        return { records, nextOffset, neededBytes: moved ? null : entry.end, endsBatch: moved }
       }
       const { baseOffset, fault } = entry
       if (baseOffset < previousEnd) {
@@ -95,18 +111,24 @@ export function* readingBatches(
       const whole = bytes.subarray(position, entry.end)
       const read = entry.magic === 2 ? readBatch : readMessage
       previousEnd = read(whole, baseOffset, previousEnd, reading, fault)
+      if (previousEnd <= from) {
+        throw fault(
+          'BATCH_CORRUPT',
+          `ends below offset ${from}, which was asked for: its offset cannot be right`,
+        )
+      }
       position = entry.end
     } catch (error) {
       if (nextOffset === from || !(error instanceof DtsError)) throw error
       records.truncate(recordsBefore)
       break
     }
-    if (previousEnd > nextOffset) nextOffset = previousEnd
+    nextOffset = previousEnd
     if (records.length - rested < recordsBetweenRests) continue
     rested = records.length
     yield
   }
-  return { records, nextOffset, neededBytes: null }
+  return { records, nextOffset, neededBytes: null, endsBatch: nextOffset > from && !reading.cut }
 }
 
 interface Entry {
@@ -180,7 +202,7 @@ function readBatch(
   const producerId = batch.readBigInt64BE(producerIdAt)
   const isAborted = isTransactional && reading.aborted.has(producerId, end - 1n)
   if (isAborted && isControl && isAbortMarker(batch, recordsAt, fault)) reading.aborted.end(producerId)
-  if (isAborted || isControl || end <= reading.from) return end
+  if (isAborted || isControl) return end
 
   const codec = codecs[attributes & 0x07]
   if (codec === undefined)

@@ -1,4 +1,5 @@
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { DtsError } from '../errors.ts'
 import type { BatchFault } from './batch-fault.ts'
 import { lz4Decompress } from './lz4.ts'
 import { snappyDecompress } from './snappy.ts'
@@ -27,14 +28,21 @@ export function decompress(codec: Codec, input: Buffer, maxBytes: number, fault:
     case 'lz4':
       return lz4Decompress(input, maxBytes, fault)
     case 'zstd':
-      return unzip(codec, maxBytes, fault, (maxOutputLength) =>
-        zstdDecompressSync(input, {
-          maxOutputLength,
-          chunkSize: chunkBytes(input),
-          params: zstdWindow(maxOutputLength),
-        }),
-      )
+      return unzip(codec, maxBytes, fault, (maxOutputLength) => unzipFrame(input, maxOutputLength, fault))
   }
+}
+
+/** Node reads one frame and says nothing of what follows it; no client of Kafka writes a second one. */
+function unzipFrame(input: Buffer, maxOutputLength: number, fault: BatchFault): Buffer {
+  const chunkSize = chunkBytes(input)
+  const options = { maxOutputLength, chunkSize, params: zstdWindow(maxOutputLength), info: true }
+  // With `info`, which its types leave out, the engine comes with the output and knows how much it has taken.
+  const { buffer, engine } = zstdDecompressSync(input, options) as unknown as {
+    readonly buffer: Buffer
+    readonly engine: { readonly bytesWritten: number }
+  }
+  if (engine.bytesWritten === input.length) return buffer
+  throw fault('BATCH_CORRUPT', `zstd data goes on after its frame, at compressed byte ${engine.bytesWritten}`)
 }
 
 /**
@@ -54,6 +62,7 @@ function unzip(codec: Codec, maxBytes: number, fault: BatchFault, run: (maxBytes
     // A single piece comes back as a view, which would keep all of the piece alive for a few bytes.
     return result.length < result.buffer.byteLength / 2 ? Buffer.from(result) : result
   } catch (cause) {
+    if (cause instanceof DtsError) throw cause
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
     throw limitErrors.has(code)
       ? fault('BATCH_TOO_LARGE', `${codec} data decompresses to more than the limit of ${maxBytes} bytes`)

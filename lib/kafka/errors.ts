@@ -5,6 +5,16 @@ import { type BrokerAddress, formatAddress } from './address.ts'
 
 /** What can be wrong with where the stream is, and what to do about it. */
 
+/** Without its id, a change of the cluster looks like a restart, and an old offset would be trusted. */
+export function clusterUnnamed(where: string): DtsError {
+  return new DtsError(
+    'PROTOCOL_UNSUPPORTED',
+    `${where} does not name its cluster (Metadata below version 2, or an empty id), so a cluster change could not be ` +
+      'noticed. Nothing was read. Ask DTS support for a node that names its cluster.',
+    { retryable: false, facts: { broker: where } },
+  )
+}
+
 export function topicUnknown(topic: string, where: string, reason: string, cause: unknown): DtsError {
   return new DtsError(
     'TOPIC_UNKNOWN',
@@ -36,13 +46,14 @@ export function unreachable(
       )
 }
 
-export function notAllowed(node: BrokerAddress, bootstrap: BrokerAddress): DtsError {
+/** @param role what the node is for, such as `the node that holds the data` */
+export function notAllowed(node: BrokerAddress, bootstrap: BrokerAddress, role: string): DtsError {
   const where = formatAddress(node)
   return new DtsError(
     'NODE_NOT_ALLOWED',
-    `${formatAddress(bootstrap)} names ${where} as the node that holds the data. It is neither a sibling of the ` +
-      'bootstrap host nor a private address, so no credentials were sent to it. ' +
-      `If it is right, add ${node.host} to DTS_ALLOWED_NODES.`,
+    `${formatAddress(bootstrap)} names ${where} as ${role}. That is neither a host of the same endpoint nor a private ` +
+      'address, or it is an address of this machine or of a metadata service. So no credentials were sent to it, and ' +
+      `nothing was read. If Alibaba Cloud confirms that host, add ${node.host} to DTS_ALLOWED_NODES and deploy.`,
     { retryable: false, facts: { node: where } },
   )
 }

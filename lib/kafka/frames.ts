@@ -19,13 +19,15 @@ export interface SocketRequest {
   readonly onConnect: () => void
 }
 
-/**
- * Makes sockets that emit `data` once for each whole frame, its length included.
- * @param maxFrameBytes a longer frame ends the connection with an error
- */
-export function frameSockets(maxFrameBytes: number): (request: SocketRequest) => Socket {
+/** A longer frame ends the connection with an error. May change while the connection is open. */
+export interface FrameLimit {
+  maxBytes: number
+}
+
+/** Makes sockets that emit `data` once for each whole frame, its length included. */
+export function frameSockets(limit: FrameLimit): (request: SocketRequest) => Socket {
   return ({ host, port, ssl, onConnect }) => {
-    const frames = new FrameReader(maxFrameBytes)
+    const frames = new FrameReader(limit)
     const onread = {
       buffer: () => frames.target,
       callback: (bytes: number) => {
@@ -48,14 +50,14 @@ export function frameSockets(maxFrameBytes: number): (request: SocketRequest) =>
 
 /** Puts the bytes of a connection into frames. */
 export class FrameReader {
-  readonly #maxFrameBytes: number
+  readonly #limit: FrameLimit
   readonly #length = Buffer.alloc(lengthBytes)
   /** The frame that is being filled; its length alone while that is not known yet. */
   #frame: Buffer = this.#length
   #filled = 0
 
-  constructor(maxFrameBytes: number) {
-    this.#maxFrameBytes = maxFrameBytes
+  constructor(limit: FrameLimit) {
+    this.#limit = limit
   }
 
   /** Where the next bytes have to go; never more than belong to the present frame. */
@@ -69,10 +71,11 @@ export class FrameReader {
     if (this.#filled < this.#frame.length) return null
     if (this.#frame === this.#length) {
       const size = lengthBytes + this.#length.readInt32BE()
-      if (size < lengthBytes || size > this.#maxFrameBytes) {
+      const { maxBytes } = this.#limit
+      if (size < lengthBytes || size > maxBytes) {
         // `target` must have room even now: without any, TLS would offer the same bytes for ever.
         this.#filled = 0
-        return new RangeError(`a frame of ${size} bytes was announced; the limit is ${this.#maxFrameBytes}`)
+        return new RangeError(`a frame of ${size} bytes was announced; the limit is ${maxBytes}`)
       }
       this.#frame = Buffer.allocUnsafeSlow(size)
       this.#length.copy(this.#frame)

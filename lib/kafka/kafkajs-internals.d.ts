@@ -132,7 +132,7 @@ declare module 'kafkajs/src/broker/index.js' {
         readonly offset: string
         readonly metadata: string
       }>[]
-    }): Promise<unknown>
+    }): Promise<{ readonly responses: readonly TopicPartitions<{ readonly partition: number }>[] }>
     offsetFetch(request: {
       readonly groupId: string
       readonly topics: readonly TopicPartitions<{ readonly partition: number }>[]

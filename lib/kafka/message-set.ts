@@ -11,7 +11,8 @@ import { codecs, decompress } from './compression.ts'
  *   attributes: bits 0-2 codec (up to lz4)
  *
  * With a codec, the value is a message set itself and the outer offset is that of its last message. Inner
- * offsets are absolute in magic 0; in magic 1 they are relative, the last one standing for the outer offset.
+ * offsets are absolute in magic 0, unless the broker left those of the producer, who counts from 0; in magic 1 they are
+ * relative, the last one standing for the outer offset.
  */
 const crcAt = 12
 const magicAt = 16
@@ -34,8 +35,6 @@ export function readMessage(
   fault: BatchFault,
 ): bigint {
   const message = parseMessage(bytes, reading, fault)
-  const end = message.offset + 1n
-  if (end <= reading.from) return end
   const codec = codecs[message.attributes & 0x07]
   if (codec === undefined || codec === 'zstd') {
     throw fault(
@@ -45,7 +44,7 @@ export function readMessage(
   }
   if (codec === 'none') {
     reading.records.addValue(message.offset, message.value)
-    return end
+    return message.offset + 1n
   }
   if (message.value === null) throw fault('BATCH_CORRUPT', 'compressed message has no value')
   const left = reading.limits.maxDecompressedBytes - reading.heldBytes
@@ -63,10 +62,7 @@ function readInner(
 ): bigint {
   const { records, limits, from } = reading
   // Two passes over the framing: relative offsets can be placed only when the last one is known.
-  let lastOffset = 0n
-  for (const message of innerMessages(bytes, outer, reading, fault)) lastOffset = message.offset
-  const shift = outer.magic === 1 ? outer.offset - lastOffset : 0n
-
+  const shift = innerShift(innerMessages(bytes, outer, reading, fault), outer, fault)
   let least = previousEnd
   for (const message of innerMessages(bytes, outer, reading, fault)) {
     const offset = message.offset + shift
@@ -75,10 +71,36 @@ function readInner(
     }
     least = offset + 1n
     if (offset < from) continue
-    if (records.length >= limits.maxRecords) return offset
+    if (records.length >= limits.maxRecords) {
+      reading.cut = true
+      return offset
+    }
     records.addValue(offset, message.value)
   }
   return outer.offset + 1n
+}
+
+/**
+ * What has to be added to inner offsets. Where the last one is not the outer offset, they are relative or wrong: taken
+ * as they are, they would lie below the offset asked for, and their records would be passed over as read before.
+ */
+function innerShift(messages: Iterable<Message>, outer: Message, fault: BatchFault): bigint {
+  let last: bigint | null = null
+  let count = 0n
+  let fromZero = true
+  for (const { offset } of messages) {
+    fromZero &&= offset === count
+    count += 1n
+    last = offset
+  }
+  if (last === null) throw fault('BATCH_CORRUPT', 'its compressed message holds no message')
+  const shift = outer.offset - last
+  // Compaction may leave any of the relative offsets of magic 1. A set of magic 0 got its offsets when it was appended.
+  if (shift === 0n || (shift > 0n && (outer.magic === 1 || fromZero))) return shift
+  throw fault(
+    'BATCH_CORRUPT',
+    `its inner offsets end at ${last}, the offset around them is ${outer.offset}, and they do not count from 0`,
+  )
 }
 
 function* innerMessages(

@@ -2,9 +2,9 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { freeBytes } from '../free.ts'
-import { type BrokerAddress, formatAddress, isAllowedNode } from './address.ts'
+import { type BrokerAddress, formatAddress, isAddress, isAllowedNode, isSameAddress } from './address.ts'
 import { defaultBatchLimits, readingBatches } from './batch.ts'
-import { notAllowed, topicUnknown, unreachable } from './errors.ts'
+import { clusterUnnamed, notAllowed, topicUnknown, unreachable } from './errors.ts'
 import type { FetchedPartition } from './fetch-response.ts'
 import type { LogRecords } from './records.ts'
 import type { DataRange, LogSlice } from './types.ts'
@@ -79,14 +79,15 @@ export async function openStream(config: StreamConfig, credentials: Credentials 
   )
   try {
     const { clusterId, partition, leader } = await findPartition(bootstrap, config)
-    if (sameAddress(leader, config.broker))
+    checkNode(leader, 'the node that holds the data', bootstrap.address, config)
+    if (isSameAddress(leader, config.broker))
       return new PartitionStream(config, clusterId, partition, bootstrap, options)
-    if (!isAllowedNode(leader, config.broker, config.allowedNodes)) throw notAllowed(leader, config.broker)
     const node = await connectNode(leader, options, (cause) => unreachable('NODE', leader, cause, config))
     try {
+      // What the bootstrap address said of the cluster is not taken for the node's.
       const ownId = await clusterIdOf(node, config.topic)
       await bootstrap.close()
-      return new PartitionStream(config, ownId ?? clusterId, partition, node, options)
+      return new PartitionStream(config, ownId, partition, node, options)
     } catch (error) {
       await node.close()
       throw error
@@ -95,6 +96,24 @@ export async function openStream(config: StreamConfig, credentials: Credentials 
     await bootstrap.close()
     throw error
   }
+}
+
+/** @throws DtsError NODE_NOT_ALLOWED; BROKER_FAILED when a broker names no host at all, as one that is just starting */
+function checkNode(
+  node: BrokerAddress,
+  role: string,
+  source: BrokerAddress,
+  { broker, allowedNodes }: Pick<StreamConfig, 'broker' | 'allowedNodes'>,
+): void {
+  if (!isAddress(node)) {
+    const named = JSON.stringify(`${node.host}:${node.port}`)
+    throw brokerFailed(
+      formatAddress(source),
+      'metadata',
+      new Error(`it names ${named} as ${role}, which is no address`),
+    )
+  }
+  if (!isAllowedNode(node, broker, allowedNodes)) throw notAllowed(node, broker, role)
 }
 
 interface FoundPartition {
@@ -138,14 +157,7 @@ async function findPartition(node: NodeConnection, config: StreamConfig): Promis
   if (leader === undefined) {
     throw brokerFailed(where, 'metadata', new Error(`partition ${partition.partitionId} has no leader now`))
   }
-  if (!metadata.clusterId) {
-    // Without an id a change of cluster could not be told from a restart, and an old offset would be trusted.
-    throw new DtsError(
-      'PROTOCOL_UNSUPPORTED',
-      `${where} does not tell its cluster id (Metadata below version 2), so a cluster change could not be noticed.`,
-      { retryable: false, facts: { broker: where } },
-    )
-  }
+  if (!metadata.clusterId) throw clusterUnnamed(where)
   return { clusterId: metadata.clusterId, partition: partition.partitionId, leader }
 }
 
@@ -153,13 +165,17 @@ async function findPartition(node: NodeConnection, config: StreamConfig): Promis
  * The cluster that a node belongs to, in its own words. DTS can move to another cluster between two connections, and
  * then what the first one said is not true of the records that the second one yields.
  */
-async function clusterIdOf(node: NodeConnection, topic: string): Promise<string | null> {
+async function clusterIdOf(node: NodeConnection, topic: string): Promise<string> {
+  const where = formatAddress(node.address)
+  let clusterId: string | null | undefined
   try {
-    return (await node.broker.metadata([topic])).clusterId || null
+    clusterId = (await node.broker.metadata([topic])).clusterId
   } catch (cause) {
     // The topic was there a moment ago, so this is no mistake of the set-up.
-    throw brokerFailed(formatAddress(node.address), 'metadata', cause)
+    throw brokerFailed(where, 'metadata', cause)
   }
+  if (!clusterId) throw clusterUnnamed(where)
+  return clusterId
 }
 
 class PartitionStream implements Stream {
@@ -170,6 +186,8 @@ class PartitionStream implements Stream {
   readonly #node: NodeConnection
   readonly #options: Parameters<typeof connectNode>[1]
   #coordinator: NodeConnection | undefined
+  /** Where a batch ended that was read last: the next one begins there or later. */
+  #batchEnd: bigint | null = null
   #closed = false
 
   constructor(
@@ -190,11 +208,7 @@ class PartitionStream implements Stream {
   async range(): Promise<DataRange> {
     const [earliest, end] = await Promise.all([this.#listOffset(earliestTime), this.#listOffset(latestTime)])
     if (earliest === null || end === null) {
-      throw brokerFailed(
-        formatAddress(this.#node.address),
-        'data range',
-        new Error('the broker named no offset'),
-      )
+      throw this.#failed('data range', 'the broker named no offset')
     }
     return { earliest, end }
   }
@@ -212,8 +226,9 @@ class PartitionStream implements Stream {
         topics: [{ topic, partitions: [{ partition, timestamp }] }],
       }),
     )
-    const offset = answer.responses[0]?.partitions[0]?.offset
-    return offset === undefined || offset.startsWith('-') ? null : BigInt(offset)
+    const { offset } = this.#partOf(answer.responses, 'offset look-up')
+    if (offset === undefined) throw this.#incomplete('offset look-up')
+    return offset.startsWith('-') ? null : BigInt(offset)
   }
 
   fetch(from: bigint, bounds: FetchBounds): Promise<Fetched> {
@@ -229,13 +244,15 @@ class PartitionStream implements Stream {
       const response = await this.#ask('fetch', () =>
         this.#node.fetch({ topic, partition, offset: from, maxBytes, maxWaitMs: bounds.maxWaitMs }),
       )
-      const answer = response.partitions.find((candidate) => candidate.partition === partition)
-      const errorCode = response.errorCode || answer?.errorCode || 0
-      if (errorCode === fetchErrors.offsetOutOfRange) throw await this.#outOfRange(from)
-      if (answer === undefined || errorCode !== 0) {
-        throw brokerFailed(formatAddress(this.#node.address), 'fetch', new Error(`error code ${errorCode}`))
-      }
-      const slice = await readInSteps(answer, from)
+      if (response.errorCode !== 0) throw this.#failed('fetch', `error code ${response.errorCode}`)
+      const answer = response.partitions.find(
+        (found) => found.topic === topic && found.partition === partition,
+      )
+      if (answer === undefined) throw this.#incomplete('fetch')
+      if (answer.errorCode === fetchErrors.offsetOutOfRange) throw await this.#outOfRange(from)
+      if (answer.errorCode !== 0) throw this.#failed('fetch', `error code ${answer.errorCode}`)
+      if (answer.highWatermark < 0n) throw this.#failed('fetch', 'the broker does not say where the log ends')
+      const slice = await readInSteps(answer, from, from === this.#batchEnd)
       if (slice.nextOffset > answer.highWatermark && slice.nextOffset > from) {
         // The one field that no checksum covers is a batch's base offset; trusting this one would skip records.
         throw new DtsError(
@@ -247,6 +264,7 @@ class PartitionStream implements Stream {
       }
       if (slice.neededBytes === null) {
         const { records, nextOffset } = slice
+        if (slice.endsBatch) this.#batchEnd = nextOffset
         const free = () => {
           records.free()
           // Compressed batches lie there, and their records elsewhere.
@@ -293,9 +311,9 @@ class PartitionStream implements Stream {
         topics: [{ topic, partitions: [{ partition }] }],
       }),
     )
-    const found = answer.responses[0]?.partitions[0]
-    if (found === undefined || found.offset.startsWith('-')) return null
-    return { offset: BigInt(found.offset), metadata: found.metadata }
+    // A partition that is left out is not one without a commit: that would look like a stream never read before.
+    const { offset: found, metadata } = this.#partOf(answer.responses, 'group offset')
+    return found.startsWith('-') ? null : { offset: BigInt(found), metadata }
   }
 
   async commit(offset: bigint, timestamp: number): Promise<void> {
@@ -303,7 +321,7 @@ class PartitionStream implements Stream {
     const coordinator = await this.#findCoordinator()
     // DTS carries a commit over to a new cluster by the leading timestamp of its metadata.
     const metadata = `${timestamp}${commitMark}`
-    await this.#askGroup('group commit', () =>
+    const answer = await this.#askGroup('group commit', () =>
       coordinator.broker.offsetCommit({
         groupId: this.#config.group,
         groupGenerationId: -1,
@@ -312,6 +330,7 @@ class PartitionStream implements Stream {
         topics: [{ topic, partitions: [{ partition, offset: offset.toString(), metadata }] }],
       }),
     )
+    this.#partOf(answer.responses, 'group commit')
   }
 
   async close(): Promise<void> {
@@ -324,9 +343,8 @@ class PartitionStream implements Stream {
     const { coordinator } = await this.#askGroup('group coordinator', () =>
       this.#node.broker.findGroupCoordinator({ groupId: this.#config.group, coordinatorType: 0 }),
     )
-    if (sameAddress(coordinator, this.#node.address)) return this.#node
-    const { broker, allowedNodes } = this.#config
-    if (!isAllowedNode(coordinator, broker, allowedNodes)) throw notAllowed(coordinator, broker)
+    if (isSameAddress(coordinator, this.#node.address)) return this.#node
+    checkNode(coordinator, "the consumer group's coordinator", this.#node.address, this.#config)
     const connected = await connectNode(coordinator, this.#options, (cause) =>
       unreachable('NODE', coordinator, cause, this.#config),
     )
@@ -334,6 +352,27 @@ class PartitionStream implements Stream {
     if (this.#closed) await connected.close()
     this.#coordinator = connected
     return connected
+  }
+
+  /** What an answer says of our partition. A broker that answers for another one is not believed. */
+  #partOf<Part extends { readonly partition: number }>(
+    topics: readonly { readonly topic: string; readonly partitions: readonly Part[] }[],
+    what: string,
+  ): Part {
+    for (const { topic, partitions } of topics) {
+      if (topic !== this.topic) continue
+      const found = partitions.find(({ partition }) => partition === this.partition)
+      if (found !== undefined) return found
+    }
+    throw this.#incomplete(what)
+  }
+
+  #incomplete(what: string): DtsError {
+    return this.#failed(what, `the answer says nothing of partition ${this.partition} of ${this.topic}`)
+  }
+
+  #failed(what: string, reason: string): DtsError {
+    return brokerFailed(formatAddress(this.#node.address), what, new Error(reason))
   }
 
   async #ask<Result>(what: string, request: () => Promise<Result>): Promise<Result> {
@@ -375,8 +414,12 @@ class PartitionStream implements Stream {
 }
 
 /** Reading some megabytes in one go would keep answers of handlers waiting, and handlers idle. */
-async function readInSteps({ records, aborted }: FetchedPartition, from: bigint): Promise<LogSlice> {
-  const reading = readingBatches(records, from, defaultBatchLimits, aborted)
+async function readInSteps(
+  { records, aborted }: FetchedPartition,
+  from: bigint,
+  startsBatch: boolean,
+): Promise<LogSlice> {
+  const reading = readingBatches(records, from, defaultBatchLimits, aborted, startsBatch)
   for (;;) {
     const step = reading.next()
     if (step.done) return step.value
@@ -392,7 +435,3 @@ const coordinatorComes: ReadonlySet<string> = new Set([
 const longestCoordinatorPauseMs = 1_600
 
 const fetchErrors = { offsetOutOfRange: 1 }
-
-function sameAddress(left: BrokerAddress, right: BrokerAddress): boolean {
-  return left.port === right.port && left.host.toLowerCase() === right.host.toLowerCase()
-}

@@ -16,6 +16,8 @@ export interface LogSlice {
    * again with that as the maximum. A response that was allowed that many and still ends early is damaged.
    */
   readonly neededBytes: number | null
+  /** Whether a batch that was read ends at `nextOffset`, so that the next one cannot begin below it. */
+  readonly endsBatch: boolean
 }
 
 /** What the reader of record batches allocates and returns at most. All but `maxRecords` in bytes. */

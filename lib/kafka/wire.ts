@@ -26,6 +26,8 @@ const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
 /** An answer of what was asked for, or of a single larger batch, and what is around it. */
 const maxFrameBytes = maxFetchBytes + 1024 * 1024
+/** Answers before the login is over list API versions and mechanisms: less than a tenth of this. */
+const maxFrameBytesBeforeLogin = 64 * 1024
 
 export interface Credentials {
   readonly username: string
@@ -64,12 +66,14 @@ export async function connectNode(
   options: { readonly tls: boolean; readonly credentials: Credentials | null; readonly clientId: string },
   unreachable: (cause: unknown) => DtsError,
 ): Promise<NodeConnection> {
+  // A stranger who listens on the port may not fill the memory.
+  const frameLimit = { maxBytes: maxFrameBytesBeforeLogin }
   const pool = new ConnectionPool({
     ...address,
     clientId: options.clientId,
     ssl: options.tls ? {} : null,
     sasl: options.credentials === null ? null : { mechanism: 'plain', ...options.credentials },
-    socketFactory: frameSockets(maxFrameBytes),
+    socketFactory: frameSockets(frameLimit),
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,
@@ -100,9 +104,17 @@ export async function connectNode(
   try {
     await broker.connect()
     broker.isConnected = isConnected
+    frameLimit.maxBytes = maxFrameBytes
   } catch (cause) {
     await pool.destroy()
-    throw connectError(address, options, cause, broker.versions !== null)
+    // A frame that was refused ends the connection, which kafkajs takes for a refused login.
+    const { errored } = connection.socket
+    throw connectError(
+      address,
+      options,
+      errored instanceof RangeError ? errored : cause,
+      broker.versions !== null,
+    )
   }
   // The pool reconnects silently, by then perhaps to another cluster behind the same address, and keeps a second
   // connection for Fetch. Bound to this one connection, every request reaches the cluster that was identified.

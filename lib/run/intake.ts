@@ -24,6 +24,8 @@ const emptyPauseMs = 100
 /** Records that are routed in one step, between which answers of handlers are processed. */
 const partRecords = 1_000
 
+type Dependencies = Pick<PollDependencies, 'config' | 'now' | 'sleep' | 'signal'>
+
 /** The parts of a run that the intake uses. */
 export interface IntakeParts {
   readonly stream: Stream
@@ -40,7 +42,7 @@ export interface IntakeParts {
 
 /** The reading side of a run: fetches ahead, routes records and hands changes to the lanes. */
 export class Intake {
-  readonly #dependencies: PollDependencies
+  readonly #dependencies: Dependencies
   readonly #parts: IntakeParts
   readonly #router: Router
   readonly #reading: ReadAhead
@@ -52,7 +54,7 @@ export class Intake {
   #fault: DtsError | null = null
   #accepting = Promise.resolve()
 
-  constructor(dependencies: PollDependencies, parts: IntakeParts) {
+  constructor(dependencies: Dependencies, parts: IntakeParts) {
     const { config, now, sleep } = dependencies
     this.#dependencies = dependencies
     this.#parts = parts
@@ -123,10 +125,14 @@ export class Intake {
     const { trail, summary, stopping } = this.#parts
     const startedAt = now()
     const maxWaitMs = this.#maxWaitMs()
-    const fetched = await this.#reading.take(trail.end, maxWaitMs)
+    let fetched: Fetched | null
+    try {
+      fetched = await this.#reading.take(trail.end, maxWaitMs)
+    } finally {
+      if (!this.#isOver) this.#countTime(now() - startedAt, maxWaitMs)
+    }
     if (fetched === null || this.#isOver) return
     const took = now() - startedAt
-    summary.milliseconds.fetch += took
     this.#end = fetched.end
     if (fetched.nextOffset === trail.end) {
       // The log continues but is not readable: a transaction is still open. Ask once more with a long wait, then leave the
@@ -155,9 +161,19 @@ export class Intake {
     return this.#dependencies.signal.aborted || this.#parts.stopping.aborted
   }
 
+  /** Counts the allowed wait for news apart from the time that the broker itself takes. */
+  #countTime(tookMs: number, maxWaitMs: number): void {
+    const { milliseconds } = this.#parts.summary
+    const waitedMs = Math.min(tookMs, maxWaitMs)
+    milliseconds.wait += waitedMs
+    milliseconds.fetch += tookMs - waitedMs
+  }
+
+  /** 0 while there may be records to read, so that the measured time is the time of the broker itself. */
   #maxWaitMs(): number {
     const { config, now } = this.#dependencies
-    const { lanes, timeLeftMs } = this.#parts
+    const { lanes, timeLeftMs, trail } = this.#parts
+    if (this.#heldBack === 0 && (this.#end === null || trail.end < this.#end)) return 0
     const lingerLeftMs = this.#lastNews + config.lingerMs - now()
     // Without a wait, a run whose functions work would ask the broker again as fast as it answers.
     const atLeastMs = this.#heldBack > 0 ? longestWaitMs : lanes.firstUndone === null ? 0 : waitAtWorkMs

@@ -42,7 +42,8 @@ const badInputs: readonly BadInput[] = [
     code: 'NODE_NOT_ALLOWED',
     remedy: /no credentials were sent to it.*add 127\.0\.0\.1 to DTS_ALLOWED_NODES/,
     arrange: ({ source }) => ({
-      DTS_BROKER_URL: `localhost:${source.bootstrap.port}`,
+      // Only a resolver takes this for 127.0.0.1, so the node is one of this machine and the bootstrap host is not.
+      DTS_BROKER_URL: `127.1:${source.bootstrap.port}`,
       DTS_ALLOWED_NODES: '*.example.com',
     }),
   },

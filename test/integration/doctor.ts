@@ -99,7 +99,8 @@ const brokenThings: readonly Broken[] = [
     advice: /^NODE_NOT_ALLOWED: .*add 127\.0\.0\.1 to DTS_ALLOWED_NODES/,
     skipped: log,
     breakIt: async ({ source }) => ({
-      DTS_BROKER_URL: `localhost:${source.bootstrap.port}`,
+      // Only a resolver takes this for 127.0.0.1, so the node is one of this machine and the bootstrap host is not.
+      DTS_BROKER_URL: `127.1:${source.bootstrap.port}`,
       DTS_ALLOWED_NODES: '*.example.com',
     }),
   },

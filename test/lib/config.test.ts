@@ -116,6 +116,12 @@ describe('what is refused', () => {
     [{ DTS_CHECKPOINT: '2026-11-23T11:33:00' }, /with a zone/, 'no zone: it could be any of 24 hours'],
     [{ DTS_CHECKPOINT: '-5' }, /DTS_CHECKPOINT must be/, 'negative'],
     [{ DTS_CHECKPOINT: '1795433580.5' }, /DTS_CHECKPOINT must be/, 'a fraction'],
+    [
+      { DTS_ALLOWED_NODES: 'a.example.com, 10.0.0.5:18001' },
+      /DTS_ALLOWED_NODES has "10\.0\.0\.5:18001": each part must be a host name, an IP address, a pattern/,
+      'an allowed node with a port',
+    ],
+    [{ DTS_ALLOWED_NODES: '10.0.0.0/8' }, /DTS_ALLOWED_NODES has "10/, 'a network as an allowed node'],
     [{ DTS_TLS: 'yes' }, /DTS_TLS must be true or false/, 'another word for true'],
     [{ DTS_PARTITION: '-1' }, /DTS_PARTITION must be a partition number/, 'a negative partition'],
     [{ DTS_PARTITION: 'first' }, /DTS_PARTITION /, 'a partition that is no number'],

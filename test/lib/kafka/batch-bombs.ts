@@ -47,10 +47,16 @@ const lz4Block = Buffer.concat([
   Buffer.alloc(16_000, 255),
   Buffer.from([0, 0x10, 0x41]),
 ])
+// A valid block of 200 MiB: a literal, then copies of 64 bytes.
+const validSnappy = Buffer.concat([
+  Buffer.from([0x81, 0x80, 0x80, 0x64, 0x00, 0x41]),
+  Buffer.alloc(3 * ((200 * MiB) / 64), Buffer.from([0xfe, 1, 0])),
+])
+
 const lz4Size = Buffer.alloc(4)
 lz4Size.writeUInt32LE(lz4Block.length)
 const lz4 = Buffer.concat([
-  Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0]),
+  Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]),
   ...Array(100).fill(Buffer.concat([lz4Size, lz4Block])),
   Buffer.alloc(4),
 ])
@@ -60,6 +66,7 @@ const batches = {
   gzip: batch(1, 1, gzipSync(Buffer.alloc(200 * MiB), { level: 1 })),
   zstd: batch(4, 1, zstdCompressSync(Buffer.alloc(200 * MiB))),
   snappy: batch(2, 1, hugeSnappy),
+  validSnappy: batch(2, 1, validSnappy),
   xerial: batch(2, 1, xerial),
   lz4: batch(3, 1, lz4),
   tiny: batch(0, 1_000_000, tinyRecords(1_000_000)),

@@ -199,6 +199,7 @@ test('bombs and absurd lengths are refused in a small heap and little memory', (
     gzip: 'BATCH_TOO_LARGE',
     zstd: 'BATCH_TOO_LARGE',
     snappy: 'BATCH_CORRUPT',
+    validSnappy: 'BATCH_TOO_LARGE',
     xerial: 'BATCH_CORRUPT',
     lz4: 'BATCH_TOO_LARGE',
     tiny: 'slice of 100000',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { crc32, gzipSync } from 'node:zlib'
-import { readBatches } from '../../../lib/kafka/batch.ts'
+import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
 
 interface Old {
   readonly offset: number
@@ -10,13 +11,16 @@ interface Old {
   /** 0 none, 1 gzip, 4 zstd. */
   readonly codec?: number
   readonly extra?: Buffer
+  /** What is written in the place of the lengths that fit. */
+  readonly keyLength?: number
+  readonly valueLength?: number
 }
 
-function message({ offset, value, magic = 1, codec = 0, extra = Buffer.alloc(0) }: Old): Buffer {
+function message({ offset, value, magic = 1, codec = 0, extra = Buffer.alloc(0), ...lie }: Old): Buffer {
   const timestamp = Buffer.alloc(magic === 1 ? 8 : 0)
   const lengths = Buffer.alloc(8)
-  lengths.writeInt32BE(-1, 0)
-  lengths.writeInt32BE(value?.length ?? -1, 4)
+  lengths.writeInt32BE(lie.keyLength ?? -1, 0)
+  lengths.writeInt32BE(lie.valueLength ?? value?.length ?? -1, 4)
   const body = Buffer.concat([
     Buffer.from([magic, codec]),
     timestamp,
@@ -44,18 +48,153 @@ test('the hand-written sets are right as they stand', () => {
   assert.deepEqual(offsets(wrap(11, 1, inner(0, 1), inner(2, 1))), [9, 11], 'relative inner offsets')
 })
 
+/** Read from offset 101 on: what comes of it, and where the next fetch begins. */
+const placed: [reason: string, bytes: Buffer, offsets: number[], next: number][] = [
+  [
+    'magic 0 with the offsets of the producer',
+    wrap(103, 0, inner(0, 0), inner(1, 0), inner(2, 0)),
+    [101, 102, 103],
+    104,
+  ],
+  ['magic 0 with a single message and its offset 0', wrap(103, 0, inner(0, 0)), [103], 104],
+  [
+    'magic 0 that began before the offset asked for',
+    wrap(102, 0, inner(0, 0), inner(1, 0), inner(2, 0)),
+    [101, 102],
+    103,
+  ],
+  ['magic 0 with absolute offsets', wrap(103, 0, inner(100, 0), inner(103, 0)), [103], 104],
+  [
+    'magic 1 with relative offsets',
+    wrap(103, 1, inner(0, 1), inner(1, 1), inner(2, 1)),
+    [101, 102, 103],
+    104,
+  ],
+  ['magic 1 with a single message', wrap(103, 1, inner(0, 1)), [103], 104],
+  ['magic 1 whose beginning compaction took', wrap(103, 1, inner(7, 1), inner(9, 1)), [101, 103], 104],
+  [
+    'magic 1 with offsets that are one too low',
+    wrap(103, 1, inner(100, 1), inner(101, 1), inner(102, 1)),
+    [101, 102, 103],
+    104,
+  ],
+]
+for (const [reason, bytes, expected, next] of placed) {
+  test(`a compressed set gives every record its offset: ${reason}`, () => {
+    const slice = readBatches(bytes, 101n)
+    assert.deepEqual(
+      slice.records.map(({ offset }) => Number(offset)),
+      expected,
+    )
+    assert.deepEqual([slice.nextOffset, slice.endsBatch], [BigInt(next), true])
+  })
+}
+
+/** Read from offset 101 on. */
+const misplaced: [reason: string, bytes: Buffer, message: RegExp][] = [
+  [
+    'inner offsets that are one too low',
+    wrap(103, 0, inner(100, 0), inner(101, 0), inner(102, 0)),
+    /inner offsets end at 102, the offset around them is 103, and they do not count from 0/,
+  ],
+  [
+    'inner offsets that are one too high',
+    wrap(103, 0, inner(102, 0), inner(103, 0), inner(104, 0)),
+    /inner offsets end at 104/,
+  ],
+  ['offsets from 0 with a gap', wrap(103, 0, inner(0, 0), inner(2, 0)), /inner offsets end at 2/],
+  ['offsets from 1', wrap(103, 0, inner(1, 0), inner(2, 0)), /inner offsets end at 2/],
+  ['the same offset 0 in all', wrap(103, 0, inner(0, 0), inner(0, 0)), /inner offsets end at 0/],
+  ['more messages than offsets', wrap(103, 1, inner(0, 1), inner(104, 1)), /inner offsets end at 104/],
+  ['no message in a compressed one', wrap(103, 0), /holds no message/],
+  [
+    'a set around which the offset is the producer’s',
+    wrap(2, 0, inner(0, 0), inner(1, 0), inner(2, 0)),
+    /ends below offset 101, which was asked for/,
+  ],
+  ['the same of magic 1', wrap(2, 1, inner(0, 1), inner(1, 1), inner(2, 1)), /ends below offset 101/],
+  ['a single message below the offset', inner(100, 0), /ends below offset 101/],
+  ['a single message of magic 1 below it', inner(100, 1), /ends below offset 101/],
+]
+for (const [reason, bytes, message] of misplaced) {
+  test(`no record is passed over because its offset is wrong: ${reason}`, () => {
+    assert.throws(() => readBatches(bytes, 101n), { code: 'BATCH_CORRUPT', retryable: true, message })
+    const good = readBatches(Buffer.concat([inner(101, 0), bytes]), 101n)
+    assert.deepEqual([good.records.length, good.nextOffset, good.endsBatch], [1, 102n, true])
+  })
+}
+
+test('a compressed set does not reach over the end of the batch before it', () => {
+  const bytes = wrap(103, 0, inner(0, 0), inner(1, 0), inner(2, 0))
+  assert.equal(readBatches(bytes, 102n).records.length, 2, 'where no batch is known to end')
+  assert.throws(() => readBatches(bytes, 102n, defaultBatchLimits, [], true), {
+    code: 'BATCH_CORRUPT',
+    message: /inner offset 101 is not between 102 and 103/,
+  })
+})
+
+test('a compressed set that is cut by the limit of records goes on where it was cut', () => {
+  const bytes = wrap(103, 0, inner(0, 0), inner(1, 0), inner(2, 0))
+  const limits = { ...defaultBatchLimits, maxRecords: 2 }
+  const first = readBatches(bytes, 101n, limits)
+  assert.deepEqual([first.records.length, first.nextOffset, first.endsBatch], [2, 103n, false])
+  const second = readBatches(bytes, first.nextOffset, limits)
+  assert.deepEqual([second.records.length, second.nextOffset, second.endsBatch], [1, 104n, true])
+})
+
+// As long as it is right, the checksum vouches for lengths that do not fit.
+const lies: [reason: string, lie: Partial<Old>][] = [
+  ['a value of length -2', { valueLength: -2 }],
+  ['a value one byte longer than the message', { valueLength: value.length + 1 }],
+  ['a value of 2^31 - 1 bytes', { valueLength: 0x7fffffff }],
+  ['a key of length -2', { keyLength: -2 }],
+  ['a key up to the end, so that the length of the value is missing', { keyLength: 4 + value.length }],
+  ['a key that leaves three bytes for the length of the value', { keyLength: 1 + value.length }],
+]
+for (const [reason, lie] of lies) {
+  test(`refuses a message with ${reason}`, () => {
+    for (const magic of [0, 1] as const) {
+      assert.throws(() => readBatches(message({ offset: 5, value, magic, ...lie }), 0n), {
+        code: 'BATCH_CORRUPT',
+        message: /a field length of a message, -?\d+, does not fit/,
+      })
+    }
+  })
+}
+
+test('limits of old sets', () => {
+  const values = Array.from({ length: 10 }, (_, at) => randomBytes(at === 9 ? 60 : 50))
+  const many = values.map((bytes, offset) => message({ offset, value: bytes }))
+  const largest = many[9]?.length ?? 0
+  const set = wrap(9, 1, ...many)
+  const limited = (bytes: Buffer, limits: Partial<typeof defaultBatchLimits>) =>
+    readBatches(bytes, 0n, { ...defaultBatchLimits, ...limits })
+  assert.ok(set.length > largest, 'a compressed set is no record')
+  assert.equal(limited(set, { maxRecordBytes: largest }).records.length, 10)
+  const tooLarge = { code: 'BATCH_TOO_LARGE', message: /limit \(maxRecordBytes\) is/ }
+  assert.throws(() => limited(set, { maxRecordBytes: largest - 1 }), tooLarge)
+  assert.equal(limited(many[9] as Buffer, { maxRecordBytes: largest }).records.length, 1)
+
+  const bytes = Buffer.concat(many).length
+  const two = Buffer.concat([set, wrap(19, 1, ...many)])
+  const both = limited(two, { maxDecompressedBytes: 2 * bytes })
+  assert.deepEqual([both.records.length, both.nextOffset], [20, 20n])
+  const first = limited(two, { maxDecompressedBytes: 2 * bytes - 1 })
+  assert.deepEqual([first.records.length, first.nextOffset], [10, 10n], 'both count against one limit')
+})
+
 const cut = inner(1, 1)
-cut.writeInt32BE(cut.readInt32BE(8) + 100, 8)
+cut.writeInt32BE(cut.readInt32BE(8) + 10, 8)
 
 const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][] = [
   [
-    wrap(11, 0, inner(9, 0), inner(9, 0)),
+    wrap(11, 0, inner(11, 0), inner(11, 0)),
     'BATCH_CORRUPT',
-    /inner offset 9 is not between 10 and 11/,
+    /inner offset 11 is not between 12 and 11/,
     'the same offset twice',
   ],
   [
-    wrap(11, 0, inner(9, 0), inner(12, 0)),
+    wrap(11, 0, inner(12, 0), inner(11, 0)),
     'BATCH_CORRUPT',
     /inner offset 12 is not between/,
     'an offset above the wrapper',
@@ -63,8 +202,8 @@ const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][
   [
     wrap(1, 1, inner(0, 1), inner(5, 1)),
     'BATCH_CORRUPT',
-    /inner offset -4 is not between 0 and 1/,
-    'a negative offset',
+    /inner offsets end at 5, the offset around them is 1/,
+    'relative offsets that reach below 0',
   ],
   [wrap(5, 1, inner(5, 0)), 'BATCH_CORRUPT', /is of another format/, 'magic 0 inside magic 1'],
   [wrap(5, 1, wrap(5, 1, inner(0, 1))), 'BATCH_CORRUPT', /is of another format/, 'a set in a set'],
@@ -74,6 +213,13 @@ const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][
     /at decompressed byte 0 does not fit/,
     'an inner message longer than the set',
   ],
+  [
+    wrap(5, 1, inner(0, 1), cut.subarray(0, cut.length - 1)),
+    'BATCH_CORRUPT',
+    /at decompressed byte 40 does not fit/,
+    'a second inner message longer than the set',
+  ],
+  [message({ offset: 1, value, codec: 5 }), 'PROTOCOL_UNSUPPORTED', /codec 5 in format/, 'an unknown codec'],
   [
     wrap(5, 1, inner(0, 1), Buffer.alloc(9)),
     'BATCH_CORRUPT',

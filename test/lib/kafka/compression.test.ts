@@ -85,11 +85,91 @@ const lz4Header = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]
 const lz4 = (...block: number[]) =>
   bytes(...lz4Header, block.length & 0xff, block.length >> 8, 0, 0, ...block, 0, 0, 0, 0)
 
+/** Valid data that is far larger inside than outside: one byte, repeated. */
+const MiB = 2 ** 20
+const uint32 = (value: number) => {
+  const four = Buffer.alloc(4)
+  four.writeUInt32LE(value)
+  return four
+}
+
+/** Blocks of 4 MiB, each one literal, a match that repeats it, and five literals, as the format wants at a block's end. */
+function lz4Bomb(mebibytes: number): Buffer {
+  const repeats = 4 * MiB - 6
+  const rest = repeats - 4 - 15
+  const block = Buffer.concat([
+    bytes(0x1f, 65, 1, 0),
+    Buffer.alloc(Math.floor(rest / 255), 255),
+    bytes(rest % 255, 0x50, 65, 65, 65, 65, 65),
+  ])
+  const blocks = Array<Buffer>(mebibytes / 4).fill(Buffer.concat([uint32(block.length), block]))
+  return Buffer.concat([bytes(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73), ...blocks, uint32(0)])
+}
+
+/** Blocks that are stored as they are: the limit has to hold where nothing is decompressed, too. */
+function lz4Stored(mebibytes: number): Buffer {
+  const blocks = Array<Buffer>(mebibytes).fill(
+    Buffer.concat([uint32(0x80000000 + MiB), Buffer.alloc(MiB, 65)]),
+  )
+  return Buffer.concat([bytes(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73), ...blocks, uint32(0)])
+}
+
+/** A literal of one byte, then copies of 64 bytes, and the rest as a literal. */
+function snappyBlock(size: number): Buffer {
+  const length: number[] = []
+  for (let left = size; ; left >>>= 7) {
+    length.push(left > 127 ? (left & 127) | 128 : left)
+    if (left <= 127) break
+  }
+  const copies = Math.floor((size - 1) / 64)
+  const rest = size - 1 - 64 * copies
+  return Buffer.concat([
+    bytes(...length, 0, 65),
+    Buffer.alloc(3 * copies, bytes(0xfe, 1, 0)),
+    rest === 0 ? bytes() : bytes(0xf0, rest - 1, ...Array<number>(rest).fill(65)),
+  ])
+}
+
+function xerialBomb(mebibytes: number): Buffer {
+  const block = snappyBlock(32 * 1024)
+  const size = Buffer.alloc(4)
+  size.writeInt32BE(block.length)
+  const header = bytes(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1)
+  return Buffer.concat([header, ...Array<Buffer>(mebibytes * 32).fill(Buffer.concat([size, block]))])
+}
+
+const full = Buffer.alloc(64 * MiB, 65)
+const half = full.subarray(0, 32 * MiB)
+const bombs: [what: string, codec: Codec, input: Buffer][] = [
+  ['gzip', 'gzip', gzipSync(full)],
+  ['gzip in two members', 'gzip', Buffer.concat([gzipSync(half), gzipSync(half)])],
+  ['zstd', 'zstd', zstdCompressSync(full)],
+  ['a raw block of snappy', 'snappy', snappyBlock(full.length)],
+  ['xerial blocks of snappy', 'snappy', xerialBomb(64)],
+  ['lz4', 'lz4', lz4Bomb(64)],
+  ['lz4 blocks that are stored', 'lz4', lz4Stored(64)],
+]
+for (const [what, codec, input] of bombs) {
+  test(`a bomb of ${what} is valid, and refused above the limit`, () => {
+    assert.ok(decompress(codec, input, full.length, fault).equals(full), 'with enough room')
+    for (const limit of [full.length - 1, MiB, 1]) {
+      rejects(codec, input, limit, 'BATCH_TOO_LARGE', `a limit of ${limit} bytes`)
+    }
+  })
+}
+
 const hostile: [codec: Codec, input: Buffer, code: string, reason: string][] = [
   ['gzip', bytes(1, 2, 3), 'BATCH_CORRUPT', 'not gzip'],
   ['gzip', gzipSync(Buffer.alloc(64 * plenty)), 'BATCH_TOO_LARGE', 'a bomb of gzip'],
   ['zstd', bytes(1, 2, 3, 4, 5), 'BATCH_CORRUPT', 'not zstd'],
   ['zstd', zstdCompressSync(Buffer.alloc(64 * plenty)), 'BATCH_TOO_LARGE', 'a bomb of zstd'],
+  ['zstd', Buffer.concat([zstdCompressSync(sample), bytes(1)]), 'BATCH_CORRUPT', 'a byte behind the frame'],
+  [
+    'zstd',
+    Buffer.concat([zstdCompressSync(sample), zstdCompressSync(sample)]),
+    'BATCH_CORRUPT',
+    'a second frame, which would be dropped in silence',
+  ],
   // Magic, descriptor without a content size, window descriptor of 2^27 bytes, an empty last block.
   ['zstd', bytes(0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 1, 0, 0), 'BATCH_TOO_LARGE', 'a window of 128 MiB'],
   ['snappy', bytes(), 'BATCH_CORRUPT', 'no length'],

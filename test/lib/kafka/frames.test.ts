@@ -33,12 +33,20 @@ describe('frames of a connection', () => {
   test('come whole, however their bytes arrive', () => {
     const frames = [frame(1, 1), frame(0), frame(300, 2), frame(0), frame(limit - 4, 3)]
     for (const step of [1, 3, 4, 5, 64, 10_000]) {
-      assert.deepEqual(feed(new FrameReader(limit), Buffer.concat(frames), step), frames, `${step} bytes`)
+      assert.deepEqual(
+        feed(new FrameReader({ maxBytes: limit }), Buffer.concat(frames), step),
+        frames,
+        `${step} bytes`,
+      )
     }
   })
 
   test('each have memory of their own', () => {
-    const [first, second] = feed(new FrameReader(limit), Buffer.concat([frame(5), frame(5)]), 100)
+    const [first, second] = feed(
+      new FrameReader({ maxBytes: limit }),
+      Buffer.concat([frame(5), frame(5)]),
+      100,
+    )
     assert.ok(first instanceof Buffer && second instanceof Buffer)
     assert.notEqual(first.buffer, second.buffer)
     assert.equal(first.buffer.byteLength, 9)
@@ -54,7 +62,7 @@ describe('frames of a connection', () => {
     test(`a length that cannot be ends the connection: ${reason}`, () => {
       const head = Buffer.alloc(4)
       head.writeInt32BE(length)
-      const [error] = feed(new FrameReader(limit), head, 4)
+      const [error] = feed(new FrameReader({ maxBytes: limit }), head, 4)
       assert.ok(error instanceof RangeError)
       assert.match(error.message, /bytes was announced; the limit is 1000/)
     })
@@ -83,7 +91,12 @@ for (const [kind, serve, event, ssl] of kinds) {
       const { port } = server.address() as AddressInfo
       const accepted = once(server, event)
       const client = await new Promise<Socket>((resolve) => {
-        const socket = frameSockets(limit)({ host: '127.0.0.1', port, ssl, onConnect: () => resolve(socket) })
+        const socket = frameSockets({ maxBytes: limit })({
+          host: '127.0.0.1',
+          port,
+          ssl,
+          onConnect: () => resolve(socket),
+        })
       })
       t.after(() => client.destroy())
       const [peer] = (await accepted) as [Socket]

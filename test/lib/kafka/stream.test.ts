@@ -1,42 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { findCoordinator } from '../../../infra/local/dstore/apis/find-coordinator.ts'
-import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
+import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
 import { freePort } from '../../../infra/local/ports.ts'
-import { pollConfig } from '../../../lib/config.ts'
 import type { DtsError } from '../../../lib/errors.ts'
-import { openStream } from '../../../lib/kafka/stream.ts'
 import { startProxy } from '../../rig/proxy.ts'
+import { bounds, open, records } from './support.ts'
 
 const coordinatorNotAvailable = 15
-const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
-
-/** @param node what Metadata names in the place of the emulator's own node */
-async function open(
-  t: TestContext,
-  options: DStoreOptions = {},
-  variables: Record<string, string> = {},
-  node?: Address,
-) {
-  const store = new DStore(options)
-  const { host, port } = await store.start()
-  t.after(() => store.stop())
-  if (node !== undefined) store.advertise(node)
-  const config = pollConfig({
-    ROUTES: '{}',
-    DTS_BROKER_URL: `${host}:${port}`,
-    DTS_TOPIC: store.topic,
-    ...(store.sid === null ? { DTS_GROUP: 'readers' } : { DTS_SID: store.sid }),
-    DTS_USER: store.user,
-    DTS_PASSWORD: store.password,
-    CHECKPOINT_TABLE: 'unused',
-    ...variables,
-  })
-  const stream = await openStream(config, { username: store.userName, password: store.password })
-  t.after(() => stream.close())
-  return { store, stream }
-}
-
 /** A stream whose bytes all pass through a TCP proxy. */
 async function openBehindProxy(t: TestContext) {
   const port = await freePort()
@@ -53,13 +24,6 @@ async function until(condition: () => boolean): Promise<void> {
   }
   assert.ok(condition(), `still not so: ${condition}`)
 }
-
-/** One record a second, from second 1000 on. */
-const records = (count: number, bytes = 10, from = 0) =>
-  Array.from({ length: count }, (_, i) => ({
-    value: Buffer.alloc(bytes, from + i),
-    timestamp: 1000 + from + i,
-  }))
 
 describe('a stream', () => {
   const units: [unit: string, options: DStoreOptions][] = [

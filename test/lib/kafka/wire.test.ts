@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { saslAuthenticate } from '../../../infra/local/dstore/apis/sasl.ts'
 import { DStore, type DStoreOptions, kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { connectNode, protocolErrorType } from '../../../lib/kafka/wire.ts'
@@ -75,9 +76,37 @@ describe('one connection to one node', () => {
     })
   })
 
+  test('a frame that is longer than a login needs is not taken before the login is over', async (t) => {
+    const padding = Buffer.alloc(64 * 1024)
+    t.mock.method(saslAuthenticate, 'handle', (...[, answer]: Parameters<typeof saslAuthenticate.handle>) => {
+      answer.writeInt16(0).writeString(null).writeBytes(padding).writeInt64(0n)
+      return undefined
+    })
+    await assert.rejects(connectTo(t), (error) => {
+      assert.ok(error instanceof DtsError)
+      assert.equal(error.code, 'BROKER_FAILED')
+      assert.match(error.message, /failed at authentication: .*was announced; the limit is 65536/)
+      return true
+    })
+  })
+
+  test('a longer frame is taken once the login is over', async (t) => {
+    const { store, node } = await connectTo(t)
+    await store.append([{ value: Buffer.alloc(200 * 1024), timestamp: 1000 }])
+    const request = { topic: store.topic, partition: 0, offset: 0n, maxBytes: 1024 * 1024, maxWaitMs: 0 }
+    const [partition] = (await node.fetch(request)).partitions
+    assert.ok((partition?.records.length ?? 0) > 200 * 1024)
+  })
+
+  const announced = (size: number) => {
+    const head = Buffer.alloc(4)
+    head.writeInt32BE(size)
+    return head
+  }
   const strangers: [what: string, speak: (socket: Socket) => void][] = [
     ['hangs up', (socket) => socket.end()],
     ['resets', (socket) => socket.resetAndDestroy()],
+    ['announces more than a login needs', (socket) => socket.write(announced(64 * 1024))],
     ['speaks first and hangs up', (socket) => socket.end('220 mail.example.com ESMTP\r\n')],
   ]
   for (const [what, speak] of strangers) {
