@@ -31,6 +31,11 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
   readonly table: string
   /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
   readonly row: Schema
+  /**
+   * Bytes that are not text in the character set of their column: the change is refused (and given up as `onFailure`
+   * says), or they are read as U+FFFD, which loses them. Refused unless told.
+   */
+  readonly invalidText?: 'refuse' | 'replace'
   /** Called for each change, in order, one at a time. It has done its work when its promise resolves. */
   readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
   /** Called with runs of changes instead, in order. What it returns or throws says how far the run is done. */
@@ -71,10 +76,21 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
 }
 
 function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
-  const { table, row: _row, onChange, onBatch, onDdl: _onDdl, ...delivery } = definition
+  const {
+    table,
+    row: _row,
+    onChange,
+    onBatch,
+    onDdl: _onDdl,
+    invalidText = 'refuse',
+    ...delivery
+  } = definition
   const problems: string[] = []
   if (table !== catchAll && !/^[^.\s]+(\.[^.\s]+){1,2}$/.test(table)) {
     problems.push('table must be database.table, database.schema.table or *')
+  }
+  if (invalidText !== 'refuse' && invalidText !== 'replace') {
+    problems.push("invalidText must be 'refuse' or 'replace'")
   }
   if ((onChange === undefined) === (onBatch === undefined)) {
     problems.push('exactly one of onChange and onBatch must be given')
@@ -231,7 +247,7 @@ class TableHandler<Schema extends z.ZodObject> {
     const header = readHeader(bytes)
     const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
     const origin = { offset, generation: batch.generation, replay }
-    return decodeChange(bytes, header, origin, this.#columns)
+    return decodeChange(bytes, header, origin, this.#columns, this.#definition.invalidText === 'replace')
   }
 }
 
