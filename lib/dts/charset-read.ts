@@ -181,8 +181,9 @@ export function byMultiBytes({ one, two, three, four }: MultiBytes): ReadText {
       }
       if (!replace) return null
       out[count++] = noCharacter
-      // An ASCII byte behind a damaged one is itself.
-      at += pair & 0x80 ? 2 : 1
+      // Of two bytes that are no character both are skipped, unless the second can be one by itself.
+      const isFirst = byte << 8 >= two.first && (byte << 8) - two.first < two.units.length
+      at += isFirst && pair & 0x80 ? 2 : 1
     }
     return textOf(count)
   }

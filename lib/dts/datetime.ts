@@ -226,7 +226,10 @@ function printClock(cursor: Cursor, start: number): string {
   const minute = found[4] as number
   const second = found[5] as number
   const micros = found[6] as number
-  if (hour < 0 || minute < 0 || second < 0 || micros < 0 || hour > 24 || minute > 59 || second > 60) {
+  const isNegative = hour < 0 || minute < 0 || second < 0 || micros < 0
+  // The end of a day can be written as hour 24, and a day has nothing after its end.
+  const isBeyond = hour > 24 || (hour === 24 && (minute > 0 || second > 0 || micros > 0))
+  if (isNegative || isBeyond || minute > 59 || second > 60) {
     throw cursor.failAt(start, '', 'a time of day out of range')
   }
   const hourAndMinute = hour === 24 ? `24:${twoDigits[minute]}:` : minuteTexts[hour * 60 + minute]

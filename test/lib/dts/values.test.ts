@@ -11,6 +11,7 @@ import {
   float,
   integer,
   nothing,
+  type PlainRecord,
   type PlainValue,
   text,
   textGeometry,
@@ -18,9 +19,11 @@ import {
   timestamp,
   zonedDateTime,
 } from '../../../infra/local/encode.ts'
+import { decodeChange } from '../../../lib/dts/change.ts'
+import { readHeader } from '../../../lib/dts/header.ts'
 import { type ColumnValue, type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
-import { decode, decoded, insertOf, roundtrip, row } from './samples.ts'
+import { decode, decoded, insertOf, origin, roundtrip, row } from './samples.ts'
 
 type Case = readonly [
   value: PlainValue,
@@ -300,6 +303,89 @@ test('values that cannot be right are refused by path, without showing them', ()
       },
       reason,
     )
+  }
+})
+
+/** A record whose first `~~~` is the bytes FF C3 A4, of which the first is no UTF-8. */
+function damaged(plain: PlainRecord): Buffer {
+  const bytes = encodeRecord(plain)
+  Buffer.from([0xff, 0xc3, 0xa4]).copy(bytes, bytes.indexOf('~~~'))
+  return bytes
+}
+
+const damagedValues: readonly (readonly [value: PlainValue, replaced: string, reason: string])[] = [
+  [text('a ~~~'), 'a \ufffdä', 'text in UTF-8'],
+  [text('a ~~~', 'gbk'), 'a \ufffd盲', 'a byte that starts no character of GBK'],
+  [text('a ~~~', 'ascii'), 'a \ufffd\ufffd\ufffd', 'bytes beyond ASCII'],
+  [textObject('a ~~~'), 'a \ufffdä', 'JSON'],
+  [textGeometry('a ~~~'), 'a \ufffdä', 'WKT'],
+  [decimal('~~~'), '\ufffdä', 'a decimal'],
+  [zonedDateTime({ hour: 1, minute: 2, second: 3 }, '~~~'), '01:02:03 \ufffdä', 'a zone'],
+]
+
+test('bytes that are no text are refused by path, and are U+FFFD only where that was asked for', () => {
+  for (const [value, replaced, reason] of damagedValues) {
+    const bytes = damaged(insertOf(value))
+    assert.throws(
+      () => decode(bytes),
+      (error: DtsError) =>
+        error.code === 'RECORD_INVALID' &&
+        /bytes that are not (text in the character set "\w+" of MySQL|UTF-8)/.test(error.message) &&
+        /invalidText: 'replace'/.test(error.message) &&
+        String(error.facts.path).startsWith('afterImages[0].'),
+      reason,
+    )
+    const change = decodeChange(bytes, readHeader(bytes), origin, undefined, true)
+    assert.deepEqual('after' in change && change.after, row({ c: replaced }), reason)
+  }
+})
+
+test('names of columns and statements that are no UTF-8 are refused, too', () => {
+  for (const [plain, path] of [
+    [{ ...insertOf(text('x')), fields: [['~~~', 253]] }, 'fields[0].name'],
+    [{ operation: 'DDL', objectName: 'shop.orders', after: 'DROP TABLE ~~~' }, 'afterImages'],
+  ] as [PlainRecord, string][]) {
+    assert.throws(
+      () => decode(damaged(plain)),
+      (error: DtsError) => error.code === 'RECORD_INVALID' && error.facts.path === path,
+      path,
+    )
+  }
+})
+
+test('damaged text that an update leaves as it was is refused and replaced in both images', () => {
+  const same = text(Buffer.from([0x61, 0xff]))
+  const bytes = encodeRecord({ ...insertOf(same), operation: 'UPDATE', before: [same], after: [same] })
+  assert.throws(() => decode(bytes), { code: 'RECORD_INVALID' })
+  const change = decodeChange(bytes, readHeader(bytes), origin, undefined, true)
+  assert.ok(change.operation === 'UPDATE')
+  assert.deepEqual([change.before, change.after], [row({ c: 'a\ufffd' }), row({ c: 'a\ufffd' })])
+  assert.equal(change.changed('c'), false)
+})
+
+test('a tag that is no UTF-8 does not keep a row from its handler', () => {
+  const bytes = damaged({ ...insertOf(text('x')), tags: { trace: '~~~', l_tb_name: 'orders' } })
+  const change = decode(bytes)
+  assert.equal(change.tags.trace, '\ufffdä')
+  assert.equal(change.logical?.table, 'orders')
+})
+
+test('text in a character set that is not known is read while it is ASCII', () => {
+  for (const source of ['MySQL', 'Oracle', 'OTHER'] as const) {
+    assert.equal(decoded(text('plain ~ text', 'klingon'), 12, source), 'plain ~ text')
+    assert.equal(decoded(text('', 'klingon'), 12, source), '')
+  }
+  const bytes = encodeRecord(insertOf(text('ä', 'klingon')))
+  assert.throws(() => decodeChange(bytes, readHeader(bytes), origin, undefined, true), {
+    code: 'RECORD_INVALID',
+    message: /bytes beyond ASCII in the unknown character set "klingon" of MySQL/,
+  })
+})
+
+test('one name in the records of two sources is read as each of them means it', () => {
+  for (let round = 0; round < 2; round++) {
+    const read = (source: SourceType) => decoded(text(Buffer.from([0x80]), 'latin1'), 253, source)
+    assert.deepEqual([read('MySQL'), read('PostgreSQL')], ['€', '\x80'])
   }
 })
 
