@@ -30,7 +30,7 @@ const postgres = names(`
   latin7=iso8859-13 latin8=iso8859-14 latin9=iso8859-15 latin10=iso8859-16
   win=windows-1251 alt=ibm866 win866=ibm866 abc=windows-1258 tcvn=windows-1258 tcvn5712=windows-1258 vscii=windows-1258
   koi8=koi8-r koi8r=koi8-r koi8u=koi8-u
-  eucjp=eucjpms euccn=gb2312 euckr uhc johab gbk big5 sjis=cp932 mskanji=cp932 shiftjis=cp932
+  eucjp=eucjpms euccn=gb2312 euckr=uhc uhc johab gbk big5 sjis=cp932 mskanji=cp932 shiftjis=cp932
   win932=cp932 windows932=cp932 win936=gbk windows936=gbk win949=uhc windows949=uhc win950=big5 windows950=big5
   gb18030=gb18030-2000`)
 

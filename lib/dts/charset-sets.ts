@@ -51,6 +51,8 @@ const variants: { readonly [name: string]: Variant | undefined } = {
       [0xfea1, run(0xe05e, 94)],
     ],
   },
+  // What PostgreSQL has beyond Python.
+  johab: { base: 'johab', characters: [[0xd9e8, '㉾']] },
   ja16sjis: { base: 'cp932', characters: [[0x8160, '〜'], ...sjisSymbols] },
   ja16sjistilde: { base: 'cp932', characters: sjisSymbols },
   ja16euc: { base: 'eucjpms', characters: [[0xa1c1, '〜'], ...eucSymbols] },
