@@ -104,8 +104,12 @@ export function setNamed(name: string, source: SourceType): string | undefined {
   return undefined
 }
 
-/** Sets in which bytes below 80 are not ASCII, or need not be, and CCSIDs, which say nothing by themselves. */
-const notAscii = /ebcdic|utfe$|utf-?_?(7|16|32)|ucs|iso-?_?2022|^hz|^\d+$|^(ibm|cp|ccsid)-?_?\d+$/i
+/**
+ * Sets in which bytes below 80 are not ASCII, or need not be (national sets of seven bits such as Oracle's YUG7ASCII,
+ * Japanese ones with a yen sign among them), and CCSIDs, which say nothing by themselves.
+ */
+const notAscii =
+  /ebcdic|yen$|^(?!latin)[a-z]+7|utfe$|utf-?_?(7|16|32)|ucs|iso-?_?2022|^hz|^\d+$|^(ibm|cp|ccsid)-?_?\d+$/i
 
 /** False for a name of which even ASCII bytes say nothing certain. */
 export function mayKeepAscii(name: string): boolean {

@@ -322,6 +322,8 @@ test('a name of a set in which ASCII bytes may be something else is refused', ()
   for (const name of [
     'WE8EBCDIC37',
     'UTFE',
+    'YUG7ASCII',
+    'JA16SJISYEN',
     'utf7',
     'UTF-7',
     'iso-2022-jp',
