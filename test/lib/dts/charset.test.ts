@@ -335,3 +335,20 @@ test('a name of a set in which ASCII bytes may be something else is refused', ()
     assert.equal(charsetOf(name, 'DB2'), null, name)
   }
 })
+
+test('a character is not put together from bytes behind its value', () => {
+  for (const [source, charset, hex] of [
+    ['MySQL', 'ujis', '8fa2af'],
+    ['MySQL', 'gb18030', '81308130'],
+    ['MySQL', 'gbk', 'd6d0'],
+    ['MySQL', 'utf8mb4', 'c3a4'],
+    ['MySQL', 'utf16', '4e2d'],
+    ['MySQL', 'utf32', '00000041'],
+    ['Oracle', 'UTF8', 'eda0bdedb880'],
+  ] as const) {
+    const bytes = Buffer.from(hex, 'hex')
+    const known = charsetOf(charset, source)
+    assert.equal(typeof known?.read(bytes, 0, bytes.length, false), 'string', charset)
+    assert.equal(known?.read(bytes, 0, bytes.length - 1, false), null, charset)
+  }
+})
