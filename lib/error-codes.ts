@@ -133,12 +133,14 @@ export const errorCodes = {
   RECORD_INVALID: {
     section: 'what the stream contains',
     meaning:
-      'A record whose checksum is right cannot be decoded as a DTS record. Its bytes go to the ' +
-      'dead-letter queue; without a queue the stream halts before it.',
+      'A record whose checksum is right cannot be decoded as a DTS record, or a column holds bytes ' +
+      'that are not text in its character set. Its bytes go to the dead-letter queue; without a ' +
+      'queue the stream halts before it.',
     normal: 'Never; after an upgrade of DTS it may mean that the format changed.',
     run:
-      'Look at the dead letter (`redrive --dry-run`). If the stream halted: `reset --to-offset N+1 ' +
-      '--accept-loss`.',
+      'Look at the dead letter (`redrive --dry-run`). If the message names a character set: set ' +
+      "`invalidText: 'replace'` in the table's file if U+FFFD may stand in for those bytes, deploy, " +
+      'and `redrive`. If the stream halted: `reset --to-offset N+1 --accept-loss`.',
   },
   CHANGE_JSON_INVALID: {
     section: 'what the stream contains',

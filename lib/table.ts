@@ -85,10 +85,11 @@ class TableHandler<Schema extends z.ZodObject> {
   async #handleBatch(batch: Batch, context: Context): Promise<Acknowledgement> {
     const late = refusal(batch, Date.now())
     if (late !== null) return late
+    const replaces = this.#definition.invalidText === 'replace'
     const pending = recordsOf(batch).map(({ offset, value }) => ({
       offset,
-      decode: () => decode(batch, offset, value, this.#columns),
-      decodeWhole: () => decode(batch, offset, value),
+      decode: () => decode(batch, offset, value, replaces, this.#columns),
+      decodeWhole: () => decode(batch, offset, value, replaces),
     }))
     const { through, thrown } = await this.#work(pending, context)
     const acknowledgedThrough = through === null ? null : String(through)
@@ -188,11 +189,17 @@ class TableHandler<Schema extends z.ZodObject> {
   }
 }
 
-function decode(batch: Batch, offset: bigint, bytes: Buffer, columns?: readonly string[]): Change {
+function decode(
+  batch: Batch,
+  offset: bigint,
+  bytes: Buffer,
+  replacesInvalidText: boolean,
+  columns?: readonly string[],
+): Change {
   const header = readHeader(bytes)
   const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
   const origin = { offset, generation: batch.generation, replay }
-  return decodeChange(bytes, header, origin, columns)
+  return decodeChange(bytes, header, origin, columns, replacesInvalidText)
 }
 
 /** A change that was not handled, and how far the run around it got before. */

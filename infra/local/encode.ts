@@ -166,7 +166,7 @@ export const decimal = (value: string, precision = 10, scale = 2): PlainValue =>
 
 export const float = (value: number): PlainValue => ({ Float: { value, precision: 53, scale: 0 } })
 
-/** @param fraction what the field `millis` holds: microseconds for MySQL, PostgreSQL and their kin */
+/** @param fraction what the field `millis` holds, microseconds */
 export const timestamp = (seconds: number | bigint, fraction = 0): PlainValue => ({
   Timestamp: { timestamp: BigInt(seconds), millis: fraction },
 })
@@ -178,7 +178,7 @@ export interface PlainDateTime {
   readonly hour?: number
   readonly minute?: number
   readonly second?: number
-  /** Microseconds for MySQL, PostgreSQL and their kin. */
+  /** Microseconds. */
   readonly millis?: number
 }
 

@@ -90,6 +90,7 @@ export type Change<R = Row> = RowChange<R> | DdlChange
  *   Pass the same array for every record of a table: it is recognised by identity, and must not change.
  *   What stands behind the last of them in the last image that is needed is then not looked at, save that it is long
  *   enough for the values that are left; without `columns` the record is read to its end, and refused when cut.
+ * @param replaceInvalidText true: bytes that are no text in the character set of their column become U+FFFD
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
 export function decodeChange(
@@ -97,8 +98,10 @@ export function decodeChange(
   header: RecordHeader,
   origin: ChangeOrigin,
   columns?: readonly string[],
+  replaceInvalidText = false,
 ): Change {
   const cursor = new Cursor(bytes, header.bodyStart)
+  cursor.replacesInvalidText = replaceInvalidText
   switch (header.operation) {
     case 'INSERT':
     case 'INIT':

@@ -169,5 +169,5 @@ function columnReader(field: ColumnField, sourceType: SourceType): ColumnReader 
   const postgres = postgresKin.has(sourceType)
   const narrow =
     (mysql && mysqlNarrow.has(field.dataTypeNumber)) || (postgres && postgresNarrow.has(field.dataTypeNumber))
-  return new ColumnReader(field.name, !narrow, mysql || postgres ? 1 : 1000)
+  return new ColumnReader(field.name, !narrow, sourceType)
 }

@@ -1,4 +1,5 @@
 import { DtsError } from '../errors.ts'
+import { readUtf8 } from './charset-read.ts'
 
 /**
  * Items that arrays and maps of one record may hold together. The widest table that a source allows has some
@@ -8,6 +9,8 @@ const maxItems = 200_000
 
 /** A view on text keeps the text alive that it was cut from; up to this size of a record that is a fair price. */
 const maxSharedText = 4096
+const notUtf8 =
+  "bytes that are not UTF-8; in a column, invalidText: 'replace' in the table's definition reads them as U+FFFD"
 /** Up to this many bytes, building a string in JavaScript is quicker than the call into Node's own decoder. */
 const maxShort = 12
 /** One array per length, since `apply` takes as many codes as its array has. */
@@ -30,6 +33,8 @@ export class Cursor {
   section = ''
   /** The item of an array or map that is being read, -1 outside of one. */
   item = -1
+  /** True: bytes that are no text in the character set that they should be in become U+FFFD; else they are refused. */
+  replacesInvalidText = false
   private itemsLeft = maxItems
   /** All bytes from `textStart` on as Latin-1; empty until `shareText`, and for large records. */
   text = ''
@@ -131,7 +136,9 @@ export class Cursor {
     const start = this.position
     const end = start + length
     this.position = end
-    return this.asciiText(start, end) ?? this.bytes.toString('utf8', start, end)
+    const text = this.asciiText(start, end) ?? readUtf8(this.bytes, start, end, this.replacesInvalidText)
+    if (text === null) throw this.failAt(start, member, notUtf8)
+    return text
   }
 
   /** Text of bytes that are all ASCII; null when they are not. */

@@ -23,12 +23,12 @@ const spacedMinuteTexts = minuteTexts.map((text) => ` ${text}`)
 /**
  * Reads `Timestamp { timestamp long, millis int }` as ISO 8601 in UTC with six digits of a second, such as
  * `2026-11-23T11:33:00.000001Z`. Six digits always, so that the values of one column compare as strings.
- * @param microsPerUnit what one `millis` is worth: 1 where the source writes microseconds there, else 1000
+ * `millis` holds microseconds, whatever the source: Alibaba's SDK reads it so.
  */
-export function readTimestamp(cursor: Cursor, microsPerUnit: number): string {
+export function readTimestamp(cursor: Cursor): string {
   const start = cursor.position
   let seconds = cursor.long('timestamp')
-  let micros = readFraction(cursor, 'millis', microsPerUnit)
+  let micros = readFraction(cursor, 'millis')
   if (micros < 0) {
     micros += 1_000_000
     seconds -= 1
@@ -68,16 +68,16 @@ export function isoText(seconds: number, micros: number): string {
  * clients: a record does not say how many digits the column was declared with, and a column declared with none
  * may carry a zero. Years before 0 have a leading minus. Other sets of parts, and parts out of range, are refused.
  */
-export function readDateTime(cursor: Cursor, microsPerUnit: number): string | number {
+export function readDateTime(cursor: Cursor): string | number {
   const start = cursor.position
-  const present = readParts(cursor, plainParts, microsPerUnit)
+  const present = readParts(cursor, plainParts)
   return present === 1 ? (found[0] as number) : print(cursor, start, present)
 }
 
 /** Reads `TimestampWithTimeZone { value DateTime, timezone string }`: the DateTime, a space, the zone as written. */
-export function readZonedDateTime(cursor: Cursor, microsPerUnit: number): string {
+export function readZonedDateTime(cursor: Cursor): string {
   const start = cursor.position
-  const present = readParts(cursor, zonedParts, microsPerUnit)
+  const present = readParts(cursor, zonedParts)
   const text = present === 1 ? printYear(found[0] as number) : print(cursor, start, present)
   const zone = cursor.string('timezone')
   return zone === '' ? text : `${text} ${zone}`
@@ -99,12 +99,9 @@ const timeBits = 0b0111000
 const fractionBit = 0b1000000
 
 /** @returns which parts of `found` are present, one bit each; a fraction of zero counts as absent */
-function readParts(cursor: Cursor, names: readonly string[], microsPerUnit: number): number {
-  const behind =
-    cursor.end - cursor.position < quickBytes
-      ? -1
-      : quickDateTime(cursor.bytes, cursor.position, microsPerUnit)
-  if (behind < 0) return readPartsCarefully(cursor, names, microsPerUnit)
+function readParts(cursor: Cursor, names: readonly string[]): number {
+  const behind = cursor.end - cursor.position < quickBytes ? -1 : quickDateTime(cursor.bytes, cursor.position)
+  if (behind < 0) return readPartsCarefully(cursor, names)
   cursor.position = behind
   return foundPresent
 }
@@ -119,7 +116,7 @@ let foundPresent = 0
  * none is malformed. The record must have as many bytes from `at` on as seven such parts take.
  * @returns where the DateTime ends; -1 for everything else
  */
-export function quickDateTime(bytes: Buffer, start: number, microsPerUnit: number): number {
+export function quickDateTime(bytes: Buffer, start: number): number {
   let at = start
   let present = 0
   for (let part = 0; part < 7; part++) {
@@ -139,9 +136,7 @@ export function quickDateTime(bytes: Buffer, start: number, microsPerUnit: numbe
     }
     found[part] = value
   }
-  const micros = (found[6] as number) * microsPerUnit
-  if (micros <= -1_000_000 || micros >= 1_000_000) return -1
-  found[6] = micros
+  const micros = found[6] as number
   foundPresent = micros === 0 ? present & ~fractionBit : present | fractionBit
   return at
 }
@@ -159,7 +154,7 @@ export function quickDateTimeText(): string {
   return dateText(year, month, day) + ((spacedMinuteTexts[hour * 60 + minute] as string) + twoDigits[second])
 }
 
-function readPartsCarefully(cursor: Cursor, names: readonly string[], microsPerUnit: number): number {
+function readPartsCarefully(cursor: Cursor, names: readonly string[]): number {
   let present = 0
   for (let part = 0; part < 6; part++) {
     const name = names[part] as string
@@ -170,15 +165,15 @@ function readPartsCarefully(cursor: Cursor, names: readonly string[], microsPerU
     }
   }
   const name = names[6] as string
-  const micros = cursor.index(2, name) === 0 ? 0 : readFraction(cursor, name, microsPerUnit)
+  const micros = cursor.index(2, name) === 0 ? 0 : readFraction(cursor, name)
   found[6] = micros
   return micros === 0 ? present : present | fractionBit
 }
 
 /** @returns microseconds, less than a second in either direction */
-function readFraction(cursor: Cursor, name: string, microsPerUnit: number): number {
+function readFraction(cursor: Cursor, name: string): number {
   const start = cursor.position
-  const micros = cursor.int(name) * microsPerUnit
+  const micros = cursor.int(name)
   if (micros <= -1_000_000 || micros >= 1_000_000) {
     throw cursor.failAt(start, name, 'a fraction of a second or more')
   }
@@ -231,7 +226,10 @@ function printClock(cursor: Cursor, start: number): string {
   const minute = found[4] as number
   const second = found[5] as number
   const micros = found[6] as number
-  if (hour < 0 || minute < 0 || second < 0 || micros < 0 || hour > 24 || minute > 59 || second > 60) {
+  const isNegative = hour < 0 || minute < 0 || second < 0 || micros < 0
+  // The end of a day can be written as hour 24, and a day has nothing after its end.
+  const isBeyond = hour > 24 || (hour === 24 && (minute > 0 || second > 0 || micros > 0))
+  if (isNegative || isBeyond || minute > 59 || second > 60) {
     throw cursor.failAt(start, '', 'a time of day out of range')
   }
   const hourAndMinute = hour === 24 ? `24:${twoDigits[minute]}:` : minuteTexts[hour * 60 + minute]

@@ -179,7 +179,7 @@ export function readValues(
               if (three >= 0x80) break
             }
           }
-          const micros = (raw >>> 1) * column.microsPerUnit
+          const micros = raw >>> 1
           if (raw & 1 || micros >= 1_000_000) break
           value = isoText(seconds, micros)
           next = behind
@@ -188,7 +188,7 @@ export function readValues(
         case 12: {
           // DateTime.
           if (end - at < quickDateTimeBytes) break
-          const behind = quickDateTime(bytes, at + 1, column.microsPerUnit)
+          const behind = quickDateTime(bytes, at + 1)
           if (behind < 0) break
           const printed = quickDateTimeText()
           if (printed === '') break

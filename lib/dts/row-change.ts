@@ -40,7 +40,10 @@ export class RecordDetails implements Details {
   }
   get tags(): Tags {
     if (this.#tags === undefined) {
-      this.#tags = readTags(new Cursor(this.#bytes, this.#header.bodyStart), this.#table.keyInfo)
+      const cursor = new Cursor(this.#bytes, this.#header.bodyStart)
+      // The record has been accepted by now.
+      cursor.replacesInvalidText = true
+      this.#tags = readTags(cursor, this.#table.keyInfo)
     }
     return this.#tags
   }

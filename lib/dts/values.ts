@@ -3,7 +3,7 @@ import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
 import { readBigInteger, readInteger } from './integers.ts'
 import { sameBytes } from './remembered.ts'
-import type { ColumnValue } from './types.ts'
+import type { ColumnValue, SourceType } from './types.ts'
 
 const noBytes = Buffer.alloc(0)
 
@@ -12,17 +12,17 @@ export class ColumnReader {
   readonly name: string
   /** True when the Integer branch may hold more than a number holds exactly, so that all of it becomes bigint. */
   readonly wide: boolean
-  /** What one `millis` of a time is worth in microseconds. */
-  readonly microsPerUnit: number
+  /** Sources call different character sets by one name. */
+  readonly source: SourceType
   /** The character set of the value before, null before the first. */
   charset: Charset | null = null
   /** Its name as it stands in a record, length and all: a value that starts with these bytes has the same. */
   charsetBytes: Buffer = noBytes
 
-  constructor(name: string, wide: boolean, microsPerUnit: number) {
+  constructor(name: string, wide: boolean, source: SourceType) {
     this.name = name
     this.wide = wide
-    this.microsPerUnit = microsPerUnit
+    this.source = source
   }
 }
 
@@ -138,11 +138,11 @@ export function readValue(cursor: Cursor, column: ColumnReader): ColumnValue | u
       return value
     }
     case 5: // Timestamp
-      return readTimestamp(cursor, column.microsPerUnit)
+      return readTimestamp(cursor)
     case 6: // DateTime
-      return readDateTime(cursor, column.microsPerUnit)
+      return readDateTime(cursor)
     case 7: // TimestampWithTimeZone
-      return readZonedDateTime(cursor, column.microsPerUnit)
+      return readZonedDateTime(cursor)
     case 8: // BinaryGeometry
     case 10: // BinaryObject
       cursor.skipBytes('type')
@@ -212,19 +212,25 @@ function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
   } else {
     charset = readCharset(cursor, column)
   }
+  const at = cursor.position
   const length = cursor.length('value')
   const start = cursor.position
   const end = start + length
   cursor.position = end
-  return (charset.keepsAscii ? cursor.asciiText(start, end) : null) ?? charset.read(bytes, start, end)
+  const value =
+    (charset.keepsAscii ? cursor.asciiText(start, end) : null) ??
+    charset.read(bytes, start, end, cursor.replacesInvalidText)
+  if (value === null) throw cursor.failAt(at, 'value', charset.problem)
+  return value
 }
 
 function readCharset(cursor: Cursor, column: ColumnReader): Charset {
   const start = cursor.position
   const name = cursor.string('charset')
-  const charset = charsetOf(name)
+  const charset = charsetOf(name, column.source)
   if (charset === null) {
-    throw cursor.failAt(start, 'charset', `unknown character set ${JSON.stringify(name.slice(0, 40))}`)
+    const shown = JSON.stringify(name.slice(0, 40))
+    throw cursor.failAt(start, 'charset', `the unknown character set ${shown} of ${column.source}`)
   }
   column.charset = charset
   column.charsetBytes = Buffer.from(cursor.bytes.subarray(start, cursor.position))

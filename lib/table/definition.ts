@@ -20,6 +20,11 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
   /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
   readonly row: Schema
   /**
+   * For bytes that are not text in their column's character set. `refuse` fails the change, which then follows
+   * `onFailure`. `replace` reads them as U+FFFD and so loses them. Default: `refuse`.
+   */
+  readonly invalidText?: 'refuse' | 'replace'
+  /**
    * Called for each change, in order, one at a time. It has done its work when its promise resolves. What it returns
    * does not matter, unless that says that it failed: an error, `failedAt`, `batchItemFailures`.
    */
@@ -41,7 +46,7 @@ export function parseDefinition<Schema extends z.ZodObject>(definition: TableDef
   if (typeof definition !== 'object' || definition === null) {
     throw invalid('a table', ['it takes one object: { table, row, onChange or onBatch }'])
   }
-  const { table, row, onChange, onBatch, onDdl, ...delivery } = definition
+  const { table, row, onChange, onBatch, onDdl, invalidText = 'refuse', ...delivery } = definition
   const problems = [
     ...tableProblems(table),
     ...rowProblems(row),
@@ -49,6 +54,9 @@ export function parseDefinition<Schema extends z.ZodObject>(definition: TableDef
       handlerProblems(name, handler),
     ),
   ]
+  if (invalidText !== 'refuse' && invalidText !== 'replace') {
+    problems.push("invalidText must be 'refuse' or 'replace'")
+  }
   if ((onChange === undefined) === (onBatch === undefined)) {
     problems.push('exactly one of onChange and onBatch must be given')
   }

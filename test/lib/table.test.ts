@@ -203,6 +203,41 @@ describe('defineTable', () => {
     ])
   })
 
+  test('text that is no text fails its change, unless the definition asks for replacement', async () => {
+    const bad = encodeRecord({
+      operation: 'INSERT',
+      objectName: 'shop.orders',
+      fields: [
+        ['id', 8],
+        ['status', 253],
+      ],
+      after: [integer(2), text(Buffer.from([0x6e, 0xff]))],
+    })
+    const seen: string[] = []
+    const onChange = (change: RowChange<Row>) => void ('after' in change && seen.push(change.after.status))
+    const batch = batchOf([...insertsOf(1), bad, ...insertsOf(3)])
+    const refused = await send(defineTable({ table: 'shop.orders', row, onChange }), batch)
+    assert.equal(refused.acknowledgedThrough, '100')
+    assert.deepEqual([refused.failure?.offset, refused.failure?.code], ['101', 'RECORD_INVALID'])
+    assert.match(
+      refused.failure?.message ?? '',
+      /afterImages\[1\].value .*not text in the character set "utf8mb4"/,
+    )
+    assert.deepEqual(seen, ['new'])
+    const handler = defineTable({ table: 'shop.orders', row, onChange, invalidText: 'replace' })
+    assert.equal((await send(handler, batch)).acknowledgedThrough, '102')
+    assert.deepEqual(seen, ['new', 'new', 'n\ufffd', 'new'])
+    // A file in JavaScript is not checked by a compiler.
+    const misspelt: unknown = 'ignore'
+    assert.throws(
+      () => defineTable({ table: 'shop.orders', row, onChange, invalidText: misspelt as 'replace' }),
+      {
+        code: 'CONFIG_INVALID',
+        message: /invalidText must be 'refuse' or 'replace'/,
+      },
+    )
+  })
+
   test('a handler of every table gets what any table sends, with its name', async () => {
     const seen: unknown[] = []
     const handler = defineTable({

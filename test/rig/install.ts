@@ -5,10 +5,14 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { buildGolden } from './java.ts'
+import { mariadbCommand } from './mariadb.ts'
 import { findCommand, jars, javaCommand, pythonEnvironment } from './tools.ts'
 
+// Of MariaDB the parts without a service: `mariadb-server` would start one that nobody asked for.
 const debianPackages: readonly { readonly name: string; readonly present: () => boolean }[] = [
   { name: 'kcat', present: () => findCommand('kcat') !== undefined },
+  { name: 'mariadb-server-core', present: () => mariadbCommand() !== undefined },
+  { name: 'mariadb-client-core', present: () => findCommand('mariadb') !== undefined },
   { name: 'openjdk-17-jdk-headless', present: () => findCommand('javac') !== undefined },
   { name: 'maven', present: () => findCommand('mvn') !== undefined },
   {

@@ -11,10 +11,9 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 /** The folder for downloaded parts, at the top of the repository. git ignores it. */
 export const storeDirectory = fileURLToPath(new URL('../../.rig/', import.meta.url))
 
-/** Path of a command on PATH, or undefined. */
-export function findCommand(name: string): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+/** Path of a command on PATH, or in one of `others`; undefined where it is in none. */
+export function findCommand(name: string, others: readonly string[] = []): string | undefined {
+  return [...(process.env.PATH ?? '').split(delimiter), ...others]
     .map((directory) => join(directory, name))
     .find((path) => existsSync(path))
 }

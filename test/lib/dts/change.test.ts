@@ -132,6 +132,37 @@ test('a name with a dot stays one name, and the tags name the logical table', ()
   assert.deepEqual(change.keys, [])
 })
 
+test('a logical name of which the tags have one part is the real name in the other', () => {
+  for (const [tags, expected, reason] of [
+    [{ l_db_name: 'shop' }, { database: 'shop', schema: 'public', table: 'orders_7' }, 'no table'],
+    [{ l_tb_name: 'orders' }, { database: 'shop_01', schema: 'public', table: 'orders' }, 'no database'],
+    [
+      { l_db_name: 'shop', l_tb_name: '' },
+      { database: 'shop', schema: 'public', table: 'orders_7' },
+      'empty table',
+    ],
+    [
+      { l_db_name: '', l_tb_name: 'orders' },
+      { database: 'shop_01', schema: 'public', table: 'orders' },
+      'empty database',
+    ],
+    [{ l_db_name: '', l_tb_name: '' }, null, 'both empty'],
+    [{ other: 'x' }, null, 'neither'],
+  ] as const) {
+    for (const operation of ['INSERT', 'DDL'] as const) {
+      const change = roundtrip(
+        record({
+          operation,
+          objectName: 'shop_01.public.orders_7',
+          tags,
+          ...(operation === 'DDL' ? { fields: null, after: 'DROP TABLE x' } : { after }),
+        }),
+      )
+      assert.deepEqual(change.logical, expected, `${operation}: ${reason}`)
+    }
+  }
+})
+
 test('primary keys come from pk_uk_info in their order, or are empty', () => {
   for (const [text, expected] of [
     ['{"PRIMARY":["b","a"]}', ['b', 'a']],

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeRecord, text } from '../../../infra/local/encode.ts'
+import { encodeRecord, type PlainRecord, text } from '../../../infra/local/encode.ts'
 import { carriesChange, isFiller, readHeader } from '../../../lib/dts/header.ts'
 import { tableOf } from '../../../lib/dts/names.ts'
 import { operations, sourceTypes } from '../../../lib/dts/types.ts'
+import type { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
-import { plainHeader } from './samples.ts'
+import { decode, plainHeader } from './samples.ts'
 
 test('the header is read without touching what is behind it', () => {
   const bytes = encodeRecord({
@@ -72,6 +73,65 @@ test('every operation and every source type has its name', () => {
   for (const sourceType of sourceTypes) {
     assert.equal(readHeader(encodeRecord({ operation: 'NOOP', sourceType })).sourceType, sourceType)
   }
+})
+
+/** The header's bytes with another number at the place of an enumeration's symbol. */
+function withNumber(number: number[], one: PlainRecord, other: PlainRecord): Buffer {
+  const bytes = encodeRecord(one)
+  const at = bytes.findIndex((byte, index) => byte !== encodeRecord(other)[index])
+  return Buffer.concat([bytes.subarray(0, at), Buffer.from(number), bytes.subarray(at + 1)])
+}
+
+test('a source type that no schema here has is OTHER, and its changes are read', () => {
+  const insert: PlainRecord = {
+    operation: 'INSERT',
+    objectName: 'shop.orders',
+    fields: [['c', 253]],
+    after: [text('x')],
+  }
+  for (const [number, reason] of [
+    [[26], 'the first unknown one, 13'],
+    [[126], '63'],
+    [[0x90, 0x03], '200'],
+    [[0xfe, 0xff, 0xff, 0xff, 0x0f], '2^31 - 1'],
+  ] as const) {
+    const bytes = withNumber([...number], insert, { ...insert, sourceType: 'OTHER' })
+    const header = readHeader(bytes)
+    assert.equal(header.sourceType, 'OTHER', reason)
+    assert.deepEqual([header.operation, header.objectName], ['INSERT', 'shop.orders'], reason)
+    const change = decode(bytes)
+    assert.ok(change.operation === 'INSERT')
+    assert.deepEqual({ ...change.after }, { c: 'x' }, reason)
+  }
+})
+
+test('a negative source type, and an operation of an unknown number, are refused', () => {
+  const plain: PlainRecord = { operation: 'INSERT', objectName: 'shop.orders' }
+  for (const [bytes, path] of [
+    [withNumber([1], plain, { ...plain, sourceType: 'OTHER' }), 'source.sourceType'],
+    [withNumber([34], plain, { ...plain, operation: 'UPDATE' }), 'operation'],
+    [withNumber([1], plain, { ...plain, operation: 'UPDATE' }), 'operation'],
+  ] as const) {
+    assert.throws(
+      () => readHeader(bytes),
+      (error: DtsError) => error.code === 'RECORD_INVALID' && error.facts.path === path,
+      path,
+    )
+  }
+})
+
+test('a name of a table that is no UTF-8 is refused; marks that only identify are read as they can be', () => {
+  const damaged = (part: object) => {
+    const bytes = encodeRecord({ operation: 'INSERT', objectName: 'shop.orders', sourceTxid: 'tx', ...part })
+    bytes[bytes.indexOf('~~')] = 0xff
+    return bytes
+  }
+  assert.throws(() => readHeader(damaged({ objectName: 'shop.~~' })), {
+    code: 'RECORD_INVALID',
+    message: /objectName .*bytes that are not UTF-8/,
+  })
+  assert.equal(readHeader(damaged({ sourcePosition: '~~' })).sourcePosition, '\ufffd~')
+  assert.equal(readHeader(damaged({ sourceTxid: '~~' })).sourceTxid, '\ufffd~')
 })
 
 test('text of the header is UTF-8 of any length', () => {

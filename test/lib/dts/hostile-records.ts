@@ -59,6 +59,19 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
     'more items than any record has, though the bytes are there',
   ],
   [
+    Buffer.concat([
+      upTo('tags'),
+      varint(150_000n),
+      Buffer.alloc(300_001),
+      Buffer.from([4]),
+      varint(100_000n),
+      Buffer.alloc(200_001),
+    ]),
+    'fields',
+    /100000 items where a record may hold 200000 in all/,
+    'tags and columns that are each within the limit, and beyond it together',
+  ],
+  [
     Buffer.concat([upTo('images'), Buffer.from([4, 2, 26])]),
     'afterImages[0]',
     /choice 13 where there are 13/,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Cursor } from '../../../lib/dts/cursor.ts'
 import { hostile, type Outcomes, upTo, varint } from './hostile-records.ts'
 import { decode } from './samples.ts'
 
@@ -20,6 +21,17 @@ test('hostile lengths, counts and branches are refused before anything is alloca
   }
   assert.ok(grownBytes < 64 * MiB, `${grownBytes} bytes more than before`)
   assert.ok(bufferBytes < MiB, `buffers of ${bufferBytes} bytes`)
+})
+
+test('each record has the whole budget of items, also where one reader reads them all', () => {
+  const block = Buffer.concat([varint(150_000n), Buffer.alloc(150_000)])
+  const cursor = new Cursor(Buffer.alloc(0))
+  for (let record = 0; record < 3; record++) {
+    cursor.reset(block, 0, block.length)
+    assert.equal(cursor.block(1), 150_000)
+    cursor.position = 0
+    assert.throws(() => cursor.block(1), { code: 'RECORD_INVALID' }, 'a second time in one record')
+  }
 })
 
 test('blocks with a size, and several blocks, are one array', () => {

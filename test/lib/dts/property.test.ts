@@ -42,9 +42,8 @@ class Generator {
     type: number
     value: () => [encode.PlainValue, ColumnValue | undefined]
   } {
-    const micros = ['MySQL', 'DRDS', 'PostgreSQL', 'PPAS'].includes(sourceType)
-    const fraction = () => this.below(this.oneOf([1, micros ? 1_000_000 : 1000]))
-    const six = (value: number) => String(micros ? value : value * 1000).padStart(6, '0')
+    const fraction = () => this.below(this.oneOf([1, 1000, 1_000_000]))
+    const six = (value: number) => String(value).padStart(6, '0')
     const two = (value: number) => String(value).padStart(2, '0')
     const small = { MySQL: 3, DRDS: 9, PostgreSQL: 23, PPAS: 21 }[sourceType as string]
     const date = () => {

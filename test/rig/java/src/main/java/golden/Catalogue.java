@@ -25,6 +25,7 @@ final class Catalogue {
     perType(all, "postgresql", SourceType.PostgreSQL, "14.8", Postgres.types());
     perType(all, "oracle", SourceType.Oracle, "19c", Others.oracle());
     perType(all, "sqlserver", SourceType.SQLServer, "2019", Others.sqlServer());
+    perType(all, "db2", SourceType.DB2, "11.5", Others.db2());
     perType(all, "drds", SourceType.DRDS, "5.4.12", Others.drds());
     wide(all);
     operations(all);

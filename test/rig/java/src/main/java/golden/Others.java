@@ -8,7 +8,7 @@ import java.util.List;
 
 /**
  * Oracle, SQL Server and DRDS. No source says how DTS numbers the types of the first two: java.sql.Types stands
- * in. Their `millis` are milliseconds, those of MySQL, PostgreSQL and DRDS microseconds.
+ * in. `millis` are microseconds, whatever the source: the SDK reads them so.
  */
 final class Others {
   private Others() {}
@@ -34,7 +34,12 @@ final class Others {
         Type.of("NVARCHAR2", -9, of("AL16UTF16", character("UTF-16BE", "中文".getBytes(StandardCharsets.UTF_16BE)), "中文")),
         Type.of("CHAR", 1, chars("padded", "x   ")),
         Type.of("DATE", 91, of("with time", dateTime(2024, 5, 17, 8, 9, 10, null), "2024-05-17 08:09:10")),
-        Type.of("TIMESTAMP(3)", 93, of("millis", dateTime(2024, 5, 17, 8, 9, 10, 123), "2024-05-17 08:09:10.123000")),
+        Type.of("TIMESTAMP(3)", 93, of("millis", dateTime(2024, 5, 17, 8, 9, 10, 123_000), "2024-05-17 08:09:10.123000")),
+        Type.of("TIMESTAMP(6)", 93,
+            of("micros", dateTime(2024, 5, 17, 8, 9, 10, 123), "2024-05-17 08:09:10.000123"),
+            of("all digits", dateTime(2024, 5, 17, 8, 9, 10, 123_456), "2024-05-17 08:09:10.123456")),
+        Type.of("TIMESTAMP WITH LOCAL TIME ZONE", -102,
+            of("micros", timestamp(1715933350L, 123_456), "2024-05-17T08:09:10.123456Z")),
         Type.of("TIMESTAMP WITH TIME ZONE", -101,
             of("east", zoned(dateTime(2024, 5, 17, 8, 9, 10, 0), "+08:00"), "2024-05-17 08:09:10 +08:00")),
         Type.of("INTERVAL DAY TO SECOND", -104, of("text", text("XTYPE", "+02 03:04:05.000006"), "+02 03:04:05.000006")),
@@ -57,15 +62,23 @@ final class Others {
         Type.of("nvarchar", -9, chars("text", "中文 😀")),
         Type.of("varbinary", -3, of("bytes", binary("BINARY", bytes("0a 0b")), hex(bytes("0a 0b")))),
         Type.of("rowversion", -2, of("bytes", binary("BINARY", bytes("00 00 00 00 00 00 07 d1")), hex(bytes("00000000000007d1")))),
-        Type.of("datetime2", 93, of("millis", dateTime(1, 1, 1, 0, 0, 0, 1), "0001-01-01 00:00:00.001000")),
+        Type.of("datetime2", 93, 
+            of("one microsecond", dateTime(1, 1, 1, 0, 0, 0, 1), "0001-01-01 00:00:00.000001"),
+            of("all digits", dateTime(9999, 12, 31, 23, 59, 59, 999_999), "9999-12-31 23:59:59.999999")),
         Type.of("smalldatetime", 93, of("minutes", dateTime(2079, 6, 6, 23, 59, 0, 0), "2079-06-06 23:59:00")),
         Type.of("date", 91, of("first", date(1, 1, 1), "0001-01-01")),
-        Type.of("time", 92, of("millis", time(23, 59, 59, 999), "23:59:59.999000")),
+        Type.of("time", 92, of("micros", time(23, 59, 59, 999), "23:59:59.000999")),
         Type.of("datetimeoffset", -155,
             of("west", zoned(dateTime(2024, 5, 17, 8, 9, 10, 0), "-05:00"), "2024-05-17 08:09:10 -05:00")),
         Type.of("uniqueidentifier", 1, object("UUID", "6F9619FF-8B86-D011-B42D-00C04FC964FF")),
         Type.of("xml", -16, object("XML", "<r/>")),
         Type.of("geography", -157, of("WKT", wkt("GEOGRAPHY", "POINT (-122 47)"), "POINT (-122 47)")));
+  }
+
+  static List<Type> db2() {
+    return List.of(
+        Type.of("TIMESTAMP", 93, of("micros", dateTime(2024, 5, 17, 8, 9, 10, 123_456), "2024-05-17 08:09:10.123456")),
+        Type.of("VARCHAR", 12, chars("text", "中文 é")));
   }
 
   static List<Type> drds() {

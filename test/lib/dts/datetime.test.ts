@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  dateTime,
+  type PlainDateTime,
+  type PlainValue,
+  text,
+  timestamp,
+} from '../../../infra/local/encode.ts'
+import type { ColumnValue } from '../../../lib/dts/types.ts'
+import type { DtsError } from '../../../lib/errors.ts'
+import { decoded, roundtrip } from './samples.ts'
+
+/** The value read the quick way, which takes that enough of the record follows it. */
+function readQuickly(value: PlainValue): ColumnValue | undefined {
+  const change = roundtrip({
+    operation: 'INSERT',
+    objectName: 'shop.orders',
+    fields: [
+      ['c', 12],
+      ['d', 253],
+    ],
+    after: [value, text('long enough for the quick way to be taken')],
+  })
+  assert.ok(change.operation === 'INSERT')
+  return change.after.c
+}
+
+/** The value at the end of a record, and with enough of the record behind it. */
+function readBothWays(value: PlainValue): (ColumnValue | undefined)[] {
+  return [decoded(value), readQuickly(value)]
+}
+
+const day = { year: 2026, month: 1, day: 2 }
+const midnight = { hour: 0, minute: 0, second: 0 }
+
+test('dates that share a place among the remembered ones keep their own texts', () => {
+  // The place is (13 × year + month) × 32 + day modulo 512: 16 months on, or 512 years, is the same place.
+  const dates: readonly (readonly [parts: PlainDateTime, printed: string])[] = [
+    [{ year: 2026, month: 1, day: 5 }, '2026-01-05'],
+    [{ year: 2027, month: 4, day: 5 }, '2027-04-05'],
+    [{ year: 2538, month: 1, day: 5 }, '2538-01-05'],
+    [{ year: 0, month: 0, day: 0 }, '0000-00-00'],
+    [{ year: 512, month: 0, day: 0 }, '0512-00-00'],
+  ]
+  for (let round = 0; round < 3; round++) {
+    for (const [parts, printed] of dates) {
+      assert.deepEqual(readBothWays(dateTime(parts)), [printed, printed])
+      const whole = `${printed} 00:00:00`
+      assert.deepEqual(readBothWays(dateTime({ ...parts, ...midnight })), [whole, whole])
+    }
+  }
+})
+
+test('minutes that share a place among the remembered ones keep their own texts', () => {
+  for (let round = 0; round < 3; round++) {
+    for (const [seconds, printed] of [
+      [0, '1970-01-01T00:00:00.000000Z'],
+      [1024 * 60, '1970-01-01T17:04:00.000000Z'],
+      [-1024 * 60, '1969-12-31T06:56:00.000000Z'],
+      [2048 * 60 + 59, '1970-01-02T10:08:59.000000Z'],
+    ] as const) {
+      assert.deepEqual(readBothWays(timestamp(seconds)), [printed, printed])
+    }
+  }
+})
+
+test('a leap second is printed as the source has it; a second more is refused', () => {
+  const leap = { hour: 23, minute: 59, second: 60 }
+  assert.deepEqual(readBothWays(dateTime(leap)), ['23:59:60', '23:59:60'])
+  const printed = '2026-01-02 23:59:60'
+  assert.deepEqual(readBothWays(dateTime({ ...day, ...leap })), [printed, printed])
+  assert.equal(decoded(dateTime({ hour: -1, minute: 0, second: -60 })), '-01:00:60')
+  refused({ ...day, ...leap, second: 61 }, /a time of day out of range/)
+  refused({ ...leap, second: 61 }, /a time out of range/)
+  refused({ hour: -1, minute: 0, second: -61 }, /a time out of range/)
+})
+
+test('hour 24 ends a day and nothing follows it', () => {
+  const end = { ...day, hour: 24, minute: 0, second: 0 }
+  assert.deepEqual(readBothWays(dateTime(end)), ['2026-01-02 24:00:00', '2026-01-02 24:00:00'])
+  assert.equal(decoded(dateTime({ hour: 24, minute: 0, second: 0 })), '24:00:00')
+  assert.equal(decoded(dateTime({ hour: 24, minute: 1, second: 2 })), '24:01:02', 'a TIME is no time of day')
+  for (const more of [{ hour: 25 }, { minute: 1 }, { second: 1 }, { millis: 1 }]) {
+    refused({ ...end, ...more }, /a time of day out of range/)
+  }
+})
+
+test('a negative part has no place in a time of day, and all parts of a TIME have one sign', () => {
+  for (const part of ['hour', 'minute', 'second', 'millis']) {
+    refused({ ...day, ...midnight, [part]: -1 }, /a time of day out of range/)
+  }
+  assert.equal(decoded(dateTime({ ...midnight, millis: -1 })), '-00:00:00.000001')
+  assert.equal(decoded(dateTime({ hour: -1, minute: 0, second: 0, millis: -999_999 })), '-01:00:00.999999')
+  refused({ ...midnight, hour: 1, millis: -1 }, /parts of different sign/)
+  refused({ ...midnight, second: -1, millis: 1 }, /parts of different sign/)
+  for (const millis of [1_000_000, -1_000_000]) refused({ ...midnight, millis }, /a fraction of a second/)
+})
+
+test('a fraction of a Timestamp is less than a second in either direction', () => {
+  for (const [seconds, micros, printed] of [
+    [0, -1, '1969-12-31T23:59:59.999999Z'],
+    [0, -999_999, '1969-12-31T23:59:59.000001Z'],
+    [-1_795_433_580, 0, '1913-02-08T12:27:00.000000Z'],
+    [60, -1, '1970-01-01T00:00:59.999999Z'],
+    [1_795_433_580, -1, '2026-11-23T11:32:59.999999Z'],
+    [1_795_433_580, 999_999, '2026-11-23T11:33:00.999999Z'],
+  ] as const) {
+    assert.deepEqual(readBothWays(timestamp(seconds, micros)), [printed, printed])
+  }
+  for (const micros of [1_000_000, 1_048_575, -1_000_000]) {
+    const value = timestamp(1_795_433_580, micros)
+    for (const read of [decoded, readQuickly]) {
+      assert.throws(() => read(value), isRefusal(/a fraction of a second/))
+    }
+  }
+})
+
+test('months, days and minutes have their bounds on either way', () => {
+  for (const [parts, problem] of [
+    [{ ...day, month: 13 }, /a month or day out of range/],
+    [{ ...day, month: -1 }, /a month or day out of range/],
+    [{ ...day, day: 32 }, /a month or day out of range/],
+    [{ ...day, ...midnight, month: 13 }, /a month or day out of range/],
+    [{ ...day, ...midnight, day: 32 }, /a month or day out of range/],
+    [{ ...day, ...midnight, minute: 60 }, /a time of day out of range/],
+    [{ ...midnight, minute: 60 }, /a time out of range/],
+    [{ ...midnight, hour: -1, minute: -60 }, /a time out of range/],
+    [{ year: 2026, month: 11, millis: 5 }, /no date or time/],
+    [{ ...day, millis: 5 }, /no date or time/],
+  ] as const) {
+    refused(parts, problem)
+  }
+})
+
+test('the first and the last day that a Date holds, and the days beyond', () => {
+  const day = 86_400
+  assert.equal(decoded(timestamp(-100_000_000 * day)), '-271821-04-20T00:00:00.000000Z')
+  assert.equal(decoded(timestamp(100_000_000 * day - 1)), '+275760-09-12T23:59:59.000000Z')
+  for (const seconds of [-100_000_000 * day - 1, 100_000_000 * day]) {
+    assert.throws(() => decoded(timestamp(seconds)), isRefusal(/outside the years of ISO 8601/))
+  }
+  assert.throws(() => decoded(timestamp(-100_000_000 * day, -1)), isRefusal(/outside the years of ISO 8601/))
+})
+
+function refused(parts: PlainDateTime, problem: RegExp): void {
+  assert.throws(() => decoded(dateTime(parts)), isRefusal(problem), JSON.stringify(parts))
+  assert.throws(() => readQuickly(dateTime(parts)), isRefusal(problem), JSON.stringify(parts))
+}
+
+function isRefusal(problem: RegExp) {
+  return (error: DtsError) => error.code === 'RECORD_INVALID' && problem.test(error.message)
+}
