@@ -21,7 +21,7 @@ export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettin
     widget('Behind the source (records)', 'Maximum', [own('LagRecords')]),
     widget('Reserve until unread changes are lost (s)', 'Minimum', [own('SecondsUntilLoss')]),
     widget('Halted, failed runs, lost leases', 'Sum', ['Halted', 'Failed', 'LeaseLost'].map(own)),
-    widget('Records', 'Sum', ['Fetched', 'Handled', 'Skipped', 'Retried', 'DeadLettered'].map(own)),
+    widget('Records', 'Sum', ['Fetched', 'Handled', 'Skipped', 'Ghosts', 'Retried', 'DeadLettered'].map(own)),
     widget('Dead letters waiting', 'Maximum', [
       ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName', deadLetterQueue],
     ]),

@@ -20,6 +20,7 @@ export const streamVariables = [
 /** What poller and recovery take over beside them. */
 export const pollVariables = [
   'UNROUTED_TABLES',
+  'GHOST_TABLES',
   'ON_CLUSTER_CHANGE',
   'POLL_MAX_RECORDS',
   'POLL_MAX_BYTES',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { PollConfig } from './config.ts'
 import type { DeadLetterSource } from './dispatch/dead-letter-source.ts'
-import type { Route } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
 import {
@@ -38,9 +38,10 @@ export type RecoveryAnswer =
   | RedriveResult
   | ReplayResult
 
-export interface RecoverDependencies extends PreflightDependencies, SendDependencies {
-  readonly routes: Readonly<Record<string, Route>>
-}
+export interface RecoverDependencies
+  extends PreflightDependencies,
+    SendDependencies,
+    Pick<PollConfig, 'routes' | 'ghostTables'> {}
 
 /** Parses an event. @throws DtsError CONFIG_INVALID, with everything that is wrong */
 export function parseRecoveryEvent(event: unknown): RecoveryEvent {

@@ -6,7 +6,7 @@ import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { checkRow } from './columns/row.ts'
 import { cutMessage } from './dispatch/message.ts'
-import { catchAll } from './dispatch/routes.ts'
+import { declaredTables, problemsOf } from './dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from './dispatch/settings.ts'
 import { type Acknowledgement, type Batch, batchSchema, recordsOf, refusal } from './dispatch/wire.ts'
 import { type Change, type DdlChange, decodeChange, type RowChange } from './dts/change.ts'
@@ -26,9 +26,10 @@ export type BatchResult = void | { readonly failedAt: number; readonly error?: u
 export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInput {
   /**
    * `database.table` (`database.schema.table` where the source has schemas), a pattern such as `shop_*.orders_*`, or
-   * `*` for every table that no other file handles.
+   * `*` for every table that no other file handles. Several in a list; those with `!` in front are left out:
+   * `['shop.orders_*', '!shop.orders_tmp']`.
    */
-  readonly table: string
+  readonly table: string | readonly string[]
   /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
   readonly row: Schema
   /** Called for each change, in order, one at a time. It has done its work when its promise resolves. */
@@ -72,10 +73,7 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
 
 function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
   const { table, row: _row, onChange, onBatch, onDdl: _onDdl, ...delivery } = definition
-  const problems: string[] = []
-  if (table !== catchAll && !/^[^.\s]+(\.[^.\s]+){1,2}$/.test(table)) {
-    problems.push('table must be database.table, database.schema.table or *')
-  }
+  const problems = problemsOf(declaredTables(table))
   if ((onChange === undefined) === (onBatch === undefined)) {
     problems.push('exactly one of onChange and onBatch must be given')
   }
@@ -85,9 +83,13 @@ function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
   }
   if (parsed.success && problems.length === 0) return parsed.data
-  throw new DtsError('CONFIG_INVALID', `defineTable for ${table}: ${problems.join('; ')}.`, {
+  throw new DtsError('CONFIG_INVALID', `defineTable for ${nameOf(table)}: ${problems.join('; ')}.`, {
     retryable: false,
   })
+}
+
+function nameOf(table: string | readonly string[]): string {
+  return typeof table === 'string' ? table : [table].flat().join(', ')
 }
 
 /** A change that is still to be decoded, so that a fault in one does not keep those before it from being done. */
@@ -224,7 +226,7 @@ class TableHandler<Schema extends z.ZodObject> {
   }
 
   #publish(change: Change | RowChange<z.output<Schema>>): void {
-    if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
+    if (this.#handled.hasSubscribers) this.#handled.publish({ table: nameOf(this.#definition.table), change })
   }
 
   #decode(batch: Batch, offset: bigint, bytes: Buffer): Change {

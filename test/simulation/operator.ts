@@ -214,6 +214,7 @@ export class Operator {
       owner: run.owner,
       config: scenario.config,
       routes: scenario.config.routes,
+      ghostTables: scenario.config.ghostTables,
       handlerTimeoutMs: scenario.config.handlerTimeoutMs,
       functionNames: [],
       probeFunction: unused,

@@ -1,0 +1,79 @@
+import { type DdlTables, readDdl } from '../dts/ddl.ts'
+import { escapeName, unescapeName } from '../dts/names.ts'
+import type { SourceType } from '../dts/types.ts'
+import { merged, type Router, type Routing } from './routes.ts'
+
+/** A statement that changed a schema, as its record has it. */
+export interface FiledStatement {
+  /** The name under which DTS filed it: a table's, a database's, or null. */
+  readonly objectName: string | null
+  /** Of the table under whose name it is filed; null where the record does not tell it. */
+  readonly logicalName: string | null
+  /** Null: the record cannot be read as far as that. */
+  readonly statement: string | null
+  readonly sourceType: SourceType
+}
+
+/**
+ * Who is concerned by a statement: the handler of the table that it is filed under, and those of all tables and databases
+ * that its text names. Where the text does not say all of them for sure, every handler that it could concern.
+ */
+export function routesOfStatement(filed: FiledStatement, router: Router): Routing {
+  const { objectName, logicalName, statement, sourceType } = filed
+  const isTable = objectName?.includes('.') === true
+  const ofName = isTable ? [router.routesForStatement(objectName, logicalName)] : []
+  if (statement === null) {
+    return isTable ? merged(ofName) : router.routesForDatabase(objectName || null)
+  }
+  const read = readDdl(statement, sourceType)
+  if (read.certainty === 'unreadable') return router.routesForDatabase(null)
+  const place = placeOf(objectName, sourceType, read)
+  const names = read.tables.flatMap((parts) => fullNames(parts, place))
+  const ofTables = names.map((parts) => routesOfName(parts, objectName, router))
+  const ofDatabases = read.databases.map((name) => router.routesForDatabase(name))
+  // A table of no other database can be meant without that being named, and all that are named are in `databases`.
+  const ofPlace = read.certainty === 'sure' ? [] : [router.routesForDatabase(place.database)]
+  return merged([...ofName, ...ofTables, ...ofDatabases, ...ofPlace])
+}
+
+/** Where a name is looked for that does not say it; null: not known. */
+interface Place {
+  readonly database: string | null
+  readonly schema: string | null
+  /** How many parts the source's names have; null: not known. */
+  readonly parts: 2 | 3 | null
+}
+
+function placeOf(objectName: string | null, source: SourceType, { tables, databases }: DdlTables): Place {
+  // These have databases alone, which they call schemas as well.
+  const usual = source === 'MySQL' || source === 'DRDS' ? 2 : null
+  if (objectName === null || objectName === '') return { database: null, schema: null, parts: usual }
+  const parts = objectName.split('.').map(unescapeName)
+  const [database = null, schema = null] = parts
+  if (parts.length === 3) return { database, schema, parts: 3 }
+  // The statement may be filed under a name that says its database, and have run in another one.
+  const said = new Set([...tables.flatMap((name) => name.slice(-2, -1)), ...databases].map(fold))
+  const isSaid = database !== null && said.has(fold(database))
+  return { database: isSaid ? null : database, schema: null, parts: parts.length === 2 ? 2 : usual }
+}
+
+/** The full names that a name may stand for; null in them: not known. */
+function fullNames(name: readonly string[], { database, schema, parts }: Place): (string | null)[][] {
+  if (name.length === 3) return [[...name]]
+  const short = name.length === 2 ? [...name] : [database, ...name]
+  const long = name.length === 2 ? [database, ...name] : [database, schema, ...name]
+  if (parts === null) return [short, long]
+  return [parts === 2 ? short : long]
+}
+
+function routesOfName(parts: readonly (string | null)[], objectName: string | null, router: Router): Routing {
+  if (parts.includes(null)) return router.routesForParts(parts.map((part) => part && escapeName(part)))
+  const name = parts.map((part) => escapeName(part ?? '')).join('.')
+  // Routed by its logical name already.
+  if (objectName !== null && fold(name) === fold(objectName)) return { routes: [], leftOut: 'unrouted' }
+  return router.routesForStatement(name, null)
+}
+
+function fold(name: string): string {
+  return name.toLowerCase()
+}
