@@ -7,7 +7,7 @@ import {
   readHeader,
   scanHeader,
 } from '../dts/header.ts'
-import { escapeName, isTableName, unescapeName } from '../dts/names.ts'
+import { escapeName, unescapeName } from '../dts/names.ts'
 import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecords } from '../kafka/records.ts'
@@ -68,12 +68,12 @@ export function planSlice(
     if (header === null || !carriesChange(header.operation)) continue
     // Taken out at once: the header is another record's as soon as one is read.
     const { operation, objectName } = header
-    if (!isNamed(operation, objectName)) {
+    const table = objectName ?? ''
+    const { routes, leftOut } = routingOf(records, index, operation, objectName, router)
+    if (leftOut === 'unnamed') {
       unreadable.push(unreadableRecord(records, index, faultOf(records, index)))
       continue
     }
-    const table = objectName ?? ''
-    const { routes, leftOut } = routingOf(records, index, operation, objectName, router)
     if (leftOut === 'unrouted' && unroutedTables === 'halt' && !mayBeShard(records, index, operation)) {
       const end = records.offset(index)
       return { read, events, unreadable, skipped, ghosts, end, halt: unrouted(end, table) }
@@ -109,12 +109,6 @@ function unreadableRecord(records: LogRecords, index: number, thrown: unknown): 
     { retryable: false, facts: { offset: String(offset) }, cause },
   )
   return { event: new RoutedEvent(records, index, ''), error }
-}
-
-/** Whether the change says a name by which it can be routed: a row its table, a statement that, a database or nothing. */
-function isNamed(operation: ChangeOperation, objectName: string | null): boolean {
-  if (operation === 'DDL' && !objectName?.includes('.')) return true
-  return objectName !== null && isTableName(objectName)
 }
 
 /** What the decoder says of a record that it refuses. */

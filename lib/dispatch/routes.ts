@@ -1,9 +1,13 @@
+import { isTableName } from '../dts/names.ts'
 import { isGhost } from './ghosts.ts'
 import { bySpecificity, Pattern } from './pattern.ts'
 import type { Route } from './settings.ts'
 
-/** Why a written rule leaves a change out: no handler, an exclusion of the one there is, or the rule about ghost tables. */
-export type LeftOut = 'unrouted' | 'excluded' | 'ghost'
+/**
+ * Why a change has no route: no handler, an exclusion of the one there is, or the rule about ghost tables; or its name is
+ * none that a table can have, so that nobody can tell whose it is.
+ */
+export type LeftOut = 'unrouted' | 'excluded' | 'ghost' | 'unnamed'
 
 /** Who handles a change. */
 export interface Routing {
@@ -39,14 +43,16 @@ export class Router {
 
   /**
    * The one route that handles a table's rows, or none.
+   * @param table as a record says it, whatever that is
    * @param logicalName reads the table's logical name from a record; undefined when this record cannot tell, so that
    *   the next one of the table is asked again
    */
   routesFor(table: string, logicalName: () => string | null | undefined): Routing {
     const known = this.#found.get(table)
     if (known !== undefined) return known
-    const logical = logicalName()
-    const routing = this.#rows.find(table, logical ?? null)
+    const isNamed = isTableName(table)
+    const logical = isNamed ? logicalName() : null
+    const routing = isNamed ? this.#rows.find(table, logical ?? null) : none('unnamed')
     if (logical === undefined) return routing
     if (this.#found.size > 10_000) this.#found.clear()
     this.#found.set(table, routing)
@@ -85,7 +91,7 @@ export function merged(routings: readonly Routing[]): Routing {
   return none(reasons.includes('ghost') ? 'ghost' : reasons.includes('excluded') ? 'excluded' : 'unrouted')
 }
 
-function none(leftOut: LeftOut): Routing {
+export function none(leftOut: LeftOut): Routing {
   return { routes: [], leftOut }
 }
 

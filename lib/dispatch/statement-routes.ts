@@ -1,7 +1,7 @@
 import { type DdlTables, readDdl } from '../dts/ddl.ts'
-import { escapeName, unescapeName } from '../dts/names.ts'
+import { escapeName, isTableName, unescapeName } from '../dts/names.ts'
 import type { SourceType } from '../dts/types.ts'
-import { merged, type Router, type Routing } from './routes.ts'
+import { merged, none, type Router, type Routing } from './routes.ts'
 
 /** A statement that changed a schema, as its record has it. */
 export interface FiledStatement {
@@ -21,6 +21,7 @@ export interface FiledStatement {
 export function routesOfStatement(filed: FiledStatement, router: Router): Routing {
   const { objectName, logicalName, statement, sourceType } = filed
   const isTable = objectName?.includes('.') === true
+  if (isTable && !isTableName(objectName)) return none('unnamed')
   const ofName = isTable ? [router.routesForStatement(objectName, logicalName)] : []
   if (statement === null) {
     return isTable ? merged(ofName) : router.routesForDatabase(objectName || null)
@@ -70,7 +71,7 @@ function routesOfName(parts: readonly (string | null)[], objectName: string | nu
   if (parts.includes(null)) return router.routesForParts(parts.map((part) => part && escapeName(part)))
   const name = parts.map((part) => escapeName(part ?? '')).join('.')
   // Routed by its logical name already.
-  if (objectName !== null && fold(name) === fold(objectName)) return { routes: [], leftOut: 'unrouted' }
+  if (objectName !== null && fold(name) === fold(objectName)) return none('unrouted')
   return router.routesForStatement(name, null)
 }
 
