@@ -70,7 +70,7 @@ export class Pattern {
     )
   }
 
-  /** Whether it matches every name that both `one` and `other` match; false also where that cannot be told. */
+  /** True if it surely matches every name that both `one` and `other` match; false where that is not certain. */
   coversMeeting(one: Pattern, other: Pattern): boolean {
     if (this.isCatchAll) return true
     if (one.isCatchAll || other.isCatchAll) return this.contains(one.isCatchAll ? other : one)
@@ -142,7 +142,7 @@ function isName(text: string): boolean {
   return (parts.length === 2 || parts.length === 3) && parts.every(isPart)
 }
 
-/** In time that grows with the name's length alone: each text between two stars is looked for once, from the left. */
+/** Linear in the name's length: it searches each text between two stars once, from the left. */
 function matchesPieces(pieces: readonly string[], part: string): boolean {
   const first = pieces[0] ?? ''
   const last = pieces.at(-1) ?? ''
@@ -159,18 +159,18 @@ function matchesPieces(pieces: readonly string[], part: string): boolean {
   return at <= end
 }
 
-/** A character of no name: only a star matches it, so that it acts for whatever another pattern's star matches. */
+/** A character that no name holds: only a star matches it, so that it represents what another pattern's star matches. */
 const anything = '\0'
 
 function containsPart(pieces: readonly string[], other: readonly string[]): boolean {
   return matchesPieces(pieces, other.join(anything))
 }
 
-/** By the places of `other` that it can have reached when `one` is at each of its own. */
+/** Walks through `one` and keeps the set of places in `other` that a common name can have reached. */
 function meetsPart(one: string, other: string): boolean {
   const letters = [...other]
   const overStars = (places: Set<number>) => {
-    // A star may stand for nothing. What is added while the set is walked through is walked through as well.
+    // A star matches the empty text too. The loop also visits what it adds to the set.
     for (const at of places) if (letters[at] === '*') places.add(at + 1)
     return places
   }

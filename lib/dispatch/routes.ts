@@ -4,8 +4,8 @@ import { bySpecificity, Pattern } from './pattern.ts'
 import type { Route } from './settings.ts'
 
 /**
- * Why a change has no route: no handler, an exclusion of the one there is, or the rule about ghost tables; or its name is
- * none that a table can have, so that nobody can tell whose it is.
+ * Why a change has no route: no handler matches, a handler excludes the table, the table is a ghost, or the record's name is
+ * not one that a table can have.
  */
 export type LeftOut = 'unrouted' | 'excluded' | 'ghost' | 'unnamed'
 
@@ -37,7 +37,7 @@ export class Router {
   /** @param ghosts `deliver`: tables that look like ghosts are tables like any other */
   constructor(routes: Readonly<Record<string, Route>>, ghosts: 'skip' | 'deliver' = 'skip') {
     this.#rows = new RouteTable(routes, ghosts, (name) => name)
-    // A statement writes names as its author liked where the source does not tell capitals and small letters apart.
+    // Some sources ignore case, so that a statement may write a name in another case than the records.
     this.#statements = new RouteTable(routes, ghosts, fold)
   }
 
@@ -80,7 +80,7 @@ export class Router {
   }
 }
 
-/** Who is concerned by any of several things. */
+/** The routes of several names together. */
 export function merged(routings: readonly Routing[]): Routing {
   // A function with several tables gets a statement that concerns them all once.
   const byFunction = new Map(
@@ -99,7 +99,7 @@ function fold(name: string): string {
   return name.toLowerCase()
 }
 
-/** The routes, by names as they are or by names with their capitals made small. */
+/** The routes by table name. `normal` maps names before they are compared. */
 class RouteTable {
   readonly #exact = new Map<string, Entry[]>()
   /** The narrowest first. */

@@ -15,8 +15,8 @@ export interface FiledStatement {
 }
 
 /**
- * Who is concerned by a statement: the handler of the table that it is filed under, and those of all tables and databases
- * that its text names. Where the text does not say all of them for sure, every handler that it could concern.
+ * The routes that get a statement: those of the table that it is filed under, and of all tables and databases that its text
+ * names. Where the text does not name all of them for sure, every route that it could concern.
  */
 export function routesOfStatement(filed: FiledStatement, router: Router): Routing {
   const { objectName, logicalName, statement, sourceType } = filed
@@ -31,13 +31,14 @@ export function routesOfStatement(filed: FiledStatement, router: Router): Routin
   const place = placeOf(objectName, sourceType, read)
   const names = read.tables.flatMap((parts) => fullNames(parts, place))
   const ofTables = names.map((parts) => routesOfName(parts, objectName, router))
-  const ofDatabases = read.databases.map((name) => router.routesForDatabase(name))
-  // A table of no other database can be meant without that being named, and all that are named are in `databases`.
-  const ofPlace = read.certainty === 'sure' ? [] : [router.routesForDatabase(place.database)]
+  const ofDatabases = read.databases.map((name) => router.routesForDatabase(escapeName(name)))
+  // A statement has to name any other database, and `databases` has all names that may be one.
+  const ofPlace =
+    read.certainty === 'sure' ? [] : [router.routesForDatabase(place.database && escapeName(place.database))]
   return merged([...ofName, ...ofTables, ...ofDatabases, ...ofPlace])
 }
 
-/** Where a name is looked for that does not say it; null: not known. */
+/** The database and schema of names that do not say theirs; null: not known. */
 interface Place {
   readonly database: string | null
   readonly schema: string | null
@@ -46,19 +47,19 @@ interface Place {
 }
 
 function placeOf(objectName: string | null, source: SourceType, { tables, databases }: DdlTables): Place {
-  // These have databases alone, which they call schemas as well.
+  // These have databases and no schemas below them.
   const usual = source === 'MySQL' || source === 'DRDS' ? 2 : null
   if (objectName === null || objectName === '') return { database: null, schema: null, parts: usual }
   const parts = objectName.split('.').map(unescapeName)
   const [database = null, schema = null] = parts
   if (parts.length === 3) return { database, schema, parts: 3 }
-  // The statement may be filed under a name that says its database, and have run in another one.
+  // If the statement says this database itself, it may have run in another one.
   const said = new Set([...tables.flatMap((name) => name.slice(-2, -1)), ...databases].map(fold))
   const isSaid = database !== null && said.has(fold(database))
   return { database: isSaid ? null : database, schema: null, parts: parts.length === 2 ? 2 : usual }
 }
 
-/** The full names that a name may stand for; null in them: not known. */
+/** The full names that a name in a statement can mean; null in them: not known. */
 function fullNames(name: readonly string[], { database, schema, parts }: Place): (string | null)[][] {
   if (name.length === 3) return [[...name]]
   const short = name.length === 2 ? [...name] : [database, ...name]
@@ -70,7 +71,7 @@ function fullNames(name: readonly string[], { database, schema, parts }: Place):
 function routesOfName(parts: readonly (string | null)[], objectName: string | null, router: Router): Routing {
   if (parts.includes(null)) return router.routesForParts(parts.map((part) => part && escapeName(part)))
   const name = parts.map((part) => escapeName(part ?? '')).join('.')
-  // Routed by its logical name already.
+  // `ofName` has it, by its logical name too.
   if (objectName !== null && fold(name) === fold(objectName)) return none('unrouted')
   return router.routesForStatement(name, null)
 }

@@ -43,7 +43,7 @@ const renamedParts = new Set([
   'ATTRIBUTE',
 ])
 const upkeep = new Set(['ANALYZE', 'OPTIMIZE', 'REPAIR', 'CHECK'])
-/** Objects with a body, which MySQL and Oracle end by a semicolon of their own. */
+/** Objects with a body, which contains semicolons of its own. */
 const withBody = new Set(['PROCEDURE', 'FUNCTION', 'TRIGGER', 'EVENT', 'PACKAGE', 'TYPE', 'LIBRARY'])
 
 type Verb = 'CREATE' | 'ALTER' | 'DROP'
@@ -87,7 +87,7 @@ class DdlReader {
     else this.#isSure = false
   }
 
-  /** Moves over what stands before the kind of object, and over that; empty when it is another kind. */
+  /** Reads up to the kind of object, and that; empty when it is a kind that is not read. */
   #kind(): string {
     for (;;) {
       const word = this.#sql.word()
@@ -128,7 +128,7 @@ class DdlReader {
     else if (kind === 'TABLE') this.#partitionOf()
   }
 
-  /** A kind of object that is not read; a body that follows is none of the statements of the text. */
+  /** A kind of object that is not read. MySQL sends one statement at a time: what follows is the object's body. */
   #other(): void {
     this.#isSure = false
     if (!this.#sql.isMySql || !withBody.has(this.#sql.word())) return

@@ -120,7 +120,7 @@ export class SqlTokens {
     const sql = this.#sql
     const executed = this.#isMySql ? /M?!\d{0,6}/y : null
     if (executed !== null) {
-      // MySQL runs what stands in such a comment: only its frame is passed over, its end as a blank.
+      // MySQL executes the content of such a comment: only its frame is skipped. `#skipBlanks` skips the end.
       executed.lastIndex = this.#at + 2
       if (executed.test(sql)) {
         this.#at = executed.lastIndex
@@ -131,7 +131,7 @@ export class SqlTokens {
       else this.#at = found + 2
       return
     }
-    // Elsewhere comments may stand within comments.
+    // Other sources allow comments within comments.
     let depth = 0
     for (const mark = /\/\*|\*\//g; ; ) {
       mark.lastIndex = this.#at

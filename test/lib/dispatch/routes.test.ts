@@ -116,7 +116,7 @@ describe('a table that a handler leaves out', () => {
   const except = ['shop.orders_tmp', 'shop.*_bak']
   const routesWithout = { 'shop.orders_*': { ...route('orders'), except } }
 
-  test('goes to whoever else takes it, or is left out by a written rule', () => {
+  test('goes to another handler that takes it, or is left out by a written rule', () => {
     const one = new Router(routesWithout)
     assert.equal(functionFor(one, 'shop.orders_1'), 'orders')
     for (const table of ['shop.orders_tmp', 'shop.orders_1_bak']) {

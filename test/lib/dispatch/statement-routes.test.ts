@@ -115,8 +115,14 @@ test('a function with several of the tables hears of the statement once', () => 
 })
 
 test('a dot within a name is no separator', () => {
-  const dotted = new Router({ 'shop.a\\u002Eb': route('dotted'), 'a.b': route('other') })
+  const dotted = new Router({
+    'shop.a\\u002Eb': route('dotted'),
+    'a.b': route('other'),
+    'e\\u002Ef.t': route('dotted database'),
+  })
   assert.deepEqual(heard(dotted, 'shop.x', 'DROP TABLE x, `a.b`'), ['dotted'])
+  assert.deepEqual(heard(dotted, 'e\\u002Ef', 'DROP DATABASE `e.f`'), ['dotted database'])
+  assert.deepEqual(heard(dotted, 'e\\u002Ef', 'FLUSH TABLES'), ['dotted database'])
 })
 
 test('a statement on a shard is routed by the logical name that its record tells', () => {

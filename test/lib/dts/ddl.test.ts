@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { readDdl } from '../../../lib/dts/ddl.ts'
 import type { SourceType } from '../../../lib/dts/types.ts'
 
-/** Names with their parts joined by "|"; databases with a slash behind. */
+/** Names with their parts joined by "|"; databases with a slash after them. */
 function named(sql: string, source: SourceType = 'MySQL'): string[] {
   const { tables, databases } = readDdl(sql, source)
   return [...tables.map((parts) => parts.join('|')), ...databases.map((name) => `${name}/`)]
