@@ -19,11 +19,12 @@ let parts: Parts | undefined
 
 function setUp(): Parts {
   const config = pollConfig(process.env)
-  const { routes, handlerTimeoutMs, deadLetterQueueUrl } = config
+  const { routes, ghostTables, handlerTimeoutMs, deadLetterQueueUrl } = config
   const lambda = new LambdaClient(requestLimits)
   return {
     config,
     routes,
+    ghostTables,
     handlerTimeoutMs,
     ...connections(config),
     invoke: lambdaInvoke(handlerClient(handlerTimeoutMs)),

@@ -22,7 +22,7 @@ export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettin
     widget('Reserve until unread changes are lost (s)', 'Minimum', [own('SecondsUntilLoss')]),
     widget('Since the newest record of DTS (s)', 'Maximum', [own('SourceSilentSeconds')]),
     widget('Halted, failed runs, lost leases', 'Sum', ['Halted', 'Failed', 'LeaseLost'].map(own)),
-    widget('Records', 'Sum', ['Fetched', 'Handled', 'Skipped', 'Retried', 'DeadLettered'].map(own)),
+    widget('Records', 'Sum', ['Fetched', 'Handled', 'Skipped', 'Ghosts', 'Retried', 'DeadLettered'].map(own)),
     widget('Dead letters waiting', 'Maximum', [
       ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName', deadLetterQueue],
     ]),

@@ -20,6 +20,7 @@ export const streamVariables = [
 /** More variables of the deploying shell that poller and recovery get. */
 export const pollVariables = [
   'UNROUTED_TABLES',
+  'GHOST_TABLES',
   'ON_CLUSTER_CHANGE',
   'POLL_MAX_RECORDS',
   'POLL_MAX_BYTES',

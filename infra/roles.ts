@@ -1,4 +1,5 @@
-import { extraStatements, roleId, type Settings, type Table } from './tables.ts'
+import { roleId } from './logical-id.ts'
+import { extraStatements, type Settings, type Table } from './tables.ts'
 
 /** A statement of an IAM policy. */
 interface Statement {

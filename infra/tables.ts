@@ -1,19 +1,22 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { type DeclaredTables, declaredTables } from '../lib/dispatch/pattern.ts'
 import { type Delivery, deliverySchema, routeJson } from '../lib/dispatch/settings.ts'
 import { DtsError } from '../lib/errors.ts'
 import { messageOf } from '../lib/thrown.ts'
+import { roleId, serviceKey } from './logical-id.ts'
+import { checkConflicts } from './table-conflicts.ts'
+import { findTableFiles, type TableFile } from './table-files.ts'
 
 /** One file of functions/tables: the deployed function and the tables that it handles. */
 export interface Table {
-  /** The file's name without its ending: the key of the function in the service. */
+  /** The file's name without its ending, after those of its folders: the deployed function's name less the prefix. */
   readonly key: string
   /** As an error message names the file. */
   readonly file: string
-  /** The pattern given to defineTable, such as `shop.orders`. */
-  readonly pattern: string
+  /** What was given to defineTable, such as `shop.orders`. */
+  readonly tables: DeclaredTables
   readonly delivery: Delivery
 }
 
@@ -60,25 +63,14 @@ const overridesSchema = z.record(
 )
 
 /**
- * Imports every `*.ts` of `folder` and reads the pattern from its exported handler.
+ * Imports every handler file of `folder` and reads the tables from its exported handler.
  * @throws DtsError CONFIG_INVALID, naming the file, when it cannot be imported, exports no table handler, has a
- *   name that no function can have, or handles the same pattern as another file.
+ *   name that no function can have, or handles tables that another file handles.
  */
 export async function findTables(folder: string): Promise<Table[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
   const tables: Table[] = []
-  for (const name of names.sort()) {
-    const table = await readTable(folder, name)
-    for (const other of tables) {
-      if (other.pattern === table.pattern) {
-        throw invalid(
-          `${other.file} and ${table.file} both handle the table "${table.pattern}". A change goes to one ` +
-            'function: give one of them another table, or join the two files.',
-        )
-      }
-    }
-    tables.push(table)
-  }
+  for (const file of await findTableFiles(folder)) tables.push(await readTable(folder, file))
+  checkConflicts(tables)
   return tables
 }
 
@@ -88,7 +80,11 @@ export async function findTables(folder: string): Promise<Table[]> {
  */
 export function routesJson(tables: readonly Table[]): string {
   const json = JSON.stringify(
-    Object.fromEntries(tables.map(({ pattern, key, delivery }) => [pattern, routeJson(key, delivery)])),
+    Object.fromEntries(
+      tables.flatMap(({ tables: { patterns, except }, key, delivery }) =>
+        patterns.map((pattern) => [pattern, routeJson(key, delivery, except)]),
+      ),
+    ),
   )
   const bytes = Buffer.byteLength(json)
   if (bytes > maxRoutesBytes) {
@@ -108,7 +104,8 @@ export function routesJson(tables: readonly Table[]): string {
 export function tableFunctions(tables: readonly Table[], settings: Settings): Record<string, object> {
   const overrides = readOverrides(tables, settings)
   return Object.fromEntries(
-    tables.map(({ key, file, pattern }) => {
+    tables.map((table) => {
+      const { key, file } = table
       const name = settings.prefix + key
       if (name.length > maxNameLength) {
         throw invalid(
@@ -117,16 +114,16 @@ export function tableFunctions(tables: readonly Table[], settings: Settings): Re
         )
       }
       const { statements: _, ...own } = overrides[key] ?? { ...defaults, statements: [] }
-      const handler = `functions/tables/${key}.handler`
+      const handler = file.replace(/\.ts$/, '.handler')
       return [
-        key,
+        serviceKey(key),
         {
           ...defaults,
           ...own,
           name,
           handler,
           role: { 'Fn::Sub': `\${${roleId(key)}.Arn}` },
-          description: `Handles changes of ${pattern}`,
+          description: describe(table),
         },
       ]
     }),
@@ -145,10 +142,11 @@ export function extraStatements(tables: readonly Table[], settings: Settings): M
   return new Map(tables.map(({ key }) => [key, overrides[key]?.statements ?? []]))
 }
 
-/** The role's name inside the template: letters and digits only, and different for different keys. */
-export function roleId(key: string): string {
-  const words = key.replaceAll('-', 'Dash').replaceAll('_', 'Underscore')
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}Role`
+/** Lambda allows 256 characters. */
+function describe({ tables: { patterns, except } }: Table): string {
+  const names = [...patterns, ...except.map((pattern) => `!${pattern}`)].join(', ')
+  const text = `Handles changes of ${names}`
+  return text.length > 256 ? `${text.slice(0, 255)}…` : text
 }
 
 function readOverrides(tables: readonly Table[], settings: Settings) {
@@ -167,9 +165,8 @@ function readOverrides(tables: readonly Table[], settings: Settings) {
   return parsed.data
 }
 
-async function readTable(folder: string, name: string): Promise<Table> {
-  const key = name.slice(0, -'.ts'.length)
-  const file = `functions/tables/${name}`
+async function readTable(folder: string, { key, path }: TableFile): Promise<Table> {
+  const file = `functions/tables/${path}`
   if (!keyPattern.test(key)) {
     throw invalid(
       `${file}: "${key}" cannot be a function's name. A file's name starts with a small letter and goes on with ` +
@@ -179,18 +176,18 @@ async function readTable(folder: string, name: string): Promise<Table> {
   if (takenKeys.includes(key)) {
     throw invalid(`${file}: the name "${key}" is taken by functions/${key}.ts. Rename the file.`)
   }
-  const definition = definitionOf(await importModule(folder, name, file))
+  const definition = definitionOf(await importModule(folder, path, file))
   if (definition === null) {
     throw invalid(
       `${file} exports no table handler. It needs: export const handler = defineTable({ table: …, … })`,
     )
   }
-  return { key, file, pattern: definition.table, delivery: definition.delivery }
+  return { key, file, tables: declaredTables(definition.table), delivery: definition.delivery }
 }
 
-async function importModule(folder: string, name: string, file: string): Promise<unknown> {
+async function importModule(folder: string, path: string, file: string): Promise<unknown> {
   try {
-    return await import(pathToFileURL(join(folder, name)).href)
+    return await import(pathToFileURL(join(folder, path)).href)
   } catch (cause) {
     const reason = messageOf(cause)
     throw invalid(
@@ -201,7 +198,10 @@ async function importModule(folder: string, name: string, file: string): Promise
   }
 }
 
-const definitionSchema = z.object({ table: z.string().min(1), delivery: deliverySchema })
+const definitionSchema = z.object({
+  table: z.union([z.string().min(1), z.array(z.string().min(1))]),
+  delivery: deliverySchema,
+})
 
 function definitionOf(module: unknown): z.output<typeof definitionSchema> | null {
   const handler = property(module, 'handler')

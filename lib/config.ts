@@ -94,6 +94,8 @@ const pollFields = {
   DEAD_LETTER_BUCKET: z.string().optional(),
   ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
+  /** What becomes of tables that tools for online schema changes make, unless a handler names them: lib/dispatch/ghosts.ts. */
+  GHOST_TABLES: z.enum(['skip', 'deliver'], 'must be skip or deliver').default('skip'),
   /** Whole seconds a handler invocation may take; the timeout of the table functions. */
   HANDLER_TIMEOUT_SECONDS: whole(1, 900).default(30),
   POLL_MAX_RECORDS: whole(1, 100_000_000).default(100_000),
@@ -127,6 +129,7 @@ export interface PollConfig extends StreamConfig {
   /** By table pattern. */
   readonly routes: Readonly<Record<string, Route>>
   readonly unroutedTables: 'skip' | 'halt'
+  readonly ghostTables: 'skip' | 'deliver'
   readonly handlerTimeoutMs: number
   readonly maxRecords: number
   readonly maxBytes: number
@@ -147,6 +150,7 @@ export function pollConfig(environment: Environment): PollConfig {
     ...toStreamConfig(values),
     routes: parseRoutes(values.ROUTES, values.FUNCTION_PREFIX),
     unroutedTables: values.UNROUTED_TABLES,
+    ghostTables: values.GHOST_TABLES,
     handlerTimeoutMs: values.HANDLER_TIMEOUT_SECONDS * 1000,
     maxRecords: values.POLL_MAX_RECORDS,
     maxBytes: values.POLL_MAX_BYTES,

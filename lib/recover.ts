@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { PollConfig } from './config.ts'
 import type { DeadLetterSource } from './dispatch/dead-letter-source.ts'
 import { DtsError } from './errors.ts'
 import type { Stream } from './kafka/stream.ts'
@@ -37,7 +38,10 @@ export type RecoveryAnswer =
   | RedriveResult
   | ReplayResult
 
-export interface RecoverDependencies extends InspectDependencies, SendDependencies {}
+export interface RecoverDependencies
+  extends InspectDependencies,
+    SendDependencies,
+    Pick<PollConfig, 'ghostTables'> {}
 
 /** Parses an event. @throws DtsError CONFIG_INVALID, with everything that is wrong */
 export function parseRecoveryEvent(event: unknown): RecoveryEvent {

@@ -35,8 +35,10 @@ export interface PollSummary {
   bytes: number
   /** Acknowledged changes. */
   handled: Record<string, number>
-  /** Changes that a written rule left out: no handler, or an operation that it does not want. */
+  /** Changes that a written rule left out: no handler, an exclusion, or an operation that it does not want. */
   skipped: Record<string, number>
+  /** Changes of ghost tables of online schema changes, which `GHOST_TABLES=skip` left out. */
+  ghosts: Record<string, number>
   /** Changes that were given up and put into the dead-letter queue; unreadable records under ''. */
   deadLettered: Record<string, number>
   /** Invocations that did not acknowledge all they were sent. */
@@ -82,6 +84,7 @@ export function emptySummary(): PollSummary {
     bytes: 0,
     handled: Object.create(null),
     skipped: Object.create(null),
+    ghosts: Object.create(null),
     deadLettered: Object.create(null),
     retried: 0,
     functions: Object.create(null),

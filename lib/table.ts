@@ -13,7 +13,7 @@ import { changeFromJson } from './dts/json.ts'
 import { DtsError, isDtsError } from './errors.ts'
 import { handledChannel } from './handled.ts'
 import { readRunAnswer, refuseFailure, type StoppedRun } from './table/answers.ts'
-import { parseDefinition, type TableDefinition } from './table/definition.ts'
+import { parseDefinition, type TableDefinition, tableText } from './table/definition.ts'
 import { throwReadable } from './table/throw-readable.ts'
 import { describeThrown, nameOf } from './thrown.ts'
 import { toSeconds } from './time.ts'
@@ -185,7 +185,8 @@ class TableHandler<Schema extends z.ZodObject> {
   }
 
   #publish(change: Change | RowChange<z.output<Schema>>): void {
-    if (this.#handled.hasSubscribers) this.#handled.publish({ table: this.#definition.table, change })
+    if (this.#handled.hasSubscribers)
+      this.#handled.publish({ table: tableText(this.#definition.table), change })
   }
 }
 

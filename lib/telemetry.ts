@@ -18,8 +18,8 @@ export type Measure = readonly [name: string, unit: UnitName, value: number]
 
 /** Measures of the whole run; what is not known is left out, never told as 0. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
-  const { ended, fetched, bytes, handled, skipped, deadLettered, retried, commits, milliseconds } = summary
-  const { lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
+  const { ended, fetched, bytes, handled, skipped, ghosts, deadLettered, retried } = summary
+  const { commits, milliseconds, lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
   const ran = summary.from !== null
   const ends = (end: PollSummary['ended']) => Number(thrown === null && ended === end)
   const isPaused = halted === 'PAUSED'
@@ -41,6 +41,7 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
           ['FetchedBytes', Unit.Bytes, bytes],
           ['Handled', Unit.Count, sum(handled)],
           ['Skipped', Unit.Count, sum(skipped)],
+          ['Ghosts', Unit.Count, sum(ghosts)],
           ['Retried', Unit.Count, retried],
           ['DeadLettered', Unit.Count, sum(deadLettered)],
           ['Commits', Unit.Count, commits],

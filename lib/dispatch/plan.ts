@@ -1,4 +1,4 @@
-import { decodeChange } from '../dts/change.ts'
+import { type Change, decodeChange } from '../dts/change.ts'
 import {
   type ChangeOperation,
   carriesChange,
@@ -7,15 +7,16 @@ import {
   readHeader,
   scanHeader,
 } from '../dts/header.ts'
-import { unescapeName } from '../dts/names.ts'
+import { escapeName, unescapeName } from '../dts/names.ts'
 import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecords } from '../kafka/records.ts'
 import { ReadRecords } from '../trail.ts'
 import { PlannedEvent, RoutedEvent } from './event.ts'
 import { keyHash } from './key.ts'
-import type { Router } from './routes.ts'
+import type { Router, Routing } from './routes.ts'
 import type { Route } from './settings.ts'
+import { routesOfStatement } from './statement-routes.ts'
 
 /** A record that passed its checksum and is no DTS record. */
 export interface UnreadableRecord {
@@ -40,8 +41,10 @@ export interface Plan {
   /** In stream order. */
   readonly events: readonly PlannedEvent[]
   readonly unreadable: readonly UnreadableRecord[]
-  /** Changes that a written rule leaves out (no route, or an operation that the handler does not want), by table. */
+  /** Changes that a written rule leaves out (no route, an exclusion, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
+  /** Changes that are left out because their table is a ghost of an online schema change, by table. */
+  readonly ghosts: ReadonlyMap<string, number>
   /** Where the plan ends: behind the part, or at the record that `halt` speaks of. */
   readonly end: bigint
   /** Why the stream must not go past `end`. */
@@ -58,6 +61,7 @@ export function planSlice(
   const events: PlannedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
+  const ghosts = new Map<string, number>()
   for (let index = from; index < to; index++) {
     const header = isFiller(records.size(index)) ? null : tryHeader(records, index, unreadable)
     read.push(header)
@@ -65,14 +69,14 @@ export function planSlice(
     // Taken out at once: the header is another record's as soon as one is read.
     const { operation, objectName } = header
     const table = objectName ?? ''
-    const routes = routesFor(records, index, operation, objectName, router)
-    if (
-      routes.length === 0 &&
-      unroutedTables === 'halt' &&
-      !mayBeShard(records, index, operation, objectName)
-    ) {
+    const { routes, leftOut } = routingOf(records, index, operation, objectName, router)
+    if (leftOut === 'unnamed') {
+      unreadable.push(unreadableRecord(records, index, faultOf(records, index)))
+      continue
+    }
+    if (leftOut === 'unrouted' && unroutedTables === 'halt' && !mayBeShard(records, index, operation)) {
       const end = records.offset(index)
-      return { read, events, unreadable, skipped, end, halt: unrouted(end, table) }
+      return { read, events, unreadable, skipped, ghosts, end, halt: unrouted(end, table) }
     }
     let isWanted = false
     for (let at = 0; at < routes.length; at++) {
@@ -81,76 +85,96 @@ export function planSlice(
       isWanted = true
       events.push(new PlannedEvent(records, index, table, route, hashFor(route, records, index)))
     }
-    if (!isWanted) skipped.set(table, (skipped.get(table) ?? 0) + 1)
+    const counts = leftOut === 'ghost' ? ghosts : skipped
+    if (!isWanted) counts.set(table, (counts.get(table) ?? 0) + 1)
   }
-  return { read, events, unreadable, skipped, end: nextOffset, halt: null }
+  return { read, events, unreadable, skipped, ghosts, end: nextOffset, halt: null }
 }
 
 function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderFacts | null {
   try {
     return scanHeader(records.bytes(index), records.start(index), records.end(index))
   } catch (thrown) {
-    const offset = records.offset(index)
-    const cause = asDtsError(thrown, 'RECORD_INVALID', false)
-    const error = new DtsError(
-      'RECORD_INVALID',
-      `The record at offset ${offset} passed its checksum but is not a DTS record (${cause.message}).`,
-      { retryable: false, facts: { offset: String(offset) }, cause },
-    )
-    unreadable.push({ event: new RoutedEvent(records, index, ''), error })
+    unreadable.push(unreadableRecord(records, index, thrown))
     return null
   }
 }
 
-/** A statement on a whole database, or on none that is named, concerns every handler that it may touch. */
-function routesFor(
+function unreadableRecord(records: LogRecords, index: number, thrown: unknown): UnreadableRecord {
+  const offset = records.offset(index)
+  const cause = asDtsError(thrown, 'RECORD_INVALID', false)
+  const error = new DtsError(
+    'RECORD_INVALID',
+    `The record at offset ${offset} passed its checksum but is not a DTS record (${cause.message}).`,
+    { retryable: false, facts: { offset: String(offset) }, cause },
+  )
+  return { event: new RoutedEvent(records, index, ''), error }
+}
+
+/** What the decoder says of a record that it refuses. */
+function faultOf(records: LogRecords, index: number): unknown {
+  try {
+    decoded(records, index)
+    return new TypeError('The name of its table is not one.')
+  } catch (thrown) {
+    return thrown
+  }
+}
+
+function routingOf(
   records: LogRecords,
   index: number,
   operation: ChangeOperation,
   objectName: string | null,
   router: Router,
-): readonly Route[] {
-  if (objectName?.includes('.')) {
-    if (operation === 'DDL') return router.routesForStatement(objectName, logicalName(records, index) ?? null)
-    return router.routesFor(objectName, () => logicalName(records, index))
-  }
-  if (operation !== 'DDL') return noRoutes
-  return router.routesForDatabase(objectName === null || objectName === '' ? null : objectName)
+): Routing {
+  if (operation !== 'DDL') return router.routesFor(objectName ?? '', () => logicalName(records, index))
+  const { sourceType } = readHeader(bytesOf(records, index))
+  const change = tryDecoded(records, index)
+  const statement = change?.operation === 'DDL' ? change.statement : null
+  const logical = change?.logical ?? null
+  return routesOfStatement(
+    { objectName, logicalName: logical === null ? null : nameText(logical), statement, sourceType },
+    router,
+  )
 }
 
 /**
- * A statement may lack the logical name that the rows of its table have: it is left out, and only the first row of a table
- * that really has no route halts.
+ * A statement may lack the logical name that the rows of its table have, or name another table than it is filed under: it is
+ * left out, and only the first row of a table that really has no route halts.
  */
-function mayBeShard(
-  records: LogRecords,
-  index: number,
-  operation: ChangeOperation,
-  objectName: string | null,
-): boolean {
-  return operation === 'DDL' && objectName?.includes('.') === true && logicalName(records, index) == null
+function mayBeShard(records: LogRecords, index: number, operation: ChangeOperation): boolean {
+  return operation === 'DDL' && logicalName(records, index) == null
 }
 
-const noRoutes: readonly Route[] = []
 const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
 /** Null where the record has none; undefined where it cannot tell. */
 function logicalName(records: LogRecords, index: number): string | null | undefined {
+  const change = tryDecoded(records, index)
+  if (change === null) return undefined
+  return change.logical === null ? null : nameText(change.logical)
+}
+
+/** Null where it cannot be read: the handler of whatever route is found will meet the same fault, and has a policy for it. */
+function tryDecoded(records: LogRecords, index: number): Change | null {
   try {
-    const bytes = bytesOf(records, index)
-    const { logical } = decodeChange(bytes, readHeader(bytes), origin, noColumns)
-    return logical === null ? null : nameText(logical)
+    return decoded(records, index)
   } catch {
-    // The handler of whatever route is found will meet the same fault, and has a policy for it.
-    return undefined
+    return null
   }
+}
+
+function decoded(records: LogRecords, index: number): Change {
+  const bytes = bytesOf(records, index)
+  return decodeChange(bytes, readHeader(bytes), origin, noColumns)
 }
 
 function nameText({ database, schema, table }: TableName): string {
   return [database, schema, table]
     .filter((part) => part !== null)
-    .map((part) => part.replaceAll('.', '\\u002E'))
+    .map(escapeName)
     .join('.')
 }
 

@@ -1,97 +1,181 @@
-import { DtsError } from '../errors.ts'
+import { isTableName } from '../dts/names.ts'
+import { isGhost } from './ghosts.ts'
+import { bySpecificity, Pattern } from './pattern.ts'
 import type { Route } from './settings.ts'
 
-/** The pattern of a route that takes whatever no other route names. */
-export const catchAll = '*'
+/**
+ * Why a change has no route: no handler matches, a handler excludes the table, the table is a ghost, or the record's name is
+ * not one that a table can have.
+ */
+export type LeftOut = 'unrouted' | 'excluded' | 'ghost' | 'unnamed'
+
+/** Who handles a change. */
+export interface Routing {
+  /** Each function once. */
+  readonly routes: readonly Route[]
+  /** Why there is none; null when there is one. */
+  readonly leftOut: LeftOut | null
+}
+
+interface Entry {
+  readonly pattern: Pattern
+  readonly except: readonly Pattern[]
+  readonly route: Route
+}
 
 /**
- * Which route handles which table. A pattern is an exact name (`shop.orders`), a name in which `*` stands for any
- * run of characters but a dot (`shop_*.orders_*`), or `*` alone for every table that nothing else names. An exact
- * name wins over patterns; the physical name of a sharded table over its logical one; both over `*`.
+ * Which route handles which table. An exact name wins over a pattern, of two patterns the narrower one wins, and the
+ * physical name of a sharded table wins over its logical one; what none of these match is the catch-all's. A ghost table
+ * of an online schema change goes to an exact name or to none.
  */
 export class Router {
-  readonly #exact = new Map<string, Route>()
-  readonly #patterns: { readonly pattern: string; readonly matcher: RegExp; readonly route: Route }[] = []
-  readonly #catchAll: Route | null
-  /** Names seen so far, with their one route or none; a stream names few tables many times. */
-  readonly #found = new Map<string, readonly Route[]>()
+  readonly #rows: RouteTable
+  readonly #statements: RouteTable
+  /** Names seen so far; a stream names few tables many times. */
+  readonly #found = new Map<string, Routing>()
 
-  constructor(routes: Readonly<Record<string, Route>>) {
-    for (const [pattern, route] of Object.entries(routes)) {
-      if (pattern === catchAll) continue
-      if (pattern.includes('*')) this.#patterns.push({ pattern, matcher: toMatcher(pattern), route })
-      else this.#exact.set(pattern, route)
-    }
-    this.#catchAll = routes[catchAll] ?? null
+  /** @param ghosts `deliver`: tables that look like ghosts are tables like any other */
+  constructor(routes: Readonly<Record<string, Route>>, ghosts: 'skip' | 'deliver' = 'skip') {
+    this.#rows = new RouteTable(routes, ghosts, (name) => name)
+    // Some sources ignore case, so that a statement may write a name in another case than the records.
+    this.#statements = new RouteTable(routes, ghosts, fold)
   }
 
   /**
    * The one route that handles a table's rows, or none.
+   * @param table as a record says it, whatever that is
    * @param logicalName reads the table's logical name from a record; undefined when this record cannot tell, so that
    *   the next one of the table is asked again
-   * @throws DtsError CONFIG_INVALID when two patterns claim the table
    */
-  routesFor(table: string, logicalName: () => string | null | undefined): readonly Route[] {
+  routesFor(table: string, logicalName: () => string | null | undefined): Routing {
     const known = this.#found.get(table)
     if (known !== undefined) return known
-    const named = this.#named(table)
-    const logical = named === null ? logicalName() : null
-    const route = named ?? this.#logical(logical ?? null) ?? this.#catchAll
-    const routes = route === null ? [] : [route]
-    if (logical === undefined) return routes
+    const isNamed = isTableName(table)
+    const logical = isNamed ? logicalName() : null
+    const routing = isNamed ? this.#rows.find(table, logical ?? null) : none('unnamed')
+    if (logical === undefined) return routing
     if (this.#found.size > 10_000) this.#found.clear()
-    this.#found.set(table, routes)
-    return routes
+    this.#found.set(table, routing)
+    return routing
   }
 
   /**
-   * The route of a statement on a table, or none. What rows have told of the table does not count, since where a
+   * The routes that a statement on a table concerns. What rows have told of the table does not count, since where a
    * statement goes must not depend on what else a run happened to read before it.
    * @param logicalName null where the statement does not tell it
-   * @throws DtsError CONFIG_INVALID when two patterns claim the table
    */
-  routesForStatement(table: string, logicalName: string | null): readonly Route[] {
-    const named = this.#named(table)
-    if (named !== null) return [named]
-    const route = this.#logical(logicalName) ?? this.#catchAll
-    return route === null ? [] : [route]
+  routesForStatement(table: string, logicalName: string | null): Routing {
+    const folded = logicalName === null ? null : fold(logicalName)
+    return merged([this.#rows.find(table, logicalName), this.#statements.find(fold(table), folded)])
   }
 
-  #logical(name: string | null): Route | null {
-    return name === null ? null : this.#named(name)
+  /** The routes that may handle a table of which only some parts of the name are known; null: not known. */
+  routesForParts(parts: readonly (string | null)[]): Routing {
+    return this.#statements.findParts(parts.map((part) => (part === null ? null : fold(part))))
   }
 
-  #named(table: string): Route | null {
-    const exact = this.#exact.get(table)
-    if (exact !== undefined) return exact
-    const matches = this.#patterns.filter(({ matcher }) => matcher.test(table))
-    if (matches.length > 1) {
-      throw new DtsError(
-        'CONFIG_INVALID',
-        `The patterns ${matches.map(({ pattern }) => pattern).join(' and ')} both match the table ${table}. ` +
-          'Make them disjoint, or give the table a handler of its own, and deploy again.',
-        { retryable: false, facts: { table } },
-      )
-    }
-    return matches[0]?.route ?? null
-  }
-
-  /** The routes that may handle a table of the named database; of every database when it is null. */
-  routesForDatabase(database: string | null): readonly Route[] {
-    const found = new Set<Route>()
-    for (const [table, route] of this.#exact) {
-      if (database === null || table.startsWith(`${database}.`)) found.add(route)
-    }
-    for (const { pattern, route } of this.#patterns) {
-      const databasePattern = pattern.slice(0, pattern.indexOf('.'))
-      if (database === null || toMatcher(databasePattern).test(database)) found.add(route)
-    }
-    if (this.#catchAll !== null) found.add(this.#catchAll)
-    // A function with several tables gets a statement that concerns them all once.
-    return [...new Map([...found].map((route) => [route.functionName, route])).values()]
+  /** The routes that may handle a table of the named database or schema; of every one when it is null. */
+  routesForDatabase(name: string | null): Routing {
+    return this.#statements.findDatabase(name === null ? null : fold(name))
   }
 }
 
-function toMatcher(pattern: string): RegExp {
-  return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('[^.]*')}$`)
+/** The routes of several names together. */
+export function merged(routings: readonly Routing[]): Routing {
+  // A function with several tables gets a statement that concerns them all once.
+  const byFunction = new Map(
+    routings.flatMap(({ routes }) => routes).map((route) => [route.functionName, route]),
+  )
+  if (byFunction.size > 0) return { routes: [...byFunction.values()], leftOut: null }
+  const reasons = routings.map(({ leftOut }) => leftOut)
+  return none(reasons.includes('ghost') ? 'ghost' : reasons.includes('excluded') ? 'excluded' : 'unrouted')
+}
+
+export function none(leftOut: LeftOut): Routing {
+  return { routes: [], leftOut }
+}
+
+function fold(name: string): string {
+  return name.toLowerCase()
+}
+
+/** The routes by table name. `normal` maps names before they are compared. */
+class RouteTable {
+  readonly #exact = new Map<string, Entry[]>()
+  /** The narrowest first. */
+  readonly #patterns: readonly Entry[]
+  readonly #catchAll: Entry | null
+  readonly #skipsGhosts: boolean
+
+  constructor(
+    routes: Readonly<Record<string, Route>>,
+    ghosts: 'skip' | 'deliver',
+    normal: (name: string) => string,
+  ) {
+    const entries = Object.entries(routes).map(([text, route]) => ({
+      pattern: new Pattern(normal(text)),
+      except: (route.except ?? []).map((left) => new Pattern(normal(left))),
+      route,
+    }))
+    this.#skipsGhosts = ghosts === 'skip'
+    this.#catchAll = entries.find(({ pattern }) => pattern.isCatchAll) ?? null
+    this.#patterns = entries
+      .filter(({ pattern }) => !pattern.isExact && !pattern.isCatchAll)
+      .sort((one, other) => bySpecificity(one.pattern, other.pattern))
+    for (const entry of entries.filter(({ pattern }) => pattern.isExact)) {
+      const name = entry.pattern.text
+      this.#exact.set(name, [...(this.#exact.get(name) ?? []), entry])
+    }
+  }
+
+  find(physical: string, logical: string | null): Routing {
+    const named = this.#exact.get(physical)
+    if (named !== undefined) return merged(named.map(toRouting))
+    const names = logical === null ? [physical] : [physical, logical]
+    const byLogical = logical === null ? undefined : this.#exact.get(logical)
+    if (this.#skipsGhosts && names.some((name) => isGhost(name.slice(name.lastIndexOf('.') + 1)))) {
+      return byLogical === undefined ? none('ghost') : merged(byLogical.map(toRouting))
+    }
+    const matching = this.#patterns.filter(({ pattern }) => pattern.matches(physical))
+    const taken = matching.find((entry) => takes(entry, [physical]))
+    if (taken !== undefined) return toRouting(taken)
+    if (byLogical !== undefined) return merged(byLogical.map(toRouting))
+    if (logical !== null) matching.push(...this.#patterns.filter(({ pattern }) => pattern.matches(logical)))
+    if (this.#catchAll !== null) matching.push(this.#catchAll)
+    const entry = matching.find((one) => takes(one, names))
+    if (entry !== undefined) return toRouting(entry)
+    return none(matching.length > 0 ? 'excluded' : 'unrouted')
+  }
+
+  findParts(parts: readonly (string | null)[]): Routing {
+    const table = parts.at(-1) ?? ''
+    const exact = [...this.#exact.values()].flat().filter(({ pattern }) => pattern.matchesParts(parts))
+    if (this.#skipsGhosts && isGhost(table)) {
+      return exact.length > 0 ? merged(exact.map(toRouting)) : none('ghost')
+    }
+    const matching = this.#patterns.filter(({ pattern }) => pattern.matchesParts(parts))
+    return merged([...exact, ...matching, ...this.#others].map(toRouting))
+  }
+
+  findDatabase(name: string | null): Routing {
+    const all = [...[...this.#exact.values()].flat(), ...this.#patterns]
+    const isIn = ({ pattern }: Entry) =>
+      name === null ||
+      pattern.matchesPart(0, name) ||
+      // In a source with schemas the middle part is what its statements may name.
+      (pattern.length === 3 && pattern.matchesPart(1, name))
+    return merged([...all.filter(isIn), ...this.#others].map(toRouting))
+  }
+
+  get #others(): readonly Entry[] {
+    return this.#catchAll === null ? [] : [this.#catchAll]
+  }
+}
+
+function toRouting({ route }: Entry): Routing {
+  return { routes: [route], leftOut: null }
+}
+
+function takes({ except }: Entry, names: readonly string[]): boolean {
+  return !except.some((left) => names.some((name) => left.matches(name)))
 }

@@ -32,14 +32,19 @@ export const defaultDelivery: Delivery = deliverySchema.parse({})
 
 const functionKey = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 
-/** The poller's routes: table pattern → function, with those settings that differ from the defaults. */
+/** The poller's routes: table pattern → function, with what it leaves out and those settings that differ from the defaults. */
 export const routesSchema = z.record(
   z.string().min(1),
-  z.union([functionKey, deliverySchema.extend({ function: functionKey })]),
+  z.union([
+    functionKey,
+    deliverySchema.extend({ function: functionKey, except: z.array(z.string().min(1)).min(1).optional() }),
+  ]),
 )
 
 export interface Route extends Delivery {
   readonly functionName: string
+  /** Patterns of tables that the function leaves out; absent: none. */
+  readonly except?: readonly string[] | undefined
 }
 
 /** @param prefix the part of a deployed function's name before its key */
@@ -54,10 +59,19 @@ export function toRoutes(routes: z.output<typeof routesSchema>, prefix: string):
 }
 
 /** A route as the deployment writes it: only the function's key if all settings have their defaults. */
-export function routeJson(key: string, delivery: Delivery): z.input<typeof routesSchema>[string] {
+export function routeJson(
+  key: string,
+  delivery: Delivery,
+  except: readonly string[] = [],
+): z.input<typeof routesSchema>[string] {
   const defaults: Record<string, unknown> = { ...defaultDelivery }
   const own = Object.entries(delivery).filter(
     ([name, value]) => value !== undefined && value !== defaults[name],
   )
-  return own.length === 0 ? key : { ...Object.fromEntries(own), function: key }
+  if (own.length === 0 && except.length === 0) return key
+  return {
+    ...Object.fromEntries(own),
+    ...(except.length === 0 ? {} : { except: [...except] }),
+    function: key,
+  }
 }

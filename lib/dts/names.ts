@@ -9,7 +9,7 @@ import type { TableName } from './types.ts'
 export function tableOf(objectName: string): TableName {
   const parts = objectName.split('.', 4).map(unescapeName)
   const [database = '', second = '', third] = parts
-  if (parts.length < 2 || parts.length > 3 || parts.includes('')) {
+  if (!isTableName(objectName)) {
     throw recordInvalid('a table name has two or three parts, none of them empty', 'objectName')
   }
   return third === undefined
@@ -20,4 +20,15 @@ export function tableOf(objectName: string): TableName {
 /** A name as the database has it; on the wire its dots are written `\u002E`. */
 export function unescapeName(name: string): string {
   return name.includes('\\u002E') ? name.replaceAll('\\u002E', '.') : name
+}
+
+/** A name as the wire has it, where a dot is written `\u002E`. */
+export function escapeName(name: string): string {
+  return name.includes('.') ? name.replaceAll('.', '\\u002E') : name
+}
+
+/** Whether an `objectName` names a table: what `tableOf` takes. */
+export function isTableName(objectName: string): boolean {
+  const parts = objectName.split('.', 4)
+  return (parts.length === 2 || parts.length === 3) && !parts.includes('')
 }

@@ -83,8 +83,11 @@ function advisePutAside({ offset: stored }: Checkpoint, halt: Halt, { routes, ha
 
 function adviseUnrouted(halt: Halt, { routes, unroutedTables }: Setup): Advice {
   const { table } = halt.facts
-  const isRouted = typeof table === 'string' && new Router(routes).routesFor(table, () => null).length > 0
-  if (isRouted) return resume('The table that had no function has one now.')
+  const routing = typeof table === 'string' ? new Router(routes).routesFor(table, () => null) : null
+  if (routing !== null && routing.routes.length > 0)
+    return resume('The table that had no function has one now.')
+  if (routing?.leftOut === 'excluded' || routing?.leftOut === 'ghost')
+    return resume('A rule leaves that table out now.')
   if (unroutedTables === 'skip') return resume('UNROUTED_TABLES is skip now, which leaves that table out.')
   return afterFault(
     `The table of the change ${at(halt)} has no function, and UNROUTED_TABLES is halt, so that a resume would halt there ` +

@@ -1,9 +1,8 @@
 import { z } from 'zod'
-import { timeSchema } from '../config.ts'
+import { type PollConfig, timeSchema } from '../config.ts'
 import type { RoutedEvent } from '../dispatch/event.ts'
 import { planSlice } from '../dispatch/plan.ts'
 import { Router } from '../dispatch/routes.ts'
-import type { Route } from '../dispatch/settings.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
@@ -49,12 +48,12 @@ const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
  */
 export async function replay(
   event: z.output<typeof replaySchema>,
-  dependencies: RecoveryDependencies &
-    SendDependencies & { readonly routes: Readonly<Record<string, Route>> },
+  dependencies: RecoveryDependencies & SendDependencies & Pick<PollConfig, 'routes' | 'ghostTables'>,
   stream: Stream,
 ): Promise<ReplayResult> {
-  const router = new Router(dependencies.routes)
-  const [route] = router.routesFor(event.table, () => null)
+  const { routes, ghostTables } = dependencies
+  const router = new Router(routes, ghostTables)
+  const [route] = router.routesFor(event.table, () => null).routes
   if (route === undefined) {
     throw new DtsError(
       'TABLE_UNROUTED',
@@ -64,6 +63,8 @@ export async function replay(
       },
     )
   }
+  // A statement that names the table may be filed under another one, or none.
+  const onlyTable = new Router({ [event.table]: route }, ghostTables)
   const range = await stream.range()
   const from = await resolve(event.from, stream)
   const to = event.to === undefined ? range.end : await resolve(event.to, stream)
@@ -92,11 +93,14 @@ export async function replay(
   while (next < end) {
     const slice = await stream.fetch(next, fetchBounds)
     if (slice.nextOffset === next) break
-    let events: readonly RoutedEvent[] = planSlice(
-      { ...slice, from: 0, to: slice.records.length },
-      router,
-      'skip',
-    ).events.filter((routed) => routed.table === event.table && routed.offset < end)
+    const part = { ...slice, from: 0, to: slice.records.length }
+    const concerned = new Set(planSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
+    let events: readonly RoutedEvent[] = planSlice(part, router, 'skip').events.filter(
+      (routed) =>
+        routed.route.functionName === route.functionName &&
+        concerned.has(routed.offset) &&
+        routed.offset < end,
+    )
     while (events.length > 0) {
       if (event.dryRun) {
         replayed += events.length

@@ -58,7 +58,7 @@ export class Intake {
     const { config, now, sleep } = dependencies
     this.#dependencies = dependencies
     this.#parts = parts
-    this.#router = new Router(config.routes)
+    this.#router = new Router(config.routes, config.ghostTables)
     this.#reading = new ReadAhead(parts.stream, config.fetchBytes, (milliseconds) =>
       sleep(milliseconds, parts.stopping),
     )
@@ -218,6 +218,7 @@ export class Intake {
       if (end === plan.end || event.offset < end) lanes.offer(event)
     }
     for (const [table, count] of plan.skipped) add(summary.skipped, table, count)
+    for (const [table, count] of plan.ghosts) add(summary.ghosts, table, count)
     trail.add(plan.read, end, free)
     this.#halt = halt
   }

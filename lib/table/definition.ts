@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import type { Context } from 'aws-lambda'
 import type { z } from 'zod'
-import { catchAll } from '../dispatch/routes.ts'
+import { declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
 import type { DdlChange, RowChange } from '../dts/change.ts'
 import { DtsError } from '../errors.ts'
@@ -14,9 +14,10 @@ export type BatchResult = void | { readonly failedAt: number; readonly error?: u
 export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInput {
   /**
    * `database.table` (`database.schema.table` where the source has schemas), a pattern such as `shop_*.orders_*`, or
-   * `*` for every table that no other file handles.
+   * `*` for every table that no other file handles. A list may hold several, and exclusions that begin with `!`:
+   * `['shop.orders_*', '!shop.orders_tmp']`.
    */
-  readonly table: string
+  readonly table: string | readonly string[]
   /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
   readonly row: Schema
   /**
@@ -66,19 +67,21 @@ export function parseDefinition<Schema extends z.ZodObject>(definition: TableDef
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
   }
   if (parsed.success && problems.length === 0) return parsed.data
-  throw invalid(typeof table === 'string' ? table : 'a table', problems)
+  throw invalid(tableText(table), problems)
 }
 
-/** Blanks may stand inside a name, as databases allow; at its ends they are more often a slip of the pen. */
 function tableProblems(table: unknown): string[] {
-  if (table === catchAll) return []
-  const parts = typeof table === 'string' ? table.split('.') : []
-  const isName = (part: string) => part !== '' && part === part.trim() && !/\p{Cc}/u.test(part)
-  if ((parts.length === 2 || parts.length === 3) && parts.every(isName)) return []
-  return [
-    'table must be database.table, database.schema.table or *; a dot inside a name is written \\u002E (in a string ' +
-      "'\\\\u002E'), and a name with a blank at its end or with a control character is reached by a pattern (shop.*orders)",
-  ]
+  const isDeclared = (value: unknown) => typeof value === 'string'
+  if (isDeclared(table) || (Array.isArray(table) && table.every(isDeclared))) {
+    return problemsOf(declaredTables(table))
+  }
+  return ['table must be database.table, database.schema.table, * or a list of these']
+}
+
+/** The declared tables as one text, for messages. */
+export function tableText(table: unknown): string {
+  const texts = [table].flat().filter((text) => typeof text === 'string')
+  return texts.length === 0 ? 'a table' : texts.join(', ')
 }
 
 function rowProblems(row: unknown): string[] {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { unzipSync } from 'fflate'
 import { alarmsOf } from '../../infra/alarms.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { findTables, routesJson, type Settings, tableFunctions } from '../../infra/tables.ts'
@@ -25,13 +26,14 @@ beforeEach(() => {
 })
 
 function write(name: string, text: string): void {
+  mkdirSync(dirname(join(folder, name)), { recursive: true })
   writeFileSync(join(folder, name), text)
 }
 
-function handlerFor(table: string): string {
+function handlerFor(table: string | readonly string[]): string {
   return `import { z } from 'zod'
-import { defineTable } from '../../lib/table.ts'
-export const handler = defineTable({ table: '${table}', row: z.object({ id: z.bigint() }), onChange() {} })
+import { defineTable } from '${join(service.folder, 'lib/table.ts')}'
+export const handler = defineTable({ table: ${JSON.stringify(table)}, row: z.object({ id: z.bigint() }), onChange() {} })
 `
 }
 
@@ -48,39 +50,171 @@ describe('files in functions/tables', () => {
     assert.equal(property(functions.orders, 'handler'), 'functions/tables/orders.handler')
   })
 
+  test('of folders have their names in front', async () => {
+    write('orders.ts', handlerFor('shop.orders'))
+    write('billing/invoices.ts', handlerFor('billing.invoices'))
+    write('billing/eu/payments.ts', handlerFor('eu.payments'))
+    write('billing/README.md', 'not a handler')
+    write('billing/types.d.ts', 'export type A = 1')
+    const tables = await findTables(folder)
+    const functions = tableFunctions(tables, settings)
+    assert.deepEqual(
+      Object.entries(functions).map(([key, one]) => [key, property(one, 'name'), property(one, 'handler')]),
+      [
+        [
+          'billing-eu-payments',
+          'shop-dev-billing-eu-payments',
+          'functions/tables/billing/eu/payments.handler',
+        ],
+        ['billing-invoices', 'shop-dev-billing-invoices', 'functions/tables/billing/invoices.handler'],
+        ['orders', 'shop-dev-orders', 'functions/tables/orders.handler'],
+      ],
+    )
+  })
+
+  for (const name of [
+    'a.mts',
+    'a.js',
+    'a.mjs',
+    'a.cjs',
+    'a.cts',
+    'a.tsx',
+    'a.jsx',
+    'a.TS',
+    'a.Mjs',
+    'b/a.js',
+  ]) {
+    test(`${name} is refused by name, since nothing would deploy it`, async () => {
+      write('orders.ts', handlerFor('shop.orders'))
+      write(name, handlerFor('shop.a'))
+      const message = new RegExp(`functions/tables/${name} would not be deployed: .*Rename it to "a\\.ts"`)
+      await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
+    })
+  }
+
+  test('that are links are deployed as what they lead to; a link to a folder is refused', async () => {
+    write('orders.ts', handlerFor('shop.orders'))
+    symlinkSync(join(folder, 'orders.ts'), join(folder, 'linked.ts'))
+    await assert.rejects(findTables(folder), {
+      code: 'CONFIG_INVALID',
+      message: /linked\.ts and .*orders\.ts both handle/,
+    })
+    rmSync(join(folder, 'linked.ts'))
+    mkdirSync(join(folder, '..', `elsewhere${round}`))
+    symlinkSync(join(folder, '..', `elsewhere${round}`), join(folder, 'billing'))
+    const message = /functions\/tables\/billing is a link to a folder/
+    await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
+  })
+
+  test('with names that serverless would make one have names of their own in the template', async () => {
+    const keys = [
+      'a-b',
+      'aDashb',
+      'c_d',
+      'cUnderscored',
+      'e-f',
+      'eDash_f',
+      'e-_f',
+      'e_-f',
+      'eDashf',
+      'orderDashboard',
+    ]
+    for (const key of keys) write(`${key}.ts`, handlerFor(`shop.${key}`))
+    const tables = await findTables(folder)
+    const functions = tableFunctions(tables, settings)
+    assert.deepEqual(
+      Object.values(functions)
+        .map((one) => property(one, 'name'))
+        .sort(),
+      keys.map((key) => `shop-dev-${key}`).sort(),
+    )
+    // As serverless writes a key into the template.
+    const ids = Object.keys(functions).map((key) => key.replaceAll('-', 'Dash').replaceAll('_', 'Underscore'))
+    assert.equal(new Set(ids.map((id) => id.charAt(0).toUpperCase() + id.slice(1))).size, keys.length)
+    assert.equal(Object.keys(rolesOf(tables, settings)).length, keys.length + 3)
+    for (const key of ['a-b', 'c_d', 'e-f']) assert.ok(key in functions)
+  })
+
+  test('say which tables they take and which they leave out', async () => {
+    write('orders.ts', handlerFor(['shop.orders_*', 'shop.lines', '!shop.orders_tmp']))
+    const tables = await findTables(folder)
+    const route = { except: ['shop.orders_tmp'], function: 'orders' }
+    assert.deepEqual(JSON.parse(routesJson(tables)), { 'shop.orders_*': route, 'shop.lines': route })
+    const description = property(tableFunctions(tables, settings).orders, 'description')
+    assert.equal(description, 'Handles changes of shop.orders_*, shop.lines, !shop.orders_tmp')
+  })
+
+  const pairs = [
+    ['shop.*', 'shop.orders_*', null],
+    ['shop.*', '*', null],
+    ['shop.*', 'shop.orders', null],
+    ['shop.a*', 'shop.b*', null],
+    ['shop.*', 'shop.public.*', null],
+    ['shop.*', '*.items', '!shop.items'],
+    ['shop_*.orders', 'shop_1*.*', '!shop_1*.orders'],
+    ['shop.*_a*', 'shop.*a_*', '!shop.*a_*'],
+  ] as const
+  for (const [one, other, cure] of pairs) {
+    test(`for ${one} and ${other} are ${cure === null ? 'taken: one lies within the other, or they never meet' : 'refused until the tables of both are left out of one'}`, async () => {
+      write('one.ts', handlerFor(one))
+      write('other.ts', handlerFor(other))
+      if (cure === null) {
+        assert.equal((await findTables(folder)).length, 2)
+        return
+      }
+      const message =
+        /"shop.* of functions\/tables\/one\.ts and .* of functions\/tables\/other\.ts can match the same table/
+      await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
+      folder = join(service.folder, 'functions', `tables${++round}`)
+      write('one.ts', handlerFor([one, cure]))
+      write('other.ts', handlerFor(other))
+      assert.equal((await findTables(folder)).length, 2)
+    })
+  }
+
   const refused = [
     [
-      'two.ts',
-      handlerFor('shop.orders'),
-      /orders\.ts and functions\/tables\/two\.ts both handle .*shop\.orders/,
+      'shards.ts',
+      '["shop.orders_*", "!shop.items"]',
+      /shards\.ts cannot be loaded .*!shop\.items leaves out what none of the handler's patterns match/,
     ],
-    [
-      'Items.ts',
-      handlerFor('shop.items'),
-      /functions\/tables\/Items\.ts: "Items" cannot be a function's name/,
-    ],
+    ['all.ts', '["shop.orders_1", "!shop.orders_*"]', /!shop\.orders_\* leaves out all of shop\.orders_1/],
+    ['none.ts', '["!shop.orders_1"]', /table must be database\.table/],
+    ['empty.ts', '[]', /table must be database\.table/],
+    ['star.ts', '["shop.a", "!*"]', /table must be .* not "!\*"/],
+    ['long.ts', '"a.b.c.d"', /table must be .* not "a\.b\.c\.d"/],
+  ] as const
+  for (const [name, table, message] of refused) {
+    test(`are refused where the tables are ${table}`, async () => {
+      write(name, handlerFor('TABLE').replace('"TABLE"', table))
+      await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
+    })
+  }
+
+  const refusedBeside = [
+    ['two.ts', 'shop.orders', /orders\.ts and functions\/tables\/two\.ts both handle .*shop\.orders/],
+    ['Items.ts', 'shop.items', /functions\/tables\/Items\.ts: "Items" cannot be a function's name/],
     ['empty.ts', 'export const other = 1', /functions\/tables\/empty\.ts exports no table handler/],
     [
       'plain.ts',
       'export const handler = async () => {}',
       /functions\/tables\/plain\.ts exports no table handler/,
     ],
-    [
-      'order lines.ts',
-      handlerFor('shop.lines'),
-      /functions\/tables\/order lines\.ts: .*cannot be a function's name/,
-    ],
-    ['1st.ts', handlerFor('shop.first'), /functions\/tables\/1st\.ts: "1st" cannot be a function's name/],
-    ['poller.ts', handlerFor('shop.pollers'), /functions\/tables\/poller\.ts: the name "poller" is taken/],
+    ['order lines.ts', 'shop.lines', /functions\/tables\/order lines\.ts: .*cannot be a function's name/],
+    ['1st.ts', 'shop.first', /functions\/tables\/1st\.ts: "1st" cannot be a function's name/],
+    ['poller.ts', 'shop.pollers', /functions\/tables\/poller\.ts: the name "poller" is taken/],
     [
       'broken.ts',
       "throw new Error('no SHOP_URL')",
       /functions\/tables\/broken\.ts cannot be loaded .*no SHOP_URL/,
     ],
-    ['bad.ts', handlerFor('shop'), /functions\/tables\/bad\.ts cannot be loaded .*database\.table/],
+    ['bad.ts', 'shop', /functions\/tables\/bad\.ts cannot be loaded .*database\.table/],
+    ['billing/lines.ts', 'shop.orders', /billing\/lines\.ts and functions\/tables\/orders\.ts both handle/],
+    ['Billing/lines.ts', 'shop.lines', /"Billing-lines" cannot be a function's name/],
   ] as const
-  for (const [name, text, message] of refused) {
+  for (const [name, table, message] of refusedBeside) {
     test(`${name} beside orders.ts is refused: ${message.source.slice(0, 60)}`, async () => {
+      const text = /^shop\S*$/.test(table) ? handlerFor(table) : table
       write('orders.ts', handlerFor('shop.orders'))
       assert.equal((await findTables(folder)).length, 1)
       write(name, text)
@@ -92,7 +226,7 @@ describe('files in functions/tables', () => {
     const table = (index: number) => ({
       key: `orders_${index}`,
       file: `functions/tables/orders_${index}.ts`,
-      pattern: `a_rather_long_database_name.orders_${index}`,
+      tables: { patterns: [`a_rather_long_database_name.orders_${index}`], except: [] },
       delivery: defaultDelivery,
     })
     const tables = Array.from({ length: 100 }, (_, index) => table(index))
@@ -113,6 +247,49 @@ describe('files in functions/tables', () => {
     })
   })
 
+  test('that would be one function are refused, naming both', async () => {
+    write('billing-lines.ts', handlerFor('shop.lines'))
+    write('billing/lines.ts', handlerFor('shop.more'))
+    await assert.rejects(findTables(folder), {
+      code: 'CONFIG_INVALID',
+      message: /billing-lines\.ts.*billing\/lines\.ts|billing\/lines\.ts.*billing-lines\.ts/,
+    })
+  })
+
+  test('of folders, and with names that serverless would make one, are all packaged under names of their own', async () => {
+    const added = {
+      'billing/invoices.ts': 'billing.invoices',
+      'a-b.ts': 'shop.dash',
+      'aDashb.ts': 'shop.word',
+    }
+    const own = join(service.folder, 'functions/tables')
+    mkdirSync(join(own, 'billing'))
+    for (const [name, table] of Object.entries(added)) writeFileSync(join(own, name), handlerFor(table))
+    const artifacts = join(service.folder, 'packaged')
+    const { code, output } = await service.serverless(['package', '--package', artifacts], {})
+    for (const name of [...Object.keys(added), 'billing'])
+      rmSync(join(own, name), { recursive: true, force: true })
+    assert.equal(code, 0, output)
+    const template = readFileSync(join(artifacts, 'cloudformation-template-update-stack.json'), 'utf8')
+    const resources: object[] = Object.values(JSON.parse(template).Resources)
+    const named = new Map(
+      resources
+        .filter((resource) => property(resource, 'Type') === 'AWS::Lambda::Function')
+        .map((resource) => property(resource, 'Properties'))
+        .map((properties) => [property(properties, 'FunctionName'), property(properties, 'Handler')]),
+    )
+    assert.equal(named.get('dts-functions-dev-billing-invoices'), 'functions/tables/billing/invoices.handler')
+    assert.equal(named.get('dts-functions-dev-a-b'), 'functions/tables/a-b.handler')
+    assert.equal(named.get('dts-functions-dev-aDashb'), 'functions/tables/aDashb.handler')
+    const zips = readdirSync(artifacts).filter((name) => /^(billing|a)/.test(name))
+    const files = zips.map((name) => Object.keys(unzipSync(readFileSync(join(artifacts, name)))))
+    assert.deepEqual(files.flat().sort(), [
+      'functions/tables/a-b.mjs',
+      'functions/tables/aDashb.mjs',
+      'functions/tables/billing/invoices.mjs',
+    ])
+  })
+
   test('stop serverless package with the message that names the file', async () => {
     const bad = join(service.folder, 'functions/tables/twice.ts')
     writeFileSync(bad, handlerFor('shop.orders'))
@@ -125,7 +302,12 @@ describe('files in functions/tables', () => {
 
 describe('custom.tables', () => {
   const tables = [
-    { key: 'orders', file: 'functions/tables/orders.ts', pattern: 'shop.orders', delivery: defaultDelivery },
+    {
+      key: 'orders',
+      file: 'functions/tables/orders.ts',
+      tables: { patterns: ['shop.orders'], except: [] },
+      delivery: defaultDelivery,
+    },
   ]
 
   test("sets a function's own timeout and adds statements to its role alone", () => {

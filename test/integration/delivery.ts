@@ -50,7 +50,9 @@ export function deliveryTests(start: Start): void {
       assert.equal(world.lambda.invocations('test-orders'), 2)
     })
 
-    test('a statement reaches the table that it names, between the changes around it', async (t) => {
+    test('a statement reaches each table that it names, between the changes around it', async (t) => {
+      const drop = 'DROP TABLE orders, customers'
+      const swap = 'RENAME TABLE orders TO _orders_del, _orders_gho TO orders'
       const world = await start(t)
       const write = new Writer()
       await world.source.append([
@@ -60,14 +62,21 @@ export function deliveryTests(start: Start): void {
         write.insert('shop.customers', 3, t0),
         write.ddl('shop', 'CREATE TABLE invoices (id int)', t0),
         write.ddl('elsewhere', 'DROP DATABASE elsewhere', t0),
+        write.ddl('shop', 'ALTER DATABASE shop CHARACTER SET utf8mb4', t0),
         write.ddl(null, 'FLUSH PRIVILEGES', t0),
+        write.ddl('shop.customers', drop, t0),
+        write.insert('shop._orders_gho', 5, t0),
+        write.ddl('shop._orders_gho', swap, t0),
         write.insert('shop.orders', 4, t0),
+        write.insert('shop.customers', 6, t0),
       ])
-      await world.poll()
+      const summary = await world.poll()
       const alter = 'ALTER TABLE orders ADD COLUMN note text'
-      const [create, flush] = ['CREATE TABLE invoices (id int)', 'FLUSH PRIVILEGES']
-      assert.deepEqual(world.ids('orders'), [1, alter, 2, create, flush, 4])
-      assert.deepEqual(world.ids('customers'), [3, create, flush])
+      const [charset, flush] = ['ALTER DATABASE shop CHARACTER SET utf8mb4', 'FLUSH PRIVILEGES']
+      assert.deepEqual(world.ids('orders'), [1, alter, 2, charset, flush, drop, swap, 4])
+      assert.deepEqual(world.ids('customers'), [3, charset, flush, drop, 6])
+      assert.deepEqual({ ...summary.skipped }, { shop: 1, elsewhere: 1 })
+      assert.deepEqual({ ...summary.ghosts }, { 'shop._orders_gho': 1 })
     })
 
     test('filler, heartbeats and empty transactions move the checkpoint and reach nobody', async (t) => {

@@ -125,6 +125,28 @@ export function recoveryPlaceTests(start: Start): void {
       assert.doesNotMatch(all.note, /The log ends/)
     })
 
+    test('replay sends a table the statements that concern it, whatever they are filed under, to its function alone', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const drop = 'DROP TABLE customers, orders'
+      const swap = 'RENAME TABLE orders TO _orders_del, _orders_gho TO orders'
+      await world.source.append([
+        write.insert('shop.orders', 1, t0),
+        write.insert('shop.customers', 2, t0),
+        write.ddl('shop.customers', drop, t0),
+        write.ddl('shop.customers', 'ALTER TABLE customers ADD c INT', t0),
+        write.ddl('shop._orders_gho', swap, t0),
+        write.ddl(null, 'FLUSH PRIVILEGES', t0),
+        write.insert('shop.orders', 3, t0),
+      ])
+      await world.poll()
+      const [orders, customers] = [world.ids('orders').length, world.ids('customers').length]
+      const done = await world.recover({ action: 'replay', table: 'shop.orders', from: { offset: 0 } })
+      assert.ok(done.action === 'replay')
+      assert.deepEqual(world.ids('orders').slice(orders), [1, drop, swap, 'FLUSH PRIVILEGES', 3])
+      assert.deepEqual([world.ids('customers').length, done.replayed, done.complete], [customers, 5, true])
+    })
+
     test('replay whose answer is lost sends nothing again, and says what may still run', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))

@@ -233,7 +233,7 @@ export async function pollUntil(world: World, what: number, options?: PollOption
 /** What the functions see as their environment, and nothing of an earlier test's. */
 function enter(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
-    if (/^(DTS|POLL|AWS|ON|DEAD)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES)$/.test(name))
+    if (/^(DTS|POLL|AWS|ON|DEAD)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name))
       delete process.env[name]
   }
   Object.assign(process.env, environment)

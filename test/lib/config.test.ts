@@ -61,6 +61,8 @@ describe('what is understood', () => {
       { unroutedTables: 'skip', handlerTimeoutMs: 30_000, maxRecords: 100_000, lingerMs: 0 },
       'defaults of a run',
     ],
+    [{}, { ghostTables: 'skip' }, 'ghost tables are left out'],
+    [{ GHOST_TABLES: 'deliver' }, { ghostTables: 'deliver' }, 'or not'],
     [{ DTS_PARTITION: '0' }, { partition: 0 }, 'partition 0 is one'],
     [{ DTS_PARTITION: ' 3\r' }, { partition: 3 }, 'blanks around a number, and the line end of Windows'],
     [

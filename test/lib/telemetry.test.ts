@@ -50,9 +50,10 @@ describe('what a run measures', () => {
     const found = measures({
       handled: { 'shop.a': 3, 'shop.b': 4 },
       skipped: { x: 5 },
+      ghosts: { 'shop._a_gho': 2, 'shop._b_gho': 4 },
       deadLettered: { y: 1 },
     })
-    assert.deepEqual([found.Handled, found.Skipped, found.DeadLettered], [7, 5, 1])
+    assert.deepEqual([found.Handled, found.Skipped, found.Ghosts, found.DeadLettered], [7, 5, 6, 1])
   })
 
   test('what is not known is left out: as 0 it would say that all is well', () => {

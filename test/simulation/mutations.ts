@@ -273,5 +273,11 @@ export const mutants: readonly Mutant[] = [
     find: 'lanes.firstUndone === null ? 0 : waitAtWorkMs',
     put: '0',
   },
+  {
+    name: 'statement: only the name that it is filed under counts',
+    file: 'lib/dispatch/statement-routes.ts',
+    find: 'return merged([...ofName, ...ofTables, ...ofDatabases, ...ofPlace])',
+    put: 'return merged(ofName)',
+  },
   ...recoveryMutants,
 ]

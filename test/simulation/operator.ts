@@ -220,6 +220,7 @@ export class Operator {
       owner: run.owner,
       config: scenario.config,
       routes: scenario.config.routes,
+      ghostTables: scenario.config.ghostTables,
       handlerTimeoutMs: scenario.config.handlerTimeoutMs,
       functionNames: [],
       passwordNote: () => null,

@@ -53,13 +53,18 @@ export function rowRecord(
   })
 }
 
-export function ddlRecord(objectName: string | null, logical: LogicalName | null, origin: Origin): Buffer {
+export function ddlRecord(
+  objectName: string | null,
+  logical: LogicalName | null,
+  statement: string,
+  origin: Origin,
+): Buffer {
   const tags = logicalTags(logical)
   return encodeRecord({
     ...places(origin),
     operation: 'DDL',
     objectName,
-    after: 'ALTER TABLE t ADD c INT',
+    after: statement,
     tags,
   })
 }

@@ -132,6 +132,7 @@ function makeConfig(
     checkpointTable: 'checkpoints',
     routes,
     unroutedTables,
+    ghostTables: 'skip',
     handlerTimeoutMs,
     maxRecords: random.pick([5, 20, 1_000, 1_000]),
     maxBytes: random.pick([2_000, 1_000_000_000, 1_000_000_000]),

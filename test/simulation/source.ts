@@ -174,29 +174,49 @@ function makeContent(
     const nobody = { kind: 'unreadable' as const, table: '', functions: [] }
     return { ...common, ...nobody, write: ({ id }) => unreadable(id) }
   }
-  if (random.chance(rates.ddl)) return { ...common, ...ddl(random, routing, rates.unknown > 0) }
+  if (random.chance(rates.ddl)) return { ...common, ...ddl(random, routing) }
   return { ...common, ...rowChange(random, routing, rates, keyless, rowIds) }
 }
 
-function ddl(random: Random, { functions, tables }: Routing, mayBeNowhere: boolean) {
+function ddl(random: Random, { functions, tables }: Routing) {
   const table = random.pick(tables)
+  const other = random.pick(tables)
   const database = random.pick(databases)
-  const inDatabase = functions.filter((one) => one.databases.includes(database))
-  const choices: [string | null, SourceTable['logical'], readonly string[]][] = [
-    [table.name, table.logical, table.owner === null ? [] : [table.owner.name]],
-    [null, null, functions.map(({ name }) => name)],
-  ]
-  if (inDatabase.length > 0 || mayBeNowhere)
-    choices.push([database, null, inDatabase.map(({ name }) => name)])
-  const [objectName, logical, concerned] = random.pick(choices as [(typeof choices)[0], ...typeof choices])
+  const ownersOf = (...some: readonly SourceTable[]) =>
+    [...new Set(some.flatMap(({ owner }) => owner ?? []))].map(({ name }) => name)
+  const names = functions.map(({ name }) => name)
+  const inDatabase = functions.filter((one) => one.databases.includes(database)).map(({ name }) => name)
+  const [name, otherName] = [writtenName(table), writtenName(other)]
+  const ghost = (kind: string) => name.replace('.', '._').concat('_', kind)
+  const rename = `RENAME TABLE ${name} TO ${ghost('del')}, ${ghost('gho')} TO ${name}`
+  const [objectName, logical, concerned, statement] = random.pick<Ddl>([
+    [table.name, table.logical, ownersOf(table), `ALTER TABLE ${name} ADD c INT`],
+    [table.name, table.logical, ownersOf(table, other), `DROP TABLE ${name}, ${otherName}`],
+    [ghost('gho'), null, ownersOf(table), rename],
+    [null, null, names, 'FLUSH PRIVILEGES'],
+    [database, null, inDatabase, `DROP DATABASE ${database}`],
+  ])
   return {
     kind: 'change' as const,
     isDdl: true,
     table: objectName ?? '',
     functions: concerned,
-    unrouted: concerned.length === 0,
-    write: (origin: Origin) => ddlRecord(objectName, logical, origin),
+    // A statement alone never halts the stream.
+    unrouted: false,
+    write: (origin: Origin) => ddlRecord(objectName, logical, statement, origin),
   }
+}
+
+type Ddl = [
+  objectName: string | null,
+  logical: SourceTable['logical'],
+  concerned: readonly string[],
+  statement: string,
+]
+
+/** What a sharded source's users call the table is what their statements say. */
+function writtenName({ name, logical, routedBy }: SourceTable): string {
+  return routedBy === 'logical' && logical !== null ? `${logical.database}.${logical.table}` : name
 }
 
 function rowChange(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -74,6 +74,16 @@ function handled(view: string, table: string): number {
 test("the README's example, followed, has its line in the live view", async (t) => {
   const { file, text } = readmeExample()
   const { live } = startCopy(t, ({ folder }) => writeFileSync(join(folder, file), text))
+  await live.view((view) => handled(view, 'shop.payments') > 0)
+  assert.doesNotMatch(live.output, /HALTED/)
+})
+
+test('a handler in a folder of its own runs locally as it is deployed', async (t) => {
+  const text = readmeExample().text.replaceAll("'../../lib/", "'../../../lib/")
+  const { live } = startCopy(t, ({ folder }) => {
+    mkdirSync(join(folder, 'functions/tables/billing'))
+    writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
+  })
   await live.view((view) => handled(view, 'shop.payments') > 0)
   assert.doesNotMatch(live.output, /HALTED/)
 })

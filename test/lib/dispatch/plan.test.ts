@@ -45,7 +45,7 @@ describe('a slice of the stream', () => {
     assert.deepEqual([plan.end, plan.halt, plan.unreadable, plan.read.length], [9n, null, [], 9])
   })
 
-  test('a statement on a database, or on nothing that is named, goes to each function of it', () => {
+  test('a statement that may concern any table of a database goes to each function of it', () => {
     const more = new Router({
       'shop.orders': route('orders'),
       'shop.customers': route('customers', { operations: ['DELETE'] }),
@@ -53,7 +53,7 @@ describe('a slice of the stream', () => {
       '*': route('rest'),
     })
     const ofDatabase = (name: string | null) =>
-      eventsOf(planSlice(slice([write.ddl(name, 'x', t0)]), more, 'skip')).map(
+      eventsOf(planSlice(slice([write.ddl(name, 'FLUSH TABLES', t0)]), more, 'skip')).map(
         ([functionName]) => functionName,
       )
     assert.deepEqual(ofDatabase('shop'), ['orders', 'customers', 'rest'])
@@ -61,7 +61,72 @@ describe('a slice of the stream', () => {
     assert.deepEqual(ofDatabase('crm'), ['rest'])
     assert.deepEqual(ofDatabase(''), ['orders', 'customers', 'erp', 'rest'])
     assert.deepEqual(ofDatabase(null), ['orders', 'customers', 'erp', 'rest'])
-    assert.deepEqual(ofDatabase('shop.orders'), ['orders'])
+    assert.deepEqual(ofDatabase('shop.orders'), ['orders', 'customers', 'rest'])
+  })
+
+  test('a statement is an event of each function that its text concerns, and an operation that each wants', () => {
+    const some = new Router({
+      'shop.orders': route('orders', { operations: ['INSERT'] }),
+      'shop.customers': route('customers', { concurrency: 4 }),
+    })
+    const plan = planSlice(
+      slice([
+        write.insert('shop.customers', 1, t0),
+        write.ddl('shop.orders', 'DROP TABLE orders, customers', t0),
+        write.insert('shop.customers', 1, t0),
+      ]),
+      some,
+      'halt',
+    )
+    assert.deepEqual(
+      plan.events.map(({ route: { functionName }, offset, keyHash }) => [
+        functionName,
+        offset,
+        keyHash === null,
+      ]),
+      [
+        ['customers', 0n, false],
+        ['orders', 1n, true],
+        ['customers', 1n, true],
+        ['customers', 2n, false],
+      ],
+    )
+  })
+
+  test('ghost tables of an online schema change are counted apart, and halt nothing', () => {
+    const pattern = new Router({ 'shop.*': route('all'), 'shop.orders': route('orders') })
+    const plan = planSlice(
+      slice([
+        write.ddl('shop._orders_gho', 'CREATE TABLE _orders_gho LIKE orders', t0),
+        write.insert('shop._orders_gho', 1, t0),
+        write.insert('elsewhere._t_new', 1, t0),
+        write.ddl(
+          'shop._orders_gho',
+          'rename /* gh-ost */ table `shop`.`orders` to `shop`.`_orders_del`, `shop`.`_orders_gho` to `shop`.`orders`',
+          t0,
+        ),
+        write.ddl('shop._orders_del', 'DROP TABLE IF EXISTS `shop`.`_orders_del`', t0),
+      ]),
+      pattern,
+      'halt',
+    )
+    assert.deepEqual(eventsOf(plan), [['orders', 3n]])
+    assert.deepEqual(
+      plan.ghosts,
+      new Map([
+        ['shop._orders_gho', 2],
+        ['elsewhere._t_new', 1],
+        ['shop._orders_del', 1],
+      ]),
+    )
+    assert.deepEqual([plan.skipped, plan.halt], [new Map(), null])
+  })
+
+  test('a table that a handler leaves out is counted as left out, and halts nothing', () => {
+    const except = ['shop.orders_tmp']
+    const some = new Router({ 'shop.orders_*': { ...route('orders'), except } })
+    const plan = planSlice(slice([write.insert('shop.orders_tmp', 1, t0)]), some, 'halt')
+    assert.deepEqual([eventsOf(plan), plan.skipped, plan.halt], [[], new Map([['shop.orders_tmp', 1]]), null])
   })
 
   test('operations that a handler does not want are counted as left out, statements never are', () => {
@@ -135,6 +200,38 @@ describe('a slice of the stream', () => {
     assert.deepEqual([plan.end, plan.halt, plan.read.length], [5n, null, 5])
   })
 
+  const nameless = [null, '', 'shop', '.', 'shop.', '.orders', 'shop..orders', 'a.b.c.d', 'a.b.c.'] as const
+  for (const operation of ['INSERT', 'UPDATE', 'DELETE', 'INIT', 'DDL'] as const) {
+    for (const objectName of nameless) {
+      // A statement may be on a database, or on nothing that is named.
+      if (operation === 'DDL' && !objectName?.includes('.')) continue
+      test(`a change ${operation} of the table ${JSON.stringify(objectName)} is a record that cannot be read`, () => {
+        const image = [integer(1)]
+        const value = encodeRecord({
+          operation,
+          objectName,
+          ...(operation === 'DDL'
+            ? { after: 'DROP TABLE a' }
+            : {
+                fields: [['id', 8]] as const,
+                ...(operation === 'INSERT' || operation === 'INIT' ? {} : { before: image }),
+                ...(operation === 'DELETE' ? {} : { after: image }),
+              }),
+        })
+        for (const unroutedTables of ['skip', 'halt'] as const) {
+          const every = new Router({ 'shop.orders': route('orders'), '*': route('rest') })
+          const records = [{ value, timestamp: t0 }, write.insert('shop.orders', 1, t0)]
+          const plan = planSlice(slice(records), every, unroutedTables)
+          assert.deepEqual(eventsOf(plan), [['orders', 1n]])
+          assert.deepEqual([plan.skipped, plan.halt, plan.end], [new Map(), null, 2n])
+          const [unreadable] = plan.unreadable
+          assert.deepEqual([unreadable?.error.code, unreadable?.event.value], ['RECORD_INVALID', value])
+          assert.match(unreadable?.error.message ?? '', /objectName/)
+        }
+      })
+    }
+  }
+
   test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
     const keyed = new Router({ 'shop.orders': route('orders', { concurrency: 4 }) })
     const value = write.insert('shop.orders', 1, t0).value ?? Buffer.alloc(0)
@@ -168,7 +265,9 @@ describe('a sharded source', () => {
       operation,
       objectName: 'shop_7.orders_7',
       tags: logical,
-      ...(operation === 'DDL' ? { after: 'ALTER' } : { fields: [['id', 8]], after: [integer(1)] }),
+      ...(operation === 'DDL'
+        ? { after: 'ALTER TABLE orders_7 ADD c INT' }
+        : { fields: [['id', 8]], after: [integer(1)] }),
     }),
     timestamp: t0,
   })

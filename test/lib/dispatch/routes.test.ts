@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { bySpecificity, Pattern } from '../../../lib/dispatch/pattern.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { route } from './support.ts'
 
 const unnamed = () => null
 const functionFor = (from: Router, table: string, logical = unnamed as () => string | null) =>
-  from.routesFor(table, logical)[0]?.functionName ?? null
+  from.routesFor(table, logical).routes[0]?.functionName ?? null
 
 const router = new Router({
   'shop.orders': route('orders'),
@@ -40,22 +42,146 @@ test('which function handles a table', () => {
   }
 })
 
-test('an exact name wins over a pattern; two patterns are a fault of the deployment', () => {
-  const overlapping = new Router({
-    'shop.*': route('all'),
-    'shop.orders': route('orders'),
+describe('of several names that match a table', () => {
+  const declared = {
+    'shop.*': route('all of shop'),
+    'shop.orders_*': route('shards'),
+    'shop.orders_2026*': route('this year'),
+    'shop.orders_2026_01': route('january'),
     '*.items': route('items'),
+    '*': route('rest'),
+  }
+  const cases: [table: string, expected: string, reason: string][] = [
+    ['shop.orders_2026_01', 'january', 'an exact name wins'],
+    ['shop.orders_2026_02', 'this year', 'the narrowest pattern wins'],
+    ['shop.orders_2025_02', 'shards', 'the next one has the rest'],
+    ['shop.customers', 'all of shop', 'and the next'],
+    ['shop.items', 'items', 'more letters win where neither lies within the other'],
+    ['erp.customers', 'rest', 'the catch-all comes last'],
+  ]
+  for (const [table, expected, reason] of cases) {
+    test(`${table} goes to ${expected}: ${reason}, in whatever order they are declared`, () => {
+      assert.equal(functionFor(new Router(declared), table), expected)
+      const turned = Object.fromEntries(Object.entries(declared).reverse())
+      assert.equal(functionFor(new Router(turned), table), expected)
+    })
+  }
+
+  test('a pattern within another one comes first, whatever the patterns', () => {
+    const part = fc.array(fc.constantFrom('a', 'b', '*'), { minLength: 1, maxLength: 5 })
+    const name = fc.tuple(part, part).map((parts) => parts.map((letters) => letters.join('')).join('.'))
+    fc.assert(
+      fc.property(name, name, (one, other) => {
+        const [left, right] = [new Pattern(one), new Pattern(other)]
+        if (left.contains(right) && !right.contains(left)) assert.ok(bySpecificity(left, right) > 0)
+        if (left.contains(right)) assert.ok(left.meets(right))
+        assert.equal(left.meets(right), right.meets(left))
+      }),
+      { numRuns: 2_000 },
+    )
   })
-  assert.equal(functionFor(overlapping, 'shop.orders'), 'orders')
-  assert.equal(functionFor(overlapping, 'shop.customers'), 'all')
-  assert.throws(() => functionFor(overlapping, 'shop.items'), {
-    code: 'CONFIG_INVALID',
-    message: /shop\.\* and \*\.items both match the table shop\.items/,
+
+  test('what two patterns have in common is found by trying all names', () => {
+    const names = [...'abc'].flatMap((x) =>
+      ['', ...'abc'].flatMap((y) => ['', ...'abc'].map((z) => x + y + z)),
+    )
+    const part = fc.array(fc.constantFrom('a', 'b', '*'), { minLength: 1, maxLength: 3 })
+    fc.assert(
+      fc.property(part, part, part, (one, other, third) => {
+        const [left, right, around] = [one, other, third].map(
+          (letters) => new Pattern(`d.${letters.join('')}`),
+        )
+        assert.ok(left && right && around)
+        const both = names.filter((name) => left.matches(`d.${name}`) && right.matches(`d.${name}`))
+        if (both.length > 0) assert.ok(left.meets(right), `${left.text} ${right.text}`)
+        if (around.coversMeeting(left, right)) {
+          for (const name of both) assert.ok(around.matches(`d.${name}`), `${around.text} ${name}`)
+        }
+        if (left.contains(right)) {
+          for (const name of names) assert.ok(left.matches(`d.${name}`) || !right.matches(`d.${name}`))
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+test('a pattern is matched in time that grows with the name alone, however many stars it has', () => {
+  const many = new Router({ [`shop.${'*a'.repeat(40)}`]: route('stars') })
+  assert.equal(functionFor(many, `shop.${'a'.repeat(100_000)}b`), null)
+  assert.equal(functionFor(many, `shop.${'ab'.repeat(50_000)}a`), 'stars')
+})
+
+describe('a table that a handler leaves out', () => {
+  const except = ['shop.orders_tmp', 'shop.*_bak']
+  const routesWithout = { 'shop.orders_*': { ...route('orders'), except } }
+
+  test('goes to another handler that takes it, or is left out by a written rule', () => {
+    const one = new Router(routesWithout)
+    assert.equal(functionFor(one, 'shop.orders_1'), 'orders')
+    for (const table of ['shop.orders_tmp', 'shop.orders_1_bak']) {
+      assert.deepEqual(one.routesFor(table, unnamed), { routes: [], leftOut: 'excluded' })
+    }
+    assert.equal(one.routesFor('shop.customers', unnamed).leftOut, 'unrouted')
+    const more = new Router({ ...routesWithout, 'shop.*': route('all'), '*': route('rest') })
+    assert.equal(functionFor(more, 'shop.orders_tmp'), 'all')
+    assert.equal(functionFor(new Router({ ...routesWithout, '*': route('rest') }), 'shop.orders_tmp'), 'rest')
+  })
+
+  test('may be named by its logical name where that is what was matched', () => {
+    const sharded = new Router({
+      'shop.orders_*': { ...route('orders'), except },
+      '*': { ...route('rest'), except },
+    })
+    const routing = sharded.routesFor('shop_7.tmp_7', () => 'shop.orders_tmp')
+    assert.deepEqual(routing, { routes: [], leftOut: 'excluded' })
+  })
+})
+
+describe('a ghost table of an online schema change', () => {
+  const ghosts = ['_orders_gho', '_orders_new', '__orders_new', '_orders_ghc', '_orders_del', '_orders_old']
+  ghosts.push('_orders_20260131080000_del', 'tp_123_ogt_orders', 'tp_123_ogl_orders', 'tp_123_del_orders')
+  const others = [
+    'orders_gho',
+    '_gho',
+    '__del',
+    'tp_x_ogt_orders',
+    'tp_1_ogx_orders',
+    'tp_1_ogt_',
+    '_orders_ghost',
+  ]
+  const all = { 'shop.*': route('all'), '*': route('rest') }
+
+  test('is left out where a pattern or the catch-all would take it', () => {
+    for (const routes of [all, { '*': route('rest') }, {}]) {
+      for (const table of ghosts) {
+        const routing = new Router(routes).routesFor(`shop.${table}`, unnamed)
+        assert.deepEqual(routing, { routes: [], leftOut: 'ghost' }, table)
+      }
+    }
+    for (const table of others) assert.equal(functionFor(new Router(all), `shop.${table}`), 'all', table)
+  })
+
+  test('goes to the handler that names it, by its logical name too', () => {
+    const named = new Router({ ...all, 'shop._orders_new': route('exact') })
+    assert.equal(functionFor(named, 'shop._orders_new'), 'exact')
+    assert.equal(
+      functionFor(named, 'shop_1._orders_7_new', () => 'shop._orders_new'),
+      'exact',
+    )
+    assert.equal(
+      functionFor(named, 'shop_1.orders_gho_7', () => 'shop._orders_gho'),
+      null,
+    )
+  })
+
+  test('is a table like any other where the rule is turned off', () => {
+    for (const table of ghosts) assert.equal(functionFor(new Router(all, 'deliver'), `shop.${table}`), 'all')
   })
 })
 
 const functionsFor = (from: Router, database: string | null) =>
-  from.routesForDatabase(database).map(({ functionName }) => functionName)
+  from.routesForDatabase(database).routes.map(({ functionName }) => functionName)
 
 test('which functions a statement on a database concerns', () => {
   const cases: [database: string | null, expected: string[]][] = [
@@ -113,6 +239,6 @@ test('the logical name is read from one record of a table, not from each', () =>
 test('a record that cannot tell its logical name decides nothing for those behind it', () => {
   const sharded = new Router({ 'shop.orders': route('logical'), '*': route('rest') })
   const name = (logical: string | null | undefined) =>
-    sharded.routesFor('shop_8.orders_8', () => logical)[0]?.functionName
+    sharded.routesFor('shop_8.orders_8', () => logical).routes[0]?.functionName
   assert.deepEqual([name(undefined), name('shop.orders'), name(undefined)], ['rest', 'logical', 'logical'])
 })

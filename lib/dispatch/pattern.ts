@@ -1,0 +1,197 @@
+/** The pattern of a route that takes whatever no other route names. */
+export const catchAll = '*'
+
+/**
+ * A table's name as a handler declares it: two or three parts with dots between them, in which `*` means any run of
+ * characters but a dot; or `*` alone, which matches every table.
+ */
+export class Pattern {
+  readonly text: string
+  /** Each part as the texts between its stars; one text: the part has no star. */
+  readonly #parts: readonly (readonly string[])[]
+
+  constructor(text: string) {
+    // Stars side by side say no more than one.
+    this.text = text.replaceAll(/\*+/g, '*')
+    this.#parts = this.text.split('.').map((part) => part.split('*'))
+  }
+
+  get isCatchAll(): boolean {
+    return this.text === catchAll
+  }
+
+  /** Whether it names one table. */
+  get isExact(): boolean {
+    return !this.text.includes('*')
+  }
+
+  /** How many parts a name has that it can match. */
+  get length(): number {
+    return this.#parts.length
+  }
+
+  matches(name: string): boolean {
+    return this.isCatchAll || this.matchesParts(name.split('.'))
+  }
+
+  /** @param parts of a name; null matches every part of a pattern */
+  matchesParts(parts: readonly (string | null)[]): boolean {
+    if (this.isCatchAll) return true
+    return (
+      parts.length === this.#parts.length &&
+      this.#parts.every((pieces, at) => {
+        const part = parts[at] ?? null
+        return part === null || matchesPieces(pieces, part)
+      })
+    )
+  }
+
+  /** Whether one part of it, counted from 0, matches a name's part. */
+  matchesPart(at: number, part: string): boolean {
+    const pieces = this.#parts[at]
+    return pieces !== undefined && matchesPieces(pieces, part)
+  }
+
+  /** Whether it matches every name that `other` matches. */
+  contains(other: Pattern): boolean {
+    if (this.isCatchAll || other.isCatchAll) return this.isCatchAll
+    return (
+      this.length === other.length &&
+      this.#parts.every((pieces, at) => containsPart(pieces, other.#parts[at] ?? []))
+    )
+  }
+
+  /** Whether some name is matched by both. */
+  meets(other: Pattern): boolean {
+    if (this.isCatchAll || other.isCatchAll) return true
+    return (
+      this.length === other.length &&
+      this.#parts.every((pieces, at) => meetsPart(pieces.join('*'), (other.#parts[at] ?? []).join('*')))
+    )
+  }
+
+  /** True if it surely matches every name that both `one` and `other` match; false where that is not certain. */
+  coversMeeting(one: Pattern, other: Pattern): boolean {
+    if (this.isCatchAll) return true
+    if (one.isCatchAll || other.isCatchAll) return this.contains(one.isCatchAll ? other : one)
+    return (
+      this.length === one.length &&
+      this.length === other.length &&
+      this.#parts.every(
+        (pieces, at) =>
+          containsPart(pieces, one.#parts[at] ?? []) || containsPart(pieces, other.#parts[at] ?? []),
+      )
+    )
+  }
+}
+
+/**
+ * The narrower one first: more characters that are no star, then fewer stars. A pattern within another one has more such
+ * characters, or as many and fewer stars, so that it always comes first; the names decide the rest.
+ */
+export function bySpecificity(one: Pattern, other: Pattern): number {
+  if (one.isCatchAll !== other.isCatchAll) return one.isCatchAll ? 1 : -1
+  const stars = (text: string) => text.split('*').length - 1
+  const letters = (text: string) => text.length - stars(text)
+  return (
+    letters(other.text) - letters(one.text) ||
+    stars(one.text) - stars(other.text) ||
+    (one.text < other.text ? -1 : Number(one.text > other.text))
+  )
+}
+
+/** What a handler declares: the tables that it takes, and which of them it leaves out. */
+export interface DeclaredTables {
+  readonly patterns: readonly string[]
+  readonly except: readonly string[]
+}
+
+/** @param table of `defineTable`: a name or pattern, or several, of which those with `!` in front are left out */
+export function declaredTables(table: string | readonly string[]): DeclaredTables {
+  const all = [table].flat().filter((text) => typeof text === 'string')
+  return {
+    patterns: [...new Set(all.filter((text) => !text.startsWith('!')))],
+    except: [...new Set(all.filter((text) => text.startsWith('!')).map((text) => text.slice(1)))],
+  }
+}
+
+/** Why a declaration cannot be used; empty when it can. */
+export function problemsOf({ patterns, except }: DeclaredTables): string[] {
+  const problems = [
+    ...patterns.filter((text) => text !== catchAll && !isName(text)),
+    ...except.filter((text) => !isName(text)).map((text) => `!${text}`),
+  ].map(
+    (text) =>
+      `table must be database.table, database.schema.table or *, not ${JSON.stringify(text)}; write a dot inside a name ` +
+      "as \\u002E (in a string '\\\\u002E'), and reach a name with a blank at its end or a control character by a pattern " +
+      '(shop.*orders)',
+  )
+  if (problems.length > 0) return problems
+  if (patterns.length === 0) return ['table must be database.table, database.schema.table or *']
+  const taken = patterns.map((text) => new Pattern(text))
+  for (const text of except) {
+    const left = new Pattern(text)
+    if (!taken.some((pattern) => pattern.meets(left))) {
+      problems.push(`!${text} leaves out what none of the handler's patterns match`)
+    }
+    const gone = taken.find((pattern) => left.contains(pattern))
+    if (gone !== undefined) problems.push(`!${text} leaves out all of ${gone.text}`)
+  }
+  return problems
+}
+
+/** Names may contain blanks. A blank at an end, or a control character, is probably a mistake. */
+function isName(text: string): boolean {
+  const parts = text.split('.')
+  const isPart = (part: string) => part !== '' && part === part.trim() && !/\p{Cc}/u.test(part)
+  return (parts.length === 2 || parts.length === 3) && parts.every(isPart)
+}
+
+/** Linear in the name's length: it searches each text between two stars once, from the left. */
+function matchesPieces(pieces: readonly string[], part: string): boolean {
+  const first = pieces[0] ?? ''
+  const last = pieces.at(-1) ?? ''
+  if (pieces.length === 1) return part === first
+  if (!part.startsWith(first) || !part.endsWith(last)) return false
+  let at = first.length
+  const end = part.length - last.length
+  for (let index = 1; index < pieces.length - 1; index++) {
+    const piece = pieces[index] ?? ''
+    const found = part.indexOf(piece, at)
+    if (found < 0) return false
+    at = found + piece.length
+  }
+  return at <= end
+}
+
+/** A character that no name holds: only a star matches it, so that it represents what another pattern's star matches. */
+const anything = '\0'
+
+function containsPart(pieces: readonly string[], other: readonly string[]): boolean {
+  return matchesPieces(pieces, other.join(anything))
+}
+
+/** Walks through `one` and keeps the set of places in `other` that a common name can have reached. */
+function meetsPart(one: string, other: string): boolean {
+  const letters = [...other]
+  const overStars = (places: Set<number>) => {
+    // A star matches the empty text too. The loop also visits what it adds to the set.
+    for (const at of places) if (letters[at] === '*') places.add(at + 1)
+    return places
+  }
+  let reached = overStars(new Set([0]))
+  for (const letter of one) {
+    const next = new Set<number>()
+    if (letter === '*') {
+      for (let at = Math.min(...reached); at <= letters.length; at++) next.add(at)
+    } else {
+      for (const at of reached) {
+        if (letters[at] === '*') next.add(at)
+        else if (letters[at] === letter) next.add(at + 1)
+      }
+    }
+    if (next.size === 0) return false
+    reached = overStars(next)
+  }
+  return reached.has(letters.length)
+}

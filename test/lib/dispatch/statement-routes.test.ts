@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Router } from '../../../lib/dispatch/routes.ts'
+import { routesOfStatement } from '../../../lib/dispatch/statement-routes.ts'
+import type { SourceType } from '../../../lib/dts/types.ts'
+import { route } from './support.ts'
+
+const mySql = new Router({
+  'shop.orders': route('orders'),
+  'shop.items': route('items'),
+  'shop.tmp_*': { ...route('tmp'), except: ['shop.tmp_x'] },
+  'erp.orders': route('erp'),
+  '*': route('rest'),
+})
+const postgres = new Router({
+  'db.public.orders': route('orders'),
+  'db.sales.orders': route('sales'),
+  'db.sales.*': route('all of sales'),
+  'other.public.orders': route('other'),
+})
+
+/** The functions that hear of a statement. */
+function heard(
+  router: Router,
+  objectName: string | null,
+  statement: string | null,
+  source: SourceType = 'MySQL',
+) {
+  const filed = { objectName, logicalName: null, statement, sourceType: source }
+  return routesOfStatement(filed, router)
+    .routes.map(({ functionName }) => functionName)
+    .sort()
+}
+
+describe('the handlers of every table that a statement names hear of it', () => {
+  const cases: [objectName: string | null, statement: string, expected: string[]][] = [
+    ['shop.orders', 'DROP TABLE orders, items', ['items', 'orders']],
+    ['shop.items', 'DROP TABLE orders, items', ['items', 'orders']],
+    ['shop', 'DROP TABLE orders, items', ['items', 'orders']],
+    [null, 'DROP TABLE shop.orders', ['orders']],
+    ['shop.orders', 'DROP TABLE shop.orders, erp.orders', ['erp', 'orders']],
+    ['shop.orders', 'ALTER TABLE orders ADD c INT', ['orders']],
+    ['shop', 'CREATE TABLE invoices (id int)', ['rest']],
+    ['shop._orders_gho', 'RENAME TABLE orders TO _orders_del, _orders_gho TO orders', ['orders']],
+    ['shop.tp_1_ogt_orders', 'RENAME TABLE orders TO tp_1_del_orders, tp_1_ogt_orders TO orders', ['orders']],
+    ['shop._tmp_1_gho', 'RENAME TABLE tmp_1 TO _tmp_1_del, _tmp_1_gho TO tmp_1', ['tmp']],
+    ['shop._x_gho', 'CREATE TABLE _x_gho LIKE orders', []],
+    ['shop.a', 'RENAME TABLE a TO items', ['items', 'rest']],
+    ['shop.tmp_1', 'DROP TABLE tmp_1, tmp_x', ['rest', 'tmp']],
+    ['erp', 'DROP DATABASE erp', ['erp', 'rest']],
+    ['shop.orders', 'DROP TABLE ITEMS, Orders', ['items', 'orders', 'rest']],
+  ]
+  for (const [objectName, statement, expected] of cases) {
+    test(`${statement}, filed under ${objectName}: ${expected}`, () => {
+      assert.deepEqual(heard(mySql, objectName, statement), expected)
+    })
+  }
+
+  const withSchemas: typeof cases = [
+    ['db.public.orders', 'ALTER TABLE orders ADD c int', ['orders']],
+    ['db.public.x', 'ALTER TABLE sales.orders ADD c int', ['sales']],
+    ['db.public.x', 'DROP TABLE orders; DROP TABLE sales.x', ['all of sales', 'orders']],
+    ['db', 'ALTER TABLE orders ADD c int', ['all of sales', 'orders', 'sales']],
+    ['db', 'ALTER TABLE public.orders ADD c int', ['orders']],
+    ['db', 'DROP SCHEMA sales CASCADE', ['all of sales', 'sales']],
+    ['db.public.orders', 'ALTER TABLE orders SET SCHEMA sales', ['orders', 'sales']],
+    ['db.public.orders', 'DROP TABLE "ORDERS"', ['orders']],
+    [null, 'DROP TABLE sales.x', ['all of sales']],
+  ]
+  for (const [objectName, statement, expected] of withSchemas) {
+    test(`with schemas: ${statement}, filed under ${objectName}: ${expected}`, () => {
+      assert.deepEqual(heard(postgres, objectName, statement, 'PostgreSQL'), expected)
+    })
+  }
+})
+
+describe('where a text does not tell for sure', () => {
+  const all = ['erp', 'items', 'orders', 'rest', 'tmp']
+  const cases: [objectName: string | null, statement: string | null, expected: string[], reason: string][] = [
+    [
+      'shop.orders',
+      'FLUSH x',
+      ['items', 'orders', 'rest', 'tmp'],
+      'all of the database that it is filed under',
+    ],
+    ['shop', 'FLUSH x', ['items', 'orders', 'rest', 'tmp'], 'or on'],
+    [null, 'FLUSH x', all, 'or all there are'],
+    ['shop.orders', 'FLUSH erp.x', all, 'and those of each database that it names'],
+    ['erp.orders', 'DROP TABLE orders, `erp', all, 'all, where it cannot be read to its end'],
+    [
+      null,
+      'DROP TABLE orders',
+      ['erp', 'orders', 'rest'],
+      'all tables of that name, where the database is not known',
+    ],
+    [
+      'erp.x',
+      'DROP TABLE erp.x, orders',
+      ['erp', 'orders', 'rest'],
+      'or may be another than the one of the file',
+    ],
+    ['shop.orders', null, ['orders'], 'a record that cannot be read goes where its name says'],
+    [null, null, all, 'and without a name to all'],
+  ]
+  for (const [objectName, statement, expected, reason] of cases) {
+    test(`every handler hears that it could concern: ${statement}, filed under ${objectName}: ${reason}`, () => {
+      assert.deepEqual(heard(mySql, objectName, statement), expected)
+    })
+  }
+})
+
+test('a function with several of the tables hears of the statement once', () => {
+  const one = new Router({ 'shop.orders': route('sales'), 'shop.items': route('sales') })
+  assert.deepEqual(heard(one, 'shop.orders', 'DROP TABLE orders, items'), ['sales'])
+})
+
+test('a dot within a name is no separator', () => {
+  const dotted = new Router({
+    'shop.a\\u002Eb': route('dotted'),
+    'a.b': route('other'),
+    'e\\u002Ef.t': route('dotted database'),
+  })
+  assert.deepEqual(heard(dotted, 'shop.x', 'DROP TABLE x, `a.b`'), ['dotted'])
+  assert.deepEqual(heard(dotted, 'e\\u002Ef', 'DROP DATABASE `e.f`'), ['dotted database'])
+  assert.deepEqual(heard(dotted, 'e\\u002Ef', 'FLUSH TABLES'), ['dotted database'])
+})
+
+test('a statement on a shard is routed by the logical name that its record tells', () => {
+  const sharded = new Router({
+    'shop.orders': route('orders'),
+    'shop.items': route('items'),
+    '*': route('rest'),
+  })
+  const filed = { objectName: 'shop_7.orders_7', logicalName: 'shop.orders', sourceType: 'DRDS' as const }
+  const functionsOf = (statement: string) =>
+    routesOfStatement({ ...filed, statement }, sharded).routes.map(({ functionName }) => functionName)
+  assert.deepEqual(functionsOf('ALTER TABLE orders_7 ADD c INT'), ['orders'])
+  assert.deepEqual(functionsOf('ALTER TABLE shop.orders ADD c INT'), ['orders'])
+  assert.deepEqual(functionsOf('DROP TABLE shop.orders, shop.items'), ['orders', 'items'])
+})
