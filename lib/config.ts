@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import type { BrokerAddress } from './kafka/address.ts'
+import type { Deployment } from './kafka/commit-mark.ts'
 import { maxFetchBytes } from './kafka/types.ts'
 import { parseTime } from './time.ts'
 
@@ -61,6 +62,10 @@ const streamFields = {
   DTS_CHECKPOINT: timeSchema.optional(),
   DTS_ALLOWED_NODES: z.string().optional(),
   CHECKPOINT_TABLE: required,
+  /** Service and stage of the deployment, and its region, which Lambda sets: they name it in the consumer group. */
+  DEPLOYMENT_SERVICE: z.string().default(''),
+  DEPLOYMENT_STAGE: z.string().default(''),
+  AWS_REGION: z.string().optional(),
 }
 
 const pollFields = {
@@ -97,6 +102,8 @@ export interface StreamConfig {
   /** Where a stream without a stored checkpoint starts, in UNIX seconds. */
   readonly startTime: number | undefined
   readonly checkpointTable: string
+  /** How this deployment names itself in the consumer group. */
+  readonly deployment: Deployment
 }
 
 export interface PollConfig extends StreamConfig {
@@ -213,6 +220,11 @@ function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): Stre
       .filter(Boolean),
     startTime: values.DTS_CHECKPOINT,
     checkpointTable: values.CHECKPOINT_TABLE,
+    deployment: {
+      service: values.DEPLOYMENT_SERVICE,
+      stage: values.DEPLOYMENT_STAGE,
+      table: [values.AWS_REGION, values.CHECKPOINT_TABLE].filter(Boolean).join('/'),
+    },
   }
 }
 

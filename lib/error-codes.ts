@@ -68,6 +68,15 @@ export const errorCodes = [
    */
   'GROUP_REFUSED',
   /**
+   * The consumer group was last committed to by another deployment of this project, which the message names: two
+   * deployments use one sid. A first start is refused, and recovery does not take that commit for how far this stream was
+   * read. A stream that has a checkpoint continues by it and only reports the other deployment.
+   * @normal Once, when a deployment takes the place of one that had another service, stage, table or region.
+   * @run Remove the other deployment, or give it a consumer group of its own in the DTS console. A first start then takes
+   * `npm run recovery -- reset --to T`, with the time from which this deployment has to read.
+   */
+  'GROUP_SHARED',
+  /**
    * A request to the broker failed or timed out, or the connection was lost.
    * @normal Now and then; the next run tries again. Every minute: DTS or the network is in trouble.
    * @run If it lasts, `npm run doctor`, and look at the task in the DTS console.
@@ -141,6 +150,17 @@ export const errorCodes = [
    */
   'CHECKPOINT_MISSING',
   /**
+   * The checkpoint item was restored from a backup: this deployment has committed a later position, or one of a younger
+   * generation, to its consumer group. The stream halted before any handler was invoked. In the older generation handlers
+   * with the fence would take new changes for old ones and skip them without a word.
+   * @normal After a restore of the table (point-in-time recovery), or of the item.
+   * @run `npm run recovery -- inspect`, then `npm run recovery -- reset --to committed`: the stream continues where the
+   * group is, in a new generation, and what may repeat is marked. Where the handlers' own tables were restored too: `npm
+   * run recovery -- reset --to T` with the time of that backup. Always end a restore with a reset: it takes a generation
+   * that was never used, also where the group has no commit that could show the restore.
+   */
+  'CHECKPOINT_RESTORED',
+  /**
    * The stored checkpoint item is not one that this version can read.
    * @normal Never; after going back to a version with another schemaVersion it can be.
    * @run Deploy the version that wrote it. Where somebody wrote into it by hand: restore the table to a time before
@@ -197,6 +217,14 @@ export const errorCodes = [
    * @run Wait until the time in the message and repeat; `pause` keeps new runs from starting.
    */
   'LEASE_HELD',
+  /**
+   * The lease ends later than any run can hold it: the clock of the machine that took it was wrong, or somebody wrote into
+   * the item. Nothing is delivered until it ends.
+   * @normal Never.
+   * @run `npm run recovery -- release`: it breaks the lease. The next run starts when an invocation of the old holder must
+   * have ended; the answer says when.
+   */
+  'LEASE_TOO_LONG',
   /**
    * The lease went to another run during this one; this one stopped and wrote nothing.
    * @normal After a freeze or a very slow DynamoDB.

@@ -2,9 +2,11 @@ import { identifiedLanes, identifyRouted } from './anchor.ts'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import { Lanes } from './dispatch/lanes.ts'
 import { DtsError } from './errors.ts'
+import { commitToGroup } from './group.ts'
 import type { Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
+import { courtesy } from './run/courtesy.ts'
 import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
@@ -15,8 +17,6 @@ import { Trail } from './trail.ts'
 const longestRestMs = 1_000
 /** Between two commits while there is work, in milliseconds: bounds both the writes and what a crash repeats. */
 const commitEveryMs = 200
-/** The longest wait for each thing that a run does only for others, in milliseconds. */
-const courtesyMs = 3_000
 /** After a commit that failed, in milliseconds: the shortest wait, which doubles, and the longest. */
 const commitAgain = { firstMs: 200, lastMs: 3_200 }
 /** A failure whose next try is further away than this, in milliseconds, is left to the next run. */
@@ -28,6 +28,7 @@ export class Run {
   readonly #stream: Stream
   readonly #held: HeldCheckpoint
   readonly #worstCaseMs: number
+  readonly #generation: number
   readonly #summary: PollSummary
   readonly #outlet: Outlet
   readonly #lanes: Lanes
@@ -55,6 +56,7 @@ export class Run {
     this.#stream = stream
     this.#held = held
     this.#worstCaseMs = worstCaseMs
+    this.#generation = origin.generation
     this.#summary = summary
     this.#lastCommit = now()
     this.#outlet = new Outlet(dependencies, stream, held, origin, summary)
@@ -129,8 +131,8 @@ export class Run {
       if (!handlerMayRun) await this.#held.release()
     }
     if (thrown !== null) throw thrown
-    await this.#courtesy(() => this.#commitToGroup())
-    await this.#courtesy(() => this.#measureReserve())
+    await courtesy(this.#dependencies, () => this.#commitToGroup())
+    await courtesy(this.#dependencies, () => this.#measureReserve())
   }
 
   async #loop(): Promise<PollEnd> {
@@ -268,24 +270,11 @@ export class Run {
     return this.#dependencies.remainingMs() - this.#worstCaseMs
   }
 
-  /** What nothing depends on may not outlast the invocation: then not even the end of the run would be told. */
-  async #courtesy(act: () => Promise<void>): Promise<void> {
-    const { remainingMs, sleep } = this.#dependencies
-    const timer = new AbortController()
-    await Promise.race([act(), sleep(Math.min(courtesyMs, remainingMs() - courtesyMs), timer.signal)])
-    timer.abort()
-  }
-
   /** DTS carries this commit over to a new cluster; nothing here depends on it, so its failure is only reported. */
   async #commitToGroup(): Promise<void> {
-    const { offset, timestamp } = this.#held.position
-    if (this.#summary.from === String(offset) || this.#dependencies.signal.aborted) return
-    try {
-      await this.#stream.commit(offset, timestamp)
-      this.#summary.groupCommit = 'done'
-    } catch (error) {
-      this.#summary.groupCommit = error instanceof DtsError ? error.code : 'BROKER_FAILED'
-    }
+    const { stored } = this.#held
+    if (this.#summary.from === String(stored.offset) || this.#dependencies.signal.aborted) return
+    this.#summary.groupCommit = await commitToGroup(this.#stream, stored, this.#generation)
   }
 
   /** For the alarm alone, and behind everything that delivers: its failure changes nothing. */

@@ -29,6 +29,8 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
     ['LeaseLost', Unit.Count, ends('lease-lost')],
     ['Superseded', Unit.Count, ends('superseded')],
     ['Recovered', Unit.Count, ends('recovered')],
+    ['LeaseTooLong', Unit.Count, Number(thrown instanceof DtsError && thrown.code === 'LEASE_TOO_LONG')],
+    ['GroupShared', Unit.Count, Number(summary.otherDeployment !== null || isShared(thrown))],
     ...known('LagSeconds', Unit.Seconds, lagSeconds),
     ...known('LagRecords', Unit.Count, lagRecords === null ? null : Number(lagRecords)),
     ...known('SecondsUntilLoss', Unit.Seconds, secondsUntilLoss),
@@ -96,7 +98,8 @@ export class Telemetry {
 
   #log(summary: PollSummary, thrown: unknown): void {
     if (thrown === null) {
-      this.#logger[summary.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
+      const isWell = summary.failures.length === 0 && summary.otherDeployment === null
+      this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
     } else if (thrown instanceof DtsError) {
       const { code, message, retryable, facts } = thrown
       this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
@@ -106,6 +109,10 @@ export class Telemetry {
       this.#logger.error('Poll failed', { code: name, summary })
     }
   }
+}
+
+function isShared(thrown: unknown): boolean {
+  return thrown instanceof DtsError && thrown.code === 'GROUP_SHARED'
 }
 
 /** One line, after which the instance is empty again. */

@@ -38,8 +38,13 @@ const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^'
 /** The function names commands of serverless, with flags of its deployment; here those that were given reach it. */
 function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
-    const { action, to, acceptLoss } = JSON.parse(json) as { action: string; to?: string; acceptLoss?: true }
-    const flags = `${to === undefined ? '' : ` --to ${to}`}${acceptLoss === undefined ? '' : ' --accept-loss'}`
+    const { action, to, acceptLoss } = JSON.parse(json) as {
+      action: string
+      to?: string | { timestamp: number }
+      acceptLoss?: true
+    }
+    const place = typeof to === 'object' ? to.timestamp : to
+    const flags = `${place === undefined ? '' : ` --to ${place}`}${acceptLoss === undefined ? '' : ' --accept-loss'}`
     return `npm run recovery -- ${action}${flags}${deployment}`
   })
 }
@@ -100,7 +105,9 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
           : [line('', `${formatTime(found.times.first)} to ${formatTime(found.times.last)}`)]),
         line(
           'group',
-          group === null ? 'no commit at the broker' : `offset ${group.offset}, ${group.metadata ?? ''}`,
+          group === null
+            ? 'no commit at the broker'
+            : `offset ${group.offset}, ${group.by}, ${group.metadata ?? ''}`,
         ),
         line(
           'lag',
@@ -142,6 +149,7 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
       ]
     case 'pause':
     case 'resume':
+    case 'release':
       return [`offset ${answer.offset}`, answer.note]
     case 'redrive':
       return [

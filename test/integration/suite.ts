@@ -13,6 +13,7 @@ import { recoveryLossTests } from './recovery-loss.ts'
 import { recoveryPlaceTests } from './recovery-places.ts'
 import { recoveryPlanTests } from './recovery-plans.ts'
 import { recoveryRaceTests } from './recovery-races.ts'
+import { recoveryRestoredTests } from './recovery-restored.ts'
 import { recoveryWithoutItemTests } from './recovery-without-item.ts'
 import { startTests } from './start.ts'
 import { type Rig, startRig, type World } from './world.ts'
@@ -47,6 +48,7 @@ export function integrationSuite(parts: Parts): void {
     recoveryDeathTests(start)
     recoveryRaceTests(start)
     recoveryWithoutItemTests(start)
+    recoveryRestoredTests(start)
     doctorTests(start)
     inspectTests(start)
   })

@@ -7,6 +7,7 @@ import {
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
+  PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
@@ -74,6 +75,8 @@ export interface World {
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   deleteItem(): Promise<void>
+  /** Puts an item as it was back, past every condition, as a restore from a backup does. */
+  restore(item: Record<string, AttributeValue>): Promise<void>
   /** As if somebody had written into the item by hand. */
   setAttribute(name: string, value: AttributeValue): Promise<void>
   /** As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds. */
@@ -161,6 +164,8 @@ function world(
     },
     item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
     deleteItem: async () => void (await client.send(new DeleteItemCommand(key))),
+    restore: async (item) =>
+      void (await client.send(new PutItemCommand({ TableName: checkpoints, Item: item }))),
     async setAttribute(name, value) {
       await client.send(
         new UpdateItemCommand({
@@ -213,7 +218,7 @@ export async function pollUntil(world: World, what: number, options?: PollOption
 /** What the functions see as their environment, and nothing of an earlier test's. */
 function enter(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
-    if (/^(DTS|POLL|AWS|ON|DEAD)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES)$/.test(name))
+    if (/^(DTS|POLL|AWS|ON|DEAD|DEPLOYMENT)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES)$/.test(name))
       delete process.env[name]
   }
   Object.assign(process.env, environment)
