@@ -77,7 +77,7 @@ export function restoredFault(read: Checkpoint, answer: GroupAnswer | null): Dts
     `The checkpoint is at offset ${read.offset} of generation ${read.generation}, but this deployment has committed offset ` +
       `${place.offset} of generation ${place.generation} to its consumer group: an older item was restored, or another ` +
       'account has a deployment with the same names. Nothing is delivered, because handlers with the fence would take ' +
-      `changes of generation ${read.generation} for older than what they have and skip them. To go on where the group is, in ` +
+      `changes of generation ${read.generation} for older than what they have and skip them. To continue where the group is, in ` +
       `a new generation: ${recoveryCommand('{"action":"reset","to":"committed"}')} To deliver everything since the time of ` +
       `the restored item again instead: ${recoveryCommand(`{"action":"reset","to":{"timestamp":${read.timestamp}}}`)}`,
     {

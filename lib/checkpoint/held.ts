@@ -76,7 +76,7 @@ export class HeldCheckpoint {
   /** Stores the position and renews the lease. @throws DtsError LEASE_LOST */
   async commit(position: Position): Promise<void> {
     // A clock that was set back must not shorten the lease: the store would refuse that as a commit that comes late. Nor may
-    // the lease stay the same: whoever has read it takes an unchanged end for an unchanged position.
+    // the lease stay the same: a run that has read it takes an unchanged end for an unchanged position.
     const leaseUntil = Math.max(this.#leaseUntil + 1, HeldCheckpoint.leaseUntil(this.#now(), this.#terms))
     await this.#store.commit(this.#lease, position, leaseUntil)
     this.#position = position

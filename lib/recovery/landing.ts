@@ -220,7 +220,7 @@ async function lastTime(stream: Stream, range: DataRange): Promise<number> {
 function notOurs(offset: bigint, other: Deployment): DtsError {
   return new DtsError(
     'GROUP_SHARED',
-    `${sharedGroup(other)} Its offset ${offset} says nothing about this stream, and nothing was done. Say where to go on by a ` +
+    `${sharedGroup(other)} Its offset ${offset} says nothing about this stream, and nothing was done. Say where to continue by a ` +
       'time or an offset instead of "committed".',
     { retryable: false, facts: { offset: String(offset) } },
   )

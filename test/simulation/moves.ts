@@ -112,7 +112,7 @@ export class MoveChecker {
     for (let place = 0; place < after.below; place++) facts.lost.add(place)
   }
 
-  /** A person chose to go on behind these. */
+  /** A person chose to continue after these. */
   #markPassed(before: Coverage | null, after: Coverage): void {
     for (const observed of this.#facts.functions.values()) {
       for (const index of observed.events.keys()) {

@@ -62,7 +62,7 @@ describe('the checkpoint that a run holds', () => {
     assert.deepEqual([offset, leaseUntil], [30n, now + 15_002])
   })
 
-  test('a commit is noticed by whoever read the item before, also when the clock was set back', async () => {
+  test('a run that read the item before a commit does not get the lease, also when the clock was set back', async () => {
     const { store, clock, held } = await hold()
     const found = await read(store)
     clock.now -= 300
