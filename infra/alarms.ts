@@ -77,6 +77,28 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
       Threshold: 1,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
     }),
+    LeaseTooLongAlarm: alarm(
+      'lease-too-long',
+      'A lease ends years ahead: nothing is delivered until it is broken.',
+      {
+        ...own('LeaseTooLong'),
+        Statistic: 'Maximum',
+        Period: 60,
+        EvaluationPeriods: 1,
+        Threshold: 1,
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      },
+    ),
+    GroupSharedAlarm: alarm('group-shared', 'Another deployment uses the same consumer group (sid).', {
+      ...own('GroupShared'),
+      Statistic: 'Maximum',
+      Period: 300,
+      // A deployment that takes the place of another one finds that one's commit once.
+      EvaluationPeriods: 3,
+      DatapointsToAlarm: 2,
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    }),
     PollerErrorsAlarm: alarm('poller-errors', 'Runs of the poller keep failing.', {
       ...ofLambda('Errors'),
       Period: 60,

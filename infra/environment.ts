@@ -59,6 +59,8 @@ export function streamEnvironment(
     DEAD_LETTER_QUEUE_URL: { Ref: 'DeadLetterQueue' },
     DEAD_LETTER_BUCKET: { Ref: 'DeadLetterBucket' },
     DEPLOYMENT_FLAGS: settings.flags,
+    DEPLOYMENT_SERVICE: settings.service,
+    DEPLOYMENT_STAGE: settings.stage,
     NODE_OPTIONS: nodeOptions,
   }
 }

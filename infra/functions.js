@@ -52,6 +52,8 @@ async function settings({ resolveVariable }) {
   return {
     prefix: await resolveVariable('self:custom.prefix'),
     flags: `--stage ${await resolveVariable('sls:stage')} --region ${await resolveVariable('self:provider.region')}`,
+    service: await resolveVariable('self:service'),
+    stage: await resolveVariable('sls:stage'),
     checkpointTable: await resolveVariable('self:custom.checkpointTable'),
     secret: process.env.DTS_PASSWORD_SECRET ?? '',
     tables: (await resolveVariable('self:custom.tables, null')) ?? {},

@@ -26,6 +26,9 @@ export interface Settings {
   readonly prefix: string
   /** What commands of serverless need to reach this deployment. */
   readonly flags: string
+  /** They name the deployment in the consumer group. */
+  readonly service: string
+  readonly stage: string
   readonly checkpointTable: string
   /** Name or ARN of the password's secret; empty when no password is configured. */
   readonly secret: string

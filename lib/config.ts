@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
+import type { Deployment } from './kafka/commit-mark.ts'
 import { maxFetchBytes } from './kafka/types.ts'
 import { parseTime, timeHint } from './time.ts'
 
@@ -84,6 +85,10 @@ const streamFields = {
   DTS_CHECKPOINT: timeSchema.optional(),
   DTS_ALLOWED_NODES: nodeList.default([]),
   CHECKPOINT_TABLE: required,
+  /** Service and stage of the deployment, and its region, which Lambda sets: they name it in the consumer group. */
+  DEPLOYMENT_SERVICE: z.string().default(''),
+  DEPLOYMENT_STAGE: z.string().default(''),
+  AWS_REGION: z.string().optional(),
 }
 
 const pollFields = {
@@ -123,6 +128,8 @@ export interface StreamConfig {
   /** Where a stream without a stored checkpoint starts, in UNIX seconds. */
   readonly startTime: number | undefined
   readonly checkpointTable: string
+  /** How this deployment names itself in the consumer group. */
+  readonly deployment: Deployment
 }
 
 export interface PollConfig extends StreamConfig {
@@ -257,6 +264,11 @@ function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): Stre
     allowedNodes: values.DTS_ALLOWED_NODES,
     startTime: values.DTS_CHECKPOINT,
     checkpointTable: values.CHECKPOINT_TABLE,
+    deployment: {
+      service: values.DEPLOYMENT_SERVICE,
+      stage: values.DEPLOYMENT_STAGE,
+      table: [values.AWS_REGION, values.CHECKPOINT_TABLE].filter(Boolean).join('/'),
+    },
   }
 }
 

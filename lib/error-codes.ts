@@ -81,6 +81,20 @@ export const errorCodes = {
     normal: 'Never. The checkpoint does not depend on the group; only the courtesy commit fails.',
     run: 'Remove DTS_GROUP, or set DTS_SID to the consumer group id of the DTS console.',
   },
+  GROUP_SHARED: {
+    section: 'reaching DTS',
+    meaning:
+      'The consumer group was last committed to by another deployment of this project, which the ' +
+      'message names: two deployments use one sid. A first start is refused, and recovery does not ' +
+      'take that commit for how far this stream was read. A stream that has a checkpoint continues ' +
+      'by it and only reports the other deployment.',
+    normal:
+      'Once, when a deployment takes the place of one that had another service, stage, table or ' + 'region.',
+    run:
+      'Remove the other deployment, or give it a consumer group of its own in the DTS console. A ' +
+      'first start then takes `npm run recovery -- reset --to T`, with the time from which this ' +
+      'deployment has to read.',
+  },
   SOURCE_SILENT: {
     section: 'reaching DTS',
     meaning:
@@ -179,6 +193,21 @@ export const errorCodes = {
       'Set DTS_CHECKPOINT and deploy; after a deletion, restore the table to a time before it ' +
       '(point-in-time recovery), or `reset --to-timestamp`.',
   },
+  CHECKPOINT_RESTORED: {
+    section: 'position',
+    meaning:
+      'The checkpoint item was restored from a backup: this deployment has committed a later ' +
+      'position, or one of a younger generation, to its consumer group. The stream halted before ' +
+      'any handler was invoked. In the older generation handlers with the fence would take new ' +
+      'changes for old ones and skip them without a word.',
+    normal: 'After a restore of the table (point-in-time recovery), or of the item.',
+    run:
+      '`npm run recovery -- inspect`, then `npm run recovery -- reset --to committed`: the stream ' +
+      'continues where the group is, in a new generation, and what may repeat is marked. Where the ' +
+      "handlers' own tables were restored too: `npm run recovery -- reset --to T` with the time of " +
+      'that backup. Always end a restore with a reset: it takes a generation that was never used, ' +
+      'also where the group has no commit that could show the restore.',
+  },
   CHECKPOINT_INVALID: {
     section: 'position',
     meaning: 'The stored checkpoint item is not one that this version can read.',
@@ -240,6 +269,16 @@ export const errorCodes = {
     meaning: 'Another run holds the lease, or something moved the checkpoint at the same moment.',
     normal: 'When schedules overlap; the poller just leaves. For recovery: a run is at work.',
     run: 'Wait until the time in the message and repeat; `pause` keeps new runs from starting.',
+  },
+  LEASE_TOO_LONG: {
+    section: 'lease',
+    meaning:
+      'The lease ends later than any run can hold it: the clock of the machine that took it was ' +
+      'wrong, or somebody wrote into the item. Nothing is delivered until it ends.',
+    normal: 'Never.',
+    run:
+      '`npm run recovery -- release`: it breaks the lease. The next run starts when an invocation ' +
+      'of the old holder must have ended; the answer says when.',
   },
   LEASE_LOST: {
     section: 'lease',

@@ -1,5 +1,6 @@
 import { DtsError } from './errors.ts'
-import { commitMark, type Stream } from './kafka/stream.ts'
+import { sharedGroup } from './group.ts'
+import type { Stream } from './kafka/stream.ts'
 import { locateTime } from './locate.ts'
 import { recoveryCommand } from './recovery-command.ts'
 
@@ -7,7 +8,7 @@ import { recoveryCommand } from './recovery-command.ts'
  * The offset at which a stream that was never read begins.
  * @param startTime DTS_CHECKPOINT, in seconds
  * @throws DtsError CHECKPOINT_MISSING when nothing says where, or the stream was read after all;
- *   CHECKPOINT_OUT_OF_RANGE
+ *   GROUP_SHARED when another deployment has read it; CHECKPOINT_OUT_OF_RANGE
  */
 export async function firstOffset(
   startTime: number | undefined,
@@ -22,7 +23,17 @@ export async function firstOffset(
     )
   }
   const committed = await committedOrNull(stream)
-  if (committed?.metadata?.endsWith(commitMark)) {
+  if (committed?.mark.whose === 'another deployment') {
+    // It may be the deployment whose place this one takes: then DTS_CHECKPOINT need not be where that one stopped.
+    throw new DtsError(
+      'GROUP_SHARED',
+      `${sharedGroup(committed.mark.deployment)} This deployment has no checkpoint of ${stream.topic} and does not start. ` +
+        'To start it all the same, name the time to read from: ' +
+        recoveryCommand(`{"action":"reset","to":{"timestamp":${startTime}}}`),
+      { retryable: false, facts: { topic: stream.topic, offset: String(committed.offset) } },
+    )
+  }
+  if (committed?.mark.whose === 'ours') {
     // Our own commit at the broker outlived the item: starting at DTS_CHECKPOINT again would repeat all since then.
     throw new DtsError(
       'CHECKPOINT_MISSING',

@@ -1,15 +1,25 @@
 import { HeldCheckpoint, type LeaseTerms } from './checkpoint/held.ts'
-import type { CheckpointStore, Start } from './checkpoint/store.ts'
+import { type CheckpointStore, isLeaseTooLong, leaseTooLong, type Start } from './checkpoint/store.ts'
 import { type Checkpoint, freshPosition, type Lease, type Position } from './checkpoint/types.ts'
 import type { PollConfig } from './config.ts'
 import type { PutAside } from './dispatch/dead-letter.ts'
 import type { Invoke } from './dispatch/invoke.ts'
 import { DtsError } from './errors.ts'
 import { firstOffset } from './first-start.ts'
+import {
+  askGroup,
+  commitToGroup,
+  type GroupAnswer,
+  generationOf,
+  otherDeployment,
+  restoredFault,
+} from './group.ts'
+import { deploymentName } from './kafka/commit-mark.ts'
 import type { Stream } from './kafka/stream.ts'
 import { proveSameLog, sameLogCodes } from './prove.ts'
 import { startWithoutLoss } from './recovery/reset.ts'
 import { recoveryCommand } from './recovery-command.ts'
+import { courtesy } from './run/courtesy.ts'
 import { corruptPauseMs, corruptTries } from './run/read-ahead.ts'
 import { Run } from './run.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
@@ -71,10 +81,11 @@ export async function poll(
   const terms = leaseTerms(config.handlerTimeoutMs, dependencies.margins)
   if (dependencies.remainingMs() <= terms.worstCaseMs) throw tooShort(dependencies, terms)
   const read = await store.read()
-  if (read?.state === 'HALTED') {
-    summary.halted = read.halt?.code ?? 'STREAM_HALTED'
-    // The log of a halted stream is not read, but the age of the position is known.
+  if (read?.state === 'HALTED' || (read !== null && isLeaseTooLong(read, now()))) {
+    // Nothing is delivered, so the log is not read, but the age of the position is known.
     summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - read.timestamp)
+    if (read.state === 'RUNNING') throw leaseTooLong(read)
+    summary.halted = read.halt?.code ?? 'STREAM_HALTED'
     throw streamHalted(read)
   }
   if (read !== null && read.leaseUntil >= now()) return { ...summary, ended: 'lease-held' }
@@ -88,9 +99,14 @@ export async function poll(
         : { lease: await store.acquire(read, owner, now(), leaseUntil, ['RUNNING']), checkpoint: read }
     const held = new HeldCheckpoint(store, begun.lease, leaseUntil, begun.checkpoint, terms, now)
     Object.assign(summary, { from: String(held.position.offset), ...placeOf(begun.checkpoint) })
+    // Asked under the lease: what others have committed by now was in the item before it was read.
+    const asked = courtesy(dependencies, () => askGroup(stream))
+    asked.catch(() => {})
     if (read !== null) {
       try {
         const fault = await changedLog(dependencies, read, stream)
+        const restored = restoredFault(read, await asked)
+        if (restored !== null) return await haltAt(held, restored, summary)
         if (fault !== null)
           return await recoverOrHalt(dependencies, held, begun.lease, read, stream, fault, summary)
       } catch (error) {
@@ -99,6 +115,7 @@ export async function poll(
         throw error
       }
     }
+    await introduce(dependencies, stream, held, begun.checkpoint, await asked, summary)
     await new Run(dependencies, stream, held, begun.checkpoint, terms.worstCaseMs, summary).work()
     return summary
   } catch (error) {
@@ -184,9 +201,33 @@ async function recoverOrHalt(
       return { ...summary, ended: 'recovered', to: String(start.position.offset) }
     }
   }
+  return await haltAt(held, fault, summary)
+}
+
+async function haltAt(held: HeldCheckpoint, fault: DtsError, summary: PollSummary): Promise<never> {
   await held.halt(fault)
   summary.halted = fault.code
   throw fault
+}
+
+/**
+ * The group has to know a generation before a handler is invoked in it: it alone can show later that an item of an older
+ * generation was restored.
+ */
+async function introduce(
+  dependencies: PollDependencies,
+  stream: Stream,
+  { stored }: HeldCheckpoint,
+  { generation }: Origin,
+  answer: GroupAnswer | null,
+  summary: PollSummary,
+): Promise<void> {
+  if (answer === null) return
+  const other = otherDeployment(answer)
+  if (other !== null) summary.otherDeployment = deploymentName(other)
+  if (!answer.isKnown || generationOf(answer) === generation) return
+  const told = await courtesy(dependencies, () => commitToGroup(stream, stored, generation))
+  if (told !== null && told !== 'done') summary.groupCommit = told
 }
 
 /** Otherwise a run that can never invoke anything would end in time every minute, and all metrics would look healthy. */

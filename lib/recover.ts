@@ -16,7 +16,15 @@ import { type RedriveResult, redrive, redriveSchema } from './recovery/redrive.t
 import { type ReplayResult, replay, replaySchema } from './recovery/replay.ts'
 import { type ResetResult, reset, resetSchema } from './recovery/reset.ts'
 import type { SendDependencies } from './recovery/send.ts'
-import { pause, pauseSchema, resumeSchema, resumeStream, type StateResult } from './recovery/state.ts'
+import {
+  pause,
+  pauseSchema,
+  release,
+  releaseSchema,
+  resumeSchema,
+  resumeStream,
+  type StateResult,
+} from './recovery/state.ts'
 
 /** What recovery is asked to do. */
 export const recoveryEventSchema = z.discriminatedUnion('action', [
@@ -25,6 +33,7 @@ export const recoveryEventSchema = z.discriminatedUnion('action', [
   resetSchema,
   pauseSchema,
   resumeSchema,
+  releaseSchema,
   redriveSchema,
   replaySchema,
 ])
@@ -79,6 +88,8 @@ export async function recover(
       return pause(event, dependencies)
     case 'resume':
       return withStream((stream) => resumeStream(event, dependencies, stream))
+    case 'release':
+      return release(event, dependencies)
     case 'redrive':
       return redrive(event, { ...dependencies, deadLetters: requireQueue(dependencies.deadLetters) })
     case 'replay':

@@ -2,9 +2,11 @@ import { identifiedLanes, identifyRouted } from './anchor.ts'
 import type { HeldCheckpoint } from './checkpoint/held.ts'
 import { Lanes } from './dispatch/lanes.ts'
 import { DtsError } from './errors.ts'
+import { commitToGroup } from './group.ts'
 import type { Stream } from './kafka/stream.ts'
 import { oldestTime } from './locate.ts'
 import type { Origin, PollDependencies } from './poll.ts'
+import { courtesy } from './run/courtesy.ts'
 import { decide, decideSend, type RunState } from './run/decide.ts'
 import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
@@ -13,8 +15,6 @@ import { silentSeconds } from './silence.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
-/** The longest wait for each optional step at the end of a run, in milliseconds. */
-const courtesyMs = 3_000
 /** The wait after a failed commit, in milliseconds. It doubles from the first to the last. */
 const commitAgain = { firstMs: 200, lastMs: 3_200 }
 
@@ -24,6 +24,7 @@ export class Run {
   readonly #stream: Stream
   readonly #held: HeldCheckpoint
   readonly #worstCaseMs: number
+  readonly #generation: number
   readonly #summary: PollSummary
   readonly #outlet: Outlet
   readonly #lanes: Lanes
@@ -54,6 +55,7 @@ export class Run {
     this.#stream = stream
     this.#held = held
     this.#worstCaseMs = worstCaseMs
+    this.#generation = origin.generation
     this.#summary = summary
     this.#lastCommit = now()
     this.#outlet = new Outlet(dependencies, stream, held, origin, summary)
@@ -128,8 +130,8 @@ export class Run {
       if (!handlerMayRun) await this.#held.release()
     }
     if (thrown !== null) throw thrown
-    await this.#courtesy(() => this.#commitToGroup())
-    await this.#courtesy(() => this.#measureLog())
+    await courtesy(this.#dependencies, () => this.#commitToGroup())
+    await courtesy(this.#dependencies, () => this.#measureLog())
   }
 
   /** Observes, decides and acts until the run ends. @throws Halt, or the error that ends the run */
@@ -296,24 +298,11 @@ export class Run {
     return this.#dependencies.remainingMs() - this.#worstCaseMs
   }
 
-  /** Optional work must not outlast the invocation, or the run's result is never reported. */
-  async #courtesy(act: () => Promise<void>): Promise<void> {
-    const { remainingMs, sleep } = this.#dependencies
-    const timer = new AbortController()
-    await Promise.race([act(), sleep(Math.min(courtesyMs, remainingMs() - courtesyMs), timer.signal)])
-    timer.abort()
-  }
-
-  /** DTS carries this commit over to a new cluster. The project does not need it, so its failure is only reported. */
+  /** DTS carries this commit over to a new cluster. Its failure is only reported. */
   async #commitToGroup(): Promise<void> {
-    const { offset, timestamp } = this.#held.position
-    if (this.#summary.from === String(offset) || this.#dependencies.signal.aborted) return
-    try {
-      await this.#stream.commit(offset, timestamp)
-      this.#summary.groupCommit = 'done'
-    } catch (error) {
-      this.#summary.groupCommit = error instanceof DtsError ? error.code : 'BROKER_FAILED'
-    }
+    const { stored } = this.#held
+    if (this.#summary.from === String(stored.offset) || this.#dependencies.signal.aborted) return
+    this.#summary.groupCommit = await commitToGroup(this.#stream, stored, this.#generation)
   }
 
   /** Measures the log for the alarms only. Runs last, and its failure changes nothing. */

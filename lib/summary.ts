@@ -71,6 +71,8 @@ export interface PollSummary {
   commits: number
   /** Whether the broker took the courtesy commit to the consumer group; the checkpoint does not depend on it. */
   groupCommit: 'none' | 'done' | ErrorCode
+  /** The deployment of this project that committed to the same consumer group last, in words; null: none did. */
+  otherDeployment: string | null
 }
 
 export function emptySummary(): PollSummary {
@@ -97,6 +99,7 @@ export function emptySummary(): PollSummary {
     milliseconds: { fetch: 0, wait: 0, handlers: 0, commit: 0 },
     commits: 0,
     groupCommit: 'none',
+    otherDeployment: null,
   }
 }
 

@@ -31,6 +31,8 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
     ['LeaseLost', Unit.Count, ends('lease-lost')],
     ['Superseded', Unit.Count, ends('superseded')],
     ['Recovered', Unit.Count, ends('recovered')],
+    ['LeaseTooLong', Unit.Count, Number(isDtsError(thrown) && thrown.code === 'LEASE_TOO_LONG')],
+    ['GroupShared', Unit.Count, Number(summary.otherDeployment !== null || isShared(thrown))],
     ...known('LagSeconds', Unit.Seconds, lagSeconds),
     ...known('LagRecords', Unit.Count, lagRecords === null ? null : Number(lagRecords)),
     ...known('SecondsUntilLoss', Unit.Seconds, secondsUntilLoss),
@@ -103,7 +105,8 @@ export class Telemetry {
     // Names of tables are its keys, and logs are read in terminals, too.
     const summary = printableValue(counted)
     if (thrown === null) {
-      this.#logger[counted.failures.length > 0 ? 'error' : 'info']('Poll ended', { summary })
+      const isWell = counted.failures.length === 0 && counted.otherDeployment === null
+      this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
     } else if (isDtsError(thrown)) {
       const { code, message, retryable } = thrown
       const facts = printableValue(thrown.facts)
@@ -113,6 +116,10 @@ export class Telemetry {
       this.#logger.error('Poll failed', { code: nameOf(thrown), summary })
     }
   }
+}
+
+function isShared(thrown: unknown): boolean {
+  return isDtsError(thrown) && thrown.code === 'GROUP_SHARED'
 }
 
 /** One line, after which the instance is empty again. */

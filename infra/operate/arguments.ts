@@ -15,6 +15,7 @@ export const usage = `npm run recovery -- <action> [flags]
   rollback                     undo the last move of the checkpoint, or an earlier one; with reset's other flags
       --entry N                the move to undo, as inspect numbers them: 0 (the last), 1, …; reset --to-ledger N
   pause | resume               stop and go on, keeping the position
+  release                      break a lease that ends later than any run can hold it
   redrive                      dead letters to their handlers again
       --table T --max N --dry-run
   replay --table T             a table's history to its handler again

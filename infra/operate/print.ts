@@ -42,7 +42,7 @@ const serverlessCommand = /npx serverless invoke [^']*-f recovery --data '(\{[^'
 /** What messages and advice recommend to run. */
 interface RecommendedEvent {
   readonly action: string
-  readonly to?: string | { readonly offset: string }
+  readonly to?: string | { readonly offset: string } | { readonly timestamp: number }
   readonly dryRun?: true
   readonly acceptLoss?: true
 }
@@ -52,12 +52,18 @@ function withNpmCommands(text: string, deployment: string): string {
   return text.replaceAll(serverlessCommand, (_command, json: string) => {
     const { action, to, acceptLoss, dryRun } = JSON.parse(json) as RecommendedEvent
     const flags = [
-      ...(to === undefined ? [] : typeof to === 'string' ? [`--to ${to}`] : [`--to-offset ${to.offset}`]),
+      ...placeFlags(to),
       ...(dryRun === undefined ? [] : ['--dry-run']),
       ...(acceptLoss === undefined ? [] : ['--accept-loss']),
     ]
     return `npm run recovery -- ${[action, ...flags].join(' ')}${deployment}`
   })
+}
+
+function placeFlags(to: RecommendedEvent['to']): string[] {
+  if (to === undefined) return []
+  if (typeof to === 'string') return [`--to ${to}`]
+  return ['offset' in to ? `--to-offset ${to.offset}` : `--to ${to.timestamp}`]
 }
 
 /** As the events of the function call them, and as its messages therefore do. */
@@ -116,7 +122,9 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
           : [line('', `${formatTime(found.times.first)} to ${formatTime(found.times.last)}`)]),
         line(
           'group',
-          group === null ? 'no commit at the broker' : `offset ${group.offset}, ${group.metadata ?? ''}`,
+          group === null
+            ? 'no commit at the broker'
+            : `offset ${group.offset}, ${group.by}, ${group.metadata ?? ''}`,
         ),
         line(
           'lag',
@@ -159,6 +167,7 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
       ]
     case 'pause':
     case 'resume':
+    case 'release':
       return [`offset ${answer.offset}`, answer.note]
     case 'redrive':
       return [

@@ -48,6 +48,11 @@ export class HeldCheckpoint {
     return this.#position
   }
 
+  /** What the item has. */
+  get stored(): Position {
+    return this.#stored
+  }
+
   /** In milliseconds since 1970. */
   get leaseUntil(): number {
     return this.#leaseUntil
@@ -70,8 +75,9 @@ export class HeldCheckpoint {
 
   /** Stores the position and renews the lease. @throws DtsError LEASE_LOST */
   async commit(position: Position): Promise<void> {
-    // A clock that was set back must not shorten the lease: the store would refuse that as a commit that comes late.
-    const leaseUntil = Math.max(this.#leaseUntil, HeldCheckpoint.leaseUntil(this.#now(), this.#terms))
+    // A clock that was set back must not shorten the lease: the store would refuse that as a commit that comes late. Nor may
+    // the lease stay the same: a run that has read it takes an unchanged end for an unchanged position.
+    const leaseUntil = Math.max(this.#leaseUntil + 1, HeldCheckpoint.leaseUntil(this.#now(), this.#terms))
     await this.#store.commit(this.#lease, position, leaseUntil)
     this.#position = position
     this.#stored = position

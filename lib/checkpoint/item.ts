@@ -64,6 +64,8 @@ const ledgerSchema = z.array(
 
 const text = z.object({ S: z.string() }).transform(({ S }) => S)
 const number = z.object({ N: z.string() }).transform(({ N }) => Number(N))
+/** Conditions compare these: one that JavaScript cannot hold exactly would never be equal to what was read. */
+const exact = number.refine(Number.isSafeInteger, 'is not a whole number that can be held exactly')
 const bigint = z.object({ N: integerText }).transform(({ N }) => BigInt(N))
 const json = <Schema extends z.ZodType>(schema: Schema) =>
   text.transform((value, context): z.infer<Schema> => {
@@ -78,10 +80,10 @@ const json = <Schema extends z.ZodType>(schema: Schema) =>
 const itemSchema = z.object({
   pk: text,
   schemaVersion: number.refine((version) => version === schemaVersion, `is not ${schemaVersion}`),
-  epoch: number,
+  epoch: exact,
   owner: text.optional(),
-  leaseUntil: number,
-  generation: number,
+  leaseUntil: exact,
+  generation: exact,
   clusterId: text,
   offset: bigint,
   timestamp: number,

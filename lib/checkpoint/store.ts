@@ -6,6 +6,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { DtsError } from '../errors.ts'
+import { recoveryCommand } from '../recovery-command.ts'
 import { reasonOf } from '../thrown.ts'
 import {
   type Attributes,
@@ -25,17 +26,19 @@ import {
   withoutTrouble,
 } from './types.ts'
 
-/**
- * The generation of a checkpoint that begins anew: UNIX seconds, and so newer than those of an item that was there before
- * it, or of another stream into the same tables. What is fenced by generation and offset would be refused otherwise.
- * @param at milliseconds since 1970
- */
-export function firstGeneration(at: number): number {
-  return Math.max(1, Math.floor(at / 1000))
-}
-
 /** A lease is taken over only this long after it ran out, in milliseconds: the clocks of two machines differ. */
 export const clockSkewMs = 5_000
+
+/**
+ * No run holds a lease for so long, in milliseconds: Lambda's longest timeout of a handler is 900 s, the margins of a lease
+ * are 30 s, and the rest is for clocks that differ. A lease that ends later comes from a clock that was wrong.
+ */
+const longestLeaseMs = 20 * 60_000
+
+/** Whether a lease ends later than any run can hold it. @param now milliseconds since 1970 */
+export function isLeaseTooLong({ leaseUntil }: Pick<Checkpoint, 'leaseUntil'>, now: number): boolean {
+  return leaseUntil > now + longestLeaseMs
+}
 
 const ledgerLength = 20
 
@@ -45,6 +48,19 @@ export interface Start {
   readonly position: Position
   readonly replayUntil: number
   readonly entry: Omit<LedgerEntry, 'from' | 'to'>
+  /** A generation that was used before as far as something else than the item knows; 0 or left out: none. */
+  readonly usedGeneration?: number
+}
+
+/**
+ * The generation of a move: never one that was used before, also when the item was deleted or restored from a backup in
+ * between. The fence of handlers compares generation and offset, and takes whatever is of an older generation for done.
+ * @param stored of the item that is moved; 0 where there is none
+ * @param at milliseconds since 1970
+ * @param used as `Start.usedGeneration`
+ */
+export function generationAfter(stored: number, at: number, used = 0): number {
+  return Math.max(stored + 1, used + 1, Math.floor(at / 1000))
 }
 
 /**
@@ -89,7 +105,7 @@ export class CheckpointStore {
 
   /** Writes the first checkpoint and takes its lease. @throws DtsError LEASE_HELD when another run was first */
   async create(start: Start, owner: string, leaseUntil: number): Promise<Lease> {
-    const lease = { owner, epoch: 1, generation: firstGeneration(start.entry.at) }
+    const lease = { owner, epoch: 1, generation: generationAfter(0, start.entry.at, start.usedGeneration) }
     const to = place(start.clusterId, start.position.offset, lease.generation)
     const entry = { ...start.entry, from: null, to }
     await this.#update(
@@ -121,7 +137,7 @@ export class CheckpointStore {
   /**
    * Takes the lease of the checkpoint as it was read.
    * @param states in which states the taker may work: the poller only in RUNNING, recovery in both
-   * @throws DtsError LEASE_HELD
+   * @throws DtsError LEASE_HELD, LEASE_TOO_LONG
    */
   async acquire(
     read: Checkpoint,
@@ -150,10 +166,49 @@ export class CheckpointStore {
       async () => {
         const found = await this.read()
         if (found?.owner === owner) return
-        throw leaseHeld(found?.leaseUntil ?? read.leaseUntil)
+        throw isLeaseTooLong(found ?? read, now)
+          ? leaseTooLong(found ?? read)
+          : leaseHeld((found ?? read).leaseUntil)
       },
     )
     return lease
+  }
+
+  /**
+   * Takes the lease away from its holder, whose writes are refused from then on, and lets it end at `leaseUntil`. For a
+   * lease that ends later than any run can hold it.
+   * @throws DtsError LEASE_HELD when the item was written since it was read
+   */
+  async breakLease(
+    read: Checkpoint,
+    owner: string,
+    leaseUntil: number,
+    entry: Start['entry'],
+  ): Promise<void> {
+    await this.#update(
+      {
+        isTheSameHolder: '#epoch = :readEpoch',
+        isTheSameLease: '#leaseUntil = :readLeaseUntil',
+        // A resume writes the ledger without a lease, and its entry must stay.
+        isTheSameState: '#state = :readState',
+      },
+      {
+        epoch: encodeNumber(read.epoch + 1),
+        owner: encodeText(owner),
+        leaseUntil: encodeNumber(leaseUntil),
+        ledger: encodeJson(withEntry(read, entry)),
+      },
+      {
+        ':readEpoch': encodeNumber(read.epoch),
+        ':readLeaseUntil': encodeNumber(read.leaseUntil),
+        ':readState': encodeText(read.state),
+      },
+      async () => {
+        const found = await this.read()
+        if (found?.owner === owner) return
+        throw leaseHeld(found?.leaseUntil ?? 0)
+      },
+    )
   }
 
   /** Moves the position forward and renews the lease, in one write; repeating it changes nothing. */
@@ -192,7 +247,7 @@ export class CheckpointStore {
    * @throws DtsError LEASE_HELD when the stream was paused since
    */
   async reset(lease: Lease, read: Checkpoint, start: Start): Promise<void> {
-    const generation = read.generation + 1
+    const generation = generationAfter(read.generation, start.entry.at, start.usedGeneration)
     const entry: LedgerEntry = {
       ...start.entry,
       from: place(read.clusterId, read.offset, read.generation),
@@ -256,8 +311,6 @@ export class CheckpointStore {
    * @throws DtsError LEASE_HELD when the checkpoint moved since it was read
    */
   async resume(read: Checkpoint, entry: Start['entry']): Promise<void> {
-    const here = place(read.clusterId, read.offset, read.generation)
-    const ledger = [...read.ledger, { ...entry, from: here, to: here }].slice(-ledgerLength)
     await this.#update(
       {
         nobodyTookItMeanwhile: '#epoch = :readEpoch',
@@ -270,7 +323,7 @@ export class CheckpointStore {
         halt: encodeJson(null),
         lanes: encodeJson(withoutTrouble(read.lanes)),
         deadLetters: encodeJson({ since: 0, count: 0 }),
-        ledger: encodeJson(ledger),
+        ledger: encodeJson(withEntry(read, entry)),
       },
       {
         ':readEpoch': encodeNumber(read.epoch),
@@ -358,20 +411,43 @@ function mentioned(expression: string): string[] {
   return [...expression.matchAll(/#(\w+)/g)].map(([, name]) => name ?? '')
 }
 
+/** The ledger with what was done without a move. */
+function withEntry(read: Checkpoint, entry: Start['entry']): LedgerEntry[] {
+  const here = place(read.clusterId, read.offset, read.generation)
+  return [...read.ledger, { ...entry, from: here, to: here }].slice(-ledgerLength)
+}
+
 function place(clusterId: string, offset: bigint, generation: number): LedgerEntry['to'] {
   return { clusterId, offset: offset.toString(), generation }
 }
 
-function leaseHeld(leaseUntil: number): DtsError {
+export function leaseHeld(leaseUntil: number): DtsError {
   return new DtsError(
     'LEASE_HELD',
     leaseUntil > 0
-      ? `Another run works on this stream until ${new Date(leaseUntil + clockSkewMs).toISOString()} at the latest. ` +
+      ? `Another run works on this stream until ${timeOf(leaseUntil + clockSkewMs)} at the latest. ` +
           'The poller simply leaves; for recovery, wait until then and run it again.'
       : 'Something else moved the checkpoint at the same moment. The poller simply leaves; for recovery, look where ' +
           'the stream stands now ("inspect"), and run it again if need be.',
     { retryable: true, facts: { leaseUntil } },
   )
+}
+
+/** Said of a lease for which `isLeaseTooLong` holds. */
+export function leaseTooLong({ leaseUntil, owner, epoch }: Checkpoint): DtsError {
+  return new DtsError(
+    'LEASE_TOO_LONG',
+    `The lease of ${owner} (epoch ${epoch}) ends at ${timeOf(leaseUntil)}, later than any run can hold it: a clock was wrong, ` +
+      'or somebody wrote into the item. Nothing is delivered until then. Once no run of the poller is at work, break the ' +
+      `lease: ${recoveryCommand('{"action":"release"}')}`,
+    { retryable: false, facts: { leaseUntil, owner, epoch } },
+  )
+}
+
+/** A number that is no date, as a hand may have written it, is shown as it is. */
+export function timeOf(milliseconds: number): string {
+  const date = new Date(milliseconds)
+  return Number.isNaN(date.getTime()) ? String(milliseconds) : date.toISOString()
 }
 
 function leaseLost(lease: Pick<Lease, 'owner' | 'epoch'>): DtsError {

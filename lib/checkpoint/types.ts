@@ -103,7 +103,10 @@ export interface Checkpoint extends Position {
   readonly owner: string | null
   /** Milliseconds since 1970; 0 when nobody holds the lease. */
   readonly leaseUntil: number
-  /** UNIX seconds of the first start, and one more with each reset; positions of different generations cannot be compared by offset. */
+  /**
+   * Rises with each move and is never used twice, see `generationAfter` in store.ts; offsets of different generations cannot be
+   * compared.
+   */
   readonly generation: number
   readonly clusterId: string
   /** Events up to this time (seconds) may have been delivered before the last reset; -1 when there are none. */

@@ -4,6 +4,7 @@ import { DtsError } from '../errors.ts'
 import { freeBytes } from '../free.ts'
 import { type BrokerAddress, formatAddress, isAddress, isAllowedNode, isSameAddress } from './address.ts'
 import { defaultBatchLimits, readingBatches } from './batch.ts'
+import { type GroupPosition, groupPosition, writeMark } from './commit-mark.ts'
 import { clusterUnnamed, notAllowed, topicUnknown, unreachable } from './errors.ts'
 import type { FetchedPartition } from './fetch-response.ts'
 import type { LogRecords } from './records.ts'
@@ -36,15 +37,6 @@ export interface Fetched {
   readonly free: () => void
 }
 
-/** A position that the consumer group holds at the broker. */
-export interface GroupPosition {
-  readonly offset: bigint
-  readonly metadata: string | null
-}
-
-/** What ends the metadata of our own commits to the consumer group, behind the time that DTS wants in front. */
-export const commitMark = '|dts-functions'
-
 /** One partition of the tracked stream on one cluster. Every method may throw BROKER_FAILED (retryable). */
 export interface Stream {
   readonly topic: string
@@ -57,8 +49,12 @@ export interface Stream {
   /** @throws DtsError DATA_GAP when `from` is not, or no longer, in the data range; BATCH_CORRUPT, BATCH_TOO_LARGE */
   fetch(from: bigint, bounds: FetchBounds): Promise<Fetched>
   committed(): Promise<GroupPosition | null>
-  /** Commits to the consumer group. @throws DtsError GROUP_REFUSED when the group is not the sid */
-  commit(offset: bigint, timestamp: number): Promise<void>
+  /**
+   * Commits to the consumer group. The position must be in the checkpoint item before: a commit ahead of the item says
+   * that the item was restored from a backup.
+   * @throws DtsError GROUP_REFUSED when the group is not the sid
+   */
+  commit(offset: bigint, timestamp: number, generation: number): Promise<void>
   /** Ends at once, whatever the broker does. Requests under way fail with BROKER_FAILED; a fetch may be left alone. */
   close(): Promise<void>
 }
@@ -313,14 +309,14 @@ class PartitionStream implements Stream {
     )
     // A partition that is left out is not one without a commit: that would look like a stream never read before.
     const { offset: found, metadata } = this.#partOf(answer.responses, 'group offset')
-    return found.startsWith('-') ? null : { offset: BigInt(found), metadata }
+    return found.startsWith('-') ? null : groupPosition(BigInt(found), metadata, this.#config.deployment)
   }
 
-  async commit(offset: bigint, timestamp: number): Promise<void> {
+  async commit(offset: bigint, timestamp: number, generation: number): Promise<void> {
     const { topic, partition } = this
     const coordinator = await this.#findCoordinator()
     // DTS carries a commit over to a new cluster by the leading timestamp of its metadata.
-    const metadata = `${timestamp}${commitMark}`
+    const metadata = writeMark(this.#config.deployment, timestamp, { generation, offset })
     const answer = await this.#askGroup('group commit', () =>
       coordinator.broker.offsetCommit({
         groupId: this.#config.group,

@@ -1,7 +1,9 @@
+import { isLeaseTooLong, leaseTooLong } from '../checkpoint/store.ts'
 import type { Checkpoint, Trouble } from '../checkpoint/types.ts'
 import { functionOfStrand } from '../dispatch/lane.ts'
 import { DtsError } from '../errors.ts'
 import { firstOffset } from '../first-start.ts'
+import { type GroupAnswer, otherDeployment, restoredFault, sharedGroup } from '../group.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { formatTime } from '../time.ts'
@@ -31,8 +33,34 @@ export async function adviseFirstStart(
   }
 }
 
+/** What else is known of a stream that was read before. */
+export interface Circumstances {
+  readonly group: GroupAnswer
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
 /** For a stream that was read before. */
-export async function advise(stored: Checkpoint, stream: Stream, setup: Setup): Promise<Advice> {
+export async function advise(
+  stored: Checkpoint,
+  stream: Stream,
+  setup: Setup,
+  { group, now }: Circumstances,
+): Promise<Advice> {
+  // Whatever else has to be done takes the lease.
+  if (isLeaseTooLong(stored, now))
+    return { advice: leaseTooLong(stored).message, command: recoveryCommand('{"action":"release"}') }
+  const restored = restoredFault(stored, group)
+  if (restored !== null)
+    return { advice: restored.message, command: recoveryCommand('{"action":"reset","to":"committed"}') }
+  const found = await adviseByLog(stored, stream, setup)
+  const other = otherDeployment(group)
+  // The examination of a stream that runs has said it.
+  if (other === null || found.advice.includes(sharedGroup(other))) return found
+  return { ...found, advice: `${found.advice} ${sharedGroup(other)}` }
+}
+
+async function adviseByLog(stored: Checkpoint, stream: Stream, setup: Setup): Promise<Advice> {
   try {
     const { safe, lead } = await assess(stored, stream)
     switch (safe.how) {

@@ -54,6 +54,16 @@ const evidence: Readonly<Record<Known['by'], { readonly noLoss: string; readonly
       'There is no checkpoint; what the poller last committed to its consumer group stands for it, and functions may ' +
       `have gone further than that. ${isMarked}`,
   },
+  restored: {
+    noLoss: 'Nothing is lost.',
+    standIn:
+      'The checkpoint was restored from a backup; what the poller last committed to its consumer group stands for it, and ' +
+      `functions may have gone further than that. ${isMarked}`,
+  },
+  other: {
+    noLoss: 'Whether changes are lost is not known.',
+    standIn: `There is no checkpoint, and the consumer group has the commit of another deployment. ${isMarked}`,
+  },
   nothing: {
     // A commit can be gone, too: DTS may drop those of a group when its cluster changes.
     noLoss:

@@ -1,7 +1,10 @@
 import { z } from 'zod'
+import { timeOf } from '../checkpoint/store.ts'
 import type { Checkpoint, Halt, LedgerEntry } from '../checkpoint/types.ts'
 import type { PollConfig } from '../config.ts'
 import type { Route } from '../dispatch/settings.ts'
+import { askGroup, type GroupAnswer } from '../group.ts'
+import { committerOf } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type TimeRange, timeRange } from '../locate.ts'
 import { silentSeconds } from '../silence.ts'
@@ -50,7 +53,12 @@ export interface Inspection extends Advice {
     readonly times: TimeRange | null
   } | null
   /** What the consumer group holds at the broker; null when nothing, or when it cannot be asked. */
-  readonly group: { readonly offset: string; readonly metadata: string | null } | null
+  readonly group: {
+    readonly offset: string
+    readonly metadata: string | null
+    /** Who made the commit, in words. */
+    readonly by: string
+  } | null
   readonly lagSeconds: number | null
   /** Null when the stored offset means nothing on the cluster that was found. */
   readonly lagRecords: string | null
@@ -108,7 +116,7 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
     const advice =
       storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
-    return { ...answer(base), ...(await look(stored, stream, now())), ...advice }
+    return { ...answer(base), ...(await look(stored, stream, await askGroup(stream), now())), ...advice }
   } finally {
     await stream.close()
   }
@@ -121,10 +129,11 @@ export async function inspectStream(
   setup: Setup,
   now: number,
 ): Promise<Inspection> {
+  const group = await askGroup(stream)
   return {
     ...answer({ checks: setup.checks, stored, storedFault: null, now }),
-    ...(await look(stored, stream, now)),
-    ...(await advise(stored, stream, setup)),
+    ...(await look(stored, stream, group, now)),
+    ...(await advise(stored, stream, setup, { group, now })),
   }
 }
 
@@ -142,15 +151,23 @@ const nothingFound: Found = {
   silentSeconds: null,
 }
 
-async function look(stored: Checkpoint | null, stream: Stream, now: number): Promise<Found> {
+async function look(
+  stored: Checkpoint | null,
+  stream: Stream,
+  answer: GroupAnswer,
+  now: number,
+): Promise<Found> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
-  const group = (await attempt(() => stream.committed())).result ?? null
+  const group = answer.isKnown ? answer.committed : null
   const comparable = stored !== null && stored.clusterId === stream.clusterId && stored.offset <= range.end
   const atEnd = comparable && stored.offset === range.end
   return {
     found: { clusterId: stream.clusterId, earliest: String(range.earliest), end: String(range.end), times },
-    group: group === null ? null : { offset: String(group.offset), metadata: group.metadata },
+    group:
+      group === null
+        ? null
+        : { offset: String(group.offset), metadata: group.metadata, by: committerOf(group.mark) },
     lagSeconds: stored === null ? null : atEnd ? 0 : Math.max(0, Math.floor(now / 1000) - stored.timestamp),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
     secondsUntilLoss: stored === null || times === null ? null : stored.timestamp - times.first,
@@ -198,7 +215,7 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     generation,
     state,
     halt,
-    leaseUntil: stored.leaseUntil > now ? new Date(stored.leaseUntil).toISOString() : null,
+    leaseUntil: stored.leaseUntil > now ? timeOf(stored.leaseUntil) : null,
     lanes: Object.fromEntries(lanes.filter(([, text]) => text !== '')),
   }
 }

@@ -1,17 +1,17 @@
 import type { Checkpoint } from '../checkpoint/types.ts'
-import { DtsError } from '../errors.ts'
-import { commitMark, type Stream } from '../kafka/stream.ts'
+import { askGroup, commitAhead } from '../group.ts'
+import type { Stream } from '../kafka/stream.ts'
 import { readableRecords } from '../locate.ts'
-import { parseTime } from '../time.ts'
 import { forgetLead, type Lead, locate, lookBackSeconds, type Reference } from './assess.ts'
 
 /** What a move of the checkpoint knows of how far the stream was handled. */
 export interface Known {
   /**
-   * `group`: the item is gone, and the commit that we left at the broker stands for it. `nothing`: the stream was never
-   * read. `unasked`: the item is gone or was never there, and the broker does not say which.
+   * `group`: the item is gone, and the commit that we left at the broker stands for it. `restored`: the item is older than
+   * that commit, which stands for it. `nothing`: the stream was never read. `unasked`: the item is gone or was never there,
+   * and the broker does not say which. `other`: the same, and another deployment has committed to the group.
    */
-  readonly by: 'checkpoint' | 'group' | 'nothing' | 'unasked'
+  readonly by: 'checkpoint' | 'group' | 'restored' | 'nothing' | 'unasked' | 'other'
   readonly reference: Reference | null
   /** When nothing is kept of what was done beyond the reference. */
   readonly forgotten: Lead
@@ -30,23 +30,39 @@ const notKnown = { forgotten: { lanes: {}, forgottenUntil: null }, replayUntil: 
 
 export function knownByCheckpoint(read: Checkpoint): Known {
   const { replayUntil } = read
-  return { by: 'checkpoint', reference: read, forgotten: forgetLead(read.lanes), replayUntil }
+  return { by: 'checkpoint', reference: read, forgotten: leadOf(read, forgetLead(read.lanes)), replayUntil }
 }
 
-/** Where there is no checkpoint, what our own commit to the consumer group tells. @throws DtsError BROKER_FAILED */
+/**
+ * What became of functions that were ahead. The group may have lost the commit that showed a restore; what was done since the
+ * backup is not known all the same.
+ */
+export function leadOf({ halt }: Pick<Checkpoint, 'halt'>, lead: Lead): Lead {
+  return halt?.code === 'CHECKPOINT_RESTORED' ? { ...lead, forgottenUntil: null } : lead
+}
+
+/**
+ * Where there is no checkpoint, or one that was restored, what our own commit to the consumer group tells.
+ * @throws DtsError BROKER_FAILED where there is no checkpoint, and only the group tells one that is gone from none
+ */
 export async function knownOf(read: Checkpoint | null, stream: Stream): Promise<Known> {
-  if (read !== null) return knownByCheckpoint(read)
-  try {
-    const committed = await stream.committed()
-    if (!committed?.metadata?.endsWith(commitMark)) return unread
-    const timestamp = parseTime(committed.metadata.split('|')[0] ?? '')
-    if (timestamp === null) return { by: 'unasked', reference: null, ...notKnown }
-    return { by: 'group', reference: await referenceOf(committed.offset, timestamp, stream), ...notKnown }
-  } catch (error) {
-    if (error instanceof DtsError && error.code === 'GROUP_REFUSED')
-      return { by: 'unasked', reference: null, ...notKnown }
-    throw error
+  const answer = await askGroup(stream)
+  if (read !== null) {
+    const ahead = commitAhead(read, answer)
+    if (ahead === null) return knownByCheckpoint(read)
+    const reference = await referenceOf(ahead.offset, ahead.timestamp, stream)
+    return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil }
   }
+  if (!answer.isKnown) {
+    if (answer.error.code === 'GROUP_REFUSED') return { by: 'unasked', reference: null, ...notKnown }
+    throw answer.error
+  }
+  const { committed } = answer
+  if (committed?.mark.whose === 'another deployment') return { by: 'other', reference: null, ...notKnown }
+  if (committed?.mark.whose !== 'ours') return unread
+  const { timestamp } = committed.mark
+  if (timestamp === null) return { by: 'unasked', reference: null, ...notKnown }
+  return { by: 'group', reference: await referenceOf(committed.offset, timestamp, stream), ...notKnown }
 }
 
 async function referenceOf(offset: bigint, timestamp: number, stream: Stream): Promise<Reference> {

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import type { Anchor, Checkpoint } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
+import { askGroup, restoredFault, sharedGroup } from '../group.ts'
+import type { Deployment } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
 import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
@@ -17,7 +19,7 @@ import {
   type Reference,
   type Safe,
 } from './assess.ts'
-import { type Known, knownByCheckpoint, knownOf } from './known.ts'
+import { type Known, knownByCheckpoint, knownOf, leadOf } from './known.ts'
 import { moves } from './ledger.ts'
 
 /** Where a reset may be told to go. */
@@ -74,7 +76,7 @@ export async function land(to: Target | undefined, read: Checkpoint | null, stre
   return moveTo({ ...landing, lost }, known, assessed)
 }
 
-/** Where nothing is lost that is not lost already. @throws DtsError as `land` */
+/** Where nothing is lost that is not lost already. @throws DtsError as `land`; CHECKPOINT_RESTORED */
 export async function resume(read: Checkpoint | null, stream: Stream): Promise<Move> {
   if (read === null) {
     throw new DtsError(
@@ -83,8 +85,12 @@ export async function resume(read: Checkpoint | null, stream: Stream): Promise<M
       { retryable: false },
     )
   }
+  // Neither the item nor the group is right for everybody then: a person has to choose.
+  const restored = restoredFault(read, await askGroup(stream))
+  if (restored !== null) throw restored
   const assessed = await assess(read, stream)
-  return moveTo(safeLanding(assessed.safe, read), knownByCheckpoint(read), assessed)
+  const lead = leadOf(read, assessed.lead)
+  return moveTo(safeLanding(assessed.safe, read), knownByCheckpoint(read), { ...assessed, lead })
 }
 
 function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
@@ -126,6 +132,8 @@ async function resolveTarget(
   if (to === 'committed') {
     const committed = await stream.committed()
     if (committed === null) throw missingTarget('The consumer group holds no offset on this cluster.')
+    if (committed.mark.whose === 'another deployment')
+      throw notOurs(committed.offset, committed.mark.deployment)
     return { how: to, offset: committed.offset }
   }
   if ('timestamp' in to) {
@@ -206,6 +214,15 @@ async function lastTime(stream: Stream, range: DataRange): Promise<number> {
     `The log of cluster ${stream.clusterId} holds no record, so that no place in it can be told. ` +
       'DTS may still be filling it: wait, and run the same again.',
     { retryable: true, facts: { earliest: String(range.earliest), end: String(range.end) } },
+  )
+}
+
+function notOurs(offset: bigint, other: Deployment): DtsError {
+  return new DtsError(
+    'GROUP_SHARED',
+    `${sharedGroup(other)} Its offset ${offset} says nothing about this stream, and nothing was done. Say where to continue by a ` +
+      'time or an offset instead of "committed".',
+    { retryable: false, facts: { offset: String(offset) } },
   )
 }
 

@@ -36,7 +36,7 @@ const tokenSchema = z.strictObject({
     'committed',
     'ledger',
   ]),
-  known: z.enum(['checkpoint', 'group', 'nothing', 'unasked']),
+  known: z.enum(['checkpoint', 'group', 'restored', 'nothing', 'unasked', 'other']),
   position: positionSchema,
   replayUntil: z.number(),
   repeats: z.record(z.string(), z.number()),

@@ -1,11 +1,14 @@
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:net'
+import { isLeaseTooLong, leaseTooLong } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
 import type { StreamConfig } from '../config.ts'
 import type { DeadLetterSource } from '../dispatch/dead-letter-source.ts'
 import { asDtsError, DtsError, type ErrorCode } from '../errors.ts'
 import { firstOffset } from '../first-start.ts'
+import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../group.ts'
 import { type BrokerAddress, formatAddress } from '../kafka/address.ts'
+import { committerOf } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { timeRange } from '../locate.ts'
 import { proveSameLog } from '../prove.ts'
@@ -70,6 +73,7 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
     )
     const stored = await run('checkpoint table', true, async () => {
       const item = await store.read()
+      if (item !== null && isLeaseTooLong(item, dependencies.now())) throw leaseTooLong(item)
       return [describeItem(item), { item }]
     })
     const item = stored?.item ?? null
@@ -77,6 +81,9 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
       checkPosition(item, stream as Stream, config.startTime),
     )
     await run(deliveryCheck, fits === true, () => checkDelivery(item, stream as Stream, dependencies.now()))
+    await run('consumer group', stream !== undefined && stored !== undefined, () =>
+      checkGroup(stored?.item ?? null, stream as Stream),
+    )
   } finally {
     await stream?.close()
   }
@@ -204,6 +211,27 @@ async function checkPosition(
   }
   const { offset, timestamp } = await firstOffset(startTime, stream)
   return [`the first run would start at ${formatTime(timestamp)}, offset ${offset}`, true]
+}
+
+/** The stream is delivered without the group; what it tells of the checkpoint is found nowhere else. */
+async function checkGroup(item: Checkpoint | null, stream: Stream): Promise<[string, true]> {
+  const group = await askGroup(stream)
+  if (!group.isKnown) {
+    const reason = describeFault(group.error)
+    return [
+      `does not tell whether the checkpoint is an older one, or another deployment reads (${reason})`,
+      true,
+    ]
+  }
+  const restored = item === null ? null : restoredFault(item, group)
+  if (restored !== null) throw restored
+  const other = otherDeployment(group)
+  if (other !== null) throw new DtsError('GROUP_SHARED', sharedGroup(other), { retryable: false })
+  const { committed } = group
+  return [
+    committed === null ? 'no commit yet' : `offset ${committed.offset}, ${committerOf(committed.mark)}`,
+    true,
+  ]
 }
 
 async function probe(name: string, { probeFunction }: PreflightDependencies): Promise<[string, true]> {

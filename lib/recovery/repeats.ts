@@ -1,6 +1,6 @@
 import { carriesChange } from '../dts/header.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { isDamage, type TimedRecord, timedRecords } from '../locate.ts'
+import { isDamage, type TimedRecord, timedRecords, timeRange } from '../locate.ts'
 import { lookBackSeconds } from './assess.ts'
 import type { Move } from './landing.ts'
 
@@ -31,7 +31,7 @@ export async function repeatsOf(
   const { landing, known, lead, handledBelow } = move
   const handledUntil = handledBelow !== null && handledBelow <= landing.offset ? -1 : move.handledUntil
   // What an earlier move made repeat may still be on its way.
-  const anywhere = Math.max(known.replayUntil, lead.forgottenUntil ?? youngestDone(now))
+  const anywhere = Math.max(known.replayUntil, lead.forgottenUntil ?? (await youngestDone(move, stream, now)))
   const until = Math.max(anywhere, handledUntil)
   if (until < 0) return { until, counts, countedTo: null }
   const mayRepeat = ({ offset, timestamp }: TimedRecord) =>
@@ -56,9 +56,19 @@ export async function repeatsOf(
 }
 
 /**
- * How far lanes were of which only an offset of a log is known that is not there any more, nobody can tell; but nothing
- * was done before it happened, also where the log has not got to it yet.
+ * The time of the youngest change that may have been done, where nothing is kept of it. No change is done before it
+ * happened. Where the source's clock is ahead of ours, the log that is there and the reference show by how much.
  */
-function youngestDone(now: number): number {
-  return Math.ceil(now / 1000) + lookBackSeconds
+async function youngestDone({ known }: Move, stream: Stream, now: number): Promise<number> {
+  const last = await lastTime(stream)
+  return Math.max(Math.ceil(now / 1000), last, known.reference?.timestamp ?? -1) + lookBackSeconds
+}
+
+async function lastTime(stream: Stream): Promise<number> {
+  try {
+    return (await timeRange(stream, await stream.range()))?.last ?? -1
+  } catch (error) {
+    if (isDamage(error)) return -1
+    throw error
+  }
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { HeldCheckpoint } from '../checkpoint/held.ts'
-import { firstGeneration, type Start } from '../checkpoint/store.ts'
+import { generationAfter, type Start } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
+import { askGroup, generationOf, otherDeployment, sharedGroup } from '../group.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -58,7 +59,8 @@ const leaseTerms = { worstCaseMs: 60_000, slackMs: 0 }
 
 /**
  * Moves the checkpoint, in one conditional write. Without `to`: to where nothing is lost.
- * @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE, DATA_GAP, LEASE_HELD, PLAN_OUTDATED
+ * @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE, CHECKPOINT_RESTORED, GROUP_SHARED, DATA_GAP, LEASE_HELD,
+ *   LEASE_TOO_LONG, PLAN_OUTDATED
  */
 export async function reset(
   event: ResetEvent,
@@ -72,8 +74,15 @@ export async function reset(
       ? await planOf(await land(event.to, read, stream), stream, now(), event.acceptLoss)
       : await readToken(event.token, read, stream)
   const { how, known, position, lost } = plan
+  const group = await askGroup(stream)
+  const other = otherDeployment(group)
+  const start: Omit<Start, 'entry'> = {
+    clusterId: stream.clusterId,
+    position,
+    replayUntil: plan.replayUntil,
+    usedGeneration: generationOf(group),
+  }
   const at = now()
-  const generation = read === null ? firstGeneration(at) : read.generation + 1
   const result: ResetResult = {
     action: 'reset',
     applied: !event.dryRun,
@@ -84,7 +93,7 @@ export async function reset(
     to: {
       clusterId: stream.clusterId,
       offset: String(position.offset),
-      generation,
+      generation: generationAfter(read?.generation ?? 0, at, start.usedGeneration),
       time: formatTime(position.timestamp),
     },
     how,
@@ -92,20 +101,18 @@ export async function reset(
     countedTo: plan.countedTo,
     lost: lost === null ? null : { from: formatTime(lost.from), to: formatTime(lost.to) },
     token: event.dryRun ? await makeToken(plan, read, stream) : null,
-    note: describe(plan, read, event.dryRun),
+    note: [describe(plan, read, event.dryRun), other && sharedGroup(other)].filter(Boolean).join(' '),
   }
   if (event.dryRun) return result
   if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)
   const words = [
     `reset by ${how}`,
     result.lost && `lost ${result.lost.from} to ${result.lost.to}`,
-    known === 'unasked' && 'what was read before is not known',
+    (known === 'unasked' || known === 'other') && 'what was read before is not known',
     event.reason,
   ]
   await apply(dependencies, read, {
-    clusterId: stream.clusterId,
-    position,
-    replayUntil: plan.replayUntil,
+    ...start,
     entry: { at, by: event.by ?? dependencies.owner, how: words.filter(Boolean).join(': ') },
   })
   return result

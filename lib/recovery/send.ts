@@ -14,7 +14,7 @@ export interface SendDependencies {
 }
 
 /** Time for a cold start and for the answer of recovery itself, in milliseconds. */
-const marginMs = 15_000
+export const marginMs = 15_000
 /** As a batch of the poller by default: what one invocation takes in its time. */
 const mostEvents = 500
 

@@ -1,15 +1,20 @@
 import { z } from 'zod'
+import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/store.ts'
 import { DtsError } from '../errors.ts'
+import { askGroup, restoredFault } from '../group.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { proveSameLog } from '../prove.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
+import { marginMs, type SendDependencies } from './send.ts'
 
 const who = { by: z.string().max(200).optional(), reason: z.string().max(1_000).optional() }
 export const pauseSchema = z.strictObject({ action: z.literal('pause'), ...who })
 export const resumeSchema = z.strictObject({ action: z.literal('resume'), ...who })
 
+export const releaseSchema = z.strictObject({ action: z.literal('release'), ...who })
+
 export interface StateResult {
-  readonly action: 'pause' | 'resume'
+  readonly action: 'pause' | 'resume' | 'release'
   readonly offset: string
   readonly note: string
 }
@@ -41,7 +46,8 @@ export async function pause(
 
 /**
  * Lets a halted or paused stream go on where it stands, with the attempts of failed changes counted anew.
- * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP when the position no longer fits the log: that takes a reset
+ * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP when the position no longer fits the log, CHECKPOINT_RESTORED when
+ *   the item is an older one: that takes a reset
  */
 export async function resumeStream(
   event: z.output<typeof resumeSchema>,
@@ -57,6 +63,8 @@ export async function resumeStream(
       note: 'The stream is not halted; nothing was changed.',
     }
   }
+  const restored = restoredFault(read, await askGroup(stream))
+  if (restored !== null) throw restored
   await proveSameLog(read, stream)
   const how = `resume after ${read.halt?.code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
   await store.resume(read, { at: now(), by: event.by ?? owner, how })
@@ -68,6 +76,34 @@ export async function resumeStream(
       (read.halt === null || read.halt.code === 'PAUSED'
         ? ''
         : ` While the cause of the halt (${read.halt.code}) lasts, it halts again.`),
+  }
+}
+
+/**
+ * Breaks a lease that ends later than any run can hold it. It then lasts for one invocation's worst case from now on: what
+ * its holder has started may still be running.
+ * @throws DtsError LEASE_HELD when a run may well hold the lease
+ */
+export async function release(
+  event: z.output<typeof releaseSchema>,
+  { store, now, owner, handlerTimeoutMs }: RecoveryDependencies & Pick<SendDependencies, 'handlerTimeoutMs'>,
+): Promise<StateResult> {
+  const read = await store.read()
+  if (read === null) throw nothingThere()
+  const offset = String(read.offset)
+  if (read.leaseUntil === 0)
+    return { action: 'release', offset, note: 'Nobody holds the lease; nothing to do.' }
+  if (!isLeaseTooLong(read, now())) throw leaseHeld(read.leaseUntil)
+  const leaseUntil = now() + handlerTimeoutMs + marginMs
+  const how = `broke the lease of ${read.owner} until ${timeOf(read.leaseUntil)}${event.reason ? `: ${event.reason}` : ''}`
+  await store.breakLease(read, owner, leaseUntil, { at: now(), by: event.by ?? owner, how })
+  return {
+    action: 'release',
+    offset,
+    note:
+      `The lease of ${read.owner}, which ended at ${timeOf(read.leaseUntil)}, is broken. The position did not move. The next ` +
+      `run may start at ${timeOf(leaseUntil + clockSkewMs)}, when an invocation of the old holder must have ended. Check the ` +
+      'clock of whatever wrote that lease.',
   }
 }
 

@@ -9,7 +9,15 @@ import { findTables, routesJson, type Settings, tableFunctions } from '../../inf
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { copyService, type ServiceCopy } from './serverless-copy.ts'
 
-const settings: Settings = { prefix: 'shop-dev-', flags: '', checkpointTable: 'c', secret: '', tables: {} }
+const settings: Settings = {
+  prefix: 'shop-dev-',
+  flags: '',
+  service: 'shop',
+  stage: 'dev',
+  checkpointTable: 'c',
+  secret: '',
+  tables: {},
+}
 
 let service: ServiceCopy
 let folder: string

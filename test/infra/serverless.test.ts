@@ -91,6 +91,7 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(DEAD_LETTER_BUCKET, { Ref: 'DeadLetterBucket' })
     assert.deepEqual(environmentOf(resources, 'RecoveryLambdaFunction'), environment)
     assert.equal(environment.DEPLOYMENT_FLAGS, '--stage dev --region us-east-1')
+    assert.deepEqual([environment.DEPLOYMENT_SERVICE, environment.DEPLOYMENT_STAGE], ['dts-functions', 'dev'])
     // Node refuses to start with an option that it does not take from there.
     const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
     const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })
@@ -154,8 +155,10 @@ describe('serverless package, without network and credentials', () => {
     )
     assert.deepEqual(names.sort(), [
       'dead-letters',
+      'group-shared',
       'halted',
       'lag',
+      'lease-too-long',
       'loss-near',
       'poller-errors',
       'poller-not-running',

@@ -189,6 +189,7 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual((await world.inspect()).group, {
         offset: '5',
         metadata: committed?.metadata,
+        by: 'by this deployment',
       })
     })
   })

@@ -8,7 +8,7 @@ import type { Start, World } from './world.ts'
 /** In the order in which they are looked at. */
 const network = ['DNS', 'TCP to the broker address']
 const connecting = ['credentials', 'topic', 'TCP to the node']
-const log = ['data range', 'news from DTS', 'checkpoint within the log', 'delivery']
+const log = ['data range', 'news from DTS', 'checkpoint within the log', 'delivery', 'consumer group']
 const lines = [
   ...network,
   ...connecting,
@@ -17,6 +17,7 @@ const lines = [
   'checkpoint table',
   'checkpoint within the log',
   'delivery',
+  'consumer group',
   'function test-customers',
   'function test-orders',
   'dead-letter queue',
@@ -161,14 +162,14 @@ const brokenThings: readonly Broken[] = [
     what: 'DynamoDB cannot be reached',
     line: 'checkpoint table',
     advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Check the role of this function and the state of DynamoDB/,
-    skipped: ['checkpoint within the log', 'delivery'],
+    skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
     breakIt: async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
   },
   {
     what: 'the checkpoint table does not exist',
     line: 'checkpoint table',
     advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Deploy the stack, or correct CHECKPOINT_TABLE/,
-    skipped: ['checkpoint within the log', 'delivery'],
+    skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
     breakIt: async () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
   },
   {
@@ -176,9 +177,19 @@ const brokenThings: readonly Broken[] = [
     line: 'checkpoint table',
     advice:
       /^CHECKPOINT_INVALID: .*schemaVersion.*deploy the version that wrote it, or restore it .*Do not delete it/,
-    skipped: ['checkpoint within the log', 'delivery'],
+    skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
     breakIt: async (world) => {
       await world.setAttribute('schemaVersion', { N: '99' })
+      return {}
+    },
+  },
+  {
+    what: 'the lease ends years ahead',
+    line: 'checkpoint table',
+    advice: /^LEASE_TOO_LONG: .* ends at 2099-01-01T00:00:00.000Z.*"action":"release"/,
+    skipped: ['checkpoint within the log', 'consumer group'],
+    breakIt: async (world) => {
+      await world.setAttribute('leaseUntil', { N: String(Date.UTC(2099, 0, 1)) })
       return {}
     },
   },

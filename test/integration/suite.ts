@@ -14,6 +14,7 @@ import { recoveryLossTests } from './recovery-loss.ts'
 import { recoveryPlaceTests } from './recovery-places.ts'
 import { recoveryPlanTests } from './recovery-plans.ts'
 import { recoveryRaceTests } from './recovery-races.ts'
+import { recoveryRestoredTests } from './recovery-restored.ts'
 import { recoveryWithoutItemTests } from './recovery-without-item.ts'
 import { startTests } from './start.ts'
 import { type Rig, type Start, startRig, type World } from './world.ts'
@@ -38,6 +39,7 @@ const otherTests: readonly Tests[] = [
   recoveryDeathTests,
   recoveryRaceTests,
   recoveryWithoutItemTests,
+  recoveryRestoredTests,
   doctorTests,
   inspectTests,
   conditionTests,

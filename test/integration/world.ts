@@ -6,6 +6,7 @@ import {
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
+  PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
@@ -78,6 +79,8 @@ export interface World {
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   deleteItem(): Promise<void>
+  /** Puts an item as it was back, past every condition, as a restore from a backup does. */
+  restore(item: Record<string, AttributeValue>): Promise<void>
   /** As if somebody had written into the item by hand. */
   setAttribute(name: string, value: AttributeValue): Promise<void>
   /**
@@ -176,6 +179,8 @@ function world(
     },
     item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
     deleteItem: async () => void (await client.send(new DeleteItemCommand(key))),
+    restore: async (item) =>
+      void (await client.send(new PutItemCommand({ TableName: checkpoints, Item: item }))),
     async setAttribute(name, value) {
       await client.send(
         new UpdateItemCommand({
@@ -233,7 +238,9 @@ export async function pollUntil(world: World, what: number, options?: PollOption
 /** What the functions see as their environment, and nothing of an earlier test's. */
 function enter(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
-    if (/^(DTS|POLL|AWS|ON|DEAD)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name))
+    if (
+      /^(DTS|POLL|AWS|ON|DEAD|DEPLOYMENT)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name)
+    )
       delete process.env[name]
   }
   Object.assign(process.env, environment)

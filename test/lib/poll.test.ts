@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { DeadLetterInput } from '../../lib/dispatch/dead-letter.ts'
 import type { Invoke } from '../../lib/dispatch/invoke.ts'
-import type { Fetched } from '../../lib/kafka/stream.ts'
+import { groupPosition, writeMark } from '../../lib/kafka/commit-mark.ts'
+import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
 import { poll } from '../../lib/poll.ts'
 import { emptySummary } from '../../lib/summary.ts'
 import { runMeasures } from '../../lib/telemetry.ts'
@@ -83,6 +84,20 @@ describe('a run of the poller', () => {
       assert.equal((await poll(dependencies(store, streamOf(given, { committed: refused })))).to, '1')
     })
 
+    test('to the question of what the group has: a run works all the same', async () => {
+      const given = write.inserts('shop.orders', 0, 9)
+      const never = new Promise<never>(() => {})
+      const failing = async () => {
+        throw failure('BROKER_FAILED')
+      }
+      for (const committed of [() => never, failing]) {
+        const store = await readUpTo(5n, given)
+        const stream = streamOf(given, { committed })
+        const summary = await poll(dependencies(store, stream))
+        assert.deepEqual([summary.ended, summary.to], ['end-of-stream', '10'])
+      }
+    })
+
     test('while the next place is looked for: the lease is given back', async () => {
       const given = write.inserts('shop.orders', 0, 9)
       const store = await readUpTo(5n, given)
@@ -134,6 +149,86 @@ describe('a run of the poller', () => {
     }
     const { summary, item } = await run({ given, own: { openStream, signal: newer.signal } })
     assert.deepEqual([summary.ended, item?.epoch, closed], ['superseded', 1, 1])
+  })
+
+  describe('the consumer group', () => {
+    /** The run and the group, whose commits are told in order. */
+    async function working(own: Partial<Stream> = {}) {
+      const given = write.inserts('shop.orders', 0, 9)
+      const store = await readUpTo(5n, given)
+      const happened: string[] = []
+      const stream = streamOf(given, {
+        commit: async (offset, _timestamp, generation) => {
+          happened.push(`group ${offset}`)
+          assert.equal(generation, (await store.read())?.generation)
+          assert.ok(offset <= ((await store.read())?.offset ?? 0n))
+        },
+        ...own,
+      })
+      const invoke: Invoke = async (...args) => {
+        happened.push('invoke')
+        return await acknowledge(...args)
+      }
+      return { store, happened, parts: dependencies(store, stream, { invoke }) }
+    }
+
+    test('is told the generation before a handler is invoked in it, and the position after the item has it', async () => {
+      const { happened, parts } = await working()
+      await poll(parts)
+      assert.deepEqual(happened, ['group 5', 'invoke', 'group 10'])
+    })
+
+    test('is not told twice of a generation that it has', async () => {
+      const { store, happened, parts } = await working()
+      const generation = (await store.read())?.generation ?? 0
+      const self = parts.config.deployment
+      const known = groupPosition(5n, writeMark(self, t0, { generation, offset: 5n }), self)
+      const stream = { ...(await parts.openStream()), committed: async () => known }
+      await poll({ ...parts, openStream: async () => stream })
+      assert.deepEqual(happened, ['invoke', 'group 10'])
+    })
+
+    test('hears nothing of a position that the item did not get', async () => {
+      const { store, happened, parts } = await working()
+      store.commit = async () => {
+        throw failure('CHECKPOINT_TABLE_UNAVAILABLE')
+      }
+      await assert.rejects(poll(parts), { code: 'CHECKPOINT_TABLE_UNAVAILABLE' })
+      assert.deepEqual(happened, ['group 5', 'invoke'])
+    })
+
+    test('of which DTS moved the commit to another offset proves nothing against the item', async () => {
+      const { store, parts } = await working()
+      const generation = (await store.read())?.generation ?? 0
+      const self = parts.config.deployment
+      for (const [offset, place] of [
+        [900n, { generation, offset: 5n }],
+        [900n, { generation: generation - 1, offset: 900n }],
+      ] as const) {
+        const moved = groupPosition(offset, writeMark(self, t0, place), self)
+        const stream = { ...(await parts.openStream()), committed: async () => moved }
+        assert.equal((await poll({ ...parts, openStream: async () => stream })).to, '10')
+      }
+    })
+
+    test('shows a restored item also where the log is another one, and with recover chosen', async () => {
+      const { store, happened, parts } = await working({ clusterId: 'another' })
+      const generation = (await store.read())?.generation ?? 0
+      const { config } = parts
+      const place = { generation: generation + 1, offset: 2n }
+      const ahead = groupPosition(2n, writeMark(config.deployment, t0, place), config.deployment)
+      const stream = { ...(await parts.openStream()), committed: async () => ahead }
+      const recovering = { ...config, onClusterChange: 'recover' as const }
+      await assert.rejects(poll({ ...parts, config: recovering, openStream: async () => stream }), {
+        code: 'CHECKPOINT_RESTORED',
+      })
+      assert.deepEqual(happened, [])
+      const item = await store.read()
+      assert.deepEqual(
+        [item?.state, item?.halt?.code, item?.generation, item?.leaseUntil],
+        ['HALTED', 'CHECKPOINT_RESTORED', generation, 0],
+      )
+    })
   })
 
   test('a record below the checkpoint that stays damaged halts the stream at the fifth fetch', async () => {

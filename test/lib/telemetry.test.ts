@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, type TestContext, test } from 'node:test'
 import { Logger } from '@aws-lambda-powertools/logger'
-import { DtsError } from '../../lib/errors.ts'
+import { DtsError, type ErrorCode } from '../../lib/errors.ts'
 import { emptySummary, functionSummary, type PollSummary } from '../../lib/summary.ts'
 import { functionMeasures, runMeasures, Telemetry } from '../../lib/telemetry.ts'
 
@@ -11,11 +11,28 @@ function measures(change: Partial<PollSummary>, thrown: unknown = null): Record<
   return Object.fromEntries(runMeasures(summary, thrown).map(([name, , value]) => [name, value]))
 }
 
-const states = ['Halted', 'Paused', 'Failed', 'LeaseHeld', 'LeaseLost', 'Superseded', 'Recovered'] as const
+const states = [
+  'Halted',
+  'Paused',
+  'Failed',
+  'LeaseHeld',
+  'LeaseLost',
+  'Superseded',
+  'Recovered',
+  'LeaseTooLong',
+  'GroupShared',
+] as const
+const told = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
 const broken = new DtsError('BROKER_FAILED', 'no', { retryable: true })
 
 describe('what a run measures', () => {
-  const ends: [reason: string, change: Partial<PollSummary>, thrown: unknown, state: string | null][] = [
+  const ends: [
+    reason: string,
+    change: Partial<PollSummary>,
+    thrown: unknown,
+    state: string | null,
+    more?: string,
+  ][] = [
     ['an ordinary end', { ended: 'records' }, null, null],
     ['failing handlers, which are counted as retried', { ended: 'handler-failed' }, null, null],
     ['a halted stream', { halted: 'CLUSTER_CHANGED' }, broken, 'Halted'],
@@ -26,12 +43,16 @@ describe('what a run measures', () => {
     ['a lease that was lost', { ended: 'lease-lost' }, null, 'LeaseLost'],
     ['a run that thawed too late', { ended: 'superseded' }, null, 'Superseded'],
     ['a cluster change without loss', { ended: 'recovered' }, null, 'Recovered'],
+    ['a lease that ends years ahead', {}, told('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
+    ['a first start on another one’s group', {}, told('GROUP_SHARED'), 'Failed', 'GroupShared'],
+    ['another deployment on the group', { otherDeployment: 'service "a"' }, null, 'GroupShared'],
   ]
-  for (const [reason, change, thrown, expected] of ends) {
-    test(`${reason}: ${expected ?? 'no state'}`, () => {
+  for (const [reason, change, thrown, ...expected] of ends) {
+    const wanted = expected.filter((state) => state !== null)
+    test(`${reason}: ${wanted.join(', ') || 'no state'}`, () => {
       const found = measures(change, thrown)
       const raised = states.filter((name) => found[name] !== 0)
-      assert.deepEqual(raised, expected === null ? [] : [expected])
+      assert.deepEqual(raised, wanted)
       for (const name of raised) assert.equal(found[name], 1)
     })
   }

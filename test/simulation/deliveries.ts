@@ -1,7 +1,8 @@
 import type { BatchRecord } from '../../lib/dispatch/wire.ts'
 import type { Facts } from './facts.ts'
+import { FenceChecker } from './fence.ts'
 import type { Log } from './log.ts'
-import type { ObservedFunction, ObservedRun } from './observed.ts'
+import { type ObservedFunction, type ObservedRun, toldAhead } from './observed.ts'
 
 /** Work that a function does for one invocation: from its start to its end it is a live copy. */
 export interface Copy {
@@ -18,10 +19,12 @@ export interface Copy {
 export class DeliveryChecker {
   readonly #facts: Facts
   readonly #copies = new Set<Copy>()
+  readonly fence: FenceChecker
   #deliveredEpoch = 0
 
   constructor(facts: Facts) {
     this.#facts = facts
+    this.fence = new FenceChecker(facts)
   }
 
   /** @returns the invocation's changes, by index */
@@ -37,6 +40,7 @@ export class DeliveryChecker {
       facts.violate('I3', `${run.owner} invokes ${name}, which its lease does not cover`)
     if (run.base !== null && !damaged && run.log !== facts.logOf(run.base))
       facts.violate('I1', `${run.owner} delivers from a log that is not the checkpoint's`)
+    this.#mustNotBeRestored(run)
     const observed = facts.functions.get(name)
     const indices: number[] = []
     for (const { offset, value } of records) {
@@ -81,6 +85,25 @@ export class DeliveryChecker {
       if (!facts.damaged) facts.maxDuplicates = Math.max(facts.maxDuplicates, run.duplicates.size)
     }
     handedBy[index] = run
+  }
+
+  /** An item that the group shows to be an older one is not delivered from, and the group can show it next time. */
+  #mustNotBeRestored(run: ObservedRun): void {
+    const facts = this.#facts
+    if (run.base === null) return
+    const { told, tells, base } = run
+    const known = told?.mark.whose === 'ours' ? told.mark.place?.generation : undefined
+    if (told !== undefined && known !== base.generation && tells !== base.generation)
+      facts.violate(
+        'I4',
+        `${run.owner} delivers in generation ${base.generation}, and the group was not told`,
+      )
+    if (toldAhead(run, base))
+      facts.violate('I1', `${run.owner} delivers from a restored item, and the group told so`)
+    else if (base.generation < facts.newestGeneration && facts.damaged && facts.fenceHolds) {
+      facts.fenceHolds = false
+      facts.happened('restored: nothing tells')
+    }
   }
 
   #mayAct(run: ObservedRun, what: string): void {
@@ -142,11 +165,12 @@ export class DeliveryChecker {
     }
   }
 
-  finishes(copy: Copy, offset: bigint): void {
+  finishes(copy: Copy, offset: bigint, generation: number): void {
     const observed = this.#facts.functions.get(copy.name)
     const index = this.#indexOf(copy, offset)
     if (observed === undefined || index === undefined) return
     observed.done[index] = true
+    this.fence.write(observed, index, { generation, offset })
     this.#facts.happened(`routed: ${observed.events[index]?.routedBy}`)
   }
 

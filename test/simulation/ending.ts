@@ -15,6 +15,8 @@ export function haltIsJustified({ halt }: Pick<Checkpoint, 'halt'>, facts: Facts
   switch (halt?.code) {
     case 'DATA_GAP':
       return facts.trimmed || facts.spurious
+    case 'CHECKPOINT_RESTORED':
+      return damaged
     case 'LOG_CHANGED':
       return facts.spurious || damaged
     case 'BATCH_CORRUPT':

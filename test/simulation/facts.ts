@@ -1,8 +1,9 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import type { MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Clock } from './clock.ts'
 import { type FaultCounts, type FaultNumber, noFaults } from './faults.ts'
 import type { Log } from './log.ts'
-import { Coverage, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'
+import { Coverage, isBehind, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'
 import { type Scenario, worldStart } from './scenario.ts'
 
 /** What is known of a world by one who sees everything, and what was found wrong in it. */
@@ -26,6 +27,12 @@ export class Facts {
   #coverage: Coverage | null = null
   /** Somebody deleted or restored the item: what the lease protects is not protected from then on. */
   damaged = false
+  /** When that was last, by the world's clock. */
+  damagedAt = Number.NEGATIVE_INFINITY
+  /** The newest generation that an item ever had. */
+  newestGeneration = 0
+  /** False once an item of an older generation was used and nothing could have told: then effects may be left out. */
+  fenceHolds = true
   trimmed = false
   /** A broker named wrong offsets. */
   spurious = false
@@ -73,6 +80,13 @@ export class Facts {
     return checkpoint === this.#checkpoint && this.#coverage !== null
       ? this.#coverage
       : new Coverage(checkpoint, this.logOf(checkpoint))
+  }
+
+  /** The order of the two writes tells a restored item from one that is only late. */
+  groupCommitted(place: MarkedPlace): void {
+    if (this.damaged) return
+    if (this.#checkpoint === null || isBehind(this.#checkpoint, place))
+      this.violate('I4', `the group has ${place.generation} ${place.offset} before the item`)
   }
 
   fault(number: FaultNumber): void {

@@ -118,10 +118,10 @@ export function chooseRates(random: Random, kind: Kind): Rates {
   return rates
 }
 
-/** In these worlds the item itself stays, and recoveries die more often than anything else happens. */
+/** In these worlds recoveries die more often than anything else happens. */
 function ofSwitches(random: Random): Partial<Rates> {
   return {
-    checkpointDamaged: 0,
+    checkpointDamaged: random.chance(0.15) ? usual.checkpointDamaged : 0,
     offsetSpurious: 0,
     recoveryKilled: random.chance(0.5) ? usual.recoveryKilled : 0,
     trimmed: random.chance(0.1) ? usual.trimmed : 0,

@@ -19,6 +19,7 @@ interface Answer {
 /** What matters of a change to one who watches. */
 interface Given {
   readonly offset: bigint
+  readonly generation: number
   readonly replay: boolean
 }
 
@@ -51,7 +52,7 @@ export class Functions {
   }
 
   #define({ routes, style, workMs }: TableFunction): Handler {
-    const one = async ({ offset, replay }: Given, context: Context): Promise<void> => {
+    const one = async ({ offset, generation, replay }: Given, context: Context): Promise<void> => {
       const copy = this.#copies.get(context)
       if (copy === undefined) throw new TypeError('no copy')
       const { deliveries, clock } = this.#stage
@@ -71,7 +72,7 @@ export class Functions {
         copy.end(crash())
         await never()
       }
-      deliveries.finishes(copy, offset)
+      deliveries.finishes(copy, offset, generation)
     }
     const common = {
       table: routes[0] ?? '',

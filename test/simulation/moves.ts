@@ -3,7 +3,7 @@ import type { ResetResult } from '../../lib/recovery/reset.ts'
 import type { Facts } from './facts.ts'
 import { howFindable, shouldWait } from './findable.ts'
 import type { Log } from './log.ts'
-import { Coverage, type ObservedRun } from './observed.ts'
+import { Coverage, type ObservedRun, toldAhead } from './observed.ts'
 import type { Entry } from './source.ts'
 
 /** How moves by a person's own choice are called in the ledger. */
@@ -45,8 +45,6 @@ export class MoveChecker {
     }
     facts.happened('moved')
     this.#checkRead(run, old)
-    if (now.generation !== old.generation + 1)
-      facts.violate('I4', `generation from ${old.generation} to ${now.generation}`)
     if (now.state !== 'RUNNING' || now.halt !== null || now.leaseUntil !== 0)
       facts.violate('I4', 'a move left the stream halted, or its lease behind')
     const { how, lost } = this.#checkLedger(run, old, now)
@@ -54,6 +52,8 @@ export class MoveChecker {
       facts.violate('I1', `${run.owner} loses changes, and nobody said that it may`)
     const [before, after] = [new Coverage(old, facts.logOf(old)), new Coverage(now, log)]
     this.#checkLost(before, after, lost)
+    if (lost !== null) this.#markPassed(before, after)
+    if (toldAhead(run, old)) this.#markRepeated(run, after)
     this.#compare(run, log, old, before, after, how)
     if (chosen.has(how) && after.lanes.size > 0)
       facts.violate('I1', `somebody went to a place by ${how}, and lanes go on beyond it`)
@@ -61,9 +61,96 @@ export class MoveChecker {
     if (run.kind === 'poll') facts.happened('recovered by the poller')
   }
 
+  /**
+   * No generation is used twice. Where the item was set back, and neither clock nor group know of the newer one, nothing
+   * could tell.
+   */
+  checkGeneration(run: ObservedRun | null, { generation }: Checkpoint): void {
+    const facts = this.#facts
+    const { newestGeneration } = facts
+    facts.newestGeneration = Math.max(newestGeneration, generation)
+    if (generation > newestGeneration || run === null) return
+    const mark = run.told?.mark
+    const isKnown =
+      !facts.damaged ||
+      run.machine.now() >= (newestGeneration + 1) * 1000 ||
+      (mark?.whose === 'ours' && mark.place !== null && mark.place.generation >= newestGeneration)
+    if (isKnown) facts.violate('I4', `generation ${generation} after generation ${newestGeneration}`)
+    facts.fenceHolds = false
+    facts.happened('generation used again: nothing tells')
+  }
+
+  /** An item was written where there was none. */
+  created(run: ObservedRun, now: Checkpoint): void {
+    const facts = this.#facts
+    if (!facts.damaged || run.log === null) return
+    const after = facts.coverageOf(now)
+    const isKnown = run.told?.mark.whose === 'ours'
+    facts.happened(isKnown ? 'created where the group is' : 'created: nothing tells')
+    if (!isKnown) {
+      this.#lose(after)
+      return
+    }
+    const { lost } = this.#statement(now)
+    if (lost !== null && !run.acceptsLoss)
+      facts.violate('I1', `${run.owner} loses changes, and nobody said that it may`)
+    this.#checkLost(null, after, lost)
+    if (lost !== null) this.#markPassed(null, after)
+    this.#markRepeated(run, after)
+  }
+
+  /** What a position passes over is lost, and nobody can know. */
+  #lose(after: Coverage): void {
+    const facts = this.#facts
+    for (const observed of facts.functions.values()) {
+      for (const index of observed.events.keys()) {
+        if (!observed.isCovered(index, after)) continue
+        observed.passed[index] = true
+        if (observed.isOpen(index)) observed.lost[index] = true
+      }
+    }
+    for (let place = 0; place < after.below; place++) facts.lost.add(place)
+  }
+
+  /** A person chose to continue after these. */
+  #markPassed(before: Coverage | null, after: Coverage): void {
+    for (const observed of this.#facts.functions.values()) {
+      for (const index of observed.events.keys()) {
+        const wasCovered = before !== null && observed.isCovered(index, before)
+        if (!wasCovered && observed.isCovered(index, after)) observed.passed[index] = true
+      }
+    }
+  }
+
+  /**
+   * The item did not know what was done: whatever comes again has to say so. What the source dates later than anything that a
+   * recovery can see cannot be known.
+   */
+  #markRepeated(run: ObservedRun, after: Coverage): void {
+    const mark = run.told?.mark
+    const slots = run.log?.slots.filter(({ offset }) => offset < run.endAtOpen) ?? []
+    const known = Math.max(
+      run.startedAt / 1000,
+      slots.at(-1)?.time ?? -1,
+      mark?.whose === 'ours' ? (mark.timestamp ?? -1) : -1,
+    )
+    for (const observed of this.#facts.functions.values()) {
+      for (const [index, { time }] of observed.events.entries()) {
+        const isSeen = time <= known && observed.done[index]
+        if (isSeen && !observed.isCovered(index, after)) observed.isReplay[index] = true
+      }
+    }
+  }
+
+  /** Another life of the item begins. */
+  forget(): void {
+    this.#claimed.clear()
+  }
+
   /** Whoever decides on what was read must not write over something else. */
   #checkRead(run: ObservedRun, old: Checkpoint): void {
     const { read } = run
+    if (this.#facts.damagedAt >= run.startedAt) return
     const place = ({ state, generation, clusterId, offset, lanes, anchor }: Checkpoint) =>
       JSON.stringify([state, generation, clusterId, offset, lanes, anchor], (_key, value: unknown) =>
         typeof value === 'bigint' ? String(value) : value,
@@ -90,13 +177,19 @@ export class MoveChecker {
         'I4',
         `the ledger says ${says(entry)} of a move from ${place(old)} to ${place(now)}`,
       )
+    return this.#statement(now)
+  }
+
+  /** What the last entry of the ledger says that was lost, and by which way. */
+  #statement({ ledger }: Checkpoint): { how: string; lost: { from: number; to: number } | null } {
+    const entry = ledger.at(-1)
     const how = /by (\w+)/.exec(entry?.how ?? '')?.[1] ?? ''
     const lost = /lost [^(]*\((\d+)\) to [^(]*\((\d+)\)/.exec(entry?.how ?? '')
     return { how, lost: lost === null ? null : { from: Number(lost[1]), to: Number(lost[2]) } }
   }
 
   /** What the new position has as done and nobody has done is lost: it has to be in the ledger. */
-  #checkLost(before: Coverage, after: Coverage, stated: { from: number; to: number } | null): void {
+  #checkLost(before: Coverage | null, after: Coverage, stated: { from: number; to: number } | null): void {
     const facts = this.#facts
     const { entries, config } = facts.scenario
     const { unroutedTables } = config
@@ -118,7 +211,7 @@ export class MoveChecker {
         facts.happened('lost, as stated')
       }
     }
-    for (let place = before.below; place < after.below; place++) {
+    for (let place = before?.below ?? 0; place < after.below; place++) {
       const entry = entries[place]
       const mayBeSkipped = entry?.kind === 'change' && !(entry.unrouted && unroutedTables === 'halt')
       if (entry === undefined || mayBeSkipped) continue
@@ -199,6 +292,8 @@ export class MoveChecker {
     facts.happened(`halted: ${code}`)
     const oldLog = facts.logOf(old)
     const { log } = run
+    if (code === 'CHECKPOINT_RESTORED' && !facts.damaged)
+      facts.violate('I6', 'halted for a restored item, and nobody restored one')
     if (log === null || facts.damaged) return
     const isOther = log !== oldLog
     const isJustified = {

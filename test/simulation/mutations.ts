@@ -55,6 +55,12 @@ export const mutants: readonly Mutant[] = [
     put: '',
   },
   {
+    name: 'group: told of a position before the item has it',
+    file: run,
+    find: '      await this.#held.flush()\n',
+    put: '      await commitToGroup(this.#stream, this.#held.position, this.#generation)\n      await this.#held.flush()\n',
+  },
+  {
     name: 'acquire: no margin for clock skew',
     file: store,
     find: 'now - this.#clockSkewMs',

@@ -1,6 +1,7 @@
 import { fromItem } from '../../lib/checkpoint/item.ts'
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import { strandName } from '../../lib/dispatch/lane.ts'
+import type { GroupPosition, MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Item } from './dynamodb.ts'
 import type { Log } from './log.ts'
 import type { Machine } from './machine.ts'
@@ -33,6 +34,10 @@ export interface ObservedRun {
   base: Checkpoint | null
   /** What it read before it decided anything. */
   read: Checkpoint | null
+  /** What the consumer group has told it; undefined: it was told nothing. */
+  told: GroupPosition | null | undefined
+  /** The generation that it has told the group of. */
+  tells: number | null
   /** The log that it is connected to, and the end of that when it looked for where to go on. */
   log: Log | null
   endAtOpen: bigint
@@ -63,6 +68,8 @@ export function observe(
     epoch: null,
     base: null,
     read: null,
+    told: undefined,
+    tells: null,
     log: null,
     endAtOpen: 0n,
     isPlanned: false,
@@ -111,6 +118,8 @@ export class ObservedFunction {
   readonly putAside: boolean[]
   /** Somebody accepted that it is lost. */
   readonly lost: boolean[]
+  /** A move went past it by a person's word: it may have been done, and an older change done again over it. */
+  readonly passed: boolean[]
   /** A checkpoint had it as done, and was moved back before it: whoever sends it again has to say so. */
   readonly isReplay: boolean[]
   /** By which run it was handed out last. */
@@ -131,6 +140,7 @@ export class ObservedFunction {
     this.done = this.events.map(() => false)
     this.putAside = this.events.map(() => false)
     this.lost = this.events.map(() => false)
+    this.passed = this.events.map(() => false)
     this.isReplay = this.events.map(() => false)
     this.handedBy = this.events.map(() => null)
     this.failures = this.events.map(() => 0)
@@ -180,6 +190,18 @@ export class ObservedFunction {
     if (event === undefined) return false
     return event.index < below || (lanes.get(this.laneName(index, log)) ?? -1) >= event.index
   }
+}
+
+/** Whether the group has told a run of a position of ours that is ahead of an item, which then was restored. */
+export function toldAhead({ told }: ObservedRun, item: MarkedPlace): boolean {
+  const place = told?.mark.whose === 'ours' ? told.mark.place : null
+  return place !== null && isBehind(item, place)
+}
+
+export function isBehind(left: MarkedPlace, right: MarkedPlace): boolean {
+  return (
+    left.generation < right.generation || (left.generation === right.generation && left.offset < right.offset)
+  )
 }
 
 const parsed = new WeakMap<Item, Checkpoint>()

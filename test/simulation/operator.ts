@@ -92,6 +92,7 @@ export class Operator {
     const { random, facts, quiet } = this.#stage
     const first = this.#run(this.#machine())
     const inspection = await this.#guard(first, () => this.#inspect(first))
+    if (facts.checkpoint === null && facts.damaged) return await this.#bringBack()
     if (inspection === null || inspection.stored === null) return
     const isHalted = inspection.stored.state === 'HALTED'
     // A stream that runs is left alone, mostly.
@@ -109,6 +110,15 @@ export class Operator {
       facts.happened('two recoveries at once')
     }
     await Promise.all(Array.from({ length: together }, () => this.#perform(event)))
+  }
+
+  /** The item is gone: the group stands for it, or, where DTS has no commit of ours any more, what the log still has. */
+  async #bringBack(): Promise<void> {
+    const { random, quiet } = this.#stage
+    const isPatient = !quiet && random.chance(0.5)
+    if (isPatient) return
+    const to = random.chance(0.7) ? 'committed' : 'earliest'
+    await this.#perform({ action: 'reset', to, acceptLoss: to === 'earliest' })
   }
 
   async #inspect(run: ObservedRun): Promise<Inspection | null> {

@@ -6,6 +6,7 @@ const assess = 'lib/recovery/assess.ts'
 const anchors = 'lib/recovery/anchors.ts'
 const landing = 'lib/recovery/landing.ts'
 const reset = 'lib/recovery/reset.ts'
+const group = 'lib/group.ts'
 
 /** Faults in how a stream goes on after a cluster change, and in what the checkpoint keeps for it. */
 export const recoveryMutants: readonly Mutant[] = (
@@ -176,8 +177,44 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'reset: the generation is not raised',
       file: store,
-      find: 'const generation = read.generation + 1',
+      find: 'const generation = generationAfter(read.generation, start.entry.at, start.usedGeneration)',
       put: 'const generation = read.generation',
+    },
+    {
+      name: 'generation: one more than the stored one, whatever was used',
+      file: store,
+      find: 'return Math.max(stored + 1, used + 1, Math.floor(at / 1000))',
+      put: 'return stored === 0 ? Math.floor(at / 1000) : stored + 1',
+    },
+    {
+      name: 'fence: changes come in the same generation after a move',
+      file: 'lib/run/outlet.ts',
+      find: 'this.#origin = { ...origin, topic, partition }',
+      put: 'this.#origin = { ...origin, generation: 1, topic, partition }',
+    },
+    {
+      name: 'restored: not noticed',
+      file: group,
+      find: '  if (ahead === null) return null\n',
+      put: '  if (ahead === null || ahead.timestamp > 0) return null\n',
+    },
+    {
+      name: 'restored: told by the offset that DTS may have changed',
+      file: group,
+      find: 'place.generation === generation && place.offset > offset',
+      put: 'place.generation === generation && committed.offset > offset',
+    },
+    {
+      name: 'restored: what repeats is not marked',
+      file: 'lib/recovery/known.ts',
+      find: "return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil }",
+      put: "return { by: 'restored', reference, forgotten: unread.forgotten, replayUntil: read.replayUntil }",
+    },
+    {
+      name: 'group: not told of a generation before it delivers',
+      file: 'lib/poll.ts',
+      find: 'if (!answer.isKnown || generationOf(answer) === generation) return\n',
+      put: 'if (!answer.isKnown || generationOf(answer) !== 0) return\n',
     },
     {
       name: 'reset: the cluster id is written by itself',

@@ -130,6 +130,7 @@ function makeConfig(
     allowedNodes: [],
     startTime: t0,
     checkpointTable: 'checkpoints',
+    deployment: { service: 'shop', stage: 'prod', table: 'checkpoints' },
     routes,
     unroutedTables,
     ghostTables: 'skip',

@@ -1,5 +1,6 @@
 import { DtsError } from '../../lib/errors.ts'
-import { commitMark, type Fetched, type GroupPosition, type Stream } from '../../lib/kafka/stream.ts'
+import { groupPosition, writeMark } from '../../lib/kafka/commit-mark.ts'
+import type { Fetched, Stream } from '../../lib/kafka/stream.ts'
 import { request, type Stage, strikes, survives } from './hazards.ts'
 import { type Log, outOfRange } from './log.ts'
 import { never } from './machine.ts'
@@ -17,7 +18,7 @@ export class Broker {
   damagedFrom: bigint | null = null
   /** The batch at this offset is larger than any reader takes. */
   hugeFrom: bigint | null = null
-  #group: GroupPosition | null = null
+  #group: { readonly offset: bigint; readonly metadata: string } | null = null
 
   constructor(stage: Stage, log: Log) {
     this.#stage = stage
@@ -28,12 +29,17 @@ export class Broker {
     return this.#log
   }
 
-  /** Another cluster answers from now on. @param carriesCommits as DTS does, by their time; not always */
+  /**
+   * Another cluster answers from now on.
+   * @param carriesCommits as DTS does, by their time; not always. What becomes of the rest of the metadata is not documented
+   */
   switchTo(log: Log, carriesCommits: boolean): void {
-    const seconds = Number(this.#group?.metadata?.split('|')[0])
-    const { offset } = log.findTime(seconds, this.#stage.scenario.lookUp)
+    const { metadata = '' } = this.#group ?? {}
+    const [time = ''] = metadata.split('|')
+    const { offset } = log.findTime(Number(time), this.#stage.scenario.lookUp)
     const isCarried = carriesCommits && this.#group !== null && offset !== null
-    this.#group = isCarried ? { offset, metadata: `${seconds}${commitMark}` } : null
+    const isWhole = this.#stage.random.chance(0.8)
+    this.#group = isCarried ? { offset, metadata: isWhole ? metadata : time } : null
     this.#log = log
     this.damagedFrom = null
     this.hugeFrom = null
@@ -78,11 +84,18 @@ export class Broker {
           return offset
         }),
       fetch: (from, { maxWaitMs }) => this.#fetch(run, log, from, maxWaitMs, ask),
-      committed: () => ask('committed', () => this.#group),
-      commit: (offset, timestamp) =>
-        ask('commit', () => {
-          this.#group = { offset, metadata: `${timestamp}${commitMark}` }
-        }),
+      committed: async () => {
+        const { deployment } = this.#stage.scenario.config
+        run.told = undefined
+        const found = await ask('committed', () => this.#group)
+        const told = found && groupPosition(found.offset, found.metadata, deployment)
+        run.told = told
+        return told
+      },
+      commit: (offset, timestamp, generation) => {
+        run.tells = generation
+        return ask('commit', () => this.#commitToGroup(run, log, offset, timestamp, generation))
+      },
       close: async () => {},
     }
   }
@@ -125,6 +138,20 @@ export class Broker {
       }
       return fetched
     })
+  }
+
+  /** A commit that the broker takes; its reply may be lost, and it may be late. */
+  #commitToGroup(run: ObservedRun, log: Log, offset: bigint, timestamp: number, generation: number): void {
+    const { random, facts, clock, scenario } = this.#stage
+    facts.groupCommitted({ generation, offset })
+    const metadata = writeMark(scenario.config.deployment, timestamp, { generation, offset })
+    const apply = () => {
+      if (log === this.#log) this.#group = { offset, metadata }
+    }
+    const isDisturbed = strikes(this.#stage, run, scenario.rates.fetchFails)
+    if (isDisturbed && random.chance(0.5)) clock.after(random.whole(1, 60) * 1_000, apply)
+    else apply()
+    if (isDisturbed) throw failed('commit')
   }
 
   #strikesOffset(run: ObservedRun): boolean {

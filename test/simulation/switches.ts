@@ -119,8 +119,10 @@ export class Switches {
    * is there now, and nobody who could still take it away.
    */
   #mayKeepId(): boolean {
-    const { facts } = this.#stage
+    const { facts, scenario } = this.#stage
     const { checkpoint } = facts
+    // The item may be set back to before its first commit, when it had no such record.
+    if (scenario.rates.checkpointDamaged > 0) return false
     if (checkpoint === null || checkpoint.tail === null || this.#isBusy()) return false
     const { log } = this.#parts.broker
     return facts.logOf(checkpoint) === log && checkpoint.tail.offset >= log.earliest

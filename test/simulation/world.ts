@@ -175,10 +175,12 @@ class World implements Stage {
     const { log } = this.#parts.broker
     const stored = facts.checkpoint
     if (stored === null) {
-      if (facts.damaged || this.scenario.entries.every(({ kind }) => kind !== 'change')) this.#end()
+      const isLeftAlone = facts.damaged && this.scenario.kind === 'faults'
+      if (isLeftAlone || this.scenario.entries.every(({ kind }) => kind !== 'change')) this.#end()
     } else if (stored.state === 'HALTED') {
       if (this.scenario.kind === 'faults') this.#checkHalt()
     } else if (facts.logOf(stored) === log && log.complete && stored.offset >= log.end) {
+      this.deliveries.fence.checkEnd()
       this.#end()
     }
   }

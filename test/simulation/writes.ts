@@ -33,6 +33,10 @@ export class WriteChecker {
   replaced(item: Item | undefined): void {
     const facts = this.#facts
     facts.damaged = true
+    facts.damagedAt = facts.clock.now
+    this.moves.forget()
+    // What a move that is undone made repeat is known to nobody but to us.
+    for (const { isReplay } of facts.functions.values()) isReplay.fill(false)
     facts.store(item === undefined ? null : toCheckpoint(item))
     facts.log(() => `checkpoint replaced: ${item === undefined ? 'gone' : describe(facts.checkpoint)}`)
   }
@@ -50,10 +54,13 @@ export class WriteChecker {
       return
     }
     const movesIt = values[':set_generation'] !== undefined
+    if (movesIt) this.moves.checkGeneration(run, now)
     if (movesIt && run?.log) facts.logs.set(now.generation, run.log)
     facts.store(now)
-    if (run !== null && values[':set_owner'] !== undefined) this.#taken(run, old, now)
-    else if (run !== null && old !== null) {
+    if (run !== null && values[':set_owner'] !== undefined) {
+      if (old === null) this.moves.created(run, now)
+      this.#taken(run, old, now)
+    } else if (run !== null && old !== null) {
       this.#mustHold(run, old, now)
       if (movesIt) this.moves.moved(run, old, now)
       else this.#renewed(run, old, now, input)

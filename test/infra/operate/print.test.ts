@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { toEvent } from '../../../infra/operate/arguments.ts'
 import { print, printJson } from '../../../infra/operate/print.ts'
+import { parseRecoveryEvent } from '../../../lib/recover.ts'
 import type { Inspection } from '../../../lib/recovery/inspect.ts'
 import type { RedriveResult } from '../../../lib/recovery/redrive.ts'
 import type { ReplayResult } from '../../../lib/recovery/replay.ts'
@@ -37,6 +38,29 @@ describe('the lines of inspect', () => {
       'ledger   #0  1970-01-01T00:00:00.000Z  reset by offset  9 → 4  by me',
       'ledger       1970-01-01T00:00:00.001Z  resume after PAUSED  4 → 4  by me',
     ])
+  })
+
+  test('say a command with a time, and one that breaks a lease, as npm takes them', () => {
+    const commands = [
+      ['{"action":"reset","to":{"timestamp":1795433580}}', 'reset --to 1795433580'],
+      ['{"action":"reset","to":"committed"}', 'reset --to committed'],
+      ['{"action":"release"}', 'release'],
+    ]
+    for (const [event = '', flags = ''] of commands) {
+      const lines = print({ ...inspection, command: recoveryCommand(event) }, asked)
+      assert.equal(lines.at(-1), `  npm run recovery -- ${flags}`)
+      assert.deepEqual(
+        parseRecoveryEvent(toEvent(flags.split(' '))?.event),
+        parseRecoveryEvent(JSON.parse(event)),
+      )
+    }
+  })
+
+  test('name the deployment whose commit the group has', () => {
+    const group = { offset: '5', metadata: '1|a|b|c|1|5', by: 'by another deployment (service "a")' }
+    assert.ok(
+      print({ ...inspection, group }, asked).some((line) => line.includes('offset 5, by another deployment')),
+    )
   })
 
   test('tell a checkpoint that cannot be read from none', () => {

@@ -59,7 +59,25 @@ describe('the checkpoint that a run holds', () => {
     clock.now -= 300
     await held.commit(at(30n))
     const { offset, leaseUntil } = await read(store)
-    assert.deepEqual([offset, leaseUntil], [30n, now + 15_000])
+    assert.deepEqual([offset, leaseUntil], [30n, now + 15_002])
+  })
+
+  test('a run that read the item before a commit does not get the lease, also when the clock was set back', async () => {
+    const { store, clock, held } = await hold()
+    const found = await read(store)
+    clock.now -= 300
+    await held.commit(at(20n))
+    const later = now + 60_000
+    await assert.rejects(store.acquire(found, 'b', later, later + 1_000, ['RUNNING']), { code: 'LEASE_HELD' })
+    await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
+  })
+
+  test('what is stored is told from what is only done', async () => {
+    const { held } = await hold()
+    held.pass(at(30n))
+    assert.equal(held.stored.offset, 10n)
+    await held.flush()
+    assert.equal(held.stored.offset, 30n)
   })
 
   test('a flush of what is stored already writes nothing', async () => {
@@ -67,7 +85,7 @@ describe('the checkpoint that a run holds', () => {
     await held.commit(at(20n))
     clock.now += 1_000
     await held.flush()
-    assert.equal((await read(store)).leaseUntil, now + 15_000)
+    assert.equal((await read(store)).leaseUntil, now + 15_001)
   })
 
   test('what a lane learned is stored, also when the offset stays', async () => {

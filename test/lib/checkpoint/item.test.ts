@@ -172,6 +172,9 @@ describe('an item that this version cannot read is refused, and the attribute na
     ],
     ['ledger', { S: '{}' }, 'a ledger that is no list'],
     ['epoch', { S: '1' }, 'an epoch as text'],
+    ['epoch', { N: '9007199254740993' }, 'an epoch that a number rounds'],
+    ['generation', { N: '1.5' }, 'a generation that is no whole number'],
+    ['leaseUntil', { N: '1E+40' }, 'a lease that a number rounds'],
     ['clusterId', { N: '1' }, 'a cluster id that is a number'],
   ]
   for (const [attribute, value, reason] of cases) {

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
+import type { GetItemCommandInput, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { startDynalite } from '../../../infra/local/dynalite.ts'
-import { CheckpointStore, clockSkewMs } from '../../../lib/checkpoint/store.ts'
+import {
+  CheckpointStore,
+  clockSkewMs,
+  generationAfter,
+  isLeaseTooLong,
+} from '../../../lib/checkpoint/store.ts'
+import type { Lease } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
@@ -171,6 +177,111 @@ describe('the checkpoint store', () => {
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
 
+  test('a move takes a generation that was never used, also after the item was deleted or restored', async () => {
+    const store = await table.released()
+    const move = async (at: number, usedGeneration?: number) => {
+      const found = await read(store)
+      const lease = await store.acquire(found, `r${at}`, now, now + 1_000, ['RUNNING'])
+      const { entry, ...rest } = start(99n)
+      await store.reset(lease, found, {
+        ...rest,
+        entry: { ...entry, at },
+        ...(usedGeneration === undefined ? {} : { usedGeneration }),
+      })
+      return (await read(store)).generation
+    }
+    // By the clock; within the same second, or with a clock that was set back, one more; above what the group knows.
+    assert.equal(await move(now + 90_999), generation + 90)
+    assert.equal(await move(now + 90_999), generation + 91)
+    assert.equal(await move(now - 5_000), generation + 92)
+    assert.equal(await move(now, generation + 500), generation + 501)
+    assert.deepEqual(
+      [generationAfter(0, now), generationAfter(0, now, generation + 7), generationAfter(0, 0)],
+      [generation, generation + 8, 1],
+    )
+    // Of an item that was restored to before a move, as of one that another cluster change moves.
+    assert.ok(generationAfter(generation, now + 60_000) > generationAfter(generation, now + 59_000))
+    const anew = table.fresh()
+    await anew.create({ ...start(1n), usedGeneration: generation + 7 }, 'a', now)
+    assert.equal((await read(anew)).generation, generation + 8)
+  })
+
+  test('the item is read as it is now, not as a replica has it', async () => {
+    const seen: unknown[] = []
+    const name = 'observe'
+    table.client.middlewareStack.add(
+      (next, context) => async (args) => {
+        if (context.commandName === 'GetItemCommand') seen.push(args.input)
+        return next(args)
+      },
+      { step: 'initialize', name },
+    )
+    const store = await table.released()
+    await read(store)
+    // Also to find out what became of a write that was refused.
+    await assert.rejects(store.create(start(1n), 'b', now), taken)
+    table.client.middlewareStack.remove(name)
+    assert.equal(seen.length, 2)
+    for (const input of seen) assert.equal((input as GetItemCommandInput).ConsistentRead, true)
+  })
+
+  describe('a lease that ends years ahead', () => {
+    const years = Date.UTC(2099, 0, 1)
+    const entry = { at: now, by: 'me', how: 'broke it' }
+
+    test('is told from one that a run holds, also to recovery', async () => {
+      const store = table.fresh()
+      await store.create(start(10n), 'wrong-clock', years)
+      const found = await read(store)
+      assert.deepEqual(
+        [years, now + 15 * 60_000 + 30_000, now, 0].map((leaseUntil) => isLeaseTooLong({ leaseUntil }, now)),
+        [true, false, false, false],
+      )
+      await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), {
+        code: 'LEASE_TOO_LONG',
+        message: /lease of wrong-clock \(epoch 1\) ends at 2099-01-01.*"action":"release"/,
+      })
+    })
+
+    test('is broken: its holder can write nothing more, and the position stays', async () => {
+      const store = table.fresh()
+      const lease = await store.create(start(10n), 'wrong-clock', years)
+      const found = await read(store)
+      await store.breakLease(found, 'me', now + 30_000, entry)
+      // A retry of a write whose reply was lost.
+      await store.breakLease(found, 'me', now + 30_000, entry)
+      const broken = await read(store)
+      assert.deepEqual(
+        [broken.owner, broken.epoch, broken.leaseUntil, broken.offset, broken.generation],
+        ['me', 2, now + 30_000, 10n, generation],
+      )
+      assert.equal(broken.ledger.at(-1)?.how, 'broke it')
+      await assert.rejects(store.commit(lease, at(20n), years + 1), lost)
+      const early = now + 30_000
+      await assert.rejects(store.acquire(broken, 'b', early, early + 1_000, ['RUNNING']), taken)
+      const late = early + clockSkewMs + 1
+      await store.acquire(broken, 'b', late, late + 1_000, ['RUNNING'])
+    })
+
+    test('is not broken when anything was written since it was read', async () => {
+      const halt = { code: 'PAUSED', message: '', facts: {}, at: now } as const
+      const acts: [what: string, act: (store: CheckpointStore, lease: Lease) => Promise<void>][] = [
+        ['a commit', (store, lease) => store.commit(lease, at(20n), years + 1)],
+        ['a release', (store, lease) => store.release(lease)],
+        ['a pause', async (store) => store.pause(await read(store), halt)],
+      ]
+      for (const [what, act] of acts) {
+        const store = table.fresh()
+        const lease = await store.create(start(10n), 'a', years)
+        const found = await read(store)
+        await act(store, lease)
+        const before = await read(store)
+        await assert.rejects(store.breakLease(found, 'me', now, entry), taken, what)
+        assert.deepEqual(await read(store), before, what)
+      }
+    })
+  })
+
   test('a reset undoes nothing that somebody did to the stream since it was read', async () => {
     const meanwhile: [what: string, halted: boolean, act: (store: CheckpointStore) => Promise<void>][] = [
       [
@@ -306,6 +417,19 @@ describe('the checkpoint store', () => {
       await store.resume(found, entry)
       await store.resume(found, entry)
       assert.equal((await read(store)).ledger.length, 2)
+    })
+
+    test('the ledger keeps its last twenty entries, and the newest of them is the last resume', async () => {
+      const store = await table.released()
+      for (let time = 1; time <= 25; time++) {
+        await store.pause(await read(store), { ...pause, at: time })
+        await store.resume(await read(store), { ...entry, at: time })
+      }
+      const { ledger } = await read(store)
+      assert.deepEqual(
+        ledger.map(({ at: time }) => time),
+        Array.from({ length: 20 }, (_, index) => index + 6),
+      )
     })
 
     test('a stream that another recovery has taken since it was read is not resumed', async () => {

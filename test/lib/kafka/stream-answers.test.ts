@@ -192,7 +192,7 @@ const askers = [
   ['the data range', 'offset look-up', listOffsets, (stream) => stream.range()],
   ['a time', 'offset look-up', listOffsets, (stream) => stream.offsetForTime(1000)],
   ['the group’s commit', 'group offset', offsetFetch, (stream) => stream.committed()],
-  ['a commit', 'group commit', offsetCommit, (stream) => stream.commit(1n, 1000)],
+  ['a commit', 'group commit', offsetCommit, (stream) => stream.commit(1n, 1000, 1)],
 ] as const satisfies [
   string,
   string,
@@ -204,7 +204,7 @@ for (const [what, request, api, ask] of askers) {
     test(`an answer of another ${part} says nothing of ${what}`, async (t) => {
       const { store, stream } = await open(t)
       await store.append(records(3))
-      await stream.commit(2n, 1001)
+      await stream.commit(2n, 1001, 1)
       answerForAnother(t, api, part)
       await assert.rejects(async () => await ask(stream), {
         code: 'BROKER_FAILED',

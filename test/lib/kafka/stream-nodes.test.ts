@@ -39,7 +39,7 @@ describe('a node that gets no credentials', () => {
     test(`the group’s coordinator: ${what}`, async (t) => {
       const { store, stream } = await open(t)
       store.advertise({ host, port: 18001 })
-      for (const ask of [() => stream.committed(), () => stream.commit(1n, 1000)]) {
+      for (const ask of [() => stream.committed(), () => stream.commit(1n, 1000, 1)]) {
         await assert.rejects(ask(), {
           code: 'NODE_NOT_ALLOWED',
           message: new RegExp(`names ${host}:18001 as the consumer group's coordinator`),
@@ -68,7 +68,7 @@ describe('a node that gets no credentials', () => {
       store.advertise(advertised)
       const stream = await connect()
       store.advertise({ host, port })
-      await assert.rejects(stream.commit(1n, 1000), {
+      await assert.rejects(stream.commit(1n, 1000, 1), {
         code: 'BROKER_FAILED',
         message: new RegExp(`it names ${named} as the consumer group's coordinator`),
       })
@@ -303,7 +303,7 @@ describe('the group’s coordinator', () => {
     }
     look(findCoordinator, ({ body }) => [body.readText(), body.readInt8()])
     look(offsetCommit, ({ body }) => [body.readText(), body.readInt32(), body.readText(), body.readInt64()])
-    await stream.commit(1n, 1000)
+    await stream.commit(1n, 1000, 1)
     assert.deepEqual(seen, [
       ['dtsemulated0sid', 0],
       ['dtsemulated0sid', -1, '', -1n],
@@ -312,7 +312,7 @@ describe('the group’s coordinator', () => {
 
   test('on the node itself is asked over the connection that is there', async (t) => {
     const { store, stream } = await open(t)
-    await stream.commit(1n, 1000)
+    await stream.commit(1n, 1000, 1)
     await stream.committed()
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 0, node: 1 })
   })
@@ -321,8 +321,8 @@ describe('the group’s coordinator', () => {
     const { store, stream } = await open(t)
     const other = await startStore(t)
     store.advertise(other.store.advertised)
-    await stream.commit(1n, 1000)
-    await stream.commit(2n, 1001)
+    await stream.commit(1n, 1000, 1)
+    await stream.commit(2n, 1001, 1)
     assert.equal((await stream.committed())?.offset, 2n)
     assert.deepEqual([store.counters.commits, other.store.counters.commits], [0, 2])
     assert.deepEqual(other.store.counters.connectionsAccepted, { proxy: 0, node: 1 })
@@ -341,7 +341,7 @@ describe('the group’s coordinator', () => {
   test('that cannot be reached is told as such', async (t) => {
     const { store, stream } = await open(t)
     store.advertise({ host: '127.0.0.1', port: await freePort() })
-    await assert.rejects(stream.commit(1n, 1000), {
+    await assert.rejects(stream.commit(1n, 1000, 1), {
       code: 'NODE_UNREACHABLE',
       message: /answers and names 127\.0\.0\.1:\d+ as the node/,
     })

@@ -142,15 +142,17 @@ describe('a stream', () => {
     const { store, stream } = await open(t)
     await store.append(records(3))
     assert.equal(await stream.committed(), null)
-    await stream.commit(3n, 1002)
-    assert.deepEqual(await stream.committed(), { offset: 3n, metadata: '1002|dts-functions' })
+    await stream.commit(3n, 1002, 7)
+    const { offset, metadata, mark } = (await stream.committed()) ?? assert.fail('no commit')
+    assert.deepEqual([offset, metadata], [3n, '1002|shop|prod|unused|7|3'])
+    assert.deepEqual(mark, { whose: 'ours', timestamp: 1002, place: { generation: 7, offset: 3n } })
     assert.deepEqual([store.counters.commits, store.counters.commitsRefused], [1, 0])
   })
 
   test('a group that DTS does not serve is refused with what to do', async (t) => {
     // The user name is what logs in; the group is what commits.
     const { store, stream } = await open(t, {}, { DTS_SID: 'another' })
-    for (const action of [() => stream.commit(0n, 1000), () => stream.committed()]) {
+    for (const action of [() => stream.commit(0n, 1000, 7), () => stream.committed()]) {
       await assert.rejects(action(), {
         code: 'GROUP_REFUSED',
         retryable: false,
@@ -174,7 +176,7 @@ describe('a stream', () => {
     const { store, stream, proxy } = await openBehindProxy(t)
     proxy.blackholeReplies(true)
     const events: string[] = []
-    const requests = [stream.fetch(0n, bounds), stream.range(), stream.commit(0n, 1000)].map((request) =>
+    const requests = [stream.fetch(0n, bounds), stream.range(), stream.commit(0n, 1000, 7)].map((request) =>
       request.catch((error: DtsError) => events.push(error.code)),
     )
     await until(() => proxy.swallowed > 0)
@@ -218,7 +220,7 @@ describe('a stream', () => {
       answer.writeInt32(-1).writeString('').writeInt32(-1)
       return undefined
     })
-    await stream.commit(3n, 1002)
+    await stream.commit(3n, 1002, 7)
     assert.deepEqual([refused, (await stream.committed())?.offset], [3, 3n])
   })
 
@@ -242,7 +244,7 @@ describe('a stream', () => {
     t.after(() => proxy.stop())
     proxy.pause()
     store.advertise(proxy)
-    const commit = stream.commit(0n, 1000).then(
+    const commit = stream.commit(0n, 1000, 7).then(
       () => 'committed',
       ({ code }: DtsError) => code,
     )
@@ -259,7 +261,7 @@ describe('a stream', () => {
     await store.append(records(3))
     assert.equal((await stream.fetch(0n, bounds)).records.length, 3)
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 1 })
-    await stream.commit(3n, 1002)
+    await stream.commit(3n, 1002, 7)
     await stream.close()
     await store.disconnected()
     assert.equal(store.connections, 0)

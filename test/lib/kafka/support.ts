@@ -27,6 +27,8 @@ export async function startStore(
     DTS_USER: store.user,
     DTS_PASSWORD: store.password,
     CHECKPOINT_TABLE: 'unused',
+    DEPLOYMENT_SERVICE: 'shop',
+    DEPLOYMENT_STAGE: 'prod',
     ...variables,
   })
   const connect = async () => {

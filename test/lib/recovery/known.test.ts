@@ -1,26 +1,31 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
-import type { GroupPosition } from '../../../lib/kafka/stream.ts'
+import { groupPosition, writeMark } from '../../../lib/kafka/commit-mark.ts'
 import { land, type Target } from '../../../lib/recovery/landing.ts'
 import { repeatsOf } from '../../../lib/recovery/repeats.ts'
 import { reset, resetSchema } from '../../../lib/recovery/reset.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { CheckpointTable } from '../checkpoint/support.ts'
 import { open } from '../open-stream.ts'
-import { like } from './streams.ts'
+import { like, self } from './streams.ts'
+
+interface Committed {
+  readonly offset: bigint
+  readonly metadata: string | null
+}
 
 /** When recovery runs, in seconds. */
 const clock = t0 + 1_000
 
 describe('without a checkpoint, a move goes by what the consumer group says', () => {
   /** What the group says of a log of twenty changes, one a second from offset 3 on. */
-  async function move(t: Parameters<typeof open>[0], committed: GroupPosition | null | DtsError, to: Target) {
+  async function move(t: Parameters<typeof open>[0], committed: Committed | null | DtsError, to: Target) {
     const { stream } = await open(t, [...filler(t0), ...new Writer().inserts('shop.orders', 0, 19)])
     const log = like(stream, {
       committed: async () => {
         if (committed instanceof DtsError) throw committed
-        return committed
+        return committed && groupPosition(committed.offset, committed.metadata, self)
       },
     })
     const moved = await land(to, null, log)
@@ -71,6 +76,26 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
         until: -1,
         counts: {},
       })
+  })
+
+  test('one that names this deployment: as one of an older version', async (t) => {
+    const named = writeMark(self, t0 + 9, { generation: 7, offset: 13n })
+    assert.deepEqual(await move(t, { offset: 13n, metadata: named }, { offset: 13n }), {
+      by: 'group',
+      lost: null,
+      until,
+      counts: { 'shop.orders': 10 },
+    })
+  })
+
+  test('one of another deployment: how far this stream was read is not known, and it is no place to go to', async (t) => {
+    const metadata = writeMark({ ...self, stage: 'dev' }, t0 + 9, { generation: 7, offset: 13n })
+    const found = await move(t, { offset: 13n, metadata }, { offset: 13n })
+    assert.deepEqual([found.by, found.lost, found.until], ['other', null, until])
+    await assert.rejects(move(t, { offset: 13n, metadata }, 'committed'), {
+      code: 'GROUP_SHARED',
+      message: /stage "dev".*nothing was done/,
+    })
   })
 
   test('a group that may not be asked, or whose commit has no time: nobody knows, and everything is marked', async (t) => {

@@ -2,6 +2,9 @@ import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 
+/** The deployment that reads the group in these tests. */
+export const self = { service: 'shop', stage: 'prod', table: 'checkpoints' }
+
 /** The same stream, but for what is named. */
 export function like(stream: Stream, other: Partial<Stream>): Stream {
   return {
@@ -12,7 +15,7 @@ export function like(stream: Stream, other: Partial<Stream>): Stream {
     offsetForTime: (seconds) => stream.offsetForTime(seconds),
     fetch: (from, bounds) => stream.fetch(from, bounds),
     committed: () => stream.committed(),
-    commit: (offset, timestamp) => stream.commit(offset, timestamp),
+    commit: (offset, timestamp, generation) => stream.commit(offset, timestamp, generation),
     close: () => stream.close(),
     ...other,
   }

@@ -1,0 +1,96 @@
+/** A deployment of this project, as it names itself to others that use the same consumer group. */
+export interface Deployment {
+  readonly service: string
+  readonly stage: string
+  /** Of the checkpoints; with its region, where that is known. */
+  readonly table: string
+}
+
+/** A position of the checkpoint. Offsets of one generation belong to one log, so that positions can be compared. */
+export interface MarkedPlace {
+  readonly generation: number
+  readonly offset: bigint
+}
+
+/** What the metadata of a commit to the consumer group says of the program that made it. */
+export type Mark =
+  | {
+      readonly whose: 'ours'
+      /** In seconds; null where it cannot be read. */
+      readonly timestamp: number | null
+      /** Null in a commit of an older version, which named neither itself nor its generation. */
+      readonly place: MarkedPlace | null
+    }
+  | { readonly whose: 'another deployment'; readonly deployment: Deployment }
+  | { readonly whose: 'unknown' }
+
+/** A position that the consumer group holds at the broker. */
+export interface GroupPosition {
+  readonly offset: bigint
+  readonly metadata: string | null
+  readonly mark: Mark
+}
+
+/** What older versions wrote after the time. */
+const oldMark = 'dts-functions'
+
+/**
+ * `<timestamp>|<service>|<stage>|<table>|<generation>|<offset>`, each name percent-encoded. DTS wants the time first. The
+ * offset is repeated because DTS moves a commit to another cluster by its time and changes the committed offset.
+ */
+export function writeMark(
+  { service, stage, table }: Deployment,
+  timestamp: number,
+  { generation, offset }: MarkedPlace,
+): string {
+  return [timestamp, ...[service, stage, table].map(encodeURIComponent), generation, offset].join('|')
+}
+
+/** Reads a commit of the group. @param self the deployment that reads */
+export function groupPosition(offset: bigint, metadata: string | null, self: Deployment): GroupPosition {
+  return { offset, metadata, mark: readMark(metadata ?? '', self) }
+}
+
+function readMark(metadata: string, self: Deployment): Mark {
+  const [time = '', ...rest] = metadata.split('|')
+  const timestamp = /^\d{1,15}$/.test(time) ? Number(time) : null
+  if (rest.length === 1 && rest[0] === oldMark) return { whose: 'ours', timestamp, place: null }
+  const [service, stage, table] = rest.slice(0, 3).map(decoded)
+  const [generation = '', offset = ''] = rest.slice(3)
+  const isMark = timestamp !== null && /^\d{1,15}$/.test(generation) && /^\d{1,19}$/.test(offset)
+  if (!isMark || service == null || stage == null || table == null) return { whose: 'unknown' }
+  const isOurs = service === self.service && stage === self.stage && table === self.table
+  return isOurs
+    ? { whose: 'ours', timestamp, place: { generation: Number(generation), offset: BigInt(offset) } }
+    : { whose: 'another deployment', deployment: { service, stage, table } }
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
+  }
+}
+
+/** For people. */
+export function deploymentName({ service, stage, table }: Deployment): string {
+  return `service ${printable(service)}, stage ${printable(stage)}, table ${printable(table)}`
+}
+
+/** Who made a commit, in words. */
+export function committerOf(mark: Mark): string {
+  switch (mark.whose) {
+    case 'ours':
+      return 'by this deployment'
+    case 'another deployment':
+      return `by another deployment (${deploymentName(mark.deployment)})`
+    case 'unknown':
+      return 'by another program'
+  }
+}
+
+/** The names come from the broker: control characters would reach an operator's terminal. */
+function printable(name: string): string {
+  return `"${name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)}"`
+}

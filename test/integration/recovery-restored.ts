@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { toEvent } from '../../infra/operate/arguments.ts'
+import type { DoctorResult } from '../../lib/recovery/inspect.ts'
+import { range, t0, Writer } from './records.ts'
+import type { Start, World } from './world.ts'
+
+/** A row as a handler with the fence of lib/fence.ts keeps it. */
+interface FencedRow {
+  readonly generation: number
+  readonly offset: bigint
+}
+
+/** Handlers keep the fence. @returns the rows, by id, and which of them were written since they were last asked for */
+function fenced(world: World) {
+  const rows = new Map<unknown, FencedRow>()
+  let written: unknown[] = []
+  world.onChange = ({ what, generation, offset }) => {
+    const row = rows.get(what)
+    const isNewer =
+      row === undefined ||
+      row.generation < generation ||
+      (row.generation === generation && row.offset < BigInt(offset))
+    if (!isNewer) return
+    rows.set(what, { generation, offset: BigInt(offset) })
+    written.push(what)
+  }
+  return {
+    rows,
+    written: () => {
+      const since = written
+      written = []
+      return since
+    },
+  }
+}
+
+const doctor = async (world: World, environment: Record<string, string> = {}) =>
+  (await world.recover({ action: 'doctor' }, environment)) as DoctorResult
+
+export function recoveryRestoredTests(start: Start): void {
+  describe('a checkpoint item that was restored from a backup', () => {
+    /** Ten changes of ten rows, a backup, a reset to the start, and the ten again: then the backup comes back. */
+    async function restored(t: TestContext) {
+      const world = await start(t)
+      const fence = fenced(world)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      const backup = await world.item()
+      await world.reset({ to: 'earliest' })
+      await world.poll()
+      assert.ok(backup !== undefined)
+      await world.restore(backup)
+      // The same rows change again.
+      await world.source.append(new Writer('later').inserts('shop.orders', 0, 4))
+      fence.written()
+      return { world, fence, generation: Number(backup.generation?.N) }
+    }
+
+    test('halts the stream before anything is delivered in the older generation, and says what to run', async (t) => {
+      const { world, generation } = await restored(t)
+      const invocations = world.lambda.total
+      await assert.rejects(world.poll(), (error: Error & { facts?: Record<string, unknown> }) => {
+        assert.match(error.message, /an older item was restored.*"reset","to":"committed"/)
+        assert.equal(error.name, 'CHECKPOINT_RESTORED')
+        assert.deepEqual([error.facts?.offset, error.facts?.generation], ['10', generation])
+        return true
+      })
+      assert.equal(world.lambda.total, invocations)
+      await assert.rejects(world.poll(), { code: 'STREAM_HALTED', message: /CHECKPOINT_RESTORED/ })
+      const { advice, command, group } = await world.inspect()
+      assert.match(advice, /an older item was restored/)
+      assert.match(command ?? '', /"reset","to":"committed"/)
+      assert.equal(group?.by, 'by this deployment')
+      const { checks } = await doctor(world)
+      const line = checks.find(({ name }) => name === 'consumer group')
+      assert.deepEqual([line?.result, line?.detail.split(':')[0]], ['failed', 'CHECKPOINT_RESTORED'])
+      // Neither way leads back into the older generation.
+      for (const event of [{ action: 'resume' }, { action: 'reset' }, { action: 'reset', dryRun: true }])
+        await assert.rejects(world.recover(event), { code: 'CHECKPOINT_RESTORED' }, JSON.stringify(event))
+    })
+
+    test('continues where the group is, in a generation that was never used: fenced handlers miss nothing', async (t) => {
+      const { world, fence, generation } = await restored(t)
+      await assert.rejects(world.poll(), { code: 'CHECKPOINT_RESTORED' })
+      const used = Number(((await world.inspect()).group?.metadata ?? '').split('|')[4])
+      assert.ok(used > generation)
+      const done = await world.reset({ to: 'committed' })
+      assert.deepEqual([done.to.offset, done.lost, { ...done.repeats }], ['10', null, { 'shop.orders': 5 }])
+      assert.match(done.note, /was restored from a backup.*marked as replay/)
+      assert.ok(done.to.generation > used, `${done.to.generation} after ${used}`)
+      await world.pollToEnd()
+      assert.deepEqual(fence.written(), range(0, 4))
+      assert.equal((await doctor(world)).healthy, true)
+    })
+
+    test('or delivers everything again since the backup, marked, where the handlers’ tables went back, too', async (t) => {
+      const { world, fence } = await restored(t)
+      await assert.rejects(world.poll(), { code: 'CHECKPOINT_RESTORED' })
+      const call = toEvent(['reset', '--to', String(t0)])
+      const known = world.received.length
+      assert.equal((await world.recover(call?.event)).action, 'reset')
+      await world.pollToEnd()
+      assert.deepEqual(
+        world.received.slice(known).map(({ what, replay }) => [what, replay]),
+        [...range(0, 9), ...range(0, 4)].map((id) => [id, true]),
+      )
+      assert.deepEqual(fence.written(), [...range(0, 9), ...range(0, 4)])
+    })
+
+    test('of the same generation halts as well; a place beyond what the group has is a loss', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 4))
+      await world.poll()
+      const backup = await world.item()
+      await world.source.append(write.inserts('shop.orders', 5, 9))
+      await world.poll()
+      await world.source.append(write.inserts('shop.orders', 10, 14))
+      await world.restore(backup ?? {})
+      await assert.rejects(world.poll(), { code: 'CHECKPOINT_RESTORED' })
+      await assert.rejects(world.reset({ to: 'latest' }), { code: 'DATA_GAP' })
+      assert.equal((await world.reset({ to: 'committed' })).to.offset, '10')
+      await world.pollToEnd()
+      assert.deepEqual(world.ids('orders'), range(0, 14))
+    })
+
+    test('is not seen where it is not one: after a reset back, and while the group lags', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.reset({ to: { offset: '3' } })
+      assert.equal((await world.poll()).to, '10')
+      const before = await world.source.committed()
+      await world.source.append(new Writer('later').inserts('shop.orders', 10, 12))
+      await world.poll()
+      assert.notDeepEqual(await world.source.committed(), before)
+      assert.equal((await world.poll()).ended, 'end-of-stream')
+    })
+
+    test('the group knows a generation before a handler is invoked in it', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      const { to } = await world.reset({ to: { offset: '3' } })
+      const known: unknown[] = []
+      world.onChange = async () => void known.push((await world.source.committed())?.metadata?.split('|')[4])
+      await world.poll()
+      assert.deepEqual(new Set(known), new Set([String(to.generation)]))
+    })
+  })
+
+  describe('two deployments on one sid', () => {
+    const prod = { DEPLOYMENT_SERVICE: 'shop', DEPLOYMENT_STAGE: 'prod' }
+    const dev = { DEPLOYMENT_SERVICE: 'shop', DEPLOYMENT_STAGE: 'dev' }
+    const isNamed = /another deployment \(service "shop", stage "dev", table "[^"]*checkpoints[^"]*"\)/
+
+    /** Prod has done five changes; dev, which is ahead, all ten. Then prod's own item is back as it was. */
+    async function shared(t: TestContext) {
+      const world = await start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 4))
+      await world.poll({ environment: prod })
+      const own = await world.item()
+      await world.deleteItem()
+      await world.source.append(write.inserts('shop.orders', 5, 9))
+      await world.reset({ to: { timestamp: t0 } }, dev)
+      await world.pollToEnd({ environment: dev })
+      await world.deleteItem()
+      return { world, own: own ?? {} }
+    }
+
+    test('a lost item is not replaced by what the other one has read', async (t) => {
+      const { world } = await shared(t)
+      await assert.rejects(world.poll({ environment: prod }), { code: 'GROUP_SHARED', message: isNamed })
+      for (const dryRun of [true, false])
+        await assert.rejects(world.reset({ to: 'committed', dryRun }, prod), {
+          code: 'GROUP_SHARED',
+          message: isNamed,
+        })
+      assert.equal(await world.item(), undefined)
+      const { advice } = await world.inspect(prod)
+      assert.match(advice, isNamed)
+      const done = await world.reset({ to: { timestamp: t0 + 5 } }, prod)
+      assert.match(done.note, /Whether changes are lost is not known.*another deployment/)
+      assert.match((await world.inspect(prod)).ledger.at(-1)?.how ?? '', /what was read before is not known/)
+      await world.pollToEnd({ environment: prod })
+      assert.deepEqual(world.ids('orders').slice(-5), range(5, 9))
+    })
+
+    test('a stream that has its checkpoint continues by it; poller, inspect, reset and doctor name the other one', async (t) => {
+      const { world, own } = await shared(t)
+      await world.restore(own)
+      const { checks } = await doctor(world, prod)
+      const line = checks.find(({ name }) => name === 'consumer group')
+      assert.equal(line?.result, 'failed')
+      assert.match(line.detail, isNamed)
+      const { advice, group } = await world.inspect(prod)
+      assert.match(`by ${group?.by}`, isNamed)
+      assert.match(advice, isNamed)
+      assert.match((await world.reset({ dryRun: true }, prod)).note, isNamed)
+      const summary = await world.poll({ environment: prod })
+      assert.match(summary.otherDeployment ?? '', /stage "dev"/)
+      assert.deepEqual(world.ids('orders').slice(-5), range(5, 9))
+      // The group has our commit now, and the other one is told.
+      assert.equal((await world.poll({ environment: prod })).otherDeployment, null)
+      assert.match((await world.inspect(dev)).group?.by ?? '', /stage "prod"/)
+    })
+  })
+}

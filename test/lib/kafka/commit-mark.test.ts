@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { committerOf, deploymentName, groupPosition, writeMark } from '../../../lib/kafka/commit-mark.ts'
+
+const self = { service: 'shop', stage: 'prod', table: 'eu-central-1/shop-prod-checkpoint' }
+const place = { generation: 1_795_433_580, offset: 9_223_372_036_854_775_807n }
+const markOf = (metadata: string | null, reader = self) => groupPosition(5n, metadata, reader).mark
+
+test('the time comes first, then whose commit it is, and of which generation and offset', () => {
+  assert.equal(
+    writeMark(self, 1002, place),
+    '1002|shop|prod|eu-central-1%2Fshop-prod-checkpoint|1795433580|9223372036854775807',
+  )
+  assert.deepEqual(markOf(writeMark(self, 1002, place)), { whose: 'ours', timestamp: 1002, place })
+})
+
+test('a commit of another service, stage or table is another deployment’s, and says whose', () => {
+  for (const other of [
+    { ...self, service: 'shop2' },
+    { ...self, stage: 'test' },
+    { ...self, table: 'us-east-1/shop-prod-checkpoint' },
+  ]) {
+    const mark = markOf(writeMark(other, 1002, place))
+    assert.deepEqual(mark, { whose: 'another deployment', deployment: other })
+    assert.equal(committerOf(mark), `by another deployment (${deploymentName(other)})`)
+  }
+})
+
+test('names that hold the separator, or anything else, come back as they were', () => {
+  for (const name of ['a|b', '100%', 'ä 字 😀', '', '|||', '%7C'])
+    for (const odd of [
+      { ...self, service: name },
+      { ...self, stage: name },
+      { ...self, table: name },
+    ]) {
+      assert.equal(markOf(writeMark(odd, 1, place), odd).whose, 'ours', JSON.stringify(odd))
+      assert.equal(writeMark(odd, 1, place).split('|').length, 6)
+    }
+})
+
+test('a commit of an older version, which named nobody, is still ours, at an unknown place', () => {
+  assert.deepEqual(markOf('1002|dts-functions'), { whose: 'ours', timestamp: 1002, place: null })
+  assert.deepEqual(markOf('soon|dts-functions'), { whose: 'ours', timestamp: null, place: null })
+})
+
+const unknown: [metadata: string | null, reason: string][] = [
+  [null, 'nothing'],
+  ['', 'an empty text'],
+  ['1002', 'a time alone, as Alibaba’s client writes it'],
+  ['1002|', 'an empty name'],
+  ['1002|other', 'another program'],
+  ['1002|shop|prod|t|7', 'no offset'],
+  ['1002|shop|prod|t|seven|3', 'a generation that is no number'],
+  ['1002|shop|prod|t|7|-3', 'an offset that is no number'],
+  ['soon|shop|prod|t|7|3', 'a time that is no number'],
+  ['1002|shop|%zz|t|7|3', 'a name that is no encoding'],
+  [`1002|shop|prod|t|${'9'.repeat(30)}|3`, 'a generation that cannot be held exactly'],
+]
+for (const [metadata, reason] of unknown)
+  test(`of another program: ${reason}`, () => {
+    assert.deepEqual(markOf(metadata), { whose: 'unknown' })
+  })
+
+test('what a later version adds at the end does no harm', () => {
+  assert.equal(markOf(`${writeMark(self, 1, place)}|more`).whose, 'ours')
+})
+
+test('control characters of a name from the broker do not reach a terminal', () => {
+  const mark = markOf('1|a%1b[2J%0a|b|c|1|1')
+  assert.doesNotMatch(committerOf(mark), /[^\x20-\x7e]/)
+})
