@@ -134,6 +134,14 @@ export const errorCodes = [
    */
   'CHECKPOINT_OUT_OF_RANGE',
   /**
+   * After a cluster change, the last committed change was not found in the part of the log that one invocation can
+   * read. Whether it is in the rest is not known, so nothing was done.
+   * @normal With very large logs that do not hold that change, or hold it far from its time.
+   * @run Raise the timeout of the function "recovery" in serverless.yml, deploy, and run the same again; the message
+   * says how far the search got.
+   */
+  'SEARCH_UNFINISHED',
+  /**
    * There is no stored checkpoint, and no DTS_CHECKPOINT to start from.
    * @normal Before the first run. Later: somebody deleted the item.
    * @run Set DTS_CHECKPOINT and deploy; after a deletion, restore the table to a time before it (point-in-time

@@ -12,6 +12,7 @@ import { startWithoutLoss } from './recovery/reset.ts'
 import { recoveryCommand } from './recovery-command.ts'
 import { corruptPauseMs, corruptTries } from './run/read-ahead.ts'
 import { Run } from './run.ts'
+import { reachedTime } from './source-times.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
 
 export interface PollDependencies {
@@ -74,7 +75,7 @@ export async function poll(
   if (read?.state === 'HALTED') {
     summary.halted = read.halt?.code ?? 'STREAM_HALTED'
     // Nobody looks at the log of a halted stream, but the position grows older whatever is in it.
-    summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - read.timestamp)
+    summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - reachedTime(read, now() / 1000))
     throw streamHalted(read)
   }
   if (read !== null && read.leaseUntil >= now()) return { ...summary, ended: 'lease-held' }
@@ -174,11 +175,8 @@ async function recoverOrHalt(
   summary: PollSummary,
 ): Promise<PollSummary> {
   if (config.onClusterChange === 'recover' && sameLogCodes.has(fault.code)) {
-    const start = await startWithoutLoss(read, stream, {
-      at: now(),
-      by: owner,
-      how: `recovered from ${fault.code}`,
-    })
+    const entry = { at: now(), by: owner, how: `recovered from ${fault.code}` }
+    const start = await startOrNull(read, stream, entry, () => held.lasts())
     if (start !== null) {
       await store.reset(lease, read, start)
       return { ...summary, ended: 'recovered', to: String(start.position.offset) }
@@ -187,6 +185,16 @@ async function recoverOrHalt(
   await held.halt(fault)
   summary.halted = fault.code
   throw fault
+}
+
+/** Null where changes would be lost, or where a search takes longer than the lease: then a person has to look. */
+async function startOrNull(...parts: Parameters<typeof startWithoutLoss>): Promise<Start | null> {
+  try {
+    return await startWithoutLoss(...parts)
+  } catch (error) {
+    if (error instanceof DtsError && error.code === 'SEARCH_UNFINISHED') return null
+    throw error
+  }
 }
 
 /** Said instead of ending in time: a run that can never invoke anything would end so every minute, with all metrics well. */

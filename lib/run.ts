@@ -8,6 +8,7 @@ import type { Origin, PollDependencies } from './poll.ts'
 import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
+import { reachedTime, timesOf } from './source-times.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
@@ -250,17 +251,22 @@ export class Run {
 
   #report(): void {
     const { now } = this.#dependencies
-    const { offset, timestamp } = this.#held.position
+    const { offset } = this.#held.position
     const { end } = this.#intake
     this.#summary.to = String(offset)
     // A run that was told nothing of the log's end must not look as if it had got there.
     if (end !== null) {
       this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
-      this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
+      this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - this.#reachedTime)
     }
     for (const { name, error } of this.#lanes.failures) {
       this.#summary.failures.push({ lane: name, code: error.code, message: error.message })
     }
+  }
+
+  /** Up to which source time the stream is handled, in seconds. */
+  get #reachedTime(): number {
+    return reachedTime(this.#held.position, this.#dependencies.now() / 1000)
   }
 
   /** Milliseconds in which another invocation may still be started. */
@@ -278,7 +284,9 @@ export class Run {
 
   /** DTS carries this commit over to a new cluster; nothing here depends on it, so its failure is only reported. */
   async #commitToGroup(): Promise<void> {
-    const { offset, timestamp } = this.#held.position
+    const { offset } = this.#held.position
+    // DTS carries it over by this time: one that lies ahead of the stream would pass over changes.
+    const timestamp = timesOf(this.#held.position).settled
     if (this.#summary.from === String(offset) || this.#dependencies.signal.aborted) return
     try {
       await this.#stream.commit(offset, timestamp)
@@ -292,7 +300,7 @@ export class Run {
   async #measureReserve(): Promise<void> {
     try {
       const oldest = await oldestTime(this.#stream)
-      if (oldest !== null) this.#summary.secondsUntilLoss = this.#held.position.timestamp - oldest
+      if (oldest !== null) this.#summary.secondsUntilLoss = this.#reachedTime - oldest
     } catch {
       this.#summary.secondsUntilLoss = null
     }

@@ -5,7 +5,7 @@ import { firstOffset } from '../first-start.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { formatTime } from '../time.ts'
-import { assess } from './assess.ts'
+import { assess, type Look } from './assess.ts'
 import type { Check } from './preflight.ts'
 
 export interface Advice {
@@ -42,9 +42,9 @@ export interface Setup {
 }
 
 /** For a stream that was read before. */
-export async function advise(stored: Checkpoint, stream: Stream, setup: Setup): Promise<Advice> {
+export async function advise(stored: Checkpoint, stream: Stream, setup: Setup, look: Look): Promise<Advice> {
   try {
-    const { safe, lead } = await assess(stored, stream)
+    const { safe, lead } = await assess(stored, stream, look)
     switch (safe.how) {
       case 'stored':
         return stored.state === 'RUNNING'

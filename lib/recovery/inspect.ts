@@ -2,9 +2,12 @@ import { z } from 'zod'
 import type { Checkpoint, Halt, LedgerEntry, Trouble } from '../checkpoint/types.ts'
 import type { Route } from '../dispatch/settings.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { type TimeRange, timeRange } from '../locate.ts'
+import { firstLevel, type TimeRange, timeRange } from '../locate.ts'
+import { reachedTime } from '../source-times.ts'
 import { formatTime } from '../time.ts'
 import { type Advice, advise, adviseFirstStart, afterFault, failing, type Setup } from './advice.ts'
+import { type Look, lookOf } from './assess.ts'
+import { describeTimes } from './describe.ts'
 import { moves } from './ledger.ts'
 import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
 
@@ -29,6 +32,8 @@ export interface Inspection extends Advice {
     /** In seconds. */
     readonly timestamp: number
     readonly time: string
+    /** How the source's times run, as far as that was measured. */
+    readonly times: string
     readonly clusterId: string
     readonly generation: number
     readonly state: Checkpoint['state']
@@ -93,7 +98,7 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
   const stream = opened.result
   try {
     const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined }
-    if (stored !== null) return await inspectStream(stored, stream, setup, now())
+    if (stored !== null) return await inspectStream(stored, stream, setup, lookOf(dependencies))
     const advice =
       storedFault === null ? await adviseFirstStart(config.startTime, stream) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
@@ -108,12 +113,13 @@ export async function inspectStream(
   stored: Checkpoint,
   stream: Stream,
   setup: Setup,
-  now: number,
+  at: Look,
 ): Promise<Inspection> {
+  const { now } = at
   return {
     ...answer({ checks: setup.checks, stored, storedFault: null, now }),
     ...(await look(stored, stream, now)),
-    ...(await advise(stored, stream, setup)),
+    ...(await advise(stored, stream, setup, at)),
   }
 }
 
@@ -130,15 +136,21 @@ const nothingFound: Found = {
 async function look(stored: Checkpoint | null, stream: Stream, now: number): Promise<Found> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
+  const first = await firstLevel(stream, range)
   const group = (await attempt(() => stream.committed())).result ?? null
   const comparable = stored !== null && stored.clusterId === stream.clusterId && stored.offset <= range.end
   const atEnd = comparable && stored.offset === range.end
   return {
     found: { clusterId: stream.clusterId, earliest: String(range.earliest), end: String(range.end), times },
     group: group === null ? null : { offset: String(group.offset), metadata: group.metadata },
-    lagSeconds: stored === null ? null : atEnd ? 0 : Math.max(0, Math.floor(now / 1000) - stored.timestamp),
+    lagSeconds:
+      stored === null
+        ? null
+        : atEnd
+          ? 0
+          : Math.max(0, Math.floor(now / 1000) - reachedTime(stored, now / 1000)),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
-    secondsUntilLoss: stored === null || times === null ? null : stored.timestamp - times.first,
+    secondsUntilLoss: stored === null || first === null ? null : reachedTime(stored, now / 1000) - first,
   }
 }
 
@@ -178,6 +190,7 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     offset: String(stored.offset),
     timestamp,
     time: formatTime(timestamp),
+    times: describeTimes(stored.times),
     clusterId,
     generation,
     state,

@@ -3,16 +3,17 @@ import type { Anchor, Checkpoint } from '../checkpoint/types.ts'
 import { timeSchema } from '../config.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import type { DataRange } from '../kafka/types.ts'
-import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import { type DataRange, formatOffsets } from '../kafka/types.ts'
+import { holdsWork, lastLevel, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
+import { leastMargin, type SourceTimes, startOfTimes, timesOf } from '../source-times.ts'
 import {
   type Assessment,
   assess,
   type Lead,
+  type Look,
   type Lost,
   locate,
-  lookBackSeconds,
   lostBetween,
   type Reference,
   type Safe,
@@ -39,6 +40,7 @@ export interface Landing {
   readonly offset: bigint
   /** The new checkpoint's time, in seconds. */
   readonly timestamp: number
+  readonly times: SourceTimes
   readonly anchor: Anchor | null
   readonly lost: Lost | null
 }
@@ -55,27 +57,33 @@ export interface Move {
 }
 
 /** @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE */
-export async function land(to: Target | undefined, read: Checkpoint | null, stream: Stream): Promise<Move> {
-  if (to === undefined) return await resume(read, stream)
+export async function land(
+  to: Target | undefined,
+  read: Checkpoint | null,
+  stream: Stream,
+  look: Look,
+): Promise<Move> {
+  if (to === undefined) return await resume(read, stream, look)
   const range = await stream.range()
   const { how, offset, timestamp } = await resolveTarget(to, read, stream, range)
   if (offset < range.earliest || offset > range.end) {
     throw new DtsError(
       'CHECKPOINT_OUT_OF_RANGE',
-      `The offset ${offset} is not in the data range ${range.earliest} to ${range.end} of cluster ${stream.clusterId}.`,
+      `The offset ${offset} is not one where reading can begin: cluster ${stream.clusterId} has ${formatOffsets(range)}.`,
       { retryable: false, facts: { earliest: String(range.earliest), end: String(range.end) } },
     )
   }
   const time = await timeAt(stream, offset, range, timestamp)
-  const landing = { how, offset, timestamp: time, anchor: null }
+  const times = timesAt(read, Math.min(time, await levelAt(stream, offset, range, timestamp)))
+  const landing = { how, offset, timestamp: time, times, anchor: null }
   const known = await knownOf(read, stream)
-  const assessed = await assessOrNull(known.reference, stream)
+  const assessed = await assessOrNull(known.reference, stream, look)
   const lost = await lossBefore(known.reference, assessed, landing, stream)
   return moveTo({ ...landing, lost }, known, assessed)
 }
 
 /** Where nothing is lost that is not lost already. @throws DtsError as `land` */
-export async function resume(read: Checkpoint | null, stream: Stream): Promise<Move> {
+export async function resume(read: Checkpoint | null, stream: Stream, look: Look): Promise<Move> {
   if (read === null) {
     throw new DtsError(
       'CHECKPOINT_MISSING',
@@ -83,22 +91,31 @@ export async function resume(read: Checkpoint | null, stream: Stream): Promise<M
       { retryable: false },
     )
   }
-  const assessed = await assess(read, stream)
+  const assessed = await assess(read, stream, look)
   return moveTo(safeLanding(assessed.safe, read), knownByCheckpoint(read), assessed)
 }
 
-function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
+function safeLanding(safe: Safe, read: Checkpoint): Landing {
   const { how, offset } = safe
   switch (how) {
     case 'stored':
-      return { how, offset, timestamp, anchor, lost: null }
-    case 'anchor':
-      return { how, offset, timestamp, anchor: safe.anchor, lost: null }
+    case 'anchor': {
+      const anchor = how === 'anchor' ? safe.anchor : read.anchor
+      return { how, offset, timestamp: read.timestamp, times: timesOf(read), anchor, lost: null }
+    }
     case 'time':
-      return { how, offset, timestamp: Math.max(0, timestamp - lookBackSeconds), anchor: null, lost: null }
-    case 'gap':
-      return { how, offset, timestamp: safe.timestamp, anchor: null, lost: safe.lost }
+    case 'gap': {
+      const { timestamp } = safe
+      const lost = how === 'gap' ? safe.lost : null
+      return { how, offset, timestamp, times: timesAt(read, timestamp), anchor: null, lost }
+    }
   }
+}
+
+/** What was measured of the source holds at every place of every log. */
+function timesAt(read: Checkpoint | null, settled: number): SourceTimes {
+  if (read === null) return startOfTimes(settled)
+  return { ...timesOf(read), settled, jump: null, fall: 0 }
 }
 
 function moveTo(landing: Landing, known: Known, assessed: Assessment | null): Move {
@@ -143,16 +160,24 @@ async function resolveTarget(
   return { how: 'ledger', offset: BigInt(entry.offset) }
 }
 
+/** So many records tell what time a place is of. */
+const nextRecords = 3
+
 const notAssessable: ReadonlySet<ErrorCode> = new Set([
   'CHECKPOINT_OUT_OF_RANGE',
   'BATCH_CORRUPT',
   'BATCH_TOO_LARGE',
+  'SEARCH_UNFINISHED',
 ])
 
 /** Null where nothing is known to compare with, or the log has not got to it yet, or cannot be read where it stands. */
-async function assessOrNull(reference: Reference | null, stream: Stream): Promise<Assessment | null> {
+async function assessOrNull(
+  reference: Reference | null,
+  stream: Stream,
+  look: Look,
+): Promise<Assessment | null> {
   try {
-    return reference === null ? null : await assess(reference, stream)
+    return reference === null ? null : await assess(reference, stream, look)
   } catch (error) {
     if (error instanceof DtsError && notAssessable.has(error.code)) return null
     throw error
@@ -167,7 +192,7 @@ async function lossBefore(
   stream: Stream,
 ): Promise<Lost | null> {
   if (reference === null) return null
-  const lost = lostBetween(reference.timestamp, landing.timestamp)
+  const lost = lostBetween(reference, landing.timestamp)
   // What the log will still bring is unknown, so going to its end may skip some of that.
   if (assessed === null) return lost
   const { safe } = assessed
@@ -188,9 +213,24 @@ async function timeAt(
   asked = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   let time = Math.min(asked, (await firstTime(stream, offset, range)) ?? (await lastTime(stream, range)))
-  const from = await locate(stream, range, time - lookBackSeconds)
+  const from = await locate(stream, range, time - leastMargin)
   for await (const { timestamp } of readableRecords(stream, from, offset)) time = Math.max(time, timestamp)
   return time
+}
+
+/** A time that none of the next records is older than: what a stream that begins there can be said to have got to. */
+async function levelAt(
+  stream: Stream,
+  offset: bigint,
+  range: DataRange,
+  asked = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let [level, seen] = [asked, 0]
+  for await (const { timestamp } of readableRecords(stream, offset, range.end)) {
+    level = Math.min(level, timestamp)
+    if (++seen === nextRecords) break
+  }
+  return seen === 0 ? ((await lastLevel(stream, range))?.middle ?? level) : level
 }
 
 async function firstTime(stream: Stream, offset: bigint, range: DataRange): Promise<number | null> {

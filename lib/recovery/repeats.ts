@@ -1,7 +1,7 @@
 import { carriesChange } from '../dts/header.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { isDamage, type TimedRecord, timedRecords } from '../locate.ts'
-import { lookBackSeconds } from './assess.ts'
+import { leastMargin } from '../source-times.ts'
 import type { Move } from './landing.ts'
 
 /** What a move of the checkpoint may deliver once more. */
@@ -17,6 +17,19 @@ export interface Repeats {
 /** Counting reads that part of the log; beyond so many records, or where it cannot be read, the answer only says that. */
 const mostCounted = 500_000
 
+/** What each part of a move's past may repeat, in source times (seconds). */
+function bounds({ landing, known, lead, handledBelow, handledUntil }: Move, now: number) {
+  const handled = handledBelow !== null && handledBelow <= landing.offset ? -1 : handledUntil
+  // What an earlier move made repeat may still be on its way.
+  const anywhere = Math.max(known.replayUntil, lead.forgottenUntil ?? youngestDone(now))
+  return { anywhere, handled, until: Math.max(anywhere, handled) }
+}
+
+/** Until which source time (seconds) deliveries are to be marked as replays; -1 for none. */
+export function replayUntilOf(move: Move, now: number): number {
+  return bounds(move, now).until
+}
+
 /**
  * @param now the clock of recovery, in milliseconds since 1970
  * @param most records to look at
@@ -28,20 +41,17 @@ export async function repeatsOf(
   most = mostCounted,
 ): Promise<Repeats> {
   const counts: Record<string, number> = Object.create(null)
-  const { landing, known, lead, handledBelow } = move
-  const handledUntil = handledBelow !== null && handledBelow <= landing.offset ? -1 : move.handledUntil
-  // What an earlier move made repeat may still be on its way.
-  const anywhere = Math.max(known.replayUntil, lead.forgottenUntil ?? youngestDone(now))
-  const until = Math.max(anywhere, handledUntil)
+  const { landing, handledBelow } = move
+  const { anywhere, handled, until } = bounds(move, now)
   if (until < 0) return { until, counts, countedTo: null }
   const mayRepeat = ({ offset, timestamp }: TimedRecord) =>
-    timestamp <= anywhere || (timestamp <= handledUntil && (handledBelow === null || offset < handledBelow))
+    timestamp <= anywhere || (timestamp <= handled && (handledBelow === null || offset < handledBelow))
   const { end } = await stream.range()
   let left = most
   let next = landing.offset
   try {
+    // To the end of the log: a record of a later time says nothing of those after it.
     for await (const record of timedRecords(stream, next, end)) {
-      if (record.timestamp > until + lookBackSeconds) break
       if (left-- === 0) return { until, counts, countedTo: record.offset }
       next = record.offset + 1n
       if (!carriesChange(record.header.operation) || !mayRepeat(record)) continue
@@ -60,5 +70,5 @@ export async function repeatsOf(
  * was done before it happened, also where the log has not got to it yet.
  */
 function youngestDone(now: number): number {
-  return Math.ceil(now / 1000) + lookBackSeconds
+  return Math.ceil(now / 1000) + leastMargin
 }

@@ -4,12 +4,13 @@ import { firstGeneration, type Start } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
+import { lookOf } from './assess.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { describe, lossNotAccepted } from './describe.ts'
 import { type Landing, land, type Move, resume, targetSchema } from './landing.ts'
 import { makeToken, type Plan, readToken } from './plan.ts'
 import { positionOf } from './position.ts'
-import { repeatsOf } from './repeats.ts'
+import { repeatsOf, replayUntilOf } from './repeats.ts'
 
 export const resetSchema = z
   .strictObject({
@@ -58,7 +59,7 @@ const leaseTerms = { worstCaseMs: 60_000, slackMs: 0 }
 
 /**
  * Moves the checkpoint, in one conditional write. Without `to`: to where nothing is lost.
- * @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE, DATA_GAP, LEASE_HELD, PLAN_OUTDATED
+ * @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE, SEARCH_UNFINISHED, DATA_GAP, LEASE_HELD, PLAN_OUTDATED
  */
 export async function reset(
   event: ResetEvent,
@@ -69,7 +70,12 @@ export async function reset(
   const read = await store.read()
   const plan =
     event.token === undefined
-      ? await planOf(await land(event.to, read, stream), stream, now(), event.acceptLoss)
+      ? await planOf(
+          await land(event.to, read, stream, lookOf(dependencies)),
+          stream,
+          now(),
+          event.acceptLoss,
+        )
       : await readToken(event.token, read, stream)
   const { how, known, position, lost } = plan
   const at = now()
@@ -145,20 +151,22 @@ async function apply(
 
 /**
  * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost.
- * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet
+ * @param mayGoOn asked as long as the search for the last committed change takes
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet; SEARCH_UNFINISHED
  */
 export async function startWithoutLoss(
   read: Checkpoint,
   stream: Stream,
   entry: Start['entry'],
+  mayGoOn: () => boolean,
 ): Promise<Start | null> {
-  const move = await resume(read, stream)
-  if (move.landing.lost !== null) return null
-  const plan = await planOf(move, stream, entry.at, false)
+  const move = await resume(read, stream, { now: entry.at, mayGoOn })
+  const { how, lost } = move.landing
+  if (lost !== null) return null
   return {
     clusterId: stream.clusterId,
-    position: plan.position,
-    replayUntil: plan.replayUntil,
-    entry: { ...entry, how: `${entry.how}, by ${plan.how}` },
+    position: await positionOf(move, stream),
+    replayUntil: replayUntilOf(move, entry.at),
+    entry: { ...entry, how: `${entry.how}, by ${how}` },
   }
 }

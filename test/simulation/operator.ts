@@ -115,7 +115,12 @@ export class Operator {
     const { store, openStream, now, routes } = this.#dependencies(run)
     const stored = await store.read()
     if (stored === null) return null
-    return await inspectStream(stored, await openStream(), { checks: [], routes, hasQueue: true }, now())
+    return await inspectStream(
+      stored,
+      await openStream(),
+      { checks: [], routes, hasQueue: true },
+      { now: now(), mayGoOn: () => true },
+    )
   }
 
   #choose({ command, stored, found }: Inspection): Event | null {
@@ -219,7 +224,7 @@ export class Operator {
       probeFunction: unused,
       deadLetters: undefined,
       invoke: unused,
-      remainingMs: unused,
+      remainingMs: () => Number.POSITIVE_INFINITY,
     }
   }
 }

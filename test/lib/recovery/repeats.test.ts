@@ -4,13 +4,13 @@ import { land } from '../../../lib/recovery/landing.ts'
 import { repeatsOf } from '../../../lib/recovery/repeats.ts'
 import { t0, Writer } from '../../integration/records.ts'
 import { open } from '../open-stream.ts'
-import { like } from './streams.ts'
+import { like, patient } from './streams.ts'
 
 test('repeats that are too many to count are said to be more than was counted', async (t) => {
   const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 19))
   const metadata = `${t0 + 19}|dts-functions`
   const log = like(stream, { committed: async () => ({ offset: 20n, metadata }) })
-  const move = await land({ offset: 4n }, null, log)
+  const move = await land({ offset: 4n }, null, log, patient)
   const cases: [most: number | undefined, counted: number, countedTo: bigint | null][] = [
     [undefined, 16, null],
     [16, 16, null],

@@ -2,6 +2,9 @@ import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 
+/** For a look that may take as long as it likes. */
+export const patient = { now: 0, mayGoOn: () => true }
+
 /** The same stream, but for what is named. */
 export function like(stream: Stream, other: Partial<Stream>): Stream {
   return {
