@@ -159,6 +159,19 @@ export async function lastLevel(stream: Stream, { earliest, end }: DataRange): P
   }
 }
 
+/** So many records after a place tell what time it is of. */
+const nextRecords = 100
+
+/** A time (seconds) that none of the next records is older than; null when there are none. */
+export async function lowestNext(stream: Stream, offset: bigint, { end }: DataRange): Promise<number | null> {
+  let [lowest, left]: [number | null, number] = [null, nextRecords]
+  for await (const { timestamp } of readableRecords(stream, offset, end)) {
+    lowest = Math.min(lowest ?? timestamp, timestamp)
+    if (--left === 0) break
+  }
+  return lowest
+}
+
 /** The times of transactions, each once, and of records outside of them. */
 class Witnesses {
   readonly #byOrigin = new Map<string, number>()
@@ -221,7 +234,24 @@ export async function locateTime(stream: Stream, seconds: number): Promise<bigin
       last,
     })
   }
-  return offset < range.earliest ? range.earliest : offset
+  return await firstNear(stream, seconds, offset < range.earliest ? range.earliest : offset, range)
+}
+
+/** So many records below what a broker found for a time are looked at, too. */
+const mostBelow = 20_000n
+
+/** A broker that searches times as if they were in order can be misled by one: records below tell. */
+async function firstNear(
+  stream: Stream,
+  seconds: number,
+  offset: bigint,
+  { earliest }: DataRange,
+): Promise<bigint> {
+  const from = offset - mostBelow < earliest ? earliest : offset - mostBelow
+  for await (const record of readableRecords(stream, from, offset)) {
+    if (record.timestamp >= seconds) return record.offset
+  }
+  return offset
 }
 
 function beyondEnd(seconds: number, offset: bigint, range: DataRange): DtsError {

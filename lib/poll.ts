@@ -12,7 +12,7 @@ import { startWithoutLoss } from './recovery/reset.ts'
 import { recoveryCommand } from './recovery-command.ts'
 import { corruptPauseMs, corruptTries } from './run/read-ahead.ts'
 import { Run } from './run.ts'
-import { reachedTime } from './source-times.ts'
+import { reachedTime, startOfTimes } from './source-times.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
 
 export interface PollDependencies {
@@ -126,7 +126,7 @@ async function firstStart(
   leaseUntil: number,
 ): Promise<{ lease: Awaited<ReturnType<CheckpointStore['create']>>; checkpoint: Position & Origin }> {
   const { offset, timestamp } = await firstOffset(config.startTime, stream)
-  const position = freshPosition(offset, timestamp)
+  const position = { ...freshPosition(offset, timestamp), times: startOfTimes(timestamp) }
   const start: Start = {
     clusterId: stream.clusterId,
     position,

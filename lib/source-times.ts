@@ -159,8 +159,8 @@ export function certainlyBefore({ settled, fall, back }: SourceTimes): number {
 }
 
 /** A log that has got to this time has got to the position. */
-export function levelToReach({ settled, jump }: SourceTimes): number {
-  return jump !== null && jump.to - settled <= furthestJump ? jump.to : settled
+export function levelToReach({ settled, jump, fall }: SourceTimes): number {
+  return jump !== null && jump.to - settled <= furthestJump ? jump.to : settled - fall
 }
 
 /** The time of a position as a lag is told from it: a date that lies in the future is not how far the stream got. */

@@ -2,7 +2,7 @@ import { type Anchor, type Checkpoint, type Position, withoutTrouble } from '../
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { firstLevel, type LastLevel, lastLevel, type TimeRange, timeRange } from '../locate.ts'
+import { firstLevel, type LastLevel, lastLevel, lowestNext, type TimeRange, timeRange } from '../locate.ts'
 import { proveSameLog, sameLogCodes } from '../prove.ts'
 import { certainlyBefore, leastMargin, levelToReach, type SourceTimes, timesOf } from '../source-times.ts'
 import { formatTime } from '../time.ts'
@@ -32,6 +32,8 @@ export type Safe =
       readonly offset: bigint
       /** Of the first record that can be read, in seconds. */
       readonly timestamp: number
+      /** A time that none of the next records is older than. */
+      readonly settled: number
       readonly lost: Lost
     }
 
@@ -137,9 +139,11 @@ async function withoutAnchor(
   const trimmed = clusterId === stream.clusterId && read.offset < range.earliest
   // Records that are older than those behind the checkpoint can be: then the log holds all of those.
   const begunBefore = first <= certainlyBefore(times)
-  if (trimmed || !begunBefore) return gap(range.earliest, read, first)
+  if (trimmed || !begunBefore) return await gap(range.earliest, read, first, stream, range)
   // There was a change of this time. A log without one lacks that change, and perhaps others.
-  if (anchor !== null && !searched.hasTime) return gap(searched.since.offset, read, searched.since.timestamp)
+  // Without one, nothing is known to have been committed there that tells this log's records of that time from others.
+  const isHere = anchor === null ? read.times === null : searched.hasTime
+  if (!isHere) return await gap(searched.since.offset, read, searched.since.timestamp, stream, range)
   return { how: 'time', offset: searched.since.offset, timestamp: sinceOf(read) }
 }
 
@@ -151,8 +155,15 @@ function hasGotThere({ middle, highest }: LastLevel, times: SourceTimes): boolea
   return highest >= level && middle >= level - nearlyThere
 }
 
-function gap(offset: bigint, read: Reference, first: number): Safe {
-  return { how: 'gap', offset, timestamp: first, lost: lostBetween(read, first) }
+async function gap(
+  offset: bigint,
+  read: Reference,
+  first: number,
+  stream: Stream,
+  range: DataRange,
+): Promise<Safe> {
+  const settled = Math.min(first, (await lowestNext(stream, offset, range)) ?? first)
+  return { how: 'gap', offset, timestamp: first, settled, lost: lostBetween(read, first) }
 }
 
 /**

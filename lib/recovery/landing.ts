@@ -4,7 +4,7 @@ import { timeSchema } from '../config.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type DataRange, formatOffsets } from '../kafka/types.ts'
-import { holdsWork, lastLevel, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import { holdsWork, locateTime, lowestNext, readableRecords, timedRecords, timeRange } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
 import { leastMargin, type SourceTimes, startOfTimes, timesOf } from '../source-times.ts'
 import {
@@ -74,7 +74,7 @@ export async function land(
     )
   }
   const time = await timeAt(stream, offset, range, timestamp)
-  const times = timesAt(read, Math.min(time, await levelAt(stream, offset, range, timestamp)))
+  const times = timesAt(read, Math.min(time, (await lowestNext(stream, offset, range)) ?? time))
   const landing = { how, offset, timestamp: time, times, anchor: null }
   const known = await knownOf(read, stream)
   const assessed = await assessOrNull(known.reference, stream, look)
@@ -106,8 +106,8 @@ function safeLanding(safe: Safe, read: Checkpoint): Landing {
     case 'time':
     case 'gap': {
       const { timestamp } = safe
-      const lost = how === 'gap' ? safe.lost : null
-      return { how, offset, timestamp, times: timesAt(read, timestamp), anchor: null, lost }
+      const [settled, lost] = how === 'gap' ? [safe.settled, safe.lost] : [timestamp, null]
+      return { how, offset, timestamp, times: timesAt(read, settled), anchor: null, lost }
     }
   }
 }
@@ -159,9 +159,6 @@ async function resolveTarget(
   }
   return { how: 'ledger', offset: BigInt(entry.offset) }
 }
-
-/** So many records tell what time a place is of. */
-const nextRecords = 3
 
 const notAssessable: ReadonlySet<ErrorCode> = new Set([
   'CHECKPOINT_OUT_OF_RANGE',
@@ -216,21 +213,6 @@ async function timeAt(
   const from = await locate(stream, range, time - leastMargin)
   for await (const { timestamp } of readableRecords(stream, from, offset)) time = Math.max(time, timestamp)
   return time
-}
-
-/** A time that none of the next records is older than: what a stream that begins there can be said to have got to. */
-async function levelAt(
-  stream: Stream,
-  offset: bigint,
-  range: DataRange,
-  asked = Number.POSITIVE_INFINITY,
-): Promise<number> {
-  let [level, seen] = [asked, 0]
-  for await (const { timestamp } of readableRecords(stream, offset, range.end)) {
-    level = Math.min(level, timestamp)
-    if (++seen === nextRecords) break
-  }
-  return seen === 0 ? ((await lastLevel(stream, range))?.middle ?? level) : level
 }
 
 async function firstTime(stream: Stream, offset: bigint, range: DataRange): Promise<number | null> {
