@@ -37,8 +37,8 @@ export interface SourceTimes {
 
 /** Source times may go back or ahead by so much without having been seen to do so. */
 export const leastMargin = 10
-/** A jump further than this that nothing has confirmed is taken for a wrong date. */
-const furthestJump = 600
+/** A date further ahead than this that nothing has confirmed is taken for a wrong one. */
+export const furthestJump = 600
 const day = 86_400
 
 const none: Distance = { once: 0, often: 0 }
@@ -101,13 +101,16 @@ export class SourceClock {
     const step = time - jump.to
     if (step < -leastMargin) this.#jump = { ...jump, to: time }
     if (step <= 0) return
-    this.#jump = { ...jump, to: time }
     // One record counts for half of the way at most, however far ahead it is.
-    this.#settle(this.#settled + Math.min(step, Math.max(leastMargin, Math.ceil(jump.width / 2))))
-    if (this.#settled < jump.from) return
+    const counted = Math.min(step, Math.max(leastMargin, Math.ceil(jump.width / 2)))
+    const to = jump.to + counted
+    this.#jump = { ...jump, to }
+    // Until then it goes on from where it was, as after a step of the clock.
+    this.#settle(this.#settled + Math.min(step, leastMargin))
+    if (to - jump.from < jump.width && this.#settled < jump.from) return
     this.#jump = null
     this.#endFall()
-    this.#settle(Math.max(this.#settled, time))
+    this.#settle(Math.max(this.#settled, to))
   }
 
   #settle(time: number): void {

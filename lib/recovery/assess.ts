@@ -4,7 +4,14 @@ import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
 import { firstLevel, type LastLevel, lastLevel, lowestNext, type TimeRange, timeRange } from '../locate.ts'
 import { proveSameLog, sameLogCodes } from '../prove.ts'
-import { certainlyBefore, leastMargin, levelToReach, type SourceTimes, timesOf } from '../source-times.ts'
+import {
+  certainlyBefore,
+  furthestJump,
+  leastMargin,
+  levelToReach,
+  type SourceTimes,
+  timesOf,
+} from '../source-times.ts'
 import { formatTime } from '../time.ts'
 import { type Found, type Searched, searchLog } from './anchors.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -133,7 +140,7 @@ async function withoutAnchor(
   const times = timesOf(read)
   const [first, last] = [await firstLevel(stream, range), await lastLevel(stream, range)]
   // A log that is still being filled may bring the anchor.
-  if (first === null || last === null || searched.since === null || !hasGotThere(last, times))
+  if (first === null || last === null || searched.since === null || !hasGotThere(last, times, searched))
     throw notThereYet(stream, last?.middle ?? null, read, look)
   // On one cluster the offset itself says what is missing; on another only the times can.
   const trimmed = clusterId === stream.clusterId && read.offset < range.earliest
@@ -150,8 +157,10 @@ async function withoutAnchor(
 /** So far a log may be behind, in seconds, when a single record says that it has got to a time. */
 const nearlyThere = 60
 
-function hasGotThere({ middle, highest }: LastLevel, times: SourceTimes): boolean {
+function hasGotThere({ middle, highest }: LastLevel, times: SourceTimes, { hasTime }: Searched): boolean {
   const level = levelToReach(times)
+  // The position was among changes of a wrong date; the log has them, and goes on as the source does.
+  if (hasTime && level - highest > furthestJump) return true
   return highest >= level && middle >= level - nearlyThere
 }
 
