@@ -177,7 +177,7 @@ describe('a run of the poller', () => {
       const store = await readUpTo(table, 5n, given)
       const stream = streamOf(given, {
         clusterId: 'another',
-        offsetForTime: async () => {
+        fetch: async () => {
           throw failure('BROKER_FAILED')
         },
       })
