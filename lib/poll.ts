@@ -162,8 +162,8 @@ async function changedLog(
 
 /**
  * Halts, or, where that was chosen and nothing is lost by it, does what recovery would.
- * @throws DtsError CHECKPOINT_OUT_OF_RANGE when nobody can tell yet, as the log is still being filled: nothing is halted,
- *   and the next run looks again
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE when nobody can tell yet, as the log is still being filled, SEARCH_UNFINISHED
+ *   when a lease is too short to look through all of it: nothing is halted, and the next run looks again
  */
 async function recoverOrHalt(
   { config, store, now, owner }: PollDependencies,
@@ -176,7 +176,7 @@ async function recoverOrHalt(
 ): Promise<PollSummary> {
   if (config.onClusterChange === 'recover' && sameLogCodes.has(fault.code)) {
     const entry = { at: now(), by: owner, how: `recovered from ${fault.code}` }
-    const start = await startOrNull(read, stream, entry, () => held.lasts())
+    const start = await startWithoutLoss(read, stream, entry, () => held.lasts())
     if (start !== null) {
       await store.reset(lease, read, start)
       return { ...summary, ended: 'recovered', to: String(start.position.offset) }
@@ -185,16 +185,6 @@ async function recoverOrHalt(
   await held.halt(fault)
   summary.halted = fault.code
   throw fault
-}
-
-/** Null where changes would be lost, or where a search takes longer than the lease: then a person has to look. */
-async function startOrNull(...parts: Parameters<typeof startWithoutLoss>): Promise<Start | null> {
-  try {
-    return await startWithoutLoss(...parts)
-  } catch (error) {
-    if (error instanceof DtsError && error.code === 'SEARCH_UNFINISHED') return null
-    throw error
-  }
 }
 
 /** Said instead of ending in time: a run that can never invoke anything would end so every minute, with all metrics well. */

@@ -162,8 +162,9 @@ export function certainlyBefore({ settled, fall, back }: SourceTimes): number {
 }
 
 /** A log that has got to this time has got to the position. */
-export function levelToReach({ settled, jump, fall }: SourceTimes): number {
-  return jump !== null && jump.to - settled <= furthestJump ? jump.to : settled - fall
+export function levelToReach(position: Timed): number {
+  const { settled, fall } = timesOf(position)
+  return position.timestamp - settled <= furthestJump ? position.timestamp : settled - fall
 }
 
 /** The time of a position as a lag is told from it: a date that lies in the future is not how far the stream got. */

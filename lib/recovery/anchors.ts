@@ -7,6 +7,7 @@ import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
 import { isDamage, type TimedRecord, timedRecords } from '../locate.ts'
+import { recoveryCommand } from '../recovery-command.ts'
 
 /** Where a change stands in this log. */
 export interface Found {
@@ -129,7 +130,8 @@ function unfinished(offset: bigint, from: bigint, to: bigint): DtsError {
     'SEARCH_UNFINISHED',
     `The last committed change was looked for from offset ${from} on and not found up to offset ${offset}; the log goes on ` +
       `to offset ${to - 1n}, and the time of this invocation is over. Whether the change is in the log is not known, and ` +
-      `nothing was done. Raise the timeout of the function "recovery" in serverless.yml (up to 900 s), deploy, and run ` +
+      `nothing was done. A poller leaves that to recovery, which has more time: ${recoveryCommand('{"action":"reset"}')} ` +
+      `Where that says the same, raise the timeout of the function "recovery" in serverless.yml (up to 900 s), deploy, and run ` +
       `the same again. A place of your own choice needs no search: "to": {"timestamp":…} with "acceptLoss": true.`,
     { retryable: true, facts: { from: String(from), offset: String(offset), to: String(to) } },
   )

@@ -4,14 +4,7 @@ import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
 import { firstLevel, type LastLevel, lastLevel, lowestNext, type TimeRange, timeRange } from '../locate.ts'
 import { proveSameLog, sameLogCodes } from '../prove.ts'
-import {
-  certainlyBefore,
-  furthestJump,
-  leastMargin,
-  levelToReach,
-  type SourceTimes,
-  timesOf,
-} from '../source-times.ts'
+import { certainlyBefore, furthestJump, leastMargin, levelToReach, timesOf } from '../source-times.ts'
 import { formatTime } from '../time.ts'
 import { type Found, type Searched, searchLog } from './anchors.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -140,7 +133,7 @@ async function withoutAnchor(
   const times = timesOf(read)
   const [first, last] = [await firstLevel(stream, range), await lastLevel(stream, range)]
   // A log that is still being filled may bring the anchor.
-  if (first === null || last === null || searched.since === null || !hasGotThere(last, times, searched))
+  if (first === null || last === null || searched.since === null || !hasGotThere(last, read, searched))
     throw notThereYet(stream, last?.middle ?? null, read, look)
   // On one cluster the offset itself says what is missing; on another only the times can.
   const trimmed = clusterId === stream.clusterId && read.offset < range.earliest
@@ -157,8 +150,8 @@ async function withoutAnchor(
 /** So far a log may be behind, in seconds, when a single record says that it has got to a time. */
 const nearlyThere = 60
 
-function hasGotThere({ middle, highest }: LastLevel, times: SourceTimes, { hasTime }: Searched): boolean {
-  const level = levelToReach(times)
+function hasGotThere({ middle, highest }: LastLevel, read: Reference, { hasTime }: Searched): boolean {
+  const level = levelToReach(read)
   // The position was among changes of a wrong date; the log has them, and goes on as the source does.
   if (hasTime && level - highest > furthestJump) return true
   return highest >= level && middle >= level - nearlyThere
@@ -230,7 +223,7 @@ export async function locate(stream: Stream, { earliest, end }: DataRange, secon
 }
 
 function notThereYet(stream: Stream, last: number | null, read: Reference, { now }: Look): DtsError {
-  const timestamp = levelToReach(timesOf(read))
+  const timestamp = levelToReach(read)
   const end = last === null ? 'holds no record' : `ends at ${formatTime(last)}`
   const remedy =
     timestamp * 1000 <= now

@@ -80,7 +80,10 @@ describe('how far times go back and ahead', () => {
     const times = measure([...warm, -2 * hour, -2 * hour])
     assert.equal(times.fall, 2 * hour + 100)
     assert.equal(certainlyBefore(times), t0 - 2 * hour - 10)
-    assert.equal(levelToReach(times), t0 - 2 * hour)
+    const position = (timestamp: number) => ({ timestamp, times, anchor: null })
+    assert.equal(levelToReach(position(t0 + 100)), t0 + 100)
+    // What is dated an hour ahead says nothing, and what lies hours back may be where the source is.
+    assert.equal(levelToReach(position(t0 + 100 + hour)), t0 - 2 * hour)
   })
 
   test('what shards do is expected, what a single transaction did is not', () => {
