@@ -127,7 +127,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: gone on by it in a log that is still being filled',
       file: assess,
-      find: ' || !hasGotThere(last, times, searched))',
+      find: ' || !hasGotThere(last, read, searched))',
       put: ')',
     },
     {
