@@ -185,6 +185,16 @@ export const errorCodes = {
     normal: 'Right after a failover, while DTS fills the new cluster.',
     run: 'Wait and repeat, or choose a place inside the range.',
   },
+  SEARCH_UNFINISHED: {
+    section: 'position',
+    meaning:
+      'After a cluster change, the last committed change was not found in the part of the log that ' +
+      'one invocation can read. Whether it is in the rest is not known, so nothing was done.',
+    normal: 'With very large logs that do not hold that change, or hold it far from its time.',
+    run:
+      'Raise the timeout of the function "recovery" in serverless.yml, deploy, and run the same ' +
+      'again; the message says how far the search got.',
+  },
   CHECKPOINT_MISSING: {
     section: 'position',
     meaning: 'There is no stored checkpoint, and no DTS_CHECKPOINT to start from.',

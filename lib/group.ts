@@ -3,6 +3,7 @@ import { DtsError, type ErrorCode } from './errors.ts'
 import { type Deployment, deploymentName, type GroupPosition, type MarkedPlace } from './kafka/commit-mark.ts'
 import type { Stream } from './kafka/stream.ts'
 import { recoveryCommand } from './recovery-command.ts'
+import { timesOf } from './source-times.ts'
 
 /**
  * What the commit of the consumer group tells of the checkpoint. The commit is a courtesy: it may be late, absent, deleted
@@ -44,11 +45,12 @@ export function commitAhead(
  */
 export async function commitToGroup(
   stream: Stream,
-  { offset, timestamp }: Pick<Position, 'offset' | 'timestamp'>,
+  position: Position,
   generation: number,
 ): Promise<'done' | ErrorCode> {
   try {
-    await stream.commit(offset, timestamp, generation)
+    // DTS carries the commit over by this time. A time ahead of the stream would pass over changes.
+    await stream.commit(position.offset, timesOf(position).settled, generation)
     return 'done'
   } catch (error) {
     return error instanceof DtsError ? error.code : 'BROKER_FAILED'

@@ -3,7 +3,7 @@ import type { RecordHeader } from './dts/types.ts'
 import { DtsError, type ErrorCode } from './errors.ts'
 import type { LogRecord } from './kafka/records.ts'
 import type { Stream } from './kafka/stream.ts'
-import type { DataRange } from './kafka/types.ts'
+import { type DataRange, formatOffsets } from './kafka/types.ts'
 import { formatTime, toSeconds } from './time.ts'
 
 /** Finding places in the log by what its records say. Reads only. */
@@ -94,11 +94,13 @@ function readTimed({ offset, value }: LogRecord): TimedRecord | null {
 /** Source time (seconds) of the oldest readable record, looked for in one fetch; null when that holds none. */
 export async function oldestTime(stream: Stream, { earliest }: DataRange): Promise<number | null> {
   const { records } = await stream.fetch(earliest, glance)
+  const seen = new Witnesses()
   for (const record of records) {
     const timed = readTimed(record)
-    if (timed !== null) return timed.timestamp
+    if (timed !== null) seen.add(timed)
+    if (seen.size >= witnesses) break
   }
-  return null
+  return seen.first
 }
 
 /** The widest look at the end of the log, in records. */
@@ -141,6 +143,95 @@ export async function timeRange(stream: Stream, range: DataRange): Promise<TimeR
   }
 }
 
+/** How many records that do not depend on one another tell what time a part of the log is of. */
+const witnesses = 3
+/** Records further than this are not looked at for them: then what was found has to do. */
+const mostRead = 100_000
+
+/**
+ * What time the log begins at, in seconds: two of its first three transactions and heartbeats are not younger. So it
+ * takes more than one transaction with a strange date to move it. Null when there is no record.
+ */
+export async function firstLevel(stream: Stream, { earliest, end }: DataRange): Promise<number | null> {
+  const seen = new Witnesses()
+  for await (const record of timedRecords(stream, earliest, end)) {
+    seen.add(record)
+    if (seen.size >= witnesses || seen.read > mostRead) break
+  }
+  return seen.first
+}
+
+/** What time a log ends at, in seconds: of the last three transactions and heartbeats. */
+export interface LastLevel {
+  /** Two of them are not older. */
+  readonly middle: number
+  readonly highest: number
+}
+
+/** Null when there is no record. */
+export async function lastLevel(stream: Stream, { earliest, end }: DataRange): Promise<LastLevel | null> {
+  for (let step = 16n; ; step *= 16n) {
+    const from = end - step < earliest ? earliest : end - step
+    const seen = new Witnesses()
+    for await (const record of readableRecords(stream, from, end)) seen.add(record)
+    if (seen.size < witnesses && from > earliest && seen.read <= mostRead) continue
+    return seen.last
+  }
+}
+
+/** So many records after a place tell what time it is of. */
+const nextRecords = 100
+
+/** A time (seconds) that none of the next records is older than; null when there are none. */
+export async function lowestNext(stream: Stream, offset: bigint, { end }: DataRange): Promise<number | null> {
+  let [lowest, left]: [number | null, number] = [null, nextRecords]
+  for await (const { timestamp } of readableRecords(stream, offset, end)) {
+    lowest = Math.min(lowest ?? timestamp, timestamp)
+    if (--left === 0) break
+  }
+  return lowest
+}
+
+/** The times of transactions, each once, and of records outside of them. */
+class Witnesses {
+  readonly #byOrigin = new Map<string, number>()
+  /** Records looked at. */
+  read = 0
+
+  get size(): number {
+    return this.#byOrigin.size
+  }
+
+  /** The middle one of the first; of two the later: a log may begin later than it seems to. */
+  get first(): number | null {
+    const times = this.#sorted((all) => all.slice(0, witnesses))
+    return times[times.length >> 1] ?? null
+  }
+
+  /** The middle one is of two the earlier. */
+  get last(): LastLevel | null {
+    const times = this.#sorted((all) => all.slice(-witnesses))
+    const [middle, highest] = [times[(times.length - 1) >> 1], times.at(-1)]
+    return middle === undefined || highest === undefined ? null : { middle, highest }
+  }
+
+  #sorted(part: (times: number[]) => number[]): number[] {
+    return part([...this.#byOrigin.values()]).sort((left, right) => left - right)
+  }
+
+  add({ header, timestamp, offset }: TimedRecord): void {
+    this.read += 1
+    const { operation, sourceTxid, sourcePosition } = header
+    const isChange = carriesChange(operation)
+    const isOfTransaction = sourceTxid !== '' && (isChange || operation === 'BEGIN' || operation === 'COMMIT')
+    const own = isChange ? `at ${sourcePosition}` : String(offset)
+    const origin = isOfTransaction ? `of ${sourceTxid}` : own
+    // In the order in which they end.
+    this.#byOrigin.delete(origin)
+    this.#byOrigin.set(origin, timestamp)
+  }
+}
+
 /**
  * The offset of the first record at or after a time.
  * @throws DtsError CHECKPOINT_OUT_OF_RANGE, which names the range, when the time is not within it
@@ -149,18 +240,47 @@ export async function locateTime(stream: Stream, seconds: number): Promise<bigin
   const range = await stream.range()
   const times = await timeRange(stream, range)
   if (times === null) {
-    throw outOfRange(seconds, `holds no records (offsets ${range.earliest} to ${range.end})`, {})
+    throw outOfRange(seconds, `holds no record of a time (${formatOffsets(range)})`, {})
   }
   const offset = await stream.offsetForTime(seconds)
-  // Brokers differ in what they answer for a time before the range (its start, or nothing), so the records decide.
-  if (seconds < times.first || seconds > times.last || offset === null) {
-    throw outOfRange(
-      seconds,
-      `covers ${formatTime(times.first)} to ${formatTime(times.last)}, offsets ${range.earliest} to ${range.end}`,
-      { first: times.first, last: times.last },
-    )
+  if (offset !== null && offset > range.end) throw beyondEnd(seconds, offset, range)
+  // Brokers differ in what they answer for a time before the range (its start, or nothing), so the records decide: not
+  // one alone, which may be dated otherwise than those around it.
+  const first = Math.min(times.first, (await firstLevel(stream, range)) ?? times.first)
+  const last = Math.max(times.last, (await lastLevel(stream, range))?.highest ?? times.last)
+  if (seconds < first || seconds > last || offset === null) {
+    throw outOfRange(seconds, `covers ${formatTime(first)} to ${formatTime(last)}, ${formatOffsets(range)}`, {
+      first,
+      last,
+    })
   }
-  return offset < range.earliest ? range.earliest : offset
+  return await firstNear(stream, seconds, offset < range.earliest ? range.earliest : offset, range)
+}
+
+/** So many records below what a broker found for a time are looked at, too. */
+const mostBelow = 20_000n
+
+/** A broker that searches times as if they were in order can be misled by one: records below tell. */
+async function firstNear(
+  stream: Stream,
+  seconds: number,
+  offset: bigint,
+  { earliest }: DataRange,
+): Promise<bigint> {
+  const from = offset - mostBelow < earliest ? earliest : offset - mostBelow
+  for await (const record of readableRecords(stream, from, offset)) {
+    if (record.timestamp >= seconds) return record.offset
+  }
+  return offset
+}
+
+function beyondEnd(seconds: number, offset: bigint, range: DataRange): DtsError {
+  return new DtsError(
+    'BROKER_FAILED',
+    `The broker named offset ${offset} for the time ${formatTime(seconds)}, which is above the end of its log ` +
+      `(${formatOffsets(range)}). To begin there would pass over changes, so nothing was done; run the same again.`,
+    { retryable: true, facts: { seconds, offset: String(offset), end: String(range.end) } },
+  )
 }
 
 function outOfRange(seconds: number, range: string, facts: { first?: number; last?: number }): DtsError {

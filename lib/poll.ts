@@ -22,6 +22,7 @@ import { recoveryCommand } from './recovery-command.ts'
 import { courtesy } from './run/courtesy.ts'
 import { corruptPauseMs, corruptTries } from './run/read-ahead.ts'
 import { Run } from './run.ts'
+import { reachedTime, startOfTimes } from './source-times.ts'
 import { emptySummary, type PollSummary } from './summary.ts'
 
 export interface PollDependencies {
@@ -83,7 +84,7 @@ export async function poll(
   const read = await store.read()
   if (read?.state === 'HALTED' || (read !== null && isLeaseTooLong(read, now()))) {
     // Nothing is delivered, so the log is not read, but the age of the position is known.
-    summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - read.timestamp)
+    summary.lagSeconds = Math.max(0, Math.floor(now() / 1000) - reachedTime(read, now() / 1000))
     if (read.state === 'RUNNING') throw leaseTooLong(read)
     summary.halted = read.halt?.code ?? 'STREAM_HALTED'
     throw streamHalted(read)
@@ -142,7 +143,7 @@ async function firstStart(
   leaseUntil: number,
 ): Promise<{ lease: Awaited<ReturnType<CheckpointStore['create']>>; checkpoint: Position & Origin }> {
   const { offset, timestamp } = await firstOffset(config.startTime, stream)
-  const position = freshPosition(offset, timestamp)
+  const position = { ...freshPosition(offset, timestamp), times: startOfTimes(timestamp) }
   const start: Start = {
     clusterId: stream.clusterId,
     position,
@@ -178,8 +179,8 @@ async function changedLog(
 
 /**
  * Halts, or, where that was chosen and nothing is lost by it, does what recovery would.
- * @throws DtsError CHECKPOINT_OUT_OF_RANGE when nobody can tell yet, as the log is still being filled: nothing is halted,
- *   and the next run looks again
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE when nobody can tell yet, as the log is still being filled, SEARCH_UNFINISHED
+ *   when a lease is too short to look through all of it: nothing is halted, and the next run looks again
  */
 async function recoverOrHalt(
   { config, store, now, owner }: PollDependencies,
@@ -191,11 +192,8 @@ async function recoverOrHalt(
   summary: PollSummary,
 ): Promise<PollSummary> {
   if (config.onClusterChange === 'recover' && sameLogCodes.has(fault.code)) {
-    const start = await startWithoutLoss(read, stream, {
-      at: now(),
-      by: owner,
-      how: `recovered from ${fault.code}`,
-    })
+    const entry = { at: now(), by: owner, how: `recovered from ${fault.code}` }
+    const start = await startWithoutLoss(read, stream, entry, () => held.lasts())
     if (start !== null) {
       await store.reset(lease, read, start)
       return { ...summary, ended: 'recovered', to: String(start.position.offset) }

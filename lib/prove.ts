@@ -34,13 +34,17 @@ export async function proveSameLog(
   if (offset < earliest) {
     throw changed(
       'DATA_GAP',
-      `The records from offset ${offset} to ${earliest} are no longer in the data range: those that were not delivered yet ` +
-        'are lost to this stream.',
+      `The records from offset ${offset} to ${earliest - 1n} are no longer in the data range, which begins at ${earliest}: ` +
+        'those that were not delivered yet are lost to this stream.',
       facts,
     )
   }
   if (offset > end) {
-    throw changed('LOG_CHANGED', `The stored offset ${offset} lies above the end of the log, ${end}.`, facts)
+    throw changed(
+      'LOG_CHANGED',
+      `The stored offset ${offset} lies above the end of the log, whose next record gets offset ${end}.`,
+      facts,
+    )
   }
   // A log that was trimmed right up to the offset has nothing left to compare; the cluster id has to do.
   if (tail === null || tail.offset < earliest) return

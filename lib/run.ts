@@ -12,6 +12,7 @@ import { Halt } from './run/halt.ts'
 import { Intake } from './run/intake.ts'
 import { Outlet } from './run/outlet.ts'
 import { silentSeconds } from './silence.ts'
+import { reachedTime } from './source-times.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
 import { Trail } from './trail.ts'
 
@@ -280,17 +281,22 @@ export class Run {
 
   #report(): void {
     const { now } = this.#dependencies
-    const { offset, timestamp } = this.#held.position
+    const { offset } = this.#held.position
     const { end } = this.#intake
     this.#summary.to = String(offset)
     // A run that does not know the log's end must not look as if it had reached it.
     if (end !== null) {
       this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
-      this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - timestamp)
+      this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - this.#reachedTime)
     }
     for (const { name, error } of this.#lanes.failures) {
       this.#summary.failures.push({ lane: name, code: error.code, message: error.message })
     }
+  }
+
+  /** Up to which source time the stream is handled, in seconds. */
+  get #reachedTime(): number {
+    return reachedTime(this.#held.position, this.#dependencies.now() / 1000)
   }
 
   /** Milliseconds in which another invocation may still be started. */
@@ -312,8 +318,7 @@ export class Run {
       const range = await this.#stream.range()
       const oldest = await oldestTime(this.#stream, range)
       // Where source times go back, the oldest record may be younger than the position, and nothing is lost by that.
-      if (oldest !== null)
-        this.#summary.secondsUntilLoss = Math.max(0, this.#held.position.timestamp - oldest)
+      if (oldest !== null) this.#summary.secondsUntilLoss = Math.max(0, this.#reachedTime - oldest)
       // A plain topic may rest for days.
       if (config.mode === 'dts')
         this.#summary.silentSeconds = await silentSeconds(

@@ -5,6 +5,7 @@ import { carriesChange, type HeaderFacts } from './dts/header.ts'
 import { freeOwn } from './free.ts'
 import { LogRecord, type LogRecords } from './kafka/records.ts'
 import { type LoggedChange, Ordinals } from './ordinals.ts'
+import { SourceClock, timesOf } from './source-times.ts'
 import { toSeconds } from './time.ts'
 
 /** What the trail keeps of a part of a slice: its records where they lie, and what their headers say of their times. */
@@ -17,6 +18,7 @@ export class ReadRecords {
   /** `sourceTimestamp` in seconds; -1 without a header. */
   readonly #timestamps: Float64Array<ArrayBuffer>
   readonly #changes: Uint8Array<ArrayBuffer>
+  #youngest = -1
 
   /** @param to behind the last record that will be pushed */
   constructor(records: LogRecords, from: number, to: number) {
@@ -37,10 +39,17 @@ export class ReadRecords {
 
   /** The next record was read. @param header null for filler, and for what could not be decoded */
   push(header: HeaderFacts | null): void {
-    this.#timestamps[this.#length] = header === null ? -1 : toSeconds(header.sourceTimestamp)
+    const time = header === null ? -1 : toSeconds(header.sourceTimestamp)
+    this.#timestamps[this.#length] = time
+    if (time > this.#youngest) this.#youngest = time
     this.#changes[this.#length] = Number(header !== null && carriesChange(header.operation))
     this.#bytes += this.records.size(this.from + this.#length)
     this.#length += 1
+  }
+
+  /** The highest of their times; -1 where none has one. */
+  get youngest(): number {
+    return this.#youngest
   }
 
   /** How many of them lie below an offset. */
@@ -73,7 +82,7 @@ export class ReadRecords {
 }
 
 /** The part of a position that follows from the records below it. */
-export type Place = Pick<Position, 'offset' | 'timestamp' | 'anchor' | 'tail'>
+export type Place = Pick<Position, 'offset' | 'timestamp' | 'times' | 'anchor' | 'tail'>
 
 /**
  * The records between the committed offset and where reading has got to, so that the position of any offset in
@@ -86,11 +95,14 @@ export class Trail {
   #passed = 0
   #end: bigint
   #bytes = 0
+  /** Of all that was read. */
+  #youngest: number
   readonly #ordinals = new Ordinals()
 
   constructor(base: Place) {
     this.#base = base
     this.#end = base.offset
+    this.#youngest = timesOf(base).youngest
   }
 
   /** Of the values of all records that it holds. */
@@ -110,19 +122,23 @@ export class Trail {
   add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
     this.#slices.push({ read, free })
     this.#bytes += read.bytes
+    this.#youngest = Math.max(this.#youngest, read.youngest)
     this.#end = end
   }
 
   /** The position with everything below `offset` done; from then on the trail begins there. */
   moveTo(offset: bigint): Place {
     let { timestamp } = this.#base
+    const clock = new SourceClock(timesOf(this.#base))
     let last: LogRecord | null = null
     let lastChange: Spot | null = null
     let [done, passed] = [0, this.#passed]
     for (const [index, { read }] of this.#slices.entries()) {
       const below = read.countBelow(offset)
       for (let at = passed; at < below; at++) {
-        timestamp = Math.max(timestamp, read.timestamp(at))
+        const time = read.timestamp(at)
+        timestamp = Math.max(timestamp, time)
+        if (time >= 0) clock.see(time)
         if (read.isChange(at)) lastChange = { index, at }
       }
       if (below > passed) last = read.record(below - 1)
@@ -134,6 +150,7 @@ export class Trail {
     this.#base = {
       offset,
       timestamp,
+      times: clock.times(this.#youngest),
       anchor: lastChange === null ? this.#base.anchor : this.#anchorOf(lastChange),
       tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
     }

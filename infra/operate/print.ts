@@ -107,6 +107,7 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
             ? (storedFault ?? 'none')
             : `offset ${stored.offset}, ${stored.time}, cluster ${stored.clusterId}, generation ${stored.generation}`,
         ),
+        ...(stored === null ? [] : [line('times', stored.times)]),
         ...Object.entries(stored?.lanes ?? {}).map(([name, state]) => line('', `${name}: ${state}`)),
         ...(stored?.leaseUntil == null
           ? []
@@ -115,7 +116,7 @@ function printAnswer(answer: RecoveryAnswer, { event, deployment }: Asked): stri
           'found',
           found === null
             ? 'not reached'
-            : `offsets ${found.earliest} to ${found.end}, cluster ${found.clusterId}`,
+            : `offsets from ${found.earliest}, the next one ${found.end}, cluster ${found.clusterId}`,
         ),
         ...(found?.times == null
           ? []

@@ -2,6 +2,7 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
+import type { SourceTimes } from '../source-times.ts'
 import type { Anchor, Checkpoint, Halt, LedgerEntry, Position, Tail } from './types.ts'
 
 /**
@@ -28,6 +29,16 @@ const anchorSchema = z.object({
   transactionId: z.string(),
   ordinal: z.int().min(0).nullable().default(null),
   digest: z.string(),
+})
+const distanceSchema = z.object({ once: z.number(), often: z.number() })
+const timesSchema = z.object({
+  settled: z.number(),
+  jump: z.object({ from: z.number(), to: z.number(), width: z.number() }).nullable(),
+  fall: z.number(),
+  back: distanceSchema,
+  ahead: distanceSchema,
+  halvedAt: z.number(),
+  youngest: z.number(),
 })
 const tailSchema = z.object({ offset: offsetText, digest: z.string() })
 const laneSchema = z.object({
@@ -87,6 +98,10 @@ const itemSchema = z.object({
   clusterId: text,
   offset: bigint,
   timestamp: number,
+  // Missing in items of versions that did not measure it.
+  times: json(timesSchema.nullable())
+    .optional()
+    .transform((times) => times ?? null),
   anchor: json(anchorSchema.nullable()),
   tail: json(tailSchema.nullable()),
   lanes: json(z.record(z.string(), laneSchema)),
@@ -101,6 +116,7 @@ const itemSchema = z.object({
 export const positionSchema = itemSchema.pick({
   offset: true,
   timestamp: true,
+  times: true,
   anchor: true,
   tail: true,
   lanes: true,
@@ -128,7 +144,15 @@ export function fromItem(key: string, item: Attributes): Checkpoint {
 
 const bigintAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
 export const encodeJson = (
-  value: Anchor | Tail | Halt | readonly LedgerEntry[] | Position['lanes'] | Position['deadLetters'] | null,
+  value:
+    | Anchor
+    | SourceTimes
+    | Tail
+    | Halt
+    | readonly LedgerEntry[]
+    | Position['lanes']
+    | Position['deadLetters']
+    | null,
 ): AttributeValue => ({ S: JSON.stringify(value, bigintAsText) })
 export const encodeNumber = (value: number | bigint): AttributeValue => ({ N: value.toString() })
 export const encodeText = (value: string): AttributeValue => ({ S: value })
@@ -138,6 +162,7 @@ export function positionAttributes(position: Position): Attributes {
   return {
     offset: encodeNumber(position.offset),
     timestamp: encodeNumber(position.timestamp),
+    times: encodeJson(position.times),
     anchor: encodeJson(position.anchor),
     tail: encodeJson(position.tail),
     lanes: encodeJson(position.lanes),

@@ -1,4 +1,5 @@
 import type { ErrorCode, Facts } from '../errors.ts'
+import type { SourceTimes } from '../source-times.ts'
 
 /** What a record is recognised by, also on a cluster where it has another offset. */
 export interface Anchor {
@@ -29,6 +30,8 @@ export interface Position {
   readonly offset: bigint
   /** The highest `sourceTimestamp` below `offset`, in seconds. */
   readonly timestamp: number
+  /** How the times below `offset` ran; null where that was not measured yet. */
+  readonly times: SourceTimes | null
   /** The last change below `offset`; null while there was none since the start or the last reset. */
   readonly anchor: Anchor | null
   /** Null right after the start or a reset. */
@@ -130,8 +133,9 @@ export function freshPosition(
   anchor: Anchor | null = null,
   tail: Tail | null = null,
   lanes: Position['lanes'] = {},
+  times: SourceTimes | null = null,
 ): Position {
-  return { offset, timestamp, anchor, tail, lanes, deadLetters: { since: 0, count: 0 } }
+  return { offset, timestamp, times, anchor, tail, lanes, deadLetters: { since: 0, count: 0 } }
 }
 
 /** The lanes that are ahead, as they are, with their failures forgotten. */

@@ -8,7 +8,7 @@ import { type GroupPosition, groupPosition, writeMark } from './commit-mark.ts'
 import { clusterUnnamed, notAllowed, topicUnknown, unreachable } from './errors.ts'
 import type { FetchedPartition } from './fetch-response.ts'
 import type { LogRecords } from './records.ts'
-import type { DataRange, LogSlice } from './types.ts'
+import { type DataRange, formatOffsets, type LogSlice } from './types.ts'
 import {
   brokerFailed,
   type Credentials,
@@ -281,10 +281,13 @@ class PartitionStream implements Stream {
   }
 
   async #outOfRange(from: bigint): Promise<DtsError> {
-    const { earliest, end } = await this.range()
+    const range = await this.range()
+    const { earliest, end } = range
+    const isInside = from >= earliest && from <= end
     return new DtsError(
       'DATA_GAP',
-      `Offset ${from} is outside the data range ${earliest} to ${end} of cluster ${this.clusterId}. ` +
+      `The broker refused offset ${from} as out of its data range. Cluster ${this.clusterId} has ${formatOffsets(range)}` +
+        `${isInside ? ', so that it would accept that offset now' : ''}. ` +
         'Run recovery with {"action":"inspect"}; it says what can be read and what is lost.',
       {
         retryable: false,

@@ -40,3 +40,9 @@ export interface DataRange {
   readonly earliest: bigint
   readonly end: bigint
 }
+
+/** For people: both bounds are offsets of the range. */
+export function formatOffsets({ earliest, end }: DataRange): string {
+  if (end <= earliest) return `no records now; the next one gets offset ${end}`
+  return `offsets ${earliest} to ${end - 1n}; the next record gets ${end}`
+}

@@ -7,7 +7,7 @@ import { type GroupAnswer, otherDeployment, restoredFault, sharedGroup } from '.
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { formatTime } from '../time.ts'
-import { assess } from './assess.ts'
+import { assess, type Look } from './assess.ts'
 import { adviseHalted } from './halted.ts'
 import { type Check, deadLetterCheck, deliveryCheck } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
@@ -33,36 +33,30 @@ export async function adviseFirstStart(
   }
 }
 
-/** What else is known of a stream that was read before. */
-export interface Circumstances {
-  readonly group: GroupAnswer
-  /** Milliseconds since 1970. */
-  readonly now: number
-}
-
 /** For a stream that was read before. */
 export async function advise(
   stored: Checkpoint,
   stream: Stream,
   setup: Setup,
-  { group, now }: Circumstances,
+  group: GroupAnswer,
+  look: Look,
 ): Promise<Advice> {
   // Whatever else has to be done takes the lease.
-  if (isLeaseTooLong(stored, now))
+  if (isLeaseTooLong(stored, look.now))
     return { advice: leaseTooLong(stored).message, command: recoveryCommand('{"action":"release"}') }
   const restored = restoredFault(stored, group)
   if (restored !== null)
     return { advice: restored.message, command: recoveryCommand('{"action":"reset","to":"committed"}') }
-  const found = await adviseByLog(stored, stream, setup)
+  const found = await adviseByLog(stored, stream, setup, look)
   const other = otherDeployment(group)
   // The examination of a stream that runs has said it.
   if (other === null || found.advice.includes(sharedGroup(other))) return found
   return { ...found, advice: `${found.advice} ${sharedGroup(other)}` }
 }
 
-async function adviseByLog(stored: Checkpoint, stream: Stream, setup: Setup): Promise<Advice> {
+async function adviseByLog(stored: Checkpoint, stream: Stream, setup: Setup, look: Look): Promise<Advice> {
   try {
-    const { safe, lead } = await assess(stored, stream)
+    const { safe, lead } = await assess(stored, stream, look)
     switch (safe.how) {
       case 'stored':
         return stored.state === 'RUNNING'

@@ -6,6 +6,8 @@ export interface RecoveryDependencies {
   readonly openStream: () => Promise<Stream>
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Milliseconds until this invocation is ended. */
+  readonly remainingMs: () => number
   /** Unique to this invocation. */
   readonly owner: string
 }

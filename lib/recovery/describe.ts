@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
+import type { Distance, SourceTimes } from '../source-times.ts'
 import { formatTime } from '../time.ts'
 import type { Known } from './known.ts'
 import type { Plan } from './plan.ts'
@@ -15,6 +16,19 @@ export function describe(plan: Plan, read: Checkpoint | null, dryRun: boolean): 
   return [whereTo(plan), loss, repeats(plan), evidence[known].standIn, pauseEnds(read, dryRun)]
     .filter(Boolean)
     .join(' ')
+}
+
+/** What `inspect` says of how far the source's times run out of order. */
+export function describeTimes(times: SourceTimes | null): string {
+  if (times === null) return 'not measured yet'
+  const { settled, jump, fall, back, ahead } = times
+  const distance = ({ once, often }: Distance) => `${often} s${once > often ? ` and once ${once} s` : ''}`
+  const now = [
+    ...(jump === null ? [] : [`now ${jump.to - settled} s ahead, not confirmed`]),
+    ...(fall === 0 ? [] : [`now ${fall} s back`]),
+  ]
+  const measured = `settled at ${formatTime(settled)}, go back by ${distance(back)}, ahead by ${distance(ahead)}`
+  return [measured, ...now].join('; ')
 }
 
 function whereTo({ how, position: { timestamp } }: Plan): string {

@@ -6,10 +6,13 @@ import type { Route } from '../dispatch/settings.ts'
 import { askGroup, type GroupAnswer } from '../group.ts'
 import { committerOf } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { type TimeRange, timeRange } from '../locate.ts'
+import { firstLevel, type TimeRange, timeRange } from '../locate.ts'
 import { silentSeconds } from '../silence.ts'
+import { reachedTime } from '../source-times.ts'
 import { formatTime } from '../time.ts'
 import { advise, adviseFirstStart } from './advice.ts'
+import { type Look, lookOf } from './assess.ts'
+import { describeTimes } from './describe.ts'
 import { moves } from './ledger.ts'
 import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
@@ -36,6 +39,8 @@ export interface Inspection extends Advice {
     /** In seconds. */
     readonly timestamp: number
     readonly time: string
+    /** How the source's times run, as far as that was measured. */
+    readonly times: string
     readonly clusterId: string
     readonly generation: number
     readonly state: Checkpoint['state']
@@ -112,7 +117,7 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
   try {
     const { unroutedTables } = config
     const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined, unroutedTables }
-    if (stored !== null) return await inspectStream(stored, stream, setup, now())
+    if (stored !== null) return await inspectStream(stored, stream, setup, lookOf(dependencies))
     const advice =
       storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
@@ -127,13 +132,14 @@ export async function inspectStream(
   stored: Checkpoint,
   stream: Stream,
   setup: Setup,
-  now: number,
+  at: Look,
 ): Promise<Inspection> {
+  const { now } = at
   const group = await askGroup(stream)
   return {
     ...answer({ checks: setup.checks, stored, storedFault: null, now }),
     ...(await look(stored, stream, group, now)),
-    ...(await advise(stored, stream, setup, { group, now })),
+    ...(await advise(stored, stream, setup, group, at)),
   }
 }
 
@@ -160,6 +166,7 @@ async function look(
   const range = await stream.range()
   const times = await timeRange(stream, range)
   const group = answer.isKnown ? answer.committed : null
+  const first = await firstLevel(stream, range)
   const comparable = stored !== null && stored.clusterId === stream.clusterId && stored.offset <= range.end
   const atEnd = comparable && stored.offset === range.end
   return {
@@ -168,9 +175,14 @@ async function look(
       group === null
         ? null
         : { offset: String(group.offset), metadata: group.metadata, by: committerOf(group.mark) },
-    lagSeconds: stored === null ? null : atEnd ? 0 : Math.max(0, Math.floor(now / 1000) - stored.timestamp),
+    lagSeconds:
+      stored === null
+        ? null
+        : atEnd
+          ? 0
+          : Math.max(0, Math.floor(now / 1000) - reachedTime(stored, now / 1000)),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
-    secondsUntilLoss: stored === null || times === null ? null : stored.timestamp - times.first,
+    secondsUntilLoss: stored === null || first === null ? null : reachedTime(stored, now / 1000) - first,
     silentSeconds: await silentSeconds(stream, range, now, stored?.timestamp ?? null),
   }
 }
@@ -211,6 +223,7 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     offset: String(stored.offset),
     timestamp,
     time: formatTime(timestamp),
+    times: describeTimes(stored.times),
     clusterId,
     generation,
     state,

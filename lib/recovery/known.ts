@@ -2,7 +2,8 @@ import type { Checkpoint } from '../checkpoint/types.ts'
 import { askGroup, commitAhead } from '../group.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { readableRecords } from '../locate.ts'
-import { forgetLead, type Lead, locate, lookBackSeconds, type Reference } from './assess.ts'
+import { SourceClock, startOfTimes } from '../source-times.ts'
+import { forgetLead, type Lead, type Reference } from './assess.ts'
 
 /** What a move of the checkpoint knows of how far the stream was handled. */
 export interface Known {
@@ -30,7 +31,7 @@ const notKnown = { forgotten: { lanes: {}, forgottenUntil: null }, replayUntil: 
 
 export function knownByCheckpoint(read: Checkpoint): Known {
   const { replayUntil } = read
-  return { by: 'checkpoint', reference: read, forgotten: leadOf(read, forgetLead(read.lanes)), replayUntil }
+  return { by: 'checkpoint', reference: read, forgotten: leadOf(read, forgetLead(read)), replayUntil }
 }
 
 /**
@@ -67,21 +68,24 @@ export async function knownOf(read: Checkpoint | null, stream: Stream): Promise<
 
 async function referenceOf(offset: bigint, timestamp: number, stream: Stream): Promise<Reference> {
   const clusterId = (await isOfThisLog(offset, timestamp, stream)) ? stream.clusterId : 'not known'
-  return { clusterId, offset, timestamp, anchor: null, tail: null, lanes: {} }
+  return { clusterId, offset, timestamp, times: null, anchor: null, tail: null, lanes: {} }
 }
 
+/** So many records below a commit tell what time the stream had got to there. */
+const recordsBelow = 1_000n
+
 /**
- * DTS carries a commit over to another cluster by its time alone. Where it was made, the youngest record right below its
- * offset has that time.
+ * DTS carries a commit over to another cluster by its time alone. Where it was made, the records right below its offset
+ * have got to just that time.
  */
 async function isOfThisLog(offset: bigint, timestamp: number, stream: Stream): Promise<boolean> {
   const range = await stream.range()
   if (offset > range.end) return false
-  let youngest = -1
-  const from = await locate(stream, range, timestamp - lookBackSeconds)
+  const from = offset - recordsBelow < range.earliest ? range.earliest : offset - recordsBelow
+  let clock: SourceClock | null = null
   for await (const record of readableRecords(stream, from, offset)) {
-    if (record.timestamp > timestamp) return false
-    youngest = Math.max(youngest, record.timestamp)
+    clock ??= new SourceClock(startOfTimes(record.timestamp))
+    clock.see(record.timestamp)
   }
-  return youngest === timestamp
+  return clock?.times(0).settled === timestamp
 }

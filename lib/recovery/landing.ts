@@ -5,16 +5,17 @@ import { DtsError, type ErrorCode } from '../errors.ts'
 import { askGroup, restoredFault, sharedGroup } from '../group.ts'
 import type { Deployment } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
-import type { DataRange } from '../kafka/types.ts'
-import { holdsWork, locateTime, readableRecords, timedRecords, timeRange } from '../locate.ts'
+import { type DataRange, formatOffsets } from '../kafka/types.ts'
+import { holdsWork, locateTime, lowestNext, readableRecords, timedRecords, timeRange } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
+import { leastMargin, type SourceTimes, startOfTimes, timesOf } from '../source-times.ts'
 import {
   type Assessment,
   assess,
   type Lead,
+  type Look,
   type Lost,
   locate,
-  lookBackSeconds,
   lostBetween,
   type Reference,
   type Safe,
@@ -41,6 +42,7 @@ export interface Landing {
   readonly offset: bigint
   /** The new checkpoint's time, in seconds. */
   readonly timestamp: number
+  readonly times: SourceTimes
   readonly anchor: Anchor | null
   readonly lost: Lost | null
 }
@@ -57,27 +59,33 @@ export interface Move {
 }
 
 /** @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE */
-export async function land(to: Target | undefined, read: Checkpoint | null, stream: Stream): Promise<Move> {
-  if (to === undefined) return await resume(read, stream)
+export async function land(
+  to: Target | undefined,
+  read: Checkpoint | null,
+  stream: Stream,
+  look: Look,
+): Promise<Move> {
+  if (to === undefined) return await resume(read, stream, look)
   const range = await stream.range()
   const { how, offset, timestamp } = await resolveTarget(to, read, stream, range)
   if (offset < range.earliest || offset > range.end) {
     throw new DtsError(
       'CHECKPOINT_OUT_OF_RANGE',
-      `The offset ${offset} is not in the data range ${range.earliest} to ${range.end} of cluster ${stream.clusterId}.`,
+      `The offset ${offset} is not one where reading can begin: cluster ${stream.clusterId} has ${formatOffsets(range)}.`,
       { retryable: false, facts: { earliest: String(range.earliest), end: String(range.end) } },
     )
   }
   const time = await timeAt(stream, offset, range, timestamp)
-  const landing = { how, offset, timestamp: time, anchor: null }
+  const times = timesAt(read, Math.min(time, (await lowestNext(stream, offset, range)) ?? time))
+  const landing = { how, offset, timestamp: time, times, anchor: null }
   const known = await knownOf(read, stream)
-  const assessed = await assessOrNull(known.reference, stream)
+  const assessed = await assessOrNull(known.reference, stream, look)
   const lost = await lossBefore(known.reference, assessed, landing, stream)
   return moveTo({ ...landing, lost }, known, assessed)
 }
 
 /** Where nothing is lost that is not lost already. @throws DtsError as `land`; CHECKPOINT_RESTORED */
-export async function resume(read: Checkpoint | null, stream: Stream): Promise<Move> {
+export async function resume(read: Checkpoint | null, stream: Stream, look: Look): Promise<Move> {
   if (read === null) {
     throw new DtsError(
       'CHECKPOINT_MISSING',
@@ -88,23 +96,32 @@ export async function resume(read: Checkpoint | null, stream: Stream): Promise<M
   // Neither the item nor the group is right for everybody then: a person has to choose.
   const restored = restoredFault(read, await askGroup(stream))
   if (restored !== null) throw restored
-  const assessed = await assess(read, stream)
+  const assessed = await assess(read, stream, look)
   const lead = leadOf(read, assessed.lead)
   return moveTo(safeLanding(assessed.safe, read), knownByCheckpoint(read), { ...assessed, lead })
 }
 
-function safeLanding(safe: Safe, { timestamp, anchor }: Checkpoint): Landing {
+function safeLanding(safe: Safe, read: Checkpoint): Landing {
   const { how, offset } = safe
   switch (how) {
     case 'stored':
-      return { how, offset, timestamp, anchor, lost: null }
-    case 'anchor':
-      return { how, offset, timestamp, anchor: safe.anchor, lost: null }
+    case 'anchor': {
+      const anchor = how === 'anchor' ? safe.anchor : read.anchor
+      return { how, offset, timestamp: read.timestamp, times: timesOf(read), anchor, lost: null }
+    }
     case 'time':
-      return { how, offset, timestamp: Math.max(0, timestamp - lookBackSeconds), anchor: null, lost: null }
-    case 'gap':
-      return { how, offset, timestamp: safe.timestamp, anchor: null, lost: safe.lost }
+    case 'gap': {
+      const { timestamp } = safe
+      const [settled, lost] = how === 'gap' ? [safe.settled, safe.lost] : [timestamp, null]
+      return { how, offset, timestamp, times: timesAt(read, settled), anchor: null, lost }
+    }
   }
+}
+
+/** What was measured of the source holds at every place of every log. */
+function timesAt(read: Checkpoint | null, settled: number): SourceTimes {
+  if (read === null) return startOfTimes(settled)
+  return { ...timesOf(read), settled, jump: null, fall: 0 }
 }
 
 function moveTo(landing: Landing, known: Known, assessed: Assessment | null): Move {
@@ -155,12 +172,17 @@ const notAssessable: ReadonlySet<ErrorCode> = new Set([
   'CHECKPOINT_OUT_OF_RANGE',
   'BATCH_CORRUPT',
   'BATCH_TOO_LARGE',
+  'SEARCH_UNFINISHED',
 ])
 
 /** Null where nothing is known to compare with, or the log has not got to it yet, or cannot be read where it stands. */
-async function assessOrNull(reference: Reference | null, stream: Stream): Promise<Assessment | null> {
+async function assessOrNull(
+  reference: Reference | null,
+  stream: Stream,
+  look: Look,
+): Promise<Assessment | null> {
   try {
-    return reference === null ? null : await assess(reference, stream)
+    return reference === null ? null : await assess(reference, stream, look)
   } catch (error) {
     if (error instanceof DtsError && notAssessable.has(error.code)) return null
     throw error
@@ -175,7 +197,7 @@ async function lossBefore(
   stream: Stream,
 ): Promise<Lost | null> {
   if (reference === null) return null
-  const lost = lostBetween(reference.timestamp, landing.timestamp)
+  const lost = lostBetween(reference, landing.timestamp)
   // What the log will still bring is unknown, so going to its end may skip some of that.
   if (assessed === null) return lost
   const { safe } = assessed
@@ -196,7 +218,7 @@ async function timeAt(
   asked = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   let time = Math.min(asked, (await firstTime(stream, offset, range)) ?? (await lastTime(stream, range)))
-  const from = await locate(stream, range, time - lookBackSeconds)
+  const from = await locate(stream, range, time - leastMargin)
   for await (const { timestamp } of readableRecords(stream, from, offset)) time = Math.max(time, timestamp)
   return time
 }

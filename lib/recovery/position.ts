@@ -6,8 +6,8 @@ import type { Move } from './landing.ts'
 
 /** With the record below the landing, so that the next run can prove that the log is still the same. */
 export async function positionOf({ landing, lead }: Move, stream: Stream): Promise<Position> {
-  const { offset, timestamp, anchor } = landing
-  return freshPosition(offset, timestamp, anchor, await tailBelow(offset, stream), lead.lanes)
+  const { offset, timestamp, times, anchor } = landing
+  return freshPosition(offset, timestamp, anchor, await tailBelow(offset, stream), lead.lanes, times)
 }
 
 /** Control batches and compaction leave holes among the offsets; a larger one than this is passed over. */

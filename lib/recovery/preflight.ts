@@ -10,6 +10,7 @@ import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../group.
 import { type BrokerAddress, formatAddress } from '../kafka/address.ts'
 import { committerOf } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
+import { formatOffsets } from '../kafka/types.ts'
 import { timeRange } from '../locate.ts'
 import { proveSameLog } from '../prove.ts'
 import { recoveryCommand } from '../recovery-command.ts'
@@ -182,7 +183,7 @@ function reach(address: BrokerAddress): Promise<[string, true]> {
 async function describeRange(stream: Stream, { mode }: Pick<StreamConfig, 'mode'>): Promise<[string, true]> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
-  const offsets = `offsets ${range.earliest} to ${range.end}`
+  const offsets = formatOffsets(range)
   if (times !== null) return [`${offsets}, ${formatTime(times.first)} to ${formatTime(times.last)}`, true]
   // DTS writes a heartbeat every second; a plain topic that stands idle may well have outlived its records.
   if (mode === 'kafka' && range.end > 0n && range.earliest === range.end)

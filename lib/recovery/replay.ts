@@ -5,7 +5,7 @@ import { planSlice } from '../dispatch/plan.ts'
 import { Router } from '../dispatch/routes.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import type { DataRange } from '../kafka/types.ts'
+import { type DataRange, formatOffsets } from '../kafka/types.ts'
 import { locateTime } from '../locate.ts'
 import { offsetSchema } from '../offset.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
@@ -86,7 +86,9 @@ export async function replay(
     complete,
     error,
     note: [
-      ...(complete || to <= range.end ? [] : [`The log ends at offset ${range.end}, before ${to}.`]),
+      ...(complete || to <= range.end
+        ? []
+        : [`The log ends before offset ${to}: the next record gets ${range.end}.`]),
       ...(replayed === 0 ? [] : [fenced]),
     ].join(' '),
   })
@@ -123,10 +125,11 @@ const fenced =
   'To handlers that keep the fence (lib/fence.ts) these changes are seen, and nothing is written for them; a reset to ' +
   'that place sends them in a new generation, which counts as newer.'
 
-function noSuchPart(from: bigint, to: bigint, { earliest, end }: DataRange): DtsError {
+function noSuchPart(from: bigint, to: bigint, range: DataRange): DtsError {
+  const { earliest, end } = range
   return new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
-    `The log has no part from offset ${from} to ${to}: it holds ${earliest} to ${end}. Nothing was sent. ` +
+    `The log has no part from offset ${from} up to ${to}, itself not replayed: it holds ${formatOffsets(range)}. Nothing was sent. ` +
       'Choose a "from" within it, and a "to" that is not before "from".',
     {
       retryable: false,

@@ -5,12 +5,13 @@ import type { Checkpoint } from '../checkpoint/types.ts'
 import { askGroup, generationOf, otherDeployment, sharedGroup } from '../group.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
+import { lookOf } from './assess.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { describe, lossNotAccepted } from './describe.ts'
 import { type Landing, land, type Move, resume, targetSchema } from './landing.ts'
 import { makeToken, type Plan, readToken } from './plan.ts'
 import { positionOf } from './position.ts'
-import { repeatsOf } from './repeats.ts'
+import { repeatsOf, replayUntilOf } from './repeats.ts'
 
 export const resetSchema = z
   .strictObject({
@@ -60,7 +61,7 @@ const leaseTerms = { worstCaseMs: 60_000, slackMs: 0 }
 /**
  * Moves the checkpoint, in one conditional write. Without `to`: to where nothing is lost.
  * @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE, CHECKPOINT_RESTORED, GROUP_SHARED, DATA_GAP, LEASE_HELD,
- *   LEASE_TOO_LONG, PLAN_OUTDATED
+ *   LEASE_TOO_LONG, PLAN_OUTDATED, SEARCH_UNFINISHED
  */
 export async function reset(
   event: ResetEvent,
@@ -71,7 +72,12 @@ export async function reset(
   const read = await store.read()
   const plan =
     event.token === undefined
-      ? await planOf(await land(event.to, read, stream), stream, now(), event.acceptLoss)
+      ? await planOf(
+          await land(event.to, read, stream, lookOf(dependencies)),
+          stream,
+          now(),
+          event.acceptLoss,
+        )
       : await readToken(event.token, read, stream)
   const { how, known, position, lost } = plan
   const group = await askGroup(stream)
@@ -152,20 +158,22 @@ async function apply(
 
 /**
  * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost.
- * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet
+ * @param mayGoOn asked as long as the search for the last committed change takes
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet; SEARCH_UNFINISHED
  */
 export async function startWithoutLoss(
   read: Checkpoint,
   stream: Stream,
   entry: Start['entry'],
+  mayGoOn: () => boolean,
 ): Promise<Start | null> {
-  const move = await resume(read, stream)
-  if (move.landing.lost !== null) return null
-  const plan = await planOf(move, stream, entry.at, false)
+  const move = await resume(read, stream, { now: entry.at, mayGoOn })
+  const { how, lost } = move.landing
+  if (lost !== null) return null
   return {
     clusterId: stream.clusterId,
-    position: plan.position,
-    replayUntil: plan.replayUntil,
-    entry: { ...entry, how: `${entry.how}, by ${plan.how}` },
+    position: await positionOf(move, stream),
+    replayUntil: await replayUntilOf(move, stream, entry.at),
+    entry: { ...entry, how: `${entry.how}, by ${how}` },
   }
 }

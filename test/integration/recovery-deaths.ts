@@ -76,6 +76,7 @@ const actions: readonly Action[] = [
         clusterId,
         offset: { N: '15' },
         generation: { N: String(generation) },
+        times: before?.times,
         replayUntil: { N: '-1' },
         state: { S: 'RUNNING' },
         halt: { S: 'null' },

@@ -50,7 +50,10 @@ export function recoveryPlaceTests(start: Start): void {
     const outside: [to: unknown, message: RegExp][] = [
       [{ timestamp: t0 - 1 }, /is not in the data range/],
       [{ timestamp: t0 + 100 }, /is not in the data range/],
-      [{ offset: '21' }, /offset 21 is not in the data range 0 to 20/],
+      [
+        { offset: '21' },
+        /offset 21 is not one where reading can begin: .* has offsets 0 to 19; the next record gets 20/,
+      ],
     ]
 
     test('a rollback undoes the last move, whatever was paused and resumed since', async (t) => {
@@ -110,13 +113,13 @@ export function recoveryPlaceTests(start: Start): void {
       ])
         await assert.rejects(world.recover({ ...event, from: { offset: from }, to: { offset: to } }), {
           code: 'CHECKPOINT_OUT_OF_RANGE',
-          message: /it holds 2 to 10\. Nothing was sent/,
+          message: /it holds offsets 2 to 9; the next record gets 10\. Nothing was sent/,
         })
       const known = world.received.length
       const beyond = await world.recover({ ...event, from: { offset: 7 }, to: { offset: 20 } })
       assert.ok(beyond.action === 'replay')
       assert.deepEqual([beyond.replayed, beyond.next, beyond.complete], [3, '10', false])
-      assert.match(beyond.note, /The log ends at offset 10, before 20/)
+      assert.match(beyond.note, /The log ends before offset 20: the next record gets 10/)
       assert.match(beyond.note, /fence .* seen.*reset .* new generation/)
       assert.equal(world.received.length, known + 3)
       const all = await world.recover({ ...event, from: { offset: 7 } })

@@ -103,7 +103,7 @@ describe('a run of the poller', () => {
       const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
         clusterId: 'another',
-        offsetForTime: async () => {
+        fetch: async () => {
           throw failure('BROKER_FAILED')
         },
       })

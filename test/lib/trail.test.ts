@@ -11,7 +11,7 @@ import type { NewRecord } from '../integration/parts.ts'
 import { t0, Writer } from '../integration/records.ts'
 
 const write = new Writer()
-const base: Place = { offset: 0n, timestamp: t0 - 1, anchor: null, tail: null }
+const base: Place = { offset: 0n, timestamp: t0 - 1, times: null, anchor: null, tail: null }
 const records = [
   write.insert('shop.orders', 1, t0 + 5),
   write.insert('shop.other', 2, t0 + 3),

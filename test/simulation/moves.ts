@@ -35,6 +35,11 @@ export class MoveChecker {
     this.#facts = facts
   }
 
+  /** Where changes are dated as the source goes, a log can be told not to have got to a time. */
+  get #isPlain(): boolean {
+    return this.#facts.scenario.strangeTimes === 'none'
+  }
+
   /** A move was written. */
   moved(run: ObservedRun, old: Checkpoint, now: Checkpoint): void {
     const facts = this.#facts
@@ -194,10 +199,10 @@ export class MoveChecker {
     const { entries, config } = facts.scenario
     const { unroutedTables } = config
     const lose = (place: number, what: string): boolean => {
-      const { kind, time } = entries[place] ?? { kind: 'change', time: 0 }
-      // What cannot be read has no time, either.
+      const { kind, time, isStrange } = entries[place] ?? { kind: 'change', time: 0, isStrange: false }
+      // What cannot be read has no time, and what has a strange one is not found where it should be.
       const isStated =
-        stated !== null && (kind === 'unreadable' || (time >= stated.from && time <= stated.to))
+        stated !== null && (kind === 'unreadable' || isStrange || (time >= stated.from && time <= stated.to))
       if (!isStated) facts.violate('I1', `${what} is lost, and nobody was told`)
       facts.lost.add(place)
       return isStated
@@ -258,9 +263,11 @@ export class MoveChecker {
         if (slot !== undefined && slot.offset < run.endAtOpen) repeats.add(event)
       }
     }
-    if (repeats.size > 0 && shouldWait(old, logs, how))
+    if (repeats.size > 0 && this.#isPlain && shouldWait(old, logs, how))
       facts.violate('I5', `went on by ${how} in a log that was still to bring the last committed change`)
     if (keepsAll) facts.happened('went on exactly')
+    if (keepsAll && !isStored) facts.happened(`found among times: ${facts.scenario.strangeTimes}`)
+    if (how === 'time') facts.happened(`moved by time among times: ${facts.scenario.strangeTimes}`)
     if (Object.values(old.lanes).some(({ through, anchor }) => through !== null && isKept(anchor)))
       facts.happened('a lane stayed ahead')
     this.#made.set(run, { repeats })
@@ -309,7 +316,7 @@ export class MoveChecker {
     if (!isForLog || !isOther || !mayRecover) return
     if (howFindable(old.anchor, logs) !== null)
       facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
-    else if (shouldWait(old, logs, 'time'))
+    else if (this.#isPlain && shouldWait(old, logs, 'time'))
       facts.violate('I6', `halted for ${code} by a log that is still to bring the last committed change`)
   }
 }

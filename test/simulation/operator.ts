@@ -130,7 +130,7 @@ export class Operator {
       stored,
       await openStream(),
       { checks: [], routes, hasQueue: true, unroutedTables },
-      now(),
+      { now: now(), mayGoOn: () => true },
     )
   }
 
@@ -237,7 +237,7 @@ export class Operator {
       probeFunction: unused,
       deadLetters: undefined,
       invoke: unused,
-      remainingMs: unused,
+      remainingMs: () => Number.POSITIVE_INFINITY,
     }
   }
 }

@@ -38,7 +38,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: not waited for where the log ends within equal rows',
       file: assess,
-      find: 'if (main?.unfinished) throw notThereYet(stream, times, timestamp, now)',
+      find: '  if (main?.unfinished) throw notThereYet(stream, times.last, read, look)\n',
       put: '',
     },
     {
@@ -80,7 +80,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'lanes: what one forgets is not marked as a replay',
       file: assess,
-      find: 'Math.max(until, anchor.timestamp + lookBackSeconds)',
+      find: 'Math.max(until, anchor.timestamp + leastMargin, youngest)',
       put: 'until',
     },
     {
@@ -90,10 +90,28 @@ export const recoveryMutants: readonly Mutant[] = (
       put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: reference.timestamp, handledBelow }',
     },
     {
-      name: 'time: no margin for times that go back',
+      name: 'time: gone on at the highest of all that was committed',
       file: assess,
-      find: 'const offset = await locate(stream, range, timestamp - lookBackSeconds)',
-      put: 'const offset = await locate(stream, range, timestamp)',
+      find: 'return Math.max(0, Math.min(level, read.anchor?.timestamp ?? level))',
+      put: 'return level * 0 + Math.max(0, read.timestamp - leastMargin)',
+    },
+    {
+      name: 'time: the highest of all counts as settled',
+      file: 'lib/source-times.ts',
+      find: '      this.#follow(time)\n',
+      put: '      this.#settle(time)\n',
+    },
+    {
+      name: 'anchor: looked for around its time alone',
+      file: anchors,
+      find: '    if (place === null) this.settled',
+      put: '    if (timestamp > wanted.timestamp + 60) this.settled = true\n    else if (place === null) this.settled',
+    },
+    {
+      name: 'anchor: looked for from the place of its time on alone',
+      file: anchors,
+      find: 'if (wanted.main !== null && !scan.hasMain) {',
+      put: 'if (wanted.main === undefined && !scan.hasMain) {',
     },
     {
       name: 'time: what repeats is not marked',
@@ -110,8 +128,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: gone on by it in a log that is still being filled',
       file: assess,
-      find: 'if (times.last < timestamp) throw notThereYet(stream, times, timestamp, now)',
-      put: '',
+      find: ' || !hasGotThere(last, read, searched))',
+      put: ')',
     },
     {
       name: 'place: its time is that of the record that stands there',
@@ -122,26 +140,26 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: not noticed',
       file: assess,
-      find: 'if (trimmed || !begunBefore) return gap(',
-      put: 'if (trimmed && !begunBefore) return gap(',
+      find: 'if (trimmed || !begunBefore) return',
+      put: 'if (trimmed && !begunBefore) return',
     },
     {
       name: 'gap: not noticed within the time that times go back by',
       file: assess,
-      find: 'const begunBefore = times.first <= timestamp - lookBackSeconds',
-      put: 'const begunBefore = times.first <= timestamp',
+      find: 'const begunBefore = first <= certainlyBefore(times)',
+      put: 'const begunBefore = first <= times.settled',
     },
     {
       name: 'gap: recover accepts it',
       file: reset,
-      find: 'if (move.landing.lost !== null) return null',
+      find: '  if (lost !== null) return null\n',
       put: '',
     },
     {
       name: 'recover: halts while the log is being filled',
       file: reset,
-      find: 'const move = await resume(read, stream)',
-      put: 'const move = await resume(read, stream).catch(() => null)\n  if (move === null) return null',
+      find: '  const move = await resume(read, stream, { now: entry.at, mayGoOn })\n',
+      put: '  const move = await resume(read, stream, { now: entry.at, mayGoOn }).catch(() => null)\n  if (move === null) return null\n',
     },
     {
       name: 'gap: nobody is asked',

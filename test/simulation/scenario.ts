@@ -7,6 +7,7 @@ import { Log, type LookUp } from './log.ts'
 import { Random } from './random.ts'
 import { t0 } from './records.ts'
 import { type Entry, makeSource, plainHand } from './source.ts'
+import { type StrangeTimes, strangeTimes } from './strange-times.ts'
 import { makeRouting, type Routing } from './tables.ts'
 
 /** When every world begins, in milliseconds since 1970. */
@@ -19,6 +20,8 @@ export interface Scenario {
   readonly rates: Rates
   readonly calm: boolean
   readonly routing: Routing
+  /** How some changes are dated. */
+  readonly strangeTimes: StrangeTimes
   readonly entries: readonly Entry[]
   readonly unreadable: readonly Entry[]
   readonly config: PollConfig
@@ -58,7 +61,8 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
   const skew = random.pick(['none', 'none', 'within', 'within', 'within', 'beyond'] as const)
   const spread = { none: 0, within: 2_500, beyond: 25_000 }[skew]
   const unroutedTables = kind === 'faults' && random.chance(0.2) ? 'halt' : 'skip'
-  const entries = makeSource(random, routing, unroutedTables, {
+  const strange = kind === 'switch' && random.chance(0.4) ? random.pick(strangeTimes) : 'none'
+  const entries = makeSource(random, routing, unroutedTables, strange, {
     count: random.pick(size.counts),
     spanMs: size.spanMs,
     mostlyGood: kind === 'switch',
@@ -69,6 +73,7 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
     rates,
     calm: kind === 'faults' && isCalm && skew !== 'beyond',
     routing,
+    strangeTimes: strange,
     entries,
     unreadable: entries.filter((entry) => entry.kind === 'unreadable'),
     config: makeConfig(random, kind, routing, handlerTimeoutMs, unroutedTables),

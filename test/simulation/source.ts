@@ -3,6 +3,7 @@ import { maxBatchBytes } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
 import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'
+import { Dating, type StrangeTimes } from './strange-times.ts'
 import { databases, type RoutedBy, type Routing, type SourceTable } from './tables.ts'
 
 /** How a change makes its handler fail, every time until somebody mends it. */
@@ -33,6 +34,8 @@ export interface Entry {
   readonly clock: number
   /** What the record says, in seconds: mostly the same, sometimes a little less. */
   readonly time: number
+  /** Dated hours or minutes otherwise than by the source's clock. */
+  readonly isStrange: boolean
   /** Rows of one statement share it. */
   readonly statement: number
   /** Which row of its statement it is. */
@@ -72,13 +75,23 @@ export interface SourceSize {
 
 type Content = Omit<
   Entry,
-  'index' | 'clock' | 'time' | 'statement' | 'ordinal' | 'transaction' | 'loggedAt' | 'encode' | 'poison'
+  | 'index'
+  | 'clock'
+  | 'time'
+  | 'isStrange'
+  | 'statement'
+  | 'ordinal'
+  | 'transaction'
+  | 'loggedAt'
+  | 'encode'
+  | 'poison'
 > & { readonly write: (origin: Origin, untagged: boolean) => Buffer }
 
 export function makeSource(
   random: Random,
   routing: Routing,
   unroutedTables: 'skip' | 'halt',
+  strange: StrangeTimes,
   size: SourceSize,
 ): Entry[] {
   const count = random.whole(10, size.count)
@@ -103,12 +116,14 @@ export function makeSource(
     [0, 1, 2, 3],
     [1, 1, 1, 25],
   ])
+  const dating = new Dating(random, strange, count)
   const entries: Entry[] = []
   let clock = t0 + 10
   for (let statement = 1, transaction = 1; entries.length < count; statement++) {
     if (random.chance(0.6)) transaction += 1
     clock += random.pick(pace)
-    const time = clock - (random.chance(rates.disorder) ? random.whole(1, furthestBack) : 0)
+    const otherwise = dating.of(entries.length, transaction)
+    const time = clock + otherwise - (random.chance(rates.disorder) ? random.whole(1, furthestBack) : 0)
     const areEqual = random.chance(rates.equal)
     const keyless = areEqual || random.chance(rates.keyless)
     const rows = random.pick([1, 1, 1, 2, 5] as const)
@@ -127,6 +142,7 @@ export function makeSource(
         index: entries.length,
         clock,
         time,
+        isStrange: otherwise !== 0,
         statement,
         ordinal,
         transaction,

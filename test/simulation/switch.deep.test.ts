@@ -61,6 +61,11 @@ const expected: readonly (readonly [what: string, times: number])[] = [
   ['look-up: ties', 20],
   ['look-up: early', 100],
   ['look-up: out of order', 10],
+  ['found among times: a change ahead', 50],
+  ['found among times: a transaction ahead', 50],
+  ['found among times: a transaction back', 50],
+  ['found among times: shards', 50],
+  ['found among times: a clock step', 50],
 ]
 
 test('clusters changed in every way on the list, and were recovered from in every way', () => {

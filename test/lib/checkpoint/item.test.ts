@@ -22,6 +22,15 @@ const anchor: Anchor = {
 const position: Position = {
   offset: farOffset,
   timestamp: 1_795_433_580,
+  times: {
+    settled: 1_795_433_570,
+    jump: { from: 1_795_437_170, to: 1_795_437_180, width: 3_600 },
+    fall: 3,
+    back: { once: 7_200, often: 9 },
+    ahead: { once: 3_600, often: 0 },
+    halvedAt: 1_795_400_000,
+    youngest: 1_795_437_180,
+  },
   anchor,
   tail: { offset: farOffset - 1n, digest: 'cd' },
   lanes: {

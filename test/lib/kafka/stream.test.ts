@@ -132,7 +132,9 @@ describe('a stream', () => {
     for (const offset of [4n, 11n]) {
       await assert.rejects(stream.fetch(offset, bounds), {
         code: 'DATA_GAP',
-        message: new RegExp(`Offset ${offset} is outside the data range 5 to 10`),
+        message: new RegExp(
+          `refused offset ${offset} as out of its data range\\. .* has offsets 5 to 9; the next record gets 10\\. Run`,
+        ),
       })
     }
     assert.equal(store.counters.outOfRange, 2)

@@ -3,7 +3,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, text } from '../../../infra/local/encode.ts'
 import { anchorOf, identifyRouted } from '../../../lib/anchor.ts'
 import type { Anchor } from '../../../lib/checkpoint/types.ts'
-import { findAnchors } from '../../../lib/recovery/anchors.ts'
+import { searchLog } from '../../../lib/recovery/anchors.ts'
 import type { NewRecord } from '../../integration/parts.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { open } from '../open-stream.ts'
@@ -36,8 +36,10 @@ const equal = row(2, 'equal')
 
 async function find(t: TestContext, log: readonly NewRecord[], wanted: Anchor) {
   const { stream } = await open(t, log)
-  const { earliest, end } = await stream.range()
-  const found = (await findAnchors(stream, wanted, [], earliest, end)).get(wanted)
+  const range = await stream.range()
+  const everything = { main: wanted, lanes: [], since: 0 }
+  const { found: all } = await searchLog(stream, range, everything, range.earliest, () => true)
+  const found = all.get(wanted)
   return found === undefined ? null : [Number(found.anchor.offset), found.anchor.ordinal, found.exact]
 }
 
@@ -104,10 +106,35 @@ describe('a change of another log is found in this one', () => {
     test(reason, async (t) => assert.deepEqual(await find(t, log, wanted), expected))
   }
 
-  test('it is not looked for much behind its time', async (t) => {
-    const late = row(2, 'equal', true, t0)
-    assert.deepEqual(await find(t, [mark('HEARTBEAT', t0 + 60), late], anchor(late, 0)), [1, null, true])
-    assert.equal(await find(t, [mark('HEARTBEAT', t0 + 61), late], anchor(late, 0)), null)
+  test('whatever times the records before it have', async (t) => {
+    const wanted = row(2, 'equal', true, t0)
+    for (const away of [-7_200, -61, 61, 3_600, 86_400]) {
+      const others = Array.from({ length: 300 }, (_, at) => row(100 + at, 'other', true, t0 + away))
+      assert.deepEqual(await find(t, [...others, wanted], anchor(wanted, 0)), [300, 0, true], `${away}`)
+    }
+  })
+
+  test('before the place where the search begins, too: it ends nowhere but with the log', async (t) => {
+    const others = Array.from({ length: 20 }, (_, at) => row(100 + at, 'other', true, t0 + at))
+    const wanted = row(2, 'equal', true, t0)
+    const { stream } = await open(t, [...others, wanted, ...others])
+    const range = await stream.range()
+    const main = anchor(wanted, 0)
+    for (const from of [0n, 20n, 21n, 41n]) {
+      const { found } = await searchLog(stream, range, { main, lanes: [], since: 0 }, from, () => true)
+      assert.equal(found.get(main)?.anchor.offset, 20n, `from ${from}`)
+    }
+  })
+
+  test('a search that runs out of time says so, and never that the change is absent', async (t) => {
+    const { stream } = await open(t, whole)
+    const main = anchor(row(9, 'nowhere', true), 0)
+    const range = await stream.range()
+    for (const records of [0, 2, 4, 7]) {
+      let left = records
+      const search = searchLog(stream, range, { main, lanes: [], since: 0 }, 3n, () => left-- > 0)
+      await assert.rejects(search, { code: 'SEARCH_UNFINISHED', retryable: true }, `${records} records`)
+    }
   })
 
   test('several in one scan, each by itself', async (t) => {
@@ -122,11 +149,13 @@ describe('a change of another log is found in this one', () => {
       lane(row(2, 'other', true), 1),
     ]
     const main = anchor(equal, 0)
-    const found = await findAnchors(stream, main, lanes, 0n, 6n)
+    const range = { earliest: 0n, end: 6n }
+    const { found } = await searchLog(stream, range, { main, lanes, since: 0 }, 0n, () => true)
     assert.deepEqual(
       [main, ...lanes].map((wanted) => found.get(wanted)?.anchor.offset),
       [1n, 4n, undefined, 5n, undefined],
     )
-    assert.equal((await findAnchors(stream, null, lanes, 0n, 6n)).size, 2)
+    const alone = await searchLog(stream, range, { main: null, lanes, since: 0 }, 0n, () => true)
+    assert.equal(alone.found.size, 2)
   })
 })

@@ -23,7 +23,13 @@ describe('a reset of a stream that is halted before a batch that cannot be read'
         entry: { at: now, by: 'me', how: 'start' },
       }
       await store.release(await store.create(start, 'me', now))
-      const dependencies = { store, openStream: async () => log, now: () => now, owner: 'me' }
+      const dependencies = {
+        store,
+        openStream: async () => log,
+        now: () => now,
+        remainingMs: () => 300_000,
+        owner: 'me',
+      }
       return {
         store,
         reset: (event: object) => reset(resetSchema.parse({ action: 'reset', ...event }), dependencies, log),

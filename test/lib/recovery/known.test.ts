@@ -8,7 +8,7 @@ import { reset, resetSchema } from '../../../lib/recovery/reset.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { CheckpointTable } from '../checkpoint/support.ts'
 import { open } from '../open-stream.ts'
-import { like, self } from './streams.ts'
+import { like, patient, self } from './streams.ts'
 
 interface Committed {
   readonly offset: bigint
@@ -28,7 +28,7 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
         return committed && groupPosition(committed.offset, committed.metadata, self)
       },
     })
-    const moved = await land(to, null, log)
+    const moved = await land(to, null, log, patient)
     const { until, counts, countedTo } = await repeatsOf(moved, log, clock * 1000)
     assert.equal(countedTo, null)
     return { by: moved.known.by, lost: moved.landing.lost, until, counts: { ...counts } }
@@ -119,7 +119,13 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
       },
     })
     const store = checkpoints.fresh()
-    const dependencies = { store, openStream: async () => log, now: () => clock * 1000, owner: 'me' }
+    const dependencies = {
+      store,
+      openStream: async () => log,
+      now: () => clock * 1000,
+      remainingMs: () => 300_000,
+      owner: 'me',
+    }
     const dry = await reset(
       resetSchema.parse({ action: 'reset', to: 'latest', dryRun: true }),
       dependencies,

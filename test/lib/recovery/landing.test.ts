@@ -8,7 +8,7 @@ import { land } from '../../../lib/recovery/landing.ts'
 import { positionOf } from '../../../lib/recovery/position.ts'
 import { filler, t0, Writer } from '../../integration/records.ts'
 import { open } from '../open-stream.ts'
-import { damagedAt, like, only } from './streams.ts'
+import { damagedAt, like, only, patient } from './streams.ts'
 
 /** A checkpoint of `stream` at an offset, as a run leaves it. */
 async function checkpointAt(stream: Stream, offset: bigint, timestamp: number): Promise<Checkpoint> {
@@ -40,17 +40,17 @@ describe('a place that somebody names', () => {
     ])
     const read = await checkpointAt(stream, 4n, t0 + 3)
     for (const log of [stream, damagedAt(stream, 4n)]) {
-      const { landing } = await land({ offset: 5n }, read, log)
+      const { landing } = await land({ offset: 5n }, read, log, patient)
       assert.deepEqual([landing.offset, landing.lost], [5n, { from: t0 - 7, to: t0 + 15 }])
     }
-    assert.equal((await land({ offset: 4n }, read, stream)).landing.lost, null)
+    assert.equal((await land({ offset: 4n }, read, stream, patient)).landing.lost, null)
   })
 
   test('over nothing but marks and filler is none', async (t) => {
     const marks = [write.mark('HEARTBEAT', t0 + 4), ...filler(t0 + 4), write.insert('shop.orders', 5, t0 + 5)]
     const { stream } = await open(t, [...write.inserts('shop.orders', 0, 3), ...marks])
     const read = await checkpointAt(stream, 4n, t0 + 3)
-    assert.equal((await land({ offset: 8n }, read, stream)).landing.lost, null)
+    assert.equal((await land({ offset: 8n }, read, stream, patient)).landing.lost, null)
   })
 
   test('has the time of the youngest record below it: times go back a little', async (t) => {
@@ -62,11 +62,11 @@ describe('a place that somebody names', () => {
     const read = await checkpointAt(stream, 4n, t0 + 20)
     for (const [offset, time] of [t0, t0 + 20, t0 + 20, t0 + 20, t0 + 40].entries())
       assert.equal(
-        (await land({ offset: BigInt(offset) }, read, stream)).landing.timestamp,
+        (await land({ offset: BigInt(offset) }, read, stream, patient)).landing.timestamp,
         time,
         `${offset}`,
       )
-    assert.equal((await land('latest', read, stream)).landing.timestamp, t0 + 40)
+    assert.equal((await land('latest', read, stream, patient)).landing.timestamp, t0 + 40)
   })
 
   test('in an empty log cannot be told', async (t) => {
@@ -74,7 +74,7 @@ describe('a place that somebody names', () => {
     const { stream: other } = await open(t, write.inserts('shop.orders', 0, 3))
     const read = await checkpointAt(other, 3n, t0 + 2)
     for (const to of ['earliest', 'latest', { offset: 0n }] as const) {
-      await assert.rejects(land(to, read, stream), {
+      await assert.rejects(land(to, read, stream, patient), {
         code: 'CHECKPOINT_OUT_OF_RANGE',
         retryable: true,
         message: /holds no record, .*wait/,
@@ -94,8 +94,8 @@ test('a position knows the last record below it, across a hole among the offsets
   const read = await checkpointAt(stream, 4n, t0 + 3)
   const { records } = await stream.fetch(3n, { maxBytes: 1_000, maxWaitMs: 0 })
   const expected = { offset: 3n, digest: digestOf(records.at(0)?.value ?? null) }
-  assert.deepEqual((await positionOf(await land({ offset: 7n }, read, hole), hole)).tail, expected)
-  assert.equal((await positionOf(await land('earliest', read, hole), hole)).tail, null)
+  assert.deepEqual((await positionOf(await land({ offset: 7n }, read, hole, patient), hole)).tail, expected)
+  assert.equal((await positionOf(await land('earliest', read, hole, patient), hole)).tail, null)
 })
 
 test('a position behind a batch that cannot be read knows the last record before that, or one between them', async (t) => {
@@ -109,7 +109,7 @@ test('a position behind a batch that cannot be read knows the last record before
   for (const [first, last, tail] of cases) {
     for (const code of ['BATCH_CORRUPT', 'BATCH_TOO_LARGE'] as const) {
       const log = damagedAt(stream, first, last, code)
-      const known = await positionOf(await land({ offset: 10n }, read, log), log)
+      const known = await positionOf(await land({ offset: 10n }, read, log, patient), log)
       assert.equal(known.tail?.offset ?? null, tail, `${first} to ${last}`)
     }
   }

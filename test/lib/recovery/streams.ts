@@ -4,6 +4,8 @@ import type { Stream } from '../../../lib/kafka/stream.ts'
 
 /** The deployment that reads the group in these tests. */
 export const self = { service: 'shop', stage: 'prod', table: 'checkpoints' }
+/** For a look that may take as long as it likes. */
+export const patient = { now: 0, mayGoOn: () => true }
 
 /** The same stream, but for what is named. */
 export function like(stream: Stream, other: Partial<Stream>): Stream {
