@@ -76,6 +76,23 @@ describe('a node that gets no credentials', () => {
   }
 })
 
+test('a bootstrap address and a node that cannot be reached are told apart', async (t) => {
+  const port = await freePort()
+  const { store, connect } = await startStore(t, {}, {}, { host: '127.0.0.1', port })
+  await assert.rejects(connect(), {
+    code: 'NODE_UNREACHABLE',
+    retryable: true,
+    message: new RegExp(`answers and names 127\\.0\\.0\\.1:${port} as the node`),
+  })
+  await store.disconnected()
+  const elsewhere = await startStore(t, {}, { DTS_BROKER_URL: `127.0.0.1:${port}` })
+  await assert.rejects(elsewhere.connect(), {
+    code: 'BROKER_UNREACHABLE',
+    retryable: true,
+    message: new RegExp(`127\\.0\\.0\\.1:${port} cannot be reached`),
+  })
+})
+
 describe('a cluster that is not named', () => {
   test('by the bootstrap address: nothing is read', async (t) => {
     const { store, connect } = await startStore(t)

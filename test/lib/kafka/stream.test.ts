@@ -92,6 +92,13 @@ describe('a stream', () => {
     assert.ok(store.counters.truncatedFetches > 0)
   })
 
+  test('an answer of some thousand records comes whole', async (t) => {
+    const { store, stream } = await open(t)
+    await store.append(records(2_500))
+    const { records: found, nextOffset } = await stream.fetch(0n, bounds)
+    assert.deepEqual([found.length, nextOffset], [2_500, 2_500n])
+  })
+
   test('an offset inside a batch yields the records from there on', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(10))
