@@ -24,7 +24,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const embedded = 'test/{lib,functions,infra,integration,simulation}/**'
 const suites: Readonly<Record<string, Suite>> = {
   // Many of its tests wait for another process, so more files than the two cores that it is made for.
-  quick: { isReal: false, parts: [{ files: find(`${embedded}/!(*.deep).test.ts`), atOnce: 4 }] },
+  quick: { isReal: false, parts: [{ files: find(`${embedded}/!(*.deep).test.ts`), atOnce: 3 }] },
   // Files whose tests take long together.
   deep: { isReal: false, parts: [{ files: find(`${embedded}/*.deep.test.ts`), atOnce: 2 }] },
   real: {

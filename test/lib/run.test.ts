@@ -297,3 +297,13 @@ describe('what a run does only for others', () => {
     assert.ok(tookMs < 10_000, `${tookMs} ms`)
   })
 })
+
+test('the time until data is lost is how much older the oldest readable record is than the position', async () => {
+  const given = [
+    write.insert('shop.orders', 0, t0),
+    write.insert('shop.orders', 1, t0 + 40),
+    write.insert('shop.orders', 2, t0 + 100),
+  ]
+  const { summary } = await run({ given })
+  assert.deepEqual([summary.ended, summary.secondsUntilLoss], ['end-of-stream', 100])
+})
