@@ -5,7 +5,7 @@
  */
 import avro from 'avsc'
 import * as encode from '../infra/local/encode.ts'
-import { decodeChange } from '../lib/dts/change.ts'
+import { decodeChange } from '../lib/dts/decode-change.ts'
 import { carriesChange, readHeader } from '../lib/dts/header.ts'
 import { measureBatch } from './batch.ts'
 import { median } from './median.ts'

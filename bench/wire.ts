@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { type Change, decodeChange } from '../lib/dts/change.ts'
+import type { Change } from '../lib/dts/change.ts'
+import { decodeChange } from '../lib/dts/decode-change.ts'
 import { readHeader } from '../lib/dts/header.ts'
 import { changeFromJson, changeToJson } from '../lib/dts/json.ts'
 import { makeRecords } from './delivery/records.ts'

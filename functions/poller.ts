@@ -7,12 +7,13 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { type Connections, connections, requestLimits } from '../lib/connect.ts'
+import { type Connections, connections, requestLimits } from '../lib/connect/clients.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
-import { type PollDependencies, poll } from '../lib/poll.ts'
-import { emptySummary, type PollSummary } from '../lib/summary.ts'
-import { Telemetry } from '../lib/telemetry.ts'
+import type { PollDependencies } from '../lib/poll/dependencies.ts'
+import { poll } from '../lib/poll/poll.ts'
+import { emptySummary, type PollSummary } from '../lib/poll/summary.ts'
+import { Telemetry } from '../lib/poll/telemetry.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
 

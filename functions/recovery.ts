@@ -6,11 +6,16 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import { pollConfig } from '../lib/config.ts'
-import { connections, requestLimits } from '../lib/connect.ts'
+import { connections, requestLimits } from '../lib/connect/clients.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
-import { printableValue } from '../lib/printable.ts'
-import { parseRecoveryEvent, type RecoverDependencies, type RecoveryAnswer, recover } from '../lib/recover.ts'
+import {
+  parseRecoveryEvent,
+  type RecoverDependencies,
+  type RecoveryAnswer,
+  recover,
+} from '../lib/recovery/recover.ts'
+import { printableValue } from '../lib/text/printable.ts'
 
 const logger = new Logger({ serviceName: 'recovery' })
 

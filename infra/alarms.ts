@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DtsError } from '../lib/errors.ts'
-import { metricNamespace } from '../lib/telemetry.ts'
+import { metricNamespace } from '../lib/poll/telemetry.ts'
 
 /** Thresholds of `custom.alarms` in serverless.yml. */
 const thresholdsSchema = z.strictObject({

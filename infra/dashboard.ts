@@ -1,4 +1,4 @@
-import { metricNamespace } from '../lib/telemetry.ts'
+import { metricNamespace } from '../lib/poll/telemetry.ts'
 
 export interface DashboardSettings {
   /** Begins the names of functions and dashboard. */

@@ -15,7 +15,7 @@ export default class DeployCheck {
       // Refuse to deploy a poller that would refuse its own environment every minute.
       'before:deploy:deploy': async () => {
         const { pollConfig } = await import('../lib/config.ts')
-        const { leaseTerms } = await import('../lib/poll.ts')
+        const { leaseTerms } = await import('../lib/poll/poll.ts')
         const [{ environment }] = streamFunctions()
         // Values that CloudFormation fills in later are unknown and not checked.
         const known = Object.entries(environment).filter(([, value]) => typeof value === 'string')

@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
-import type { Deployment } from './kafka/commit-mark.ts'
-import { maxFetchBytes } from './kafka/types.ts'
+import { type BrokerConfig, maxFetchBytes } from './kafka/types.ts'
 import { parseTime, timeHint } from './time.ts'
 
 /**
@@ -112,24 +111,13 @@ const pollFields = {
 }
 
 /** How the stream is reached and what its conventions are. */
-export interface StreamConfig {
-  readonly broker: BrokerAddress
-  readonly topic: string
-  /** Undefined: the topic must have exactly one partition, and that one is read. */
-  readonly partition: number | undefined
-  /** `dts`: a DStore, times in seconds. `kafka`: DTS records in a plain Kafka topic, times in milliseconds. */
-  readonly mode: 'dts' | 'kafka'
-  readonly group: string
+/** A stream: how to reach it, and where its checkpoint is. */
+export interface StreamConfig extends BrokerConfig {
   readonly user: string | undefined
   readonly password: { readonly value: string } | { readonly secretId: string } | undefined
-  readonly tls: boolean
-  /** Hosts that may get the credentials beside those that always may; see `isAllowedNode`. */
-  readonly allowedNodes: readonly string[]
   /** Where a stream without a stored checkpoint starts, in UNIX seconds. */
   readonly startTime: number | undefined
   readonly checkpointTable: string
-  /** How this deployment names itself in the consumer group. */
-  readonly deployment: Deployment
 }
 
 export interface PollConfig extends StreamConfig {
@@ -203,7 +191,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.
 
 /**
  * An empty variable is how a shell or a .env file says "not set". Blanks around a value were pasted with it, or are the
- * line ends of a file from Windows; of a password only lib/secret.ts may take anything away.
+ * line ends of a file from Windows; of a password only lib/connect/credentials.ts may take anything away.
  */
 function withoutBlanks(given: Environment): Environment {
   const entries = Object.entries(given).filter(([, value]) => value !== undefined && value !== '')

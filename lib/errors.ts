@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCodeNames } from './error-codes.ts'
-import { printableLines } from './printable.ts'
-import { messageOf } from './thrown.ts'
+import { printableLines } from './text/printable.ts'
+import { messageOf } from './text/thrown.ts'
 
 export type { ErrorCode } from './error-codes.ts'
 

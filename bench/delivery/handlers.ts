@@ -5,7 +5,7 @@
  */
 import '../../test/rig/quiet.ts'
 import { z } from 'zod'
-import { defineTable } from '../../lib/table.ts'
+import { defineTable } from '../../lib/handler/define-table.ts'
 import { startInvokeServer } from '../../test/rig/invoke-server.ts'
 import type { JsonBatch } from './baseline.ts'
 import { handle, newWork, stamp, type Work } from './work.ts'

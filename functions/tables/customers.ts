@@ -1,6 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger'
+import { defineTable } from 'dts-functions'
 import { z } from 'zod'
-import { defineTable } from '../../lib/table.ts'
 
 const logger = new Logger({ serviceName: 'customers' })
 

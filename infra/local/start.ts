@@ -3,7 +3,7 @@
  */
 import { inspect, parseArgs } from 'node:util'
 import { DtsError } from '../../lib/errors.ts'
-import { printable, printableLines } from '../../lib/printable.ts'
+import { printable, printableLines } from '../../lib/text/printable.ts'
 import { runLive } from './live.ts'
 import { playOnce } from './once.ts'
 

@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { DataRange } from '../../lib/kafka/types.ts'
-import { printable } from '../../lib/printable.ts'
+import { printable } from '../../lib/text/printable.ts'
 
 /** One table in the live view. */
 export interface TableView {

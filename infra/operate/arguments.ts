@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
-import { recoveryEventSchema } from '../../lib/recover.ts'
+import { recoveryEventSchema } from '../../lib/recovery/recover.ts'
 import { parseTime, timeHint } from '../../lib/time.ts'
 
 export const usage = `npm run recovery -- <action> [flags]

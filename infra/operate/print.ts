@@ -1,6 +1,6 @@
-import { printable, printableLines } from '../../lib/printable.ts'
-import type { RecoveryAnswer } from '../../lib/recover.ts'
-import type { Check } from '../../lib/recovery/preflight.ts'
+import type { Check } from '../../lib/recovery/examine/preflight.ts'
+import type { RecoveryAnswer } from '../../lib/recovery/recover.ts'
+import { printable, printableLines } from '../../lib/text/printable.ts'
 import { formatTime } from '../../lib/time.ts'
 import type { Call } from './arguments.ts'
 

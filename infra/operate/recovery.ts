@@ -3,7 +3,7 @@
  * as JSON with --json. `npm run doctor` is its action `doctor`.
  */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
-import { printable } from '../../lib/printable.ts'
+import { printable } from '../../lib/text/printable.ts'
 import { toEvent, UsageError, usage } from './arguments.ts'
 import { print, printJson } from './print.ts'
 

@@ -2,7 +2,7 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
-import type { SourceTimes } from '../source-times.ts'
+import type { SourceTimes } from './source-times.ts'
 import type { Anchor, Checkpoint, Halt, LedgerEntry, Position, Tail } from './types.ts'
 
 /**

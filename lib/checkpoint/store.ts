@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { DtsError } from '../errors.ts'
 import { recoveryCommand } from '../recovery-command.ts'
-import { reasonOf } from '../thrown.ts'
+import { reasonOf } from '../text/thrown.ts'
 import {
   type Attributes,
   encodeJson,

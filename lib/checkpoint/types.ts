@@ -1,5 +1,5 @@
 import type { ErrorCode, Facts } from '../errors.ts'
-import type { SourceTimes } from '../source-times.ts'
+import type { SourceTimes } from './source-times.ts'
 
 /** What a record is recognised by, also on a cluster where it has another offset. */
 export interface Anchor {
@@ -69,7 +69,7 @@ export interface LaneState {
 export interface StoredLane extends LaneState {
   /**
    * The change at `through`, to find it in another log; null where the lane is not ahead, and in older items. Its
-   * digest covers also what sends it to the lane; see `identifyRouted` in lib/anchor.ts.
+   * digest covers also what sends it to the lane; see `identifyRouted` in lib/log/anchor.ts.
    */
   readonly anchor: Anchor | null
 }

@@ -7,7 +7,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { DtsError } from '../errors.ts'
-import { reasonOf } from '../thrown.ts'
+import { reasonOf } from '../text/thrown.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 
 /** A received dead letter. It is invisible to others until it is given back or removed, or its time-out passes. */

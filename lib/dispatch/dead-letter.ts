@@ -3,11 +3,11 @@ import { gzipSync } from 'node:zlib'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
-import { decodeChange } from '../dts/change.ts'
+import { decodeChange } from '../dts/decode-change.ts'
 import { readHeader } from '../dts/header.ts'
 import { changeToJson } from '../dts/json.ts'
 import { DtsError } from '../errors.ts'
-import { reasonOf } from '../thrown.ts'
+import { reasonOf } from '../text/thrown.ts'
 import { cutMessage } from './message.ts'
 
 /**

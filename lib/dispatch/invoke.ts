@@ -2,12 +2,12 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
-import { freeOwn } from '../free.ts'
-import { reasonOf } from '../thrown.ts'
+import { freeOwn } from '../kafka/free-memory.ts'
+import { reasonOf } from '../text/thrown.ts'
+import { acknowledgementSchema, type Batch } from './batch-format.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
+import type { SendResult } from './lane.ts'
 import { cutMessage } from './message.ts'
-import type { SendResult } from './strand.ts'
-import { acknowledgementSchema, type Batch } from './wire.ts'
 
 /** @param events the events of the batch */
 export type Invoke = (
@@ -18,7 +18,7 @@ export type Invoke = (
 
 /**
  * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
- * is no limit here: the strands limit the number of parallel invocations.
+ * is no limit here: the lanes limit the number of parallel invocations.
  */
 const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
 

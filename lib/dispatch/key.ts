@@ -1,4 +1,5 @@
-import { type Change, decodeChange } from '../dts/change.ts'
+import type { Change } from '../dts/change.ts'
+import { decodeChange } from '../dts/decode-change.ts'
 import type { ColumnValue, RecordHeader, Row } from '../dts/types.ts'
 
 const origin = { offset: 0n, generation: 0, replay: false }
@@ -7,13 +8,13 @@ const noColumns: readonly string[] = []
 const columnSets = new Map<string, readonly string[]>()
 
 /**
- * Part of the strands' names. Raise it with each change of the hash. Under the old name, a strand would count changes as
- * done that the new hash gives to another strand.
+ * Part of the lanes' names. Raise it with each change of the hash. Under the old name, a lane would count changes as
+ * done that the new hash gives to another lane.
  */
 export const keyHashVersion = 2
 
 /**
- * A hash of the row's primary key. It keeps the changes of one row in one strand. Null for a change without a usable key:
+ * A hash of the row's primary key. It keeps the changes of one row in one lane. Null for a change without a usable key:
  * DDL, a table without a primary key, an update that changes the key, a key of text beyond ASCII.
  */
 export function keyHash(value: Buffer, header: RecordHeader): number | null {
@@ -66,8 +67,8 @@ const printable = /^[\x20-\x7e]*$/
 
 /**
  * Keys that a database's collation may treat as equal get the same text, or none. Collations disagree beyond ASCII (ß and
- * s, ø and o, か and カ, any soft hyphen), so such keys get none. Two keys in one strand only wait for each other. One key
- * in two strands would lose its order.
+ * s, ø and o, か and カ, any soft hyphen), so such keys get none. Two keys in one lane only wait for each other. One key
+ * in two lanes would lose its order.
  */
 function partText(value: Exclude<ColumnValue, null>): string | null {
   if (Buffer.isBuffer(value)) return value.toString('hex')

@@ -1,212 +1,277 @@
-import type { LaneState } from '../checkpoint/types.ts'
-import type { DtsError } from '../errors.ts'
-import type { PlannedEvent } from './event.ts'
-import { keyHashVersion } from './key.ts'
-import type { Route } from './settings.ts'
-import { type DeliveryEnvironment, Strand } from './strand.ts'
-import { wireSize } from './wire.ts'
+import type { LaneState, Trouble } from '../checkpoint/types.ts'
+import { DtsError } from '../errors.ts'
+import { maxBatchBytes, packEvents, wireSize } from './batch-format.ts'
+import { countThrough, type RoutedEvent } from './event.ts'
+import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
+import type { Delivery } from './settings.ts'
 
-/**
- * How long a batch that is not full waits for more changes, in milliseconds, while more records are known to follow.
- * Otherwise a function that gets few of the records would be invoked for a handful each time.
- */
-const growMs = 50
+/** The outcome of an invocation. */
+export type SendResult =
+  /** Done up to and including `through`; null: not even the first event. `error` is the failure of the next event. */
+  | { readonly kind: 'acknowledged'; readonly through: bigint | null; readonly error: DtsError | null }
+  /** The function failed. The events may be the cause. */
+  | { readonly kind: 'failed'; readonly error: DtsError }
+  /** The function could not run. The events are not the cause. */
+  | { readonly kind: 'held'; readonly error: DtsError }
+  /** No answer came. The handler may still be running. */
+  | { readonly kind: 'unknown'; readonly error: DtsError }
 
-/**
- * The name of a strand in the checkpoint. It contains everything that decides which changes belong to the strand.
- * @param index from 0 on
- */
-export function strandName(functionName: string, index: number, concurrency: number): string {
-  return concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}/v${keyHashVersion}`
+/** The run, as delivery uses it. */
+export interface DeliveryEnvironment {
+  /** Sends events to a function and resolves to the outcome. */
+  readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
+  /**
+   * Stores a failed event as a dead letter. Null if no queue is configured: then the stream halts instead.
+   * @throws DtsError if it cannot be stored
+   */
+  readonly putAside:
+    | ((functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>)
+    | null
+  /** Resolves to true when an invocation may start, and to false when this run starts no more. */
+  readonly permit: () => Promise<boolean>
+  /** Whether more records are known to follow at once. */
+  readonly expectsMore: () => boolean
+  /** Waits; resolves early when the run stops. */
+  readonly pause: (milliseconds: number) => Promise<void>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** The latest end of an invocation that starts now, even without an answer, in milliseconds since 1970. */
+  readonly endsBy: () => number
+  /** Called after each completed or failed event. */
+  readonly changed: () => void
 }
 
-/** The function that a name of `strandName` begins with, whatever version wrote it. */
-export function functionOfStrand(name: string): string {
-  return name.split('#')[0] ?? name
-}
-
-/**
- * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split by
- * primary key over that many strands. A change without a usable key is handled alone, between two runs.
- */
+/** One ordered line of delivery: sends one batch at a time, in the order of the stream. */
 export class Lane {
-  readonly strands: readonly Strand[]
-  readonly #route: Route
+  readonly name: string
+  readonly #functionName: string
+  readonly #delivery: Delivery
   readonly #environment: DeliveryEnvironment
-  readonly #queue: PlannedEvent[] = []
-  /** How many changes at the front of the queue are done. A change that is done stays done. */
-  #done = 0
-  #bytes = 0
-  /** The checkpoint may have changes up to this offset as done. Null after the first change above it. */
-  #known: bigint | null
-  /** Until when the next run may wait for more changes; null while it does not wait. */
-  #growsUntil: number | null = null
-  #wake: () => void = () => {}
-  #broken: unknown = null
+  #events: readonly RoutedEvent[] = []
+  #at = 0
+  #upcoming: (() => readonly RoutedEvent[]) | null = null
+  #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: string } | null = null
+  #through: bigint
+  #trouble: Trouble | null
+  #failure: DtsError | null = null
+  #halt: DtsError | null = null
+  #unknownUntil = 0
+  #waitsUntil = 0
 
-  /** @param states from the checkpoint; states of another concurrency or hash do not belong to this lane */
-  constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
-    this.#route = route
+  constructor(
+    name: string,
+    functionName: string,
+    delivery: Delivery,
+    state: LaneState | undefined,
+    environment: DeliveryEnvironment,
+  ) {
+    this.name = name
+    this.#functionName = functionName
+    this.#delivery = delivery
     this.#environment = environment
-    const { functionName, concurrency } = route
-    const names = Array.from({ length: concurrency }, (_, index) =>
-      strandName(functionName, index, concurrency),
-    )
-    this.strands = names.map((name) => new Strand(name, functionName, route, states[name], environment))
-    this.#known = this.strands.reduce((known, { through }) => (through > known ? through : known), -1n)
+    this.#through = state?.through ?? -1n
+    this.#trouble = state?.trouble ?? null
   }
 
-  get bytes(): number {
-    return this.#bytes
+  /** The last offset that was acknowledged or dead-lettered; -1 before the first. */
+  get through(): bigint {
+    return this.#through
   }
 
-  /** The offset of the first change that is not done; null when there is none. */
+  get trouble(): Trouble | null {
+    return this.#trouble
+  }
+
   get firstUndone(): bigint | null {
-    for (;;) {
-      const event = this.#queue[this.#done]
-      if (event === undefined) return null
-      // A strand may be ahead of another. The queue keeps a run until all of it is done.
-      if (!this.#isDone(event)) return event.offset
-      this.#done += 1
-    }
+    return this.#events[this.#at]?.offset ?? null
   }
 
-  /**
-   * The earliest time at which it continues by itself, in milliseconds since 1970; 0 while it waits for nothing but an
-   * answer or a batch. Null when it has no work.
-   */
-  get waitsUntil(): number | null {
-    if (this.firstUndone === null) return null
-    const working = this.strands.filter(({ firstUndone }) => firstUndone !== null)
-    return working.length === 0 ? 0 : Math.min(...working.map(({ waitsUntil }) => waitsUntil))
+  /** The last error of the first undone event, while it waits for another attempt. */
+  get failure(): DtsError | null {
+    return this.#failure
   }
 
+  /** Why the stream must stop at this event. */
   get halt(): DtsError | null {
-    return this.strands.find(({ halt }) => halt !== null)?.halt ?? null
+    return this.#halt
   }
 
-  /** The unexpected error that ended this lane; null while it works. */
-  get broken(): unknown {
-    return this.#broken
+  /** When it continues by itself, in milliseconds since 1970; 0 while it waits only for an answer. */
+  get waitsUntil(): number {
+    return this.#waitsUntil
   }
 
-  /** Adds a change to the queue, unless the checkpoint has it as done. */
-  offer(event: PlannedEvent): void {
-    if (this.#known !== null) {
-      if (event.offset > this.#known) this.#known = null
-      else if (this.#isDone(event)) return
-    }
-    this.#queue.push(event)
-    this.#bytes += wireSize(event)
-    this.#wake()
+  /** Until when a handler without an answer may still run, in milliseconds since 1970; 0 if none may. */
+  get unknownUntil(): number {
+    return this.#unknownUntil
   }
 
-  /** Checks again whether a batch may start. */
-  nudge(): void {
-    this.#wake()
+  /** Marks an offset as done because another lane of the same function has handled it. */
+  passed(offset: bigint): void {
+    // A lane that an earlier run of the poller brought further keeps its place.
+    if (offset > this.#through) this.#through = offset
   }
 
   /**
-   * Works until `stopped`, until the stream must halt, until no invocation may start, or until an unexpected error. No
-   * invocation is in flight when it resolves. It never rejects.
+   * Delivers `events` to their end.
+   * @param upcoming the events of the next call, as far as they are known when it is called
+   * @returns false if the run stopped or the stream must halt before the end
+   * @throws unexpected errors; no invocation of the lane is in flight then
    */
-  async run(stopped: AbortSignal): Promise<void> {
-    await this.#guard(this.#work(stopped))
-  }
-
-  /**
-   * Turns an unexpected error into an end. Each strand has its own guard: the run must learn of the error at once, but must
-   * not end before the other strands have ended.
-   */
-  async #guard(working: Promise<boolean>): Promise<boolean> {
-    try {
-      return await working
-    } catch (error) {
-      this.#broken ??= error ?? new Error('null or undefined was thrown.')
-      this.#environment.changed()
-      return false
+  async deliver(
+    events: readonly RoutedEvent[],
+    upcoming: (() => readonly RoutedEvent[]) | null = null,
+  ): Promise<boolean> {
+    this.#events = events
+    this.#at = 0
+    this.#upcoming = upcoming
+    while (this.#at < this.#events.length) {
+      const goesOn = await this.#next()
+      if (goesOn || this.#halt !== null) this.#environment.changed()
+      if (!goesOn) return false
     }
+    return true
   }
 
-  async #work(stopped: AbortSignal): Promise<boolean> {
-    stopped.addEventListener('abort', () => this.#wake(), { once: true })
-    while (!stopped.aborted) {
-      const run = this.#nextRun()
-      if (run.length === 0 || this.#mayGrow(run)) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-          if (stopped.aborted) resolve()
-        })
-      } else {
-        this.#growsUntil = null
-        if (!(await this.#handle(run))) return false
+  async #next(): Promise<boolean> {
+    const { now, pause, permit, send } = this.#environment
+    const batch = this.#batchOf(this.#events, this.#at)
+    const first = batch[0]
+    if (first === undefined) return true
+    if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
+      this.#waitsUntil = this.#trouble.nextAt
+      await pause(this.#trouble.nextAt - now())
+      this.#waitsUntil = 0
+    }
+    if (!(await permit())) return false
+    if (wireSize(first) > maxBatchBytes) {
+      await this.#giveUp(first, 1, tooLarge(this.#functionName, first))
+      return this.#halt === null
+    }
+    const endsBy = this.#environment.endsBy()
+    const sending = send(this.#functionName, batch, this.#packed(batch))
+    this.#packAhead(batch.length)
+    const result = await sending.catch((error: unknown) => {
+      // The request may have been sent.
+      this.#unknownUntil = endsBy
+      throw error
+    })
+    switch (result.kind) {
+      case 'acknowledged': {
+        const done = countThrough(batch, result.through)
+        this.#complete(batch.slice(0, done))
+        const next = batch[done]
+        if (result.error !== null && next !== undefined)
+          await this.#failed(next, batch.length - done, result.error, true)
+        break
       }
+      case 'failed':
+        await this.#failed(first, batch.length, result.error, false)
+        break
+      case 'held':
+        this.#wait(first, result.error, 0)
+        break
+      case 'unknown':
+        this.#unknownUntil = endsBy
+        this.#wait(first, result.error, this.#unknownUntil)
     }
-    return true
+    return this.#halt === null
   }
 
-  #mayGrow(run: readonly PlannedEvent[]): boolean {
-    const { expectsMore, now, pause } = this.#environment
-    // A run that is shorter than the queue is full, or ends before a change that must be alone.
-    if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
-    if (this.#growsUntil === null) {
-      const until = now() + growMs
-      this.#growsUntil = until
-      void pause(growMs).then(() => {
-        // A timer may end a moment before the clock says so, and no other one would wake the lane.
-        if (this.#growsUntil === until) this.#growsUntil = 0
-        this.#wake()
-      })
-    }
-    return now() < this.#growsUntil
-  }
-
-  get #longestRun(): number {
-    return this.#route.batchSize * this.strands.length
-  }
-
-  async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
-    // Read now: when all changes are done, the memory of this one may already be released.
-    const through = run.at(-1)?.offset ?? -1n
+  /** As many of `events`, from `at` on, as one invocation carries; at least one. */
+  #batchOf(events: readonly RoutedEvent[], at: number): readonly RoutedEvent[] {
+    const limit = Math.min(this.#delivery.batchSize, this.#trouble?.limit ?? this.#delivery.batchSize)
     let bytes = 0
-    for (let at = 0; at < run.length; at++) bytes += wireSize(run[at] as PlannedEvent)
-    const [only] = this.strands
-    const results =
-      this.strands.length === 1 && only !== undefined
-        ? [
-            await only.deliver(run, () =>
-              this.#queue.slice(run.length, run.length + this.#route.batchSize + 1),
-            ),
-          ]
-        : await Promise.all(
-            this.strands.map((strand, index) =>
-              this.#guard(strand.deliver(run.filter((event) => this.#strandOf(event) === index))),
-            ),
-          )
-    if (results.includes(false)) return false
-    // All strands have passed this run now, also those that had no part in it.
-    for (const strand of this.strands) strand.passed(through)
-    this.#queue.splice(0, run.length)
-    this.#bytes -= bytes
-    this.#done = Math.max(0, this.#done - run.length)
-    return true
+    let to = at
+    while (to < events.length && to - at < limit) {
+      const event = events[to]
+      bytes += event === undefined ? 0 : wireSize(event)
+      if (bytes > maxBatchBytes && to > at) break
+      to += 1
+    }
+    return events.slice(at, to)
   }
 
-  /** The next changes that may be handled in parallel: all with keys up to one without, or that one alone. */
-  #nextRun(): readonly PlannedEvent[] {
-    // One batch at a time, so that finished changes make room for the next fetch.
-    if (this.strands.length === 1) return this.#queue.slice(0, this.#longestRun)
-    const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
-    if (end === 0) return this.#queue.slice(0, 1)
-    return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, this.#longestRun))
+  #packed(batch: readonly RoutedEvent[]): string {
+    const ahead = this.#ahead
+    this.#ahead = null
+    const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length
+    return isAhead ? ahead.packed : packEvents(batch)
   }
 
-  #strandOf({ keyHash }: PlannedEvent): number {
-    return keyHash === null ? 0 : keyHash % this.strands.length
+  /** Packs the batch that follows on success, while the function works on the `sent` events. */
+  #packAhead(sent: number): void {
+    const events = this.#events
+    const at = this.#at
+    // Not before the request is sent.
+    setImmediate(() => {
+      if (this.#events !== events || this.#at !== at) return
+      try {
+        const rest = events.slice(at + sent)
+        const upcoming = rest.length > 0 ? rest : (this.#upcoming?.() ?? [])
+        const next = this.#batchOf(upcoming, 0)
+        // The last batch may still grow.
+        if (next.length < upcoming.length) this.#ahead = { events: next, packed: packEvents(next) }
+      } catch {
+        // An error thrown here would end the process. It is thrown again when the batch is sent.
+      }
+    })
   }
 
-  #isDone(event: PlannedEvent): boolean {
-    const strand = this.strands[this.#strandOf(event)]
-    return strand !== undefined && event.offset <= strand.through
+  #complete(events: readonly RoutedEvent[]): void {
+    const last = events.at(-1)
+    if (last === undefined) return
+    this.#at += events.length
+    this.#through = last.offset
+    this.#failure = null
+    this.#trouble = afterSuccess(this.#trouble, events.length, this.#delivery.batchSize, this.firstUndone)
   }
+
+  async #failed(first: RoutedEvent, size: number, error: DtsError, blamed: boolean): Promise<void> {
+    const { now, random } = this.#environment
+    const failure = { offset: first.offset, size, firstIsToBlame: blamed }
+    const decision = afterEventFailure(this.#delivery, this.#trouble, failure, now(), random())
+    this.#failure = error
+    if (decision.kind === 'retry') this.#trouble = decision.trouble
+    else await this.#giveUp(first, decision.attempts, error)
+  }
+
+  /** The event is not the cause: it waits as long as needed and never becomes a dead letter for this. */
+  #wait(first: RoutedEvent, error: DtsError, notBefore: number): void {
+    const { now, random } = this.#environment
+    this.#failure = error
+    this.#trouble = afterOutage(this.#trouble, first.offset, notBefore, now(), random())
+  }
+
+  async #giveUp(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
+    const { putAside } = this.#environment
+    if (this.#delivery.onFailure === 'halt' || putAside === null) {
+      this.#halt = error
+      return
+    }
+    try {
+      await putAside(this.#functionName, event, attempts, error)
+    } catch (cause) {
+      const problem = cause instanceof DtsError ? cause : error
+      if (!problem.retryable) this.#halt = problem
+      // No commit may pass an event that is stored nowhere. The event keeps its place and its attempts.
+      else this.#wait(event, problem, 0)
+      return
+    }
+    this.#complete([event])
+  }
+}
+
+function tooLarge(functionName: string, event: RoutedEvent): DtsError {
+  return new DtsError(
+    'EVENT_TOO_LARGE',
+    `The change at offset ${event.offset} of ${event.table} has ${event.size} bytes; an invocation of ` +
+      `${functionName} carries at most ${maxBatchBytes}. Handle this change by hand.`,
+    {
+      retryable: false,
+      facts: { offset: String(event.offset), function: functionName, bytes: event.size },
+    },
+  )
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { skipFields } from './columns.ts'
+import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
 import { skipImage } from './images.ts'
 import { skipToFields } from './tags.ts'

@@ -1,6 +1,6 @@
+import { Remembered } from './byte-cache.ts'
 import { Cursor } from './cursor.ts'
 import { exactBigint } from './integers.ts'
-import { Remembered } from './remembered.ts'
 import { type Operation, operations, type RecordHeader, type SourceType, sourceTypes } from './types.ts'
 
 /** The operations that handlers see; all others only move the position. */
@@ -10,7 +10,7 @@ export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 const sourceVersions = new Remembered(64)
 const objectNames = new Remembered(256)
 
-/** What routing and the trail need of a header. */
+/** What routing and the read window need of a header. */
 export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>
 
 /**

@@ -1,8 +1,8 @@
-import type { ColumnPlan } from './columns.ts'
+import { sameBytes } from './byte-cache.ts'
+import type { ColumnPlan } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
 import { isoText, quickDateTime, quickDateTimeText } from './datetime.ts'
 import { exactBigint } from './integers.ts'
-import { sameBytes } from './remembered.ts'
 import type { ColumnValue } from './types.ts'
 import { behindInt, behindValues, type ColumnReader, readValue, skipValue } from './values.ts'
 

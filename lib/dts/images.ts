@@ -1,4 +1,4 @@
-import type { ColumnPlan } from './columns.ts'
+import type { ColumnPlan } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
 import { afterImage, beforeImage, readValues, skipValues } from './image-values.ts'
 import type { Row } from './types.ts'

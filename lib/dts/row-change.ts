@@ -1,7 +1,7 @@
 import type { ChangeOrigin, RowChange } from './change.ts'
 import { Cursor } from './cursor.ts'
 import { idempotencyKeyOf } from './digest.ts'
-import type { KnownTable } from './tables.ts'
+import type { KnownTable } from './table-cache.ts'
 import { logicalName, readTags, type Tags } from './tags.ts'
 import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
 

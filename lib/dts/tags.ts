@@ -1,5 +1,5 @@
+import { Remembered } from './byte-cache.ts'
 import type { Cursor } from './cursor.ts'
-import { Remembered } from './remembered.ts'
 import type { TableName } from './types.ts'
 
 export type Tags = { readonly [name: string]: string }

@@ -1,8 +1,8 @@
+import { sameBytes } from './byte-cache.ts'
 import { type Charset, charsetOf } from './charset.ts'
 import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
 import { readBigInteger, readInteger } from './integers.ts'
-import { sameBytes } from './remembered.ts'
 import type { ColumnValue, SourceType } from './types.ts'
 
 const noBytes = Buffer.alloc(0)

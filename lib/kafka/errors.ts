@@ -1,7 +1,7 @@
-import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
-import { messageOf } from '../thrown.ts'
+import { messageOf } from '../text/thrown.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
+import type { BrokerConfig } from './types.ts'
 
 /** What can be wrong with where the stream is, and what to do about it. */
 
@@ -27,7 +27,7 @@ export function unreachable(
   which: 'BROKER' | 'NODE',
   address: BrokerAddress,
   cause: unknown,
-  { broker: bootstrap, tls }: Pick<StreamConfig, 'broker' | 'tls'>,
+  { broker: bootstrap, tls }: Pick<BrokerConfig, 'broker' | 'tls'>,
 ) {
   const where = formatAddress(address)
   const reason = messageOf(cause)

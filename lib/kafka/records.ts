@@ -1,4 +1,4 @@
-import { freeBytes, freeOwn } from '../free.ts'
+import { freeBytes, freeOwn } from './free-memory.ts'
 
 /**
  * Records of a Kafka log, in columns: a poller looks into most records where they lie, and an object for each would be

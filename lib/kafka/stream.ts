@@ -1,21 +1,21 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
-import { freeBytes } from '../free.ts'
 import { type BrokerAddress, formatAddress, isAddress, isAllowedNode, isSameAddress } from './address.ts'
 import { defaultBatchLimits, readingBatches } from './batch.ts'
 import { type GroupPosition, groupPosition, writeMark } from './commit-mark.ts'
-import { clusterUnnamed, notAllowed, topicUnknown, unreachable } from './errors.ts'
-import type { FetchedPartition } from './fetch-response.ts'
-import type { LogRecords } from './records.ts'
-import { type DataRange, formatOffsets, type LogSlice } from './types.ts'
 import {
   brokerFailed,
   type Credentials,
   connectNode,
   type NodeConnection,
   protocolErrorType,
-} from './wire.ts'
+} from './connection.ts'
+import { clusterUnnamed, notAllowed, topicUnknown, unreachable } from './errors.ts'
+import type { FetchedPartition } from './fetch-response.ts'
+import { freeBytes } from './free-memory.ts'
+import type { LogRecords } from './records.ts'
+import type { BrokerConfig } from './types.ts'
+import { type DataRange, formatOffsets, type LogSlice } from './types.ts'
 
 export interface FetchBounds {
   /** Upper bound of the answer, in bytes; a single larger batch is fetched alone with a larger bound. */
@@ -68,7 +68,7 @@ const readCommitted = 1
  * @throws DtsError BROKER_UNREACHABLE, NODE_UNREACHABLE, NODE_NOT_ALLOWED, AUTHENTICATION_FAILED, TOPIC_UNKNOWN,
  *   PARTITION_UNKNOWN, PROTOCOL_UNSUPPORTED, BROKER_FAILED
  */
-export async function openStream(config: StreamConfig, credentials: Credentials | null): Promise<Stream> {
+export async function openStream(config: BrokerConfig, credentials: Credentials | null): Promise<Stream> {
   const options = { tls: config.tls, credentials, clientId: 'dts-functions' }
   const bootstrap = await connectNode(config.broker, options, (cause) =>
     unreachable('BROKER', config.broker, cause, config),
@@ -99,7 +99,7 @@ function checkNode(
   node: BrokerAddress,
   role: string,
   source: BrokerAddress,
-  { broker, allowedNodes }: Pick<StreamConfig, 'broker' | 'allowedNodes'>,
+  { broker, allowedNodes }: Pick<BrokerConfig, 'broker' | 'allowedNodes'>,
 ): void {
   if (!isAddress(node)) {
     const named = JSON.stringify(`${node.host}:${node.port}`)
@@ -118,7 +118,7 @@ interface FoundPartition {
   readonly leader: BrokerAddress
 }
 
-async function findPartition(node: NodeConnection, config: StreamConfig): Promise<FoundPartition> {
+async function findPartition(node: NodeConnection, config: BrokerConfig): Promise<FoundPartition> {
   const { topic } = config
   const where = formatAddress(node.address)
   let metadata: Awaited<ReturnType<typeof node.broker.metadata>>
@@ -178,7 +178,7 @@ class PartitionStream implements Stream {
   readonly topic: string
   readonly partition: number
   readonly clusterId: string
-  readonly #config: StreamConfig
+  readonly #config: BrokerConfig
   readonly #node: NodeConnection
   readonly #options: Parameters<typeof connectNode>[1]
   #coordinator: NodeConnection | undefined
@@ -187,7 +187,7 @@ class PartitionStream implements Stream {
   #closed = false
 
   constructor(
-    config: StreamConfig,
+    config: BrokerConfig,
     clusterId: string,
     partition: number,
     node: NodeConnection,

@@ -1,3 +1,5 @@
+import type { BrokerAddress } from './address.ts'
+import type { Deployment } from './commit-mark.ts'
 import type { LogRecords } from './records.ts'
 
 /** What reading the record batches of one fetch response yields. */
@@ -45,4 +47,21 @@ export interface DataRange {
 export function formatOffsets({ earliest, end }: DataRange): string {
   if (end <= earliest) return `no records now; the next one gets offset ${end}`
   return `offsets ${earliest} to ${end - 1n}; the next record gets ${end}`
+}
+
+/** How to reach a stream. */
+export interface BrokerConfig {
+  /** The bootstrap address. */
+  readonly broker: BrokerAddress
+  readonly topic: string
+  /** Undefined: the topic must have exactly one partition, and that one is read. */
+  readonly partition: number | undefined
+  /** `dts`: a DStore, times in seconds. `kafka`: DTS records in a plain Kafka topic, times in milliseconds. */
+  readonly mode: 'dts' | 'kafka'
+  readonly group: string
+  readonly tls: boolean
+  /** Hosts that may get the credentials, in addition to those that always may; see `isAllowedNode`. */
+  readonly allowedNodes: readonly string[]
+  /** The name of this deployment in the consumer group. */
+  readonly deployment: Deployment
 }

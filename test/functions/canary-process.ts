@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from '../../infra/local/dynalite.ts'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
-import { defineTable } from '../../lib/table.ts'
+import { defineTable } from '../../lib/handler/define-table.ts'
 import { context, until } from '../rig/context.ts'
 import { startInvokeServer } from '../rig/invoke-server.ts'
 

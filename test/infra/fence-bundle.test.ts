@@ -10,7 +10,7 @@ test("the fence's bundle brings its marshaller, and takes the DynamoDB client fr
   const list = /^ {4}exclude: (\[.*\])$/m.exec(readFileSync(`${root}/serverless.yml`, 'utf8'))?.[1] ?? ''
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['lib/fence.ts'],
+    entryPoints: ['lib/handler/fence.ts'],
     bundle: true,
     write: false,
     metafile: true,

@@ -40,7 +40,7 @@ function write(name: string, text: string): void {
 
 function handlerFor(table: string | readonly string[]): string {
   return `import { z } from 'zod'
-import { defineTable } from '${join(service.folder, 'lib/table.ts')}'
+import { defineTable } from '${join(service.folder, 'lib/handler/define-table.ts')}'
 export const handler = defineTable({ table: ${JSON.stringify(table)}, row: z.object({ id: z.bigint() }), onChange() {} })
 `
 }

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
-import { emptySummary } from '../../lib/summary.ts'
-import { runMeasures } from '../../lib/telemetry.ts'
+import { emptySummary } from '../../lib/poll/summary.ts'
+import { runMeasures } from '../../lib/poll/telemetry.ts'
 import { copyService, type ServiceCopy } from './serverless-copy.ts'
 
 interface Resource {

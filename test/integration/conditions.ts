@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
-import type { DoctorResult, Inspection } from '../../lib/recovery/inspect.ts'
+import type { DoctorResult, Inspection } from '../../lib/recovery/examine/inspect.ts'
 import { until } from '../rig/context.ts'
 import { waitingLetters } from './letters.ts'
 import { alive, now, t0, Writer } from './records.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
-import type { DoctorResult } from '../../lib/recovery/inspect.ts'
+import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
 import { alive, filler, now, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { RecoveryAnswer } from '../../lib/recover.ts'
+import type { RecoveryAnswer } from '../../lib/recovery/recover.ts'
 import { startHttpLine } from '../rig/http-line.ts'
 import { range, Writer } from './records.ts'
 import { haltedWorld, parsed } from './recovery-support.ts'

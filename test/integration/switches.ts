@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { DtsError } from '../../lib/errors.ts'
-import type { PollSummary } from '../../lib/summary.ts'
+import type { PollSummary } from '../../lib/poll/summary.ts'
 import type { NewRecord, Parts } from './parts.ts'
 import { shift, t0, Writer } from './records.ts'
 import { startRig, type World } from './world.ts'

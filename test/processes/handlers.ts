@@ -2,7 +2,7 @@ import '../rig/quiet.ts'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { defineTable } from '../../lib/table.ts'
+import { defineTable } from '../../lib/handler/define-table.ts'
 import { type Table, tables } from './tables.ts'
 
 /** What the handlers of one table have seen. */

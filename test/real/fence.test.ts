@@ -1,4 +1,4 @@
-import { fenceTests } from '../lib/fence-tests.ts'
+import { fenceTests } from '../lib/handler/fence-tests.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 
 fenceTests('DynamoDB Local', startDynamoDbLocal)

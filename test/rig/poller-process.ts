@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { pollConfig } from '../../lib/config.ts'
-import { connections } from '../../lib/connect.ts'
+import { connections } from '../../lib/connect/clients.ts'
 import { handlerClient, lambdaInvoke } from '../../lib/dispatch/invoke.ts'
 import { DtsError } from '../../lib/errors.ts'
-import { type LeaseMargins, poll } from '../../lib/poll.ts'
+import type { LeaseMargins } from '../../lib/poll/dependencies.ts'
+import { poll } from '../../lib/poll/poll.ts'
 
 /** In milliseconds. Shorter than Lambda's, so that a test need not wait half a minute for a lease to run out. */
 export interface PollerTimes {

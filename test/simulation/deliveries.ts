@@ -1,4 +1,4 @@
-import type { BatchRecord } from '../../lib/dispatch/wire.ts'
+import type { BatchRecord } from '../../lib/dispatch/batch-format.ts'
 import type { Facts } from './facts.ts'
 import { FenceChecker } from './fence.ts'
 import type { Log } from './log.ts'

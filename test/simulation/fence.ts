@@ -8,7 +8,7 @@ interface FencedItem extends MarkedPlace {
 }
 
 /**
- * What a handler with the fence of lib/fence.ts keeps: an item for each row, written by changes of a newer generation, or of
+ * What a handler with the fence of lib/handler/fence.ts keeps: an item for each row, written by changes of a newer generation, or of
  * a later offset in the same one, alone. Whatever happened, each row's last change has to be in its item in the end.
  */
 export class FenceChecker {

@@ -1,5 +1,5 @@
 import type { Anchor, Checkpoint } from '../../lib/checkpoint/types.ts'
-import type { ResetResult } from '../../lib/recovery/reset.ts'
+import type { ResetResult } from '../../lib/recovery/move/reset.ts'
 import type { Facts } from './facts.ts'
 import { howFindable, shouldWait } from './findable.ts'
 import type { Log } from './log.ts'

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { z } from 'zod'
-import { type Mutant, mutants } from './mutations.ts'
+import type { Mutant } from './mutant.ts'
+import { mutants } from './mutations.ts'
 import { findPlace } from './place.ts'
 
 /** What became of a mutant: the first seed that caught it, and by which invariant. */

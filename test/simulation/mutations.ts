@@ -1,31 +1,14 @@
-import type { Kind } from './faults.ts'
+import type { Mutant } from './mutant.ts'
 import { recoveryMutants } from './recovery-mutations.ts'
 
-/** One hand-made fault in the project's code. */
-export interface Mutant {
-  readonly name: string
-  /** In which worlds it is looked for; `faults` when left out. */
-  readonly kind?: Kind
-  readonly file: string
-  /**
-   * Where in the file: the beginning of the function or block, such as `async acquire(`. Left out where `find` alone is
-   * there once.
-   */
-  readonly within?: string
-  /** The code that is replaced. It is found by its tokens, so that it may be formatted in any way; see `findPlace`. */
-  readonly find: string
-  /** What takes its place; nothing when left empty. */
-  readonly put: string
-}
-
 const store = 'lib/checkpoint/store.ts'
-const run = 'lib/run.ts'
-const decideFile = 'lib/run/decide.ts'
-const outlet = 'lib/run/outlet.ts'
-const intake = 'lib/run/intake.ts'
-const strand = 'lib/dispatch/strand.ts'
+const run = 'lib/poll/run.ts'
+const decideFile = 'lib/poll/decide.ts'
+const outlet = 'lib/poll/outlet.ts'
+const intake = 'lib/poll/intake.ts'
 const lane = 'lib/dispatch/lane.ts'
-const lanes = 'lib/dispatch/lanes.ts'
+const functionQueue = 'lib/dispatch/function-queue.ts'
+const dispatcher = 'lib/dispatch/dispatcher.ts'
 
 /** What the simulation must be able to see. */
 export const mutants: readonly Mutant[] = [
@@ -94,8 +77,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit before acknowledgement',
     file: run,
-    find: 'this.#lanes.firstUndone ?? this.#trail.end',
-    put: 'this.#trail.end',
+    find: 'this.#lanes.firstUndone ?? this.#readWindow.end',
+    put: 'this.#readWindow.end',
   },
   {
     name: 'permit: the lease is not looked at',
@@ -123,25 +106,25 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'unknown outcome: sent again at once',
-    file: strand,
+    file: lane,
     find: 'this.#wait(first, result.error, this.#unknownUntil)',
     put: 'this.#wait(first, result.error, 0)',
   },
   {
     name: 'unknown outcome taken for an acknowledgement',
-    file: strand,
+    file: lane,
     find: 'this.#wait(first, result.error, this.#unknownUntil)',
     put: 'this.#complete(batch)',
   },
   {
     name: 'held fault counted as the change’s own',
-    file: strand,
+    file: lane,
     find: 'this.#wait(first, result.error, 0) break',
     put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
   },
   {
     name: 'dead letter: committed past one that was not stored',
-    file: strand,
+    file: lane,
     find: 'else this.#wait(event, problem, 0) return',
     put: '',
   },
@@ -183,31 +166,31 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'progress: a lane that is ahead is not stored',
-    file: lanes,
+    file: dispatcher,
     find: 'states[name] = { through: through >= offset ? through : null, trouble }',
     put: 'states[name] = { through: null, trouble }',
   },
   {
     name: 'progress: a lane without events in this run is forgotten',
-    file: lanes,
+    file: dispatcher,
     find: 'if (through !== null || trouble !== null) states[name] = { through, trouble }',
     put: '',
   },
   {
-    name: 'progress: strands are set back to the end of their run',
-    file: strand,
+    name: 'progress: lanes are set back to the end of their run',
+    file: lane,
     find: 'if (offset > this.#through) this.#through = offset',
     put: 'this.#through = offset',
   },
   {
-    name: 'progress: strands are passed though one has failed',
-    file: lane,
+    name: 'progress: lanes are passed though one has failed',
+    file: functionQueue,
     find: 'if (results.includes(false)) return false',
     put: '',
   },
   {
     name: 'progress: not stored when the offset stands',
-    file: 'lib/checkpoint/held.ts',
+    file: 'lib/checkpoint/lease.ts',
     find: 'if (differs(this.#position, this.#stored))',
     put: 'void differs\n    if (this.#position.offset > this.#stored.offset)',
   },
@@ -225,14 +208,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'order: a change without a key is no barrier',
-    file: lane,
+    file: functionQueue,
     find: 'const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)',
     put: 'const end = -1',
   },
   {
     name: 'log: not proved to be the same',
     kind: 'switch',
-    file: 'lib/prove.ts',
+    file: 'lib/log/same-log.ts',
     find: 'if (tail === null || tail.offset < earliest) return',
     put: 'if (tail?.offset !== -1n) return',
   },
@@ -244,32 +227,32 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'memory: a slice is given back before all of it is done',
-    file: 'lib/trail.ts',
+    file: 'lib/log/read-window.ts',
     find: 'if (below < read.length) break',
     put: 'if (below < read.length && below === 0) break',
   },
   {
     name: 'packed ahead: taken for another batch',
-    file: strand,
+    file: lane,
     find: 'const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length',
     put: 'const isAhead = ahead !== null',
   },
   {
     name: 'progress: what a lane had done before this run is sent again',
-    file: lane,
+    file: functionQueue,
     find: 'if (event.offset > this.#known) this.#known = null',
     put: 'if (event.offset > -1n) this.#known = null',
   },
   {
     name: 'function: begins a batch that comes too late',
-    file: 'lib/dispatch/wire.ts',
+    file: 'lib/dispatch/batch-format.ts',
     find: 'if (startBefore === null || now < startBefore) return null',
     put: 'if (startBefore === null || now > 0) return null',
   },
   {
     name: 'log: its cluster id is not compared',
     kind: 'switch',
-    file: 'lib/prove.ts',
+    file: 'lib/log/same-log.ts',
     find: 'if (clusterId !== stream.clusterId) {',
     put: "if (clusterId === '') {",
   },

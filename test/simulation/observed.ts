@@ -1,6 +1,6 @@
 import { fromItem } from '../../lib/checkpoint/item.ts'
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
-import { strandName } from '../../lib/dispatch/lane.ts'
+import { laneName } from '../../lib/dispatch/function-queue.ts'
 import type { GroupPosition, MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Item } from './dynamodb.ts'
 import type { Log } from './log.ts'
@@ -54,7 +54,7 @@ export interface ObservedRun {
   readonly ackedKeys: Set<string>
   /** Something kept it from committing: what is checked about the time of commits does not hold. */
   disturbed: boolean
-  /** Of a function without parallel strands, the furthest change that was handed out. */
+  /** Of a function without parallel lanes, the furthest change that was handed out. */
   readonly furthest: Map<string, number>
   readonly duplicates: Set<string>
 }
@@ -110,7 +110,7 @@ export class ObservedFunction {
   readonly name: string
   readonly definition: TableFunction
   readonly events: readonly Entry[]
-  readonly strands: readonly number[]
+  readonly lanes: readonly number[]
   /** By the place in the order of the source. */
   readonly indexOf: ReadonlyMap<number, number>
   /** The handler has done its work, or the change is in the dead-letter queue. */
@@ -135,7 +135,7 @@ export class ObservedFunction {
     this.name = definition.name
     this.definition = definition
     this.events = entries.filter(({ functions }) => functions.includes(definition.name))
-    this.strands = this.events.map((entry) => strandOf(entry, definition.delivery.concurrency))
+    this.lanes = this.events.map((entry) => strandOf(entry, definition.delivery.concurrency))
     this.indexOf = new Map(this.events.map((entry, index) => [entry.index, index]))
     this.done = this.events.map(() => false)
     this.putAside = this.events.map(() => false)
@@ -177,11 +177,11 @@ export class ObservedFunction {
     return a.some((key) => b.includes(key))
   }
 
-  /** Without keys, all changes of a function come to its first strand. */
+  /** Without keys, all changes of a function come to its first lane. */
   laneName(index: number, { hand }: Log): string {
     const { concurrency } = this.definition.delivery
-    const strand = hand.untagged ? 0 : (this.strands[index] ?? 0)
-    return strandName(this.name, strand, concurrency)
+    const lane = hand.untagged ? 0 : (this.lanes[index] ?? 0)
+    return laneName(this.name, lane, concurrency)
   }
 
   /** Whether a checkpoint says that the change is done. */

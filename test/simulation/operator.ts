@@ -1,12 +1,12 @@
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { DtsError } from '../../lib/errors.ts'
+import { type Inspection, inspectStream } from '../../lib/recovery/examine/inspect.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
   type RecoveryAnswer,
   recover,
-} from '../../lib/recover.ts'
-import { type Inspection, inspectStream } from '../../lib/recovery/inspect.ts'
+} from '../../lib/recovery/recover.ts'
 import type { Stage } from './hazards.ts'
 import { Machine } from './machine.ts'
 import { type ObservedRun, observe } from './observed.ts'

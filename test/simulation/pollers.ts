@@ -1,7 +1,7 @@
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { lambdaInvoke } from '../../lib/dispatch/invoke.ts'
 import { DtsError } from '../../lib/errors.ts'
-import { poll } from '../../lib/poll.ts'
+import { poll } from '../../lib/poll/poll.ts'
 import type { CheckpointTable } from './checkpoint-table.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Functions } from './functions.ts'

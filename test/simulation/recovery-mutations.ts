@@ -1,12 +1,12 @@
-import type { Mutant } from './mutations.ts'
+import type { Mutant } from './mutant.ts'
 
 const store = 'lib/checkpoint/store.ts'
-const ordinals = 'lib/ordinals.ts'
-const assess = 'lib/recovery/assess.ts'
-const anchors = 'lib/recovery/anchors.ts'
-const landing = 'lib/recovery/landing.ts'
-const reset = 'lib/recovery/reset.ts'
-const group = 'lib/group.ts'
+const ordinals = 'lib/log/statement-ordinals.ts'
+const assess = 'lib/recovery/move/assess.ts'
+const anchors = 'lib/log/find-anchors.ts'
+const landing = 'lib/recovery/move/landing.ts'
+const reset = 'lib/recovery/move/reset.ts'
+const group = 'lib/log/group.ts'
 
 /** Faults in how a stream goes on after a cluster change, and in what the checkpoint keeps for it. */
 export const recoveryMutants: readonly Mutant[] = (
@@ -67,13 +67,13 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'lanes: stored without their anchors',
-      file: 'lib/anchor.ts',
+      file: 'lib/log/anchor.ts',
       find: 'anchor: known ?? anchorAt(through)',
       put: 'anchor: known',
     },
     {
       name: 'lanes: found again whoever their changes come to',
-      file: 'lib/anchor.ts',
+      file: 'lib/log/anchor.ts',
       find: 'JSON.stringify([identityOf(value, header), keys, logical])',
       put: 'JSON.stringify([identityOf(value, header), keys.length * 0, logical])',
     },
@@ -97,7 +97,7 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'time: the highest of all counts as settled',
-      file: 'lib/source-times.ts',
+      file: 'lib/checkpoint/source-times.ts',
       find: '      this.#follow(time)\n',
       put: '      this.#settle(time)\n',
     },
@@ -121,7 +121,7 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'time: what an earlier move made repeat is not marked any more',
-      file: 'lib/recovery/repeats.ts',
+      file: 'lib/recovery/move/repeats.ts',
       find: 'const anywhere = Math.max(known.replayUntil, ',
       put: 'const anywhere = Math.max(-1, ',
     },
@@ -169,7 +169,7 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'token: the checkpoint may have moved since',
-      file: 'lib/recovery/plan.ts',
+      file: 'lib/recovery/move/token.ts',
       find: "if (madeFrom.checkpoint !== fingerprint(read)) throw outdated('The checkpoint moved')",
       put: '',
     },
@@ -206,7 +206,7 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'fence: changes come in the same generation after a move',
-      file: 'lib/run/outlet.ts',
+      file: 'lib/poll/outlet.ts',
       find: 'this.#origin = { ...origin, topic, partition }',
       put: 'this.#origin = { ...origin, generation: 1, topic, partition }',
     },
@@ -224,13 +224,13 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'restored: what repeats is not marked',
-      file: 'lib/recovery/known.ts',
+      file: 'lib/recovery/move/known.ts',
       find: "return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil }",
       put: "return { by: 'restored', reference, forgotten: unread.forgotten, replayUntil: read.replayUntil }",
     },
     {
       name: 'group: not told of a generation before it delivers',
-      file: 'lib/poll.ts',
+      file: 'lib/poll/poll.ts',
       find: 'if (!answer.isKnown || generationOf(answer) === generation) return\n',
       put: 'if (!answer.isKnown || generationOf(answer) !== 0) return\n',
     },

@@ -1,5 +1,5 @@
+import { maxBatchBytes } from '../../lib/dispatch/batch-format.ts'
 import { keyHash } from '../../lib/dispatch/key.ts'
-import { maxBatchBytes } from '../../lib/dispatch/wire.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
 import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'
@@ -270,7 +270,7 @@ function rowChange(
   }
 }
 
-/** Which of `concurrency` strands has the change, by the poller's own rule. */
+/** Which of `concurrency` lanes has the change, by the poller's own rule. */
 export function strandOf({ encode }: Entry, concurrency: number): number {
   if (concurrency === 1) return 0
   const value = encode({ id: 1n, ...plainHand })

@@ -3,19 +3,19 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { before, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
+import { packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { handlerClient, lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
-import { packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
 import { eventsAt } from './support.ts'
 
-/** More than the connections that an SDK client has unless told, and fewer than the strands that a poller may have. */
-const strands = 120
+/** More than the connections that an SDK client has unless told, and fewer than the lanes that a poller may have. */
+const lanes = 120
 const events = eventsAt(7)
 const packed = packEvents(events)
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
 
 before(() => Object.assign(process.env, localAws))
 
-test('as many invocations as there are strands are at work at once, on connections that are kept', async (t) => {
+test('as many invocations as there are lanes are at work at once, on connections that are kept', async (t) => {
   const working = new Map<ServerResponse, string>()
   let connections = 0
   // Each function is at work until all are: one that waits for another's end gets no answer.
@@ -23,7 +23,7 @@ test('as many invocations as there are strands are at work at once, on connectio
     const { batchId } = JSON.parse(Buffer.concat(await request.toArray()).toString())
     working.set(response, JSON.stringify({ batchId, acknowledgedThrough: '7' }))
     response.once('close', () => working.delete(response))
-    if (working.size < strands) return
+    if (working.size < lanes) return
     for (const [one, answer] of working) one.end(answer)
   })
   server.on('connection', () => {
@@ -43,10 +43,10 @@ test('as many invocations as there are strands are at work at once, on connectio
   const invoke = lambdaInvoke(client)
   for (const round of ['cold', 'warm']) {
     const results = await Promise.all(
-      Array.from({ length: strands }, () => invoke('orders', toBatch(packed, origin), events)),
+      Array.from({ length: lanes }, () => invoke('orders', toBatch(packed, origin), events)),
     )
     const acknowledged = results.filter(({ kind }) => kind === 'acknowledged')
-    assert.equal(acknowledged.length, strands, round)
-    assert.equal(connections, strands, round)
+    assert.equal(acknowledged.length, lanes, round)
+    assert.equal(connections, lanes, round)
   }
 })

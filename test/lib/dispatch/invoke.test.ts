@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
+import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { handlerClient, lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
-import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/wire.ts'
 import { startInvokeServer } from '../../rig/invoke-server.ts'
 import { eventsAt } from './support.ts'
 

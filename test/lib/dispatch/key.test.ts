@@ -43,9 +43,9 @@ test('all changes of one row have one hash, whatever else they write', () => {
 })
 
 test('rows spread over many hashes', () => {
-  const strands = Array.from({ length: 400 }, (_, id) => (hashOf({ after: row(integer(id)) }) ?? 0) % 4)
-  for (const strand of [0, 1, 2, 3]) {
-    assert.ok(strands.filter((one) => one === strand).length > 50, `strand ${strand}`)
+  const lanes = Array.from({ length: 400 }, (_, id) => (hashOf({ after: row(integer(id)) }) ?? 0) % 4)
+  for (const lane of [0, 1, 2, 3]) {
+    assert.ok(lanes.filter((one) => one === lane).length > 50, `lane ${lane}`)
   }
 })
 
@@ -97,7 +97,7 @@ const sameRow: [left: string, right: string, reason: string][] = [
   ['accsb', 'acscsb', 'Hungarian doubles letters by their first half'],
 ]
 for (const [left, right, reason] of sameRow) {
-  test(`the keys "${left}" and "${right}" stay in one strand: ${reason}`, () => {
+  test(`the keys "${left}" and "${right}" stay in one lane: ${reason}`, () => {
     assert.notEqual(textHash(left), null)
     assert.equal(textHash(left), textHash(right))
   })
@@ -138,9 +138,8 @@ test('keys of text spread over many hashes', () => {
     [uuids, 50],
     [words, 50],
   ] as const) {
-    const strands = keys.map((key) => (textHash(key) ?? 0) % 4)
-    for (const strand of [0, 1, 2, 3])
-      assert.ok(strands.filter((one) => one === strand).length > least, keys[0])
+    const lanes = keys.map((key) => (textHash(key) ?? 0) % 4)
+    for (const lane of [0, 1, 2, 3]) assert.ok(lanes.filter((one) => one === lane).length > least, keys[0])
   }
 })
 

@@ -1,391 +1,241 @@
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
-import { PlannedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
-import { Lane } from '../../../lib/dispatch/lane.ts'
-import { Lanes } from '../../../lib/dispatch/lanes.ts'
-import type { Route } from '../../../lib/dispatch/settings.ts'
-import type { SendResult } from '../../../lib/dispatch/strand.ts'
-import { LogRecords } from '../../../lib/kafka/records.ts'
-import { all, FakeRun, failure, route, through } from './support.ts'
+import { maxBatchBytes, recordOverhead, wireSize } from '../../../lib/dispatch/batch-format.ts'
+import type { RoutedEvent } from '../../../lib/dispatch/event.ts'
+import { Lane, type SendResult } from '../../../lib/dispatch/lane.ts'
+import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { all, eventOf, eventsAt, FakeRun, failure, route, through } from './support.ts'
 
-const concurrency = 2
-const two = route('orders', { concurrency, batchSize: 10 })
-
-type Keyed = readonly [offset: number, key: number | null]
-
-/** `[offset, key]` each; a key's parity is its strand. */
-const keyed = (...given: readonly Keyed[]) => keyedFor(two, ...given)
-
-function keyedFor(to: Route, ...given: readonly Keyed[]): PlannedEvent[] {
-  return given.map(([offset, keyHash]) => {
-    const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(10) }])
-    return new PlannedEvent(records, 0, 'shop.orders', to, keyHash)
-  })
+const away: SendResult = {
+  kind: 'held',
+  error: new DtsError('HANDLER_UNAVAILABLE', 'not deployed', { retryable: true }),
+}
+const lost: SendResult = {
+  kind: 'unknown',
+  error: new DtsError('HANDLER_UNAVAILABLE', 'no answer', { retryable: true }),
 }
 
-/** Works until nothing is left, or nothing may start any more. */
-async function work(lane: Lane, events: readonly PlannedEvent[], run: FakeRun): Promise<void> {
-  for (const event of events) lane.offer(event)
-  const stopping = new AbortController()
-  const finished = lane.run(stopping.signal)
-  for (let turn = 0; turn < 10_000 && lane.firstUndone !== null && run.permits > 0; turn++) {
-    await new Promise((resolve) => setImmediate(resolve))
+function strandOf(run: FakeRun, settings: DeliveryInput = {}, state?: LaneState): Lane {
+  return new Lane('orders', 'orders', route('orders', settings), state, run)
+}
+
+/** Fails every batch that holds one of these, without saying which. */
+const failing =
+  (...bad: number[]) =>
+  (events: readonly RoutedEvent[]): SendResult =>
+    events.some(({ offset }) => bad.includes(Number(offset)))
+      ? { kind: 'failed', error: failure() }
+      : all(events)
+
+/** Fails at the first of these, and says so. */
+const failingAt =
+  (...bad: number[]) =>
+  (events: readonly RoutedEvent[]): SendResult => {
+    const at = events.findIndex(({ offset }) => bad.includes(Number(offset)))
+    return at === -1 ? all(events) : through(events[at - 1]?.offset ?? null, failure())
   }
-  stopping.abort()
-  await finished
-}
 
-/** Answers at a later turn, so that what runs side by side overlaps. */
-function recordOverlaps(run: FakeRun, answer: (events: readonly RoutedEvent[]) => SendResult = all) {
-  const inFlight = new Set<readonly RoutedEvent[]>()
-  const overlaps: [number, number][] = []
-  const order: number[] = []
-  run.answer = async (events) => {
-    for (const other of inFlight) {
-      overlaps.push([Number(other[0]?.offset), Number(events[0]?.offset)])
-    }
-    inFlight.add(events)
-    await new Promise((resolve) => setImmediate(resolve))
-    inFlight.delete(events)
-    const result = answer(events)
-    if (result.kind === 'acknowledged') {
-      for (const { offset } of events) if (offset <= (result.through ?? -1n)) order.push(Number(offset))
-    }
-    return result
-  }
-  return { overlaps, order }
-}
-
-describe('a lane of one strand', () => {
-  test('delivers in order what comes while it works', async () => {
+describe('a lane', () => {
+  test('sends its events in order, one batch at a time, none larger than its settings or an invocation allow', async () => {
     const run = new FakeRun()
-    const lane = new Lane(route('orders', { batchSize: 2 }), {}, run)
-    await work(lane, keyed([1, null], [2, null], [3, null]), run)
-    assert.deepEqual(run.batches, [[1, 2], [3]])
-    assert.deepEqual([lane.firstUndone, lane.bytes], [null, 0])
-  })
+    const lane = strandOf(run, { batchSize: 2 })
+    assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.deepEqual(run.batches, [[1, 2], [3, 4], [5]])
+    assert.deepEqual([lane.through, lane.firstUndone, lane.trouble], [5n, null, null])
 
-  test('leaves out what the checkpoint says is done', async () => {
-    const run = new FakeRun()
-    const lane = new Lane(route('orders'), { orders: { through: 2n, trouble: null } }, run)
-    await work(lane, keyed([1, 4], [2, null], [3, 4]), run)
-    assert.deepEqual(run.batches, [[3]])
-  })
-
-  describe('while more is known to come at once', () => {
-    const turn = () => new Promise((resolve) => setImmediate(resolve))
-    /** A lane at work for batches of three; `elapse` lets the time pass for which a batch may wait. */
-    function growing(t: TestContext) {
-      const run = new FakeRun()
-      run.more = true
-      let elapse = (_earlyMs = 0) => {}
-      const pause = (milliseconds: number) =>
-        new Promise<void>((resolve) => {
-          elapse = (earlyMs = 0) => {
-            run.clock += milliseconds - earlyMs
-            resolve()
-          }
-        })
-      const lane = new Lane(route('orders', { batchSize: 3 }), {}, Object.assign(run, { pause }))
-      const stopping = new AbortController()
-      const finished = lane.run(stopping.signal)
-      t.after(() => {
-        stopping.abort()
-        return finished
-      })
-      return { run, lane, elapse: (earlyMs?: number) => elapse(earlyMs) }
-    }
-
-    test('a batch waits until it is full', async (t) => {
-      const { run, lane } = growing(t)
-      for (const event of keyed([1, null], [2, null])) lane.offer(event)
-      await turn()
-      assert.deepEqual(run.batches, [])
-      for (const event of keyed([3, null], [4, null])) lane.offer(event)
-      await turn()
-      assert.deepEqual(run.batches, [[1, 2, 3]])
-    })
-
-    test('a batch waits for a time, not for ever', async (t) => {
-      const { run, lane, elapse } = growing(t)
-      for (const event of keyed([1, null])) lane.offer(event)
-      await turn()
-      assert.deepEqual(run.batches, [])
-      elapse()
-      await turn()
-      assert.deepEqual(run.batches, [[1]])
-    })
-
-    test('a batch waits for its time also when the timer ends a moment before the clock says so', async (t) => {
-      const { run, lane, elapse } = growing(t)
-      for (const event of keyed([1, null])) lane.offer(event)
-      await turn()
-      elapse(1)
-      await turn()
-      assert.deepEqual(run.batches, [[1]])
-    })
-
-    test('a batch goes when nothing more is to come after all', async (t) => {
-      const { run, lane } = growing(t)
-      for (const event of keyed([1, null])) lane.offer(event)
-      await turn()
-      run.more = false
-      lane.nudge()
-      await turn()
-      assert.deepEqual(run.batches, [[1]])
-    })
-  })
-
-  test('tells what waits, in bytes, until it is done', () => {
-    const lane = new Lane(route('orders'), {}, new FakeRun())
-    for (const event of keyed([1, 0], [2, 0])) lane.offer(event)
-    assert.ok(lane.bytes >= 20)
-    assert.equal(lane.firstUndone, 1n)
-  })
-})
-
-describe('a lane of several strands', () => {
-  test('works on different keys side by side, on one key in order', async () => {
-    const run = new FakeRun()
-    const { overlaps, order } = recordOverlaps(run)
-    await work(new Lane(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
-    assert.deepEqual(run.batches, [
-      [1, 3],
-      [2, 4],
-    ])
-    assert.deepEqual(overlaps, [[1, 2]])
-    assert.deepEqual(order.toSorted(), [1, 2, 3, 4])
-  })
-
-  test('a key that fails holds back its own later changes only', async () => {
-    const run = new FakeRun()
-    let failures = 0
-    const { order } = recordOverlaps(run, (events) => {
-      if (events[0]?.offset !== 1n || failures++ >= 3) return all(events)
-      return { kind: 'failed', error: failure() }
-    })
-    await work(new Lane(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
-    assert.equal(failures, 4)
-    assert.deepEqual(order, [2, 4, 1, 3])
-  })
-
-  test('a change without a key runs alone: after all before it, before all behind it', async () => {
-    const run = new FakeRun()
-    const { overlaps, order } = recordOverlaps(run)
-    const events = keyed([1, 0], [2, 1], [3, null], [4, null], [5, 1], [6, 0])
-    await work(new Lane(two, {}, run), events, run)
-    assert.deepEqual(run.batches.slice(0, 4), [[1], [2], [3], [4]])
-    assert.deepEqual(overlaps, [
+    const large = [1n, 2n, 3n, 4n].map((offset) =>
+      eventOf(offset, Buffer.alloc(maxBatchBytes / 2 - recordOverhead)),
+    )
+    const wide = new FakeRun()
+    await strandOf(wide).deliver(large)
+    assert.deepEqual(wide.batches, [
       [1, 2],
-      [6, 5],
+      [3, 4],
     ])
-    assert.deepEqual(order.slice(2, 4), [3, 4])
   })
 
-  test('a change without a key waits for a neighbour that fails', async () => {
-    const run = new FakeRun((events) =>
-      events[0]?.offset === 1n ? { kind: 'failed', error: failure() } : all(events),
-    )
-    run.permits = 4
-    const lane = new Lane(two, {}, run)
-    await work(lane, keyed([1, 0], [2, 1], [3, null], [4, 1]), run)
-    assert.deepEqual(run.batches, [[1], [2], [1], [1]])
-    assert.equal(lane.firstUndone, 1n)
+  test('goes on behind what was acknowledged when the function’s time ran short', async () => {
+    const run = new FakeRun((events) => through(events[1]?.offset ?? events[0]?.offset ?? null))
+    assert.equal(await strandOf(run).deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.deepEqual(run.batches, [[1, 2, 3, 4, 5], [3, 4, 5], [5]])
   })
 
-  test('a redelivery skips, strand by strand, what the checkpoint says is done', async () => {
+  test('never sends again what was acknowledged before a failure', async () => {
     const run = new FakeRun()
-    const states: Record<string, LaneState> = {
-      'orders#1/2/v2': { through: 5n, trouble: null },
-      'orders#2/2/v2': { through: 2n, trouble: null },
-    }
-    await work(new Lane(two, states, run), keyed([1, 0], [2, 1], [3, 0], [4, 1], [5, 0], [6, 0]), run)
-    assert.deepEqual(run.batches.toSorted(), [[4], [6]])
+    run.answer = (events) => (run.sent.length === 1 ? through(2n, failure()) : all(events))
+    const lane = strandOf(run)
+    assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4)), true)
+    assert.deepEqual(run.batches, [
+      [1, 2, 3, 4],
+      [3, 4],
+    ])
+    assert.equal(run.aside.length, 0)
+    assert.deepEqual([lane.failure, lane.trouble], [null, null])
   })
 
-  test('a strand that is ahead stays ahead when the others catch up', async () => {
-    const run = new FakeRun()
-    const lane = new Lane(two, { 'orders#1/2/v2': { through: 9n, trouble: null } }, run)
-    await work(lane, keyed([4, 1], [6, 0]), run)
-    assert.deepEqual(run.batches, [[4]])
-    for (const event of keyed([9, 0])) lane.offer(event)
-    assert.equal(lane.firstUndone, null)
-  })
-
-  test('states of another concurrency, or of another hash of keys, are not its own', async () => {
-    const states: Record<string, LaneState> = {
-      orders: { through: 9n, trouble: null },
-      'orders#1/3/v2': { through: 9n, trouble: null },
-      'orders#2/4/v2': { through: 9n, trouble: null },
-      // By another hash the change at 2 was the second strand's, which had not got to it.
-      'orders#1/2': { through: 9n, trouble: null },
-      'orders#1/2/v1': { through: 9n, trouble: null },
-    }
-    const run = new FakeRun()
-    await work(new Lane(two, states, run), keyed([1, 0], [2, 1]), run)
-    assert.deepEqual(run.batches.flat().toSorted(), [1, 2])
-  })
-
-  test('its first undone change is the earliest of all strands, also when others are ahead', async () => {
-    const run = new FakeRun((events) =>
-      events[0]?.offset === 2n ? { kind: 'failed', error: failure() } : all(events),
-    )
-    run.permits = 3
-    const lane = new Lane(two, {}, run)
-    await work(lane, keyed([1, 0], [2, 1], [3, 0]), run)
-    assert.equal(lane.firstUndone, 2n)
+  test('puts the event that the function names aside after its attempts, and delivers all others', async () => {
+    const run = new FakeRun(failingAt(3))
+    assert.equal(await strandOf(run, { attempts: 3 }).deliver(eventsAt(1, 2, 3, 4, 5)), true)
     assert.deepEqual(
-      lane.strands.map(({ through }) => through),
-      [3n, -1n],
+      run.aside.map(({ offset, attempts, error }) => [offset, attempts, error.code]),
+      [[3, 3, 'HANDLER_FAILED']],
     )
-  })
-})
-
-describe('all lanes of a run', () => {
-  const items = route('items', { onFailure: 'halt', attempts: 1 })
-  async function runLanes(run: FakeRun, states: Record<string, LaneState>, offer: (lanes: Lanes) => void) {
-    const stopping = new AbortController()
-    const lanes = new Lanes(states, run, stopping.signal)
-    offer(lanes)
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-    stopping.abort()
-    await lanes.settled()
-    return lanes
-  }
-  const failItems = () =>
-    new FakeRun((events, name) => (name === 'items' ? { kind: 'failed', error: failure() } : all(events)))
-
-  test('a function that fails stops its own changes only; what others are ahead is remembered', async () => {
-    const lanes = await runLanes(failItems(), {}, (all) => {
-      for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
-      for (const event of keyedFor(items, [2, null])) all.offer(event)
-    })
-    assert.equal(lanes.firstUndone, 2n)
-    assert.equal(lanes.halt?.code, 'HANDLER_FAILED')
-    assert.deepEqual(lanes.statesAt(2n), { orders: { through: 3n, trouble: null } })
-    assert.deepEqual(lanes.statesAt(4n), {})
+    const delivered = run.batches.flat()
+    assert.equal(delivered.filter((offset) => offset === 1).length, 1)
+    assert.deepEqual(delivered.slice(-2), [4, 5])
   })
 
-  test('what failed is remembered with its attempts', async () => {
-    const run = failItems()
-    run.permits = 2
-    const lanes = await runLanes(run, {}, (all) => {
-      for (const event of keyedFor({ ...items, attempts: 9 }, [2, null])) all.offer(event)
-    })
-    const state = lanes.statesAt(2n).items
-    assert.deepEqual([state?.through, state?.trouble?.offset, state?.trouble?.attempts], [null, 2n, 2])
-    assert.deepEqual(
-      lanes.failures.map(({ name, error }) => [name, error.code]),
-      [['items', 'HANDLER_FAILED']],
-    )
-  })
-
-  test('a halt is told at once', async () => {
-    const run = failItems()
-    const lanes = await runLanes(run, {}, (all) => {
-      for (const event of keyedFor(items, [2, null])) all.offer(event)
-    })
-    assert.deepEqual([lanes.halt?.code, run.changes], ['HANDLER_FAILED', 1])
-  })
-
-  describe('what nobody expected', () => {
-    const odd = new TypeError('odd')
-
-    test('is told at once; its changes are not done, other lanes are not touched, and nothing is rejected', async () => {
-      const run = new FakeRun((events, name) => {
-        if (name === 'items') throw odd
-        return all(events)
-      })
-      const lanes = await runLanes(run, {}, (all) => {
-        for (const event of keyedFor(items, [2, null])) all.offer(event)
-      })
-      assert.deepEqual([lanes.broken, lanes.halt, lanes.firstUndone, run.changes], [odd, null, 2n, 1])
-      // Whether the request had left is not known: whoever gives the lease back has to wait as for a lost answer.
-      assert.equal(lanes.unknownUntil, run.clock + run.worstCaseMs)
-      const others = await runLanes(run, {}, (all) => {
-        for (const event of keyedFor(items, [2, null])) all.offer(event)
-        for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
-      })
-      assert.equal(others.broken, odd)
-      assert.deepEqual(others.statesAt(2n), { orders: { through: 3n, trouble: null } })
-    })
-
-    test('may be nothing at all', async () => {
-      const run = new FakeRun(() => Promise.reject(undefined))
-      const lanes = await runLanes(run, {}, (all) => {
-        for (const event of keyedFor(items, [2, null])) all.offer(event)
-      })
-      assert.ok(lanes.broken instanceof Error)
-    })
-
-    test('in one strand ends the lane when the others have ended', async () => {
-      const stopping = new AbortController()
-      let answer = (_: SendResult) => {}
-      const run = new FakeRun((events) => {
-        if (events[0]?.offset === 2n) throw odd
-        return new Promise<SendResult>((resolve) => {
-          answer = resolve
-        })
-      })
-      const lanes = new Lanes({}, run, stopping.signal)
-      for (const event of keyed([1, 0], [2, 1], [3, 0], [4, 1])) lanes.offer(event)
-      const turns = async () => {
-        for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  test('searches the event out when the function does not name it', async () => {
+    for (const bad of [[1], [8], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8]]) {
+      const run = new FakeRun()
+      let done = 0
+      run.answer = (events) => {
+        // Whatever goes out begins with the first event that is not done: order holds through the search.
+        done = Math.max(done, run.aside.at(-1)?.offset ?? 0)
+        assert.equal(events[0]?.offset, BigInt(done + 1))
+        const result = failing(...bad)(events)
+        if (result.kind === 'acknowledged') done = Number(result.through)
+        return result
       }
-      await turns()
-      assert.deepEqual([lanes.broken, run.changes], [odd, 1])
-      stopping.abort()
-      let ended = false
-      const settled = lanes.settled().then(() => {
-        ended = true
-      })
-      await turns()
-      assert.equal(ended, false)
-      answer(through(3n))
-      await settled
+      const lane = strandOf(run, { attempts: 2 })
+      assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4, 5, 6, 7, 8)), true)
       assert.deepEqual(
-        [lanes.firstUndone, run.batches],
-        [
-          2n,
-          [
-            [1, 3],
-            [2, 4],
-          ],
-        ],
+        run.aside.map(({ offset }) => offset),
+        bad,
       )
-    })
-
-    test('while the next batch is made ready ends nothing before that batch is sent', async () => {
-      const events = keyedFor(route('orders', { batchSize: 1 }), [1, null], [2, null], [3, null])
-      let asked = 0
-      // The function is at work until the batch behind is being made ready.
-      const run = new FakeRun(async (given) => {
-        while (asked === 0) await new Promise((resolve) => setImmediate(resolve))
-        return all(given)
-      })
-      Object.assign(events[1] ?? {}, {
-        copyTo: () => {
-          asked += 1
-          throw odd
-        },
-      })
-      const lanes = await runLanes(run, {}, (all) => {
-        for (const event of events) all.offer(event)
-      })
-      assert.deepEqual([lanes.broken, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
-    })
+      assert.equal(lane.through, 8n)
+    }
   })
 
-  test('a lane that gets nothing in a run keeps what it had, as long as it is ahead', async () => {
-    const trouble = { offset: 20n, attempts: 1, since: 1, nextAt: 2, limit: null }
-    const states = { idle: { through: 15n, trouble: null }, failing: { through: null, trouble } }
-    const lanes = await runLanes(new FakeRun(), states, (all) => {
-      for (const event of keyedFor(route('orders'), [12, null])) all.offer(event)
-    })
-    assert.deepEqual(lanes.statesAt(13n), states)
-    assert.deepEqual(lanes.statesAt(16n), { failing: states.failing })
-    // Its function was removed or renamed: nothing of it is left once the stream has passed what failed.
-    assert.deepEqual(lanes.statesAt(21n), {})
+  test('waits between tries, and remembers why', async () => {
+    const run = new FakeRun(failing(1))
+    run.permits = 2
+    const lane = strandOf(run)
+    assert.equal(await lane.deliver(eventsAt(1)), false)
+    assert.deepEqual(
+      run.sent.map(({ at }) => at - (run.sent[0]?.at ?? 0)),
+      [0, 500],
+    )
+    assert.deepEqual([lane.failure?.code, lane.trouble?.attempts], ['HANDLER_FAILED', 2])
+    assert.deepEqual([lane.firstUndone, lane.through, lane.halt], [1n, -1n, null])
+  })
+
+  test('goes on counting where the run before it stopped', async () => {
+    const run = new FakeRun(failing(7))
+    const nextAt = run.clock + 20_000
+    const trouble = { offset: 7n, attempts: 4, since: run.clock - 1_000, nextAt, limit: null }
+    await strandOf(run, {}, { through: null, trouble }).deliver(eventsAt(7))
+    assert.deepEqual(
+      run.sent.map(({ at }) => at),
+      [nextAt],
+    )
+    assert.deepEqual(
+      run.aside.map(({ attempts }) => attempts),
+      [5],
+    )
+  })
+
+  test('an outage never gives an event up, whatever the attempts and the age', async () => {
+    for (const outage of [away, lost]) {
+      const run = new FakeRun()
+      run.answer = (events) => (run.sent.length <= 200 ? outage : all(events))
+      assert.equal(await strandOf(run, { attempts: 1, maxAgeSeconds: 1 }).deliver(eventsAt(1, 2)), true)
+      assert.equal(run.sent.length, 201)
+      assert.equal(run.aside.length, 0)
+    }
+  })
+
+  test('an event whose answer never came is sent again only when the handler must have ended', async () => {
+    const run = new FakeRun()
+    run.answer = (events) => {
+      if (run.sent.length > 1) return all(events)
+      run.clock += 10_000
+      return lost
+    }
+    const startedAt = run.clock
+    const lane = strandOf(run)
+    assert.equal(await lane.deliver(eventsAt(1)), true)
+    assert.equal(lane.unknownUntil, startedAt + run.worstCaseMs)
+    assert.equal(run.sent[1]?.at, startedAt + run.worstCaseMs)
+  })
+
+  test('starts nothing that it may not', async () => {
+    const run = new FakeRun()
+    run.permits = 1
+    const lane = strandOf(run, { batchSize: 1 })
+    assert.equal(await lane.deliver(eventsAt(1, 2)), false)
+    assert.deepEqual(run.batches, [[1]])
+    assert.deepEqual([lane.through, lane.firstUndone], [1n, 2n])
+  })
+
+  test('an event that is too large for an invocation is put aside unsent; at the limit it is sent', async () => {
+    const sized = (offset: number, bytes: number) =>
+      eventOf(BigInt(offset), Buffer.alloc(bytes - recordOverhead))
+    assert.equal(wireSize(sized(1, maxBatchBytes)), maxBatchBytes)
+    const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
+    const run = new FakeRun()
+    assert.equal(await strandOf(run).deliver(events), true)
+    assert.deepEqual(run.batches, [[0], [1], [3]])
+    assert.deepEqual(
+      run.aside.map(({ offset, error }) => [offset, error.code]),
+      [[2, 'EVENT_TOO_LARGE']],
+    )
+    const halting = new FakeRun()
+    const lane = strandOf(halting, { onFailure: 'halt' })
+    assert.equal(await lane.deliver(events), false)
+    assert.deepEqual([lane.halt?.code, lane.firstUndone, lane.through], ['EVENT_TOO_LARGE', 2n, 1n])
+  })
+
+  test('halts at the event where the route says so, or where there is no queue', async () => {
+    for (const onFailure of ['halt', 'dead-letter'] as const) {
+      const run = new FakeRun(failingAt(2))
+      run.hasQueue = onFailure === 'halt'
+      const lane = strandOf(run, { onFailure, attempts: 2 })
+      assert.equal(await lane.deliver(eventsAt(1, 2, 3)), false)
+      assert.deepEqual([lane.halt?.code, lane.firstUndone, lane.through], ['HANDLER_FAILED', 2n, 1n])
+      assert.deepEqual(run.aside, [])
+      assert.ok(!run.batches.some((offsets) => offsets[0] === 3))
+    }
+  })
+
+  test('a queue that is away keeps the event in its place until it is stored', async () => {
+    const run = new FakeRun(failing(1))
+    let refused = 0
+    run.store = () => {
+      if (refused++ < 3) throw new DtsError('DEAD_LETTER_FAILED', 'away', { retryable: true })
+    }
+    const lane = strandOf(run, { attempts: 2 })
+    assert.equal(await lane.deliver(eventsAt(1, 2)), true)
+    assert.equal(refused, 4)
+    assert.deepEqual(
+      run.aside.map(({ offset }) => offset),
+      [1],
+    )
+    assert.ok(run.batches.every(([first], index) => first === 1 || index === run.batches.length - 1))
+    assert.deepEqual(run.batches.at(-1), [2])
+  })
+
+  test('an event that can be stored nowhere halts the stream, with the reason', async () => {
+    const run = new FakeRun(failing(1))
+    run.store = () => {
+      throw new DtsError('DEAD_LETTER_BREAKER', 'too many', { retryable: false })
+    }
+    const lane = strandOf(run, { attempts: 1 })
+    assert.equal(await lane.deliver(eventsAt(1, 2)), false)
+    assert.deepEqual([lane.halt?.code, lane.firstUndone], ['DEAD_LETTER_BREAKER', 1n])
+    assert.deepEqual(run.batches.at(-1), [1])
+  })
+
+  test('an event that may not be put aside any more keeps its place for the next run', async () => {
+    const run = new FakeRun(failing(1))
+    run.permits = 1
+    run.store = () => {
+      throw new DtsError('LEASE_LOST', 'ran out', { retryable: true })
+    }
+    const lane = strandOf(run, { attempts: 1 })
+    assert.equal(await lane.deliver(eventsAt(1)), false)
+    assert.deepEqual([run.aside, lane.halt, lane.firstUndone], [[], null, 1n])
   })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
-import { Lanes } from '../../../lib/dispatch/lanes.ts'
-import { planSlice } from '../../../lib/dispatch/plan.ts'
+import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
+import { planSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { t0, Writer } from '../../integration/records.ts'
@@ -30,7 +30,7 @@ async function deliver(
   const log = LogRecords.of(records.map(({ value }, at) => ({ offset: BigInt(at), value })))
   const plan = planSlice({ records: log, from: 0, to: log.length, nextOffset: 5n }, router, 'halt')
   const stopping = new AbortController()
-  const lanes = new Lanes(states, run, stopping.signal)
+  const lanes = new Dispatcher(states, run, stopping.signal)
   for (const event of plan.events) lanes.offer(event)
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   stopping.abort()

@@ -1,6 +1,6 @@
 import { RoutedEvent } from '../../../lib/dispatch/event.ts'
+import type { DeliveryEnvironment, SendResult } from '../../../lib/dispatch/lane.ts'
 import { type DeliveryInput, deliverySchema, type Route } from '../../../lib/dispatch/settings.ts'
-import type { DeliveryEnvironment, SendResult } from '../../../lib/dispatch/strand.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 

@@ -9,7 +9,8 @@ import {
   type PlainRecord,
   text,
 } from '../../../infra/local/encode.ts'
-import { type Change, decodeChange } from '../../../lib/dts/change.ts'
+import type { Change } from '../../../lib/dts/change.ts'
+import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { digestOf, identityOf } from '../../../lib/dts/digest.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { operations } from '../../../lib/dts/types.ts'
@@ -48,7 +49,7 @@ const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): Pl
 const open = row({ id: 1n, status: 'open' })
 const paid = row({ id: 1n, status: 'paid' })
 
-/** What a change says, with the variable part of its key taken off: test/lib/table/idempotency-key.test.ts looks at keys. */
+/** What a change says, with the variable part of its key taken off: test/lib/handler/define-table/idempotency-key.test.ts looks at keys. */
 function said(change: Change): Record<string, unknown> {
   const { idempotencyKey, ...rest } = seen(change)
   return { ...rest, key: String(idempotencyKey).replace(/[0-9a-f]{32}$/, '…') }

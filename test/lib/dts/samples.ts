@@ -1,6 +1,7 @@
 import type { PlainRecord, PlainValue } from '../../../infra/local/encode.ts'
 import { encodeRecord } from '../../../infra/local/encode.ts'
-import { type Change, decodeChange } from '../../../lib/dts/change.ts'
+import type { Change } from '../../../lib/dts/change.ts'
+import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { rowPrototype } from '../../../lib/dts/rows.ts'
 import type { Tags } from '../../../lib/dts/tags.ts'

@@ -19,7 +19,7 @@ import {
   timestamp,
   zonedDateTime,
 } from '../../../infra/local/encode.ts'
-import { decodeChange } from '../../../lib/dts/change.ts'
+import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { type ColumnValue, type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'

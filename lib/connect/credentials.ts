@@ -1,0 +1,119 @@
+import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { StreamConfig } from '../config.ts'
+import { DtsError } from '../errors.ts'
+import type { Credentials } from '../kafka/connection.ts'
+import { nameOf } from '../text/thrown.ts'
+
+/**
+ * Who we are to the broker. A password from Secrets Manager is read once per process, and again by `renew`: after
+ * a rotation the cached one is refused.
+ */
+export class CredentialSource {
+  readonly #config: Pick<StreamConfig, 'user' | 'password'>
+  readonly #client: () => SecretsManagerClient
+  #cached: Credentials | null | undefined
+  #note: string | null = null
+
+  constructor(config: Pick<StreamConfig, 'user' | 'password'>, client: () => SecretsManagerClient) {
+    this.#config = config
+    this.#client = client
+  }
+
+  /** Null when the broker asks for none. @throws DtsError SECRET_UNAVAILABLE */
+  async get(): Promise<Credentials | null> {
+    this.#cached ??= await this.#read()
+    return this.#cached
+  }
+
+  /** False when reading again cannot change anything. @throws DtsError SECRET_UNAVAILABLE */
+  async renew(): Promise<boolean> {
+    const { password } = this.#config
+    if (password === undefined || !('secretId' in password)) return false
+    const before = await this.get()
+    this.#cached = await this.#read()
+    return this.#cached?.password !== before?.password
+  }
+
+  /** What was wrong with the password as it is stored, for people; null when nothing was, or it was not read yet. */
+  get note(): string | null {
+    return this.#note
+  }
+
+  async #read(): Promise<Credentials | null> {
+    const { user, password } = this.#config
+    if (user === undefined || password === undefined) return null
+    const text =
+      'value' in password
+        ? password.value
+        : passwordIn(password.secretId, await this.#readSecret(password.secretId))
+    // An editor or `echo` puts a line break at the end, and DTS refuses the password with it.
+    const trimmed = text.replace(/^\uFEFF/, '').replace(/[\r\n]+$/, '')
+    if (trimmed === '')
+      throw 'value' in password
+        ? emptyPassword()
+        : unavailable(password.secretId, 'holds an empty password: store it')
+    const where = 'value' in password ? 'DTS_PASSWORD' : `The secret ${password.secretId}`
+    this.#note =
+      trimmed === text
+        ? null
+        : `${where} has a line break at the end of the password, or a byte order mark before it. The password is used ` +
+          'without it; store it again without it.'
+    return { username: user, password: trimmed }
+  }
+
+  async #readSecret(secretId: string): Promise<string> {
+    let text: string | undefined
+    try {
+      text = (await this.#client().send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
+    } catch (cause) {
+      const reason = nameOf(cause)
+      const remedy = "Check DTS_PASSWORD_SECRET and that this function's role may read it"
+      throw unavailable(secretId, `cannot be read (${reason}). ${remedy}`, cause)
+    }
+    if (text === undefined)
+      throw unavailable(secretId, 'is binary: store the password as text, or as JSON with "password"')
+    return text
+  }
+}
+
+/**
+ * The secret itself, or the `password` of a JSON object, as Secrets Manager's console writes it.
+ * @throws DtsError SECRET_UNAVAILABLE, which repeats nothing of the secret
+ */
+function passwordIn(secretId: string, text: string): string {
+  const json = text.replace(/^\uFEFF/, '').trimStart()
+  if (!json.startsWith('{')) return text
+  const refuse = (what: string) => unavailable(secretId, what)
+  let value: { readonly password?: unknown }
+  try {
+    value = JSON.parse(json)
+  } catch {
+    // Not the parser's error: it quotes the text.
+    throw refuse(
+      'begins with "{" and is no JSON: correct the JSON, or, if that is the password itself, store it as {"password":"…"}',
+    )
+  }
+  const { password } = value
+  if (typeof password === 'string') return password
+  if (password === undefined) throw refuse('is JSON without "password" (in small letters)')
+  if (typeof password === 'number')
+    throw refuse('has a number as "password", of which zeros and digits may be lost: put it in quotes')
+  throw refuse(
+    `has ${password === null ? 'null' : `a value of type ${typeof password}`} as "password", and no text`,
+  )
+}
+
+/** @param what is wrong, and what to do about it; without the last full stop */
+function unavailable(secretId: string, what: string, cause?: unknown): DtsError {
+  return new DtsError('SECRET_UNAVAILABLE', `The secret ${secretId} ${what}.`, {
+    retryable: true,
+    facts: { secretId },
+    cause,
+  })
+}
+
+function emptyPassword(): DtsError {
+  return new DtsError('CONFIG_INVALID', 'DTS_PASSWORD holds nothing but a line break: set it again.', {
+    retryable: false,
+  })
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { z } from 'zod'
+import { freeBytes } from '../kafka/free-memory.ts'
+import type { RoutedEvent } from './event.ts'
+import { cutMessage } from './message.ts'
+
+/**
+ * The protocol between the poller and a table function: a batch of raw records, answered by an acknowledgement. The records
+ * stay as DTS wrote them, and the function decodes the columns that its handler declares. All records travel as one
+ * compressed blob. DTS repeats names and types in every record, so compression costs both sides less time than moving,
+ * hashing and parsing the bytes that it saves. docs/performance.md has the figures.
+ */
+
+const batchVersion = 3
+/**
+ * The largest batch, in bytes of its records. An invocation carries at most 6 MB. Records that do not compress grow by a
+ * third in base64, and the envelope takes some.
+ */
+export const maxBatchBytes = 4_300_000
+
+const offset = z.string().regex(/^(0|[1-9]\d{0,18})$/)
+
+export const batchSchema = z.strictObject({
+  source: z.literal('dts-functions'),
+  version: z.literal(batchVersion),
+  batchId: z.string().min(1),
+  topic: z.string(),
+  partition: z.number().int(),
+  clusterId: z.string(),
+  generation: z.number().int(),
+  /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
+  replayUntil: z.number().int(),
+  /**
+   * A function that starts later refuses the batch: its sender was frozen, and another poller may hold the lease.
+   * Milliseconds since 1970. Null from a sender without a lease.
+   */
+  startBefore: z.number().int().nullable(),
+  /**
+   * The records in a row, each as offset INT64, length INT32 (both big-endian) and its bytes. Compressed with zstd and its
+   * checksum, in base64.
+   */
+  data: z.string().min(1),
+})
+export type Batch = z.infer<typeof batchSchema>
+
+const said = z.string().transform(cutMessage)
+
+export const acknowledgementSchema = z.strictObject({
+  batchId: z.string(),
+  /** The offset of the last event that is done; null when not even the first one is. */
+  acknowledgedThrough: offset.nullable(),
+  /** The failure of the next event. Absent if all are done, or if only the function's time ran out. */
+  failure: z.strictObject({ offset, code: said, message: said }).optional(),
+  /** The batch came too late, and nothing of it was done. */
+  refused: z.literal('late').optional(),
+})
+export type Acknowledgement = z.infer<typeof acknowledgementSchema>
+
+/** The origin of a batch. */
+export type BatchOrigin = Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation' | 'replayUntil'>
+
+const compression = {
+  // The lowest ordinary level. Higher levels gain little on such records.
+  params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
+  // The size of an ordinary batch, so that the result is not joined from pieces.
+  chunkSize: 128 * 1024,
+}
+
+/** The overhead of a record, in bytes. */
+export const recordOverhead = 12
+
+/** An event's share of a batch, in bytes before they are compressed. */
+export function wireSize({ size }: RoutedEvent): number {
+  return size + recordOverhead
+}
+
+/** Scratch memory for the records of a batch. Kept, because half a megabyte for each batch is much garbage. */
+let gathered = Buffer.alloc(0)
+let gatheredView = new DataView(gathered.buffer)
+
+/** Packs the records of a batch. This is the slow part, and it does not depend on the time of sending. */
+export function packEvents(events: readonly RoutedEvent[]): string {
+  const bytes = events.reduce((sum, event) => sum + wireSize(event), 0)
+  if (gathered.length < bytes) {
+    gathered = Buffer.allocUnsafeSlow(bytes)
+    gatheredView = new DataView(gathered.buffer)
+  }
+  let end = 0
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index] as RoutedEvent
+    gatheredView.setBigInt64(end, event.offset)
+    gatheredView.setInt32(end + 8, event.size)
+    end = event.copyTo(gathered, end + recordOverhead)
+  }
+  const compressed = zstdCompressSync(gathered.subarray(0, end), compression)
+  const data = compressed.toString('base64')
+  freeBytes(compressed)
+  return data
+}
+
+/**
+ * @param data from `packEvents`
+ * @param startBefore as `Batch` says
+ */
+export function toBatch(data: string, origin: BatchOrigin, startBefore: number | null = null): Batch {
+  const { topic, partition, clusterId, generation, replayUntil } = origin
+  return {
+    source: 'dts-functions',
+    version: batchVersion,
+    batchId: randomUUID(),
+    topic,
+    partition,
+    clusterId,
+    generation,
+    replayUntil,
+    startBefore,
+    data,
+  }
+}
+
+/** The answer to a batch that comes too late; null if it comes in time. @param now milliseconds since 1970 */
+export function refusal({ batchId, startBefore }: Batch, now: number): Acknowledgement | null {
+  if (startBefore === null || now < startBefore) return null
+  return { batchId, acknowledgedThrough: null, refused: 'late' }
+}
+
+/** A record of a batch, as DTS wrote it. */
+export interface BatchRecord {
+  readonly offset: bigint
+  readonly value: Buffer
+}
+
+/** @throws Error when the data is damaged */
+export function recordsOf({ data }: Batch): BatchRecord[] {
+  const bytes = zstdDecompressSync(Buffer.from(data, 'base64'), { maxOutputLength: maxBatchBytes })
+  const records: BatchRecord[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const start = at + recordOverhead
+    const length = start <= bytes.length ? bytes.readInt32BE(start - 4) : -1
+    if (length < 0 || length > bytes.length - start) {
+      throw new RangeError(`the record at byte ${at} of a batch of ${bytes.length} does not fit`)
+    }
+    records.push({ offset: bytes.readBigInt64BE(at), value: bytes.subarray(start, start + length) })
+    at = start + length
+  }
+  if (records.length === 0) throw new RangeError('the batch holds no record')
+  return records
+}

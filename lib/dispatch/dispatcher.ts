@@ -1,0 +1,120 @@
+import type { LaneState } from '../checkpoint/types.ts'
+import type { DtsError } from '../errors.ts'
+import type { PlannedEvent } from './event.ts'
+import { FunctionQueue } from './function-queue.ts'
+import type { DeliveryEnvironment } from './lane.ts'
+
+/** All lanes of a run: one for each function that gets changes. They work in parallel. */
+export class Dispatcher {
+  readonly #states: Readonly<Record<string, LaneState>>
+  readonly #environment: DeliveryEnvironment
+  readonly #stopped: AbortSignal
+  readonly #queues = new Map<string, FunctionQueue>()
+  readonly #running: Promise<void>[] = []
+
+  /** @param stopped no lane starts an invocation after it aborts */
+  constructor(
+    states: Readonly<Record<string, LaneState>>,
+    environment: DeliveryEnvironment,
+    stopped: AbortSignal,
+  ) {
+    this.#states = states
+    this.#environment = environment
+    this.#stopped = stopped
+  }
+
+  offer(event: PlannedEvent): void {
+    const { route } = event
+    let queue = this.#queues.get(route.functionName)
+    if (queue === undefined) {
+      queue = new FunctionQueue(route, this.#states, this.#environment)
+      this.#queues.set(route.functionName, queue)
+      this.#running.push(queue.run(this.#stopped))
+    }
+    queue.offer(event)
+  }
+
+  /** Wakes lanes that wait for more changes. */
+  nudge(): void {
+    for (const queue of this.#queues.values()) queue.nudge()
+  }
+
+  /** The size of all waiting changes, in bytes. */
+  get bytes(): number {
+    let sum = 0
+    for (const queue of this.#queues.values()) sum += queue.bytes
+    return sum
+  }
+
+  /** The offset of the first change that is not done; null when there is none. */
+  get firstUndone(): bigint | null {
+    let first: bigint | null = null
+    for (const { firstUndone } of this.#queues.values()) {
+      if (firstUndone !== null && (first === null || firstUndone < first)) first = firstUndone
+    }
+    return first
+  }
+
+  /** Why the stream must stop; null while it need not. */
+  get halt(): DtsError | null {
+    for (const { halt } of this.#queues.values()) if (halt !== null) return halt
+    return null
+  }
+
+  /**
+   * The unexpected error that ended a lane; null if none did. That lane's changes are not done, so the run must end with
+   * the error.
+   */
+  get broken(): unknown {
+    for (const { broken } of this.#queues.values()) if (broken !== null) return broken
+    return null
+  }
+
+  get #lanes() {
+    return [...this.#queues.values()].flatMap(({ lanes }) => lanes)
+  }
+
+  /** The errors of the lanes that wait for another attempt. */
+  get failures(): { readonly name: string; readonly error: DtsError }[] {
+    return this.#lanes.flatMap(({ name, failure }) => (failure === null ? [] : [{ name, error: failure }]))
+  }
+
+  /**
+   * The earliest time at which a failing lane tries again, in milliseconds since 1970. Null when no lane fails, or one
+   * of them can continue now.
+   */
+  get waitsUntil(): number | null {
+    if (this.failures.length === 0) return null
+    const times = [...this.#queues.values()].flatMap(({ waitsUntil }) => waitsUntil ?? [])
+    const first = Math.min(...times)
+    return first === 0 ? null : first
+  }
+
+  /** Until when a handler without an answer may still run, in milliseconds since 1970. */
+  get unknownUntil(): number {
+    return Math.max(0, ...this.#lanes.map(({ unknownUntil }) => unknownUntil))
+  }
+
+  /** The lanes' states that the checkpoint must store with a committed offset. */
+  statesAt(offset: bigint): Record<string, LaneState> {
+    const states: Record<string, LaneState> = {}
+    // A lane without changes in this run keeps its state.
+    for (const [name, state] of Object.entries(this.#states)) {
+      const through = state.through !== null && state.through >= offset ? state.through : null
+      // A failure below the offset is over. Without this check, a removed function would look failing for ever.
+      const trouble = state.trouble !== null && state.trouble.offset >= offset ? state.trouble : null
+      if (through !== null || trouble !== null) states[name] = { through, trouble }
+    }
+    for (const { name, through, trouble } of this.#lanes) {
+      if (through >= offset || trouble !== null)
+        states[name] = { through: through >= offset ? through : null, trouble }
+      else delete states[name]
+    }
+    return states
+  }
+
+  /** Resolves when no invocation is in flight. Requires that `stopped` is aborted or every lane has ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running)
+  }
+}

@@ -1,0 +1,73 @@
+import { Remembered } from './byte-cache.ts'
+import { ColumnLists } from './column-list.ts'
+import { tableOf } from './names.ts'
+import type { Tags } from './tags.ts'
+import type { TableName } from './types.ts'
+
+/**
+ * What is remembered of a table between its records, so that thousands of them pay for it once. All of it is
+ * recognised by the bytes of the record at hand; nothing is assumed to have stayed as it was.
+ */
+export class KnownTable {
+  readonly name: TableName
+  readonly columnLists = new ColumnLists()
+  /** The tag `pk_uk_info` of the record before. */
+  readonly keyInfo = new Remembered(512)
+  #keysText = ''
+  #keys: readonly string[] = noKeys
+
+  constructor(name: TableName) {
+    this.name = name
+  }
+
+  /** Columns of the primary key out of the tag `pk_uk_info`; empty where it names none. */
+  keysOf(tags: Tags): readonly string[] {
+    const text = tags.pk_uk_info
+    if (text === undefined) return noKeys
+    if (text !== this.#keysText) {
+      this.#keys = primaryKey(text)
+      this.#keysText = text
+    }
+    return this.#keys
+  }
+}
+
+/** Tables remembered; the one added first makes room for the next. */
+const maxTables = 1000
+const tables = new Map<string, KnownTable>()
+let last: KnownTable | undefined
+let lastObjectName = ''
+
+/**
+ * @param objectName as the record writes it
+ * @throws DtsError RECORD_INVALID when it is not the name of a table
+ */
+export function knownTable(objectName: string): KnownTable {
+  if (last !== undefined && lastObjectName === objectName) return last
+  let table = tables.get(objectName)
+  if (table === undefined) {
+    table = new KnownTable(Object.freeze(tableOf(objectName)))
+    if (tables.size >= maxTables) {
+      const [oldest] = tables.keys()
+      if (oldest !== undefined) tables.delete(oldest)
+    }
+    tables.set(objectName, table)
+  }
+  last = table
+  lastObjectName = objectName
+  return table
+}
+
+const noKeys: readonly string[] = Object.freeze([])
+
+/** The list PRIMARY in JSON such as `{"PRIMARY":["id"],"uk_sku":["sku"]}`. */
+function primaryKey(text: string): readonly string[] {
+  let keys: unknown
+  try {
+    keys = JSON.parse(text)?.PRIMARY
+  } catch {
+    return noKeys
+  }
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) return noKeys
+  return Object.freeze(keys)
+}

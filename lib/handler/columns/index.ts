@@ -1,0 +1,7 @@
+/** Column types for the `row` of `defineTable`, beyond what zod has itself; docs/columns.md explains each. */
+
+export { type DateOptions, dateColumn } from './date.ts'
+export { type DecimalOptions, decimalColumn, decimalToBigint } from './decimal.ts'
+export type { Geometry, Position } from './geojson.ts'
+export { geometryColumn } from './geometry.ts'
+export { type JsonOptions, type JsonValue, jsonColumn } from './json.ts'

@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import type { Change, RowChange } from '../../dts/change.ts'
+import type { Row } from '../../dts/types.ts'
+import { DtsError } from '../../errors.ts'
+import { isOfAuthor, reasonOf } from './reasons.ts'
+
+type ImageName = 'before' | 'after'
+
+/**
+ * Puts the declared row in the place of each image.
+ * @param whole reads the same change with all of its columns; only asked when one is missing
+ * @throws DtsError ROW_INVALID
+ */
+export function checkRow(schema: z.ZodObject, change: RowChange, whole: () => Change): void {
+  const images = change as { before?: Row; after?: Row }
+  for (const image of ['before', 'after'] as const) {
+    const row = images[image]
+    if (row === undefined || isMissingImage(change, image)) continue
+    const result = parseRow(schema, row)
+    if (!result.success) throw rowInvalid(schema, change, image, result.error.issues, whole)
+    images[image] = result.data as Row
+  }
+}
+
+function parseRow(schema: z.ZodObject, row: Row) {
+  const result = schema.safeParse(row, withInput)
+  const { catchall } = schema.def
+  if (!result.success || catchall === undefined || !Object.hasOwn(row, '__proto__')) return result
+  // zod leaves a key of this name out of what it makes: here it is a column like any other.
+  const column = z.object({ value: catchall }).safeParse({ value: Reflect.get(row, '__proto__') }, withInput)
+  if (!column.success) {
+    const issues = column.error.issues.map((issue) => ({
+      ...issue,
+      path: ['__proto__', ...issue.path.slice(1)],
+    }))
+    return { success: false as const, error: { issues } }
+  }
+  const { value } = column.data
+  Object.defineProperty(result.data, '__proto__', {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  })
+  return result
+}
+
+/** Of a refused value the type is told. */
+const withInput = { reportInput: true }
+
+/** A source that logs no image before an update gives an empty one. */
+function isMissingImage(change: RowChange, image: ImageName): boolean {
+  if (image !== 'before' || change.operation !== 'UPDATE') return false
+  for (const _column in change.before) return false
+  return true
+}
+
+/** The message goes to the poller's log, halts and dead letters, so that nothing of the row may stand in it. */
+function rowInvalid(
+  schema: z.ZodObject,
+  change: RowChange,
+  image: ImageName,
+  issues: readonly z.core.$ZodIssue[],
+  whole: () => Change,
+): DtsError {
+  const missing = new Set(issues.filter((issue) => isMissing(schema, change, image, issue)).map(firstOf))
+  const problems = new Set(
+    issues.map((issue) => {
+      const reason = missing.has(firstOf(issue)) ? `is missing${expected(issue)}` : printReason(issue)
+      return `${columnOf(schema, issue)}: ${reason}`
+    }),
+  )
+  const present = missing.size === 0 ? '' : presentColumns(whole, image)
+  const said = issues.filter(isOfAuthor).map(({ message }) => message)
+  const whereToLook =
+    said.length === 0 ? '' : " What the schema's own checks said stands in the function's own log."
+  return new DtsError(
+    'ROW_INVALID',
+    `The ${image} image of the ${change.operation} at offset ${change.offset} in ${change.table} is not the declared ` +
+      `row (${[...problems].join('; ')}).${present} Correct the row schema of the handler, or make the column ` +
+      `optional.${whereToLook}`,
+    {
+      retryable: false,
+      facts: { table: change.table, offset: String(change.offset), image },
+      // The function's own log has it. It stays there: of an error the poller is told code and message.
+      cause: said.length === 0 ? undefined : new Error(said.join('; ')),
+    },
+  )
+}
+
+const firstOf = ({ path }: z.core.$ZodIssue) => path[0]
+
+function isMissing(
+  schema: z.ZodObject,
+  change: RowChange,
+  image: ImageName,
+  issue: z.core.$ZodIssue,
+): boolean {
+  const [column] = issue.path
+  const row = (change as { before?: Row; after?: Row })[image] ?? {}
+  return column !== undefined && Object.hasOwn(schema.shape, column) && !Object.hasOwn(row, column)
+}
+
+/** Of the list of columns, in characters: the message as a whole is cut, and its end says what to do. */
+const maxList = 600
+
+/** A column under another name, or in other letters, is seen in this list. */
+function presentColumns(whole: () => Change, image: ImageName): string {
+  let columns: string[]
+  try {
+    columns = Object.keys((whole() as { before?: Row; after?: Row })[image] ?? {})
+  } catch {
+    // Another column cannot be decoded, which is not what this error is about.
+    return ''
+  }
+  const names = columns.map((name) => name.slice(0, 64).replace(/\p{Cc}/gu, '?'))
+  const fitting: string[] = []
+  let left = maxList
+  for (const name of names) {
+    left -= name.length + 2
+    if (left < 0) break
+    fitting.push(name)
+  }
+  const more = fitting.length < names.length ? ` and ${names.length - fitting.length} more` : ''
+  return ` The image has the columns ${fitting.join(', ')}${more}.`
+}
+
+/** A declared column; what a handler's own check names beside those may be data. */
+function columnOf({ shape }: z.ZodObject, { path }: z.core.$ZodIssue): string {
+  const [column] = path
+  if (column === undefined) return 'row'
+  return Object.hasOwn(shape, column) ? String(column) : '*'
+}
+
+function printReason(issue: z.core.$ZodIssue): string {
+  const reason = reasonOf(issue)
+  if (issue.code !== 'invalid_type') return reason
+  return `${reason} (expected ${issue.expected}, received ${typeName(issue.input)})`
+}
+
+/** The declared type, where the schema has a name for it. */
+function expected(issue: z.core.$ZodIssue): string {
+  const isNamed = issue.code === 'invalid_type' && issue.expected !== 'nonoptional'
+  return isNamed ? ` (expected ${issue.expected})` : ''
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  if (Buffer.isBuffer(value)) return 'Buffer'
+  return typeof value
+}

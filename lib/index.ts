@@ -1,0 +1,25 @@
+/** The public surface: what handler files import from 'dts-functions'. */
+
+export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
+export {
+  type ChangeJson,
+  changeFromJson,
+  changeToJson,
+  parseChange,
+  stringifyChange,
+} from './dts/json.ts'
+export * from './handler/columns/index.ts'
+export {
+  type BatchResult,
+  defineTable,
+  type HandAnswer,
+  type TableDefinition,
+} from './handler/define-table.ts'
+export {
+  type Cell,
+  type FencedDelete,
+  type FencedUpdate,
+  type FenceResult,
+  fencedDelete,
+  fencedUpdate,
+} from './handler/fence.ts'

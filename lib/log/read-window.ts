@@ -1,0 +1,136 @@
+import { SourceClock, timesOf } from '../checkpoint/source-times.ts'
+import type { Anchor, Position } from '../checkpoint/types.ts'
+import type { ReadRecords } from '../dispatch/read-records.ts'
+import { digestOf } from '../dts/digest.ts'
+import type { LogRecord } from '../kafka/records.ts'
+import { anchorOf, type Identify } from './anchor.ts'
+import { type LoggedChange, Ordinals } from './statement-ordinals.ts'
+
+/** The part of a position that follows from the records below it. */
+export type Place = Pick<Position, 'offset' | 'timestamp' | 'times' | 'anchor' | 'tail'>
+
+/**
+ * The records between the committed offset and the end of reading. It can compute the position of any offset in between.
+ */
+export class ReadWindow {
+  #base: Place
+  readonly #slices: Slice[] = []
+  /** How many records of the first slice lie below the base. */
+  #passed = 0
+  #end: bigint
+  #bytes = 0
+  /** Of all that was read. */
+  #youngest: number
+  readonly #ordinals = new Ordinals()
+
+  constructor(base: Place) {
+    this.#base = base
+    this.#end = base.offset
+    this.#youngest = timesOf(base).youngest
+  }
+
+  /** Of the values of all records that it holds. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Where reading goes on. */
+  get end(): bigint {
+    return this.#end
+  }
+
+  /**
+   * @param end where reading goes on; what `read` holds from there on is not looked at
+   * @param free called once nothing up to the end of `read` will be asked for any more
+   */
+  add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
+    this.#slices.push({ read, free })
+    this.#bytes += read.bytes
+    this.#youngest = Math.max(this.#youngest, read.youngest)
+    this.#end = end
+  }
+
+  /** The position with everything below `offset` done; from then on the read window begins there. */
+  moveTo(offset: bigint): Place {
+    let { timestamp } = this.#base
+    const clock = new SourceClock(timesOf(this.#base))
+    let last: LogRecord | null = null
+    let lastChange: Spot | null = null
+    let [done, passed] = [0, this.#passed]
+    for (const [index, { read }] of this.#slices.entries()) {
+      const below = read.countBelow(offset)
+      for (let at = passed; at < below; at++) {
+        const time = read.timestamp(at)
+        timestamp = Math.max(timestamp, time)
+        if (time >= 0) clock.see(time)
+        if (read.isChange(at)) lastChange = { index, at }
+      }
+      if (below > passed) last = read.record(below - 1)
+      passed = below
+      if (below < read.length) break
+      done += 1
+      passed = 0
+    }
+    this.#base = {
+      offset,
+      timestamp,
+      times: clock.times(this.#youngest),
+      anchor: lastChange === null ? this.#base.anchor : this.#anchorOf(lastChange),
+      tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
+    }
+    this.#passed = passed
+    this.#ordinals.forget(offset)
+    for (const { read, free } of this.#slices.splice(0, done)) {
+      this.#bytes -= read.bytes
+      read.free()
+      free?.()
+    }
+    return this.#base
+  }
+
+  /** The anchor of the change at an offset; null where there is none between the base and the end. */
+  anchorAt(offset: bigint, identify: Identify): Anchor | null {
+    for (const [index, { read }] of this.#slices.entries()) {
+      const at = read.countBelow(offset)
+      if (at === read.length) continue
+      const isThere = read.record(at).offset === offset && read.isChange(at)
+      return isThere && (index > 0 || at >= this.#passed) ? this.#anchorOf({ index, at }, identify) : null
+    }
+    return null
+  }
+
+  #anchorOf(spot: Spot, identify?: Identify): Anchor {
+    const change = this.#changeAt(spot)
+    const ordinal = this.#ordinals.of(change, this.#changesBelow(spot), this.#base.anchor)
+    return anchorOf(change, ordinal, identify)
+  }
+
+  #changeAt({ index, at }: Spot): LoggedChange {
+    const record = this.#slices[index]?.read.record(at)
+    const value = record?.value ?? null
+    if (record === undefined || value === null) throw new TypeError('A record without a value is no change.')
+    return { offset: record.offset, value }
+  }
+
+  /** The nearest first. */
+  *#changesBelow(spot: Spot): Generator<LoggedChange> {
+    for (let index = spot.index; index >= 0; index--) {
+      const { read } = this.#slices[index] as Slice
+      const from = index === spot.index ? spot.at : read.length
+      for (let at = from - 1; at >= (index === 0 ? this.#passed : 0); at--) {
+        if (read.isChange(at)) yield this.#changeAt({ index, at })
+      }
+    }
+  }
+}
+
+interface Slice {
+  readonly read: ReadRecords
+  readonly free: (() => void) | null
+}
+
+/** Where a record lies in the read window: in which slice, and its place there. */
+interface Spot {
+  readonly index: number
+  readonly at: number
+}

@@ -1,0 +1,225 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { PlannedEvent, RoutedEvent } from '../dispatch/event.ts'
+import { type Plan, planSlice } from '../dispatch/route-slice.ts'
+import { Router } from '../dispatch/routes.ts'
+import { DtsError } from '../errors.ts'
+import type { Fetched, Stream } from '../kafka/stream.ts'
+import type { ReadWindow } from '../log/read-window.ts'
+import type { PollDependencies } from './dependencies.ts'
+import { Halt } from './halt.ts'
+import { ReadAhead } from './read-ahead.ts'
+import { add, type PollSummary } from './summary.ts'
+
+/** The longest wait of a fetch at the end of the stream, in milliseconds. */
+const longestWaitMs = 1_000
+/** The shortest wait while functions work, in milliseconds. */
+const waitAtWorkMs = 200
+/** Fetching pauses when this many bytes wait in the lanes. */
+const maxWaitingBytes = 4 * 1024 * 1024
+/** Fetching pauses when the read window holds this many bytes. While one function waits, others get ahead by no more. */
+const maxTrailBytes = 64 * 1024 * 1024
+/** The pause after an empty answer, in milliseconds, if the broker answered sooner than it was asked to. */
+const emptyPauseMs = 100
+/** Records that are routed in one step, between which answers of handlers are processed. */
+const partRecords = 1_000
+
+type Dependencies = Pick<PollDependencies, 'config' | 'now' | 'sleep' | 'signal'>
+
+/** The parts of a run that the intake uses. */
+export interface IntakeParts {
+  readonly stream: Stream
+  readonly readWindow: ReadWindow
+  readonly dispatcher: Dispatcher
+  readonly summary: PollSummary
+  /** Stores an unreadable record as a dead letter. @throws DtsError if it cannot */
+  readonly putAside: (event: RoutedEvent, error: DtsError) => Promise<void>
+  /** Milliseconds in which another invocation may still be started. */
+  readonly timeLeftMs: () => number
+  /** Aborted when the run stops. */
+  readonly stopping: AbortSignal
+}
+
+/** The reading side of a run: fetches ahead, routes records and hands changes to the lanes. */
+export class Intake {
+  readonly #dependencies: Dependencies
+  readonly #parts: IntakeParts
+  readonly #router: Router
+  readonly #reading: ReadAhead
+  #lastNews: number
+  /** Fetches in a row without a readable record although the log continues. */
+  #heldBack = 0
+  #end: bigint | null = null
+  #halt: DtsError | null = null
+  #fault: DtsError | null = null
+  #accepting = Promise.resolve()
+
+  constructor(dependencies: Dependencies, parts: IntakeParts) {
+    const { config, now, sleep } = dependencies
+    this.#dependencies = dependencies
+    this.#parts = parts
+    this.#router = new Router(config.routes, config.ghostTables)
+    this.#reading = new ReadAhead(parts.stream, config.fetchBytes, (milliseconds) =>
+      sleep(milliseconds, parts.stopping),
+    )
+    this.#lastNews = now()
+  }
+
+  /** The offset after the last readable record, from the broker's last answer; null before the first. */
+  get end(): bigint | null {
+    return this.#end
+  }
+
+  /** Why the stream must not go past the end of the read window. */
+  get halt(): DtsError | null {
+    return this.#halt
+  }
+
+  /** Why nothing more can be fetched in this run. */
+  get fault(): DtsError | null {
+    return this.#fault
+  }
+
+  get atEnd(): boolean {
+    return this.#end !== null && (this.#parts.readWindow.end >= this.#end || this.#heldBack > 1)
+  }
+
+  /** Whether the run has waited long enough for news at the end of the stream. */
+  get hasLingered(): boolean {
+    const { config, now } = this.#dependencies
+    return now() >= this.#lastNews + config.lingerMs
+  }
+
+  mayFetch(): boolean {
+    const { config } = this.#dependencies
+    const { summary, dispatcher, readWindow } = this.#parts
+    return (
+      this.#halt === null &&
+      this.#fault === null &&
+      summary.fetched < config.maxRecords &&
+      summary.bytes < config.maxBytes &&
+      dispatcher.bytes < maxWaitingBytes &&
+      readWindow.bytes < maxTrailBytes
+    )
+  }
+
+  /** Whether more records are known to follow at once. */
+  expectsMore(): boolean {
+    return this.mayFetch() && this.#end !== null && this.#parts.readWindow.end < this.#end
+  }
+
+  /** Fetches once and accepts the records. A fault becomes `halt` or `fault` and is not thrown. */
+  async fetch(): Promise<void> {
+    try {
+      await this.#fetch()
+    } catch (error) {
+      // Records fetched earlier are still delivered, so that no lane stays further ahead than necessary.
+      if (error instanceof Halt) this.#halt = error.reason
+      else if (error instanceof DtsError) this.#fault = error
+      else throw error
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    const { now, sleep } = this.#dependencies
+    const { readWindow, summary, stopping } = this.#parts
+    const startedAt = now()
+    const maxWaitMs = this.#maxWaitMs()
+    let fetched: Fetched | null
+    try {
+      fetched = await this.#reading.take(readWindow.end, maxWaitMs)
+    } finally {
+      if (!this.#isOver) this.#countTime(now() - startedAt, maxWaitMs)
+    }
+    if (fetched === null || this.#isOver) return
+    const took = now() - startedAt
+    this.#end = fetched.end
+    if (fetched.nextOffset === readWindow.end) {
+      // The log continues but is not readable: a transaction is still open. Ask once more with a long wait, then leave the
+      // rest to the next run. Otherwise this run would never end.
+      this.#heldBack = fetched.end > readWindow.end ? this.#heldBack + 1 : 0
+      if (took < maxWaitMs) await sleep(Math.min(emptyPauseMs, maxWaitMs - took), stopping)
+      return
+    }
+    this.#heldBack = 0
+    if (fetched.records.length > 0) this.#lastNews = now()
+    summary.fetched += fetched.records.length
+    for (let at = 0; at < fetched.records.length; at++) summary.bytes += fetched.records.size(at)
+    // The broker sends the next slice while this one is processed.
+    if (fetched.nextOffset < fetched.end && this.mayFetch()) this.#reading.ask(fetched.nextOffset)
+    this.#accepting = this.#acceptAll(fetched)
+    await this.#accepting
+  }
+
+  /** Resolves when the intake hands nothing more to lanes or queue. The run must be stopping. */
+  async settled(): Promise<void> {
+    // `fetch` reports the failure.
+    await this.#accepting.catch(() => {})
+  }
+
+  get #isOver(): boolean {
+    return this.#dependencies.signal.aborted || this.#parts.stopping.aborted
+  }
+
+  /** Counts the allowed wait for news apart from the time that the broker itself takes. */
+  #countTime(tookMs: number, maxWaitMs: number): void {
+    const { milliseconds } = this.#parts.summary
+    const waitedMs = Math.min(tookMs, maxWaitMs)
+    milliseconds.wait += waitedMs
+    milliseconds.fetch += tookMs - waitedMs
+  }
+
+  /** 0 while there may be records to read, so that the measured time is the time of the broker itself. */
+  #maxWaitMs(): number {
+    const { config, now } = this.#dependencies
+    const { dispatcher, timeLeftMs, readWindow } = this.#parts
+    if (this.#heldBack === 0 && (this.#end === null || readWindow.end < this.#end)) return 0
+    const lingerLeftMs = this.#lastNews + config.lingerMs - now()
+    // Without a wait, a run whose functions work would ask the broker again as fast as it answers.
+    const atLeastMs = this.#heldBack > 0 ? longestWaitMs : dispatcher.firstUndone === null ? 0 : waitAtWorkMs
+    return Math.max(0, Math.min(longestWaitMs, timeLeftMs(), Math.max(lingerLeftMs, atLeastMs)))
+  }
+
+  /** Accepts a slice in parts, so that answers of handlers are processed in between. */
+  async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
+    const { config } = this.#dependencies
+    for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
+      if (from > 0) await setImmediate()
+      if (this.#isOver) return
+      to = Math.min(from + partRecords, records.length)
+      const isLast = to === records.length
+      const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
+      await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
+      if (isLast || this.#halt !== null) return
+    }
+  }
+
+  /** @param free releases the memory of the slice; null unless this is its last part */
+  async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
+    const { dispatcher, putAside, summary, readWindow } = this.#parts
+    let { end, halt } = plan
+    for (const { event, error } of plan.unreadable) {
+      if (this.#isOver) {
+        end = event.offset
+        break
+      }
+      try {
+        // Its table is unknown, so no lane can hold it. It is stored before any later record is handed out.
+        await putAside(event, error)
+      } catch (thrown) {
+        if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown
+        end = event.offset
+        halt = thrown
+        break
+      }
+    }
+    for (let at = 0; at < plan.events.length; at++) {
+      const event = plan.events[at] as PlannedEvent
+      if (end === plan.end || event.offset < end) dispatcher.offer(event)
+    }
+    for (const [table, count] of plan.skipped) add(summary.skipped, table, count)
+    for (const [table, count] of plan.ghosts) add(summary.ghosts, table, count)
+    readWindow.add(plan.read, end, free)
+    this.#halt = halt
+  }
+}

@@ -1,0 +1,137 @@
+import type { Logger } from '@aws-lambda-powertools/logger'
+import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
+import { isDtsError } from '../errors.ts'
+import { printableValue } from '../text/printable.ts'
+import { nameOf } from '../text/thrown.ts'
+import type { PollSummary } from './summary.ts'
+
+/**
+ * What a run tells: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both say
+ * counts, offsets, times, names of functions, and codes; no value of a row, no raw bytes, no secret. docs/telemetry.md
+ * has the names for readers.
+ */
+
+export const metricNamespace = 'DtsFunctions'
+
+type UnitName = (typeof Unit)[keyof typeof Unit]
+export type Measure = readonly [name: string, unit: UnitName, value: number]
+
+/** Measures of the whole run; what is not known is left out, never told as 0. */
+export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
+  const { ended, fetched, bytes, handled, skipped, ghosts, deadLettered, retried } = summary
+  const { commits, milliseconds, lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
+  const ran = summary.from !== null
+  const ends = (end: PollSummary['ended']) => Number(thrown === null && ended === end)
+  const isPaused = halted === 'PAUSED'
+  return [
+    ['Halted', Unit.Count, Number(halted !== null && !isPaused)],
+    ['Paused', Unit.Count, Number(isPaused)],
+    ['Failed', Unit.Count, Number(thrown !== null && halted === null)],
+    ['LeaseHeld', Unit.Count, ends('lease-held')],
+    ['LeaseLost', Unit.Count, ends('lease-lost')],
+    ['Superseded', Unit.Count, ends('superseded')],
+    ['Recovered', Unit.Count, ends('recovered')],
+    ['LeaseTooLong', Unit.Count, Number(isDtsError(thrown) && thrown.code === 'LEASE_TOO_LONG')],
+    ['GroupShared', Unit.Count, Number(summary.otherDeployment !== null || isShared(thrown))],
+    ...known('LagSeconds', Unit.Seconds, lagSeconds),
+    ...known('LagRecords', Unit.Count, lagRecords === null ? null : Number(lagRecords)),
+    ...known('SecondsUntilLoss', Unit.Seconds, secondsUntilLoss),
+    ...known('SourceSilentSeconds', Unit.Seconds, silentSeconds),
+    ...(ran
+      ? ([
+          ['Fetched', Unit.Count, fetched],
+          ['FetchedBytes', Unit.Bytes, bytes],
+          ['Handled', Unit.Count, sum(handled)],
+          ['Skipped', Unit.Count, sum(skipped)],
+          ['Ghosts', Unit.Count, sum(ghosts)],
+          ['Retried', Unit.Count, retried],
+          ['DeadLettered', Unit.Count, sum(deadLettered)],
+          ['Commits', Unit.Count, commits],
+          ['FetchTime', Unit.Milliseconds, milliseconds.fetch],
+          ['WaitTime', Unit.Milliseconds, milliseconds.wait],
+          ['HandlerTime', Unit.Milliseconds, milliseconds.handlers],
+          ['CommitTime', Unit.Milliseconds, milliseconds.commit],
+        ] as const)
+      : []),
+  ]
+}
+
+/**
+ * Measures of each table function that got something. By function, not by table: functions are as many as files,
+ * while tables behind a pattern, and what they are called, are the source's.
+ */
+export function functionMeasures({ functions }: PollSummary): Map<string, Measure[]> {
+  return new Map(
+    Object.entries(functions).map(([name, { handled, retried, deadLettered, milliseconds }]) => [
+      // Records of which not even the table could be read.
+      name === '' ? 'unreadable' : name,
+      [
+        ['Handled', Unit.Count, handled],
+        ['Retried', Unit.Count, retried],
+        ['DeadLettered', Unit.Count, deadLettered],
+        ['HandlerTime', Unit.Milliseconds, milliseconds],
+      ],
+    ]),
+  )
+}
+
+/** Tells how runs of the poller ended. */
+export class Telemetry {
+  readonly #logger: Logger
+  readonly #run: Metrics
+  readonly #function: Metrics
+
+  /** @param service the poller's function name: a dimension of every metric */
+  constructor(logger: Logger, service: string) {
+    this.#logger = logger
+    this.#run = new Metrics({ namespace: metricNamespace, serviceName: service })
+    this.#function = new Metrics({ namespace: metricNamespace, serviceName: service })
+  }
+
+  /** @param thrown what ended the run early; null when nothing did */
+  runEnded(summary: PollSummary, thrown: unknown): void {
+    const code = summary.halted ?? (isDtsError(thrown) ? thrown.code : null)
+    this.#log(summary, thrown)
+    this.#run.addMetadata('ended', thrown === null ? summary.ended : 'thrown')
+    if (code !== null) this.#run.addMetadata('code', code)
+    publish(this.#run, runMeasures(summary, thrown))
+    for (const [name, measures] of functionMeasures(summary)) {
+      this.#function.addDimension('function', name)
+      publish(this.#function, measures)
+    }
+  }
+
+  #log(counted: PollSummary, thrown: unknown): void {
+    // Names of tables are its keys, and logs are read in terminals, too.
+    const summary = printableValue(counted)
+    if (thrown === null) {
+      const isWell = counted.failures.length === 0 && counted.otherDeployment === null
+      this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
+    } else if (isDtsError(thrown)) {
+      const { code, message, retryable } = thrown
+      const facts = printableValue(thrown.facts)
+      this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
+    } else {
+      // Nothing is known of such an error's message.
+      this.#logger.error('Poll failed', { code: nameOf(thrown), summary })
+    }
+  }
+}
+
+function isShared(thrown: unknown): boolean {
+  return isDtsError(thrown) && thrown.code === 'GROUP_SHARED'
+}
+
+/** One line, after which the instance is empty again. */
+function publish(metrics: Metrics, measures: readonly Measure[]): void {
+  for (const [name, unit, value] of measures) metrics.addMetric(name, unit, value)
+  metrics.publishStoredMetrics()
+}
+
+function known(name: string, unit: UnitName, value: number | null): Measure[] {
+  return value === null ? [] : [[name, unit, value]]
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0)
+}

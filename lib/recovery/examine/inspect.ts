@@ -1,0 +1,247 @@
+import { z } from 'zod'
+import { reachedTime } from '../../checkpoint/source-times.ts'
+import { timeOf } from '../../checkpoint/store.ts'
+import type { Checkpoint, Halt, LedgerEntry } from '../../checkpoint/types.ts'
+import type { PollConfig } from '../../config.ts'
+import type { Route } from '../../dispatch/settings.ts'
+import { committerOf } from '../../kafka/commit-mark.ts'
+import type { Stream } from '../../kafka/stream.ts'
+import { askGroup, type GroupAnswer } from '../../log/group.ts'
+import { firstLevel, type TimeRange, timeRange } from '../../log/scan.ts'
+import { silentSeconds } from '../../log/silence.ts'
+import { formatTime } from '../../time.ts'
+import { type Look, lookOf } from '../move/assess.ts'
+import { describeTimes } from '../move/describe.ts'
+import { moves } from '../move/ledger.ts'
+import { advise, adviseFirstStart } from './advice.ts'
+import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
+import { type Advice, afterFault, type Setup } from './setup.ts'
+import { describeTrouble, failing } from './trouble.ts'
+
+export const inspectSchema = z.strictObject({ action: z.literal('inspect') })
+export const doctorSchema = z.strictObject({ action: z.literal('doctor') })
+
+export interface DoctorResult {
+  readonly action: 'doctor'
+  readonly healthy: boolean
+  readonly checks: readonly Check[]
+}
+
+export interface Inspection extends Advice {
+  readonly action: 'inspect'
+  /** The set-up, line by line; looked at first. */
+  readonly checks: readonly Check[]
+  /** Why the checkpoint cannot be read; null when it was, or when there is none. */
+  readonly storedFault: string | null
+  /** Null when nothing was read yet, or the checkpoint cannot be read. */
+  readonly stored: {
+    readonly offset: string
+    /** In seconds. */
+    readonly timestamp: number
+    readonly time: string
+    /** How the source's times run, as far as that was measured. */
+    readonly times: string
+    readonly clusterId: string
+    readonly generation: number
+    readonly state: Checkpoint['state']
+    readonly halt: Halt | null
+    /** Until when a run may hold the lease. */
+    readonly leaseUntil: string | null
+    /** Functions that are ahead of the offset, or have changes that wait to be tried again. */
+    readonly lanes: Readonly<Record<string, string>>
+  } | null
+  /** Null when the stream cannot be reached; `checks` says why. */
+  readonly found: {
+    readonly clusterId: string
+    readonly earliest: string
+    readonly end: string
+    readonly times: TimeRange | null
+  } | null
+  /** What the consumer group holds at the broker; null when nothing, or when it cannot be asked. */
+  readonly group: {
+    readonly offset: string
+    readonly metadata: string | null
+    /** Who made the commit, in words. */
+    readonly by: string
+  } | null
+  readonly lagSeconds: number | null
+  /** Null when the stored offset means nothing on the cluster that was found. */
+  readonly lagRecords: string | null
+  /**
+   * Seconds of the source's time between the oldest readable record and the position: what a standstill may take. Below
+   * 0 the log begins after the position's time, which alone does not prove a loss; `advice` says whether there is one.
+   */
+  readonly secondsUntilLoss: number | null
+  /** Seconds since the newest record of any kind, by its source time; null when not known. */
+  readonly silentSeconds: number | null
+  /** What was done to the checkpoint by hand of late, oldest first. */
+  readonly ledger: readonly NumberedEntry[]
+}
+
+export interface NumberedEntry extends LedgerEntry {
+  /** What `rollback --entry` and `{"ledger":…}` take to undo it; null where there is nothing to go back to. */
+  readonly entry: number | null
+}
+
+export async function doctor(dependencies: PreflightDependencies): Promise<DoctorResult> {
+  const checks = await preflight(dependencies)
+  return { action: 'doctor', healthy: checks.every(({ result }) => result === 'ok'), checks }
+}
+
+export interface InspectDependencies extends PreflightDependencies {
+  readonly config: PreflightDependencies['config'] & Pick<PollConfig, 'unroutedTables'>
+  readonly routes: Readonly<Record<string, Route>>
+}
+
+/** Everything that a person needs to decide, in one answer. Changes nothing. */
+export async function inspect(dependencies: InspectDependencies): Promise<Inspection> {
+  const { store, now, openStream, config, routes } = dependencies
+  const checks = await preflight(dependencies)
+  const failed = checks.find(({ result }) => result === 'failed')
+  const read = await attempt(() => store.read())
+  const opened = await attempt(openStream)
+  const stored = read.result ?? null
+  const storedFault = read.fault === undefined ? null : describeFault(read.fault)
+  const unreadable = storedFault === null ? '' : `The checkpoint cannot be read. ${storedFault}`
+  if (opened.result === undefined) {
+    const reason = failed?.detail ?? describeFault(opened.fault)
+    const unreached = reason === storedFault ? '' : `The stream cannot be reached. ${reason}`
+    const base = { checks, stored, storedFault, now: now() }
+    return {
+      ...answer(base),
+      ...nothingFound,
+      ...afterFault([unreached, unreadable].filter(Boolean).join(' ')),
+    }
+  }
+  const stream = opened.result
+  try {
+    const { unroutedTables } = config
+    const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined, unroutedTables }
+    if (stored !== null) return await inspectStream(stored, stream, setup, lookOf(dependencies))
+    const advice =
+      storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)
+    const base = { checks, stored, storedFault, now: now() }
+    return { ...answer(base), ...(await look(stored, stream, await askGroup(stream), now())), ...advice }
+  } finally {
+    await stream.close()
+  }
+}
+
+/** What `inspect` says of a stream that was read before, beside the examination of the set-up. */
+export async function inspectStream(
+  stored: Checkpoint,
+  stream: Stream,
+  setup: Setup,
+  at: Look,
+): Promise<Inspection> {
+  const { now } = at
+  const group = await askGroup(stream)
+  return {
+    ...answer({ checks: setup.checks, stored, storedFault: null, now }),
+    ...(await look(stored, stream, group, now)),
+    ...(await advise(stored, stream, setup, group, at)),
+  }
+}
+
+type Found = Pick<
+  Inspection,
+  'found' | 'group' | 'lagSeconds' | 'lagRecords' | 'secondsUntilLoss' | 'silentSeconds'
+>
+
+const nothingFound: Found = {
+  found: null,
+  group: null,
+  lagSeconds: null,
+  lagRecords: null,
+  secondsUntilLoss: null,
+  silentSeconds: null,
+}
+
+async function look(
+  stored: Checkpoint | null,
+  stream: Stream,
+  answer: GroupAnswer,
+  now: number,
+): Promise<Found> {
+  const range = await stream.range()
+  const times = await timeRange(stream, range)
+  const group = answer.isKnown ? answer.committed : null
+  const first = await firstLevel(stream, range)
+  const comparable = stored !== null && stored.clusterId === stream.clusterId && stored.offset <= range.end
+  const atEnd = comparable && stored.offset === range.end
+  return {
+    found: { clusterId: stream.clusterId, earliest: String(range.earliest), end: String(range.end), times },
+    group:
+      group === null
+        ? null
+        : { offset: String(group.offset), metadata: group.metadata, by: committerOf(group.mark) },
+    lagSeconds:
+      stored === null
+        ? null
+        : atEnd
+          ? 0
+          : Math.max(0, Math.floor(now / 1000) - reachedTime(stored, now / 1000)),
+    lagRecords: comparable ? String(range.end - stored.offset) : null,
+    secondsUntilLoss: stored === null || first === null ? null : reachedTime(stored, now / 1000) - first,
+    silentSeconds: await silentSeconds(stream, range, now, stored?.timestamp ?? null),
+  }
+}
+
+interface Known {
+  readonly checks: readonly Check[]
+  readonly stored: Checkpoint | null
+  readonly storedFault: string | null
+  readonly now: number
+}
+
+function answer({ checks, stored, storedFault, now }: Known) {
+  return {
+    action: 'inspect' as const,
+    checks,
+    stored: stored === null ? null : describe(stored, now),
+    storedFault,
+    ledger: numbered(stored?.ledger ?? []),
+  }
+}
+
+function numbered(ledger: readonly LedgerEntry[]): NumberedEntry[] {
+  const numbers = new Map(moves(ledger).map((entry, number) => [entry, number]))
+  return ledger.map((entry) => ({
+    ...entry,
+    entry: entry.from === null ? null : (numbers.get(entry) ?? null),
+  }))
+}
+
+function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stored']> {
+  const { clusterId, generation, state, halt, timestamp } = stored
+  const lanes = Object.entries(stored.lanes).map(([name, { through, trouble }]) => {
+    const ahead = through === null ? [] : [`done through ${through}`]
+    const troubles = failing(trouble) ? [describeTrouble(trouble)] : []
+    return [name, [...ahead, ...troubles].join(', ')] as const
+  })
+  return {
+    offset: String(stored.offset),
+    timestamp,
+    time: formatTime(timestamp),
+    times: describeTimes(stored.times),
+    clusterId,
+    generation,
+    state,
+    halt,
+    leaseUntil: stored.leaseUntil > now ? timeOf(stored.leaseUntil) : null,
+    lanes: Object.fromEntries(lanes.filter(([, text]) => text !== '')),
+  }
+}
+
+type Attempt<Result> =
+  | { readonly result: Result; readonly fault?: undefined }
+  | { readonly result?: undefined; readonly fault: unknown }
+
+/** A fault is part of what is found, and must not hide the rest. */
+async function attempt<Result>(action: () => Promise<Result>): Promise<Attempt<Result>> {
+  try {
+    return { result: await action() }
+  } catch (fault) {
+    return { fault }
+  }
+}

@@ -1,0 +1,13 @@
+import type { LedgerEntry } from '../../checkpoint/types.ts'
+
+/**
+ * The moves of the checkpoint, the last one first: what `{"ledger":N}` and `rollback --entry N` count. An entry that
+ * begins and ends at the same place, as a resume writes it, moved nothing and is left out.
+ */
+export function moves(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
+  return ledger.filter(({ from, to }) => !isSamePlace(from, to)).toReversed()
+}
+
+function isSamePlace(from: LedgerEntry['from'], to: LedgerEntry['to']): boolean {
+  return from?.clusterId === to.clusterId && from.offset === to.offset && from.generation === to.generation
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/store.ts'
+import { DtsError } from '../errors.ts'
+import type { Stream } from '../kafka/stream.ts'
+import { askGroup, restoredFault } from '../log/group.ts'
+import { proveSameLog } from '../log/same-log.ts'
+import type { RecoveryDependencies } from './dependencies.ts'
+import { marginMs, type SendDependencies } from './resend/send.ts'
+
+const who = { by: z.string().max(200).optional(), reason: z.string().max(1_000).optional() }
+export const pauseSchema = z.strictObject({ action: z.literal('pause'), ...who })
+export const resumeSchema = z.strictObject({ action: z.literal('resume'), ...who })
+
+export const releaseSchema = z.strictObject({ action: z.literal('release'), ...who })
+
+export interface StateResult {
+  readonly action: 'pause' | 'resume' | 'release'
+  readonly offset: string
+  readonly note: string
+}
+
+/** Stops the stream where it stands, until `resume`. A run that is at work ends its run first. */
+export async function pause(
+  event: z.output<typeof pauseSchema>,
+  { store, now, owner }: RecoveryDependencies,
+): Promise<StateResult> {
+  const read = await store.read()
+  if (read === null) throw nothingThere()
+  const by = event.by ?? owner
+  await store.pause(read, {
+    code: 'PAUSED',
+    message: `Paused by ${by}${event.reason ? `: ${event.reason}` : ''}.`,
+    facts: {},
+    at: now(),
+  })
+  const running = read.leaseUntil > now()
+  return {
+    action: 'pause',
+    offset: String(read.offset),
+    note: running
+      ? 'Paused. A run is at work and ends by itself, within the poller’s timeout; after it, nothing is read until ' +
+        'resume. A reset ends the pause, too.'
+      : 'Paused. Nothing is read until resume. A reset ends the pause, too.',
+  }
+}
+
+/**
+ * Lets a halted or paused stream go on where it stands, with the attempts of failed changes counted anew.
+ * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP when the position no longer fits the log, CHECKPOINT_RESTORED when
+ *   the item is an older one: that takes a reset
+ */
+export async function resumeStream(
+  event: z.output<typeof resumeSchema>,
+  { store, now, owner }: RecoveryDependencies,
+  stream: Stream,
+): Promise<StateResult> {
+  const read = await store.read()
+  if (read === null) throw nothingThere()
+  if (read.state === 'RUNNING') {
+    return {
+      action: 'resume',
+      offset: String(read.offset),
+      note: 'The stream is not halted; nothing was changed.',
+    }
+  }
+  const restored = restoredFault(read, await askGroup(stream))
+  if (restored !== null) throw restored
+  await proveSameLog(read, stream)
+  const how = `resume after ${read.halt?.code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
+  await store.resume(read, { at: now(), by: event.by ?? owner, how })
+  return {
+    action: 'resume',
+    offset: String(read.offset),
+    note:
+      `The stream is no longer halted: the next run of the poller reads on at offset ${read.offset}.` +
+      (read.halt === null || read.halt.code === 'PAUSED'
+        ? ''
+        : ` While the cause of the halt (${read.halt.code}) lasts, it halts again.`),
+  }
+}
+
+/**
+ * Breaks a lease that ends later than any run can hold it. It then lasts for one invocation's worst case from now on: what
+ * its holder has started may still be running.
+ * @throws DtsError LEASE_HELD when a run may well hold the lease
+ */
+export async function release(
+  event: z.output<typeof releaseSchema>,
+  { store, now, owner, handlerTimeoutMs }: RecoveryDependencies & Pick<SendDependencies, 'handlerTimeoutMs'>,
+): Promise<StateResult> {
+  const read = await store.read()
+  if (read === null) throw nothingThere()
+  const offset = String(read.offset)
+  if (read.leaseUntil === 0)
+    return { action: 'release', offset, note: 'Nobody holds the lease; nothing to do.' }
+  if (!isLeaseTooLong(read, now())) throw leaseHeld(read.leaseUntil)
+  const leaseUntil = now() + handlerTimeoutMs + marginMs
+  const how = `broke the lease of ${read.owner} until ${timeOf(read.leaseUntil)}${event.reason ? `: ${event.reason}` : ''}`
+  await store.breakLease(read, owner, leaseUntil, { at: now(), by: event.by ?? owner, how })
+  return {
+    action: 'release',
+    offset,
+    note:
+      `The lease of ${read.owner}, which ended at ${timeOf(read.leaseUntil)}, is broken. The position did not move. The next ` +
+      `run may start at ${timeOf(leaseUntil + clockSkewMs)}, when an invocation of the old holder must have ended. Check the ` +
+      'clock of whatever wrote that lease.',
+  }
+}
+
+function nothingThere(): DtsError {
+  return new DtsError('CHECKPOINT_MISSING', 'There is no checkpoint yet: the poller has not run.', {
+    retryable: false,
+  })
+}

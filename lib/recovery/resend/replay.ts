@@ -1,0 +1,143 @@
+import { z } from 'zod'
+import { type PollConfig, timeSchema } from '../../config.ts'
+import type { RoutedEvent } from '../../dispatch/event.ts'
+import { planSlice } from '../../dispatch/route-slice.ts'
+import { Router } from '../../dispatch/routes.ts'
+import { DtsError } from '../../errors.ts'
+import type { Stream } from '../../kafka/stream.ts'
+import { type DataRange, formatOffsets } from '../../kafka/types.ts'
+import { locateTime } from '../../log/scan.ts'
+import type { RecoveryDependencies } from '../dependencies.ts'
+import { offsetSchema } from '../offset-schema.ts'
+import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
+
+const point = z.union([z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })])
+
+export const replaySchema = z.strictObject({
+  action: z.literal('replay'),
+  /** As in the records: `database.table`. */
+  table: z.string().min(1),
+  from: point,
+  /** The end, itself not replayed; the end of the log when left out. */
+  to: point.optional(),
+  dryRun: z.boolean().default(false),
+})
+
+export interface ReplayResult {
+  readonly action: 'replay'
+  readonly table: string
+  readonly function: string
+  /** Changes that the handler acknowledged; in a dry run, changes that it would be sent. */
+  readonly replayed: number
+  readonly from: string
+  /** Where it stopped: go on from here when `complete` is false. */
+  readonly next: string
+  readonly complete: boolean
+  readonly error: string | null
+  /** What else there is to know, for people; empty when nothing. */
+  readonly note: string
+}
+
+const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
+
+/**
+ * Sends one table's history to its handler again, marked as replay. The checkpoint is not touched; the poller may go
+ * on meanwhile, so a handler sees old changes between new ones. They are of the generation that there is: to the fence
+ * of lib/handler/fence.ts they are seen.
+ * @throws DtsError TABLE_UNROUTED, CHECKPOINT_OUT_OF_RANGE when they do not begin in the log, or end before they begin
+ */
+export async function replay(
+  event: z.output<typeof replaySchema>,
+  dependencies: RecoveryDependencies & SendDependencies & Pick<PollConfig, 'routes' | 'ghostTables'>,
+  stream: Stream,
+): Promise<ReplayResult> {
+  const { routes, ghostTables } = dependencies
+  const router = new Router(routes, ghostTables)
+  const [route] = router.routesFor(event.table, () => null).routes
+  if (route === undefined) {
+    throw new DtsError(
+      'TABLE_UNROUTED',
+      `No function handles the table ${event.table}. Check the name: database.table.`,
+      {
+        retryable: false,
+      },
+    )
+  }
+  // A statement that names the table may be filed under another one, or none.
+  const onlyTable = new Router({ [event.table]: route }, ghostTables)
+  const range = await stream.range()
+  const from = await resolve(event.from, stream)
+  const to = event.to === undefined ? range.end : await resolve(event.to, stream)
+  if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
+  const end = to < range.end ? to : range.end
+  const generation = (await dependencies.store.read())?.generation ?? 0
+  const { topic, partition, clusterId } = stream
+  // Whatever its time, each of these changes may have been delivered before.
+  const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
+  let replayed = 0
+  let next = from
+  const answer = (complete: boolean, error: string | null): ReplayResult => ({
+    action: 'replay',
+    table: event.table,
+    function: route.functionName,
+    replayed,
+    from: String(from),
+    next: String(next),
+    complete,
+    error,
+    note: [
+      ...(complete || to <= range.end
+        ? []
+        : [`The log ends before offset ${to}: the next record gets ${range.end}.`]),
+      ...(replayed === 0 ? [] : [fenced]),
+    ].join(' '),
+  })
+  while (next < end) {
+    const slice = await stream.fetch(next, fetchBounds)
+    if (slice.nextOffset === next) break
+    const part = { ...slice, from: 0, to: slice.records.length }
+    const concerned = new Set(planSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
+    let events: readonly RoutedEvent[] = planSlice(part, router, 'skip').events.filter(
+      (routed) =>
+        routed.route.functionName === route.functionName &&
+        concerned.has(routed.offset) &&
+        routed.offset < end,
+    )
+    while (events.length > 0) {
+      if (event.dryRun) {
+        replayed += events.length
+        break
+      }
+      if (!mayInvoke(dependencies)) return answer(false, null)
+      const batch = firstBatch(events)
+      const { done, error } = await sendOnce(route.functionName, batch, origin, dependencies)
+      replayed += done
+      next = events[done]?.offset ?? slice.nextOffset
+      if (error !== null) return answer(false, error.message)
+      events = events.slice(done)
+    }
+    next = slice.nextOffset
+  }
+  return answer(next >= to, null)
+}
+
+const fenced =
+  'To handlers that keep the fence (lib/handler/fence.ts) these changes are seen, and nothing is written for them; a reset to ' +
+  'that place sends them in a new generation, which counts as newer.'
+
+function noSuchPart(from: bigint, to: bigint, range: DataRange): DtsError {
+  const { earliest, end } = range
+  return new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `The log has no part from offset ${from} up to ${to}, itself not replayed: it holds ${formatOffsets(range)}. Nothing was sent. ` +
+      'Choose a "from" within it, and a "to" that is not before "from".',
+    {
+      retryable: false,
+      facts: { from: String(from), to: String(to), earliest: String(earliest), end: String(end) },
+    },
+  )
+}
+
+function resolve(at: z.output<typeof point>, stream: Stream): Promise<bigint> | bigint {
+  return 'offset' in at ? at.offset : locateTime(stream, at.timestamp)
+}

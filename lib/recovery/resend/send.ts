@@ -1,0 +1,64 @@
+import type { BatchOrigin } from '../../dispatch/batch-format.ts'
+import { maxBatchBytes, packEvents, toBatch, wireSize } from '../../dispatch/batch-format.ts'
+import { countThrough, type RoutedEvent } from '../../dispatch/event.ts'
+import type { Invoke } from '../../dispatch/invoke.ts'
+import { DtsError } from '../../errors.ts'
+import { reasonOf } from '../../text/thrown.ts'
+
+/** What redrive and replay have beside the rest of recovery. */
+export interface SendDependencies {
+  readonly invoke: Invoke
+  /** Milliseconds until Lambda ends this invocation. */
+  readonly remainingMs: () => number
+  readonly handlerTimeoutMs: number
+}
+
+/** Time for a cold start and for the answer of recovery itself, in milliseconds. */
+export const marginMs = 15_000
+/** As a batch of the poller by default: what one invocation takes in its time. */
+const mostEvents = 500
+
+/** Whether a handler that is invoked now ends before recovery itself has to. */
+export function mayInvoke({ remainingMs, handlerTimeoutMs }: SendDependencies): boolean {
+  return remainingMs() > handlerTimeoutMs + marginMs
+}
+
+/** The longest run from the front that one invocation takes. */
+export function firstBatch(events: readonly RoutedEvent[]): readonly RoutedEvent[] {
+  let bytes = 0
+  let count = 0
+  for (const event of events) {
+    bytes += wireSize(event)
+    if (count > 0 && (bytes > maxBatchBytes || count >= mostEvents)) break
+    count += 1
+  }
+  return events.slice(0, count)
+}
+
+/** Sends events once and says how many of them, from the front, are done. */
+export async function sendOnce(
+  functionName: string,
+  events: readonly RoutedEvent[],
+  origin: BatchOrigin,
+  { invoke, handlerTimeoutMs }: SendDependencies,
+): Promise<{ readonly done: number; readonly error: DtsError | null }> {
+  const result = await invoke(functionName, toBatch(packEvents(events), origin), events)
+  if (result.kind === 'unknown') {
+    return { done: 0, error: mayStillRun(functionName, handlerTimeoutMs, result.error) }
+  }
+  if (result.kind !== 'acknowledged') return { done: 0, error: result.error }
+  return { done: countThrough(events, result.through), error: result.error }
+}
+
+/** The poller would wait and send them again; recovery, which somebody runs by hand, ends here. */
+function mayStillRun(functionName: string, handlerTimeoutMs: number, { facts, cause }: DtsError): DtsError {
+  const reason = cause === undefined ? '' : ` (${reasonOf(cause)})`
+  const seconds = Math.ceil((handlerTimeoutMs + marginMs) / 1000)
+  return new DtsError(
+    'HANDLER_UNAVAILABLE',
+    `No answer came from the function ${functionName}${reason}; it may still be running. Its events are not sent again ` +
+      `by themselves: wait ${seconds} s, by when it must have ended, look into its log for what it did, and run this ` +
+      'again for the rest.',
+    { retryable: true, facts, cause },
+  )
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { HeldCheckpoint } from '../../../lib/checkpoint/lease.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { at, CheckpointTable, now, read } from './support.ts'
+
+const terms = { worstCaseMs: 10_000, slackMs: 5_000 }
+const facts = { offset: '50', earliest: '70' }
+const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts })
+
+describe('the checkpoint that a run holds', () => {
+  const table = new CheckpointTable()
+
+  async function hold() {
+    const store = await table.released()
+    const clock = { now }
+    const leaseUntil = HeldCheckpoint.leaseUntil(now, terms)
+    const lease = await store.acquire(await read(store), 'a', now, leaseUntil, ['RUNNING'])
+    const held = new HeldCheckpoint(store, lease, leaseUntil, at(10n), terms, () => clock.now)
+    return { store, clock, lease, held }
+  }
+
+  test('a lease lasts for the worst case of an invocation and the slack', async () => {
+    const { store } = await hold()
+    assert.equal((await read(store)).leaseUntil, now + 15_000)
+  })
+
+  test('an invocation fits until the slack is used up, and again when a commit has renewed the lease', async () => {
+    const { store, clock, held } = await hold()
+    clock.now = now + 5_000
+    assert.equal(held.coversInvocation(), true)
+    clock.now += 1
+    assert.equal(held.coversInvocation(), false)
+    await held.commit(at(10n))
+    assert.equal(held.coversInvocation(), true)
+    assert.equal((await read(store)).leaseUntil, clock.now + 15_000)
+  })
+
+  test('what is passed is stored with the next flush or halt', async () => {
+    const { store, clock, held } = await hold()
+    const stored = async () => (await read(store)).offset
+    held.pass(at(30n))
+    assert.deepEqual([held.position.offset, await stored()], [30n, 10n])
+    await held.commit(at(35n))
+    assert.deepEqual([held.position.offset, await stored()], [35n, 35n])
+    held.pass(at(40n))
+    await held.flush()
+    assert.equal(await stored(), 40n)
+    held.pass(at(50n))
+    await held.halt(why)
+    const halted = await read(store)
+    assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', 0])
+    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
+  })
+
+  test('a clock that is set back shortens no lease, and costs none', async () => {
+    const { store, clock, held } = await hold()
+    await held.commit(at(20n))
+    clock.now -= 300
+    await held.commit(at(30n))
+    const { offset, leaseUntil } = await read(store)
+    assert.deepEqual([offset, leaseUntil], [30n, now + 15_002])
+  })
+
+  test('a run that read the item before a commit does not get the lease, also when the clock was set back', async () => {
+    const { store, clock, held } = await hold()
+    const found = await read(store)
+    clock.now -= 300
+    await held.commit(at(20n))
+    const later = now + 60_000
+    await assert.rejects(store.acquire(found, 'b', later, later + 1_000, ['RUNNING']), { code: 'LEASE_HELD' })
+    await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
+  })
+
+  test('what is stored is told from what is only done', async () => {
+    const { held } = await hold()
+    held.pass(at(30n))
+    assert.equal(held.stored.offset, 10n)
+    await held.flush()
+    assert.equal(held.stored.offset, 30n)
+  })
+
+  test('a flush of what is stored already writes nothing', async () => {
+    const { store, clock, held } = await hold()
+    await held.commit(at(20n))
+    clock.now += 1_000
+    await held.flush()
+    assert.equal((await read(store)).leaseUntil, now + 15_001)
+  })
+
+  test('what a lane learned is stored, also when the offset stays', async () => {
+    const { store, held } = await hold()
+    const lanes = { orders: { through: 12n, anchor: null, trouble: null } }
+    held.pass({ ...at(10n), lanes })
+    await held.flush()
+    assert.deepEqual((await read(store)).lanes, lanes)
+  })
+
+  test('a halt beside a handler that may be running keeps the lease that was last stored', async () => {
+    const { store, clock, held } = await hold()
+    clock.now = now + 2_000
+    await held.halt(why, true)
+    const halted = await read(store)
+    assert.deepEqual([halted.state, halted.leaseUntil], ['HALTED', now + 15_000])
+  })
+
+  test('a refused commit moves nothing, in memory either', async () => {
+    const { store, clock, held } = await hold()
+    const later = now + 60_000
+    await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
+    clock.now = later
+    for (const write of [() => held.commit(at(20n)), () => held.release(), () => held.halt(why)]) {
+      await assert.rejects(write, { code: 'LEASE_LOST' })
+    }
+    assert.deepEqual([held.position.offset, held.coversInvocation()], [10n, false])
+    const found = await read(store)
+    assert.deepEqual([found.owner, found.offset, found.state], ['b', 10n, 'RUNNING'])
+  })
+
+  test('a lease that is given back can be taken at once', async () => {
+    const { store, held } = await hold()
+    await held.release()
+    await store.acquire(await read(store), 'b', now, now + 1_000, ['RUNNING'])
+  })
+})

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { zstdCompressSync } from 'node:zlib'
+import {
+  type Batch,
+  batchSchema,
+  maxBatchBytes,
+  packEvents,
+  recordOverhead,
+  recordsOf,
+  refusal,
+  toBatch,
+  wireSize,
+} from '../../../lib/dispatch/batch-format.ts'
+import { eventOf } from './support.ts'
+
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }
+/** Of a request to Lambda, in bytes. */
+const lambdaLimit = 6 * 1024 * 1024
+
+function events(...values: readonly Buffer[]) {
+  return values.map((value, index) => eventOf(2n ** 62n + BigInt(index), value))
+}
+
+test('records arrive as they were sent', () => {
+  const sent = events(Buffer.from('first'), Buffer.alloc(0), randomBytes(100_000), Buffer.from('last'))
+  const batch = batchSchema.parse(JSON.parse(JSON.stringify(toBatch(packEvents(sent), origin))))
+  assert.deepEqual(
+    recordsOf(batch),
+    sent.map(({ offset, value }) => ({ offset, value })),
+  )
+  assert.deepEqual([batch.topic, batch.generation, batch.replayUntil], ['t', 3, 99])
+})
+
+test('the largest batch fits into an invocation, also when nothing of it compresses', () => {
+  const cases: [count: number, what: string][] = [
+    [1, 'one record'],
+    [10_000, 'as many as a route may have'],
+  ]
+  for (const [count, what] of cases) {
+    const size = Math.floor(maxBatchBytes / count) - recordOverhead
+    const batch = events(...Array.from({ length: count }, () => randomBytes(size)))
+    assert.ok(batch.reduce((sum, event) => sum + wireSize(event), 0) <= maxBatchBytes)
+    assert.ok(JSON.stringify(toBatch(packEvents(batch), origin)).length < lambdaLimit, what)
+  }
+})
+
+/** A record that says a length of its own. */
+function record(length: number, value: string): Buffer {
+  const head = Buffer.alloc(recordOverhead)
+  head.writeBigInt64BE(7n)
+  head.writeInt32BE(length, 8)
+  return Buffer.concat([head, Buffer.from(value)])
+}
+
+const packed = (...records: readonly Buffer[]) => zstdCompressSync(Buffer.concat(records)).toString('base64')
+
+test('a damaged batch is refused', () => {
+  const batch = toBatch(packEvents(events(Buffer.from('one'), Buffer.from('two'))), origin)
+  const bytes = Buffer.from(batch.data, 'base64')
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1
+  const cases: [change: Partial<Batch>, reason: RegExp][] = [
+    [{ data: bytes.toString('base64') }, /checksum/i],
+    [{ data: batch.data.slice(0, -8) }, /unexpected end/i],
+    [{ data: zstdCompressSync(Buffer.alloc(maxBatchBytes + 1)).toString('base64') }, /larger than/i],
+    [{ data: packed(record(3, 'one'), record(4, 'two')) }, /record at byte 15 of a batch of 30 does not fit/],
+    [{ data: packed(record(-1, 'one')) }, /record at byte 0 of a batch of 15 does not fit/],
+    [{ data: packed(record(3, 'one'), Buffer.alloc(11)) }, /record at byte 15 of a batch of 26 does not fit/],
+    [{ data: packed() }, /no record/],
+  ]
+  for (const [change, reason] of cases) assert.throws(() => recordsOf({ ...batch, ...change }), reason)
+  assert.deepEqual(recordsOf({ ...batch, data: packed(record(3, 'one')) }), [
+    { offset: 7n, value: Buffer.from('one') },
+  ])
+})
+
+test('a batch is refused from the moment on that its sender names', () => {
+  const batch = toBatch(packEvents(events(Buffer.from('one'))), origin, 1_000)
+  const late = { batchId: batch.batchId, acknowledgedThrough: null, refused: 'late' }
+  const cases: [batch: Batch, now: number, answer: object | null][] = [
+    [batch, 999, null],
+    [batch, 1_000, late],
+    [{ ...batch, startBefore: null }, 1_000, null],
+  ]
+  for (const [batch, now, answer] of cases) assert.deepEqual(refusal(batch, now), answer)
+})

@@ -1,0 +1,399 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import type { LaneState } from '../../../lib/checkpoint/types.ts'
+import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
+import { PlannedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
+import { FunctionQueue } from '../../../lib/dispatch/function-queue.ts'
+import type { SendResult } from '../../../lib/dispatch/lane.ts'
+import type { Route } from '../../../lib/dispatch/settings.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import { all, FakeRun, failure, route, through } from './support.ts'
+
+const concurrency = 2
+const two = route('orders', { concurrency, batchSize: 10 })
+
+type Keyed = readonly [offset: number, key: number | null]
+
+/** `[offset, key]` each; a key's parity is its lane. */
+const keyed = (...given: readonly Keyed[]) => keyedFor(two, ...given)
+
+function keyedFor(to: Route, ...given: readonly Keyed[]): PlannedEvent[] {
+  return given.map(([offset, keyHash]) => {
+    const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(10) }])
+    return new PlannedEvent(records, 0, 'shop.orders', to, keyHash)
+  })
+}
+
+/** Works until nothing is left, or nothing may start any more. */
+async function work(lane: FunctionQueue, events: readonly PlannedEvent[], run: FakeRun): Promise<void> {
+  for (const event of events) lane.offer(event)
+  const stopping = new AbortController()
+  const finished = lane.run(stopping.signal)
+  for (let turn = 0; turn < 10_000 && lane.firstUndone !== null && run.permits > 0; turn++) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  stopping.abort()
+  await finished
+}
+
+/** Answers at a later turn, so that what runs side by side overlaps. */
+function recordOverlaps(run: FakeRun, answer: (events: readonly RoutedEvent[]) => SendResult = all) {
+  const inFlight = new Set<readonly RoutedEvent[]>()
+  const overlaps: [number, number][] = []
+  const order: number[] = []
+  run.answer = async (events) => {
+    for (const other of inFlight) {
+      overlaps.push([Number(other[0]?.offset), Number(events[0]?.offset)])
+    }
+    inFlight.add(events)
+    await new Promise((resolve) => setImmediate(resolve))
+    inFlight.delete(events)
+    const result = answer(events)
+    if (result.kind === 'acknowledged') {
+      for (const { offset } of events) if (offset <= (result.through ?? -1n)) order.push(Number(offset))
+    }
+    return result
+  }
+  return { overlaps, order }
+}
+
+describe('a lane of one lane', () => {
+  test('delivers in order what comes while it works', async () => {
+    const run = new FakeRun()
+    const lane = new FunctionQueue(route('orders', { batchSize: 2 }), {}, run)
+    await work(lane, keyed([1, null], [2, null], [3, null]), run)
+    assert.deepEqual(run.batches, [[1, 2], [3]])
+    assert.deepEqual([lane.firstUndone, lane.bytes], [null, 0])
+  })
+
+  test('leaves out what the checkpoint says is done', async () => {
+    const run = new FakeRun()
+    const lane = new FunctionQueue(route('orders'), { orders: { through: 2n, trouble: null } }, run)
+    await work(lane, keyed([1, 4], [2, null], [3, 4]), run)
+    assert.deepEqual(run.batches, [[3]])
+  })
+
+  describe('while more is known to come at once', () => {
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    /** A lane at work for batches of three; `elapse` lets the time pass for which a batch may wait. */
+    function growing(t: TestContext) {
+      const run = new FakeRun()
+      run.more = true
+      let elapse = (_earlyMs = 0) => {}
+      const pause = (milliseconds: number) =>
+        new Promise<void>((resolve) => {
+          elapse = (earlyMs = 0) => {
+            run.clock += milliseconds - earlyMs
+            resolve()
+          }
+        })
+      const lane = new FunctionQueue(route('orders', { batchSize: 3 }), {}, Object.assign(run, { pause }))
+      const stopping = new AbortController()
+      const finished = lane.run(stopping.signal)
+      t.after(() => {
+        stopping.abort()
+        return finished
+      })
+      return { run, lane, elapse: (earlyMs?: number) => elapse(earlyMs) }
+    }
+
+    test('a batch waits until it is full', async (t) => {
+      const { run, lane } = growing(t)
+      for (const event of keyed([1, null], [2, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [])
+      for (const event of keyed([3, null], [4, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [[1, 2, 3]])
+    })
+
+    test('a batch waits for a time, not for ever', async (t) => {
+      const { run, lane, elapse } = growing(t)
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [])
+      elapse()
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
+
+    test('a batch waits for its time also when the timer ends a moment before the clock says so', async (t) => {
+      const { run, lane, elapse } = growing(t)
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      elapse(1)
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
+
+    test('a batch goes when nothing more is to come after all', async (t) => {
+      const { run, lane } = growing(t)
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      run.more = false
+      lane.nudge()
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
+  })
+
+  test('tells what waits, in bytes, until it is done', () => {
+    const lane = new FunctionQueue(route('orders'), {}, new FakeRun())
+    for (const event of keyed([1, 0], [2, 0])) lane.offer(event)
+    assert.ok(lane.bytes >= 20)
+    assert.equal(lane.firstUndone, 1n)
+  })
+})
+
+describe('a lane of several lanes', () => {
+  test('works on different keys side by side, on one key in order', async () => {
+    const run = new FakeRun()
+    const { overlaps, order } = recordOverlaps(run)
+    await work(new FunctionQueue(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
+    assert.deepEqual(run.batches, [
+      [1, 3],
+      [2, 4],
+    ])
+    assert.deepEqual(overlaps, [[1, 2]])
+    assert.deepEqual(order.toSorted(), [1, 2, 3, 4])
+  })
+
+  test('a key that fails holds back its own later changes only', async () => {
+    const run = new FakeRun()
+    let failures = 0
+    const { order } = recordOverlaps(run, (events) => {
+      if (events[0]?.offset !== 1n || failures++ >= 3) return all(events)
+      return { kind: 'failed', error: failure() }
+    })
+    await work(new FunctionQueue(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
+    assert.equal(failures, 4)
+    assert.deepEqual(order, [2, 4, 1, 3])
+  })
+
+  test('a change without a key runs alone: after all before it, before all behind it', async () => {
+    const run = new FakeRun()
+    const { overlaps, order } = recordOverlaps(run)
+    const events = keyed([1, 0], [2, 1], [3, null], [4, null], [5, 1], [6, 0])
+    await work(new FunctionQueue(two, {}, run), events, run)
+    assert.deepEqual(run.batches.slice(0, 4), [[1], [2], [3], [4]])
+    assert.deepEqual(overlaps, [
+      [1, 2],
+      [6, 5],
+    ])
+    assert.deepEqual(order.slice(2, 4), [3, 4])
+  })
+
+  test('a change without a key waits for a neighbour that fails', async () => {
+    const run = new FakeRun((events) =>
+      events[0]?.offset === 1n ? { kind: 'failed', error: failure() } : all(events),
+    )
+    run.permits = 4
+    const lane = new FunctionQueue(two, {}, run)
+    await work(lane, keyed([1, 0], [2, 1], [3, null], [4, 1]), run)
+    assert.deepEqual(run.batches, [[1], [2], [1], [1]])
+    assert.equal(lane.firstUndone, 1n)
+  })
+
+  test('a redelivery skips, lane by lane, what the checkpoint says is done', async () => {
+    const run = new FakeRun()
+    const states: Record<string, LaneState> = {
+      'orders#1/2/v2': { through: 5n, trouble: null },
+      'orders#2/2/v2': { through: 2n, trouble: null },
+    }
+    await work(
+      new FunctionQueue(two, states, run),
+      keyed([1, 0], [2, 1], [3, 0], [4, 1], [5, 0], [6, 0]),
+      run,
+    )
+    assert.deepEqual(run.batches.toSorted(), [[4], [6]])
+  })
+
+  test('a lane that is ahead stays ahead when the others catch up', async () => {
+    const run = new FakeRun()
+    const lane = new FunctionQueue(two, { 'orders#1/2/v2': { through: 9n, trouble: null } }, run)
+    await work(lane, keyed([4, 1], [6, 0]), run)
+    assert.deepEqual(run.batches, [[4]])
+    for (const event of keyed([9, 0])) lane.offer(event)
+    assert.equal(lane.firstUndone, null)
+  })
+
+  test('states of another concurrency, or of another hash of keys, are not its own', async () => {
+    const states: Record<string, LaneState> = {
+      orders: { through: 9n, trouble: null },
+      'orders#1/3/v2': { through: 9n, trouble: null },
+      'orders#2/4/v2': { through: 9n, trouble: null },
+      // By another hash the change at 2 was the second lane's, which had not got to it.
+      'orders#1/2': { through: 9n, trouble: null },
+      'orders#1/2/v1': { through: 9n, trouble: null },
+    }
+    const run = new FakeRun()
+    await work(new FunctionQueue(two, states, run), keyed([1, 0], [2, 1]), run)
+    assert.deepEqual(run.batches.flat().toSorted(), [1, 2])
+  })
+
+  test('its first undone change is the earliest of all lanes, also when others are ahead', async () => {
+    const run = new FakeRun((events) =>
+      events[0]?.offset === 2n ? { kind: 'failed', error: failure() } : all(events),
+    )
+    run.permits = 3
+    const lane = new FunctionQueue(two, {}, run)
+    await work(lane, keyed([1, 0], [2, 1], [3, 0]), run)
+    assert.equal(lane.firstUndone, 2n)
+    assert.deepEqual(
+      lane.lanes.map(({ through }) => through),
+      [3n, -1n],
+    )
+  })
+})
+
+describe('all lanes of a run', () => {
+  const items = route('items', { onFailure: 'halt', attempts: 1 })
+  async function runLanes(
+    run: FakeRun,
+    states: Record<string, LaneState>,
+    offer: (lanes: Dispatcher) => void,
+  ) {
+    const stopping = new AbortController()
+    const lanes = new Dispatcher(states, run, stopping.signal)
+    offer(lanes)
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    stopping.abort()
+    await lanes.settled()
+    return lanes
+  }
+  const failItems = () =>
+    new FakeRun((events, name) => (name === 'items' ? { kind: 'failed', error: failure() } : all(events)))
+
+  test('a function that fails stops its own changes only; what others are ahead is remembered', async () => {
+    const lanes = await runLanes(failItems(), {}, (all) => {
+      for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
+      for (const event of keyedFor(items, [2, null])) all.offer(event)
+    })
+    assert.equal(lanes.firstUndone, 2n)
+    assert.equal(lanes.halt?.code, 'HANDLER_FAILED')
+    assert.deepEqual(lanes.statesAt(2n), { orders: { through: 3n, trouble: null } })
+    assert.deepEqual(lanes.statesAt(4n), {})
+  })
+
+  test('what failed is remembered with its attempts', async () => {
+    const run = failItems()
+    run.permits = 2
+    const lanes = await runLanes(run, {}, (all) => {
+      for (const event of keyedFor({ ...items, attempts: 9 }, [2, null])) all.offer(event)
+    })
+    const state = lanes.statesAt(2n).items
+    assert.deepEqual([state?.through, state?.trouble?.offset, state?.trouble?.attempts], [null, 2n, 2])
+    assert.deepEqual(
+      lanes.failures.map(({ name, error }) => [name, error.code]),
+      [['items', 'HANDLER_FAILED']],
+    )
+  })
+
+  test('a halt is told at once', async () => {
+    const run = failItems()
+    const lanes = await runLanes(run, {}, (all) => {
+      for (const event of keyedFor(items, [2, null])) all.offer(event)
+    })
+    assert.deepEqual([lanes.halt?.code, run.changes], ['HANDLER_FAILED', 1])
+  })
+
+  describe('what nobody expected', () => {
+    const odd = new TypeError('odd')
+
+    test('is told at once; its changes are not done, other lanes are not touched, and nothing is rejected', async () => {
+      const run = new FakeRun((events, name) => {
+        if (name === 'items') throw odd
+        return all(events)
+      })
+      const lanes = await runLanes(run, {}, (all) => {
+        for (const event of keyedFor(items, [2, null])) all.offer(event)
+      })
+      assert.deepEqual([lanes.broken, lanes.halt, lanes.firstUndone, run.changes], [odd, null, 2n, 1])
+      // Whether the request had left is not known: whoever gives the lease back has to wait as for a lost answer.
+      assert.equal(lanes.unknownUntil, run.clock + run.worstCaseMs)
+      const others = await runLanes(run, {}, (all) => {
+        for (const event of keyedFor(items, [2, null])) all.offer(event)
+        for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
+      })
+      assert.equal(others.broken, odd)
+      assert.deepEqual(others.statesAt(2n), { orders: { through: 3n, trouble: null } })
+    })
+
+    test('may be nothing at all', async () => {
+      const run = new FakeRun(() => Promise.reject(undefined))
+      const lanes = await runLanes(run, {}, (all) => {
+        for (const event of keyedFor(items, [2, null])) all.offer(event)
+      })
+      assert.ok(lanes.broken instanceof Error)
+    })
+
+    test('in one lane ends the lane when the others have ended', async () => {
+      const stopping = new AbortController()
+      let answer = (_: SendResult) => {}
+      const run = new FakeRun((events) => {
+        if (events[0]?.offset === 2n) throw odd
+        return new Promise<SendResult>((resolve) => {
+          answer = resolve
+        })
+      })
+      const lanes = new Dispatcher({}, run, stopping.signal)
+      for (const event of keyed([1, 0], [2, 1], [3, 0], [4, 1])) lanes.offer(event)
+      const turns = async () => {
+        for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await turns()
+      assert.deepEqual([lanes.broken, run.changes], [odd, 1])
+      stopping.abort()
+      let ended = false
+      const settled = lanes.settled().then(() => {
+        ended = true
+      })
+      await turns()
+      assert.equal(ended, false)
+      answer(through(3n))
+      await settled
+      assert.deepEqual(
+        [lanes.firstUndone, run.batches],
+        [
+          2n,
+          [
+            [1, 3],
+            [2, 4],
+          ],
+        ],
+      )
+    })
+
+    test('while the next batch is made ready ends nothing before that batch is sent', async () => {
+      const events = keyedFor(route('orders', { batchSize: 1 }), [1, null], [2, null], [3, null])
+      let asked = 0
+      // The function is at work until the batch behind is being made ready.
+      const run = new FakeRun(async (given) => {
+        while (asked === 0) await new Promise((resolve) => setImmediate(resolve))
+        return all(given)
+      })
+      Object.assign(events[1] ?? {}, {
+        copyTo: () => {
+          asked += 1
+          throw odd
+        },
+      })
+      const lanes = await runLanes(run, {}, (all) => {
+        for (const event of events) all.offer(event)
+      })
+      assert.deepEqual([lanes.broken, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
+    })
+  })
+
+  test('a lane that gets nothing in a run keeps what it had, as long as it is ahead', async () => {
+    const trouble = { offset: 20n, attempts: 1, since: 1, nextAt: 2, limit: null }
+    const states = { idle: { through: 15n, trouble: null }, failing: { through: null, trouble } }
+    const lanes = await runLanes(new FakeRun(), states, (all) => {
+      for (const event of keyedFor(route('orders'), [12, null])) all.offer(event)
+    })
+    assert.deepEqual(lanes.statesAt(13n), states)
+    assert.deepEqual(lanes.statesAt(16n), { failing: states.failing })
+    // Its function was removed or renamed: nothing of it is left once the stream has passed what failed.
+    assert.deepEqual(lanes.statesAt(21n), {})
+  })
+})

@@ -1,0 +1,262 @@
+import '../../rig/quiet.ts'
+import assert from 'node:assert/strict'
+import { channel } from 'node:diagnostics_channel'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { type Change, defineTable, type RowChange } from '../../../lib/handler/define-table.ts'
+import { handledChannel } from '../../../lib/handler/handled-channel.ts'
+import { t0 } from '../../integration/records.ts'
+import { batchOf, functionContext, insertsOf, type Row, row, send, write } from './define-table/support.ts'
+
+describe('defineTable', () => {
+  test('gives the declared columns, in order, one change at a time', async () => {
+    const seen: RowChange<Row>[] = []
+    let running = 0
+    const handler = defineTable({
+      table: 'shop.orders',
+      row,
+      async onChange(change) {
+        running += 1
+        await new Promise((resolve) => setImmediate(resolve))
+        assert.equal(running, 1)
+        running -= 1
+        seen.push(change)
+      },
+    })
+    const values = [
+      write.insert('shop.orders', 1, t0).value,
+      write.update('shop.orders', 1, t0).value,
+      write.delete('shop.orders', 1, t0).value,
+    ]
+    assert.deepEqual(await send(handler, batchOf(values)), { batchId: 'batch-1', acknowledgedThrough: '102' })
+    assert.deepEqual(
+      seen.map((change) => ['before' in change && change.before, 'after' in change && change.after]),
+      [
+        [false, { id: 1n, status: 'new' }],
+        [
+          { id: 1n, status: 'new' },
+          { id: 1n, status: 'paid' },
+        ],
+        [{ id: 1n, status: 'paid' }, false],
+      ],
+    )
+    const [insert, update] = seen
+    assert.deepEqual([insert?.offset, insert?.generation, insert?.replay], [100n, 2, false])
+    assert.deepEqual(insert?.keys, ['id'])
+    assert.ok(update?.operation === 'UPDATE')
+    assert.deepEqual([update.changed('status'), update.changed('id')], [true, false])
+  })
+
+  test('what the row schema makes of a value is what the handler gets; `changed` still compares the source', async () => {
+    const seen: unknown[] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row: z.object({
+        id: z.bigint().transform(Number),
+        status: z.string().transform((letters) => ({ letters: letters.length })),
+      }),
+      onChange(change) {
+        if (change.operation !== 'UPDATE') return
+        seen.push(change.after, change.changed('id'), change.changed('status'))
+      },
+    })
+    const same = encodeRecord({
+      operation: 'UPDATE',
+      objectName: 'shop.orders',
+      fields: [
+        ['id', 8],
+        ['status', 253],
+      ],
+      before: [integer(1), text('new')],
+      after: [integer(2), text('new')],
+    })
+    await send(handler, batchOf([same, write.update('shop.orders', 5, t0).value]))
+    assert.deepEqual(seen, [
+      { id: 2, status: { letters: 3 } },
+      true,
+      false,
+      { id: 5, status: { letters: 4 } },
+      false,
+      true,
+    ])
+  })
+
+  test('changes up to the time of a reset are marked as replay', async () => {
+    const seen: [bigint, boolean][] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row,
+      onChange: ({ offset, replay }) => void seen.push([offset, replay]),
+    })
+    await send(handler, batchOf(insertsOf(0, 1, 2), { replayUntil: t0 + 1 }))
+    assert.deepEqual(seen, [
+      [100n, true],
+      [101n, true],
+      [102n, false],
+    ])
+  })
+
+  test('a change that fails: acknowledged up to it, nothing after it is tried', async () => {
+    const tried: bigint[] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row,
+      onChange(change) {
+        if (change.operation !== 'INSERT') return
+        tried.push(change.after.id)
+        if (change.after.id === 3n) throw new RangeError('customer canary is unknown')
+      },
+    })
+    const answer = await send(handler, batchOf(insertsOf(1, 2, 3, 4)))
+    assert.deepEqual(answer, {
+      batchId: 'batch-1',
+      acknowledgedThrough: '101',
+      failure: {
+        offset: '102',
+        code: 'HANDLER_FAILED',
+        message: "RangeError was thrown; the function's own log has its message",
+      },
+    })
+    assert.deepEqual(tried, [1n, 2n, 3n])
+    const first = await send(handler, batchOf(insertsOf(3)))
+    assert.deepEqual([first.acknowledgedThrough, first.failure?.offset], [null, '100'])
+  })
+
+  test('a rejected promise and a thrown value that is no error fail the change, too', async () => {
+    for (const [thrown, name] of [
+      [new TypeError('x'), 'TypeError'],
+      ['canary', 'string'],
+      [undefined, 'undefined'],
+    ] as const) {
+      const handler = defineTable({ table: 'shop.orders', row, onChange: () => Promise.reject(thrown) })
+      const { failure } = await send(handler, batchOf(insertsOf(1)))
+      assert.equal(failure?.message, `${name} was thrown; the function's own log has its message`)
+    }
+  })
+
+  test('what failed is told in an answer that Lambda takes, however long it is', async () => {
+    const long = 'x'.repeat(7_000_000)
+    const named = Object.assign(new Error('no'), { name: long })
+    for (const thrown of [new DtsError('ROW_INVALID', long, { retryable: false }), named]) {
+      const handler = defineTable({ table: 'shop.orders', row, onChange: () => Promise.reject(thrown) })
+      const answer = JSON.stringify(await handler(batchOf(insertsOf(1)), functionContext()))
+      assert.ok(answer.length < 2_500)
+      assert.match(answer, /x{2000}[^x]/)
+    }
+  })
+
+  test('when the time runs short, what is done is acknowledged; one change at least is tried', async () => {
+    let done = 0
+    const handler = defineTable({ table: 'shop.orders', row, onChange: () => void done++ })
+    const short = await send(handler, batchOf(insertsOf(1, 2, 3)), () => (done < 2 ? 30_000 : 1_000))
+    assert.deepEqual(short, { batchId: 'batch-1', acknowledgedThrough: '101' })
+    done = 0
+    const shorter = await send(handler, batchOf(insertsOf(1, 2, 3)), () => 10)
+    assert.deepEqual([shorter.acknowledgedThrough, done], ['100', 1])
+  })
+
+  test('statements without onDdl are acknowledged unseen', async () => {
+    const handler = defineTable({ table: 'shop.orders', row, onChange: () => assert.fail('not asked for') })
+    const answer = await send(handler, batchOf([write.ddl('shop', 'DROP TABLE x', t0).value]))
+    assert.equal(answer.acknowledgedThrough, '100')
+  })
+
+  test('changes that are done are published, others are not', async (t) => {
+    const published: unknown[] = []
+    const listen = (message: unknown) => void published.push(message)
+    channel(handledChannel).subscribe(listen)
+    t.after(() => channel(handledChannel).unsubscribe(listen))
+    const handler = defineTable({
+      table: 'shop.orders',
+      row,
+      onChange(change) {
+        if (change.operation === 'INSERT' && change.after.id === 2n) throw new Error('no')
+      },
+    })
+    await send(handler, batchOf(insertsOf(1, 2)))
+    const [one] = published as { table: string; change: Change }[]
+    assert.equal(published.length, 1)
+    assert.deepEqual([one?.table, one?.change.offset], ['shop.orders', 100n])
+  })
+
+  test('columns that are not declared are not in the row; a loose row has them all', async () => {
+    const seen: unknown[] = []
+    const onChange = (change: RowChange<object>) => void ('after' in change && seen.push(change.after))
+    const values = insertsOf(1)
+    await send(defineTable({ table: 'shop.orders', row, onChange }), batchOf(values))
+    await send(defineTable({ table: 'shop.orders', row: z.looseObject({}), onChange }), batchOf(values))
+    await send(
+      defineTable({
+        table: 'shop.orders',
+        row: z.looseObject({ id: z.bigint().transform(Number) }),
+        onChange,
+      }),
+      batchOf(values),
+    )
+    const unread = 'never asked for'
+    assert.deepEqual(seen, [
+      { id: 1n, status: 'new' },
+      { id: 1n, status: 'new', unread },
+      { id: 1, status: 'new', unread },
+    ])
+  })
+
+  test('text that is no text fails its change, unless the definition asks for replacement', async () => {
+    const bad = encodeRecord({
+      operation: 'INSERT',
+      objectName: 'shop.orders',
+      fields: [
+        ['id', 8],
+        ['status', 253],
+      ],
+      after: [integer(2), text(Buffer.from([0x6e, 0xff]))],
+    })
+    const seen: string[] = []
+    const onChange = (change: RowChange<Row>) => void ('after' in change && seen.push(change.after.status))
+    const batch = batchOf([...insertsOf(1), bad, ...insertsOf(3)])
+    const refused = await send(defineTable({ table: 'shop.orders', row, onChange }), batch)
+    assert.equal(refused.acknowledgedThrough, '100')
+    assert.deepEqual([refused.failure?.offset, refused.failure?.code], ['101', 'RECORD_INVALID'])
+    assert.match(
+      refused.failure?.message ?? '',
+      /afterImages\[1\].value .*not text in the character set "utf8mb4"/,
+    )
+    assert.deepEqual(seen, ['new'])
+    const handler = defineTable({ table: 'shop.orders', row, onChange, invalidText: 'replace' })
+    assert.equal((await send(handler, batch)).acknowledgedThrough, '102')
+    assert.deepEqual(seen, ['new', 'new', 'n\ufffd', 'new'])
+    // A file in JavaScript is not checked by a compiler.
+    const misspelt: unknown = 'ignore'
+    assert.throws(
+      () => defineTable({ table: 'shop.orders', row, onChange, invalidText: misspelt as 'replace' }),
+      {
+        code: 'CONFIG_INVALID',
+        message: /invalidText must be 'refuse' or 'replace'/,
+      },
+    )
+  })
+
+  test('a handler of every table gets what any table sends, with its name', async () => {
+    const seen: unknown[] = []
+    const handler = defineTable({
+      table: '*',
+      row: z.looseObject({}),
+      onChange: (change) => void seen.push([change.table, change.operation]),
+    })
+    await send(handler, batchOf([write.insert('a.b', 1, t0).value, write.delete('c.d', 2, t0).value]))
+    assert.deepEqual(seen, [
+      ['a.b', 'INSERT'],
+      ['c.d', 'DELETE'],
+    ])
+  })
+
+  test('middy middleware runs around it', async () => {
+    const order: string[] = []
+    const handler = defineTable({ table: 'shop.orders', row, onChange: () => void order.push('change') })
+    handler.use({ before: () => void order.push('before'), after: () => void order.push('after') })
+    await send(handler, batchOf(insertsOf(1)))
+    assert.deepEqual(order, ['before', 'change', 'after'])
+  })
+})

@@ -1,0 +1,123 @@
+import '../../../rig/quiet.ts'
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
+import { defineTable } from '../../../../lib/handler/define-table.ts'
+import { row } from './support.ts'
+
+describe('the delivery that a definition asks for', () => {
+  const onChange = () => {}
+  const delivery = (definition: object) =>
+    defineTable({ table: 'shop.orders', row, ...definition } as Parameters<typeof defineTable<typeof row>>[0])
+      .definition.delivery
+
+  test('has a default for everything', () => {
+    assert.deepEqual(delivery({ onChange }), defaultDelivery)
+  })
+
+  test('a run is shorter unless told: it is repeated as a whole', () => {
+    assert.deepEqual(delivery({ onBatch: onChange }), { ...defaultDelivery, batchSize: 100 })
+    assert.equal(delivery({ onBatch: onChange, batchSize: 7 }).batchSize, 7)
+  })
+
+  test('is what was declared, without the handlers', () => {
+    const settings = {
+      attempts: 2,
+      maxAgeSeconds: 9,
+      onFailure: 'halt',
+      batchSize: 3,
+      concurrency: 4,
+    } as const
+    const operations = ['DELETE']
+    assert.deepEqual(delivery({ onChange, onDdl: onChange, ...settings, operations }), {
+      ...settings,
+      operations,
+    })
+  })
+})
+
+describe('definitions that are refused where they are written', () => {
+  const onChange = () => {}
+  const cases: [definition: object, message: RegExp][] = [
+    [{ table: 'orders', onChange }, /table must be database\.table/],
+    [{ table: 'a.b.c.d', onChange }, /table must be database\.table/],
+    [{ table: 'shop. orders', onChange }, /table must be database\.table/],
+    [{ table: 'shop.orders ', onChange }, /table must be .*blank at its end/],
+    [{ table: 'shop.or\nders', onChange }, /table must be .*control character/],
+    [{ table: 'shop.', onChange }, /table must be database\.table/],
+    [{ table: 7, onChange }, /table must be database\.table/],
+    [{ table: undefined, onChange }, /defineTable for a table: table must be database\.table/],
+    [
+      { row: z.object({ id: z.bigint() }).transform(({ id }) => id), onChange },
+      /row .*\.transform\(\).* inside/,
+    ],
+    [
+      { row: z.object({ id: z.bigint() }).pipe(z.object({ id: z.bigint() })), onChange },
+      /row .*\.pipe\(\).* inside/,
+    ],
+    [{ row: z.preprocess((value) => value, z.object({})), onChange }, /row .*z\.preprocess.* inside/],
+    [{ row: { id: z.bigint() }, onChange }, /row must be a schema of zod: write row: z\.object\(\{ … \}\)/],
+    [{ row: undefined, onChange }, /row is missing: write row: z\.object/],
+    [{ row: null, onChange }, /row is missing/],
+    [{ row: 'id', onChange }, /row is missing/],
+    [{ row: z.record(z.string(), z.string()), onChange }, /row must be a z\.object .*not one of type record/],
+    [{ row: z.object({}).optional(), onChange }, /not one of type optional/],
+    [{ row: z.object({ ['__proto__']: z.string() }), onChange }, /column named __proto__: z\.looseObject/],
+    [{ onChange: 'log' }, /onChange must be a function/],
+    [{ onChange, onDdl: true }, /onDdl must be a function/],
+    [{ async *onChange() {} }, /onChange must not be a generator function/],
+    [{ *onBatch() {} }, /onBatch must not be a generator function/],
+    [{ table: 'shop.or\nders', onChange }, /table must be database\.table.*not "shop\.or\\nders"/],
+    [{ table: ['shop.orders', 'items'], onChange }, /table must be database\.table.*not "items"/],
+    [{ table: ['!shop.orders'], onChange }, /table must be database\.table/],
+    [{ table: ['shop.orders_*', '!shop.items'], onChange }, /!shop\.items leaves out what none/],
+    [{ table: 'shop.orders' }, /exactly one of onChange and onBatch/],
+    [{ table: 'shop.orders', onChange, onBatch: onChange }, /exactly one of onChange and onBatch/],
+    [{ table: 'shop.orders', onBatch: onChange, batchSize: 0 }, /batchSize .*>=1/],
+    [{ table: 'shop.orders', onChange, attempts: 0 }, /attempts .*>=1/],
+    [{ table: 'shop.orders', onChange, concurrency: 33 }, /concurrency .*<=32/],
+    [{ table: 'shop.orders', onChange, onFailure: 'skip' }, /onFailure .*"dead-letter"\|"halt"/],
+    [{ table: 'shop.orders', onChange, operations: ['DDL'] }, /operations\.0 /],
+    [{ table: 'shop.orders', onChange, operations: [] }, /operations /],
+    [{ table: 'shop.orders', onChange, attemps: 3 }, /Unrecognized key: "attemps"/],
+    [{ table: 'x', batchSize: 1.5 }, /table must.*exactly one.*batchSize/],
+  ]
+  for (const [definition, message] of cases) {
+    test(String(message), () => {
+      const whole = { table: 'shop.orders', row, ...definition } as Parameters<
+        typeof defineTable<typeof row>
+      >[0]
+      assert.throws(() => defineTable(whole), { code: 'CONFIG_INVALID', message })
+    })
+  }
+})
+
+test('a definition that is no object is refused where it is written', () => {
+  for (const definition of [undefined, null, 'shop.orders']) {
+    const call = () => Reflect.apply(defineTable, undefined, [definition])
+    assert.throws(call, {
+      code: 'CONFIG_INVALID',
+      message: /it takes one object: \{ table, row, onChange or onBatch \}/,
+    })
+  }
+})
+
+describe('definitions that are taken', () => {
+  const onChange = () => {}
+  for (const table of [
+    'shop.order items',
+    'my shop.dbo.order  items',
+    'shop_*.orders *',
+    'shop.a\\u002Eb',
+    'магазин.заказы',
+  ]) {
+    test(`the table ${table}`, () => {
+      assert.equal(defineTable({ table, row, onChange }).definition.table, table)
+    })
+  }
+  test('a row with checks of its own is still an object', () => {
+    const checked = z.object({ id: z.bigint() }).refine(({ id }) => id > 0n)
+    defineTable({ table: 'shop.orders', row: checked, onChange })
+  })
+})

@@ -1,0 +1,4 @@
+import { startDynalite } from '../../../infra/local/dynalite.ts'
+import { fenceTests } from './fence-tests.ts'
+
+fenceTests('dynalite', startDynalite)

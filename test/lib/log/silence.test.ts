@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { silentSeconds } from '../../../lib/log/silence.ts'
+import type { NewRecord } from '../../integration/parts.ts'
+import { filler, t0, Writer } from '../../integration/records.ts'
+import { open } from '../kafka/open-stream.ts'
+import { damagedAt } from '../recovery/streams.ts'
+
+const write = new Writer()
+const beat = (seconds: number) => write.mark('HEARTBEAT', seconds)
+/** Half a minute after the last heartbeat of each log below, unless it says otherwise. */
+const now = (t0 + 130) * 1000
+
+const beats = (count: number, last = t0 + 100) =>
+  Array.from({ length: count }, (_, i) => beat(last - count + 1 + i))
+
+const logs: [what: string, records: NewRecord[], expected: number | null][] = [
+  ['heartbeats', beats(5), 30],
+  [
+    'a change is a record as well as a heartbeat',
+    [...beats(5), write.insert('shop.orders', 1, t0 + 110)],
+    20,
+  ],
+  ['filler at the end says nothing of the time', [...beats(3), ...filler(t0 + 129), ...filler(t0 + 129)], 30],
+  [
+    'more filler than one look sees',
+    [...beats(3), ...Array.from({ length: 40 }, () => filler(t0)).flat()],
+    30,
+  ],
+  [
+    'rows of a long transaction have times of long ago',
+    [...beats(3), write.insert('shop.orders', 1, t0 - 9_000)],
+    30,
+  ],
+  [
+    'one change that is dated in the future hides nothing',
+    [...beats(3), write.insert('shop.orders', 1, t0 + 9_000)],
+    30,
+  ],
+  [
+    'nor do more of them than one look sees',
+    [...beats(3), ...write.inserts('shop.orders', 1, 100, t0 + 9_000)],
+    30,
+  ],
+  ['a clock of the source that is a little ahead is no silence', beats(3, t0 + 150), 0],
+  ['all records are dated far ahead: not known', beats(3, t0 + 9_000), null],
+  ['nothing but filler: not known', filler(t0), null],
+]
+for (const [what, records, expected] of logs) {
+  test(`how long DTS has been silent: ${what}`, async (t: TestContext) => {
+    const { stream } = await open(t, records)
+    assert.equal(await silentSeconds(stream, await stream.range(), now), expected)
+  })
+}
+
+test('once the whole log has expired, the time of the checkpoint tells; before that it does not', async (t) => {
+  const empty = await open(t, filler(t0))
+  const range = await empty.stream.range()
+  assert.equal(await silentSeconds(empty.stream, range, now, t0 + 40), 90)
+  assert.equal(await silentSeconds(empty.stream, range, now, t0 + 9_000), null)
+  const { stream } = await open(t, beats(3))
+  assert.equal(await silentSeconds(stream, await stream.range(), now, t0 + 129), 30)
+})
+
+test('a batch at the end that cannot be read does not hide what is before it', async (t) => {
+  const { stream } = await open(t, [...beats(5), beat(t0 + 129)])
+  assert.equal(await silentSeconds(damagedAt(stream, 5n), await stream.range(), now), 30)
+})

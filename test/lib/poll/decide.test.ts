@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DtsError } from '../../../lib/errors.ts'
+import {
+  type CommitState,
+  type DeliveryState,
+  decide,
+  decideSend,
+  type ReadingState,
+  type RunState,
+  type Step,
+} from '../../../lib/poll/decide.ts'
+
+const now = 1_000_000
+const corrupt = new DtsError('BATCH_CORRUPT', 'A batch is damaged.', { retryable: false })
+const away = new DtsError('BROKER_FAILED', 'The broker does not answer.', { retryable: true })
+const poison = new DtsError('HANDLER_FAILED', 'A change fails.', { retryable: false })
+const unexpected = new TypeError('unexpected')
+
+interface Changes {
+  readonly run?: Omit<Partial<RunState>, 'reading' | 'delivery' | 'commit'>
+  readonly reading?: Partial<ReadingState>
+  readonly delivery?: Partial<DeliveryState>
+  readonly commit?: Partial<CommitState>
+}
+
+/** A run that has read everything, has nothing to do, and may fetch. */
+function state({ run, reading, delivery, commit }: Changes): RunState {
+  return {
+    now,
+    superseded: false,
+    timeLeftMs: 60_000,
+    ...run,
+    reading: {
+      fetching: false,
+      mayFetch: true,
+      atEnd: false,
+      lingered: false,
+      bound: null,
+      halt: null,
+      fault: null,
+      broken: null,
+      ...reading,
+    },
+    delivery: { idle: true, waitsUntil: null, halt: null, broken: null, ...delivery },
+    commit: { pending: false, last: now, pauseMs: 0, leaseCoversInvocation: true, ...commit },
+  }
+}
+
+const working = { idle: false }
+const rows: readonly [reason: string, changes: Changes, step: Step][] = [
+  ['nothing is being fetched: fetch', {}, { do: 'fetch' }],
+  ['a function works and there is room: fetch ahead', { delivery: working }, { do: 'fetch' }],
+  ['a fetch is under way: wait', { reading: { fetching: true } }, { do: 'wait', milliseconds: 1_000 }],
+  [
+    'the buffers are full: wait',
+    { reading: { mayFetch: false }, delivery: working },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'something is done: wait no longer than until the next commit',
+    { reading: { fetching: true }, commit: { pending: true, last: now - 50 } },
+    { do: 'wait', milliseconds: 150 },
+  ],
+  [
+    'the next commit is due in less than a millisecond: wait at least one',
+    { reading: { fetching: true }, commit: { pending: true, last: now - 199.9 } },
+    { do: 'wait', milliseconds: 1 },
+  ],
+
+  ['something is done for 200 ms: commit', { commit: { pending: true, last: now - 200 } }, { do: 'commit' }],
+  [
+    'the lease no longer covers an invocation: commit, which renews it',
+    { commit: { leaseCoversInvocation: false } },
+    { do: 'commit' },
+  ],
+  [
+    'a commit failed a moment ago: its pause comes first, though the lease runs short',
+    {
+      reading: { fetching: true },
+      commit: { pending: true, pauseMs: 3_200, last: now - 3_000, leaseCoversInvocation: false },
+    },
+    { do: 'wait', milliseconds: 200 },
+  ],
+  [
+    'a commit is due at the end of the run: the commit comes first',
+    { run: { timeLeftMs: 0 }, commit: { pending: true, last: now - 200 } },
+    { do: 'commit' },
+  ],
+
+  [
+    'no time for another invocation: end',
+    { run: { timeLeftMs: 0 }, delivery: working },
+    { do: 'end', why: 'time' },
+  ],
+  [
+    'the end is read, nothing to do, and the run has lingered: end',
+    { reading: { atEnd: true, lingered: true } },
+    { do: 'end', why: 'end-of-stream' },
+  ],
+  ['at the end, but the run still lingers: fetch', { reading: { atEnd: true } }, { do: 'fetch' }],
+  [
+    'at the end, but a function still works: fetch',
+    { reading: { atEnd: true, lingered: true }, delivery: working },
+    { do: 'fetch' },
+  ],
+  [
+    'a bound is reached and all is done: end',
+    { reading: { bound: 'records', mayFetch: false } },
+    { do: 'end', why: 'records' },
+  ],
+  [
+    'the other bound is reached: end',
+    { reading: { bound: 'bytes', mayFetch: false } },
+    { do: 'end', why: 'bytes' },
+  ],
+  [
+    'a bound is reached, but a function still works: wait',
+    { reading: { bound: 'records', mayFetch: false }, delivery: working },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'a bound is reached, but a fetch may still bring work: wait',
+    { reading: { bound: 'bytes', mayFetch: false, fetching: true } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+
+  [
+    'all work waits for a distant attempt, and all is read: end',
+    { reading: { atEnd: true }, delivery: { idle: false, waitsUntil: now + 5_001 } },
+    { do: 'end', why: 'handler-failed' },
+  ],
+  [
+    'all work waits for a distant attempt, and nothing more may be read: end',
+    { reading: { mayFetch: false }, delivery: { idle: false, waitsUntil: now + 5_001 } },
+    { do: 'end', why: 'handler-failed' },
+  ],
+  [
+    'the attempt is near: stay',
+    { reading: { mayFetch: false }, delivery: { idle: false, waitsUntil: now + 5_000 } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'other functions may still get work: fetch',
+    { delivery: { idle: false, waitsUntil: now + 60_000 } },
+    { do: 'fetch' },
+  ],
+  [
+    'all work waits, but a fetch is under way: wait for it',
+    { reading: { atEnd: true, fetching: true }, delivery: { idle: false, waitsUntil: now + 60_000 } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+
+  [
+    'reading met a halt and all before it is done: halt',
+    { reading: { halt: corrupt, mayFetch: false } },
+    { do: 'halt', reason: corrupt },
+  ],
+  [
+    'reading met a halt, but a function still works: wait',
+    { reading: { halt: corrupt, mayFetch: false }, delivery: working },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'a lane met a halt: halt at once, even with work and a fetch under way',
+    { reading: { fetching: true }, delivery: { idle: false, halt: poison } },
+    { do: 'halt', reason: poison },
+  ],
+  [
+    'reading failed and all is done: fail with that',
+    { reading: { fault: away, mayFetch: false } },
+    { do: 'fail', error: away },
+  ],
+  [
+    'reading failed, but a function still works: wait',
+    { reading: { fault: away, mayFetch: false }, delivery: working },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'reading failed and the time is over: fail, so that the run does not look healthy',
+    { run: { timeLeftMs: 0 }, reading: { fault: away, mayFetch: false }, delivery: working },
+    { do: 'fail', error: away },
+  ],
+  [
+    'reading failed and all work waits for a distant attempt: fail',
+    {
+      reading: { fault: away, mayFetch: false },
+      delivery: { idle: false, waitsUntil: now + 60_000 },
+    },
+    { do: 'fail', error: away },
+  ],
+  [
+    'a fetch threw an unexpected error: fail at once',
+    { reading: { broken: unexpected }, delivery: working },
+    { do: 'fail', error: unexpected },
+  ],
+  [
+    'a lane threw an unexpected error: fail at once',
+    { delivery: { idle: false, broken: unexpected } },
+    { do: 'fail', error: unexpected },
+  ],
+  [
+    'a halt and an unexpected error in lanes: halt, because a person must look',
+    { delivery: { idle: false, halt: poison, broken: unexpected } },
+    { do: 'halt', reason: poison },
+  ],
+
+  [
+    'a newer invocation runs in this process: end, whatever else is true',
+    {
+      run: { superseded: true, timeLeftMs: 0 },
+      reading: { broken: unexpected, halt: corrupt, fault: away },
+      delivery: { halt: poison, broken: unexpected },
+      commit: { pending: true, last: 0, leaseCoversInvocation: false },
+    },
+    { do: 'end', why: 'superseded' },
+  ],
+]
+
+describe('the next step of a run', () => {
+  for (const [reason, changes, step] of rows) {
+    test(reason, () => {
+      assert.deepEqual(decide(state(changes)), step)
+    })
+  }
+})
+
+describe('whether an invocation may start', () => {
+  const open = { stopping: false, timeLeftMs: 1, leaseCoversInvocation: true }
+  const cases: readonly [reason: string, change: Partial<typeof open>, answer: 'now' | 'later' | 'never'][] =
+    [
+      ['the lease covers its worst case: now', {}, 'now'],
+      ['the lease is too short: after the next commit', { leaseCoversInvocation: false }, 'later'],
+      ['the run has no time left: never', { timeLeftMs: 0 }, 'never'],
+      ['the run stops: never', { stopping: true }, 'never'],
+      [
+        'the run stops and the lease is too short: never',
+        { stopping: true, leaseCoversInvocation: false },
+        'never',
+      ],
+    ]
+  for (const [reason, change, answer] of cases) {
+    test(reason, () => {
+      assert.equal(decideSend({ ...open, ...change }), answer)
+    })
+  }
+})

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { freshPosition } from '../../../lib/checkpoint/types.ts'
+import { pollConfig } from '../../../lib/config.ts'
+import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
+import { DtsError } from '../../../lib/errors.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import type { FetchBounds, Fetched, Stream } from '../../../lib/kafka/stream.ts'
+import { ReadWindow } from '../../../lib/log/read-window.ts'
+import { Intake } from '../../../lib/poll/intake.ts'
+import { emptySummary } from '../../../lib/poll/summary.ts'
+import { runMeasures } from '../../../lib/poll/telemetry.ts'
+import { t0, Writer } from '../../integration/records.ts'
+
+/** What a broker does with one fetch: how long it takes, and how many of the log's records can be read then. */
+interface Step {
+  /** Milliseconds until the answer, beyond what it waits. */
+  readonly takes: number
+  /** For how much of the time that it may wait nothing comes; all of it where this is left out. */
+  readonly waits?: number
+  /** Records that can be read. */
+  readonly readable: number
+  /** Offsets that the log has; the same where this is left out. */
+  readonly end?: number
+  readonly fails?: boolean
+}
+
+/** Fetches once for each step on a clock that only the broker moves, with a handler that never answers. */
+async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
+  const write = new Writer()
+  const given = write.inserts('shop.orders', 0, 9)
+  let clock = t0 * 1000
+  const asked: number[] = []
+  const fetch = async (from: bigint, { maxWaitMs }: FetchBounds): Promise<Fetched> => {
+    const step = steps[asked.length]
+    assert.ok(step !== undefined, 'no fetch but those of the steps')
+    asked.push(maxWaitMs)
+    const next = BigInt(step.readable)
+    clock +=
+      step.takes +
+      (next > from && step.waits === undefined ? 0 : Math.min(maxWaitMs, step.waits ?? maxWaitMs))
+    if (step.fails) throw new DtsError('BROKER_FAILED', 'as the test wants it', { retryable: true })
+    const records = LogRecords.of(
+      given.slice(Number(from), step.readable).map(({ value }, at) => ({ offset: from + BigInt(at), value })),
+    )
+    return {
+      records,
+      nextOffset: next > from ? next : from,
+      end: BigInt(step.end ?? step.readable),
+      free: () => {},
+    }
+  }
+  const stopping = new AbortController()
+  const summary = emptySummary()
+  summary.from = '0'
+  const config = pollConfig({
+    DTS_BROKER_URL: 'broker:1',
+    DTS_TOPIC: 'topic',
+    DTS_GROUP: 'group',
+    CHECKPOINT_TABLE: 'table',
+    POLL_LINGER_SECONDS: String(lingerSeconds),
+    ROUTES: '{"shop.orders":{"function":"orders"}}',
+  })
+  const now = () => clock
+  const never = new Promise<never>(() => {})
+  const dispatcher = new Dispatcher(
+    {},
+    {
+      send: () => never,
+      putAside: null,
+      permit: async () => true,
+      expectsMore: () => false,
+      pause: () => never,
+      now,
+      random: () => 0,
+      endsBy: () => clock,
+      changed: () => {},
+    },
+    stopping.signal,
+  )
+  const readWindow = new ReadWindow(freshPosition(0n, t0, null, null))
+  const stream = { fetch } as Pick<Stream, 'fetch'> as Stream
+  const intake = new Intake(
+    { config, now, sleep: async () => {}, signal: new AbortController().signal },
+    {
+      stream,
+      readWindow,
+      dispatcher,
+      summary,
+      putAside: async () => {},
+      timeLeftMs: () => 60_000,
+      stopping: stopping.signal,
+    },
+  )
+  for (const _ of steps) await intake.fetch()
+  const told = Object.fromEntries(runMeasures(summary, null).map(([name, , value]) => [name, value]))
+  stopping.abort()
+  return { fetch: told.FetchTime, wait: told.WaitTime, asked, fault: intake.fault }
+}
+
+describe('the time of fetching and the time of waiting for news are told apart', () => {
+  test('a slow handler on the last records: the broker waits, and that is not its own time', async () => {
+    const found = await fetchTimes(
+      [
+        { takes: 30, readable: 10 },
+        { takes: 5, readable: 10 },
+        { takes: 5, readable: 10 },
+        { takes: 5, readable: 10 },
+      ],
+      0,
+    )
+    assert.deepEqual(found, { fetch: 45, wait: 600, asked: [0, 200, 200, 200], fault: null })
+  })
+
+  test('a slow broker is told as slow', async () => {
+    const found = await fetchTimes([{ takes: 4_000, readable: 10 }], 5)
+    assert.deepEqual(found, { fetch: 4_000, wait: 0, asked: [0], fault: null })
+  })
+
+  test('news that come while the broker waits', async () => {
+    const found = await fetchTimes(
+      [
+        { takes: 30, readable: 3 },
+        { takes: 0, waits: 300, readable: 10 },
+      ],
+      5,
+    )
+    assert.deepEqual(found, { fetch: 30, wait: 300, asked: [0, 1_000], fault: null })
+  })
+
+  test('a stream without news from the first fetch on', async () => {
+    const found = await fetchTimes(
+      [
+        { takes: 20, readable: 0 },
+        { takes: 20, readable: 0 },
+      ],
+      5,
+    )
+    assert.deepEqual(found, { fetch: 40, wait: 1_000, asked: [0, 1_000], fault: null })
+  })
+
+  test('records of a transaction that is still open', async () => {
+    const found = await fetchTimes(
+      [
+        { takes: 10, readable: 0, end: 5 },
+        { takes: 10, readable: 0, end: 5 },
+      ],
+      0,
+    )
+    assert.deepEqual(found, { fetch: 20, wait: 1_000, asked: [0, 1_000], fault: null })
+  })
+
+  test('a fetch that fails took its time', async () => {
+    const found = await fetchTimes([{ takes: 30_000, readable: 10, fails: true }], 0)
+    assert.deepEqual([found.fetch, found.wait, found.fault?.code], [30_000, 0, 'BROKER_FAILED'])
+  })
+})

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DtsError } from '../../../lib/errors.ts'
+import type { Stream } from '../../../lib/kafka/stream.ts'
+import { t0, Writer } from '../../integration/records.ts'
+import { codeOf, failure, held, run, slice } from './support.ts'
+
+const write = new Writer()
+const noRecord = { value: Buffer.from('this is no record'), timestamp: t0 }
+
+describe('a record that cannot be read', () => {
+  const given = [...write.inserts('shop.orders', 0, 2), noRecord, ...write.inserts('shop.orders', 4, 5)]
+
+  test('is put aside before what follows it, and the run continues', async () => {
+    const letters: bigint[] = []
+    const { summary, sent } = await run({
+      given,
+      own: { putAside: async ({ offset }) => void letters.push(offset) },
+    })
+    assert.deepEqual([summary.ended, summary.to, letters], ['end-of-stream', '6', [3n]])
+    assert.deepEqual(sent.flat(), [1n, 2n, 4n, 5n])
+    assert.deepEqual({ ...summary.deadLettered }, { '': 1 })
+  })
+
+  const refusals = [
+    [
+      'for a while: the next run tries again',
+      new DtsError('DEAD_LETTER_FAILED', 'no', { retryable: true }),
+      'RUNNING',
+    ],
+    [
+      'for good: the stream halts before it',
+      new DtsError('DEAD_LETTER_FAILED', 'no', { retryable: false }),
+      'HALTED',
+    ],
+    ['by a fault of ours: it is thrown', new TypeError('nobody expects this'), 'RUNNING'],
+  ] as const
+  for (const [how, fault, state] of refusals) {
+    test(`that the queue refuses ${how}`, async () => {
+      const putAside = async () => {
+        throw fault
+      }
+      const { thrown, sent, item } = await run({ given, own: { putAside } })
+      assert.equal(codeOf(thrown) ?? thrown, codeOf(fault) ?? fault)
+      assert.equal(item?.state, state)
+      // Nothing is known of its table, so nothing after it may be sent.
+      assert.ok(
+        sent.flat().every((offset) => offset < 3n),
+        String(sent),
+      )
+      if (state === 'HALTED') assert.equal(item?.offset, 3n)
+      else assert.ok((item?.offset ?? 9n) <= 3n)
+    })
+  }
+})
+
+describe('reading', () => {
+  test('counts what a rule leaves out, by table', async () => {
+    const given = [...write.inserts('shop.orders', 0, 1), ...write.inserts('shop.nobody', 2, 4)]
+    const { summary } = await run({ given })
+    assert.deepEqual([summary.to, { ...summary.skipped }], ['5', { 'shop.nobody': 3 }])
+  })
+
+  test('throws what nobody expects of a fetch, and gives the lease back', async () => {
+    const fault = new TypeError('nobody expects this')
+    const fetch: Stream['fetch'] = async () => {
+      throw fault
+    }
+    const { thrown, item } = await run({ stream: { range: async () => ({ earliest: 1n, end: 10n }), fetch } })
+    assert.deepEqual([thrown, item?.state, item?.leaseUntil], [fault, 'RUNNING', 0])
+  })
+
+  test('leaves the records of an open transaction to the next run, after it has asked twice', async () => {
+    const given = write.inserts('shop.orders', 0, 9)
+    let empty = 0
+    const fetch: Stream['fetch'] = async (from) => {
+      if (from < 5n) return slice(given, from, 5n)
+      empty += 1
+      return slice(given, 5n, 5n)
+    }
+    const { summary, tookMs } = await run({ given, stream: { fetch } })
+    assert.deepEqual([summary.ended, summary.to, summary.lagRecords], ['end-of-stream', '5', '5'])
+    assert.ok(empty >= 2 && tookMs < 10_000, `${empty} answers, ${tookMs} ms`)
+  })
+
+  test('does not take two waits with records between them for an open transaction', async () => {
+    const given = write.inserts('shop.orders', 0, 9)
+    const waits = new Set<bigint>()
+    const fetch: Stream['fetch'] = async (from) => {
+      const isFirst = from > 1n && !waits.has(from)
+      waits.add(from)
+      return slice(given, from, isFirst || from === 10n ? from : from + 1n)
+    }
+    const { summary } = await run({ given, stream: { fetch } })
+    assert.deepEqual([summary.ended, summary.to], ['end-of-stream', '10'])
+  })
+
+  test('rests while 4 MB wait for a function', async () => {
+    const [order] = write.inserts('shop.orders', 0, 0)
+    const value = Buffer.alloc(1024 * 1024)
+    order?.value?.copy(value)
+    const given = Array.from({ length: 30 }, () => ({ value, timestamp: t0 }))
+    const { summary } = await run({
+      given,
+      stream: { fetch: async (from) => slice(given, from, from + 1n) },
+      invoke: () => held,
+    })
+    assert.ok(summary.fetched >= 4 && summary.fetched <= 6, `${summary.fetched} MB fetched`)
+  })
+
+  test('takes nothing from an answer that comes after a newer invocation has begun', async () => {
+    const newer = new AbortController()
+    const given = write.inserts('shop.orders', 0, 9)
+    const fetch: Stream['fetch'] = async (from) => {
+      if (from < 2n) return slice(given, from, 2n)
+      newer.abort()
+      return slice(given, from, 10n)
+    }
+    const { summary, sent } = await run({ given, stream: { fetch }, own: { signal: newer.signal } })
+    assert.equal(summary.ended, 'superseded')
+    assert.ok(
+      sent.flat().every((offset) => offset < 2n),
+      String(sent),
+    )
+    assert.ok(summary.fetched <= 1, `${summary.fetched} fetched`)
+  })
+
+  test('asks a damaged slice for again, and begins to count anew when one is whole', async () => {
+    const given = write.inserts('shop.orders', 0, 9)
+    let damaged = 0
+    const fetch: Stream['fetch'] = async (from) => {
+      // Four times for each record: five in a row would halt.
+      if (from > 1n && damaged < 4) {
+        damaged += 1
+        throw failure('BATCH_CORRUPT')
+      }
+      damaged = 0
+      return slice(given, from, from < 10n ? from + 1n : from)
+    }
+    const { summary } = await run({ given, stream: { fetch } })
+    assert.deepEqual([summary.ended, summary.to], ['end-of-stream', '10'])
+  })
+
+  test('halts at a slice that stays damaged, after what came before is delivered', async () => {
+    const given = write.inserts('shop.orders', 0, 9)
+    let tries = 0
+    const fetch: Stream['fetch'] = async (from) => {
+      if (from < 5n) return slice(given, from, 5n)
+      tries += 1
+      throw failure('BATCH_CORRUPT')
+    }
+    const { thrown, item, tookMs } = await run({ given, stream: { fetch } })
+    assert.deepEqual([codeOf(thrown), tries], ['BATCH_CORRUPT', 5])
+    assert.deepEqual([item?.state, item?.offset], ['HALTED', 5n])
+    assert.ok(tookMs >= 2_000, `${tookMs} ms`)
+  })
+})

@@ -1,0 +1,183 @@
+import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
+import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
+import { freshPosition, type Position } from '../../../lib/checkpoint/types.ts'
+import { pollConfig } from '../../../lib/config.ts'
+import type { Invoke } from '../../../lib/dispatch/invoke.ts'
+import { digestOf } from '../../../lib/dts/digest.ts'
+import { DtsError, type ErrorCode } from '../../../lib/errors.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import type { Fetched, Stream } from '../../../lib/kafka/stream.ts'
+import type { PollDependencies } from '../../../lib/poll/dependencies.ts'
+import { poll } from '../../../lib/poll/poll.ts'
+import { emptySummary } from '../../../lib/poll/summary.ts'
+import type { NewRecord } from '../../integration/parts.ts'
+import { t0, Writer } from '../../integration/records.ts'
+import { Clock, quiescence } from '../../simulation/clock.ts'
+import { ItemTable } from '../../simulation/dynamodb.ts'
+
+/** A run of the poller on virtual time, with a log and a checkpoint table in this process. */
+
+export const acknowledge: Invoke = async (_name, _batch, events) => ({
+  kind: 'acknowledged',
+  through: events.at(-1)?.offset ?? null,
+  error: null,
+})
+
+export const failure = (code: ErrorCode, retryable = true) =>
+  new DtsError(code, 'as the test wants it', { retryable })
+
+/** A log of these records; what a test overrides goes wrong. */
+export function streamOf(given: readonly NewRecord[], own: Partial<Stream> = {}): Stream {
+  const end = BigInt(given.length)
+  return {
+    topic: 'topic',
+    partition: 0,
+    clusterId: 'c',
+    range: async () => ({ earliest: 0n, end }),
+    offsetForTime: async () => 0n,
+    fetch: async (from) => slice(given, from, end),
+    committed: async () => null,
+    commit: async () => {},
+    close: async () => {},
+    ...own,
+  }
+}
+
+export function slice(given: readonly NewRecord[], from: bigint, nextOffset: bigint): Fetched {
+  const records = LogRecords.of(
+    given
+      .map(({ value }, index) => ({ offset: BigInt(index), value }))
+      .filter(({ offset }) => offset >= from && offset < nextOffset),
+  )
+  return { records, nextOffset, end: BigInt(given.length), free: () => {} }
+}
+
+export function dependencies(
+  store: CheckpointStore,
+  stream: Stream,
+  own: Partial<PollDependencies> = {},
+  environment: Readonly<Record<string, string>> = {},
+) {
+  return {
+    config: pollConfig({
+      DTS_BROKER_URL: 'broker:1',
+      DTS_TOPIC: 'topic',
+      DTS_GROUP: 'group',
+      DTS_CHECKPOINT: String(t0),
+      CHECKPOINT_TABLE: 'table',
+      HANDLER_TIMEOUT_SECONDS: '1',
+      ROUTES: '{"shop.orders":{"function":"orders","attempts":1,"onFailure":"halt"}}',
+      ...environment,
+    }),
+    store,
+    openStream: async () => stream,
+    invoke: acknowledge,
+    putAside: async () => {},
+    ...virtualTime(),
+    random: () => 0.5,
+    owner: 'me',
+    signal: new AbortController().signal,
+    ...own,
+  } satisfies PollDependencies
+}
+
+export const startedAt = (t0 + 60) * 1_000
+
+/** Time that passes only where everybody waits: nothing here does anything outside this process. */
+export function virtualTime(runMs = 120_000) {
+  const clock = new Clock(startedAt)
+  let isPassing = false
+  const pass = async (): Promise<void> => {
+    isPassing = true
+    do await quiet()
+    while (clock.step())
+    isPassing = false
+  }
+  return {
+    now: () => clock.now,
+    sleep: (milliseconds: number, signal: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        if (signal.aborted) return resolve()
+        const timer = clock.after(milliseconds, resolve)
+        const wake = () => {
+          clock.cancel(timer)
+          resolve()
+        }
+        signal.addEventListener('abort', wake, { once: true })
+        if (!isPassing) void pass()
+      }),
+    remainingMs: () => startedAt + runMs - clock.now,
+  }
+}
+
+/** Resolves when everything has run that waits for nothing but its turn: some of it takes several. */
+export async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await quiescence()
+}
+
+/** A checkpoint table in this process. */
+export function freshStore(): CheckpointStore {
+  const table = new ItemTable(() => {})
+  const send = async (command: unknown): Promise<unknown> => {
+    if (command instanceof GetItemCommand) return { Item: table.item }
+    if (command instanceof UpdateItemCommand) return table.update(command.input)
+    throw new TypeError('The checkpoint store sends a command that this table does not know.')
+  }
+  return new CheckpointStore({ send } as unknown as DynamoDBClient, 'checkpoints', 'topic', 0)
+}
+
+/** A store with a checkpoint that has read `given` up to `offset`. */
+export async function readUpTo(
+  offset: bigint,
+  given: readonly NewRecord[],
+  deadLetters: Position['deadLetters'] = { since: 0, count: 0 },
+): Promise<CheckpointStore> {
+  const store = freshStore()
+  const tail = { offset: offset - 1n, digest: digestOf(given[Number(offset) - 1]?.value ?? null) }
+  const start = {
+    clusterId: 'c',
+    position: { ...freshPosition(offset, t0, null, tail), deadLetters },
+    replayUntil: -1,
+    entry: { at: startedAt, by: 'test', how: 'start' },
+  }
+  await store.release(await store.create(start, 'first', startedAt))
+  return store
+}
+
+export const held: Invoke = async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') })
+export const failed: Invoke = async () => ({ kind: 'failed', error: failure('HANDLER_FAILED') })
+
+export interface RunOptions {
+  readonly given?: readonly NewRecord[]
+  readonly stream?: Partial<Stream>
+  readonly store?: (store: CheckpointStore) => void
+  readonly environment?: Readonly<Record<string, string>>
+  readonly invoke?: (parts: PollDependencies) => Invoke
+  readonly own?: Partial<PollDependencies>
+  readonly deadLetters?: Position['deadLetters']
+}
+
+/** One run over ten orders, of which the first is done. */
+export async function run(options: RunOptions = {}) {
+  const { given = new Writer().inserts('shop.orders', 0, 9), environment, own } = options
+  const store = await readUpTo(1n, given, options.deadLetters)
+  options.store?.(store)
+  const parts = dependencies(store, streamOf(given, options.stream), own, environment)
+  const { invoke = () => acknowledge } = options
+  const sent: bigint[][] = []
+  const recorded: Invoke = async (name, batch, events) => {
+    sent.push(events.map(({ offset }) => offset))
+    return await invoke(parts)(name, batch, events)
+  }
+  const summary = emptySummary()
+  const thrown = await poll({ ...parts, invoke: recorded }, summary).then(
+    (ended) => void Object.assign(summary, ended),
+    (error: unknown) => error,
+  )
+  const tookMs = parts.now() - startedAt
+  return { summary, thrown, sent, tookMs, item: await store.read(), now: parts.now }
+}
+
+export const codeOf = (thrown: unknown) => (thrown as { code?: string } | undefined)?.code
+
+export const oneByOne = { ROUTES: '{"shop.orders":{"function":"orders","batchSize":1}}' }

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, type TestContext, test } from 'node:test'
+import { Logger } from '@aws-lambda-powertools/logger'
+import { DtsError, type ErrorCode } from '../../../lib/errors.ts'
+import { emptySummary, functionSummary, type PollSummary } from '../../../lib/poll/summary.ts'
+import { functionMeasures, runMeasures, Telemetry } from '../../../lib/poll/telemetry.ts'
+
+function measures(change: Partial<PollSummary>, thrown: unknown = null): Record<string, number> {
+  const summary = { ...emptySummary(), from: '0', ...change }
+  return Object.fromEntries(runMeasures(summary, thrown).map(([name, , value]) => [name, value]))
+}
+
+const states = [
+  'Halted',
+  'Paused',
+  'Failed',
+  'LeaseHeld',
+  'LeaseLost',
+  'Superseded',
+  'Recovered',
+  'LeaseTooLong',
+  'GroupShared',
+] as const
+const told = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
+const broken = new DtsError('BROKER_FAILED', 'no', { retryable: true })
+
+describe('what a run measures', () => {
+  const ends: [
+    reason: string,
+    change: Partial<PollSummary>,
+    thrown: unknown,
+    state: string | null,
+    more?: string,
+  ][] = [
+    ['an ordinary end', { ended: 'records' }, null, null],
+    ['failing handlers, which are counted as retried', { ended: 'handler-failed' }, null, null],
+    ['a halted stream', { halted: 'CLUSTER_CHANGED' }, broken, 'Halted'],
+    ['a stream that a person stopped', { halted: 'PAUSED' }, broken, 'Paused'],
+    ['a fault that cures itself', {}, broken, 'Failed'],
+    ['a crash', {}, new TypeError('x'), 'Failed'],
+    ['another run at work', { ended: 'lease-held' }, null, 'LeaseHeld'],
+    ['a lease that was lost', { ended: 'lease-lost' }, null, 'LeaseLost'],
+    ['a run that thawed too late', { ended: 'superseded' }, null, 'Superseded'],
+    ['a cluster change without loss', { ended: 'recovered' }, null, 'Recovered'],
+    ['a lease that ends years ahead', {}, told('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
+    ['a first start on another one’s group', {}, told('GROUP_SHARED'), 'Failed', 'GroupShared'],
+    ['another deployment on the group', { otherDeployment: 'service "a"' }, null, 'GroupShared'],
+  ]
+  for (const [reason, change, thrown, ...expected] of ends) {
+    const wanted = expected.filter((state) => state !== null)
+    test(`${reason}: ${wanted.join(', ') || 'no state'}`, () => {
+      const found = measures(change, thrown)
+      const raised = states.filter((name) => found[name] !== 0)
+      assert.deepEqual(raised, wanted)
+      for (const name of raised) assert.equal(found[name], 1)
+    })
+  }
+
+  test('no end at all of a run that was thrown out of it', () => {
+    for (const ended of ['lease-held', 'lease-lost', 'superseded', 'recovered'] as const) {
+      const found = measures({ ended }, broken)
+      assert.deepEqual(
+        states.filter((name) => found[name] !== 0),
+        ['Failed'],
+      )
+    }
+  })
+
+  test('adds up over tables', () => {
+    const found = measures({
+      handled: { 'shop.a': 3, 'shop.b': 4 },
+      skipped: { x: 5 },
+      ghosts: { 'shop._a_gho': 2, 'shop._b_gho': 4 },
+      deadLettered: { y: 1 },
+    })
+    assert.deepEqual([found.Handled, found.Skipped, found.Ghosts, found.DeadLettered], [7, 5, 6, 1])
+  })
+
+  test('what is not known is left out: as 0 it would say that all is well', () => {
+    const unknown = measures({
+      from: null,
+      lagSeconds: null,
+      lagRecords: null,
+      secondsUntilLoss: null,
+      silentSeconds: null,
+    })
+    for (const name of [
+      'LagSeconds',
+      'LagRecords',
+      'SecondsUntilLoss',
+      'SourceSilentSeconds',
+      'Fetched',
+      'Handled',
+    ]) {
+      assert.ok(!(name in unknown), name)
+    }
+    const halted = measures({ from: null, halted: 'DATA_GAP', lagSeconds: 3_600 }, broken)
+    assert.equal(halted.LagSeconds, 3_600)
+  })
+
+  test('by function, with unreadable records under a name of their own', () => {
+    const summary = emptySummary()
+    functionSummary(summary, 'shop-dev-orders').handled = 2
+    functionSummary(summary, '').deadLettered = 1
+    const found = Object.fromEntries(
+      [...functionMeasures(summary)].map(([name, list]) => [name, list.map(([, , value]) => value)]),
+    )
+    assert.deepEqual(found, { 'shop-dev-orders': [2, 0, 0, 0], unreadable: [0, 0, 1, 0] })
+  })
+
+  test('stands in docs/telemetry.md, and nothing else does', () => {
+    const manual = readFileSync(new URL('../../../docs/telemetry.md', import.meta.url), 'utf8')
+    const listed = [...manual.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1] ?? '')
+    const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
+    assert.deepEqual(listed.toSorted(), Object.keys(measures(known)).toSorted())
+  })
+})
+
+class Recorder extends Logger {
+  readonly lines: string[] = []
+  protected override printLog(...[, log]: Parameters<Logger['printLog']>): void {
+    this.lines.push(JSON.stringify(log.getAttributes()))
+  }
+}
+
+test('a log line shows names of the stream as escapes: logs are read in terminals, too', () => {
+  const table = 'shop.\u001b[2J\u009b31m\u202eorders\u007f'
+  const summary = { ...emptySummary(), skipped: { [table]: 2 } }
+  const logger = new Recorder({ serviceName: 'poller' })
+  const telemetry = new Telemetry(logger, 'test-poller')
+  telemetry.runEnded(summary, null)
+  const facts = { table }
+  telemetry.runEnded(summary, new DtsError('TABLE_UNROUTED', table, { retryable: false, facts }))
+  assert.equal(logger.lines.length, 2)
+  for (const line of logger.lines) {
+    assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
+    assert.match(line, /shop\..*orders/)
+  }
+})
+
+describe('what a run writes at its end', () => {
+  type Line = Record<string, unknown>
+
+  /** The lines of one run, as they stand in the function's log. */
+  function written(t: TestContext, change: Partial<PollSummary>, thrown: unknown = null): Line[] {
+    // Powertools then writes to the console of the process, and no metrics unless told so.
+    Object.assign(process.env, { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' })
+    const lines: Line[] = []
+    for (const method of ['log', 'info', 'error'] as const) {
+      const take = (text: string) => void lines.push(JSON.parse(text))
+      t.mock.method(console, method, take)
+    }
+    const summary = { ...emptySummary(), from: '0', ...change }
+    new Telemetry(new Logger({ serviceName: 'poller' }), 'my-poller').runEnded(summary, thrown)
+    t.mock.restoreAll()
+    delete process.env.POWERTOOLS_DEV
+    delete process.env.POWERTOOLS_METRICS_DISABLED
+    return lines
+  }
+
+  const failures: PollSummary['failures'] = [{ lane: 'orders', code: 'HANDLER_FAILED', message: 'm' }]
+
+  test('is an error in the log where a change could not be handled', (t) => {
+    const level = (change: Partial<PollSummary>, thrown: unknown = null) =>
+      written(t, change, thrown)[0]?.level
+    assert.equal(level({}), 'INFO')
+    assert.equal(level({ failures }), 'ERROR')
+    assert.equal(level({}, broken), 'ERROR')
+  })
+
+  test('has the code of what ended it: of the halt rather than of what was thrown for it', (t) => {
+    const codes = (change: Partial<PollSummary>, thrown: unknown) => {
+      const [log, metrics] = written(t, change, thrown)
+      return [log?.code, metrics?.code, metrics?.ended]
+    }
+    const halted = new DtsError('STREAM_HALTED', 'no', { retryable: false })
+    assert.deepEqual(codes({ halted: 'CLUSTER_CHANGED' }, halted), [
+      'STREAM_HALTED',
+      'CLUSTER_CHANGED',
+      'thrown',
+    ])
+    assert.deepEqual(codes({}, broken), ['BROKER_FAILED', 'BROKER_FAILED', 'thrown'])
+    assert.deepEqual(codes({ ended: 'records' }, null), [undefined, undefined, 'records'])
+  })
+
+  test('has nothing of an unknown error but its name: its message may hold a value of a row', (t) => {
+    for (const thrown of [new RangeError('the name of a customer'), 'the name of a customer']) {
+      const text = JSON.stringify(written(t, {}, thrown))
+      assert.doesNotMatch(text, /customer/)
+      assert.match(text, thrown instanceof Error ? /"code":"RangeError"/ : /"code":"string"/)
+    }
+  })
+
+  test('has a line of metrics for each function, under its own name', (t) => {
+    const functions = { orders: { handled: 3, retried: 1, deadLettered: 2, milliseconds: 40 } }
+    const lines = written(t, { functions })
+    const found = lines.map(({ service, function: name, Handled }) => [service, name, Handled])
+    assert.deepEqual(found.slice(1), [
+      ['my-poller', undefined, 0],
+      ['my-poller', 'orders', 3],
+    ])
+  })
+})

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
+import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
+import type { ErrorCode, Facts } from '../../../../lib/errors.ts'
+import { adviseHalted } from '../../../../lib/recovery/examine/halted.ts'
+import type { Setup } from '../../../../lib/recovery/examine/setup.ts'
+import { t0, Writer } from '../../../integration/records.ts'
+import { open } from '../../kafka/open-stream.ts'
+import { damagedAt } from '../streams.ts'
+
+const route = { ...defaultDelivery, functionName: 'test-orders' }
+const setup: Setup = { checks: [], routes: { 'shop.orders': route }, hasQueue: false, unroutedTables: 'halt' }
+
+interface Given {
+  readonly code: ErrorCode
+  readonly facts?: Facts
+  readonly offset?: bigint
+  readonly setup?: Partial<Setup>
+  /** The one that cannot be read. */
+  readonly damagedAt?: bigint
+}
+
+async function advice(t: TestContext, given: Given) {
+  const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 9))
+  const stored: Checkpoint = {
+    ...freshPosition(given.offset ?? 5n, t0),
+    key: 'topic/0',
+    epoch: 1,
+    owner: null,
+    leaseUntil: 0,
+    generation: 1,
+    clusterId: stream.clusterId,
+    replayUntil: -1,
+    state: 'HALTED',
+    halt: { code: given.code, message: 'Said then.', facts: given.facts ?? {}, at: 0 },
+    ledger: [],
+  }
+  const log =
+    given.damagedAt === undefined
+      ? stream
+      : damagedAt(stream, given.damagedAt, given.damagedAt, 'BATCH_TOO_LARGE')
+  const found = await adviseHalted(stored, log, { ...setup, ...given.setup })
+  return { advice: found.advice, event: /--data '(.*)'$/.exec(found.command ?? '')?.[1] }
+}
+
+const resume = '{"action":"resume"}'
+const inspect = '{"action":"inspect"}'
+const pass = '{"action":"reset","to":{"offset":"6"},"acceptLoss":true}'
+const at5: Facts = { offset: '5', function: 'test-orders' }
+
+const cases: [what: string, given: Given, event: string, advice: RegExp][] = [
+  ['a person paused it', { code: 'PAUSED' }, resume, /^Said then\. .*Resume when the stream may read on/],
+  [
+    'a batch is too large still',
+    { code: 'BATCH_TOO_LARGE', damagedAt: 5n, facts: { offset: '5', behind: '6' } },
+    inspect,
+    /tried and fails now, too, so that a resume would halt there again.*BATCH_TOO_LARGE.*To pass it, and lose .*"offset":"6"/,
+  ],
+  [
+    'a damaged batch lies further on than the stored offset',
+    { code: 'BATCH_CORRUPT', damagedAt: 7n, facts: { offset: '7' } },
+    inspect,
+    /Reading at offset 7 was tried and fails/,
+  ],
+  [
+    'a batch can be read now',
+    { code: 'BATCH_CORRUPT', facts: at5 },
+    resume,
+    /Reading at offset 5 was tried and works now/,
+  ],
+  [
+    'a change is larger than an invocation, and no queue takes it',
+    { code: 'EVENT_TOO_LARGE', facts: at5 },
+    pass,
+    /A resume halts the stream at offset 5 again.*copy the affected rows.*this loses that record/,
+  ],
+  [
+    'the same, where the table chose to halt',
+    {
+      code: 'EVENT_TOO_LARGE',
+      facts: at5,
+      setup: { hasQueue: true, routes: { 'shop.orders': { ...route, onFailure: 'halt' } } },
+    },
+    pass,
+    /A resume halts the stream at offset 5 again/,
+  ],
+  [
+    'the same, where a queue is configured now',
+    { code: 'EVENT_TOO_LARGE', facts: at5, setup: { hasQueue: true } },
+    resume,
+    /puts the record at offset 5 into the dead-letter queue/,
+  ],
+  [
+    'the same, where other functions have yet to get there: passing it would lose their changes',
+    { code: 'EVENT_TOO_LARGE', facts: at5, offset: 3n },
+    resume,
+    /stored offset is 3, so that other functions have yet to get there: resume, until inspect shows offset 5/,
+  ],
+  [
+    'a record that is none',
+    { code: 'RECORD_INVALID', facts: at5 },
+    pass,
+    /A resume halts the stream at offset 5 again/,
+  ],
+  [
+    'a handler failed',
+    { code: 'HANDLER_FAILED', facts: at5 },
+    resume,
+    /the same handler halts the stream there again.*"offset":"6".* passes it, and loses it/,
+  ],
+  ['a row that does not fit', { code: 'ROW_INVALID' }, resume, /sends the change that the halt names again/],
+  [
+    'a table without a function has none still',
+    { code: 'TABLE_UNROUTED', facts: { offset: '5', table: 'shop.new' } },
+    inspect,
+    /has no function, and UNROUTED_TABLES is halt, so that a resume would halt there again/,
+  ],
+  [
+    'a table without a function has one now',
+    { code: 'TABLE_UNROUTED', facts: { offset: '5', table: 'shop.orders' } },
+    resume,
+    /has one now/,
+  ],
+  [
+    'tables without a function are left out now',
+    { code: 'TABLE_UNROUTED', facts: { offset: '5', table: 'shop.new' }, setup: { unroutedTables: 'skip' } },
+    resume,
+    /UNROUTED_TABLES is skip now/,
+  ],
+  [
+    'many dead letters',
+    { code: 'DEAD_LETTER_BREAKER' },
+    resume,
+    /the same handler halts the stream again.*waits in the dead-letter queue: .*"redrive"/,
+  ],
+  [
+    'anything else',
+    { code: 'DEAD_LETTER_FAILED' },
+    resume,
+    /halted with DEAD_LETTER_FAILED; while its cause lasts, it halts again after a resume/,
+  ],
+]
+for (const [what, given, event, expected] of cases) {
+  test(`what ends a halt: ${what}`, async (t) => {
+    const found = await advice(t, given)
+    assert.match(found.advice, expected)
+    assert.equal(found.event, event)
+  })
+}
