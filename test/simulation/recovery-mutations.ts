@@ -86,8 +86,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'lanes: keep their lead over a place that somebody names',
       file: landing,
-      find: 'return { landing, known, lead: forgotten, handledUntil: reference.timestamp, handledBelow }',
-      put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: reference.timestamp, handledBelow }',
+      find: 'return { landing, known, lead: forgotten, handledUntil: youngest, handledBelow }',
+      put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: youngest, handledBelow }',
     },
     {
       name: 'time: gone on at the highest of all that was committed',
@@ -116,7 +116,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: what repeats is not marked',
       file: landing,
-      find: 'const handledUntil = isExact ? -1 : reference.timestamp',
+      find: 'const handledUntil = isExact ? -1 : youngest',
       put: 'const handledUntil = isExact ? -1 : -1',
     },
     {

@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { leastMargin, type SourceTimes, startOfTimes, timesOf } from '../../checkpoint/source-times.ts'
+import {
+  furthestJump,
+  leastMargin,
+  type SourceTimes,
+  startOfTimes,
+  timesOf,
+} from '../../checkpoint/source-times.ts'
 import type { Anchor, Checkpoint } from '../../checkpoint/types.ts'
 import { timeSchema } from '../../config.ts'
 import { DtsError, type ErrorCode } from '../../errors.ts'
@@ -9,6 +15,7 @@ import { type DataRange, formatOffsets } from '../../kafka/types.ts'
 import { askGroup, restoredFault, sharedGroup } from '../../log/group.ts'
 import {
   holdsWork,
+  lastLevel,
   locateTime,
   lowestNext,
   readableRecords,
@@ -83,7 +90,7 @@ export async function land(
     )
   }
   const time = await timeAt(stream, offset, range, timestamp)
-  const times = timesAt(read, Math.min(time, (await lowestNext(stream, offset, range)) ?? time))
+  const times = timesAt(read, await settledAt(stream, offset, range, time), time)
   const landing = { how, offset, timestamp: time, times, anchor: null }
   const known = await knownOf(read, stream)
   const assessed = await assessOrNull(known.reference, stream, look)
@@ -120,14 +127,14 @@ function safeLanding(safe: Safe, read: Checkpoint): Landing {
     case 'gap': {
       const { timestamp } = safe
       const [settled, lost] = how === 'gap' ? [safe.settled, safe.lost] : [timestamp, null]
-      return { how, offset, timestamp, times: timesAt(read, settled), anchor: null, lost }
+      return { how, offset, timestamp, times: timesAt(read, settled, timestamp), anchor: null, lost }
     }
   }
 }
 
 /** What was measured of the source holds at every place of every log. */
-function timesAt(read: Checkpoint | null, settled: number): SourceTimes {
-  if (read === null) return startOfTimes(settled)
+function timesAt(read: Checkpoint | null, settled: number, timestamp: number): SourceTimes {
+  if (read === null) return startOfTimes(settled, timestamp)
   return { ...timesOf(read), settled, jump: null, fall: 0 }
 }
 
@@ -135,13 +142,15 @@ function moveTo(landing: Landing, known: Known, assessed: Assessment | null): Mo
   const { reference, forgotten } = known
   if (reference === null) return { landing, known, lead: forgotten, handledUntil: -1, handledBelow: null }
   const safe = assessed?.safe ?? null
+  // A reset to a place of choice may have lowered the position's time; what was delivered before stays delivered.
+  const youngest = Math.max(reference.timestamp, timesOf(reference).youngest)
   if (assessed === null || safe?.how !== landing.how || safe.offset !== landing.offset) {
     // Whoever names a place wants everything from there on, also for those that had gone further.
     const handledBelow = safe?.how === 'stored' ? reference.offset : null
-    return { landing, known, lead: forgotten, handledUntil: reference.timestamp, handledBelow }
+    return { landing, known, lead: forgotten, handledUntil: youngest, handledBelow }
   }
   const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
-  const handledUntil = isExact ? -1 : reference.timestamp
+  const handledUntil = isExact ? -1 : youngest
   return { landing, known, lead: assessed.lead, handledUntil, handledBelow: null }
 }
 
@@ -228,6 +237,16 @@ async function timeAt(
   const from = await locate(stream, range, time - leastMargin)
   for await (const { timestamp } of readableRecords(stream, from, offset)) time = Math.max(time, timestamp)
   return time
+}
+
+/**
+ * A time that the source had reached at a place: none of the next records is older. If these are dated far ahead of the
+ * records below the place, the records below count, because otherwise no other log would seem to have got there for hours.
+ */
+async function settledAt(stream: Stream, offset: bigint, range: DataRange, time: number): Promise<number> {
+  const settled = Math.min(time, (await lowestNext(stream, offset, range)) ?? time)
+  const below = await lastLevel(stream, { earliest: range.earliest, end: offset })
+  return below !== null && settled - below.middle > furthestJump ? below.middle : settled
 }
 
 async function firstTime(stream: Stream, offset: bigint, range: DataRange): Promise<number | null> {
