@@ -2,7 +2,7 @@ import type { BatchRecord } from '../../lib/dispatch/batch-format.ts'
 import type { Facts } from './facts.ts'
 import { FenceChecker } from './fence.ts'
 import type { Log } from './log.ts'
-import { type ObservedFunction, type ObservedRun, toldAhead } from './observed.ts'
+import { groupIsAhead, type ObservedFunction, type ObservedRun } from './observed.ts'
 
 /** The work of a function for one invocation. It is a live copy from its start to its end. */
 export interface Copy {
@@ -72,7 +72,10 @@ export class DeliveryChecker {
       const next = previous === undefined ? (run.furthest.get(name) ?? index - 1) : previous
       for (let between = next + 1; between < index; between++) {
         if (observed.putAside[between]) continue
-        facts.violate('I2', `${run.owner} sends ${what}, but did not send ${events[between]?.index} before it`)
+        facts.violate(
+          'I2',
+          `${run.owner} sends ${what}, but did not send ${events[between]?.index} before it`,
+        )
         break
       }
       run.furthest.set(name, Math.max(run.furthest.get(name) ?? -1, index))
@@ -91,14 +94,14 @@ export class DeliveryChecker {
   #mustNotBeRestored(run: ObservedRun): void {
     const facts = this.#facts
     if (run.base === null) return
-    const { told, tells, base } = run
-    const known = told?.mark.whose === 'ours' ? told.mark.place?.generation : undefined
-    if (told !== undefined && known !== base.generation && tells !== base.generation)
+    const { groupCommit, groupGeneration, base } = run
+    const known = groupCommit?.mark.whose === 'ours' ? groupCommit.mark.place?.generation : undefined
+    if (groupCommit !== undefined && known !== base.generation && groupGeneration !== base.generation)
       facts.violate(
         'I4',
         `${run.owner} delivers in generation ${base.generation}, and did not commit it to the group`,
       )
-    if (toldAhead(run, base))
+    if (groupIsAhead(run, base))
       facts.violate('I1', `${run.owner} delivers from a restored item, and the group's commit proved it`)
     else if (base.generation < facts.newestGeneration && facts.damaged && facts.fenceHolds) {
       facts.fenceHolds = false
@@ -194,7 +197,7 @@ export class DeliveryChecker {
    * The first request of a dead letter leaves. A large letter needs two requests. A run that freezes between them sends
    * the second one late, but it is the same letter that the next run writes.
    */
-  putsAside(run: ObservedRun): void {
+  storesLetter(run: ObservedRun): void {
     this.#mayAct(run, 'stores a dead letter')
   }
 
@@ -204,7 +207,8 @@ export class DeliveryChecker {
     facts.deadLetters += 1
     const entry = run.log?.slotAt(offset)?.entry ?? null
     if (name === '') {
-      if (entry?.kind !== 'unreadable') facts.violate('I1', `${offset} has a dead letter as unreadable, and is readable`)
+      if (entry?.kind !== 'unreadable')
+        facts.violate('I1', `${offset} has a dead letter as unreadable, and is readable`)
       else facts.storedUnreadable.add(entry.index)
       facts.fault(17)
       return
@@ -221,9 +225,15 @@ export class DeliveryChecker {
     const failures = observed.failures[index] ?? 0
     const tried = failures >= attempts || age + tolerance >= maxAgeSeconds * 1_000
     if (!entry.tooLarge && !(tried && failures > 0))
-      facts.violate('I1', `${name} ${entry.index} became a dead letter after ${failures} of ${attempts} attempts`)
+      facts.violate(
+        'I1',
+        `${name} ${entry.index} became a dead letter after ${failures} of ${attempts} attempts`,
+      )
     if (!entry.tooLarge && !observed.failedAlone[index])
-      facts.violate('I1', `${name} ${entry.index} became a dead letter, but only failed together with its batch`)
+      facts.violate(
+        'I1',
+        `${name} ${entry.index} became a dead letter, but only failed together with its batch`,
+      )
     if (onFailure === 'halt')
       facts.violate('I1', `${name} ${entry.index} became a dead letter, but onFailure is halt`)
     facts.fault(entry.tooLarge ? 16 : 14)

@@ -3,7 +3,7 @@ import type { MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Clock } from './clock.ts'
 import { type FaultCounts, type FaultNumber, noFaults } from './faults.ts'
 import type { Log } from './log.ts'
-import { Coverage, isBehind, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'
+import { Coverage, isOlder, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'
 import { type Scenario, worldStart } from './scenario.ts'
 
 /** Everything that happened in a world, and every violation that a checker found. */
@@ -85,7 +85,7 @@ export class Facts {
   /** The item is written before the group. So a group that is ahead of the item proves that the item was restored. */
   groupCommitted(place: MarkedPlace): void {
     if (this.damaged) return
-    if (this.#checkpoint === null || isBehind(this.#checkpoint, place))
+    if (this.#checkpoint === null || isOlder(this.#checkpoint, place))
       this.violate('I4', `the group has ${place.generation} ${place.offset} before the item`)
   }
 

@@ -1,6 +1,6 @@
 import type { MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Facts } from './facts.ts'
-import { isBehind, type ObservedFunction } from './observed.ts'
+import { isOlder, type ObservedFunction } from './observed.ts'
 
 interface FencedItem extends MarkedPlace {
   /** The place of the change that wrote it, in the order of the source. */
@@ -26,7 +26,7 @@ export class FenceChecker {
     for (const key of event?.keys ?? []) {
       const name = `${observed.name}/${key}`
       const item = this.#items.get(name)
-      if (item !== undefined && !isBehind(item, change)) this.#facts.happened('fence: ignored an older change')
+      if (item !== undefined && !isOlder(item, change)) this.#facts.happened('fence: ignored an older change')
       else this.#items.set(name, { ...change, place: event?.index ?? 0 })
     }
   }

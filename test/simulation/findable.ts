@@ -24,10 +24,10 @@ export function howFindable(anchor: Anchor | null, { from, to, end }: Logs): 'it
   if (anchor?.ordinal == null) return null
   // The ordinal counts from the beginning of the statement.
   const at = to.slots.findIndex((other) => other.entry?.statement === entry.statement)
-  const tells = (other: Slot) =>
+  const provesBeginning = (other: Slot) =>
     other.offset >= to.earliest && (other.entry?.kind === 'change' || other.bracketsTransaction)
   const isWhole = to.slots[at]?.entry?.ordinal === 0 && (to.slots[at]?.offset ?? 0n) >= to.earliest
-  return isWhole && to.slots.slice(Math.max(0, at - sightBefore), at).some(tells) ? 'number' : null
+  return isWhole && to.slots.slice(Math.max(0, at - sightBefore), at).some(provesBeginning) ? 'number' : null
 }
 
 /** Whether the log was still to reach the checkpoint when a recovery continued in it. */

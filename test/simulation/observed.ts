@@ -194,7 +194,7 @@ export class ObservedFunction {
 
 /** Whether the group's commit that a run read is ours and ahead of the item: then the item was restored. */
 export function groupIsAhead({ groupCommit }: ObservedRun, item: MarkedPlace): boolean {
-  const place = groupCommit?.mark.whose === 'ours' ? told.mark.place : null
+  const place = groupCommit?.mark.whose === 'ours' ? groupCommit.mark.place : null
   return place !== null && isOlder(item, place)
 }
 

@@ -97,18 +97,7 @@ export function makeSource(
   const count = random.whole(10, size.count)
   const backlog = random.pick([1, 0.5, 0.2])
   const rowIds = random.pick([2, 6, 30] as const)
-  const rates = {
-    poison: random.chance(0.25) ? random.pick(size.mostlyGood ? [0.02, 0.1] : [0.02, 0.1, 1]) : 0,
-    unreadable: random.chance(0.15) ? random.pick(size.mostlyGood ? [0.03, 0.2] : [0.03, 0.6]) : 0,
-    large: random.chance(0.03) ? 0.02 : 0,
-    tooLarge: !size.mostlyGood && random.chance(0.03) ? 0.02 : 0,
-    ddl: random.chance(0.3) ? 0.04 : 0,
-    unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
-    keyChange: random.chance(0.4) ? 0.15 : 0,
-    keyless: random.chance(0.2) ? 0.1 : 0,
-    equal: random.chance(0.3) ? 0.3 : 0,
-    disorder: random.chance(0.4) ? 0.3 : 0,
-  }
+  const rates = chooseRates(random, unroutedTables, size.mostlyGood)
   const poisonKind = random.pick(['throws', 'throws', 'throws', 'hangs', 'crashes'] as const)
   const furthestBack = random.pick([2, 5, 9] as const)
   const pace = random.pick<readonly [number, ...number[]]>([
@@ -158,6 +147,21 @@ export function makeSource(
   }
   const times = entries.map(({ loggedAt }) => loggedAt).sort((left, right) => left - right)
   return entries.map((entry, index) => ({ ...entry, loggedAt: times[index] ?? 0 }))
+}
+
+function chooseRates(random: Random, unroutedTables: 'skip' | 'halt', mostlyGood: boolean) {
+  return {
+    poison: random.chance(0.25) ? random.pick(mostlyGood ? [0.02, 0.1] : [0.02, 0.1, 1]) : 0,
+    unreadable: random.chance(0.15) ? random.pick(mostlyGood ? [0.03, 0.2] : [0.03, 0.6]) : 0,
+    large: random.chance(0.03) ? 0.02 : 0,
+    tooLarge: !mostlyGood && random.chance(0.03) ? 0.02 : 0,
+    ddl: random.chance(0.3) ? 0.04 : 0,
+    unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
+    keyChange: random.chance(0.4) ? 0.15 : 0,
+    keyless: random.chance(0.2) ? 0.1 : 0,
+    equal: random.chance(0.3) ? 0.3 : 0,
+    disorder: random.chance(0.4) ? 0.3 : 0,
+  }
 }
 
 interface ContentRates {

@@ -46,7 +46,7 @@ const expected: readonly (readonly [what: string, times: number])[] = [
   ['created: position unknown', 20],
   ['fence: ignored an older change', 100],
   ['a lane stayed ahead', 20],
-  ['equal rows told apart', 20],
+  ['equal rows distinguished', 20],
   ['repeated by a move', 100],
   ['lost, as stated', 100],
   ['a dry run was applied by its token', 100],

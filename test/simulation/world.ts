@@ -106,7 +106,10 @@ class World implements Stage {
     const stored = facts.checkpoint
     const end = stored?.state === 'HALTED' ? (stored.halt?.code ?? 'HALTED') : 'drained'
     if (!this.#done && facts.violations.length === 0)
-      facts.violate('I6', `the stream is stuck at offset ${stored?.offset}; the log ends at ${this.#parts.broker.log.end}`)
+      facts.violate(
+        'I6',
+        `the stream is stuck at offset ${stored?.offset}; the log ends at ${this.#parts.broker.log.end}`,
+      )
     const { violations, faults, happenings, maxDuplicates, bound, commits, takeovers, deadLetters } = facts
     return {
       seed,
