@@ -105,6 +105,9 @@ const rare: ReadonlySet<keyof Rates> = new Set([
 export type Kind = 'faults' | 'switch'
 export const kinds: readonly Kind[] = ['faults', 'switch']
 
+/** The faults that each kind of world leaves out. A large change, for instance, would halt a stream permanently. */
+export const leftOut: Readonly<Record<Kind, readonly FaultNumber[]>> = { faults: [22, 23], switch: [16] }
+
 export function chooseRates(random: Random, kind: Kind): Rates {
   const rates = { ...calm }
   if (random.chance(0.08)) return rates

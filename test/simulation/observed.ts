@@ -216,9 +216,12 @@ export function toCheckpoint(item: Item): Checkpoint {
   return checkpoint
 }
 
+/** The invariants of docs/spec.md that a world can violate. */
+export const invariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6'] as const
+
 export interface Violation {
   readonly seed: number
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'error'
+  readonly invariant: (typeof invariants)[number] | 'error'
   readonly message: string
   /** Milliseconds from the start of the world. */
   readonly at: number
