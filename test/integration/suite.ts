@@ -21,7 +21,7 @@ import { type Rig, type Start, startRig, type World } from './world.ts'
 
 type Tests = (start: Start) => void
 
-/** What depends on the log's side: what a broker answers, where its logs begin and end, how it looks times up. */
+/** Tests that depend on the broker: its answers, the range of its logs, its look-ups by time. */
 const logTests: readonly Tests[] = [
   deliveryTests,
   startTests,
@@ -31,7 +31,7 @@ const logTests: readonly Tests[] = [
   recoveryLossTests,
   recoveryPlaceTests,
 ]
-/** What depends on DynamoDB, on the functions, or on this project's code alone. */
+/** Tests that depend only on DynamoDB, on the functions, or on this project's code. */
 const otherTests: readonly Tests[] = [
   handlerTests,
   leaseTests,
@@ -46,13 +46,13 @@ const otherTests: readonly Tests[] = [
 ]
 
 /**
- * The same tests for any set of parts: nothing in them knows which ones run.
- * @param only leaves out what another release of the broker does not change
+ * The same tests for any set of parts. No test knows which parts run.
+ * @param only `log` leaves out the tests that another release of the broker does not affect
  */
 export function integrationSuite(parts: Parts, only: 'log' | null = null): void {
   describe(`poller and recovery on ${parts.name}`, () => {
     let rig: Rig | undefined
-    // A broker is started here, and not in the first test: on a busy machine that alone may take a minute.
+    // Start a broker here and not in the first test, because that may take a minute on a busy machine.
     before(
       async () => {
         rig = await startRig(parts)
