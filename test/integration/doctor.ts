@@ -159,7 +159,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'DynamoDB cannot be reached',
+    what: 'if DynamoDB is unreachable',
     line: 'checkpoint table',
     advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Check the role of this function and the state of DynamoDB/,
     skipped: ['checkpoint within the log', 'delivery', 'consumer group'],

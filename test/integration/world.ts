@@ -51,7 +51,7 @@ const pausedLanes = z.record(
   z.looseObject({ trouble: z.looseObject({ nextAt: z.number() }).nullable() }),
 )
 
-/** Routes with so many attempts that no change becomes a dead letter during a test. */
+/** Routes with 100 attempts, so that no change becomes a dead letter during a test. */
 const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
   'shop.orders': { function: 'orders', attempts: 100 },

@@ -191,8 +191,8 @@ function makeContent(
     isUnique: true,
   }
   if (random.chance(rates.unreadable)) {
-    const nobody = { kind: 'unreadable' as const, table: '', functions: [] }
-    return { ...common, ...nobody, write: ({ id }) => unreadable(id) }
+    const unhandled = { kind: 'unreadable' as const, table: '', functions: [] }
+    return { ...common, ...unhandled, write: ({ id }) => unreadable(id) }
   }
   if (random.chance(rates.ddl)) return { ...common, ...ddl(random, routing) }
   return { ...common, ...rowChange(random, routing, rates, keyless, rowIds) }
