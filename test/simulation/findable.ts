@@ -17,7 +17,7 @@ export interface Logs {
 /** How a change is identified: by itself, or by its ordinal among equal rows; null: not at all. */
 export function howFindable(anchor: Anchor | null, { from, to, end }: Logs): 'itself' | 'number' | null {
   const entry = entryOf(anchor, from)
-  if (entry === null || from.hand.rewritten !== to.hand.rewritten) return null
+  if (entry === null || from.dialect.rewritten !== to.dialect.rewritten) return null
   const slot = to.slotOf(entry)
   if (slot === undefined || slot.offset < to.earliest || slot.offset >= end) return null
   if (isUnique(entry, to)) return 'itself'
@@ -34,7 +34,7 @@ export function howFindable(anchor: Anchor | null, { from, to, end }: Logs): 'it
 export function shouldWait({ anchor, timestamp }: Checkpoint, { from, to, end }: Logs, how: string): boolean {
   const entry = entryOf(anchor, from)
   const slot = entry === null ? undefined : to.slotOf(entry)
-  if (slot === undefined || slot.offset < end || from.hand.rewritten !== to.hand.rewritten) return false
+  if (slot === undefined || slot.offset < end || from.dialect.rewritten !== to.dialect.rewritten) return false
   // Without an ordinal, a row cannot be distinguished from the equal rows before it.
   if (!isUnique(entry, to) && anchor?.ordinal == null) return false
   if (how === 'anchor') return true
@@ -47,6 +47,6 @@ function entryOf(anchor: Anchor | null, log: Log): Entry | null {
 }
 
 /** Whether the log proves that no other change of its statement is equal to it. */
-function isUnique(entry: Entry | null, { hand }: Log): boolean {
-  return entry?.isDdl === true || (entry?.isUnique === true && !hand.untagged)
+function isUnique(entry: Entry | null, { dialect }: Log): boolean {
+  return entry?.isDdl === true || (entry?.isUnique === true && !dialect.untagged)
 }

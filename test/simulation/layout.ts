@@ -1,7 +1,7 @@
 import { Slot } from './log.ts'
 import type { Random } from './random.ts'
 import { fillers, mark } from './records.ts'
-import type { Entry, Hand } from './source.ts'
+import type { Dialect, Entry } from './source.ts'
 
 /** How a cluster writes the source's entries into its log. */
 export interface Layout {
@@ -17,7 +17,7 @@ export interface Layout {
   readonly idle: number
   /** Whether transactions are bracketed by BEGIN and COMMIT. */
   readonly marks: boolean
-  readonly hand: Hand
+  readonly dialect: Dialect
   /** When an entry becomes readable, by the world's clock, in milliseconds. */
   readonly appearsAt: (entry: Entry) => number
   /** Times (seconds) of heartbeats after the last entry, as an idle source sends them. */
@@ -66,7 +66,7 @@ export function layOut(random: Random, entries: readonly Entry[], layout: Layout
     if (layout.marks && begins && before !== undefined) putMark('COMMIT', before.clock)
     while (random.chance(layout.idle)) putIdle(random.whole(since, entry.clock))
     if (layout.marks && begins) putMark('BEGIN', entry.clock)
-    const copy = { id, ...layout.hand }
+    const copy = { id, ...layout.dialect }
     const { time } = entry
     put({ kind: 'entry', entry, time, bracketsTransaction: false, make: () => entry.encode(copy) })
     before = entry

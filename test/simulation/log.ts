@@ -6,7 +6,7 @@ import type { Fetched } from '../../lib/kafka/stream.ts'
 import { identify, identifyRouted } from '../../lib/log/anchor.ts'
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
-import type { Entry, Hand } from './source.ts'
+import type { Dialect, Entry } from './source.ts'
 
 /** One offset of one log. */
 export class Slot {
@@ -80,7 +80,7 @@ export interface LookUp {
 export class Log {
   readonly clusterId: string
   readonly slots: readonly Slot[]
-  readonly hand: Hand
+  readonly dialect: Dialect
   readonly #clock: Clock
   readonly #byEntry = new Map<number, Slot>()
   readonly #entries: number
@@ -89,10 +89,10 @@ export class Log {
   #trimmedTo = 0
 
   /** @param entries how many entries the source has */
-  constructor(clusterId: string, slots: readonly Slot[], entries: number, hand: Hand, clock: Clock) {
+  constructor(clusterId: string, slots: readonly Slot[], entries: number, dialect: Dialect, clock: Clock) {
     this.clusterId = clusterId
     this.slots = slots
-    this.hand = hand
+    this.dialect = dialect
     this.#entries = entries
     this.#clock = clock
     for (const slot of slots) if (slot.entry !== null) this.#byEntry.set(slot.entry.index, slot)

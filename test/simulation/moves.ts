@@ -163,7 +163,7 @@ export class MoveChecker {
     const isStored = log === oldLog && old.offset >= log.earliest && old.offset <= run.endAtOpen
     const logs = { from: oldLog, to: log, end: run.endAtOpen }
     const isKept = (anchor: Anchor | null, isLane = true) => {
-      if (chosen.has(how) || (isLane && oldLog.hand.untagged !== log.hand.untagged)) return false
+      if (chosen.has(how) || (isLane && oldLog.dialect.untagged !== log.dialect.untagged)) return false
       const found = howFindable(anchor, logs)
       if (!isStored && found === 'number') facts.happened('equal rows distinguished')
       return isStored || found !== null

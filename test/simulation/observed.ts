@@ -178,9 +178,9 @@ export class ObservedFunction {
   }
 
   /** Without keys, all changes of a function belong to its first lane. */
-  laneName(index: number, { hand }: Log): string {
+  laneName(index: number, { dialect }: Log): string {
     const { concurrency } = this.definition.delivery
-    const lane = hand.untagged ? 0 : (this.lanes[index] ?? 0)
+    const lane = dialect.untagged ? 0 : (this.lanes[index] ?? 0)
     return laneName(this.name, lane, concurrency)
   }
 

@@ -6,7 +6,7 @@ import { layOut } from './layout.ts'
 import { Log, type LookUp } from './log.ts'
 import { Random } from './random.ts'
 import { t0 } from './records.ts'
-import { type Entry, makeSource, plainHand } from './source.ts'
+import { type Entry, makeSource, plainDialect } from './source.ts'
 import { type StrangeTimes, strangeTimes } from './strange-times.ts'
 import { makeRouting, type Routing } from './tables.ts'
 
@@ -103,11 +103,11 @@ export function firstLog({ entries }: Scenario, random: Random, clock: Clock): L
     front: random.chance(0.5) ? [t0 - 30, t0] : [t0],
     idle: random.pick([0, 0.1, 0.4]),
     marks: random.chance(0.5),
-    hand: plainHand,
+    dialect: plainDialect,
     appearsAt: ({ loggedAt }) => worldStart + loggedAt,
     after: [last + 1, last + 30],
   })
-  return new Log('cluster-1', slots, entries.length, plainHand, clock)
+  return new Log('cluster-1', slots, entries.length, plainDialect, clock)
 }
 
 function makeConfig(

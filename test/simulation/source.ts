@@ -50,17 +50,17 @@ export interface Entry {
 }
 
 /** How a cluster writes the source's records. */
-export interface Hand {
+export interface Dialect {
   /** With other identities, so that no change can be found again. */
   readonly rewritten: boolean
   /** Without the tag that names primary keys. */
   readonly untagged: boolean
 }
 
-export const plainHand: Hand = { rewritten: false, untagged: false }
+export const plainDialect: Dialect = { rewritten: false, untagged: false }
 
 /** The parts of a record that differ from cluster to cluster. */
-export interface Copy extends Hand {
+export interface Copy extends Dialect {
   readonly id: bigint
 }
 
@@ -277,7 +277,7 @@ function rowChange(
 /** The lane of a change among `concurrency` lanes, by the poller's own rule. */
 export function laneOf({ encode }: Entry, concurrency: number): number {
   if (concurrency === 1) return 0
-  const value = encode({ id: 1n, ...plainHand })
+  const value = encode({ id: 1n, ...plainDialect })
   const hash = keyHash(value, readHeader(value))
   return hash === null ? 0 : hash % concurrency
 }

@@ -4,7 +4,7 @@ import { Log, type Slot } from './log.ts'
 import type { Parts } from './pollers.ts'
 import { fillers, t0 } from './records.ts'
 import { worldStart } from './scenario.ts'
-import type { Hand } from './source.ts'
+import type { Dialect } from './source.ts'
 
 /** Where the log of a new cluster begins. */
 const extents = ['whole', 'whole', 'overlap', 'overlap', 'after', 'cut', 'gap'] as const
@@ -45,9 +45,9 @@ export class Switches {
     facts.fault(22)
     if (back !== null) facts.happened('switch: back to an older cluster')
     facts.log(() => {
-      const { clusterId, earliest, end, hand } = log
+      const { clusterId, earliest, end, dialect } = log
       const first = log.placeOf(earliest)
-      return `${clusterId} replaces the cluster, from entry ${first}, offsets ${earliest} to ${end} ${JSON.stringify(hand)}`
+      return `${clusterId} replaces the cluster, from entry ${first}, offsets ${earliest} to ${end} ${JSON.stringify(dialect)}`
     })
     if (back === null) this.#past.push(log)
     broker.switchTo(log, random.chance(0.5))
@@ -78,7 +78,9 @@ export class Switches {
       kept.at(-1)?.entry == null ? this.#firstOf(extent, place) : (kept.at(-1)?.entry?.index ?? 0) + 1
     if (first > entries.length) return null
     this.#clusters += 1
-    const hand = sameCluster ? current.hand : { rewritten: random.chance(0.12), untagged: random.chance(0.2) }
+    const dialect = sameCluster
+      ? current.dialect
+      : { rewritten: random.chance(0.12), untagged: random.chance(0.2) }
     const last = entries.at(-1)?.clock ?? t0
     const shownFrom = {
       'at once': entries.length,
@@ -101,7 +103,7 @@ export class Switches {
       front: this.#front(kept.length > 0 ? 'none' : extent, first),
       idle: random.pick([0, 0.1, 0.4]),
       marks: random.chance(0.5),
-      hand,
+      dialect,
       appearsAt: ({ index, loggedAt }) => {
         const shown = index < shownFrom ? now : now + delays[filling] + (index - first) * stepMs
         return Math.max(worldStart + loggedAt, shown)
@@ -110,8 +112,8 @@ export class Switches {
     })
     const all = [...kept, ...(sameCluster ? unlike(slots, current) : slots)]
     const clusterId = sameCluster ? current.clusterId : `cluster-${this.#clusters}`
-    this.#tell(extent, filling, sameCluster, hand, kept.length > 0, all, current)
-    return new Log(clusterId, all, entries.length, hand, clock)
+    this.#tell(extent, filling, sameCluster, dialect, kept.length > 0, all, current)
+    return new Log(clusterId, all, entries.length, dialect, clock)
   }
 
   /**
@@ -189,7 +191,7 @@ export class Switches {
     extent: string,
     filling: string,
     sameCluster: boolean,
-    hand: Hand,
+    dialect: Dialect,
     isCutOff: boolean,
     slots: readonly Slot[],
     current: Log,
@@ -198,8 +200,8 @@ export class Switches {
     facts.happened(`switch: ${isCutOff ? 'cut off and grown again' : `begins ${extent}`}`)
     facts.happened(`switch: filled ${filling}`)
     if (sameCluster) facts.happened('switch: same cluster id')
-    if (hand.rewritten) facts.happened('switch: written differently')
-    if (hand.untagged) facts.happened('switch: without tags of keys')
+    if (dialect.rewritten) facts.happened('switch: written differently')
+    if (dialect.untagged) facts.happened('switch: without tags of keys')
     const offset = facts.checkpoint?.offset ?? 0n
     const [first, last] = [slots[0]?.offset ?? 0n, slots.at(-1)?.offset ?? 0n]
     facts.happened(`switch: old offset ${offset < first ? 'below' : offset > last + 1n ? 'above' : 'valid'}`)
