@@ -4,28 +4,28 @@ import { metricNamespace } from '../lib/poll/telemetry.ts'
 
 /** Thresholds of `custom.alarms` in serverless.yml. */
 const thresholdsSchema = z.strictObject({
-  /** Seconds behind the source for five minutes. */
+  /** The alarm `lag` fires at this lag in seconds, after five minutes. */
   lagSeconds: z.int().min(1),
-  /** Seconds of standstill that are left before unread records are lost. */
+  /** The alarm `loss-near` fires when DTS drops unread records within this many seconds. */
   secondsUntilLoss: z.int().min(1),
-  /** Seconds for which DTS has written no record of any kind, for five minutes. */
+  /** The alarm `source-silent` fires if DTS has written no record for this many seconds, after five minutes. */
   silentSeconds: z.int().min(1),
 })
 
 export interface AlarmSettings {
-  /** Begins the names of functions, queue and alarms. */
+  /** The prefix of the names of functions, queue and alarms. */
   readonly prefix: string
   readonly deadLetterQueue: string
   readonly thresholds: unknown
-  /** An SNS topic that is told; empty: none. */
+  /** The ARN of an SNS topic that receives the alarms; empty: none. */
   readonly topicArn: string
-  /** An address that is told, through a topic of the stack; empty: none. */
+  /** An email address that receives the alarms through a topic of the stack; empty: none. */
   readonly email: string
 }
 
 /**
- * What has to wake somebody, as CloudFormation resources. Without a topic or an address the alarms are there to be
- * looked at. docs/telemetry.md says what to do at each.
+ * The alarms as CloudFormation resources. Without a topic and an address, the alarms exist but notify no person.
+ * docs/telemetry.md says what to do at each.
  * @throws DtsError CONFIG_INVALID
  */
 export function alarmsOf(settings: AlarmSettings): Record<string, object> {
@@ -69,7 +69,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
             Properties: { Subscription: [{ Protocol: 'email', Endpoint: email }] },
           },
         }),
-    HaltedAlarm: alarm('halted', 'The stream is halted: nothing is delivered until recovery was run.', {
+    HaltedAlarm: alarm('halted', 'The stream is halted: nothing is delivered until a person runs recovery.', {
       ...own('Halted'),
       Statistic: 'Maximum',
       Period: 60,
@@ -79,7 +79,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
     }),
     LeaseTooLongAlarm: alarm(
       'lease-too-long',
-      'A lease ends years ahead: nothing is delivered until it is broken.',
+      'A lease ends years ahead: nothing is delivered until a person breaks it.',
       {
         ...own('LeaseTooLong'),
         Statistic: 'Maximum',
@@ -93,7 +93,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
       ...own('GroupShared'),
       Statistic: 'Maximum',
       Period: 300,
-      // A deployment that takes the place of another one finds that one's commit once.
+      // A deployment that replaces another one finds the other one's commit once.
       EvaluationPeriods: 3,
       DatapointsToAlarm: 2,
       Threshold: 1,
@@ -110,7 +110,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
     }),
     PollerNotRunningAlarm: alarm('poller-not-running', 'The poller was not started for ten minutes.', {
       ...ofLambda('Invocations'),
-      // A run lasts up to two minutes, and none is counted meanwhile.
+      // A run lasts up to two minutes, and no other start is counted during that time.
       Period: 300,
       EvaluationPeriods: 2,
       Threshold: 1,
@@ -127,9 +127,9 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
     }),
     SourceSilentAlarm: alarm(
       'source-silent',
-      `DTS has written no record, not even a heartbeat, for more than ${silentSeconds} seconds: the task has stopped, or is that late.`,
+      `DTS has written no record, not even a heartbeat, for more than ${silentSeconds} seconds: the task has stopped, or is late by that much.`,
       {
-        // Not told of a plain Kafka topic, and of a halted stream, which is not connected to: missing data is no alarm.
+        // A plain Kafka topic and a halted stream do not send this metric, so missing data is no alarm.
         ...own('SourceSilentSeconds'),
         Statistic: 'Minimum',
         Period: 300,
@@ -138,7 +138,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
         ComparisonOperator: 'GreaterThanThreshold',
       },
     ),
-    DeadLettersAlarm: alarm('dead-letters', 'Changes were given up and wait for a redrive.', {
+    DeadLettersAlarm: alarm('dead-letters', 'Changes are in the dead-letter queue and wait for a redrive.', {
       Namespace: 'AWS/SQS',
       MetricName: 'ApproximateNumberOfMessagesVisible',
       Dimensions: [{ Name: 'QueueName', Value: deadLetterQueue }],
@@ -147,7 +147,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
       EvaluationPeriods: 1,
       Threshold: 0,
       ComparisonOperator: 'GreaterThanThreshold',
-      // SQS stops reporting about a queue that nobody uses.
+      // SQS stops reporting on an unused queue.
       TreatMissingData: 'ignore',
     }),
     LossAlarm: alarm(
@@ -155,7 +155,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
       `The stream is more than ${lagSeconds} seconds behind, and its position is within ${secondsUntilLoss} seconds of ` +
         'the oldest record that DTS still keeps: unread changes are lost once DTS drops them.',
       {
-        // Of a stream that keeps up, the reserve is all that DTS has kept, which is little on a new task.
+        // A new task has kept few records, so its reserve is small even if the stream keeps up.
         Metrics: [
           query('lag', 'LagSeconds', 'Minimum'),
           query('reserve', 'SecondsUntilLoss', 'Minimum'),
@@ -174,7 +174,7 @@ function parseThresholds(value: unknown): z.output<typeof thresholdsSchema> {
   if (parsed.success) return parsed.data
   throw new DtsError(
     'CONFIG_INVALID',
-    `custom.alarms in serverless.yml is not understood:\n${z.prettifyError(parsed.error)}`,
+    `custom.alarms in serverless.yml is invalid, so the alarms cannot be created:\n${z.prettifyError(parsed.error)}`,
     { retryable: false },
   )
 }

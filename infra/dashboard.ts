@@ -1,16 +1,16 @@
 import { metricNamespace } from '../lib/poll/telemetry.ts'
 
 export interface DashboardSettings {
-  /** Begins the names of functions and dashboard. */
+  /** The prefix of the names of functions and dashboard. */
   readonly prefix: string
   readonly deadLetterQueue: string
-  /** Keys of the table functions. */
+  /** The keys of the table functions. */
   readonly tables: readonly string[]
 }
 
 type Metric = readonly [namespace: string, name: string, ...rest: (string | object)[]]
 
-/** One dashboard of the stream: how far behind, how much, what fails, what it costs. */
+/** The dashboard of the stream: lag, volume, failures, time. */
 export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettings): object {
   const service = `${prefix}poller`
   const own = (name: string): Metric => [metricNamespace, name, 'service', service]
@@ -31,7 +31,7 @@ export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettin
     widget('Time in a run (ms)', 'Sum', ['FetchTime', 'WaitTime', 'HandlerTime', 'CommitTime'].map(own)),
   ]
   const body = JSON.stringify({
-    // Three in a row of 24.
+    // The grid is 24 wide: three widgets in a row.
     widgets: widgets.map((one, index) => ({
       ...one,
       x: (index % 3) * 8,

@@ -4,7 +4,7 @@ export default class DeployCheck {
     const streamKeys = ['poller', 'recovery']
     const streamFunctions = () => streamKeys.map((key) => serverless.service.getFunction(key))
     const withoutOffline = () => {
-      // A local run has no stack. As texts, such values would be "[object Object]".
+      // A local run has no stack. As strings, such values would be "[object Object]".
       for (const { environment } of streamFunctions()) {
         for (const [name, value] of Object.entries(environment)) {
           if (typeof value !== 'string') delete environment[name]
@@ -12,14 +12,14 @@ export default class DeployCheck {
       }
     }
     this.hooks = {
-      // Refuse to deploy a poller that would refuse its own environment every minute.
+      // Without this check, the deployed poller would refuse its own environment every minute.
       'before:deploy:deploy': async () => {
         const { pollConfig } = await import('../lib/config.ts')
         const { leaseTerms } = await import('../lib/poll/poll.ts')
         const [{ environment }] = streamFunctions()
-        // Values that CloudFormation fills in later are unknown and not checked.
+        // CloudFormation fills in the other values later, so they cannot be checked here.
         const known = Object.entries(environment).filter(([, value]) => typeof value === 'string')
-        // Unknown names are not passed on, so the poller could not report a misspelt one.
+        // The deployment leaves out unknown names, so only this check can report a misspelt one.
         const given = Object.entries(process.env).filter(
           ([name]) => /^(DTS|POLL)_/.test(name) && name !== 'DTS_PASSWORD',
         )
@@ -31,7 +31,7 @@ export default class DeployCheck {
           const key = streamKeys[index]
           throw new Error(
             `CONFIG_INVALID: the timeout of ${key} is ${timeout} s. With a table function that may run for ` +
-              `${handlerTimeoutMs / 1000} s it has to be ${needed} s at least, or it could never invoke one: raise ` +
+              `${handlerTimeoutMs / 1000} s it must be at least ${needed} s. Otherwise it can never invoke that function. Raise ` +
               `functions.${key}.timeout in serverless.yml, or lower that function's in custom.tables.`,
           )
         }

@@ -1,8 +1,8 @@
 import { longestTimeoutOf, routesJson, type Settings, type Table } from './tables.ts'
 
 /**
- * The variables of the deploying shell that poller and recovery get. DTS_PASSWORD is not among them: a deployed function
- * reads the password from Secrets Manager, by DTS_PASSWORD_SECRET.
+ * The variables of the deploying shell that poller and recovery get. DTS_PASSWORD is not in the list: a deployed function
+ * reads the password from Secrets Manager, as DTS_PASSWORD_SECRET names it.
  */
 export const streamVariables = [
   'DTS_BROKER_URL',
@@ -17,7 +17,7 @@ export const streamVariables = [
   'DTS_ALLOWED_NODES',
 ]
 
-/** More variables of the deploying shell that poller and recovery get. */
+/** Further variables of the deploying shell that poller and recovery get. */
 export const pollVariables = [
   'UNROUTED_TABLES',
   'GHOST_TABLES',
@@ -29,20 +29,20 @@ export const pollVariables = [
 ]
 
 /**
- * Poller and recovery hold only a few megabytes at once, but by default V8 keeps garbage in proportion to the machine's
- * memory. Half the usual young generation cost no measurable time, and V8 keeps little garbage in a heap of at most 256 MB.
- * If Lambda starts Node with its own sizes, those win.
+ * Poller and recovery use only a few megabytes at once, but by default V8 keeps garbage in proportion to the machine's
+ * memory. Half the default young generation costs no measurable time, and a heap of at most 256 MB keeps little garbage.
+ * If Lambda starts Node with sizes of its own, those apply.
  */
 export const nodeOptions = '--max-semi-space-size=8 --max-old-space-size=256'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** A value of a template: a text, or a CloudFormation function. */
+/** A value in the template: a string, or a CloudFormation function. */
 type Value = string | object
 
 /**
  * The variables of poller and recovery: the stream, the routes, the dead-letter queue. Both get the same, because a redrive
- * sends like the poller. A variable that is not set, or empty, is left out.
+ * invokes functions as the poller does. Unset and empty variables are left out.
  */
 export function streamEnvironment(
   given: Environment,

@@ -1,12 +1,12 @@
 /**
- * What serverless.yml asks for by name: serverless loads only JavaScript by `${file(…)}`, so this file is the
- * door to the TypeScript beside it. Each export is called by serverless with its variable resolver.
+ * The values that serverless.yml reads from code. serverless loads only JavaScript with `${file(…)}`, so this file imports
+ * the TypeScript. serverless calls each export with its variable resolver.
  */
 import { fileURLToPath } from 'node:url'
 
 const tablesFolder = fileURLToPath(new URL('../functions/tables', import.meta.url))
 
-/** The functions under functions/tables, as `functions:` of a service file lists them. */
+/** The functions of functions/tables, as entries of `functions:` in serverless.yml. */
 export async function tables(serverless) {
   const { findTables, tableFunctions } = await typescript('./tables.ts')
   return tableFunctions(await findTables(tablesFolder), await settings(serverless))
@@ -23,7 +23,7 @@ export async function streamEnvironment(serverless) {
   )
 }
 
-/** One IAM role per function, and the schedule's, as CloudFormation resources. */
+/** One IAM role for each function and one for the schedule, as CloudFormation resources. */
 export async function roles(serverless) {
   const { findTables } = await typescript('./tables.ts')
   const { rolesOf } = await typescript('./roles.ts')
@@ -64,7 +64,7 @@ function typescript(file) {
   if (!process.features.typescript) {
     throw new Error(
       `serverless runs on Node ${process.versions.node}, which cannot read the TypeScript of this service. ` +
-        'Run it from the project folder as `npx serverless …`: that uses the Node that the project installs.',
+        'Run `npx serverless …` in the project folder. It uses the Node that the project installs.',
     )
   }
   return import(file)

@@ -9,8 +9,8 @@ interface Statement {
 }
 
 /**
- * One role for each function, with the rights that it needs and no others, and one role that lets the schedule start the
- * poller. A handler runs the team's own code: it can reach neither the checkpoint nor the password.
+ * One role for each function, with only the rights that it needs, and one role that lets the schedule start the poller.
+ * A handler runs the user's code, so it can reach neither the checkpoint nor the password.
  */
 export function rolesOf(tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
@@ -20,7 +20,7 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
     arn('dynamodb', `table/${settings.checkpointTable}`),
   )
   const secret = settings.secret === '' ? [] : [readSecret(settings.secret)]
-  // IAM refuses a statement without resources: a service without handlers invokes nothing.
+  // IAM refuses a statement without resources, so a service without handlers gets no such statement.
   const invoke = names.length === 0 ? [] : [invokeOnly(names)]
   const extra = extraStatements(tables, settings)
   return {

@@ -1,8 +1,8 @@
 /**
- * `node infra/run.mjs <command> [argument …]`: every script of package.json runs through it. It installs the packages
- * when they are missing or older than the lock file, and says nothing otherwise. Then it runs the command with the
- * programs of node_modules/.bin, so that `node` is the version that Lambda runs. Plain JavaScript on Node's own modules,
- * because a fresh clone starts it with the Node of the machine (20 or later).
+ * `node infra/run.mjs <command> [argument …]`: every script of package.json runs through this file. It installs the
+ * packages if they are missing or older than the lock file. Then it runs the command with the programs of
+ * node_modules/.bin, so that `node` is the version that Lambda runs. It is plain JavaScript and uses only Node's own
+ * modules, because a fresh clone starts it with the machine's Node (20 or later).
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
@@ -35,17 +35,17 @@ function install() {
   }
 }
 
-/** Without its install script the package `node` has no program, and the Node of the machine would run instead. */
+/** Without its install script the package `node` has no program, and the machine's Node would run instead. */
 function requireNode() {
   const program = join(programs, isWindows ? 'node.cmd' : 'node')
   if (!existsSync(join(root, 'node_modules', 'node')) || existsSync(program)) return
   console.error(
-    'npm installed the packages without their install scripts, so node_modules holds no Node. Run: npm rebuild node --ignore-scripts=false',
+    'npm installed the packages without their install scripts, so node_modules contains no Node. Run: npm rebuild node --ignore-scripts=false',
   )
   process.exit(1)
 }
 
-/** npm itself, on the Node that started it: `npm ci` removes the one under node_modules. */
+/** Runs npm on the Node that started it, because `npm ci` removes the Node in node_modules. */
 function npm(parameters) {
   const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }
   const { npm_execpath: script, npm_node_execpath: node } = process.env
@@ -53,7 +53,7 @@ function npm(parameters) {
   return spawnSync('npm', parameters, { ...options, shell: isWindows })
 }
 
-/** Runs the command in place of this process, as far as its caller can tell: streams, signals, and how it ends. */
+/** Runs the command. Streams, signals and the exit code are passed on, as if the caller had started it directly. */
 function run([command, ...parameters]) {
   if (command === undefined) {
     console.error('Usage: node infra/run.mjs <command> [argument …]')
@@ -65,11 +65,11 @@ function run([command, ...parameters]) {
   const child = spawn(command, parameters, { stdio: 'inherit', env, shell: isWindows })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      // A terminal sends Ctrl-C to the child as well, and a second one would end it in the middle of its clean end.
+      // A terminal sends Ctrl-C to the child too. A second one would interrupt its clean shutdown.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     })
   }
-  // npm runs a script in a shell, which ends without a word to this process when npm hands it a signal.
+  // npm runs a script in a shell. When npm signals that shell, it ends and this process gets no signal.
   const caller = process.ppid
   const watch = setInterval(() => {
     if (process.ppid === caller) return
@@ -82,7 +82,7 @@ function run([command, ...parameters]) {
   })
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code)
-    // npm and the shell see the signal that ended the command.
+    // End by the same signal, so that npm and the shell see it.
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
   })

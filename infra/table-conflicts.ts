@@ -2,14 +2,14 @@ import { type DeclaredTables, Pattern } from '../lib/dispatch/pattern.ts'
 import { DtsError } from '../lib/errors.ts'
 
 interface Declaring {
-  /** As an error message names the file. */
+  /** The file's name in error messages. */
   readonly file: string
   readonly tables: DeclaredTables
 }
 
 /**
- * Refuses two files where it would not be plain which of them gets a table: the same pattern in both, or two patterns that
- * can match one table while neither lies within the other.
+ * Refuses two files if it is ambiguous which of them gets a table: both have the same pattern, or two patterns can match
+ * one table and neither is narrower than the other.
  * @throws DtsError CONFIG_INVALID, naming both files and both patterns
  */
 export function checkConflicts(files: readonly Declaring[]): void {
@@ -31,7 +31,7 @@ function checkPair(one: Declaring, mine: Pattern, other: Declaring, theirs: Patt
         'function: give one of them another table, or join the two files.',
     )
   }
-  // The narrower of the two wins.
+  // The narrower pattern wins.
   if (within || around) return
   const leftOut = [...one.tables.except, ...other.tables.except].map((text) => new Pattern(text))
   if (leftOut.some((pattern) => pattern.coversMeeting(mine, theirs))) return

@@ -2,22 +2,22 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { DtsError } from '../lib/errors.ts'
 
-/** A file below functions/tables that holds a handler. */
+/** A handler file in functions/tables or a folder in it. */
 export interface TableFile {
   /** The key of the function in the service: the names of its folders and its own, joined by "-". */
   readonly key: string
-  /** Below the folder, with "/" between its parts. */
+  /** The path relative to functions/tables, with "/" between its parts. */
   readonly path: string
 }
 
-/** What bundler, local stack and type check all take the same way. */
+/** The ending that bundler, local stack and type check all read the same way. */
 const extension = '.ts'
-/** Endings of code that somebody may expect to be deployed, in small letters. */
+/** Endings of code files that a user may expect to be deployed, in lower case. */
 const otherCode = new Set(['.js', '.mjs', '.cjs', '.jsx', '.mts', '.cts', '.tsx'])
 
 /**
- * The handler files of a folder and of the folders in it, by their keys' order. A file of code is one of them or an
- * error: a handler that is not deployed would lose its table's changes without a word.
+ * The handler files of a folder and its subfolders, sorted by key. Any other code file is an error: if a handler was not
+ * deployed, its table's changes would be lost without an error.
  * @throws DtsError CONFIG_INVALID, naming the file
  */
 export async function findTableFiles(folder: string): Promise<TableFile[]> {
@@ -40,7 +40,7 @@ export async function findTableFiles(folder: string): Promise<TableFile[]> {
 async function walk(folder: string, path: string, files: TableFile[]): Promise<void> {
   for (const entry of await readdir(join(folder, path), { withFileTypes: true })) {
     const inner = path === '' ? entry.name : `${path}/${entry.name}`
-    // What a link leads to counts, as it does for the bundler.
+    // A link counts as its target, as in the bundler.
     const isFolder = entry.isSymbolicLink()
       ? (await stat(join(folder, inner))).isDirectory()
       : entry.isDirectory()
@@ -59,7 +59,7 @@ function isHandler(path: string): boolean {
   const ending = extname(name)
   const small = ending.toLowerCase()
   if (small !== extension && !otherCode.has(small)) return false
-  // Types alone: there is nothing to deploy.
+  // A type declaration is not deployed.
   if (/\.d\.[cm]?ts$/.test(name)) return false
   if (ending === extension) return true
   const stem = name.slice(0, -ending.length)

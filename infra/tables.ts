@@ -9,49 +9,49 @@ import { roleId, serviceKey } from './logical-id.ts'
 import { checkConflicts } from './table-conflicts.ts'
 import { findTableFiles, type TableFile } from './table-files.ts'
 
-/** One file of functions/tables: the deployed function and the tables that it handles. */
+/** A file of functions/tables: its deployed function and the tables that it handles. */
 export interface Table {
-  /** The file's name without its ending, after those of its folders: the deployed function's name less the prefix. */
+  /** The names of its folders and its own without the ending. This is the deployed function's name without the prefix. */
   readonly key: string
-  /** As an error message names the file. */
+  /** The file's name in error messages. */
   readonly file: string
-  /** What was given to defineTable, such as `shop.orders`. */
+  /** The patterns that defineTable received, such as `shop.orders`. */
   readonly tables: DeclaredTables
   readonly delivery: Delivery
 }
 
-/** What serverless.yml settles for all functions. */
+/** The settings of serverless.yml for all functions. */
 export interface Settings {
-  /** Put before a key, it is the name of the deployed function. */
+  /** The prefix of the deployed functions' names. */
   readonly prefix: string
-  /** What commands of serverless need to reach this deployment. */
+  /** The flags that serverless commands need to reach this deployment. */
   readonly flags: string
-  /** They name the deployment in the consumer group. */
+  /** Service and stage identify the deployment in the consumer group. */
   readonly service: string
   readonly stage: string
   readonly checkpointTable: string
-  /** Name or ARN of the password's secret; empty when no password is configured. */
+  /** Name or ARN of the password's secret; empty if no password is configured. */
   readonly secret: string
-  /** `custom.tables`: settings of single table functions by key. */
+  /** `custom.tables`: settings of single table functions, by key. */
   readonly tables: unknown
 }
 
-/** Small first letter: names inside the template begin with a capital, so `orders` and `Orders` would be one. */
+/** The first letter is lower case. Logical ids begin with a capital, so `orders` and `Orders` would collide. */
 const keyPattern = /^[a-z][A-Za-z0-9_-]*$/
 const takenKeys = ['poller', 'recovery']
 
-/** Lambda's limit on a function's name, in characters. */
+/** Lambda's limit for a function's name, in characters. */
 const maxNameLength = 64
 
 /**
- * Lambda allows 4 KB for all variables of a function together, names included; the rest of the poller's
- * variables (an address, two ARNs, names) stays below 1 KB.
+ * Lambda allows 4 KB for all variables of a function together, including their names. The poller's other variables (an
+ * address, two ARNs, names) stay below 1 KB.
  */
 const maxRoutesBytes = 3_000
 
-/** Without settings of its own a table function gets these. */
+/** The default settings of a table function. */
 const defaults = {
-  // The poller waits for a handler and must fit several batches into one run.
+  // The poller waits for the handler, and several batches must fit into one run.
   timeout: 30,
   // Lambda gives CPU by memory; below 256 MB loading the bundle dominates a cold start.
   memorySize: 256,
@@ -67,8 +67,8 @@ const overridesSchema = z.record(
 
 /**
  * Imports every handler file of `folder` and reads the tables from its exported handler.
- * @throws DtsError CONFIG_INVALID, naming the file, when it cannot be imported, exports no table handler, has a
- *   name that no function can have, or handles tables that another file handles.
+ * @throws DtsError CONFIG_INVALID, which names the file, if it cannot be imported, exports no table handler, has a name
+ *   that no function can have, or handles a table of another file.
  */
 export async function findTables(folder: string): Promise<Table[]> {
   const tables: Table[] = []
@@ -78,8 +78,8 @@ export async function findTables(folder: string): Promise<Table[]> {
 }
 
 /**
- * Routes as the poller reads them from its environment: JSON, table pattern → function key.
- * @throws DtsError CONFIG_INVALID when they leave no room for the poller's other variables.
+ * The routes for the poller's environment: JSON, table pattern → function key.
+ * @throws DtsError CONFIG_INVALID if they leave no room for the poller's other variables.
  */
 export function routesJson(tables: readonly Table[]): string {
   const json = JSON.stringify(
@@ -92,8 +92,8 @@ export function routesJson(tables: readonly Table[]): string {
   const bytes = Buffer.byteLength(json)
   if (bytes > maxRoutesBytes) {
     throw invalid(
-      `The routes of ${tables.length} files in functions/tables take ${bytes} bytes; at most ${maxRoutesBytes} ` +
-        "fit beside the poller's other environment variables (Lambda allows 4 KB for all). Join tables by a " +
+      `The routes of ${tables.length} files in functions/tables take ${bytes} bytes. At most ${maxRoutesBytes} fit ` +
+        "beside the poller's other environment variables (Lambda allows 4 KB for all). Join tables with a " +
         'pattern such as "shop.orders_*", or shorten file names.',
     )
   }
@@ -102,7 +102,7 @@ export function routesJson(tables: readonly Table[]): string {
 
 /**
  * The entries of `functions:` for the tables.
- * @throws DtsError CONFIG_INVALID when a name is too long or `custom.tables` names no file.
+ * @throws DtsError CONFIG_INVALID if a name is too long, or `custom.tables` names an unknown file.
  */
 export function tableFunctions(tables: readonly Table[], settings: Settings): Record<string, object> {
   const overrides = readOverrides(tables, settings)
@@ -139,13 +139,13 @@ export function longestTimeoutOf(tables: readonly Table[], settings: Settings): 
   return Math.max(1, ...tables.map(({ key }) => overrides[key]?.timeout ?? defaults.timeout))
 }
 
-/** IAM statements that `custom.tables` adds, by function key. */
+/** The IAM statements that `custom.tables` adds, by function key. */
 export function extraStatements(tables: readonly Table[], settings: Settings): Map<string, object[]> {
   const overrides = readOverrides(tables, settings)
   return new Map(tables.map(({ key }) => [key, overrides[key]?.statements ?? []]))
 }
 
-/** Lambda allows 256 characters. */
+/** The function's description. Lambda allows 256 characters. */
 function describe({ tables: { patterns, except } }: Table): string {
   const names = [...patterns, ...except.map((pattern) => `!${pattern}`)].join(', ')
   const text = `Handles changes of ${names}`
@@ -155,7 +155,7 @@ function describe({ tables: { patterns, except } }: Table): string {
 function readOverrides(tables: readonly Table[], settings: Settings) {
   const parsed = overridesSchema.safeParse(settings.tables)
   if (!parsed.success) {
-    throw invalid(`custom.tables in serverless.yml is not understood:\n${z.prettifyError(parsed.error)}`)
+    throw invalid(`custom.tables in serverless.yml is invalid:\n${z.prettifyError(parsed.error)}`)
   }
   for (const key of Object.keys(parsed.data)) {
     if (!tables.some((table) => table.key === key)) {
@@ -172,7 +172,7 @@ async function readTable(folder: string, { key, path }: TableFile): Promise<Tabl
   const file = `functions/tables/${path}`
   if (!keyPattern.test(key)) {
     throw invalid(
-      `${file}: "${key}" cannot be a function's name. A file's name starts with a small letter and goes on with ` +
+      `${file}: "${key}" cannot be a function's name. A file's name starts with a lower-case letter, followed by ` +
         'letters, digits, "-" and "_".',
     )
   }
@@ -194,8 +194,8 @@ async function importModule(folder: string, path: string, file: string): Promise
   } catch (cause) {
     const reason = messageOf(cause)
     throw invalid(
-      `${file} cannot be loaded to learn its table: ${reason}\nA handler file must load without the ` +
-        'environment of its deployed function; read variables when the handler runs.',
+      `${file} cannot be loaded to read its table: ${reason}\nA handler file must load without the ` +
+        'environment of its deployed function. Read variables when the handler runs.',
       cause,
     )
   }

@@ -1,6 +1,6 @@
 /**
- * `node test/run.ts <suite> [option …] [file …]`: runs one of the suites below, or the named files in its place. Options
- * are those of Node's test runner, such as `--test-name-pattern=…`.
+ * `node test/run.ts <suite> [option …] [file …]`: runs one of the suites below, or only the named files. It accepts the
+ * options of Node's test runner, such as `--test-name-pattern=…`.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,12 +10,12 @@ import { fileURLToPath } from 'node:url'
 
 interface Part {
   readonly files: readonly string[]
-  /** How many files run side by side. */
+  /** How many files run at the same time. */
   readonly atOnce: number
 }
 
 interface Suite {
-  /** Whether it needs what test/rig/install.ts brings onto the machine. */
+  /** Whether it needs the programs that test/rig/install.ts installs. */
   readonly isReal: boolean
   readonly parts: readonly Part[]
 }
@@ -23,9 +23,9 @@ interface Suite {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const embedded = 'test/{lib,functions,infra,integration,simulation}/**'
 const suites: Readonly<Record<string, Suite>> = {
-  // Many of its tests wait for another process, so more files than the two cores that it is made for.
+  // Many of these tests wait for another process, so three files keep two cores busy.
   quick: { isReal: false, parts: [{ files: find(`${embedded}/!(*.deep).test.ts`), atOnce: 3 }] },
-  // Files whose tests take long together.
+  // Files that take long.
   deep: { isReal: false, parts: [{ files: find(`${embedded}/*.deep.test.ts`), atOnce: 2 }] },
   real: {
     isReal: true,
@@ -53,22 +53,24 @@ if (suite.isReal) await import('./rig/install.ts')
 for (const part of parts) if (!(await run(part))) break
 
 /**
- * The runner ends a file's process after the last test that it knows, also when a socket or a child is still open. Tests
- * that a file declares after it has waited would then not run, and nothing would say so.
+ * The runner ends a file's process after the last test that it knows, even if a socket or a child is still open. If a file
+ * awaits before it declares a test, that test may silently not run. So such a file is refused.
  */
 function refuseLateTests(file: string): void {
   const waits = /^(?:(?:export )?(?:const|let) .*= |for )?await\b.*/m.exec(
     readFileSync(join(root, file), 'utf8'),
   )
   if (waits !== null)
-    throw new Error(`${file} waits while it loads. Wait in a hook, before() or beforeEach(): ${waits[0]}`)
+    throw new Error(
+      `${file} awaits while it loads, so tests after that line may not run. Await in before() or beforeEach(): ${waits[0]}`,
+    )
 }
 
 async function run({ files, atOnce }: Part): Promise<boolean> {
   const flags = [
     '--test',
     `--import=${new URL('./rig/watchdog.ts', import.meta.url).href}`,
-    // Of each test and hook. A test is made to take a small part of it, so that only a hang comes so far.
+    // The limit of each test and hook. Tests take a small part of it, so only a hang reaches it.
     '--test-timeout=60000',
     '--test-force-exit',
     `--test-concurrency=${atOnce}`,

@@ -101,7 +101,7 @@ describe('every script of package.json', () => {
     mkdirSync(join(folder, 'node_modules/node'), { recursive: true })
     await assert.rejects(promisify(execFile)('npm', ['start'], { cwd: folder }), {
       code: 1,
-      stderr: /holds no Node\. Run: npm rebuild node --ignore-scripts=false/,
+      stderr: /contains no Node\. Run: npm rebuild node --ignore-scripts=false/,
     })
   })
 

@@ -241,7 +241,7 @@ describe('files in functions/tables', () => {
     assert.ok(Buffer.byteLength(routesJson(tables.slice(0, 40))) <= 3_000)
     assert.throws(() => routesJson(tables), {
       code: 'CONFIG_INVALID',
-      message: /100 files in functions\/tables take \d+ bytes; at most 3000 fit/,
+      message: /100 files in functions\/tables take \d+ bytes\. At most 3000 fit/,
     })
   })
 
@@ -331,7 +331,7 @@ describe('custom.tables', () => {
 
   const refused = [
     [{ order: {} }, /names "order", but there is no functions\/tables\/order\.ts\. Known: orders/],
-    [{ orders: { timeout: 1_000 } }, /custom\.tables in serverless\.yml is not understood[\s\S]*timeout/],
+    [{ orders: { timeout: 1_000 } }, /custom\.tables in serverless\.yml is invalid[\s\S]*timeout/],
   ] as const
   for (const [value, message] of refused) {
     test(`${JSON.stringify(value)} is refused`, () => {
@@ -360,11 +360,11 @@ describe('custom.alarms', () => {
     assert.deepEqual(property(property(HaltedAlarm, 'Properties'), 'AlarmActions'), [topicArn])
   })
 
-  test('what is not understood is refused', () => {
+  test('invalid thresholds are refused', () => {
     for (const wrong of [{}, { ...thresholds, lagSeconds: 0 }, { ...thresholds, lag: 5 }]) {
       assert.throws(() => alarmsOf({ ...settings, thresholds: wrong }), {
         code: 'CONFIG_INVALID',
-        message: /custom\.alarms in serverless\.yml is not understood/,
+        message: /custom\.alarms in serverless\.yml is invalid/,
       })
     }
   })

@@ -346,7 +346,7 @@ test('deploy refuses a poller that has no time for the slowest table function', 
     assert.equal(code, 1)
     assert.match(
       output,
-      /CONFIG_INVALID: the timeout of poller is 120 s\. .* run for 110 s it has to be 140 s/,
+      /CONFIG_INVALID: the timeout of poller is 120 s\. .* run for 110 s it must be at least 140 s/,
     )
   } finally {
     slow.remove()

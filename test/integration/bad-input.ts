@@ -9,27 +9,27 @@ import type { Start, World } from './world.ts'
 interface BadInput {
   readonly what: string
   readonly code: ErrorCode
-  /** What the message says to do. */
+  /** The part of the message that says what to do. */
   readonly remedy: RegExp
-  /** Brings it about; resolves to what differs in the functions' environment. */
+  /** Creates the situation. Resolves to the variables that differ in the functions' environment. */
   readonly arrange: (world: World, t: TestContext) => Promise<Record<string, string>> | Record<string, string>
 }
 
 const badInputs: readonly BadInput[] = [
   {
-    what: 'wrong broker address',
+    what: 'a wrong broker address',
     code: 'BROKER_UNREACHABLE',
     remedy: /Check DTS_BROKER_URL/,
     arrange: async () => ({ DTS_BROKER_URL: `127.0.0.1:${await freePort()}` }),
   },
   {
-    what: 'a host name that nobody knows',
+    what: 'a host name without an address',
     code: 'BROKER_UNREACHABLE',
     remedy: /ENOTFOUND|EAI_AGAIN/,
     arrange: () => ({ DTS_BROKER_URL: 'dts.invalid:18001' }),
   },
   {
-    what: 'proxy reachable but node not',
+    what: 'a reachable proxy and an unreachable node',
     code: 'NODE_UNREACHABLE',
     remedy: /answers and names 127\.0\.0\.1:\d+ as the node .* Allow the function's VPC/,
     arrange: async ({ source }) => {
@@ -38,53 +38,53 @@ const badInputs: readonly BadInput[] = [
     },
   },
   {
-    what: 'node not allowed',
+    what: 'a node that is not allowed',
     code: 'NODE_NOT_ALLOWED',
     remedy: /no credentials were sent to it.*add 127\.0\.0\.1 to DTS_ALLOWED_NODES/,
     arrange: ({ source }) => ({
-      // Only a resolver takes this for 127.0.0.1, so the node is one of this machine and the bootstrap host is not.
+      // Only a resolver reads this as 127.0.0.1. So the bootstrap host is another name than the node's.
       DTS_BROKER_URL: `127.1:${source.bootstrap.port}`,
       DTS_ALLOWED_NODES: '*.example.com',
     }),
   },
   {
-    what: 'wrong password',
+    what: 'a wrong password',
     code: 'AUTHENTICATION_FAILED',
     remedy: /check DTS_USER, DTS_SID and the stored password/,
     arrange: () => ({ DTS_PASSWORD: 'wrong' }),
   },
   {
-    what: 'wrong user',
+    what: 'a wrong user',
     code: 'AUTHENTICATION_FAILED',
     remedy: /check DTS_USER, DTS_SID and the stored password/,
     arrange: () => ({ DTS_USER: 'nobody' }),
   },
   {
-    what: 'unknown topic',
+    what: 'an unknown topic',
     code: 'TOPIC_UNKNOWN',
     remedy: /has no topic no-such-topic .* Check DTS_TOPIC/,
     arrange: () => ({ DTS_TOPIC: 'no-such-topic' }),
   },
   {
-    what: 'no such partition',
+    what: 'a partition that does not exist',
     code: 'PARTITION_UNKNOWN',
     remedy: /has 1 partition\(s\), and no partition 7\. Correct DTS_PARTITION/,
     arrange: () => ({ DTS_PARTITION: '7' }),
   },
   {
-    what: 'sid and group that differ',
+    what: 'a group that differs from the sid',
     code: 'GROUP_REFUSED',
     remedy: /remove DTS_GROUP, or remove DTS_SID/,
     arrange: () => ({ DTS_SID: 'one', DTS_GROUP: 'another' }),
   },
   {
-    what: 'missing DynamoDB table',
+    what: 'a missing DynamoDB table',
     code: 'CHECKPOINT_TABLE_UNAVAILABLE',
     remedy: /no-such-table does not exist\. Deploy the stack, or correct CHECKPOINT_TABLE/,
     arrange: () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
   },
   {
-    what: 'a web server at that port',
+    what: 'a web server at the broker address',
     code: 'PROTOCOL_UNSUPPORTED',
     remedy: /does not answer as a Kafka broker .*Check the port of DTS_BROKER_URL, and DTS_TLS/,
     arrange: async (_world, t) => {
@@ -96,13 +96,13 @@ const badInputs: readonly BadInput[] = [
     },
   },
   {
-    what: 'TLS to a broker without it',
+    what: 'TLS to a broker without TLS',
     code: 'BROKER_UNREACHABLE',
     remedy: /DTS_TLS/,
     arrange: () => ({ DTS_TLS: 'true' }),
   },
   {
-    what: 'a setting that is misspelt',
+    what: 'a misspelt setting',
     code: 'CONFIG_INVALID',
     remedy: /DTS_PASWORD is not a known setting \(known: .*DTS_PASSWORD/,
     arrange: () => ({ DTS_PASWORD: 'x' }),
@@ -110,9 +110,9 @@ const badInputs: readonly BadInput[] = [
 ]
 
 export function badInputTests(start: Start): void {
-  describe('bad input changes nothing and says what to do', () => {
+  describe('bad input', () => {
     for (const { what, code, remedy, arrange } of badInputs) {
-      test(`${what}: ${code}`, async (t) => {
+      test(`${what} is refused with ${code}: the message says what to do and nothing changes`, async (t) => {
         const world = await start(t)
         const write = new Writer()
         await world.source.append(write.inserts('shop.orders', 0, 4))
@@ -139,7 +139,7 @@ export function badInputTests(start: Start): void {
       })
     }
 
-    test('several partitions, and none is named: PARTITION_UNKNOWN', async (t) => {
+    test('a topic of several partitions is refused with PARTITION_UNKNOWN until DTS_PARTITION names one', async (t) => {
       const world = await start(t, { partitions: 3 })
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       await assert.rejects(world.poll(), {
@@ -151,7 +151,7 @@ export function badInputTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4])
     })
 
-    test('a stream that is halted: STREAM_HALTED, with the reason and the command', async (t) => {
+    test('a halted stream refuses each run with STREAM_HALTED, the reason and the command', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([write.insert('shop.sessions', 1, t0)])
@@ -168,18 +168,18 @@ export function badInputTests(start: Start): void {
     })
 
     const events: [what: string, event: unknown][] = [
-      ['nothing', {}],
+      ['an empty event', {}],
       ['an unknown action', { action: 'delete' }],
       ['an unknown key', { action: 'reset', dryrun: true }],
-      ['a place that is none', { action: 'reset', to: 'yesterday' }],
+      ['an unknown place', { action: 'reset', to: 'yesterday' }],
       ['two places', { action: 'reset', to: { offset: '1', timestamp: t0 } }],
       ['a place beside a token', { action: 'reset', to: 'earliest', token: 'x' }],
       ['a negative offset', { action: 'reset', to: { offset: '-1' } }],
-      ['a time that is none', { action: 'reset', to: { timestamp: 'soon' } }],
-      ['a time behind all dates', { action: 'reset', to: { timestamp: Number.MAX_SAFE_INTEGER } }],
+      ['an invalid time', { action: 'reset', to: { timestamp: 'soon' } }],
+      ['a time beyond all dates', { action: 'reset', to: { timestamp: Number.MAX_SAFE_INTEGER } }],
     ]
     for (const [what, event] of events) {
-      test(`recovery asked for ${what}: CONFIG_INVALID`, async (t) => {
+      test(`recovery refuses ${what} with CONFIG_INVALID`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 4))
         await world.poll()

@@ -7,9 +7,9 @@ import { waitingLetters } from './letters.ts'
 import { alive, now, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
-/** What inspect and doctor say of a stream whose set-up works: they call nothing well that waits for a person. */
+/** Inspect and doctor on a stream whose set-up works. They never report it as healthy while something waits for a person. */
 export function conditionTests(start: Start): void {
-  describe('how the stream does', () => {
+  describe('the condition of the stream', () => {
     interface Seen {
       readonly line: (name: string) => [result: string | undefined, detail: string]
       readonly healthy: boolean
@@ -26,7 +26,7 @@ export function conditionTests(start: Start): void {
 
     const isPlain = (world: World) => 'DTS_GROUP' in world.source.environment
 
-    /** A stream of which everything was handled, and which is alive. */
+    /** A healthy stream: every change was handled, and the newest record is a heartbeat of now. */
     async function wellStream(t: TestContext, environment: Readonly<Record<string, string>> = {}) {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
@@ -34,7 +34,7 @@ export function conditionTests(start: Start): void {
       return world
     }
 
-    test('a stream that is well has nothing to do, and its newest record is young', async (t) => {
+    test('a healthy stream has a young newest record, and inspect has nothing to recommend', async (t) => {
       const world = await wellStream(t)
       const { line, healthy, inspection } = await look(world)
       assert.equal(healthy, true)
@@ -44,11 +44,11 @@ export function conditionTests(start: Start): void {
       assert.equal(inspection.command, null)
     })
 
-    test('DTS has stopped: there is no lag, and each run, doctor and inspect say so; a plain topic may rest', async (t) => {
+    test('a run, doctor and inspect report that DTS has stopped although there is no lag; a plain topic may be idle', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
-      // The next run reads nothing at all, and knows nothing of the one before.
+      // The next run reads no record and knows nothing of the run before.
       const { lagSeconds, silentSeconds, fetched } = await world.poll()
       assert.deepEqual([lagSeconds, fetched], [0, 0])
       const { line, healthy, inspection } = await look(world)
@@ -67,7 +67,7 @@ export function conditionTests(start: Start): void {
         /^SOURCE_SILENT: .*the task has stopped \(paused, expired, released\)/,
       )
       assert.match(inspection.advice, /Not all is well\. News from DTS: SOURCE_SILENT: /)
-      // Days later nothing is left of the log.
+      // Days later every record has expired.
       await world.source.trim(10n)
       assert.ok(((await world.poll()).silentSeconds ?? 0) >= now() - t0 - 60)
       await world.source.append([alive()])
@@ -75,7 +75,7 @@ export function conditionTests(start: Start): void {
       assert.ok(((await world.poll()).silentSeconds ?? 99) < 60)
     })
 
-    test('dead letters that wait are something to do', async (t) => {
+    test('waiting dead letters make the stream unhealthy, and inspect recommends a redrive', async (t) => {
       const world = await wellStream(t)
       const { line, healthy, inspection } = await look(world, await waitingLetters(t, 9))
       assert.equal(healthy, false)
@@ -91,7 +91,7 @@ export function conditionTests(start: Start): void {
       assert.deepEqual([none.healthy, none.line('dead-letter queue')[1]], [true, '0 waiting'])
     })
 
-    test('a stream that is late is not well, although nothing fails: how late, and what was seen of why', async (t) => {
+    test('a late stream is unhealthy even if nothing fails, and doctor reports the lag and a reason', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
@@ -105,7 +105,7 @@ export function conditionTests(start: Start): void {
       assert.doesNotMatch(inspection.advice, /nothing to do/)
     })
 
-    test('a paused stream is not well: doctor says since when, and inspect what ends it', async (t) => {
+    test('a paused stream is unhealthy: doctor says since when, and inspect recommends a resume', async (t) => {
       const world = await wellStream(t)
       await world.recover({ action: 'pause', by: 'me', reason: 'a migration' })
       const { line, healthy, inspection } = await look(world)
@@ -116,7 +116,7 @@ export function conditionTests(start: Start): void {
       assert.match(inspection.command ?? '', /"resume"/)
     })
 
-    test('a function that fails in one part of its table is known by its route', async (t) => {
+    test('inspect and doctor name the route of a function that fails in one lane', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77, concurrency: 4 } })
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
@@ -135,7 +135,7 @@ export function conditionTests(start: Start): void {
       assert.match(line('delivery')[1], /test-orders#\d\/4\/v\d+: offset 5 failed \d+ time\(s\) since /)
     })
 
-    test('a change that is too large for an invocation: inspect recommends what passes it, not what halts again', async (t) => {
+    test('if a change is too large for an invocation, inspect recommends to skip it, because a resume would halt again', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
       const environment = { ROUTES }
       const world = await start(t)
@@ -169,7 +169,7 @@ export function conditionTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
     })
 
-    test('a log that begins after the time of the position leaves no reserve, and no negative one', async (t) => {
+    test('a log that begins after the time of the position leaves a reserve of zero seconds, not a negative one', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -184,7 +184,7 @@ export function conditionTests(start: Start): void {
       assert.equal(secondsUntilLoss, 0)
     })
 
-    test("a table's name that a terminal would obey is escaped in all that poller and recovery say of it", async (t) => {
+    test('control characters in a table name are escaped in every message of poller and recovery', async (t) => {
       const world = await start(t)
       await world.source.append([
         new Writer().insert('shop.\u001b[2J\u009b31m\nok\u202e\u007f', 1, t0),
@@ -201,7 +201,7 @@ export function conditionTests(start: Start): void {
         assert.doesNotMatch(JSON.stringify(answer), /[\p{Cc}\p{Cf}]/u)
     })
 
-    test('what halts the stream promises nothing that was not looked at', async (t) => {
+    test('a halt for expired records says that they are lost, and does not say that nothing is lost', async (t) => {
       const world = await wellStream(t)
       await world.source.append([...new Writer('later').inserts('shop.orders', 10, 49), alive()])
       await world.source.trim(40n)

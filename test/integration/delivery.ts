@@ -5,7 +5,7 @@ import type { Start } from './world.ts'
 
 export function deliveryTests(start: Start): void {
   describe('delivery', () => {
-    test('each table has its own function and its own order; other tables are counted and passed', async (t) => {
+    test('each table is delivered to its own function in order, and unrouted tables are counted and skipped', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([
@@ -38,7 +38,7 @@ export function deliveryTests(start: Start): void {
       assert.equal(summary.clusterId, world.source.clusterId)
     })
 
-    test('what was handled is not sent again; what comes later is', async (t) => {
+    test('the next run sends only the changes that came later', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 4))
@@ -50,7 +50,7 @@ export function deliveryTests(start: Start): void {
       assert.equal(world.lambda.invocations('test-orders'), 2)
     })
 
-    test('a statement reaches each table that it names, between the changes around it', async (t) => {
+    test('a statement reaches the function of each table that it names, in order with their changes', async (t) => {
       const drop = 'DROP TABLE orders, customers'
       const swap = 'RENAME TABLE orders TO _orders_del, _orders_gho TO orders'
       const world = await start(t)
@@ -79,7 +79,7 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual({ ...summary.ghosts }, { 'shop._orders_gho': 1 })
     })
 
-    test('filler, heartbeats and empty transactions move the checkpoint and reach nobody', async (t) => {
+    test('filler, heartbeats and empty transactions move the checkpoint and reach no function', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([write.insert('shop.orders', 1, t0), write.mark('HEARTBEAT', t0 + 1)])
@@ -100,7 +100,7 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual([item?.offset, item?.timestamp], [{ N: '12' }, { N: String(t0 + 60) }])
     })
 
-    test('a warm poller keeps no connection from run to run: it would not outlive a freeze', async (t) => {
+    test('a warm poller keeps no connection between runs, because none survives a freeze', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const poller = await world.coldPoller()
@@ -112,7 +112,7 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [1, 2])
     })
 
-    test('an idle stream is no fault', async (t) => {
+    test('a run on an idle stream ends without an error and changes nothing', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 1))
       await world.poll()
@@ -128,7 +128,7 @@ export function deliveryTests(start: Start): void {
       ['bytes', { POLL_MAX_BYTES: '1024' }],
     ]
     for (const [ended, bound] of bounds) {
-      test(`a run stops at its bound of ${ended}; the next ones do the rest`, async (t) => {
+      test(`a run stops at its bound of ${ended}, and the next runs continue`, async (t) => {
         const world = await start(t)
         const write = new Writer()
         for (const from of [0, 10, 20, 30]) {
@@ -153,13 +153,13 @@ export function deliveryTests(start: Start): void {
       })
     }
 
-    test('a run that has no time for another invocation stops; the next one does the rest', async (t) => {
+    test('a run without time for another invocation stops, and the next run continues', async (t) => {
       const world = await start(t)
       const write = new Writer()
       for (const from of [0, 10, 20]) {
         await world.source.append(write.inserts('shop.orders', from, from + 9))
       }
-      // An invocation takes at worst 16 seconds here: handler, cold start and commit.
+      // The worst case of an invocation is 16 seconds here: handler, cold start and commit.
       const remainingMs = () => (world.lambda.invocations('test-orders') === 0 ? 60_000 : 15_999)
       const environment = {
         POLL_FETCH_BYTES: '1024',
@@ -177,7 +177,7 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 29))
     })
 
-    test('the consumer group at the broker follows, with the time of the record in front', async (t) => {
+    test('a run commits its offset and the time of the record before it to the consumer group', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       assert.equal(await world.source.committed(), null)

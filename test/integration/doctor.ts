@@ -5,7 +5,7 @@ import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
 import { alive, filler, now, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
-/** In the order in which they are looked at. */
+/** The lines in the order of the examination. */
 const network = ['DNS', 'TCP to the broker address']
 const connecting = ['credentials', 'topic', 'TCP to the node']
 const log = ['data range', 'news from DTS', 'checkpoint within the log', 'delivery', 'consumer group']
@@ -25,19 +25,19 @@ const lines = [
 
 interface Broken {
   readonly what: string
-  /** The line that fails. */
+  /** The name of the line that fails. */
   readonly line: string
-  /** Its error code, and what it says to do. */
+  /** The line's error code and advice. */
   readonly advice: RegExp
-  /** The lines that cannot be looked at. */
+  /** The lines that cannot be examined. */
   readonly skipped: readonly string[]
-  /** Breaks a stream that is well; resolves to what differs in the environment. */
+  /** Breaks a healthy stream. Resolves to the variables that differ in the environment. */
   readonly breakIt: (world: World, t: TestContext) => Promise<Record<string, string>>
 }
 
 const brokenThings: readonly Broken[] = [
   {
-    what: 'the name of the broker is unknown',
+    what: 'if the name of the broker is unknown',
     line: 'DNS',
     advice:
       /^BROKER_UNREACHABLE: The name dts\.invalid cannot be resolved .*Correct DTS_BROKER_URL, or give the VPC a DNS/,
@@ -45,7 +45,7 @@ const brokenThings: readonly Broken[] = [
     breakIt: async () => ({ DTS_BROKER_URL: 'dts.invalid:18001' }),
   },
   {
-    what: 'nothing listens at the broker address',
+    what: 'if nothing listens at the broker address',
     line: 'TCP to the broker address',
     advice:
       /^BROKER_UNREACHABLE: .*Check DTS_BROKER_URL, the VPC's routes and security groups, and DTS's own white list/,
@@ -53,14 +53,14 @@ const brokenThings: readonly Broken[] = [
     breakIt: async () => ({ DTS_BROKER_URL: `127.0.0.1:${await freePort()}` }),
   },
   {
-    what: 'the password is wrong',
+    what: 'if the password is wrong',
     line: 'credentials',
     advice: /^AUTHENTICATION_FAILED: .*check DTS_USER, DTS_SID and the stored password/,
     skipped: ['topic', 'TCP to the node', ...log],
     breakIt: async () => ({ DTS_PASSWORD: 'wrong' }),
   },
   {
-    what: 'the secret cannot be read',
+    what: 'if the secret cannot be read',
     line: 'credentials',
     advice: /^SECRET_UNAVAILABLE: .*Check DTS_PASSWORD_SECRET and that this function's role may read it/,
     skipped: ['topic', 'TCP to the node', ...log],
@@ -71,21 +71,21 @@ const brokenThings: readonly Broken[] = [
     }),
   },
   {
-    what: 'the topic does not exist',
+    what: 'if the topic does not exist',
     line: 'topic',
     advice: /^TOPIC_UNKNOWN: .*Check DTS_TOPIC against the DTS console/,
     skipped: ['TCP to the node', ...log],
     breakIt: async () => ({ DTS_TOPIC: 'no-such-topic' }),
   },
   {
-    what: 'the partition does not exist',
+    what: 'if the partition does not exist',
     line: 'topic',
     advice: /^PARTITION_UNKNOWN: .*Correct DTS_PARTITION/,
     skipped: ['TCP to the node', ...log],
     breakIt: async () => ({ DTS_PARTITION: '7' }),
   },
   {
-    what: 'the node cannot be reached',
+    what: 'if the node is unreachable',
     line: 'TCP to the node',
     advice: /^NODE_UNREACHABLE: .*Allow the function's VPC to connect to it/,
     skipped: log,
@@ -95,18 +95,18 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'the node is not allowed',
+    what: 'if the node is not allowed',
     line: 'TCP to the node',
     advice: /^NODE_NOT_ALLOWED: .*add 127\.0\.0\.1 to DTS_ALLOWED_NODES/,
     skipped: log,
     breakIt: async ({ source }) => ({
-      // Only a resolver takes this for 127.0.0.1, so the node is one of this machine and the bootstrap host is not.
+      // Only a resolver reads this as 127.0.0.1. So the bootstrap host is another name than the node's.
       DTS_BROKER_URL: `127.1:${source.bootstrap.port}`,
       DTS_ALLOWED_NODES: '*.example.com',
     }),
   },
   {
-    what: 'the log holds no record',
+    what: 'if the log holds no record',
     line: 'data range',
     advice:
       /^CHECKPOINT_OUT_OF_RANGE: The log holds no record .*look at it in the DTS console, and repeat this/,
@@ -117,7 +117,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'what the checkpoint would read next has expired',
+    what: 'if the next record of the checkpoint has expired',
     line: 'checkpoint within the log',
     advice:
       /^DATA_GAP: .*First see where it stands, and whether changes are lost: .*"inspect".* and then move the checkpoint: .*"reset"/,
@@ -129,7 +129,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'another cluster answers',
+    what: 'if another cluster answers',
     line: 'checkpoint within the log',
     advice: /^CLUSTER_CHANGED: Cluster changed from \S+ to \S+.* then move the checkpoint: .*"reset"/,
     skipped: ['delivery'],
@@ -139,7 +139,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'the same cluster has another log',
+    what: 'if the same cluster has another log',
     line: 'checkpoint within the log',
     advice: /^LOG_CHANGED: .* then move the checkpoint: .*"reset"/,
     skipped: ['delivery'],
@@ -149,7 +149,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'the item was deleted',
+    what: 'if the item was deleted',
     line: 'checkpoint within the log',
     advice: /^CHECKPOINT_MISSING: .*Restore the table, or say where to go on: .*"committed"/,
     skipped: ['delivery'],
@@ -159,21 +159,21 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'DynamoDB cannot be reached',
+    what: 'if DynamoDB is unreachable',
     line: 'checkpoint table',
     advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Check the role of this function and the state of DynamoDB/,
     skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
     breakIt: async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
   },
   {
-    what: 'the checkpoint table does not exist',
+    what: 'if the checkpoint table does not exist',
     line: 'checkpoint table',
     advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Deploy the stack, or correct CHECKPOINT_TABLE/,
     skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
     breakIt: async () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
   },
   {
-    what: 'the item was written by another version',
+    what: 'if another version wrote the item',
     line: 'checkpoint table',
     advice:
       /^CHECKPOINT_INVALID: .*schemaVersion.*deploy the version that wrote it, or restore it .*Do not delete it/,
@@ -184,7 +184,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'the lease ends years ahead',
+    what: 'if the lease ends years ahead',
     line: 'checkpoint table',
     advice: /^LEASE_TOO_LONG: .* ends at 2099-01-01T00:00:00.000Z.*"action":"release"/,
     skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
@@ -194,7 +194,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'a function does not exist',
+    what: 'if a function does not exist',
     line: 'function test-invoices',
     advice:
       /^HANDLER_UNAVAILABLE: test-invoices cannot be invoked \(ResourceNotFound.*Deploy the stack with this function/,
@@ -208,7 +208,7 @@ const brokenThings: readonly Broken[] = [
     }),
   },
   {
-    what: 'a function may not be invoked',
+    what: 'if a function may not be invoked',
     line: 'function test-orders',
     advice: /^HANDLER_UNAVAILABLE: test-orders cannot be invoked \(AccessDenied.* allow it to the roles/,
     skipped: [],
@@ -218,7 +218,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'the dead-letter queue cannot be reached',
+    what: 'if the dead-letter queue is unreachable',
     line: 'dead-letter queue',
     advice: /^DEAD_LETTER_FAILED: .*Deploy the stack, or correct DEAD_LETTER_QUEUE_URL and the roles/,
     skipped: [],
@@ -243,7 +243,7 @@ export function doctorTests(start: Start): void {
       return (await world.recover({ action: 'doctor' }, environment)) as DoctorResult
     }
 
-    test('a stream that is well: every line is ok, and says what was found', async (t) => {
+    test('on a healthy stream every line is ok and reports details', async (t) => {
       const world = await wellStream(t)
       const { healthy, checks } = await examine(world)
       assert.deepEqual(
@@ -259,7 +259,7 @@ export function doctorTests(start: Start): void {
     })
 
     for (const { what, line, advice, skipped, breakIt } of brokenThings) {
-      test(`${what}: "${line}" fails and says what to do`, async (t) => {
+      test(`${what}, the line "${line}" fails and says what to do`, async (t) => {
         const world = await wellStream(t)
         const environment = await breakIt(world, t)
         const before = await world.item()
@@ -283,15 +283,11 @@ export function doctorTests(start: Start): void {
 
     const firstStarts: [what: string, start: string, advice: RegExp][] = [
       ['before the data range', String(t0 - 100), /^CHECKPOINT_OUT_OF_RANGE: .*Choose a time inside it/],
-      [
-        'behind the data range',
-        String(now() + 10_000),
-        /^CHECKPOINT_OUT_OF_RANGE: .*Choose a time inside it/,
-      ],
+      ['after the data range', String(now() + 10_000), /^CHECKPOINT_OUT_OF_RANGE: .*Choose a time inside it/],
       ['not set', '', /^CHECKPOINT_MISSING: .*Set it to a time in the data range/],
     ]
     for (const [what, checkpoint, advice] of firstStarts) {
-      test(`nothing was read yet and DTS_CHECKPOINT is ${what}: the checkpoint's line fails`, async (t) => {
+      test(`before the first run, the checkpoint's line fails if DTS_CHECKPOINT is ${what}`, async (t) => {
         const world = await start(t)
         await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
         assert.equal((await examine(world)).healthy, true)
@@ -308,7 +304,7 @@ export function doctorTests(start: Start): void {
       })
     }
 
-    test('every record has expired: a plain topic may stand idle for so long, DTS writes each second', async (t) => {
+    test('if every record has expired, the data range fails for DTS but is ok for a plain topic, which may be idle', async (t) => {
       const world = await wellStream(t)
       await world.source.trim(11n)
       const { healthy, checks } = await examine(world)
@@ -317,7 +313,7 @@ export function doctorTests(start: Start): void {
       assert.deepEqual([healthy, range?.result], [isPlain, isPlain ? 'ok' : 'failed'])
     })
 
-    test('a password that ends in a line break works, and its line says so', async (t) => {
+    test('a password with a line break at the end works, and the credentials line mentions it', async (t) => {
       const world = await wellStream(t)
       const { DTS_PASSWORD } = world.source.environment
       const { checks } = await examine(world, { DTS_PASSWORD: `${DTS_PASSWORD}\n` })
@@ -326,7 +322,7 @@ export function doctorTests(start: Start): void {
       assert.match(line?.detail ?? '', / is accepted\. DTS_PASSWORD has a line break at the end/)
     })
 
-    test('several things at once: each has its line', async (t) => {
+    test('two faults at once fail two lines', async (t) => {
       const world = await wellStream(t)
       const { checks } = await examine(world, { DTS_PASSWORD: 'wrong', CHECKPOINT_TABLE: 'no-such-table' })
       assert.deepEqual(

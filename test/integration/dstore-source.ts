@@ -8,12 +8,12 @@ interface Options {
   readonly partitions: number
 }
 
-/** The DStore emulator: times in seconds, the group is the sid. */
+/** The DStore emulator as DTS: times in seconds, and the group is the sid. */
 export function startDStoreSource(options: Options): Promise<Source> {
   return startSource(options, {})
 }
 
-/** The same as a plain Kafka topic in DTS format: times in milliseconds, any group. */
+/** The DStore emulator as a plain Kafka topic in DTS format: times in milliseconds, any group. */
 export function startPlainSource(options: Options): Promise<Source> {
   return startSource(options, { sid: null, timeUnit: 'milliseconds' })
 }

@@ -8,7 +8,7 @@ import type { Start } from './world.ts'
 
 export function handlerTests(start: Start): void {
   describe('handlers that fail', () => {
-    test('the commit stops before the failed change; another table goes on and is not sent twice', async (t) => {
+    test('the commit stops before a failed change, while another table continues and is not sent twice', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([
@@ -35,7 +35,7 @@ export function handlerTests(start: Start): void {
           summary.failures[0]?.message ?? '',
           /at offset 12 it failed with HANDLER_FAILED: TypeError/,
         )
-        // What a handler's own message holds may be a row's value.
+        // The message of a handler's own error may contain row values.
         assert.doesNotMatch(JSON.stringify(summary), /warehouse/)
         assert.deepEqual(world.ids('orders'), range(0, 6))
         assert.deepEqual(world.ids('customers'), range(0, 9))
@@ -49,11 +49,11 @@ export function handlerTests(start: Start): void {
       assert.deepEqual((await world.item())?.lanes, { S: '{}' })
     })
 
-    test('a row that is not as declared is named, without its value', async (t) => {
+    test('a row that does not match its schema is reported without its values', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const wrong = write.insert('shop.orders', 2, t0)
-      // The same row with a status that is binary.
+      // The same row with a binary status.
       const value = encodeRecord({
         operation: 'INSERT',
         objectName: 'shop.orders',
@@ -78,35 +78,35 @@ export function handlerTests(start: Start): void {
 
     const faults: [what: string, fault: Fault, code: string, message: RegExp][] = [
       [
-        'throttled',
+        'throttling',
         { kind: 'service', status: 429, type: 'TooManyRequestsException' },
         'HANDLER_UNAVAILABLE',
         /TooManyRequestsException.*concurrency/,
       ],
       [
-        'denied',
+        'a denied invocation',
         { kind: 'service', status: 403, type: 'AccessDeniedException' },
         'HANDLER_UNAVAILABLE',
         /AccessDeniedException.*role/,
       ],
-      ['answered with null', { kind: 'payload', text: 'null' }, 'HANDLER_FAILED', /not an acknowledgement/],
-      ['answered with {}', { kind: 'payload', text: '{}' }, 'HANDLER_FAILED', /not an acknowledgement/],
-      ['answered with nothing', { kind: 'payload', text: '' }, 'HANDLER_FAILED', /not JSON/],
-      ['answered with a page', { kind: 'payload', text: '<html>' }, 'HANDLER_FAILED', /not JSON/],
+      ['an answer of null', { kind: 'payload', text: 'null' }, 'HANDLER_FAILED', /not an acknowledgement/],
+      ['an answer of {}', { kind: 'payload', text: '{}' }, 'HANDLER_FAILED', /not an acknowledgement/],
+      ['an empty answer', { kind: 'payload', text: '' }, 'HANDLER_FAILED', /not JSON/],
+      ['an HTML page as answer', { kind: 'payload', text: '<html>' }, 'HANDLER_FAILED', /not JSON/],
       [
-        'answered for another batch',
+        'an acknowledgement of another batch',
         { kind: 'answer', make: () => ({ batchId: 'other', acknowledgedThrough: '4' }) },
         'HANDLER_FAILED',
         /acknowledged another batch/,
       ],
       [
-        'answered for an event that it was not sent',
+        'an acknowledgement of an offset that was not sent',
         { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: '5' }) },
         'HANDLER_FAILED',
         /an offset that it was not sent/,
       ],
       [
-        'answered that all is done and the first event failed',
+        'an answer that acknowledges all and names a failure',
         {
           kind: 'answer',
           make: ({ batchId }) => ({
@@ -119,14 +119,14 @@ export function handlerTests(start: Start): void {
         /named offset 0 as failed/,
       ],
       [
-        'answered that nothing was done, without a reason',
+        'an acknowledgement of nothing, without a reason',
         { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: null }) },
         'HANDLER_FAILED',
         /did nothing without saying why/,
       ],
     ]
     for (const [what, fault, code, message] of faults) {
-      test(`${what}: nothing is committed past it, and the next poll sends again`, async (t) => {
+      test(`after ${what}, no commit passes the batch and the next run sends it again`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 4))
         world.lambda.fail('test-orders', fault, 1_000)
@@ -150,14 +150,14 @@ export function handlerTests(start: Start): void {
 
     const shortages: [what: string, fault: Fault][] = [
       ['a throttled function', { kind: 'service', status: 429, type: 'TooManyRequestsException' }],
-      ['a function of another deployment', { kind: 'error', type: 'CONFIG_INVALID', message: 'no batch' }],
+      ['a function of another version', { kind: 'error', type: 'CONFIG_INVALID', message: 'no batch' }],
       [
-        'a function that was deployed broken',
+        'a function that cannot load its code',
         { kind: 'error', type: 'Runtime.ImportModuleError', message: "Cannot find module 'x'" },
       ],
     ]
     for (const [what, fault] of shortages) {
-      test(`${what} is tried again within the run, and no change is given up for it`, async (t) => {
+      test(`the same run invokes ${what} again, and no change counts as failed`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 4))
         world.lambda.fail('test-orders', fault, 2)
@@ -171,7 +171,7 @@ export function handlerTests(start: Start): void {
       })
     }
 
-    test('a change that is given up halts the stream where that is chosen; resume tries it again', async (t) => {
+    test('with onFailure halt, a failing change halts the stream, and a resume tries it again', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       world.onChange = ({ what }) => {
@@ -188,7 +188,7 @@ export function handlerTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 4))
     })
 
-    test('however long the message of a failure is, the halt is stored with it', async (t) => {
+    test('a halt is stored with a shortened message if a failure message is very long', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 0))
       const message = `no room: ${'x'.repeat(500_000)}`
@@ -204,7 +204,7 @@ export function handlerTests(start: Start): void {
       assert.match((await world.inspect()).stored?.halt?.message ?? '', /at offset 0 it failed .*no room/)
     })
 
-    test('a paused stream is left alone until it is resumed', async (t) => {
+    test('no run delivers from a paused stream until it is resumed', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 4))
@@ -222,7 +222,7 @@ export function handlerTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 9))
     })
 
-    test('a function that is not deployed holds its events', async (t) => {
+    test('the changes of a function that is not deployed wait for it', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       const environment = { ROUTES: '{"shop.orders":"forgotten"}' }
@@ -235,10 +235,10 @@ export function handlerTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 4))
     })
 
-    test('a handler that times out is sent its batch again', async (t) => {
+    test('a handler that times out receives its batch again', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
-      // So little time that the function takes one change per invocation.
+      // The time is so short that the function handles one change per invocation.
       world.lambda.limit('test-orders', 50)
       const never = new Promise<void>(() => {})
       world.onChange = ({ what }) => (what === 2 ? never : undefined)
@@ -253,7 +253,7 @@ export function handlerTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 4))
     })
 
-    test('an answer that is lost keeps the lease until the handler must have ended', async (t) => {
+    test('after a lost answer the lease is kept until the handler must have ended', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       world.lambda.fail('test-orders', { kind: 'reply-lost' })
@@ -270,7 +270,7 @@ export function handlerTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [...range(0, 4), ...range(0, 4)])
     })
 
-    test('5xx of the service may have started the handler: the lease is kept', async (t) => {
+    test('after a 5xx answer of Lambda the lease is kept, because the handler may have started', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       world.lambda.fail('test-orders', { kind: 'service', status: 500, type: 'ServiceException' })
@@ -282,7 +282,7 @@ export function handlerTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 4))
     })
 
-    test('a table without a handler halts the stream before it, where that is the rule', async (t) => {
+    test('with UNROUTED_TABLES=halt, a table without a handler halts the stream before its change', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([
@@ -300,7 +300,7 @@ export function handlerTests(start: Start): void {
       assert.deepEqual([item?.state, item?.offset], [{ S: 'HALTED' }, { N: '1' }])
     })
 
-    test('a record that is none halts the stream before it; recovery goes on behind it', async (t) => {
+    test('an unreadable record halts the stream before it, and a reset to after it needs acceptLoss', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([
@@ -313,7 +313,7 @@ export function handlerTests(start: Start): void {
         message: /at offset 1 .*is not a DTS record/,
       })
       assert.deepEqual(world.ids('orders'), [1])
-      // Nobody knows what it was, so going on behind it is a loss like any other.
+      // The content of the record is unknown, so skipping it is a loss.
       await assert.rejects(world.reset({ to: { offset: '2' } }), { code: 'DATA_GAP' })
       await world.reset({ to: { offset: '2' }, acceptLoss: true })
       assert.match(JSON.stringify((await world.inspect()).ledger), /reset by offset: lost /)

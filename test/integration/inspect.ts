@@ -10,7 +10,7 @@ import type { Start, World } from './world.ts'
 
 const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
 
-/** What a poller refuses, and neither the checkpoint nor its absence can be read out of it. */
+/** Faults that a run refuses. They neither show a checkpoint nor prove that there is none. */
 const refused: [
   what: string,
   breakIt: (world: World) => Promise<Record<string, string>>,
@@ -19,21 +19,21 @@ const refused: [
   command: string,
 ][] = [
   [
-    'the table is missing',
+    'a missing table',
     async () => ({ CHECKPOINT_TABLE: 'no-such-table' }),
     'CHECKPOINT_TABLE_UNAVAILABLE',
     /no-such-table does not exist\. Deploy the stack/,
     again,
   ],
   [
-    'DynamoDB does not answer',
+    'DynamoDB without an answer',
     async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
     'CHECKPOINT_TABLE_UNAVAILABLE',
     /cannot be used .*Check the role of this function/,
     again,
   ],
   [
-    'the item was written by another version',
+    'an item of another version',
     async (world) => {
       await world.setAttribute('schemaVersion', { N: '99' })
       return {}
@@ -43,7 +43,7 @@ const refused: [
     again,
   ],
   [
-    'the item was deleted, and the broker still has our commit',
+    'a deleted item whose commit the broker still has',
     async (world) => {
       await world.deleteItem()
       return {}
@@ -57,7 +57,7 @@ const refused: [
 export function inspectTests(start: Start): void {
   describe('inspect', () => {
     for (const [what, breakIt, code, advice, command] of refused) {
-      test(`${what}: it is not taken for a stream that was never read`, async (t) => {
+      test(`inspect does not mistake ${what} for a stream that was never read`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
         await world.poll()
@@ -71,7 +71,7 @@ export function inspectTests(start: Start): void {
       })
     }
 
-    test('a stream that was never read begins by itself; with a time outside the data range it does not', async (t) => {
+    test('before the first run, inspect recommends nothing unless DTS_CHECKPOINT is outside the data range', async (t) => {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       const well = await world.inspect()
@@ -84,7 +84,7 @@ export function inspectTests(start: Start): void {
       assert.equal(command, again)
     })
 
-    test('the ledger bears the numbers that a rollback takes: a resume moved nothing, and the start has nothing before it', async (t) => {
+    test('the ledger numbers the moves that a rollback can undo, but not a resume or the first start', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -108,7 +108,7 @@ export function inspectTests(start: Start): void {
       )
     })
 
-    test('neither stream nor table: both are told', async (t) => {
+    test('inspect reports both an unreachable broker and a missing table', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       const broker = `127.0.0.1:${await freePort()}`
@@ -121,7 +121,7 @@ export function inspectTests(start: Start): void {
       assert.deepEqual([command, found], [again, null])
     })
 
-    /** A stream of which one change fails, and the time before its first failure. */
+    /** A stream with one failing change, and a time before its first failure. */
     async function failingStream(t: TestContext, environment: Record<string, string>) {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
@@ -137,7 +137,7 @@ export function inspectTests(start: Start): void {
       return { world, begun }
     }
 
-    test('a handler that fails: which one, since when, what becomes of the change, and where its error stands', async (t) => {
+    test('inspect reports which handler fails, since when, what happens to the change, and where to find the error', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
       const { world, begun } = await failingStream(t, { ROUTES })
       const queue = await waitingLetters(t, 0)
@@ -153,14 +153,14 @@ export function inspectTests(start: Start): void {
       )
       assert.match(advice, /\(\/aws\/lambda\/test-orders\), by that offset.*"action":"redrive"/)
       assert.equal(command, null)
-      // Without a queue, or where that is chosen, nothing is put aside.
+      // Without a queue, or with onFailure halt, the stream halts at the change.
       assert.match((await world.inspect({ ROUTES })).advice, /; then the stream halts there\./)
       const halting = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
       const chosen = await world.inspect({ ROUTES: halting, ...queue })
       assert.match(chosen.advice, /of 5 attempts.*; then the stream halts there\./)
     })
 
-    test('a change that no handler can take halts each resume again; the skip of the runbook passes it alone', async (t) => {
+    test("a change that always fails halts each resume again, and the runbook's command skips only that change", async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       world.onChange = ({ what }) => {
@@ -180,7 +180,7 @@ export function inspectTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 6, 7, 8, 9])
     })
 
-    test('a function that cannot be run: its changes wait, and none is given up', async (t) => {
+    test('inspect reports that the changes of a throttled function wait', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       world.lambda.fail(
@@ -200,7 +200,7 @@ export function inspectTests(start: Start): void {
       )
     })
 
-    test('a function that is not there: that is something to do, although position and log agree', async (t) => {
+    test('inspect reports a missing function even if position and log agree', async (t) => {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       await world.poll()

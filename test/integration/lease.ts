@@ -5,7 +5,7 @@ import { pollUntil, type Start } from './world.ts'
 
 export function leaseTests(start: Start): void {
   describe('lease', () => {
-    test('a second poller leaves quietly while the first one works', async (t) => {
+    test('a second poller ends without an error while the first one works', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       const first = await pollUntil(world, 2)
@@ -17,20 +17,20 @@ export function leaseTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 4))
     })
 
-    test('of eight pollers at once, one works', async (t) => {
+    test('of eight pollers that start at once, one works', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       const summaries = await Promise.all(Array.from({ length: 8 }, () => world.poll()))
       const worked = summaries.filter(({ handled }) => handled['shop.orders'] === 5)
       assert.equal(worked.length, 1)
-      // A later one may have come when the work was done; then it found nothing.
+      // A poller may start after the work was done, and find nothing to do.
       const others = summaries.filter((summary) => !worked.includes(summary))
       assert.ok(others.every(({ ended, fetched }) => ended === 'lease-held' || fetched === 0))
       assert.ok(others.some(({ ended }) => ended === 'lease-held'))
       assert.deepEqual(world.ids('orders'), range(0, 4))
     })
 
-    test('an expired lease is taken over; the late holder commits nothing and leaves', async (t) => {
+    test('another run takes an expired lease, and the late holder commits nothing and ends', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 4))
@@ -46,13 +46,13 @@ export function leaseTests(start: Start): void {
       assert.equal(summary.ended, 'lease-lost')
       assert.equal(summary.groupCommit, 'none')
       assert.deepEqual(await world.item(), before)
-      // The late handler had two changes behind it and three before it; all else came once.
+      // The late run had delivered changes 0 and 1. They repeat; every other change comes once.
       const orders = world.ids('orders')
       assert.deepEqual(orders.slice(0, 9), [0, 1, ...range(0, 6)])
       assert.deepEqual(before?.offset, { N: '7' })
     })
 
-    test('a lease that ran out a moment ago is left alone: clocks differ', async (t) => {
+    test('a lease that ran out a moment ago is not taken, because clocks differ', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       const first = await pollUntil(world, 2)
@@ -63,7 +63,7 @@ export function leaseTests(start: Start): void {
       assert.equal((await first.ended).ended, 'end-of-stream')
     })
 
-    test('a run that is still there when its process is invoked again does nothing more', async (t) => {
+    test('a run does nothing more after its process was invoked again', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 4))
@@ -86,22 +86,22 @@ export function leaseTests(start: Start): void {
       assert.deepEqual(new Set(world.ids('orders')), new Set(range(0, 9)))
     })
 
-    test('a lease that ends years ahead fails each run and breaks only by hand; nothing is lost by it', async (t) => {
+    test('a lease that ends years ahead fails each run until a person breaks it, and no change is lost', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       const holder = await pollUntil(world, 2)
       const years = String(Date.UTC(2099, 0, 1))
       await world.setAttribute('leaseUntil', { N: years })
-      const isTold = { code: 'LEASE_TOO_LONG', message: /ends at 2099-01-01.*"action":"release"/ }
-      await assert.rejects(world.poll(), isTold)
-      await assert.rejects(world.reset(), isTold)
+      const isRefused = { code: 'LEASE_TOO_LONG', message: /ends at 2099-01-01.*"action":"release"/ }
+      await assert.rejects(world.poll(), isRefused)
+      await assert.rejects(world.reset(), isRefused)
       const { advice, command } = await world.inspect()
       assert.match(advice, /LEASE_TOO_LONG|later than any run can hold it/)
       const asked = (command ?? '').slice((command ?? '').indexOf('{'), -1)
       const broken = await world.recover(JSON.parse(asked))
       assert.ok(broken.action === 'release')
       assert.match(broken.note, /ended at 2099-01-01T00:00:00.000Z, is broken.*next run may start at /)
-      // What the old holder has started may still be running: its lease lasts that long from now on.
+      // The old holder's invocations may still run, so the broken lease lasts until they must have ended.
       assert.equal((await world.poll()).ended, 'lease-held')
       await assert.rejects(world.recover({ action: 'release' }), { code: 'LEASE_HELD' })
       holder.goOn()
@@ -116,7 +116,7 @@ export function leaseTests(start: Start): void {
       assert.match(idle.note, /nothing to do/)
     })
 
-    test('recovery does not reach into a running poll', async (t) => {
+    test('a reset is refused while a run holds the lease', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       const running = await pollUntil(world, 2)

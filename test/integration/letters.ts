@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { TestContext } from 'node:test'
 
-/** The environment of a queue in which so many dead letters wait. */
+/** The environment of a queue in which `count` dead letters wait. */
 export async function waitingLetters(t: TestContext, count: number): Promise<Record<string, string>> {
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'application/x-amz-json-1.0')

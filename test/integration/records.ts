@@ -23,7 +23,7 @@ export class Writer {
     return this.#record({ operation: 'INSERT', objectName: table, fields, after: row(id, 'new') }, seconds)
   }
 
-  /** One of several rows that one statement writes into a table without a key: equal to those before and behind it. */
+  /** One of several equal rows that one statement writes into a table without a key. */
   equalInsert(table: string, id: number, seconds: number): NewRecord {
     const value = encodeRecord({
       operation: 'INSERT',
@@ -55,7 +55,7 @@ export class Writer {
     return this.#record({ operation }, seconds)
   }
 
-  /** Inserts with the ids from `from` to `to`, one a second from `seconds` on. */
+  /** Inserts with the ids from `from` to `to`, one each second from `seconds` on. */
   inserts(table: string, from: number, to: number, seconds = t0 + from): NewRecord[] {
     return Array.from({ length: to - from + 1 }, (_, i) => this.insert(table, from + i, seconds + i))
   }
@@ -74,12 +74,12 @@ export class Writer {
   }
 }
 
-/** UNIX seconds. */
+/** The current time in UNIX seconds. */
 export function now(): number {
   return Math.floor(Date.now() / 1000)
 }
 
-/** A heartbeat of this moment, as a task writes one that works. */
+/** A heartbeat of now, as a healthy task writes it. */
 export function alive(): NewRecord {
   return new Writer('heartbeats').mark('HEARTBEAT', now())
 }
@@ -88,14 +88,14 @@ function row(id: number, status: string) {
   return [integer(id), text(status), text('never asked for')]
 }
 
-/** Values that only move the offset. */
+/** Fillers: values that only move the offset. */
 export function filler(seconds: number): NewRecord[] {
   return [null, Buffer.alloc(1), Buffer.alloc(2)].map((value) => ({ value, timestamp: seconds }))
 }
 
 /**
- * Records that only a new cluster has in front, so that the same changes stand at other offsets: five, and one more each
- * round.
+ * Records that only a new cluster has before the shared ones, so that the same changes have other offsets. There are five,
+ * and one more each round.
  */
 export function shift(round = 0): NewRecord[] {
   const write = new Writer(`shift ${round}`)

@@ -13,7 +13,7 @@ export function startTests(start: Start): void {
       ['ISO 8601 in another zone', new Date((t0 + 5 + 8 * 3600) * 1000).toISOString().replace('Z', '+08:00')],
     ]
     for (const [form, DTS_CHECKPOINT] of forms) {
-      test(`from a time in ${form}`, async (t) => {
+      test(`DTS_CHECKPOINT in ${form} starts the stream at the record of that time`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
         const summary = await world.poll({ environment: { DTS_CHECKPOINT } })
@@ -22,7 +22,7 @@ export function startTests(start: Start): void {
       })
     }
 
-    test('from a time between two records: the later one', async (t) => {
+    test('a time between two records starts the stream at the later one', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([write.insert('shop.orders', 1, t0), write.insert('shop.orders', 2, t0 + 9)])
@@ -30,7 +30,7 @@ export function startTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [2])
     })
 
-    test('the checkpoint counts from then on, whatever DTS_CHECKPOINT says', async (t) => {
+    test('after the first start, DTS_CHECKPOINT has no effect', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
@@ -46,7 +46,7 @@ export function startTests(start: Start): void {
       ['after', t0 + 10],
     ]
     for (const [where, seconds] of outside) {
-      test(`a time ${where} the data range is refused with the range, and nothing is written`, async (t) => {
+      test(`a time ${where} the data range is refused, and the message names the range`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
         await assert.rejects(world.poll({ environment: { DTS_CHECKPOINT: String(seconds) } }), (error) => {
@@ -66,7 +66,7 @@ export function startTests(start: Start): void {
       })
     }
 
-    test('an empty stream has no range to start in', async (t) => {
+    test('an empty stream refuses the first start', async (t) => {
       const world = await start(t)
       await assert.rejects(world.poll(), {
         code: 'CHECKPOINT_OUT_OF_RANGE',
@@ -75,7 +75,7 @@ export function startTests(start: Start): void {
       assert.equal(await world.item(), undefined)
     })
 
-    test('without a time to start from, nothing is guessed', async (t) => {
+    test('the first start without DTS_CHECKPOINT is refused', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await assert.rejects(world.poll({ environment: { DTS_CHECKPOINT: '' } }), {
@@ -86,7 +86,7 @@ export function startTests(start: Start): void {
       assert.equal(world.lambda.total, 0)
     })
 
-    test('a checkpoint that was deleted is not taken for a first start', async (t) => {
+    test("a deleted checkpoint does not start the stream again; a reset to the group's commit does", async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()

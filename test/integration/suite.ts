@@ -21,12 +21,12 @@ import { type Rig, type Start, startRig, type World } from './world.ts'
 
 type Tests = (start: Start) => void
 
-/** The files of an embedded run take a group or two each, so that they can run side by side. */
+/** Each file of an embedded run takes one or two groups, so that the files run in parallel. */
 const groups = {
-  // These two depend on the log's side: what a broker answers, where its logs begin and end, how it looks times up.
+  // These two depend on the broker: its answers, the range of its logs, its look-ups by time.
   delivery: [deliveryTests, startTests, badInputTests],
   recovery: [recoveryTests, recoveryAnchorTests, recoveryLossTests, recoveryPlaceTests],
-  // The others depend on DynamoDB, on the functions, or on this project's code alone.
+  // The others depend only on DynamoDB, on the functions, or on this project's code.
   handlers: [handlerTests, leaseTests],
   moves: [
     recoveryPlanTests,
@@ -39,15 +39,15 @@ const groups = {
 } satisfies Readonly<Record<string, readonly Tests[]>>
 type Group = keyof typeof groups
 
-/** What another release of the broker may change. */
+/** Groups that another release of the broker may affect. */
 export const logGroups: readonly Group[] = ['delivery', 'recovery']
 const allGroups = Object.keys(groups) as Group[]
 
-/** The same tests for any set of parts: nothing in them knows which ones run. */
+/** The same tests for any set of parts. No test knows which parts run. */
 export function integrationSuite(parts: Parts, only: readonly Group[] = allGroups): void {
   describe(`poller and recovery on ${parts.name}`, () => {
     let rig: Rig | undefined
-    // A broker is started here, and not in the first test: on a busy machine that alone may take a minute.
+    // Start a broker here and not in the first test, because that may take a minute on a busy machine.
     before(
       async () => {
         rig = await startRig(parts)

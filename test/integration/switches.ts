@@ -8,12 +8,12 @@ import { startRig, type World } from './world.ts'
 
 const switches = 20
 const changesPerCluster = 5_000
-/** How many changes from before a switch the new cluster still holds: more than a run can have left undone. */
+/** How many changes from before a switch the new cluster holds: more than a run can leave undone. */
 const overlap = 14_000
 
 /**
- * Twenty cluster changes, each while a run is at work: every change reaches its handler exactly once and in order.
- * At most the second action of an operator (inspect is the first) brings the stream back each time.
+ * Twenty cluster changes, each during a run. Every change reaches its handler exactly once and in order. Each time two
+ * actions of an operator restore the stream: inspect and reset.
  */
 export function switchTests(parts: Parts): void {
   describe(`${switches} cluster changes under load on ${parts.name}`, () => {
@@ -46,9 +46,9 @@ export function switchTests(parts: Parts): void {
     }
 
     for (let round = 0; round < switches; round++) {
-      test(`cluster change ${round + 1}: the run notices it, and one reset brings the stream back`, async () => {
+      test(`cluster change ${round + 1} ends the run with an error, and one reset restores the stream`, async () => {
         await world.source.append(more())
-        // The switch falls into the middle of what is left to handle, at another place each time.
+        // The switch happens while changes are left to handle, each time at another place.
         const target = world.received.length + 500 + ((round * 977) % 3_000)
         const running = world.poll({ environment }).catch((error: unknown) => error)
         let over = false
@@ -58,18 +58,18 @@ export function switchTests(parts: Parts): void {
         while (!over && world.received.length < target) await new Promise((resolve) => setImmediate(resolve))
         const kept = Math.max(0, all.length - overlap)
         await world.source.switchCluster([...shift(round), ...all.slice(kept)])
-        // Whatever the run had left to do, it noticed that the cluster was gone before its end.
+        // The run noticed before its end that the cluster was gone.
         assert.equal(faultOf(await running), 'BROKER_FAILED')
 
         await assert.rejects(world.poll({ environment }), { code: 'CLUSTER_CHANGED' })
         assert.match((await world.inspect()).command ?? '', /"action":"reset"\}/)
         assert.equal((await world.reset()).how, 'anchor')
-        // Every other time the next switch meets a backlog.
+        // Every second time the next switch meets a backlog.
         if (round % 2 === 1) await world.pollToEnd({ environment })
       })
     }
 
-    test('nothing is lost, nothing comes twice', async () => {
+    test('no change is lost and none comes twice', async () => {
       await world.pollToEnd({ environment })
       assert.equal(all.length, switches * changesPerCluster)
       for (const [name, own] of [
@@ -84,7 +84,7 @@ export function switchTests(parts: Parts): void {
   })
 }
 
-/** What a run met: the fault that ended it, or, when nothing was left to fetch, the one of its last request. */
+/** The fault that ended a run. If nothing was left to fetch, this is the result of its last request, the group commit. */
 function faultOf(ended: unknown): string {
   if (ended instanceof DtsError) return ended.code
   if (ended instanceof Error) throw ended

@@ -26,11 +26,11 @@ const region = 'eu-central-1'
 const checkpoints = 'checkpoints'
 const tables = ['customers', 'orders'] as const
 
-/** What a handler was given. */
+/** A change that a handler received. */
 export interface Received {
   readonly function: string
   readonly operation: string
-  /** The row's id; of a DDL, its statement. */
+  /** The id of the row, or the text of a DDL statement. */
   readonly what: number | string
   readonly offset: bigint
   readonly generation: number
@@ -42,7 +42,7 @@ export type PollerHandler = typeof import('../../functions/poller.ts')['handler'
 interface PollOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly remainingMs?: () => number
-  /** A process that has run before; by default each poll is a cold start. */
+  /** A warm process; by default each poll is a cold start. */
   readonly poller?: PollerHandler
 }
 
@@ -51,23 +51,23 @@ const pausedLanes = z.record(
   z.looseObject({ trouble: z.looseObject({ nextAt: z.number() }).nullable() }),
 )
 
-/** Patient routes: nothing is given up while a test lasts. */
+/** Routes with 100 attempts, so that no change becomes a dead letter during a test. */
 const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
   'shop.orders': { function: 'orders', attempts: 100 },
 })
 
-/** The real functions between a source, DynamoDB and an Invoke endpoint. */
+/** The real functions on a source, DynamoDB and an Invoke endpoint. */
 export interface World {
   readonly source: Source
   readonly lambda: InvokeServer
-  /** DynamoDB's endpoint. */
+  /** The endpoint of DynamoDB. */
   readonly dynamo: string
-  /** In the order in which handlers finished. */
+  /** The handled changes, in the order in which handlers finished. */
   readonly received: readonly Received[]
-  /** What a handler does before it takes a change; throws to refuse it. */
+  /** Runs before a handler handles a change. An error makes the change fail. */
   onChange: (change: Received) => Promise<void> | void
-  /** Row ids that a function received, in order. */
+  /** The row ids that a function handled, in order. */
   ids(name: (typeof tables)[number]): (number | string)[]
   coldPoller(): Promise<PollerHandler>
   poll(options?: PollOptions): Promise<PollSummary>
@@ -76,21 +76,21 @@ export interface World {
   inspect(environment?: Readonly<Record<string, string>>): Promise<Inspection>
   reset(event?: object, environment?: Readonly<Record<string, string>>): Promise<ResetResult>
   recover(event: unknown, environment?: Readonly<Record<string, string>>): Promise<RecoveryAnswer>
-  /** The checkpoint item as DynamoDB has it. */
+  /** The checkpoint item in DynamoDB. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   deleteItem(): Promise<void>
-  /** Puts an item as it was back, past every condition, as a restore from a backup does. */
+  /** Writes an earlier item without any condition, like a restore from a backup. */
   restore(item: Record<string, AttributeValue>): Promise<void>
-  /** As if somebody had written into the item by hand. */
+  /** Changes the item without any condition, like a person in the console. */
   setAttribute(name: string, value: AttributeValue): Promise<void>
   /**
-   * As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds, and no lane waits
-   * before it tries again.
+   * Acts as if time had passed. The lease ran out `agoMs` ago, by default ten seconds, and no lane waits for its next
+   * attempt.
    */
   expireLease(agoMs?: number): Promise<void>
 }
 
-/** A test, or whatever else says when a world is not needed any more. */
+/** A test, or another owner that ends a world. */
 export interface Lifetime {
   after(end: () => Promise<unknown>): void
 }
@@ -100,7 +100,7 @@ export interface Rig {
   stop(): Promise<void>
 }
 
-/** Starts the product between the parts under test. */
+/** Starts the product on the parts under test. */
 export type Start = Rig['start']
 
 export async function startRig(parts: Parts): Promise<Rig> {
@@ -217,7 +217,7 @@ function world(
   return self
 }
 
-/** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
+/** Starts a poll whose handler waits at the change `what`. Resolves when it waits there. */
 export async function pollUntil(world: World, what: number, options?: PollOptions) {
   const waiting = Promise.withResolvers<void>()
   const mayGoOn = Promise.withResolvers<void>()
@@ -229,13 +229,13 @@ export async function pollUntil(world: World, what: number, options?: PollOption
     return mayGoOn.promise
   }
   const ended = world.poll(options)
-  // A poll that fails before it gets there must fail the test, not hang it.
+  // If the poll fails before that change, the test must fail and not hang.
   await Promise.race([waiting.promise, ended])
   assert.ok(waited)
   return { goOn: mayGoOn.resolve, ended }
 }
 
-/** What the functions see as their environment, and nothing of an earlier test's. */
+/** Sets the functions' environment, and removes the variables of earlier tests. */
 function enter(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
     if (

@@ -24,58 +24,102 @@ function problemsOf(environment: Record<string, string | undefined>): DtsError {
   throw new assert.AssertionError({ message: `accepted: ${JSON.stringify(environment)}` })
 }
 
-describe('what is understood', () => {
+describe('the configuration is read', () => {
   const accepted: [variables: Record<string, string>, expected: Partial<PollConfig>, reason: string][] = [
-    [{}, { mode: 'dts', group: 'dtsabc', user: 'reader-dtsabc' }, 'DTS: the sid is the group'],
-    [{}, { broker: { host: 'dts-cn-hangzhou.aliyuncs.com', port: 18001 } }, 'host and port'],
-    [{ DTS_BROKER_URL: '[fd00::1]:9092' }, { broker: { host: 'fd00::1', port: 9092 } }, 'IPv6'],
-    [{ DTS_BROKER_URL: ' 10.0.0.1:9092 ' }, { broker: { host: '10.0.0.1', port: 9092 } }, 'pasted spaces'],
+    [
+      {},
+      { mode: 'dts', group: 'dtsabc', user: 'reader-dtsabc' },
+      'with a sid, the sid is the group and completes the user name',
+    ],
+    [
+      {},
+      { broker: { host: 'dts-cn-hangzhou.aliyuncs.com', port: 18001 } },
+      'a broker address is host and port',
+    ],
+    [
+      { DTS_BROKER_URL: '[fd00::1]:9092' },
+      { broker: { host: 'fd00::1', port: 9092 } },
+      'a broker address may be IPv6 in brackets',
+    ],
+    [
+      { DTS_BROKER_URL: ' 10.0.0.1:9092 ' },
+      { broker: { host: '10.0.0.1', port: 9092 } },
+      'blanks around a pasted broker address are dropped',
+    ],
     [
       { DTS_SID: '', DTS_GROUP: 'readers' },
       { mode: 'kafka', group: 'readers', user: 'reader' },
-      'plain Kafka: the user name as it is',
+      'without a sid, the user name is used as given',
     ],
-    [{ DTS_GROUP: 'dtsabc' }, { mode: 'dts', group: 'dtsabc' }, 'a group that is the sid'],
+    [{ DTS_GROUP: 'dtsabc' }, { mode: 'dts', group: 'dtsabc' }, 'DTS_GROUP may repeat the sid'],
     [
       { DTS_SID: '', DTS_GROUP: 'g', DTS_USER: '', DTS_PASSWORD: '' },
       { user: undefined, password: undefined },
-      'a plain Kafka without login',
+      'a plain Kafka topic needs no user and no password',
     ],
-    [{}, { password: { value: 'p' } }, 'a password'],
+    [{}, { password: { value: 'p' } }, 'a password may be given as a value'],
     [
       { DTS_PASSWORD: '', DTS_PASSWORD_SECRET: 'dts/reader' },
       { password: { secretId: 'dts/reader' } },
-      'a secret',
+      'a password may be given as the name of a secret',
     ],
-    [{}, { startTime: undefined }, 'no start time'],
-    [{ DTS_CHECKPOINT: '1795433580' }, { startTime: 1_795_433_580 }, 'seconds'],
-    [{ DTS_CHECKPOINT: '1795433580999' }, { startTime: 1_795_433_580 }, 'milliseconds'],
-    [{ DTS_CHECKPOINT: '2026-11-23T11:33:00Z' }, { startTime: 1_795_433_580 }, 'ISO 8601'],
-    [{ DTS_CHECKPOINT: '2026-11-23T19:33:00.5+08:00' }, { startTime: 1_795_433_580 }, 'ISO 8601, zone'],
-    [{ DTS_CHECKPOINT: '10000000000' }, { startTime: 10_000_000_000 }, '10^10 itself is seconds'],
-    [{ DTS_CHECKPOINT: '10000000001' }, { startTime: 10_000_000 }, 'above 10^10 is milliseconds'],
-    [{ DTS_TLS: 'true' }, { tls: true }, 'TLS on'],
-    [{}, { tls: false, partition: undefined, allowedNodes: [] }, 'defaults of the stream'],
+    [{}, { startTime: undefined }, 'the start time may be missing'],
+    [{ DTS_CHECKPOINT: '1795433580' }, { startTime: 1_795_433_580 }, 'a start time may be UNIX seconds'],
+    [
+      { DTS_CHECKPOINT: '1795433580999' },
+      { startTime: 1_795_433_580 },
+      'a start time may be UNIX milliseconds',
+    ],
+    [
+      { DTS_CHECKPOINT: '2026-11-23T11:33:00Z' },
+      { startTime: 1_795_433_580 },
+      'a start time may be ISO 8601',
+    ],
+    [
+      { DTS_CHECKPOINT: '2026-11-23T19:33:00.5+08:00' },
+      { startTime: 1_795_433_580 },
+      'a start time may have a fraction and a zone',
+    ],
+    [{ DTS_CHECKPOINT: '10000000000' }, { startTime: 10_000_000_000 }, 'a start time of 10^10 is seconds'],
+    [
+      { DTS_CHECKPOINT: '10000000001' },
+      { startTime: 10_000_000 },
+      'a start time above 10^10 is milliseconds',
+    ],
+    [{ DTS_TLS: 'true' }, { tls: true }, 'DTS_TLS=true turns TLS on'],
+    [
+      {},
+      { tls: false, partition: undefined, allowedNodes: [] },
+      'by default there is no TLS, no partition and no list of nodes',
+    ],
     [
       {},
       { unroutedTables: 'skip', handlerTimeoutMs: 30_000, maxRecords: 100_000, lingerMs: 0 },
-      'defaults of a run',
+      'by default a run skips unrouted tables and reads up to 100,000 records',
     ],
-    [{}, { ghostTables: 'skip' }, 'ghost tables are left out'],
-    [{ GHOST_TABLES: 'deliver' }, { ghostTables: 'deliver' }, 'or not'],
-    [{ DTS_PARTITION: '0' }, { partition: 0 }, 'partition 0 is one'],
-    [{ DTS_PARTITION: ' 3\r' }, { partition: 3 }, 'blanks around a number, and the line end of Windows'],
+    [{}, { ghostTables: 'skip' }, 'by default ghost tables are skipped'],
+    [{ GHOST_TABLES: 'deliver' }, { ghostTables: 'deliver' }, 'GHOST_TABLES=deliver delivers ghost tables'],
+    [{ DTS_PARTITION: '0' }, { partition: 0 }, 'partition 0 is a partition'],
+    [
+      { DTS_PARTITION: ' 3\r' },
+      { partition: 3 },
+      'blanks and a Windows line end around a number are dropped',
+    ],
     [
       { DTS_TOPIC: ' shop\r', DTS_SID: 'dtsabc\n', DTS_CHECKPOINT: ' 1795433580 ', DTS_TLS: 'true ' },
       { topic: 'shop', group: 'dtsabc', user: 'reader-dtsabc', startTime: 1_795_433_580, tls: true },
-      'blanks around any other value, which would be refused far from where they are',
+      'blanks around all other values are dropped',
     ],
-    [{ DTS_PASSWORD: ' p ' }, { password: { value: ' p ' } }, 'a password with blanks is left as it is'],
-    [{ DTS_CHECKPOINT: '10000000000000' }, { startTime: 10_000_000_000 }, 'the last millisecond'],
+    [{ DTS_PASSWORD: ' p ' }, { password: { value: ' p ' } }, 'blanks around a password stay'],
+    [
+      { DTS_CHECKPOINT: '10000000000000' },
+      { startTime: 10_000_000_000 },
+      'a start time may be the last millisecond of the year 2286',
+    ],
     [
       { DTS_ALLOWED_NODES: 'a.example.com, *.b.example.com,' },
       { allowedNodes: ['a.example.com', '*.b.example.com'] },
-      'a list',
+      'allowed nodes are a list of names and patterns',
     ],
     [
       {
@@ -88,7 +132,7 @@ describe('what is understood', () => {
           'shop_*.items_*': { ...defaultDelivery, attempts: 3, functionName: 'shop-dev-items' },
         },
       },
-      'routes with the prefix of the deployment',
+      "a route's function name gets the prefix of the deployment",
     ],
   ]
   for (const [variables, expected, reason] of accepted) {
@@ -99,47 +143,67 @@ describe('what is understood', () => {
   }
 })
 
-describe('what is refused', () => {
+describe('the configuration is refused', () => {
   const refused: [variables: Record<string, string>, message: RegExp, reason: string][] = [
-    [{ DTS_BROKER_URL: '' }, /DTS_BROKER_URL is missing/, 'an empty variable is not set'],
-    [{ DTS_BROKER_URL: 'dts.aliyuncs.com' }, /DTS_BROKER_URL must be host:port/, 'no port'],
-    [{ DTS_BROKER_URL: 'dts:0' }, /DTS_BROKER_URL must be host:port/, 'port 0'],
-    [{ DTS_BROKER_URL: 'dts:65536' }, /DTS_BROKER_URL must be host:port/, 'port 65536'],
-    [{ DTS_BROKER_URL: 'kafka://dts:9092' }, /DTS_BROKER_URL must be host:port/, 'a URL'],
-    [{ DTS_BROKER_URL: 'a:1,b:2' }, /DTS_BROKER_URL must be host:port/, 'a list'],
-    [{ DTS_TOPIC: '' }, /DTS_TOPIC is missing/, 'no topic'],
-    [{ CHECKPOINT_TABLE: '' }, /CHECKPOINT_TABLE is missing/, 'no table'],
-    [{ DTS_SID: '' }, /DTS_SID is missing .*DTS_GROUP/, 'neither sid nor group'],
-    [{ DTS_USER: '' }, /DTS_USER is missing/, 'no user'],
-    [{ DTS_PASSWORD: '' }, /DTS_PASSWORD_SECRET .* is missing/, 'no password'],
-    [{ DTS_PASSWORD_SECRET: 's' }, /are both set: keep one/, 'two passwords'],
-    [{ DTS_CHECKPOINT: 'yesterday' }, /DTS_CHECKPOINT must be UNIX seconds/, 'a word'],
-    [{ DTS_CHECKPOINT: '2026-11-23' }, /DTS_CHECKPOINT must be .*with a zone/, 'a date'],
-    [{ DTS_CHECKPOINT: '2026-11-23T11:33:00' }, /with a zone/, 'no zone: it could be any of 24 hours'],
-    [{ DTS_CHECKPOINT: '-5' }, /DTS_CHECKPOINT must be/, 'negative'],
-    [{ DTS_CHECKPOINT: '1795433580.5' }, /DTS_CHECKPOINT must be/, 'a fraction'],
+    [{ DTS_BROKER_URL: '' }, /DTS_BROKER_URL is missing/, 'an empty variable counts as missing'],
+    [
+      { DTS_BROKER_URL: 'dts.aliyuncs.com' },
+      /DTS_BROKER_URL must be host:port/,
+      'a broker address without a port',
+    ],
+    [{ DTS_BROKER_URL: 'dts:0' }, /DTS_BROKER_URL must be host:port/, 'a broker address with port 0'],
+    [{ DTS_BROKER_URL: 'dts:65536' }, /DTS_BROKER_URL must be host:port/, 'a broker address with port 65536'],
+    [
+      { DTS_BROKER_URL: 'kafka://dts:9092' },
+      /DTS_BROKER_URL must be host:port/,
+      'a broker address that is a URL',
+    ],
+    [{ DTS_BROKER_URL: 'a:1,b:2' }, /DTS_BROKER_URL must be host:port/, 'a list of broker addresses'],
+    [{ DTS_TOPIC: '' }, /DTS_TOPIC is missing/, 'a missing topic'],
+    [{ CHECKPOINT_TABLE: '' }, /CHECKPOINT_TABLE is missing/, 'a missing checkpoint table'],
+    [{ DTS_SID: '' }, /DTS_SID is missing .*DTS_GROUP/, 'a missing sid and group'],
+    [{ DTS_USER: '' }, /DTS_USER is missing/, 'a missing user'],
+    [{ DTS_PASSWORD: '' }, /DTS_PASSWORD_SECRET .* is missing/, 'a missing password'],
+    [{ DTS_PASSWORD_SECRET: 's' }, /are both set: keep one/, 'a password together with a secret'],
+    [{ DTS_CHECKPOINT: 'yesterday' }, /DTS_CHECKPOINT must be UNIX seconds/, 'a start time that is a word'],
+    [
+      { DTS_CHECKPOINT: '2026-11-23' },
+      /DTS_CHECKPOINT must be .*with a zone/,
+      'a start time that is only a date',
+    ],
+    [{ DTS_CHECKPOINT: '2026-11-23T11:33:00' }, /with a zone/, 'a start time without a zone'],
+    [{ DTS_CHECKPOINT: '-5' }, /DTS_CHECKPOINT must be/, 'a negative start time'],
+    [
+      { DTS_CHECKPOINT: '1795433580.5' },
+      /DTS_CHECKPOINT must be/,
+      'a start time with a fraction of a second',
+    ],
     [
       { DTS_ALLOWED_NODES: 'a.example.com, 10.0.0.5:18001' },
       /DTS_ALLOWED_NODES has "10\.0\.0\.5:18001": each part must be a host name, an IP address, a pattern/,
       'an allowed node with a port',
     ],
     [{ DTS_ALLOWED_NODES: '10.0.0.0/8' }, /DTS_ALLOWED_NODES has "10/, 'a network as an allowed node'],
-    [{ DTS_TLS: 'yes' }, /DTS_TLS must be true or false/, 'another word for true'],
+    [{ DTS_TLS: 'yes' }, /DTS_TLS must be true or false/, 'DTS_TLS=yes'],
     [{ DTS_PARTITION: '-1' }, /DTS_PARTITION must be a partition number/, 'a negative partition'],
-    [{ DTS_PARTITION: 'first' }, /DTS_PARTITION /, 'a partition that is no number'],
-    [{ UNROUTED_TABLES: 'drop' }, /UNROUTED_TABLES must be skip or halt/, 'another rule'],
-    [{ POLL_MAX_RECORDS: '0' }, /POLL_MAX_RECORDS must be a whole number from 1/, 'no records at all'],
-    [{ POLL_FETCH_BYTES: '1.5' }, /POLL_FETCH_BYTES must be a whole number/, 'half a byte'],
-    [{ POLL_MAX_BYTES: 'many' }, /POLL_MAX_BYTES must be a whole number/, 'no number'],
-    [{ HANDLER_TIMEOUT_SECONDS: '901' }, /from 1 to 900/, 'longer than Lambda allows'],
-    [{ DTS_BROKER: 'x' }, /DTS_BROKER is not a known setting .*DTS_BROKER_URL/, 'misspelt'],
-    [{ POLL_MAX_RECORD: '1' }, /POLL_MAX_RECORD is not a known setting/, 'misspelt, of the poller'],
-    [{ ROUTES: 'x' }, /ROUTES is not JSON/, 'routes that are no JSON'],
+    [{ DTS_PARTITION: 'first' }, /DTS_PARTITION /, 'a partition that is a word'],
+    [
+      { UNROUTED_TABLES: 'drop' },
+      /UNROUTED_TABLES must be skip or halt/,
+      'an unknown rule for unrouted tables',
+    ],
+    [{ POLL_MAX_RECORDS: '0' }, /POLL_MAX_RECORDS must be a whole number from 1/, 'a run of zero records'],
+    [{ POLL_FETCH_BYTES: '1.5' }, /POLL_FETCH_BYTES must be a whole number/, 'a fraction of a byte'],
+    [{ POLL_MAX_BYTES: 'many' }, /POLL_MAX_BYTES must be a whole number/, 'a word in place of a number'],
+    [{ HANDLER_TIMEOUT_SECONDS: '901' }, /from 1 to 900/, 'a handler timeout longer than Lambda allows'],
+    [{ DTS_BROKER: 'x' }, /DTS_BROKER is not a known setting .*DTS_BROKER_URL/, 'a misspelt DTS variable'],
+    [{ POLL_MAX_RECORD: '1' }, /POLL_MAX_RECORD is not a known setting/, 'a misspelt POLL variable'],
+    [{ ROUTES: 'x' }, /ROUTES is not JSON/, 'routes that are not JSON'],
     [{ ROUTES: '["orders"]' }, /ROUTES must map table patterns to function names/, 'routes that are a list'],
     [
       { ROUTES: '{"shop.orders":"arn:aws:lambda:x"}' },
       /ROUTES must map/,
-      'a function that is named by anything but its name',
+      'a route to an ARN in place of a function name',
     ],
   ]
   const numbers = [
@@ -165,7 +229,7 @@ describe('what is refused', () => {
     '5 5',
   ]) {
     for (const name of numbers)
-      refused.push([{ [name]: value }, new RegExp(`${name} must be`), `${name} that is ${value}`])
+      refused.push([{ [name]: value }, new RegExp(`${name} must be`), `${name}=${value}`])
   }
   for (const value of [' ', '\t', '\r\n', '\u00a0']) {
     for (const name of [
@@ -180,24 +244,24 @@ describe('what is refused', () => {
       refused.push([
         { [name]: value },
         new RegExp(`has 1 problem.*${name} holds nothing but blanks`),
-        `${name} that is ${JSON.stringify(value)}`,
+        `${name} that is only ${JSON.stringify(value)}`,
       ])
   }
   for (const value of ['1795433580999999', '1795433580999999999', '10000000000001']) {
     const hint = new RegExp(`DTS_CHECKPOINT must be .*; ${value} is beyond the year 2286 .* microseconds`)
-    refused.push([{ DTS_CHECKPOINT: value }, hint, `a time that is ${value}`])
+    refused.push([
+      { DTS_CHECKPOINT: value },
+      hint,
+      `a start time of ${value}, which is in microseconds or beyond`,
+    ])
   }
   for (const value of ['1e9', '0x6b036f2c', '+1795433580', '-0', '１７９５４３３５８０', '1795433580n'])
     refused.push([
       { DTS_CHECKPOINT: value },
       /DTS_CHECKPOINT must be UNIX seconds/,
-      `a time that is ${value}`,
+      `a start time written as ${value}`,
     ])
-  refused.push([
-    { DTS_PARTITION: '2147483648' },
-    /DTS_PARTITION must be/,
-    'a partition that Kafka cannot name',
-  ])
+  refused.push([{ DTS_PARTITION: '2147483648' }, /DTS_PARTITION must be/, 'a partition number above 32 bits'])
   for (const [variables, message, reason] of refused) {
     test(reason, () => {
       const error = problemsOf({ ...dts, ...variables })
@@ -207,7 +271,7 @@ describe('what is refused', () => {
     })
   }
 
-  test('everything that is wrong is listed at once', () => {
+  test('one error lists every problem', () => {
     const { message, facts } = problemsOf({
       DTS_BROKER_URL: 'nowhere',
       DTS_PASWORD: 'p',
@@ -230,14 +294,14 @@ describe('what is refused', () => {
     assert.equal(facts.problems, 7)
   })
 
-  test('a group that is not the sid has a code of its own, unless other things are wrong too', () => {
+  test('a group that differs from the sid is GROUP_REFUSED, or CONFIG_INVALID if there are other problems', () => {
     const error = problemsOf({ ...dts, DTS_GROUP: 'mine' })
     assert.equal(error.code, 'GROUP_REFUSED')
     assert.match(error.message, /DTS_GROUP \(mine\) differs from DTS_SID \(dtsabc\)/)
     assert.equal(problemsOf({ ...dts, DTS_GROUP: 'mine', DTS_TOPIC: '' }).code, 'CONFIG_INVALID')
   })
 
-  test('no message repeats a password', () => {
+  test('no error message contains a password', () => {
     const { message } = problemsOf({
       ...dts,
       DTS_PASSWORD: 'canary',

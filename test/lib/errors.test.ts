@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { errorCodes } from '../../lib/error-codes.ts'
 import { asDtsError, DtsError } from '../../lib/errors.ts'
 
-test('an error leads with its code and keeps its cause', () => {
+test('an error begins with its code and keeps facts and cause', () => {
   const cause = new Error('socket closed')
   const error = new DtsError('BROKER_FAILED', 'what to do', {
     retryable: true,
@@ -17,7 +17,7 @@ test('an error leads with its code and keeps its cause', () => {
   assert.deepEqual([bare.facts, 'cause' in bare], [{}, false])
 })
 
-test('anything thrown becomes an error with a code; one that has a code keeps it', () => {
+test('every thrown value becomes an error with a code, and a DtsError keeps its own code', () => {
   const own = new DtsError('DATA_GAP', 'm', { retryable: false })
   assert.equal(asDtsError(own, 'HANDLER_FAILED', true), own)
   const cases: [thrown: unknown, message: string][] = [
@@ -33,7 +33,7 @@ test('anything thrown becomes an error with a code; one that has a code keeps it
   }
 })
 
-test('every code says what it means, when it is normal and what to run, in whole sentences', () => {
+test('every error code explains itself in whole sentences', () => {
   for (const [code, { section, ...texts }] of Object.entries(errorCodes)) {
     assert.match(code, /^[A-Z]+(_[A-Z]+)*$/)
     assert.notEqual(section, '')

@@ -5,15 +5,15 @@ import { request, type Stage, strikes, survives } from './hazards.ts'
 import { never } from './machine.ts'
 import { type ObservedRun, toCheckpoint } from './observed.ts'
 
-/** DynamoDB with its faults: replies lost, writes that arrive late, throttling for minutes, an item restored. */
+/** DynamoDB with its faults: lost replies, late writes, minutes of throttling, a restored item. */
 export class CheckpointTable {
   readonly table: ItemTable
   readonly #stage: Stage
-  /** Requests of these machines, or of all, are throttled. */
+  /** The machines whose requests are throttled. */
   throttled: ReadonlySet<string> | 'all' | null = null
-  /** Writes whose sender has given up, and that will arrive all the same. */
+  /** The number of writes that will still arrive although their sender has timed out. */
   underway = 0
-  /** Earlier states of the item, as a backup has them. */
+  /** Earlier states of the item, for a restore from a backup. */
   readonly #backups: Item[] = []
 
   constructor(stage: Stage) {
@@ -33,7 +33,7 @@ export class CheckpointTable {
     return { send } as unknown as DynamoDBClient
   }
 
-  /** For a person at a healthy machine. */
+  /** A client without faults, for an operator. */
   operatorClient(): DynamoDBClient {
     const send = async (command: unknown): Promise<unknown> => {
       if (command instanceof GetItemCommand) return { Item: this.table.item }
@@ -43,7 +43,7 @@ export class CheckpointTable {
     return { send } as unknown as DynamoDBClient
   }
 
-  /** Fault 10: the item is gone, or as it was a while ago. */
+  /** Fault 10: deletes the item, or restores an earlier state of it. */
   damage(): void {
     const { random, facts, writes } = this.#stage
     if (this.table.item === undefined) return
@@ -60,7 +60,7 @@ export class CheckpointTable {
   async #throttle(run: ObservedRun): Promise<never> {
     this.#stage.facts.fault(9)
     run.disturbed = true
-    // The SDK's own tries, with its pauses, are part of one `send`.
+    // One `send` includes the SDK's own retries and pauses.
     return await request(this.#stage, run, this.#stage.random.whole(300, 2_000), () => {
       throw Object.assign(new Error('Rate exceeded'), { name: 'ProvisionedThroughputExceededException' })
     })
@@ -78,7 +78,7 @@ export class CheckpointTable {
   async #update(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
     const { rates } = this.#stage.scenario
     this.#stage.writes.sending(run, input)
-    // The worst time for a pause is just before a move of the checkpoint.
+    // A pause right before a move of the checkpoint is the most dangerous one.
     if (input.ExpressionAttributeValues?.[':set_generation'] !== undefined) this.#stage.mayPause(0.5)
     if (this.#isThrottled(run)) return await this.#throttle(run)
     if (strikes(this.#stage, run, rates.writeReplyLost)) return await this.#replyLost(run, input)
@@ -98,13 +98,13 @@ export class CheckpointTable {
     const retries = random.chance(0.6)
     return await request(this.#stage, run, random.whole(100, 1_500), () => {
       this.#apply(input)
-      // The SDK sends it again, or has no try left.
+      // The SDK sends it again, unless no retry is left.
       if (retries) return this.#apply(input)
       throw timeout()
     })
   }
 
-  /** The client gives up; the write arrives all the same, perhaps long after. */
+  /** The client times out, but the write arrives later, perhaps after minutes. */
   async #delayed(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {
     const { random, clock, facts } = this.#stage
     run.disturbed = true

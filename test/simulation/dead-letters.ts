@@ -4,10 +4,10 @@ import { deadLetterQueue, deadLetterSchema, type PutAside } from '../../lib/disp
 import { request, type Stage, strikes } from './hazards.ts'
 import type { ObservedRun } from './observed.ts'
 
-/** An SQS message holds this much, in bytes. */
+/** The size limit of an SQS message, in bytes. */
 const messageBytes = 262_144
 
-/** The dead-letter queue and the bucket beside it. */
+/** The dead-letter queue and its bucket for large records. */
 export class DeadLetters {
   readonly #stage: Stage
   readonly #objects = new Set<string>()
@@ -16,7 +16,7 @@ export class DeadLetters {
     this.#stage = stage
   }
 
-  /** Null where no queue is configured. */
+  /** Returns null if no queue is configured. */
   putAside(run: ObservedRun): PutAside | null {
     const { deadLetterQueueUrl, deadLetterBucket } = this.#stage.scenario.config
     if (deadLetterQueueUrl === undefined) return null
@@ -37,12 +37,12 @@ export class DeadLetters {
     const arrives = !fails || random.chance(0.3)
     const body = command.input.MessageBody ?? ''
     const letter = deadLetterSchema.parse(JSON.parse(body))
-    if (typeof letter.raw === 'string') deliveries.putsAside(run)
+    if (typeof letter.raw === 'string') deliveries.storesLetter(run)
     return await request(this.#stage, run, random.whole(1, 10), () => {
       if (Buffer.byteLength(body) > messageBytes) throw new Error('the message is too long')
       if (arrives) {
         if (typeof letter.raw !== 'string' && !this.#objects.has(letter.raw.key)) {
-          facts.violate('I1', `the dead letter of ${letter.offset} names an object that is not there`)
+          facts.violate('I1', `the dead letter of ${letter.offset} names an object that does not exist`)
         }
         deliveries.storedDeadLetter(run, letter.functionName, BigInt(letter.offset))
       }
@@ -57,7 +57,7 @@ export class DeadLetters {
 
   async #put(run: ObservedRun, command: unknown): Promise<unknown> {
     if (!(command instanceof PutObjectCommand)) throw new TypeError('unknown command')
-    this.#stage.deliveries.putsAside(run)
+    this.#stage.deliveries.storesLetter(run)
     return await request(this.#stage, run, this.#stage.random.whole(5, 50), () => {
       this.#objects.add(command.input.Key ?? '')
       return {}

@@ -2,20 +2,20 @@ import type { BatchRecord } from '../../lib/dispatch/batch-format.ts'
 import type { Facts } from './facts.ts'
 import { FenceChecker } from './fence.ts'
 import type { Log } from './log.ts'
-import { type ObservedFunction, type ObservedRun, toldAhead } from './observed.ts'
+import { groupIsAhead, type ObservedFunction, type ObservedRun } from './observed.ts'
 
-/** Work that a function does for one invocation: from its start to its end it is a live copy. */
+/** The work of a function for one invocation. It is a live copy from its start to its end. */
 export interface Copy {
   readonly run: ObservedRun
   readonly name: string
-  /** The log that its changes are of. */
+  /** The log that its changes come from. */
   readonly log: Log
   /** Indices into the function's changes. */
   readonly events: readonly number[]
   live: boolean
 }
 
-/** Holds what is sent, and what functions do with it, against the invariants: I2, I3, and duplicates of I5. */
+/** Checks each invocation and each handled change against I2, I3 and the duplicates of I5. */
 export class DeliveryChecker {
   readonly #facts: Facts
   readonly #copies = new Set<Copy>()
@@ -37,9 +37,9 @@ export class DeliveryChecker {
     const endsAt = run.machine.now() + facts.scenario.config.handlerTimeoutMs + 15_000
     const isHeld = checkpoint?.owner === run.owner && checkpoint.leaseUntil > 0
     if (!damaged && isHeld && endsAt > checkpoint.leaseUntil)
-      facts.violate('I3', `${run.owner} invokes ${name}, which its lease does not cover`)
+      facts.violate('I3', `${run.owner} invokes ${name}, and its lease ends before that invocation can end`)
     if (run.base !== null && !damaged && run.log !== facts.logOf(run.base))
-      facts.violate('I1', `${run.owner} delivers from a log that is not the checkpoint's`)
+      facts.violate('I1', `${run.owner} delivers from another log than the checkpoint's`)
     this.#mustNotBeRestored(run)
     const observed = facts.functions.get(name)
     const indices: number[] = []
@@ -47,11 +47,11 @@ export class DeliveryChecker {
       const slot = run.log?.slotAt(offset)
       const index = slot?.entry == null ? undefined : observed?.indexOf.get(slot.entry.index)
       if (observed === undefined || slot === undefined || index === undefined) {
-        facts.violate('I1', `${name} was sent ${offset}, which is not its own`)
+        facts.violate('I1', `${name} received ${offset}, which belongs to another function`)
         continue
       }
       if (slot.value === null || !value.equals(slot.value))
-        facts.violate('I1', `${name} was sent ${offset} of another log`)
+        facts.violate('I1', `${name} received ${offset} with the bytes of another log`)
       this.#handOut(run, observed, index, indices.at(-1))
       indices.push(index)
     }
@@ -63,16 +63,19 @@ export class DeliveryChecker {
     const { name, events, handedBy } = observed
     const what = `${name} ${events[index]?.index}`
     if (run.base !== null && !facts.damaged && observed.isCovered(index, facts.coverageOf(run.base))) {
-      facts.violate('I5', `${what} was committed before ${run.owner} began, and is sent again`)
+      facts.violate('I5', `${what} was committed before ${run.owner} began, and ${run.owner} sends it again`)
     }
     if (run.ackedKeys.has(`${name}/${index}`)) {
-      facts.violate('I5', `${what} is sent again by ${run.owner}, which has its acknowledgement`)
+      facts.violate('I5', `${run.owner} sends ${what} again after its acknowledgement`)
     }
     if (observed.definition.delivery.concurrency === 1) {
       const next = previous === undefined ? (run.furthest.get(name) ?? index - 1) : previous
       for (let between = next + 1; between < index; between++) {
         if (observed.putAside[between]) continue
-        facts.violate('I2', `${what} is sent by ${run.owner}, but not ${events[between]?.index} before it`)
+        facts.violate(
+          'I2',
+          `${run.owner} sends ${what}, but did not send ${events[between]?.index} before it`,
+        )
         break
       }
       run.furthest.set(name, Math.max(run.furthest.get(name) ?? -1, index))
@@ -81,28 +84,28 @@ export class DeliveryChecker {
     if (before !== null && before !== undefined && before !== run) {
       run.duplicates.add(`${name}/${index}`)
       if (facts.scenario.calm && observed.done[index] && observed.failures[index] === 0)
-        facts.violate('I5', `${what} is sent twice without any fault`)
+        facts.violate('I5', `${what} was sent twice in a world without faults`)
       if (!facts.damaged) facts.maxDuplicates = Math.max(facts.maxDuplicates, run.duplicates.size)
     }
     handedBy[index] = run
   }
 
-  /** An item that the group shows to be an older one is not delivered from, and the group can show it next time. */
+  /** The group's commit can prove that the item was restored. A run must then not deliver, and must keep that proof. */
   #mustNotBeRestored(run: ObservedRun): void {
     const facts = this.#facts
     if (run.base === null) return
-    const { told, tells, base } = run
-    const known = told?.mark.whose === 'ours' ? told.mark.place?.generation : undefined
-    if (told !== undefined && known !== base.generation && tells !== base.generation)
+    const { groupCommit, groupGeneration, base } = run
+    const known = groupCommit?.mark.whose === 'ours' ? groupCommit.mark.place?.generation : undefined
+    if (groupCommit !== undefined && known !== base.generation && groupGeneration !== base.generation)
       facts.violate(
         'I4',
-        `${run.owner} delivers in generation ${base.generation}, and the group was not told`,
+        `${run.owner} delivers in generation ${base.generation}, and did not commit it to the group`,
       )
-    if (toldAhead(run, base))
-      facts.violate('I1', `${run.owner} delivers from a restored item, and the group told so`)
+    if (groupIsAhead(run, base))
+      facts.violate('I1', `${run.owner} delivers from a restored item, and the group's commit proved it`)
     else if (base.generation < facts.newestGeneration && facts.damaged && facts.fenceHolds) {
       facts.fenceHolds = false
-      facts.happened('restored: nothing tells')
+      facts.happened('restored: cannot be detected')
     }
   }
 
@@ -114,7 +117,7 @@ export class DeliveryChecker {
     else if (facts.leaseHolds && run.epoch < this.#deliveredEpoch) {
       facts.violate(
         'I3',
-        `${run.owner} ${what} in epoch ${run.epoch} after epoch ${this.#deliveredEpoch} delivered`,
+        `${run.owner} ${what} in epoch ${run.epoch} after epoch ${this.#deliveredEpoch} had delivered`,
       )
     }
   }
@@ -125,7 +128,7 @@ export class DeliveryChecker {
     if (facts.leaseHolds && epoch < this.#deliveredEpoch) {
       facts.violate(
         'I3',
-        `${copy.name} starts work of epoch ${epoch} after epoch ${this.#deliveredEpoch} delivered`,
+        `${copy.name} starts work of epoch ${epoch} after epoch ${this.#deliveredEpoch} had delivered`,
       )
     }
     this.#deliveredEpoch = Math.max(this.#deliveredEpoch, epoch)
@@ -134,7 +137,7 @@ export class DeliveryChecker {
       if (other.name !== copy.name || observed === undefined || !facts.leaseHolds) continue
       const clash = copy.events.some((left) => other.events.some((right) => observed.conflict(left, right)))
       if (clash) {
-        facts.violate('I3', `two live copies of ${copy.name}: of ${other.run.owner} and of ${copy.run.owner}`)
+        facts.violate('I3', `${other.run.owner} and ${copy.run.owner} both have a live copy of ${copy.name}`)
         break
       }
     }
@@ -146,7 +149,7 @@ export class DeliveryChecker {
     this.#copies.delete(copy)
   }
 
-  /** I2: everything before a change that must not change places with it is done before it starts. */
+  /** I2: a change starts after every earlier change that conflicts with it is done. */
   starts(copy: Copy, offset: bigint, replay: boolean): void {
     if (!this.#copies.has(copy)) this.#copyStarts(copy)
     const facts = this.#facts
@@ -156,7 +159,7 @@ export class DeliveryChecker {
     if (observed === undefined || index === undefined) return
     const place = observed.events[index]?.index
     if (observed.isReplay[index] && !replay)
-      facts.violate('I5', `${name} is sent ${place} once more after a move, not marked as a replay`)
+      facts.violate('I5', `${name} receives ${place} again after a move, without the mark \`replay\``)
     for (let before = observed.prefix; before < index; before++) {
       if (observed.isOpen(before) && observed.conflict(before, index)) {
         facts.violate('I2', `${name} starts ${place} before ${observed.events[before]?.index} is done`)
@@ -179,7 +182,7 @@ export class DeliveryChecker {
     return entry === null ? undefined : this.#facts.functions.get(name)?.indexOf.get(entry.index)
   }
 
-  /** A failure that may be the changes' own. */
+  /** The changes themselves may have caused this failure. */
   failed(name: string, indices: readonly number[]): void {
     const observed = this.#facts.functions.get(name)
     for (const index of indices) {
@@ -191,20 +194,21 @@ export class DeliveryChecker {
   }
 
   /**
-   * The first request of a dead letter leaves. A large one needs two, and a run frozen between them sends the second
-   * late: the same letter that the next run would write.
+   * The first request of a dead letter leaves. A large letter needs two requests. A run that freezes between them sends
+   * the second one late, but it is the same letter that the next run writes.
    */
-  putsAside(run: ObservedRun): void {
-    this.#mayAct(run, 'puts a change aside')
+  storesLetter(run: ObservedRun): void {
+    this.#mayAct(run, 'stores a dead letter')
   }
 
   storedDeadLetter(run: ObservedRun, name: string, offset: bigint): void {
     const facts = this.#facts
-    facts.log(() => `${run.owner} puts ${name} ${offset} aside`)
+    facts.log(() => `${run.owner} stores the dead letter of ${name} ${offset}`)
     facts.deadLetters += 1
     const entry = run.log?.slotAt(offset)?.entry ?? null
     if (name === '') {
-      if (entry?.kind !== 'unreadable') facts.violate('I1', `${offset} was put aside as unreadable`)
+      if (entry?.kind !== 'unreadable')
+        facts.violate('I1', `${offset} has a dead letter as unreadable, and is readable`)
       else facts.storedUnreadable.add(entry.index)
       facts.fault(17)
       return
@@ -212,7 +216,7 @@ export class DeliveryChecker {
     const observed = facts.functions.get(name)
     const index = entry === null ? undefined : observed?.indexOf.get(entry.index)
     if (observed === undefined || index === undefined || entry === null) {
-      facts.violate('I1', `${name} ${offset} was put aside and is not its own`)
+      facts.violate('I1', `${name} has a dead letter for ${offset}, which belongs to another function`)
       return
     }
     const { attempts, maxAgeSeconds, onFailure } = observed.definition.delivery
@@ -221,11 +225,17 @@ export class DeliveryChecker {
     const failures = observed.failures[index] ?? 0
     const tried = failures >= attempts || age + tolerance >= maxAgeSeconds * 1_000
     if (!entry.tooLarge && !(tried && failures > 0))
-      facts.violate('I1', `${name} ${entry.index} was given up after ${failures} of ${attempts} tries`)
+      facts.violate(
+        'I1',
+        `${name} ${entry.index} became a dead letter after ${failures} of ${attempts} attempts`,
+      )
     if (!entry.tooLarge && !observed.failedAlone[index])
-      facts.violate('I1', `${name} ${entry.index} was given up for what its batch failed with`)
+      facts.violate(
+        'I1',
+        `${name} ${entry.index} became a dead letter, but only failed together with its batch`,
+      )
     if (onFailure === 'halt')
-      facts.violate('I1', `${name} ${entry.index} was put aside although failures halt`)
+      facts.violate('I1', `${name} ${entry.index} became a dead letter, but onFailure is halt`)
     facts.fault(entry.tooLarge ? 16 : 14)
     observed.putAside[index] = true
     observed.done[index] = true

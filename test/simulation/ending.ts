@@ -1,14 +1,14 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { Facts } from './facts.ts'
 
-/** Whether something in a world of one log calls for the halt that the stream ended with. */
+/** Whether a world of one log contains the reason of the halt that the stream ended with. */
 export function haltIsJustified({ halt }: Pick<Checkpoint, 'halt'>, facts: Facts): boolean {
   const { functions, scenario, damaged } = facts
   const { config, entries, rates } = scenario
-  // Where there is no queue, what would go there halts the stream.
-  const homeless = config.deadLetterQueueUrl === undefined
+  // Without a dead-letter queue, a change that would go there halts the stream.
+  const hasNoQueue = config.deadLetterQueueUrl === undefined
   const halting = [...functions.values()].filter(
-    ({ definition }) => definition.delivery.onFailure === 'halt' || homeless,
+    ({ definition }) => definition.delivery.onFailure === 'halt' || hasNoQueue,
   )
   const place = facts.coverage?.below ?? 0
   const here = entries.find(({ index, kind }) => index >= place && kind === 'change')
@@ -32,9 +32,9 @@ export function haltIsJustified({ halt }: Pick<Checkpoint, 'halt'>, facts: Facts
         config.deadLetterBucket === undefined && entries.some(({ tooLarge, isLarge }) => tooLarge || isLarge)
       )
     case 'RECORD_INVALID':
-      return homeless && scenario.unreadable.length > 0
+      return hasNoQueue && scenario.unreadable.length > 0
     case 'EVENT_TOO_LARGE':
-      return (halting.length > 0 || homeless) && entries.some(({ tooLarge }) => tooLarge)
+      return (halting.length > 0 || hasNoQueue) && entries.some(({ tooLarge }) => tooLarge)
     case 'HANDLER_FAILED':
       return halting.some(({ failures }) => failures.some((count) => count > 0))
     default:

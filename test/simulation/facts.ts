@@ -3,38 +3,38 @@ import type { MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Clock } from './clock.ts'
 import { type FaultCounts, type FaultNumber, noFaults } from './faults.ts'
 import type { Log } from './log.ts'
-import { Coverage, isBehind, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'
+import { Coverage, isOlder, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'
 import { type Scenario, worldStart } from './scenario.ts'
 
-/** What is known of a world by one who sees everything, and what was found wrong in it. */
+/** Everything that happened in a world, and every violation that a checker found. */
 export class Facts {
   readonly scenario: Scenario
   readonly clock: Clock
   readonly violations: Violation[] = []
   readonly faults: FaultCounts = noFaults()
-  /** How often other things happened that a test wants to have seen, by name. */
+  /** How often each other event happened, by name. A test asserts that each one was seen. */
   readonly happenings: Record<string, number> = {}
   readonly functions: ReadonlyMap<string, ObservedFunction>
   readonly runs = new Map<string, ObservedRun>()
   /** The log that a generation of the checkpoint belongs to. */
   readonly logs = new Map<number, Log>()
-  /** Entries that somebody accepted to be lost, by their place. */
+  /** Entries that a person accepted to lose, by their place. */
   readonly lost = new Set<number>()
-  /** Unreadable records that the dead-letter queue has, by their place. */
+  /** Unreadable records in the dead-letter queue, by their place. */
   readonly storedUnreadable = new Set<number>()
   readonly #trace: ((line: string) => void) | null
   #checkpoint: Checkpoint | null = null
   #coverage: Coverage | null = null
-  /** Somebody deleted or restored the item: what the lease protects is not protected from then on. */
+  /** The item was deleted or restored. From then on the lease protects nothing. */
   damaged = false
-  /** When that was last, by the world's clock. */
+  /** When that last happened, by the world's clock. */
   damagedAt = Number.NEGATIVE_INFINITY
   /** The newest generation that an item ever had. */
   newestGeneration = 0
-  /** False once an item of an older generation was used and nothing could have told: then effects may be left out. */
+  /** False after a run used an item of an older generation and could not detect it: a fence may then drop changes. */
   fenceHolds = true
   trimmed = false
-  /** A broker named wrong offsets. */
+  /** A broker answered with wrong offsets. */
   spurious = false
   deadLetters = 0
   commits = 0
@@ -58,7 +58,7 @@ export class Facts {
     return this.#checkpoint
   }
 
-  /** What the stored checkpoint covers; null where there is none. */
+  /** The changes that the stored checkpoint covers; null if there is no checkpoint. */
   get coverage(): Coverage | null {
     if (this.#coverage === null && this.#checkpoint !== null)
       this.#coverage = this.coverageOf(this.#checkpoint)
@@ -72,7 +72,7 @@ export class Facts {
 
   logOf({ generation }: Pick<Checkpoint, 'generation'>): Log {
     const log = this.logs.get(generation)
-    if (log === undefined) throw new RangeError(`nobody knows generation ${generation}`)
+    if (log === undefined) throw new RangeError(`generation ${generation} has no log`)
     return log
   }
 
@@ -82,10 +82,10 @@ export class Facts {
       : new Coverage(checkpoint, this.logOf(checkpoint))
   }
 
-  /** The order of the two writes tells a restored item from one that is only late. */
+  /** The item is written before the group. So a group that is ahead of the item proves that the item was restored. */
   groupCommitted(place: MarkedPlace): void {
     if (this.damaged) return
-    if (this.#checkpoint === null || isBehind(this.#checkpoint, place))
+    if (this.#checkpoint === null || isOlder(this.#checkpoint, place))
       this.violate('I4', `the group has ${place.generation} ${place.offset} before the item`)
   }
 
@@ -107,7 +107,7 @@ export class Facts {
     this.violations.push({ seed: this.scenario.seed, invariant, message, at })
   }
 
-  /** Beyond the margin, and after somebody's hand on the item, two holders may well believe in their lease. */
+  /** If clocks differ by more than the margin, or the item was replaced, two runs may both hold a valid lease. */
   get leaseHolds(): boolean {
     return this.scenario.skew !== 'beyond' && !this.damaged
   }

@@ -10,11 +10,11 @@ const routings = [
   'pattern',
   'logical',
   'catch-all',
-  'nobody',
+  'no route',
   'physical over logical',
   'exact over pattern',
 ]
 
-test('changes were routed by every kind of route, and by none', () => {
+test('every kind of route receives changes, and some changes have no route', () => {
   for (const kind of routings) assert.ok((report.happenings[`routed: ${kind}`] ?? 0) > 100, kind)
 })

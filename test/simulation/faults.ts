@@ -1,6 +1,6 @@
 import type { Random } from './random.ts'
 
-/** The faults that the simulation injects, by their numbers in docs/spec.md. */
+/** The faults that the simulation injects. docs/spec.md describes each number. */
 export const faultNumbers = [
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
 ] as const
@@ -11,11 +11,11 @@ export function noFaults(): FaultCounts {
   return Object.fromEntries(faultNumbers.map((number) => [number, 0])) as FaultCounts
 }
 
-/** How likely each fault is wherever it could happen; 0 for those that a world does not know. */
+/** The probability of each fault at each place where it can happen; 0 if the world leaves it out. */
 export interface Rates {
   kill: number
   freeze: number
-  /** Of freezes: the process thaws into a new invocation. */
+  /** The share of freezes after which the process thaws into a new invocation. */
   thawIntoNew: number
   writeReplyLost: number
   writeDelayed: number
@@ -32,12 +32,12 @@ export interface Rates {
   fetchFails: number
   /** Every fetch from some offset on is damaged. */
   damagedWindow: number
-  /** A batch is larger than any reader takes. */
+  /** A batch is larger than the reader's limit. */
   hugeWindow: number
   credentialsWindow: number
   trimmed: number
   slowHandlers: number
-  /** Recoveries die at one of their awaits. */
+  /** A recovery dies at one of its awaits. */
   recoveryKilled: number
 }
 
@@ -66,7 +66,7 @@ const calm: Rates = {
   recoveryKilled: 0,
 }
 
-/** The rate of each fault in a world that has it: low for what ends a run, so that worlds get somewhere. */
+/** The rate of each fault in a world that has it. Faults that end a run have low rates, so that worlds make progress. */
 const usual: Rates = {
   kill: 0.01,
   freeze: 0.01,
@@ -92,7 +92,7 @@ const usual: Rates = {
   recoveryKilled: 0.5,
 }
 
-/** What ends a stream for good is put into few worlds: nothing else is seen behind it. */
+/** Faults that end a stream permanently are in few worlds, because they hide all later ones. */
 const rare: ReadonlySet<keyof Rates> = new Set([
   'offsetSpurious',
   'trimmed',
@@ -101,9 +101,12 @@ const rare: ReadonlySet<keyof Rates> = new Set([
   'checkpointDamaged',
 ])
 
-/** `faults`: one log, and everything else goes wrong. `switch`: clusters change, and somebody brings the stream back. */
+/** `faults`: one log, and everything else fails. `switch`: clusters change, and people restore the stream. */
 export type Kind = 'faults' | 'switch'
 export const kinds: readonly Kind[] = ['faults', 'switch']
+
+/** The faults that each kind of world leaves out. A large change, for instance, would halt a stream permanently. */
+export const leftOut: Readonly<Record<Kind, readonly FaultNumber[]>> = { faults: [22, 23], switch: [16] }
 
 export function chooseRates(random: Random, kind: Kind): Rates {
   const rates = { ...calm }
@@ -118,7 +121,7 @@ export function chooseRates(random: Random, kind: Kind): Rates {
   return rates
 }
 
-/** In these worlds recoveries die more often than anything else happens. */
+/** The rates of the faults that matter to recovery. */
 function ofSwitches(random: Random): Partial<Rates> {
   return {
     checkpointDamaged: random.chance(0.15) ? usual.checkpointDamaged : 0,

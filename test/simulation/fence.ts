@@ -1,15 +1,16 @@
 import type { MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Facts } from './facts.ts'
-import { isBehind, type ObservedFunction } from './observed.ts'
+import { isOlder, type ObservedFunction } from './observed.ts'
 
 interface FencedItem extends MarkedPlace {
-  /** Of the change that wrote it, in the order of the source. */
+  /** The place of the change that wrote it, in the order of the source. */
   readonly place: number
 }
 
 /**
- * What a handler with the fence of lib/handler/fence.ts keeps: an item for each row, written by changes of a newer generation, or of
- * a later offset in the same one, alone. Whatever happened, each row's last change has to be in its item in the end.
+ * The items of a handler that uses the fence of lib/handler/fence.ts, one for each row. Only a change of a newer
+ * generation, or of a later offset in the same generation, overwrites an item. In the end each item must hold its row's
+ * last change.
  */
 export class FenceChecker {
   readonly #facts: Facts
@@ -19,18 +20,18 @@ export class FenceChecker {
     this.#facts = facts
   }
 
-  /** A handler does its work for a change. */
+  /** A handler handles a change. */
   write(observed: ObservedFunction, index: number, change: MarkedPlace): void {
     const event = observed.events[index]
     for (const key of event?.keys ?? []) {
       const name = `${observed.name}/${key}`
       const item = this.#items.get(name)
-      if (item !== undefined && !isBehind(item, change)) this.#facts.happened('the fence: seen')
+      if (item !== undefined && !isOlder(item, change)) this.#facts.happened('fence: ignored an older change')
       else this.#items.set(name, { ...change, place: event?.index ?? 0 })
     }
   }
 
-  /** Everything that was to be delivered is. */
+  /** Everything was delivered. */
   checkEnd(): void {
     const facts = this.#facts
     if (!facts.fenceHolds) return
@@ -43,7 +44,7 @@ export class FenceChecker {
           if (item !== undefined && item.place >= place) continue
           facts.violate(
             'I1',
-            `the fence of ${observed.name} left ${place} out: its row ${key} has ${item?.place}`,
+            `the fence of ${observed.name} dropped ${place}: its row ${key} has ${item?.place}`,
           )
           return
         }

@@ -10,13 +10,13 @@ import { never } from './machine.ts'
 import type { ObservedRun } from './observed.ts'
 import type { TableFunction } from './tables.ts'
 
-/** What Lambda answers to Invoke. */
+/** Lambda's answer to Invoke. */
 interface Answer {
   readonly Payload: Uint8Array | null
   readonly FunctionError?: string
 }
 
-/** What matters of a change to one who watches. */
+/** The fields of a change that the checkers use. */
 interface Given {
   readonly offset: bigint
   readonly generation: number
@@ -25,18 +25,18 @@ interface Given {
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>
 
-/** A live copy of a function, and the means to end it. */
+/** A live copy of a function, and the callback that ends it. */
 interface LiveCopy extends Copy {
   readonly end: (answer: Answer) => void
 }
 
-/** The table functions behind Lambda's Invoke: the real `defineTable`, each invocation one live copy. */
+/** The table functions and Lambda's Invoke. Each invocation runs the real `defineTable` as one live copy. */
 export class Functions {
   readonly #stage: Stage
   readonly #handlers = new Map<string, Handler>()
   readonly #copies = new WeakMap<Context, LiveCopy>()
-  /** The fault of the events is mended. */
-  mended = false
+  /** An operator fixed the handlers, so no change fails any more. */
+  fixed = false
   /** The functions that are missing, denied or throttled. */
   readonly refusing = new Set<string>()
 
@@ -65,7 +65,7 @@ export class Functions {
           })
         })
       }
-      const poison = this.mended ? null : (copy.log.slotAt(offset)?.entry?.poison ?? null)
+      const poison = this.fixed ? null : (copy.log.slotAt(offset)?.entry?.poison ?? null)
       if (poison === 'throws') throw new Error('poison')
       if (poison === 'hangs') await never()
       if (poison === 'crashes') {
@@ -118,7 +118,7 @@ export class Functions {
     }
     const isLost = strikes(this.#stage, run, rates.invokeReplyLost)
     const { log } = run
-    if (log === null) throw new TypeError('an invocation without a log')
+    if (log === null) throw new TypeError('the run invokes a function before it opened a log')
     return new Promise((resolve, reject) => {
       const copy: LiveCopy = {
         run,
@@ -144,20 +144,20 @@ export class Functions {
       if (isLost) {
         facts.fault(12)
         this.#stage.mayPause(0.05)
-        // The connection breaks at once, or the client waits for an answer as long as it may.
+        // The connection breaks at once, or the client waits for the answer until its timeout.
         const breaksAfter = random.pick([1, 500, scenario.config.handlerTimeoutMs + 10_000])
         clock.after(breaksAfter, () => run.machine.deliver(() => reject(new Error('socket hang up'))))
       }
       const leave = () => {
         clock.after(this.#startDelay(), () => this.#start(copy, batch))
       }
-      // A process can be frozen between its last look at the lease and the first byte on the wire.
+      // A process can freeze after its last check of the lease, before it sends the first byte.
       if (run.machine.frozen && random.chance(0.8)) run.machine.deliver(leave)
       else leave()
     })
   }
 
-  /** Until the handler begins: mostly at once; a cold start takes up to ten seconds, and requests may queue. */
+  /** The time until the handler begins. A cold start takes up to ten seconds, and requests may queue. */
   #startDelay(): number {
     const { random, scenario, quiet } = this.#stage
     if (quiet || !random.chance(scenario.rates.slowHandlers * 0.3)) return random.whole(1, 10)
@@ -191,7 +191,7 @@ export class Functions {
     if (handler === undefined) throw new TypeError(`no function ${copy.name}`)
     const own = context(copy.name, () => endsAt - clock.now)
     this.#copies.set(own, copy)
-    // The function has the simulation's clock for this one question, and its own for everything else.
+    // Only this check uses the simulation's clock. For all else the function uses its own clock.
     const late = refusal(batch, clock.now)
     if (late !== null) {
       copy.end(answerOf(late))
@@ -203,7 +203,7 @@ export class Functions {
     )
   }
 
-  /** Answers that must never be taken for an acknowledgement. */
+  /** Answers that must never count as an acknowledgement. */
   #nonsense(batch: Batch): Answer {
     const { random } = this.#stage
     const { batchId } = batch
@@ -249,7 +249,10 @@ export class Functions {
       run.disturbed = true
       deliveries.failed(name, indices.slice(at + 1))
     }
-    facts.log(() => `${run.owner} hears from ${name}: ${answer.FunctionError ?? through}`)
+    facts.log(
+      () =>
+        `${run.owner} gets an answer from ${name}: ${answer.FunctionError ?? `acknowledged through ${through}`}`,
+    )
   }
 }
 
@@ -259,7 +262,7 @@ const acknowledgement = z.object({
   failure: z.object({ offset: z.string() }).optional(),
 })
 
-/** What the answer really acknowledges of the batch, judged without the poller's own code. */
+/** The last offset that the answer acknowledges, found without the poller's own code. */
 function acknowledgedThrough(
   { batchId }: { batchId: string },
   { Payload, FunctionError }: Answer,
@@ -269,7 +272,7 @@ function acknowledgedThrough(
     const answer = acknowledgement.safeParse(JSON.parse(Buffer.from(Payload).toString()))
     if (!answer.success || answer.data.batchId !== batchId) return null
     const { acknowledgedThrough: through, failure } = answer.data
-    // What failed is not done, whatever else the answer says.
+    // A failed change is not done, even if the answer also acknowledges it.
     return failure !== undefined && failure.offset === through ? null : through
   } catch {
     return null

@@ -7,7 +7,7 @@ import type { Random } from './random.ts'
 import type { Scenario } from './scenario.ts'
 import type { WriteChecker } from './writes.ts'
 
-/** What every fake needs to do its part in a world. */
+/** What each fake needs of its world. */
 export interface Stage {
   readonly scenario: Scenario
   readonly clock: Clock
@@ -15,20 +15,20 @@ export interface Stage {
   readonly facts: Facts
   readonly writes: WriteChecker
   readonly deliveries: DeliveryChecker
-  /** Faults no longer begin. */
+  /** No new fault begins. */
   quiet: boolean
   freeze(run: ObservedRun): void
   kill(run: ObservedRun): void
-  /** A person may stop the stream just now, where people do that at all. */
+  /** A person may pause the stream now, in worlds where people do that. */
   mayPause(likelihood: number): void
 }
 
-/** Draws whether a fault happens to a run. */
+/** Draws whether a fault hits a run. */
 export function strikes(stage: Stage, run: ObservedRun, rate: number): boolean {
   return !stage.quiet && !run.steady && stage.random.chance(rate)
 }
 
-/** At each await of a run: it may be killed or frozen. False when nothing is sent any more. */
+/** Called at each await of a run: it may kill or freeze the run. Returns false if the run sends nothing more. */
 export function survives(stage: Stage, run: ObservedRun): boolean {
   const { rates } = stage.scenario
   if (!run.machine.alive) return false
@@ -47,12 +47,12 @@ export function survives(stage: Stage, run: ObservedRun): boolean {
   return true
 }
 
-/** A request of a run to somewhere, which it may not live to send, or to see answered. */
+/** A request of a run. The run may die before it sends the request, or before it sees the answer. */
 export async function request<T>(stage: Stage, run: ObservedRun, backMs: number, serve: () => T): Promise<T> {
   if (!survives(stage, run)) return await never<T>()
   return await run.machine.request(stage.random.whole(1, 8), backMs, () => {
     const answer = serve()
-    // The other half of the await: the answer is there, and nobody takes it.
+    // The run may also die after the answer has left.
     survives(stage, run)
     return answer
   })

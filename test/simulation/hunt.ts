@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { kinds } from './faults.ts'
 import { play } from './world.ts'
 
-/** Plays seeds until one shows a violation; prints which, as JSON, or null. */
+/** Plays seeds until one violates an invariant. Prints that violation as JSON, or null. */
 const { values } = parseArgs({
   options: { seeds: { type: 'string', default: '500' }, kind: { type: 'string', default: 'faults' } },
 })
@@ -16,5 +16,5 @@ for (let seed = 1; seed <= Number(values.seeds) && found === null; seed++) {
   if (first !== undefined) found = { seed, invariant: first.invariant, message: first.message }
 }
 console.log(JSON.stringify(found))
-// What a mutant has left hanging must not keep the process.
+// Promises that a mutant left pending must not keep the process alive.
 process.exit(0)

@@ -1,27 +1,27 @@
 import { Slot } from './log.ts'
 import type { Random } from './random.ts'
 import { fillers, mark } from './records.ts'
-import type { Entry, Hand } from './source.ts'
+import type { Dialect, Entry } from './source.ts'
 
-/** How a cluster lays the source's entries out in its log. */
+/** How a cluster writes the source's entries into its log. */
 export interface Layout {
-  /** Tells the records of one log from those of another. */
+  /** Distinguishes the records of one log from those of another. */
   readonly number: number
-  /** The first entry that it holds, by its place in the order of the source. */
+  /** The first entry in the log, by its place in the order of the source. */
   readonly first: number
-  /** Its first offset. */
+  /** The first offset of the log. */
   readonly base: bigint
-  /** Times (seconds) of heartbeats in front of everything. */
+  /** Times (seconds) of heartbeats before the first entry. */
   readonly front: readonly number[]
   /** How likely an idle record is between two others. */
   readonly idle: number
   /** Whether transactions are bracketed by BEGIN and COMMIT. */
   readonly marks: boolean
-  readonly hand: Hand
-  /** When an entry can be read, by the world's clock, in milliseconds. */
+  readonly dialect: Dialect
+  /** When an entry becomes readable, by the world's clock, in milliseconds. */
   readonly appearsAt: (entry: Entry) => number
-  /** Times (seconds) of heartbeats behind everything, as an idle source goes on. */
-  readonly behind: readonly number[]
+  /** Times (seconds) of heartbeats after the last entry, as an idle source sends them. */
+  readonly after: readonly number[]
 }
 
 type Content = Pick<Slot, 'kind' | 'entry' | 'time' | 'bracketsTransaction'> & { make: () => Buffer | null }
@@ -66,11 +66,11 @@ export function layOut(random: Random, entries: readonly Entry[], layout: Layout
     if (layout.marks && begins && before !== undefined) putMark('COMMIT', before.clock)
     while (random.chance(layout.idle)) putIdle(random.whole(since, entry.clock))
     if (layout.marks && begins) putMark('BEGIN', entry.clock)
-    const copy = { id, ...layout.hand }
+    const copy = { id, ...layout.dialect }
     const { time } = entry
     put({ kind: 'entry', entry, time, bracketsTransaction: false, make: () => entry.encode(copy) })
     before = entry
   }
-  for (const time of layout.behind) putMark('HEARTBEAT', time)
+  for (const time of layout.after) putMark('HEARTBEAT', time)
   return slots
 }

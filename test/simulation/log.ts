@@ -6,19 +6,19 @@ import type { Fetched } from '../../lib/kafka/stream.ts'
 import { identify, identifyRouted } from '../../lib/log/anchor.ts'
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
-import type { Entry, Hand } from './source.ts'
+import type { Dialect, Entry } from './source.ts'
 
 /** One offset of one log. */
 export class Slot {
   readonly offset: bigint
-  /** `control` holds an offset without being a record; `idle` is a record that reaches no handler. */
+  /** `control` takes an offset but is no record; `idle` is a record that reaches no handler. */
   readonly kind: 'entry' | 'idle' | 'control'
   readonly entry: Entry | null
-  /** What the broker has of its time, in seconds; a filler itself says nothing. */
+  /** Its time as the broker stores it, in seconds; a filler itself has none. */
   readonly time: number
   /** BEGIN or COMMIT. */
   readonly bracketsTransaction: boolean
-  /** By the world's clock, in milliseconds. */
+  /** When it becomes readable, by the world's clock, in milliseconds. */
   readonly appearsAt: number
   readonly #make: () => Buffer | null
   #value: Buffer | null | undefined
@@ -39,60 +39,60 @@ export class Slot {
     this.#make = make
   }
 
-  /** The record's bytes, the same each time. */
+  /** The record's bytes; they never change. */
   get value(): Buffer | null {
     if (this.#value === undefined) this.#value = this.#make()
     return this.#value
   }
 
-  /** The same place with other bytes. */
+  /** The same slot with other bytes. */
   with(make: () => Buffer | null): Slot {
     return new Slot(this, make)
   }
 
-  /** Of its bytes. */
+  /** The digest of its bytes. */
   get digest(): string {
     this.#digest ??= digestOf(this.value)
     return this.#digest
   }
 
-  /** Of what its change says happened. */
+  /** The digest of its change's identity. */
   get identity(): string {
     this.#identity ??= this.value === null ? '' : identify(this.value, readHeader(this.value))
     return this.#identity
   }
 
-  /** Of that, and of what sends it to a lane. */
+  /** The digest of its identity, and of the fields that choose its lane. */
   get routedIdentity(): string {
     this.#routedIdentity ??= this.value === null ? '' : identifyRouted(this.value, readHeader(this.value))
     return this.#routedIdentity
   }
 }
 
-/** How brokers answer for a time: before their range, and within it. */
+/** How a broker answers a look-up by time: before its range, and within it. */
 export interface LookUp {
   readonly before: 'nothing' | 'earliest'
-  /** `search` halves its way through times as if they were in order; `early` names the beginning of a larger piece. */
+  /** `search` is a binary search that expects ordered times; `early` returns the beginning of a larger segment. */
   readonly within: 'first' | 'search' | 'early'
 }
 
-/** One log of one cluster: everything that will ever be in it, of which some can be read now. */
+/** One log of one cluster. It holds all its future records; each becomes readable at its own time. */
 export class Log {
   readonly clusterId: string
   readonly slots: readonly Slot[]
-  readonly hand: Hand
+  readonly dialect: Dialect
   readonly #clock: Clock
   readonly #byEntry = new Map<number, Slot>()
   readonly #entries: number
   #visible = 0
-  /** Slots below this index are gone. */
+  /** Slots below this index have expired. */
   #trimmedTo = 0
 
-  /** @param entries how many the source has in all */
-  constructor(clusterId: string, slots: readonly Slot[], entries: number, hand: Hand, clock: Clock) {
+  /** @param entries how many entries the source has */
+  constructor(clusterId: string, slots: readonly Slot[], entries: number, dialect: Dialect, clock: Clock) {
     this.clusterId = clusterId
     this.slots = slots
-    this.hand = hand
+    this.dialect = dialect
     this.#entries = entries
     this.#clock = clock
     for (const slot of slots) if (slot.entry !== null) this.#byEntry.set(slot.entry.index, slot)
@@ -116,7 +116,7 @@ export class Log {
     return this.end > (this.slots.at(-1)?.offset ?? -1n)
   }
 
-  /** Forgets all records below an offset. */
+  /** Removes all records below an offset. */
   trim(below: bigint): void {
     while ((this.slots[this.#trimmedTo]?.offset ?? below) < below) this.#trimmedTo += 1
   }
@@ -130,7 +130,7 @@ export class Log {
     return this.#byEntry.get(index)
   }
 
-  /** The place in the order of the source of the first entry at or behind an offset. */
+  /** The place in the order of the source of the first entry at or after an offset. */
   placeOf(offset: bigint): number {
     for (let at = this.#indexOf(offset); ; at++) {
       const slot = this.slots[at]
@@ -139,7 +139,7 @@ export class Log {
     }
   }
 
-  /** The offset of the first record at or after a time, as this broker finds it; null when it finds none. */
+  /** The offset of the first record at or after a time, as this broker finds it; null if it finds none. */
   findTime(
     seconds: number,
     { before, within }: LookUp,
@@ -193,7 +193,7 @@ export class Log {
       nextOffset = offset + 1n
       at += 1
     }
-    // A batch may claim offsets behind its last record: compaction and aborted transactions leave such gaps.
+    // A batch may claim offsets after its last record: compaction and aborted transactions leave such gaps.
     const next = this.slots[at]
     if (next !== undefined && at < this.#visible && random.chance(0.5)) nextOffset = next.offset
     return { records, nextOffset, end, free: () => free(records) }
@@ -210,7 +210,7 @@ export class Log {
   }
 }
 
-/** With memory of its own, so that whoever reads what was freed is noticed. */
+/** Copies the bytes into memory of their own, so that a read after release is noticed. */
 function ownCopy(value: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(value.length)
   value.copy(copy)

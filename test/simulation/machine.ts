@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts'
 
 /**
- * A process in which a poller runs. Killed: nothing that it waits for ever comes back. Frozen: what comes back waits
- * until it thaws. What it has already sent goes on elsewhere in both cases.
+ * A process in which a poller runs. After a kill, none of its pending requests returns. During a freeze, answers wait
+ * until it thaws. In both cases the requests that it already sent take effect.
  */
 export class Machine {
   readonly name: string
@@ -11,7 +11,7 @@ export class Machine {
   #alive = true
   #frozen = false
   #parked: (() => void)[] = []
-  /** How often it was frozen: tells whether time was lost between two moments. */
+  /** How often it was frozen. A checker compares two readings to see whether the process was frozen between them. */
   freezes = 0
 
   constructor(name: string, clock: Clock, skewMs: number) {
@@ -28,7 +28,7 @@ export class Machine {
     return this.#frozen
   }
 
-  /** What its own clock shows. */
+  /** The time on its own clock. */
   now = (): number => this.#clock.now + this.skewMs
 
   kill(): void {
@@ -44,7 +44,7 @@ export class Machine {
   thaw(): void {
     if (!this.#frozen) return
     this.#frozen = false
-    // One after the other, as the event loop of a process would take them up.
+    // One after the other, as the event loop of a process does.
     for (const action of this.#parked.splice(0)) this.#clock.after(0, () => this.deliver(action))
   }
 
@@ -54,7 +54,7 @@ export class Machine {
     else action()
   }
 
-  /** Waits by this machine's timers; ends early when the signal is aborted. */
+  /** Waits on this machine's timers. Ends early when the signal is aborted. */
   sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve()
@@ -69,7 +69,7 @@ export class Machine {
       signal.addEventListener('abort', abort, { once: true })
     })
 
-  /** A request that reaches the other side after `thereMs` and whose answer is back `backMs` later. */
+  /** A request that reaches the server after `thereMs`; the answer returns `backMs` later. */
   request<T>(thereMs: number, backMs: number, serve: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#clock.after(thereMs, () => {
@@ -86,7 +86,7 @@ export class Machine {
   }
 }
 
-/** What a killed machine waits for. */
+/** A promise that never settles, for a killed machine. */
 export function never<T>(): Promise<T> {
   return new Promise(() => {})
 }

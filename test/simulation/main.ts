@@ -3,7 +3,7 @@ import { type Kind, kinds } from './faults.ts'
 import { simulate } from './simulate.ts'
 import { play } from './world.ts'
 
-/** `npm run simulate -- --kind faults|switch --seeds N --from S`; `--trace` prints what happens in one seed. */
+/** `npm run simulate -- --kind faults|switch --seeds N --from S`; `--trace` prints every event of each seed. */
 const { values } = parseArgs({
   options: {
     kind: { type: 'string', default: 'faults' },
@@ -39,7 +39,7 @@ if (values.trace) {
   process.exitCode = violations > 0 ? 1 : 0
 }
 
-/** A run of no seeds at all would look as if all of them were well. */
+/** Refuses 0: a run without seeds would look like a success. */
 function count(name: 'from' | 'seeds' | 'workers'): number {
   const text = values[name]
   if (!/^[1-9]\d{0,9}$/.test(text))

@@ -3,10 +3,11 @@ import type { ResetResult } from '../../lib/recovery/move/reset.ts'
 import type { Facts } from './facts.ts'
 import { howFindable, shouldWait } from './findable.ts'
 import type { Log } from './log.ts'
-import { Coverage, type ObservedRun, toldAhead } from './observed.ts'
+import { LossChecker, type StatedLoss } from './losses.ts'
+import { Coverage, groupIsAhead, type ObservedRun } from './observed.ts'
 import type { Entry } from './source.ts'
 
-/** How moves by a person's own choice are called in the ledger. */
+/** The ledger's words for moves to a place that a person chose. */
 const chosen: ReadonlySet<string> = new Set([
   'timestamp',
   'offset',
@@ -15,27 +16,29 @@ const chosen: ReadonlySet<string> = new Set([
   'committed',
   'ledger',
 ])
-/** What a move made, as far as its answer has to agree with it. */
+/** The results of a move that its answer must state. */
 interface Made {
-  /** Done before, and in the log at that time. */
+  /** Changes that were done before the move and that the log had at that time. */
   readonly repeats: ReadonlySet<Entry>
 }
 
 /**
- * Holds moves of the checkpoint against the invariants: nothing is lost that nobody accepted, nothing repeats where
- * the log allows to go on exactly, what repeats is stated and marked, and one of several recoveries moves it.
+ * Checks each move of the checkpoint. It loses only changes whose loss a person accepted. If the log contains the anchor,
+ * nothing repeats. Other repeats are stated and marked. Of several recoveries, one moves the checkpoint.
  */
 export class MoveChecker {
   readonly #facts: Facts
+  readonly #losses: LossChecker
   readonly #made = new WeakMap<ObservedRun, Made>()
-  /** Generations that somebody was told to have moved the checkpoint away from. */
+  /** Generations that some recovery's answer claims to have moved the checkpoint away from. */
   readonly #claimed = new Set<number>()
 
   constructor(facts: Facts) {
     this.#facts = facts
+    this.#losses = new LossChecker(facts)
   }
 
-  /** Where changes are dated as the source goes, a log can be told not to have got to a time. */
+  /** Whether all changes have right times. Only then can a checker see that a log was still to reach a time. */
   get #isPlain(): boolean {
     return this.#facts.scenario.strangeTimes === 'none'
   }
@@ -51,108 +54,65 @@ export class MoveChecker {
     facts.happened('moved')
     this.#checkRead(run, old)
     if (now.state !== 'RUNNING' || now.halt !== null || now.leaseUntil !== 0)
-      facts.violate('I4', 'a move left the stream halted, or its lease behind')
+      facts.violate('I4', 'a move left the stream halted, or its lease taken')
     const { how, lost } = this.#checkLedger(run, old, now)
     if (lost !== null && !run.acceptsLoss)
-      facts.violate('I1', `${run.owner} loses changes, and nobody said that it may`)
+      facts.violate('I1', `${run.owner} loses changes, and no person accepted a loss`)
     const [before, after] = [new Coverage(old, facts.logOf(old)), new Coverage(now, log)]
-    this.#checkLost(before, after, lost)
-    if (lost !== null) this.#markPassed(before, after)
-    if (toldAhead(run, old)) this.#markRepeated(run, after)
+    this.#losses.check(before, after, lost)
+    if (lost !== null) this.#losses.markPassed(before, after)
+    if (groupIsAhead(run, old)) this.#losses.markRepeated(run, after)
     this.#compare(run, log, old, before, after, how)
     if (chosen.has(how) && after.lanes.size > 0)
-      facts.violate('I1', `somebody went to a place by ${how}, and lanes go on beyond it`)
+      facts.violate('I1', `a move by ${how} to a chosen place kept lanes ahead of it`)
     facts.happened(`moved by ${how}`)
     if (run.kind === 'poll') facts.happened('recovered by the poller')
   }
 
   /**
-   * No generation is used twice. Where the item was set back, and neither clock nor group know of the newer one, nothing
-   * could tell.
+   * No generation is used twice. If the item was restored, and neither clock nor group know the newer generation, the code
+   * cannot detect it.
    */
   checkGeneration(run: ObservedRun | null, { generation }: Checkpoint): void {
     const facts = this.#facts
     const { newestGeneration } = facts
     facts.newestGeneration = Math.max(newestGeneration, generation)
     if (generation > newestGeneration || run === null) return
-    const mark = run.told?.mark
+    const mark = run.groupCommit?.mark
     const isKnown =
       !facts.damaged ||
       run.machine.now() >= (newestGeneration + 1) * 1000 ||
       (mark?.whose === 'ours' && mark.place !== null && mark.place.generation >= newestGeneration)
     if (isKnown) facts.violate('I4', `generation ${generation} after generation ${newestGeneration}`)
     facts.fenceHolds = false
-    facts.happened('generation used again: nothing tells')
+    facts.happened('generation used again: cannot be detected')
   }
 
-  /** An item was written where there was none. */
+  /** An item was created. */
   created(run: ObservedRun, now: Checkpoint): void {
     const facts = this.#facts
     if (!facts.damaged || run.log === null) return
     const after = facts.coverageOf(now)
-    const isKnown = run.told?.mark.whose === 'ours'
-    facts.happened(isKnown ? 'created where the group is' : 'created: nothing tells')
+    const isKnown = run.groupCommit?.mark.whose === 'ours'
+    facts.happened(isKnown ? 'created from the group commit' : 'created: position unknown')
     if (!isKnown) {
-      this.#lose(after)
+      this.#losses.cannotBeKnown(after)
       return
     }
     const { lost } = this.#statement(now)
     if (lost !== null && !run.acceptsLoss)
-      facts.violate('I1', `${run.owner} loses changes, and nobody said that it may`)
-    this.#checkLost(null, after, lost)
-    if (lost !== null) this.#markPassed(null, after)
-    this.#markRepeated(run, after)
+      facts.violate('I1', `${run.owner} loses changes, and no person accepted a loss`)
+    this.#losses.check(null, after, lost)
+    if (lost !== null) this.#losses.markPassed(null, after)
+    this.#losses.markRepeated(run, after)
   }
 
-  /** What a position passes over is lost, and nobody can know. */
-  #lose(after: Coverage): void {
-    const facts = this.#facts
-    for (const observed of facts.functions.values()) {
-      for (const index of observed.events.keys()) {
-        if (!observed.isCovered(index, after)) continue
-        observed.passed[index] = true
-        if (observed.isOpen(index)) observed.lost[index] = true
-      }
-    }
-    for (let place = 0; place < after.below; place++) facts.lost.add(place)
-  }
-
-  /** A person chose to continue after these. */
-  #markPassed(before: Coverage | null, after: Coverage): void {
-    for (const observed of this.#facts.functions.values()) {
-      for (const index of observed.events.keys()) {
-        const wasCovered = before !== null && observed.isCovered(index, before)
-        if (!wasCovered && observed.isCovered(index, after)) observed.passed[index] = true
-      }
-    }
-  }
-
-  /**
-   * The item did not know what was done: whatever comes again has to say so. What the source dates later than anything that a
-   * recovery can see cannot be known.
-   */
-  #markRepeated(run: ObservedRun, after: Coverage): void {
-    const mark = run.told?.mark
-    const slots = run.log?.slots.filter(({ offset }) => offset < run.endAtOpen) ?? []
-    const known = Math.max(
-      run.startedAt / 1000,
-      slots.at(-1)?.time ?? -1,
-      mark?.whose === 'ours' ? (mark.timestamp ?? -1) : -1,
-    )
-    for (const observed of this.#facts.functions.values()) {
-      for (const [index, { time }] of observed.events.entries()) {
-        const isSeen = time <= known && observed.done[index]
-        if (isSeen && !observed.isCovered(index, after)) observed.isReplay[index] = true
-      }
-    }
-  }
-
-  /** Another life of the item begins. */
+  /** The item was replaced, so earlier claims do not count. */
   forget(): void {
     this.#claimed.clear()
   }
 
-  /** Whoever decides on what was read must not write over something else. */
+  /** A decision is written only over the checkpoint that it was made from. */
   #checkRead(run: ObservedRun, old: Checkpoint): void {
     const { read } = run
     if (this.#facts.damagedAt >= run.startedAt) return
@@ -161,20 +121,16 @@ export class MoveChecker {
         typeof value === 'bigint' ? String(value) : value,
       )
     if (read === null || place(read) !== place(old))
-      this.#facts.violate('I4', `${run.owner} moved a checkpoint that it had not read`)
+      this.#facts.violate('I4', `${run.owner} moved a checkpoint other than the one that it had read`)
   }
 
-  #checkLedger(
-    run: ObservedRun,
-    old: Checkpoint,
-    now: Checkpoint,
-  ): { how: string; lost: { from: number; to: number } | null } {
+  #checkLedger(run: ObservedRun, old: Checkpoint, now: Checkpoint): { how: string; lost: StatedLoss | null } {
     const entry = now.ledger.at(-1)
     const place = ({ clusterId, offset, generation }: Checkpoint) => `${clusterId} ${offset} ${generation}`
     const says = (one: typeof entry) =>
       [one?.from, one?.to].map((at) => `${at?.clusterId} ${at?.offset} ${at?.generation}`).join(' to ')
     if (
-      // Somebody who stops the stream and resumes it meanwhile is not in it.
+      // A pause and resume in the meantime add an entry that the move does not keep.
       now.ledger.length !== Math.min(20, (run.read?.ledger.length ?? 0) + 1) ||
       says(entry) !== `${place(old)} to ${place(now)}`
     )
@@ -185,46 +141,15 @@ export class MoveChecker {
     return this.#statement(now)
   }
 
-  /** What the last entry of the ledger says that was lost, and by which way. */
-  #statement({ ledger }: Checkpoint): { how: string; lost: { from: number; to: number } | null } {
+  /** How the last entry of the ledger says that the checkpoint was moved, and the loss that it states. */
+  #statement({ ledger }: Checkpoint): { how: string; lost: StatedLoss | null } {
     const entry = ledger.at(-1)
     const how = /by (\w+)/.exec(entry?.how ?? '')?.[1] ?? ''
     const lost = /lost [^(]*\((\d+)\) to [^(]*\((\d+)\)/.exec(entry?.how ?? '')
     return { how, lost: lost === null ? null : { from: Number(lost[1]), to: Number(lost[2]) } }
   }
 
-  /** What the new position has as done and nobody has done is lost: it has to be in the ledger. */
-  #checkLost(before: Coverage | null, after: Coverage, stated: { from: number; to: number } | null): void {
-    const facts = this.#facts
-    const { entries, config } = facts.scenario
-    const { unroutedTables } = config
-    const lose = (place: number, what: string): boolean => {
-      const { kind, time, isStrange } = entries[place] ?? { kind: 'change', time: 0, isStrange: false }
-      // What cannot be read has no time, and what has a strange one is not found where it should be.
-      const isStated =
-        stated !== null && (kind === 'unreadable' || isStrange || (time >= stated.from && time <= stated.to))
-      if (!isStated) facts.violate('I1', `${what} is lost, and nobody was told`)
-      facts.lost.add(place)
-      return isStated
-    }
-    for (const observed of facts.functions.values()) {
-      for (let index = observed.prefix; index < observed.events.length; index++) {
-        const place = observed.events[index]?.index ?? 0
-        if (!observed.isOpen(index) || !observed.isCovered(index, after)) continue
-        observed.lost[index] = true
-        if (!lose(place, `${observed.name} ${place} of ${entries[place]?.time}`)) return
-        facts.happened('lost, as stated')
-      }
-    }
-    for (let place = before?.below ?? 0; place < after.below; place++) {
-      const entry = entries[place]
-      const mayBeSkipped = entry?.kind === 'change' && !(entry.unrouted && unroutedTables === 'halt')
-      if (entry === undefined || mayBeSkipped) continue
-      if (!facts.storedUnreadable.has(place) && !facts.lost.has(place)) lose(place, `the record ${place}`)
-    }
-  }
-
-  /** What was done by the old position and is not by the new one repeats. */
+  /** A change that the old position covers and the new one does not repeats. */
   #compare(
     run: ObservedRun,
     log: Log,
@@ -238,9 +163,9 @@ export class MoveChecker {
     const isStored = log === oldLog && old.offset >= log.earliest && old.offset <= run.endAtOpen
     const logs = { from: oldLog, to: log, end: run.endAtOpen }
     const isKept = (anchor: Anchor | null, isLane = true) => {
-      if (chosen.has(how) || (isLane && oldLog.hand.untagged !== log.hand.untagged)) return false
+      if (chosen.has(how) || (isLane && oldLog.dialect.untagged !== log.dialect.untagged)) return false
       const found = howFindable(anchor, logs)
-      if (!isStored && found === 'number') facts.happened('equal rows told apart')
+      if (!isStored && found === 'number') facts.happened('equal rows distinguished')
       return isStored || found !== null
     }
     const keepsAll = isKept(old.anchor, false)
@@ -252,7 +177,7 @@ export class MoveChecker {
         if (event.index < before.below ? keepsAll : isKept(lane?.anchor ?? null)) {
           facts.violate(
             'I5',
-            `${observed.name} ${event.index} is done, stands in the new log, and is forgotten`,
+            `${observed.name} ${event.index} is done and is in the new log, but the new position does not cover it`,
           )
           return
         }
@@ -264,8 +189,8 @@ export class MoveChecker {
       }
     }
     if (repeats.size > 0 && this.#isPlain && shouldWait(old, logs, how))
-      facts.violate('I5', `went on by ${how} in a log that was still to bring the last committed change`)
-    if (keepsAll) facts.happened('went on exactly')
+      facts.violate('I5', `a move by ${how} did not wait for the log to reach the last committed change`)
+    if (keepsAll) facts.happened('continued exactly')
     if (keepsAll && !isStored) facts.happened(`found among times: ${facts.scenario.strangeTimes}`)
     if (how === 'time') facts.happened(`moved by time among times: ${facts.scenario.strangeTimes}`)
     if (Object.values(old.lanes).some(({ through, anchor }) => through !== null && isKept(anchor)))
@@ -273,7 +198,7 @@ export class MoveChecker {
     this.#made.set(run, { repeats })
   }
 
-  /** An answer of recovery has come back. */
+  /** Recovery returned an answer. */
   stated(run: ObservedRun, { applied, from, repeats, countedTo }: ResetResult): void {
     const facts = this.#facts
     const made = this.#made.get(run)
@@ -281,17 +206,20 @@ export class MoveChecker {
     if (this.#claimed.has(from.generation))
       facts.violate('I4', `two recoveries both moved the checkpoint of generation ${from.generation}`)
     this.#claimed.add(from.generation)
-    // Where a batch could not be read, counting ended before it, and the answer says so.
+    // If a batch could not be read, the answer says that counting ended before it.
     const isCounted = (entry: Entry) =>
       countedTo === null || (run.log?.slotOf(entry)?.offset ?? 0n) < BigInt(countedTo)
     const counted = [...made.repeats].filter(isCounted)
     for (const [table, { length: count }] of Map.groupBy(counted, (entry) => entry.table).entries()) {
       if (count > (repeats[table] ?? 0))
-        facts.violate('I5', `${count} changes of ${table} repeat where ${repeats[table] ?? 0} were stated`)
+        facts.violate(
+          'I5',
+          `${count} changes of ${table} repeat, but the answer states ${repeats[table] ?? 0}`,
+        )
     }
   }
 
-  /** The stream was halted for what its log is. */
+  /** The stream was halted because of its log. */
   halted(run: ObservedRun, old: Checkpoint, now: Checkpoint): void {
     const facts = this.#facts
     const code = now.halt?.code
@@ -300,7 +228,7 @@ export class MoveChecker {
     const oldLog = facts.logOf(old)
     const { log } = run
     if (code === 'CHECKPOINT_RESTORED' && !facts.damaged)
-      facts.violate('I6', 'halted for a restored item, and nobody restored one')
+      facts.violate('I6', 'halted for a restored item, but no item was restored')
     if (log === null || facts.damaged) return
     const isOther = log !== oldLog
     const isJustified = {
@@ -309,14 +237,14 @@ export class MoveChecker {
       DATA_GAP: isOther || facts.trimmed || facts.spurious,
     }
     if (code !== undefined && code in isJustified && !isJustified[code as keyof typeof isJustified])
-      facts.violate('I6', `halted for ${code} on the log that the checkpoint belongs to`)
+      facts.violate('I6', `halted for ${code} on the checkpoint's own log`)
     const mayRecover = facts.scenario.config.onClusterChange === 'recover'
     const isForLog = code !== undefined && code in isJustified
     const logs = { from: oldLog, to: log, end: run.endAtOpen }
     if (!isForLog || !isOther || !mayRecover) return
     if (howFindable(old.anchor, logs) !== null)
-      facts.violate('I6', `halted for ${code} where going on loses and repeats nothing`)
+      facts.violate('I6', `halted for ${code}, but the log contains the anchor`)
     else if (this.#isPlain && shouldWait(old, logs, 'time'))
-      facts.violate('I6', `halted for ${code} by a log that is still to bring the last committed change`)
+      facts.violate('I6', `halted for ${code}, but the log was still to reach the last committed change`)
   }
 }

@@ -1,18 +1,18 @@
 import type { Kind } from './faults.ts'
 
-/** One hand-made fault in the project's code. */
+/** A fault made by hand in the project's code. The simulation must notice it. */
 export interface Mutant {
   readonly name: string
-  /** In which worlds it is looked for; `faults` when left out. */
+  /** The kind of worlds that must notice it; `faults` if left out. */
   readonly kind?: Kind
   readonly file: string
   /**
-   * Where in the file: the beginning of the function or block, such as `async acquire(`. Left out where `find` alone is
-   * there once.
+   * The beginning of the function or block that contains `find`, such as `async acquire(`. Left out if the file contains
+   * `find` once.
    */
   readonly within?: string
   /** The code that is replaced. It is found by its tokens, so that it may be formatted in any way; see `findPlace`. */
   readonly find: string
-  /** What takes its place; nothing when left empty. */
+  /** The code that replaces it; may be empty. */
   readonly put: string
 }

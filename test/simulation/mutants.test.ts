@@ -10,7 +10,7 @@ import { findPlace } from './place.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const sources = new Map(mutants.map(({ file }) => [file, readFileSync(join(root, file), 'utf8')] as const))
 
-/** Which mutants have no place in these sources, and why. */
+/** The mutants that have no place in these sources, with the reason. */
 function misplaced(texts: ReadonlyMap<string, string>): string[] {
   return mutants.flatMap(({ name, file, find, within }) => {
     try {
@@ -22,7 +22,7 @@ function misplaced(texts: ReadonlyMap<string, string>): string[] {
   })
 }
 
-/** A source in a format that differs from the project's wherever the formatter gives a choice. */
+/** The source in another format: every option of the formatter differs from the project's. */
 function reformatted(file: string, source: string): string {
   const style = '--line-width=50 --indent-style=tab --javascript-formatter-quote-style=double'
   const more = '--semicolons=always --trailing-commas=none --bracket-spacing=false'
@@ -36,16 +36,16 @@ function reformatted(file: string, source: string): string {
   return stdout
 }
 
-describe('the faults that are put into the code', () => {
-  test('each has exactly one place', () => {
+describe('the mutants', () => {
+  test('each mutant has exactly one place in the code', () => {
     assert.deepEqual(misplaced(sources), [])
   })
 
-  test('each has a name of its own, by which it is run alone', () => {
+  test('each mutant has a unique name, so that it can run alone', () => {
     assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length)
   })
 
-  test('each finds its place in code that was formatted in another way', () => {
+  test('each mutant finds its place in code of another format', () => {
     const other = new Map([...sources].map(([file, source]) => [file, reformatted(file, source)]))
     assert.deepEqual(misplaced(other), [])
   })
@@ -65,7 +65,7 @@ describe('the place of a piece of code', () => {
     assert.equal(at('one(); two()', 'one()\n'), 'one()')
   })
 
-  test('does depend on what strings, templates and regular expressions hold', () => {
+  test('depends on the content of strings, templates and regular expressions', () => {
     for (const [source, code] of [
       ["'a b'", "'a  b'"],
       ['`a $', '`a  $'].map((text) => `${text}{\`b $\{c} //\`} d\``) as [string, string],
@@ -76,7 +76,7 @@ describe('the place of a piece of code', () => {
     }
   })
 
-  test('is looked for within one function, whatever braces its types have', () => {
+  test('is searched in one function, even if its types contain braces', () => {
     const source =
       'async a({ x }: { x: {} }): Promise<{ y: {} }> {\n  if (z) { go() }\n}\nb() { go() }\nc(): void { go() }'
     const { from } = findPlace(source, 'go()', 'b()')
@@ -85,7 +85,7 @@ describe('the place of a piece of code', () => {
     assert.throws(() => findPlace(source, 'z', 'c()'), /there 0 times: z/)
   })
 
-  test('is refused where it is missing or ambiguous, and so is the function that it is in', () => {
+  test('must exist exactly once, and so must the function that contains it', () => {
     assert.throws(() => at('a; b', 'c'), /^RangeError: there 0 times: c$/)
     assert.throws(() => at('a; a', 'a'), /^RangeError: there 2 times: a$/)
     assert.throws(() => at('a() {}', 'a', 'f('), /^RangeError: there 0 times: f\($/)

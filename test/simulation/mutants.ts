@@ -9,7 +9,7 @@ import type { Mutant } from './mutant.ts'
 import { mutants } from './mutations.ts'
 import { findPlace } from './place.ts'
 
-/** What became of a mutant: the first seed that caught it, and by which invariant. */
+/** The result of a mutant: the first seed that caught it, and the violated invariant. */
 export interface Verdict {
   readonly mutant: Mutant
   readonly caught: { readonly seed: number; readonly invariant: string; readonly message: string } | null
@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
 const answer = z.object({ seed: z.number(), invariant: z.string(), message: z.string() }).nullable()
 
-/** The file with the mutant's fault in it. @throws Error when its place is missing or ambiguous */
+/** The source with the mutant's fault. @throws Error if its place is missing or ambiguous */
 async function mutated({ name, file, find, within, put }: Mutant): Promise<string> {
   const source = await readFile(join(root, file), 'utf8')
   try {
@@ -30,7 +30,7 @@ async function mutated({ name, file, find, within, put }: Mutant): Promise<strin
   }
 }
 
-/** Makes the change in a copy of the project's code and lets the simulation look for it. @throws Error */
+/** Applies the mutant to a copy of the project's code and runs the simulation on it. @throws Error */
 async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
   const directory = await mkdtemp(join(tmpdir(), 'mutant-'))
   try {
@@ -48,7 +48,7 @@ async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
   }
 }
 
-/** All verdicts, in the order of the list. */
+/** Runs all mutants. The verdicts have the order of the list. */
 export async function judgeAll(seeds: number, list: readonly Mutant[] = mutants): Promise<Verdict[]> {
   for (const mutant of list) await mutated(mutant)
   const verdicts: Verdict[] = []

@@ -5,7 +5,7 @@ import type { GroupPosition, MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Item } from './dynamodb.ts'
 import type { Log } from './log.ts'
 import type { Machine } from './machine.ts'
-import { type Entry, strandOf } from './source.ts'
+import { type Entry, laneOf } from './source.ts'
 import type { TableFunction } from './tables.ts'
 
 export interface Acked {
@@ -15,46 +15,46 @@ export interface Acked {
   readonly order: number
 }
 
-/** One run of the poller or of recovery, as somebody sees it who sees everything. */
+/** Everything that the checkers know about one run of the poller or of recovery. */
 export interface ObservedRun {
   readonly kind: 'poll' | 'recovery'
   readonly owner: string
   readonly machine: Machine
   readonly signal: AbortSignal
   readonly startedAt: number
-  /** The end of its Lambda invocation, by the world's clock. */
+  /** When its Lambda invocation ends, by the world's clock. */
   readonly deadline: number
-  /** No fault strikes it. */
+  /** No fault hits it. */
   readonly steady: boolean
-  /** How many more awaits it lives through; null: it is not chosen to die. */
+  /** It dies after this many more awaits; null: it does not die. */
   dyingIn: number | null
-  /** Null until it has the lease. */
+  /** Its epoch; null until it has the lease. */
   epoch: number | null
   /** The checkpoint that it took over. */
   base: Checkpoint | null
-  /** What it read before it decided anything. */
+  /** The checkpoint that it read before it decided. */
   read: Checkpoint | null
-  /** What the consumer group has told it; undefined: it was told nothing. */
-  told: GroupPosition | null | undefined
-  /** The generation that it has told the group of. */
-  tells: number | null
-  /** The log that it is connected to, and the end of that when it looked for where to go on. */
+  /** The commit that it read from the consumer group; undefined: it did not read the group. */
+  groupCommit: GroupPosition | null | undefined
+  /** The generation that it committed to the group. */
+  groupGeneration: number | null
+  /** The log that it is connected to, and the end of that log when the connection opened. */
   log: Log | null
   endAtOpen: bigint
-  /** It applies what it decided on before: what came since is no part of that. */
+  /** It applies an earlier decision, which does not include later records. */
   isPlanned: boolean
-  /** Whoever runs it said that changes may be lost. */
+  /** The person who runs it accepts that changes are lost. */
   acceptsLoss: boolean
   ended: boolean
-  /** In a row, and without a wait. */
+  /** Empty fetches in a row, without a wait. */
   emptyFetches: number
   invocations: number
-  /** Changes whose acknowledgement has come back and that no stored checkpoint covers yet. */
+  /** Acknowledged changes that no stored checkpoint covers yet. */
   readonly acked: Acked[]
   readonly ackedKeys: Set<string>
-  /** Something kept it from committing: what is checked about the time of commits does not hold. */
+  /** A fault delayed its commits, so the checks of commit times do not apply. */
   disturbed: boolean
-  /** Of a function without parallel lanes, the furthest change that was handed out. */
+  /** For each function without parallel lanes, the last change that was sent. */
   readonly furthest: Map<string, number>
   readonly duplicates: Set<string>
 }
@@ -68,8 +68,8 @@ export function observe(
     epoch: null,
     base: null,
     read: null,
-    told: undefined,
-    tells: null,
+    groupCommit: undefined,
+    groupGeneration: null,
     log: null,
     endAtOpen: 0n,
     isPlanned: false,
@@ -85,11 +85,11 @@ export function observe(
   }
 }
 
-/** What a checkpoint says is done, in the order of the source: the same words for every log. */
+/** The changes that a checkpoint says are done, as places in the order of the source. Those compare across logs. */
 export class Coverage {
   /** Everything below this place in the order of the source is done. */
   readonly below: number
-  /** By lane, the place through which it is done. */
+  /** For each lane, the last place that is done. */
   readonly lanes: ReadonlyMap<string, number>
   readonly log: Log
 
@@ -105,37 +105,37 @@ export class Coverage {
   }
 }
 
-/** What is known of a function and all changes that it should get. */
+/** A function, all changes that it must receive, and their state. */
 export class ObservedFunction {
   readonly name: string
   readonly definition: TableFunction
   readonly events: readonly Entry[]
   readonly lanes: readonly number[]
-  /** By the place in the order of the source. */
+  /** The index of a change, by its place in the order of the source. */
   readonly indexOf: ReadonlyMap<number, number>
-  /** The handler has done its work, or the change is in the dead-letter queue. */
+  /** The handler handled the change, or the change is in the dead-letter queue. */
   readonly done: boolean[]
   readonly putAside: boolean[]
-  /** Somebody accepted that it is lost. */
+  /** A person accepted its loss. */
   readonly lost: boolean[]
-  /** A move went past it by a person's word: it may have been done, and an older change done again over it. */
+  /** A person moved the stream past it. If it was done, an older change may have been done again after it. */
   readonly passed: boolean[]
-  /** A checkpoint had it as done, and was moved back before it: whoever sends it again has to say so. */
+  /** A move went back before it although it was done. The next delivery must have the mark `replay`. */
   readonly isReplay: boolean[]
-  /** By which run it was handed out last. */
+  /** The run that sent it last. */
   readonly handedBy: (ObservedRun | null)[]
   readonly failures: number[]
   readonly firstFailure: number[]
-  /** It failed while nothing else of its batch was left: the fault was its own. */
+  /** It failed as the only change of its batch, so it caused the failure. */
   readonly failedAlone: boolean[]
-  /** Everything below is done or lost. */
+  /** Everything below this index is done or lost. */
   #prefix = 0
 
   constructor(definition: TableFunction, entries: readonly Entry[]) {
     this.name = definition.name
     this.definition = definition
     this.events = entries.filter(({ functions }) => functions.includes(definition.name))
-    this.lanes = this.events.map((entry) => strandOf(entry, definition.delivery.concurrency))
+    this.lanes = this.events.map((entry) => laneOf(entry, definition.delivery.concurrency))
     this.indexOf = new Map(this.events.map((entry, index) => [entry.index, index]))
     this.done = this.events.map(() => false)
     this.putAside = this.events.map(() => false)
@@ -152,7 +152,7 @@ export class ObservedFunction {
     return this.done[index] !== true && this.lost[index] !== true
   }
 
-  /** The first change that is neither done nor lost; the number of changes when all are. */
+  /** The first change that is neither done nor lost, or the number of changes if there is none. */
   get prefix(): number {
     while (this.#prefix < this.events.length && !this.isOpen(this.#prefix)) this.#prefix += 1
     return this.#prefix
@@ -169,7 +169,7 @@ export class ObservedFunction {
     return low
   }
 
-  /** Whether the two may not change places. */
+  /** Whether the two must keep their order. */
   conflict(left: number, right: number): boolean {
     if (this.definition.delivery.concurrency === 1) return true
     const [a, b] = [this.events[left]?.keys ?? null, this.events[right]?.keys ?? null]
@@ -177,10 +177,10 @@ export class ObservedFunction {
     return a.some((key) => b.includes(key))
   }
 
-  /** Without keys, all changes of a function come to its first lane. */
-  laneName(index: number, { hand }: Log): string {
+  /** Without keys, all changes of a function belong to its first lane. */
+  laneName(index: number, { dialect }: Log): string {
     const { concurrency } = this.definition.delivery
-    const lane = hand.untagged ? 0 : (this.lanes[index] ?? 0)
+    const lane = dialect.untagged ? 0 : (this.lanes[index] ?? 0)
     return laneName(this.name, lane, concurrency)
   }
 
@@ -192,13 +192,13 @@ export class ObservedFunction {
   }
 }
 
-/** Whether the group has told a run of a position of ours that is ahead of an item, which then was restored. */
-export function toldAhead({ told }: ObservedRun, item: MarkedPlace): boolean {
-  const place = told?.mark.whose === 'ours' ? told.mark.place : null
-  return place !== null && isBehind(item, place)
+/** Whether the group's commit that a run read is ours and ahead of the item: then the item was restored. */
+export function groupIsAhead({ groupCommit }: ObservedRun, item: MarkedPlace): boolean {
+  const place = groupCommit?.mark.whose === 'ours' ? groupCommit.mark.place : null
+  return place !== null && isOlder(item, place)
 }
 
-export function isBehind(left: MarkedPlace, right: MarkedPlace): boolean {
+export function isOlder(left: MarkedPlace, right: MarkedPlace): boolean {
   return (
     left.generation < right.generation || (left.generation === right.generation && left.offset < right.offset)
   )
@@ -206,7 +206,7 @@ export function isBehind(left: MarkedPlace, right: MarkedPlace): boolean {
 
 const parsed = new WeakMap<Item, Checkpoint>()
 
-/** The stored checkpoint in the store's own words. */
+/** The stored item, parsed by the store's own code. */
 export function toCheckpoint(item: Item): Checkpoint {
   let checkpoint = parsed.get(item)
   if (checkpoint === undefined) {
@@ -216,9 +216,12 @@ export function toCheckpoint(item: Item): Checkpoint {
   return checkpoint
 }
 
+/** The invariants of docs/spec.md that a world can violate. */
+export const invariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6'] as const
+
 export interface Violation {
   readonly seed: number
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'error'
+  readonly invariant: (typeof invariants)[number] | 'error'
   readonly message: string
   /** Milliseconds from the start of the world. */
   readonly at: number

@@ -15,14 +15,14 @@ import type { Random } from './random.ts'
 
 type Event = Readonly<Record<string, unknown>>
 
-/** The people who look after the stream: they stop it, and bring it back by what recovery tells them. */
+/** The people who operate the stream. They pause it, and restore it with the commands that recovery recommends. */
 export class Operator {
   readonly #stage: Stage
   readonly #parts: Parts
   readonly #isPollerAtWork: () => boolean
   #stopped = false
   #visits = 0
-  /** Recoveries that are not over; those that died are. */
+  /** Recoveries that still run. A dead one does not count. */
   readonly #open = new Set<ObservedRun>()
 
   constructor(stage: Stage, parts: Parts, isPollerAtWork: () => boolean) {
@@ -31,7 +31,7 @@ export class Operator {
     this.#isPollerAtWork = isPollerAtWork
   }
 
-  /** Whether a recovery is under way, or one that was given up may still write. */
+  /** Whether a recovery runs, or a late write of one may still arrive. */
   get isBusy(): boolean {
     for (const run of this.#open) if (run.ended || !run.machine.alive) this.#open.delete(run)
     return this.#open.size > 0 || this.#parts.table.underway > 0
@@ -41,7 +41,7 @@ export class Operator {
     this.#stopped = true
   }
 
-  // ── a steady hand, for a moment's pause ──
+  // ── pause and resume, without faults ──
 
   async pause(): Promise<void> {
     const { facts, random, clock } = this.#stage
@@ -50,7 +50,7 @@ export class Operator {
     clock.after(random.pick([500, 6_000, 30_000]), () => void this.resume())
   }
 
-  /** @returns what it was refused with for good */
+  /** @returns the error that a retry cannot remove */
   async resume(): Promise<DtsError | null> {
     if (this.#stopped || this.#stage.facts.checkpoint?.state !== 'HALTED') return null
     const error = await this.#steadily({ action: 'resume', by: 'operator' })
@@ -59,7 +59,7 @@ export class Operator {
     return null
   }
 
-  /** At the machine where everything works. @returns what it was refused with */
+  /** Runs the event on a machine without faults. @returns the error of a refusal */
   async #steadily(event: Event): Promise<DtsError | null> {
     const run = this.#run(new Machine('desk', this.#stage.clock, 0), true)
     const store = new CheckpointStore(this.#parts.table.operatorClient(), 'checkpoints', 'topic', 0)
@@ -77,7 +77,7 @@ export class Operator {
 
   // ── visits ──
 
-  /** From now on somebody looks at the stream every few seconds. */
+  /** From now on a person visits the stream every few seconds. */
   start(): void {
     const { clock, random } = this.#stage
     const tick = () => {
@@ -95,7 +95,7 @@ export class Operator {
     if (facts.checkpoint === null && facts.damaged) return await this.#bringBack()
     if (inspection === null || inspection.stored === null) return
     const isHalted = inspection.stored.state === 'HALTED'
-    // A stream that runs is left alone, mostly.
+    // People mostly leave a running stream alone.
     if (!isHalted && (quiet || !random.chance(0.15))) return
     const event = this.#choose(inspection)
     if (event === null) return
@@ -112,7 +112,7 @@ export class Operator {
     await Promise.all(Array.from({ length: together }, () => this.#perform(event)))
   }
 
-  /** The item is gone: the group stands for it, or, where DTS has no commit of ours any more, what the log still has. */
+  /** The item was deleted. The stream continues from the group's commit, or from the earliest record if DTS lost that. */
   async #bringBack(): Promise<void> {
     const { random, quiet } = this.#stage
     const isPatient = !quiet && random.chance(0.5)
@@ -142,13 +142,13 @@ export class Operator {
     if (!quiet && random.chance(stored?.state === 'HALTED' ? 0.15 : 0.5)) {
       return { action: 'reset', to: target(random, inspection), acceptLoss: random.chance(0.3) }
     }
-    if (advised?.action === 'resume') this.#parts.functions.mended = true
+    if (advised?.action === 'resume') this.#parts.functions.fixed = true
     if (advised?.action === 'inspect') return null
     if (advised !== null) return advised
     return random.chance(0.5) ? { action: 'pause' } : { action: 'reset' }
   }
 
-  /** One event, as it stands or after a dry run. */
+  /** Performs an event, sometimes after a dry run. */
   async #perform(event: Event): Promise<void> {
     const run = this.#run(this.#machine())
     const { random, quiet, scenario, facts, writes } = this.#stage
@@ -158,14 +158,14 @@ export class Operator {
       if (event.action === 'reset' && random.chance(0.5)) {
         const dry = await this.#recover(run, { ...event, dryRun: true })
         if (dry.action !== 'reset') return
-        // People read what they are told before they go on.
+        // A person reads the answer of the dry run first.
         if (!quiet) await run.machine.sleep(random.pick([0, 0, 2_000, 15_000]), run.signal)
-        // Whoever is told of a loss accepts it, or hopes for another cluster that has it.
+        // A person accepts the loss, or waits for another cluster that still has the changes.
         if (dry.lost !== null && !quiet && random.chance(0.5)) return
         if (dry.token !== null && random.chance(0.6)) {
           chosen = { action: 'reset', token: dry.token, acceptLoss: dry.lost !== null }
           run.isPlanned = true
-          facts.happened('a plan was applied by its token')
+          facts.happened('a dry run was applied by its token')
         }
       }
       const answer = await this.#recover(run, chosen)
@@ -179,15 +179,15 @@ export class Operator {
     return await recover(parseRecoveryEvent({ ...event, by: 'operator' }), this.#dependencies(run))
   }
 
-  /** Null where it was refused or failed: the next visit tries again. */
+  /** Returns null if recovery refused or failed. The next visit tries again. */
   async #guard<Result>(run: ObservedRun, action: () => Promise<Result>): Promise<Result | null> {
     const { facts } = this.#stage
     try {
       return await action()
     } catch (error) {
       if (error instanceof DtsError) {
-        facts.log(() => `${run.owner} is told ${error.code} ${error.message}`)
-        facts.happened(`recovery was told ${error.code}`)
+        facts.log(() => `${run.owner} gets ${error.code} ${error.message}`)
+        facts.happened(`recovery was refused: ${error.code}`)
       } else {
         facts.violate('error', error instanceof Error ? (error.stack ?? error.message) : String(error))
       }
@@ -222,7 +222,7 @@ export class Operator {
   #dependencies(run: ObservedRun): RecoverDependencies {
     const { scenario } = this.#stage
     const unused = () => {
-      throw new TypeError('no part of what is simulated')
+      throw new TypeError('the simulation does not provide this dependency')
     }
     return {
       store: new CheckpointStore(this.#parts.table.client(run), 'checkpoints', 'topic', 0),
@@ -243,12 +243,12 @@ export class Operator {
   }
 }
 
-/** Somewhere that a person may want to go, sensible or not. */
+/** A place that a person may choose, sensible or not. */
 function target(random: Random, { found, ledger }: Inspection): unknown {
   const { first = 0, last = 0 } = found?.times ?? {}
   const [earliest, end] = [BigInt(found?.earliest ?? 0), BigInt(found?.end ?? 0)]
   const offset = earliest + BigInt(random.whole(-2, Number(end - earliest) + 2))
-  // Often: few places lie where times go back, and few moves can be undone.
+  // These come often: few offsets lie where times go back, and few moves can be undone.
   const byOffset = { offset: String(offset < 0n ? 0n : offset) }
   const [newest, ...older] = ledger.flatMap(({ entry, from }) =>
     entry !== null && from?.clusterId === found?.clusterId ? [entry] : [],

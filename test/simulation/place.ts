@@ -1,18 +1,18 @@
-/** Where a piece of code is in a source file: the first character, and the first one after it. */
+/** The place of a piece of code in a source file: its first character, and the first one after it. */
 export interface Place {
   readonly from: number
   readonly to: number
 }
 
 interface Token {
-  /** As it is compared: a string by its content, whichever quotes it has. */
+  /** The text that is compared. For a string this is the content without the kind of quotes. */
   readonly text: string
   readonly from: number
   readonly to: number
 }
 
 /**
- * Finds the one place of a piece of code in a source. It compares tokens, not characters: blanks, line breaks, comments,
+ * Finds the one place of a piece of code in a source. It compares tokens, not characters. Blanks, line breaks, comments,
  * kinds of quotes, semicolons and trailing commas do not count, so a formatter cannot hide the place.
  * @param within the beginning of the function, class or block to search, such as `async acquire(`; null: the whole source
  * @throws RangeError when the source does not hold the code, or the beginning of the block, exactly once

@@ -10,7 +10,7 @@ import { Machine } from './machine.ts'
 import { type ObservedRun, observe } from './observed.ts'
 import type { Broker } from './stream.ts'
 
-/** What a run of the poller reaches. */
+/** The services that a run of the poller uses. */
 export interface Parts {
   readonly broker: Broker
   readonly table: CheckpointTable
@@ -18,12 +18,12 @@ export interface Parts {
   readonly deadLetters: DeadLetters
 }
 
-/** One place where the schedule starts pollers: a process that stays warm until it dies. */
+/** A slot of the schedule. Its process stays warm until it dies. */
 interface Place {
   machine: Machine
   run: ObservedRun | null
   abort: AbortController
-  /** How many processes it has had. */
+  /** How many processes this slot has had. */
   processes: number
 }
 
@@ -35,7 +35,7 @@ const endsOfWork: ReadonlySet<string> = new Set([
   'handler-failed',
 ])
 
-/** The pollers that the schedule starts, in processes that freeze and die. */
+/** The pollers that the schedule starts. Their processes freeze and die. */
 export class Pollers {
   readonly #stage: Stage
   readonly #parts: Parts
@@ -44,7 +44,7 @@ export class Pollers {
   #stopped = false
   #runs = 0
 
-  /** @param ended called when a run is over, by itself or by a fault */
+  /** @param ended called when a run ends, by itself or by a fault */
   constructor(stage: Stage, parts: Parts, ended: () => void) {
     this.#stage = stage
     this.#parts = parts
@@ -61,7 +61,7 @@ export class Pollers {
     return this.#places.map(({ machine }) => machine)
   }
 
-  /** Whether one is at work just now. */
+  /** Whether a poller runs now. */
   get areWorking(): boolean {
     return this.#places.some(({ run }) => run !== null && !run.ended && run.epoch !== null)
   }
@@ -95,7 +95,7 @@ export class Pollers {
     this.#begin(place)
   }
 
-  /** A new invocation in the place's process, whatever an older one has left there. */
+  /** Starts a new invocation in the slot's process, even if an older one still has work there. */
   #begin(place: Place): void {
     const { facts, clock, scenario, random } = this.#stage
     const { broker, table, functions, deadLetters } = this.#parts
@@ -117,7 +117,7 @@ export class Pollers {
     place.run = run
     facts.begin(run)
     clock.after(scenario.runMs, () => {
-      // Lambda ends an invocation at its time-out, and the process with it.
+      // At its timeout, Lambda ends the invocation together with its process.
       if (!run.ended && !machine.frozen && place.run === run) this.#stage.kill(run)
     })
     poll({
@@ -159,7 +159,7 @@ export class Pollers {
     this.#end(run, error instanceof DtsError ? `${error.code} ${error.message}` : 'error', false)
   }
 
-  /** What follows when a frozen process goes on: perhaps another invocation, which finds the old one there. */
+  /** A frozen process continues, perhaps with a new invocation beside the old one. */
   thawed(run: ObservedRun): void {
     const { facts, clock, random, scenario } = this.#stage
     const { machine } = run

@@ -2,7 +2,7 @@ import { seeded } from '../../infra/local/random.ts'
 
 /** Seeded pseudo-random numbers: the same seed gives the same world, choice by choice. */
 export class Random {
-  /** From 0 up to, not including, 1. */
+  /** From 0 to below 1. */
   readonly next: () => number
 
   constructor(seed: number) {
@@ -15,7 +15,7 @@ export class Random {
   }
 
   chance(probability: number): boolean {
-    // No number is drawn for what never happens: rates that are off cost nothing.
+    // A rate of 0 draws no number.
     return probability > 0 && this.next() < probability
   }
 

@@ -3,10 +3,10 @@ import type { Operation } from '../../lib/dts/types.ts'
 
 /** Records as DTS writes them. */
 
-/** When every world's source begins, in seconds. */
+/** When the source of every world begins, in seconds since 1970. */
 export const t0 = 1_790_000_000
 
-/** What the source says of a record beside its content, and the id that only one cluster gives it. */
+/** A record's source fields besides its content, and the id that differs from cluster to cluster. */
 export interface Origin {
   readonly id: bigint
   /** In seconds. */
@@ -25,11 +25,11 @@ export interface RowRecord {
   readonly operation: 'INSERT' | 'UPDATE' | 'DELETE'
   readonly table: string
   readonly logical: LogicalName | null
-  /** Before and after; the same unless the key changes. */
+  /** The row id before and after. They differ if the key changes. */
   readonly ids: readonly [number, number]
   /** Whether the record names its primary key. */
   readonly keyed: boolean
-  /** Bytes of the text column. */
+  /** The length of the text column in bytes. */
   readonly size: number
 }
 
@@ -74,12 +74,12 @@ export function mark(operation: Operation, origin: Origin): Buffer {
   return encodeRecord({ ...places(origin), operation })
 }
 
-/** Passes any checksum and is no record. */
+/** Bytes that pass every checksum but are no record. */
 export function unreadable(id: bigint): Buffer {
   return Buffer.from(`no record at all, whatever its checksum says, nor is ${id}`)
 }
 
-/** Values that only move the offset. */
+/** Fillers: values that only move the offset. */
 export const fillers = [null, Buffer.alloc(0), Buffer.from([0]), Buffer.from([0, 0])] as const
 
 function places({ id, time, position, transaction }: Origin) {

@@ -6,38 +6,38 @@ import { layOut } from './layout.ts'
 import { Log, type LookUp } from './log.ts'
 import { Random } from './random.ts'
 import { t0 } from './records.ts'
-import { type Entry, makeSource, plainHand } from './source.ts'
+import { type Entry, makeSource, plainDialect } from './source.ts'
 import { type StrangeTimes, strangeTimes } from './strange-times.ts'
 import { makeRouting, type Routing } from './tables.ts'
 
 /** When every world begins, in milliseconds since 1970. */
 export const worldStart = t0 * 1000 + 5_000
 
-/** What a seed stands for: everything that is chosen before the first event. */
+/** Everything that a seed chooses before the first event. */
 export interface Scenario {
   readonly kind: Kind
   readonly seed: number
   readonly rates: Rates
   readonly calm: boolean
   readonly routing: Routing
-  /** How some changes are dated. */
+  /** Which wrong times some changes have. */
   readonly strangeTimes: StrangeTimes
   readonly entries: readonly Entry[]
   readonly unreadable: readonly Entry[]
   readonly config: PollConfig
   readonly lookUp: LookUp
-  /** How the clocks of the machines differ: not, by no more than the margin in all, or by more. */
+  /** The difference between the machines' clocks: none, within the lease's margin, or beyond it. */
   readonly skew: 'none' | 'within' | 'beyond'
-  /** Of each machine, in milliseconds. */
+  /** The clock error of each machine, in milliseconds. */
   readonly skews: readonly number[]
   readonly intervalsMs: readonly number[]
   /** How long a poller may run before Lambda ends it, in milliseconds. */
   readonly runMs: number
-  /** When no fault begins any more, in milliseconds from the start. */
+  /** After this time no fault begins, in milliseconds from the start. */
   readonly quietAfterMs: number
 }
 
-/** Worlds in which clusters change are small: there are many ways in which they can. */
+/** Worlds in which clusters change are small, so that more of them cover the many kinds of change. */
 const sizes: Record<Kind, Size> = {
   faults: { counts: [30, 60, 120], spanMs: 240_000, quietMs: [60_000, 300_000], intervalMs: [5_000, 60_000] },
   switch: { counts: [12, 20, 40], spanMs: 40_000, quietMs: [30_000, 80_000], intervalMs: [5_000, 20_000] },
@@ -99,15 +99,15 @@ export function firstLog({ entries }: Scenario, random: Random, clock: Clock): L
     number: 1,
     first: 0,
     base: random.pick([0n, 1_000n, 1n << 60n]),
-    // The first start's time, and something before it.
+    // The first start's time, and sometimes one before it.
     front: random.chance(0.5) ? [t0 - 30, t0] : [t0],
     idle: random.pick([0, 0.1, 0.4]),
     marks: random.chance(0.5),
-    hand: plainHand,
+    dialect: plainDialect,
     appearsAt: ({ loggedAt }) => worldStart + loggedAt,
-    behind: [last + 1, last + 30],
+    after: [last + 1, last + 30],
   })
-  return new Log('cluster-1', slots, entries.length, plainHand, clock)
+  return new Log('cluster-1', slots, entries.length, plainDialect, clock)
 }
 
 function makeConfig(

@@ -3,13 +3,13 @@ import { type FaultCounts, faultNumbers, type Kind, noFaults } from './faults.ts
 import type { Violation } from './observed.ts'
 import type { Outcome } from './world.ts'
 
-/** What many seeds came to. */
+/** The result of many seeds. */
 export interface Report {
   readonly violations: Violation[]
   readonly faults: FaultCounts
-  /** How often streams ended drained, or halted, by code. */
+  /** How many streams ended drained, or halted by each code. */
   readonly ends: Record<string, number>
-  /** How often other things happened, by name. */
+  /** How often each other event happened, by name. */
   readonly happenings: Record<string, number>
   maxDuplicates: number
   bound: number
@@ -33,8 +33,8 @@ export function emptyReport(): Report {
 }
 
 /**
- * Plays `seeds` seeds of one kind from `from` on, in worker threads; each seed is one world.
- * @param total also gets what these seeds came to
+ * Plays `seeds` seeds of one kind, beginning with `from`, in worker threads. Each seed is one world.
+ * @param total the results are also added to this report
  */
 export async function simulate(
   kind: Kind,

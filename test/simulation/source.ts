@@ -6,70 +6,70 @@ import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } fro
 import { Dating, type StrangeTimes } from './strange-times.ts'
 import { databases, type RoutedBy, type Routing, type SourceTable } from './tables.ts'
 
-/** How a change makes its handler fail, every time until somebody mends it. */
+/** How a change makes its handler fail, each time until an operator fixes the handler. */
 export type Poison = 'throws' | 'hangs' | 'crashes'
 
-/** Something that the source logged, and what should become of it; whatever cluster it is read from. */
+/** A record of the source, and its expected handling. It is the same on every cluster. */
 export interface Entry {
   /** Its place in the order of the source. */
   readonly index: number
-  /** `unreadable` passes every checksum and is no record. */
+  /** `unreadable` bytes pass every checksum but are no record. */
   readonly kind: 'change' | 'unreadable'
   readonly table: string
-  /** Of a row, by which rule it is routed. */
+  /** The rule that routes a row. */
   readonly routedBy: RoutedBy | null
   /** The functions that have to handle it. */
   readonly functions: readonly string[]
-  /** A change that nobody handles. */
+  /** No function handles this change. */
   readonly unrouted: boolean
-  /** The rows it touches; null when it stands between everything before and everything behind it. */
+  /** The rows that it changes; null if it must keep its order with every other change. */
   readonly keys: readonly number[] | null
   readonly changesKey: boolean
   readonly isDdl: boolean
-  /** Larger than a message of the dead-letter queue; `tooLarge` is larger than an invocation, too. */
+  /** Larger than a message of the dead-letter queue. `tooLarge` is also larger than an invocation. */
   readonly isLarge: boolean
   readonly tooLarge: boolean
   readonly poison: Poison | null
-  /** What the source's clock showed, in seconds. */
+  /** The time on the source's clock, in seconds. */
   readonly clock: number
-  /** What the record says, in seconds: mostly the same, sometimes a little less. */
+  /** The record's time, in seconds: mostly the same, sometimes a little earlier. */
   readonly time: number
-  /** Dated hours or minutes otherwise than by the source's clock. */
+  /** Its time differs from the source's clock by minutes or hours. */
   readonly isStrange: boolean
   /** Rows of one statement share it. */
   readonly statement: number
   /** Which row of its statement it is. */
   readonly ordinal: number
   readonly transaction: number
-  /** Whether no other change can be equal to it. */
+  /** No other change can be equal to it. */
   readonly isUnique: boolean
-  /** When the source logged it, in milliseconds from the start of the world. */
+  /** When the source wrote it, in milliseconds from the start of the world. */
   readonly loggedAt: number
-  /** The record as a cluster holds it. */
+  /** The record as a cluster stores it. */
   readonly encode: (copy: Copy) => Buffer
 }
 
-/** How a cluster writes what the source logged. */
-export interface Hand {
-  /** So differently that no change can be told to be the same. */
+/** How a cluster writes the source's records. */
+export interface Dialect {
+  /** With other identities, so that no change can be found again. */
   readonly rewritten: boolean
   /** Without the tag that names primary keys. */
   readonly untagged: boolean
 }
 
-export const plainHand: Hand = { rewritten: false, untagged: false }
+export const plainDialect: Dialect = { rewritten: false, untagged: false }
 
-/** What differs from cluster to cluster. */
-export interface Copy extends Hand {
+/** The parts of a record that differ from cluster to cluster. */
+export interface Copy extends Dialect {
   readonly id: bigint
 }
 
 export interface SourceSize {
-  /** A world for other faults: changes that fail or cannot be read are few, and none is larger than anything carries. */
+  /** For worlds that test other faults: few changes fail or are unreadable, and none is larger than an invocation. */
   readonly mostlyGood: boolean
-  /** The most changes. */
+  /** The maximum number of changes. */
   readonly count: number
-  /** In which time they come, in milliseconds. */
+  /** The time within which they arrive, in milliseconds. */
   readonly spanMs: number
 }
 
@@ -97,18 +97,7 @@ export function makeSource(
   const count = random.whole(10, size.count)
   const backlog = random.pick([1, 0.5, 0.2])
   const rowIds = random.pick([2, 6, 30] as const)
-  const rates = {
-    poison: random.chance(0.25) ? random.pick(size.mostlyGood ? [0.02, 0.1] : [0.02, 0.1, 1]) : 0,
-    unreadable: random.chance(0.15) ? random.pick(size.mostlyGood ? [0.03, 0.2] : [0.03, 0.6]) : 0,
-    large: random.chance(0.03) ? 0.02 : 0,
-    tooLarge: !size.mostlyGood && random.chance(0.03) ? 0.02 : 0,
-    ddl: random.chance(0.3) ? 0.04 : 0,
-    unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
-    keyChange: random.chance(0.4) ? 0.15 : 0,
-    keyless: random.chance(0.2) ? 0.1 : 0,
-    equal: random.chance(0.3) ? 0.3 : 0,
-    disorder: random.chance(0.4) ? 0.3 : 0,
-  }
+  const rates = chooseRates(random, unroutedTables, size.mostlyGood)
   const poisonKind = random.pick(['throws', 'throws', 'throws', 'hangs', 'crashes'] as const)
   const furthestBack = random.pick([2, 5, 9] as const)
   const pace = random.pick<readonly [number, ...number[]]>([
@@ -133,7 +122,7 @@ export function makeSource(
     for (let ordinal = 0; ordinal < rows && entries.length < count; ordinal++) {
       if (content === null || !areEqual) content = makeContent(random, routing, rates, keyless, rowIds)
       const { write, ...plain } = content
-      // A statement touches a row with a primary key once.
+      // A statement changes a row with a primary key once.
       if (plain.keys?.some((key) => touched.has(key))) break
       for (const key of plain.keys ?? []) touched.add(key)
       const alone = plain.kind === 'unreadable' || plain.isDdl
@@ -158,6 +147,21 @@ export function makeSource(
   }
   const times = entries.map(({ loggedAt }) => loggedAt).sort((left, right) => left - right)
   return entries.map((entry, index) => ({ ...entry, loggedAt: times[index] ?? 0 }))
+}
+
+function chooseRates(random: Random, unroutedTables: 'skip' | 'halt', mostlyGood: boolean) {
+  return {
+    poison: random.chance(0.25) ? random.pick(mostlyGood ? [0.02, 0.1] : [0.02, 0.1, 1]) : 0,
+    unreadable: random.chance(0.15) ? random.pick(mostlyGood ? [0.03, 0.2] : [0.03, 0.6]) : 0,
+    large: random.chance(0.03) ? 0.02 : 0,
+    tooLarge: !mostlyGood && random.chance(0.03) ? 0.02 : 0,
+    ddl: random.chance(0.3) ? 0.04 : 0,
+    unknown: random.chance(unroutedTables === 'halt' ? 0.2 : 0.3) ? 0.04 : 0,
+    keyChange: random.chance(0.4) ? 0.15 : 0,
+    keyless: random.chance(0.2) ? 0.1 : 0,
+    equal: random.chance(0.3) ? 0.3 : 0,
+    disorder: random.chance(0.4) ? 0.3 : 0,
+  }
 }
 
 interface ContentRates {
@@ -187,8 +191,8 @@ function makeContent(
     isUnique: true,
   }
   if (random.chance(rates.unreadable)) {
-    const nobody = { kind: 'unreadable' as const, table: '', functions: [] }
-    return { ...common, ...nobody, write: ({ id }) => unreadable(id) }
+    const unhandled = { kind: 'unreadable' as const, table: '', functions: [] }
+    return { ...common, ...unhandled, write: ({ id }) => unreadable(id) }
   }
   if (random.chance(rates.ddl)) return { ...common, ...ddl(random, routing) }
   return { ...common, ...rowChange(random, routing, rates, keyless, rowIds) }
@@ -217,7 +221,7 @@ function ddl(random: Random, { functions, tables }: Routing) {
     isDdl: true,
     table: objectName ?? '',
     functions: concerned,
-    // A statement alone never halts the stream.
+    // An unrouted DDL statement never halts the stream.
     unrouted: false,
     write: (origin: Origin) => ddlRecord(objectName, logical, statement, origin),
   }
@@ -230,7 +234,7 @@ type Ddl = [
   statement: string,
 ]
 
-/** What a sharded source's users call the table is what their statements say. */
+/** The table name in a statement. Users of a sharded source write the logical name. */
 function writtenName({ name, logical, routedBy }: SourceTable): string {
   return routedBy === 'logical' && logical !== null ? `${logical.database}.${logical.table}` : name
 }
@@ -260,7 +264,7 @@ function rowChange(
     functions: owner !== null && wants ? [owner.name] : [],
     unrouted: owner === null,
     routedBy: table.routedBy,
-    // Rows of two tables are never the same row; a function that has both orders them together all the same.
+    // Rows of two tables never share a key. A function of both tables orders them together all the same.
     keys: keyed ? ids.map((one) => one + table.number * 1_000) : null,
     changesKey: ids[0] !== ids[1],
     isLarge,
@@ -270,10 +274,10 @@ function rowChange(
   }
 }
 
-/** Which of `concurrency` lanes has the change, by the poller's own rule. */
-export function strandOf({ encode }: Entry, concurrency: number): number {
+/** The lane of a change among `concurrency` lanes, by the poller's own rule. */
+export function laneOf({ encode }: Entry, concurrency: number): number {
   if (concurrency === 1) return 0
-  const value = encode({ id: 1n, ...plainHand })
+  const value = encode({ id: 1n, ...plainDialect })
   const hash = keyHash(value, readHeader(value))
   return hash === null ? 0 : hash % concurrency
 }

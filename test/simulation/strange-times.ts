@@ -1,6 +1,6 @@
 import type { Random } from './random.ts'
 
-/** How a source dates some of its changes otherwise than its heartbeats, which are right. */
+/** How a source gives some of its changes wrong times. Its heartbeats always have the right time. */
 export const strangeTimes = [
   'none',
   'a change ahead',
@@ -13,19 +13,19 @@ export type StrangeTimes = (typeof strangeTimes)[number]
 
 const hour = 3_600
 
-/** By how much each statement is dated otherwise, in seconds. */
+/** The error of each statement's time, in seconds. */
 export class Dating {
   readonly kind: StrangeTimes
   readonly #random: Random
   readonly #rate: number
   readonly #by: number
-  /** Places in the order of the source between which the clock is wrong. */
+  /** The range of places in the order of the source where the clock is wrong. */
   readonly #step: readonly [from: number, to: number]
   readonly #shards: readonly [number, ...number[]]
   #transaction = 0
   #ofTransaction = 0
 
-  /** @param count of the changes, at most */
+  /** @param count the maximum number of changes */
   constructor(random: Random, kind: StrangeTimes, count: number) {
     this.kind = kind
     this.#random = random

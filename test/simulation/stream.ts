@@ -8,15 +8,15 @@ import type { ObservedRun } from './observed.ts'
 
 type Ask = <T>(what: string, serve: () => T) => Promise<T>
 
-/** The broker as one run reaches it. */
+/** The broker, and the connection of each run to it. */
 export class Broker {
   readonly #stage: Stage
   #log: Log
   /** The credentials are revoked. */
   refusing = false
-  /** Fetches that reach this offset are damaged, and damaged again. */
+  /** Each fetch that reaches this offset is damaged. */
   damagedFrom: bigint | null = null
-  /** The batch at this offset is larger than any reader takes. */
+  /** The batch at this offset is larger than the reader's limit. */
   hugeFrom: bigint | null = null
   #group: { readonly offset: bigint; readonly metadata: string } | null = null
 
@@ -30,8 +30,9 @@ export class Broker {
   }
 
   /**
-   * Another cluster answers from now on.
-   * @param carriesCommits as DTS does, by their time; not always. What becomes of the rest of the metadata is not documented
+   * From now on another cluster answers.
+   * @param carriesCommits the new cluster has the group's commit, found by its time. DTS does this sometimes. It does not
+   *   document what happens to the other parts of the metadata.
    */
   switchTo(log: Log, carriesCommits: boolean): void {
     const { metadata = '' } = this.#group ?? {}
@@ -53,7 +54,7 @@ export class Broker {
         throw new DtsError('AUTHENTICATION_FAILED', 'refused', { retryable: false })
       }
     })
-    // A connection stays with the log that it was made to; another log takes new connections alone.
+    // A connection stays with its log. Only a new connection reaches another log.
     const log = this.#log
     if (!run.isPlanned || run.log !== log) run.endAtOpen = log.end
     run.log = log
@@ -86,14 +87,14 @@ export class Broker {
       fetch: (from, { maxWaitMs }) => this.#fetch(run, log, from, maxWaitMs, ask),
       committed: async () => {
         const { deployment } = this.#stage.scenario.config
-        run.told = undefined
+        run.groupCommit = undefined
         const found = await ask('committed', () => this.#group)
-        const told = found && groupPosition(found.offset, found.metadata, deployment)
-        run.told = told
-        return told
+        const commit = found && groupPosition(found.offset, found.metadata, deployment)
+        run.groupCommit = commit
+        return commit
       },
       commit: (offset, timestamp, generation) => {
-        run.tells = generation
+        run.groupGeneration = generation
         return ask('commit', () => this.#commitToGroup(run, log, offset, timestamp, generation))
       },
       close: async () => {},
@@ -115,15 +116,15 @@ export class Broker {
         throw outOfRange(from)
       })
     }
-    // An answer takes ten milliseconds or so: whoever asks a hundred times a second never rests.
+    // An answer takes about ten milliseconds, so 100 empty fetches in a row mean a loop without a wait.
     run.emptyFetches = from >= log.end && maxWaitMs < 50 ? run.emptyFetches + 1 : 0
-    if (run.emptyFetches > 100) facts.violate('I6', `${run.owner} asks the broker without a pause`)
+    if (run.emptyFetches > 100) facts.violate('I6', `${run.owner} fetches in a loop without a pause`)
     if (from >= log.end && maxWaitMs > 0) {
       if (!survives(this.#stage, run)) return await never()
       await run.machine.request(maxWaitMs, 0, () => undefined)
     }
     return await ask('fetch', () => {
-      // Scans of recovery are long: more at once.
+      // Recovery scans many records, so it gets more of them in one fetch.
       const most = run.kind === 'recovery' ? random.pick([8, 40, 100]) : random.pick([1, 3, 10, 40])
       const fetched = log.read(from, most, random)
       const reaches = (offset: bigint | null) =>
@@ -140,7 +141,7 @@ export class Broker {
     })
   }
 
-  /** A commit that the broker takes; its reply may be lost, and it may be late. */
+  /** The broker accepts a commit. Its reply may be lost, and the commit may take effect late. */
   #commitToGroup(run: ObservedRun, log: Log, offset: bigint, timestamp: number, generation: number): void {
     const { random, facts, clock, scenario } = this.#stage
     facts.groupCommitted({ generation, offset })

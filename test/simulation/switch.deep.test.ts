@@ -5,11 +5,11 @@ import { completeTests, worldTests } from './tests.ts'
 const report = worldTests('switch', 5_000)
 completeTests('switch', report)
 
-/** What clusters, people and brokers can do, each of which at least so many of the worlds must have seen. */
+/** Each event that clusters, people and brokers can cause, and how often it must happen at least. */
 const expected: readonly (readonly [what: string, times: number])[] = [
   ['switch: begins whole', 100],
   ['switch: begins overlap', 100],
-  ['switch: begins behind', 100],
+  ['switch: begins after', 100],
   ['switch: begins cut', 100],
   ['switch: begins gap', 100],
   ['switch: cut off and grown again', 100],
@@ -40,21 +40,21 @@ const expected: readonly (readonly [what: string, times: number])[] = [
   ['moved by ledger', 1],
   ['recovered by the poller', 100],
   ['a poller waited for the log to be filled', 100],
-  ['went on exactly', 100],
+  ['continued exactly', 100],
   ['halted: CHECKPOINT_RESTORED', 5],
-  ['created where the group is', 20],
-  ['created: nothing tells', 20],
-  ['the fence: seen', 100],
+  ['created from the group commit', 20],
+  ['created: position unknown', 20],
+  ['fence: ignored an older change', 100],
   ['a lane stayed ahead', 20],
-  ['equal rows told apart', 20],
+  ['equal rows distinguished', 20],
   ['repeated by a move', 100],
   ['lost, as stated', 100],
-  ['a plan was applied by its token', 100],
+  ['a dry run was applied by its token', 100],
   ['recovery killed', 100],
   ['two recoveries at once', 100],
   ['recovery against a live poller', 100],
-  ['recovery was told LEASE_HELD', 20],
-  ['recovery was told DATA_GAP', 20],
+  ['recovery was refused: LEASE_HELD', 20],
+  ['recovery was refused: DATA_GAP', 20],
   ['look-up: none found', 1],
   ['look-up: before the range, nothing', 100],
   ['look-up: before the range, earliest', 100],
@@ -68,7 +68,7 @@ const expected: readonly (readonly [what: string, times: number])[] = [
   ['found among times: a clock step', 50],
 ]
 
-test('clusters changed in every way on the list, and were recovered from in every way', () => {
+test('clusters change in every listed way, and recovery continues in every listed way', () => {
   const { happenings } = report
   const rare = expected.filter(([what, times]) => (happenings[what] ?? 0) < times)
   assert.deepEqual(

@@ -4,14 +4,14 @@ import { Log, type Slot } from './log.ts'
 import type { Parts } from './pollers.ts'
 import { fillers, t0 } from './records.ts'
 import { worldStart } from './scenario.ts'
-import type { Hand } from './source.ts'
+import type { Dialect } from './source.ts'
 
-/** How much of the source's past a new cluster has. */
-const extents = ['whole', 'whole', 'overlap', 'overlap', 'behind', 'cut', 'gap'] as const
-/** How it has it at the moment of the switch. */
+/** Where the log of a new cluster begins. */
+const extents = ['whole', 'whole', 'overlap', 'overlap', 'after', 'cut', 'gap'] as const
+/** How the log is filled when the switch happens. */
 const fillings = ['at once', 'at once', 'at once', 'shorter', 'slowly', 'empty'] as const
 
-/** Clusters that take the place of one another. */
+/** Replaces the cluster by another one. */
 export class Switches {
   readonly #stage: Stage
   readonly #parts: Parts
@@ -45,15 +45,15 @@ export class Switches {
     facts.fault(22)
     if (back !== null) facts.happened('switch: back to an older cluster')
     facts.log(() => {
-      const { clusterId, earliest, end, hand } = log
+      const { clusterId, earliest, end, dialect } = log
       const first = log.placeOf(earliest)
-      return `${clusterId} takes over, from ${first}, offsets ${earliest} to ${end} ${JSON.stringify(hand)}`
+      return `${clusterId} replaces the cluster, from entry ${first}, offsets ${earliest} to ${end} ${JSON.stringify(dialect)}`
     })
     if (back === null) this.#past.push(log)
     broker.switchTo(log, random.chance(0.5))
   }
 
-  /** An older cluster, sometimes, where no other one has its id. */
+  /** Sometimes returns an older cluster whose id no other cluster has. */
   #wayBack(): Log | null {
     const { random } = this.#stage
     const { log: current } = this.#parts.broker
@@ -78,7 +78,9 @@ export class Switches {
       kept.at(-1)?.entry == null ? this.#firstOf(extent, place) : (kept.at(-1)?.entry?.index ?? 0) + 1
     if (first > entries.length) return null
     this.#clusters += 1
-    const hand = sameCluster ? current.hand : { rewritten: random.chance(0.12), untagged: random.chance(0.2) }
+    const dialect = sameCluster
+      ? current.dialect
+      : { rewritten: random.chance(0.12), untagged: random.chance(0.2) }
     const last = entries.at(-1)?.clock ?? t0
     const shownFrom = {
       'at once': entries.length,
@@ -101,40 +103,40 @@ export class Switches {
       front: this.#front(kept.length > 0 ? 'none' : extent, first),
       idle: random.pick([0, 0.1, 0.4]),
       marks: random.chance(0.5),
-      hand,
+      dialect,
       appearsAt: ({ index, loggedAt }) => {
         const shown = index < shownFrom ? now : now + delays[filling] + (index - first) * stepMs
         return Math.max(worldStart + loggedAt, shown)
       },
-      behind: [last + 1, last + 30],
+      after: [last + 1, last + 30],
     })
     const all = [...kept, ...(sameCluster ? unlike(slots, current) : slots)]
     const clusterId = sameCluster ? current.clusterId : `cluster-${this.#clusters}`
-    this.#tell(extent, filling, sameCluster, hand, kept.length > 0, all, current)
-    return new Log(clusterId, all, entries.length, hand, clock)
+    this.#tell(extent, filling, sameCluster, dialect, kept.length > 0, all, current)
+    return new Log(clusterId, all, entries.length, dialect, clock)
   }
 
   /**
-   * Another log under the same id is told by the record that was committed last: there has to be one, of the log that
-   * is there now, and nobody who could still take it away.
+   * Only the last committed record distinguishes another log of the same cluster id. So the checkpoint must have such a
+   * record of the current log, and no recovery may be about to move the checkpoint away from it.
    */
   #mayKeepId(): boolean {
     const { facts, scenario } = this.#stage
     const { checkpoint } = facts
-    // The item may be set back to before its first commit, when it had no such record.
+    // A restored item may be older than its first commit, and have no such record.
     if (scenario.rates.checkpointDamaged > 0) return false
     if (checkpoint === null || checkpoint.tail === null || this.#isBusy()) return false
     const { log } = this.#parts.broker
     return facts.logOf(checkpoint) === log && checkpoint.tail.offset >= log.earliest
   }
 
-  /** What stays of a log that is cut off somewhere below the last committed record. */
+  /** The slots that remain after the log is cut off below the last committed record. */
   #keptSlots(current: Log): readonly Slot[] {
     const { facts, random } = this.#stage
     const tail = facts.checkpoint?.tail?.offset ?? 0n
     const below = current.slots.filter(({ offset }) => offset < tail && offset >= current.earliest)
     const kept = below.slice(0, below.length - random.whole(0, 3))
-    // Whatever follows begins behind an entry.
+    // The new part begins after an entry.
     while (kept.length > 0 && kept.at(-1)?.entry === null) kept.pop()
     return kept
   }
@@ -147,7 +149,7 @@ export class Switches {
         return 0
       case 'overlap':
         return Math.max(0, place - random.whole(1, 20))
-      case 'behind':
+      case 'after':
         return Math.min(place, entries.length)
       case 'gap':
         return Math.min(place + random.whole(1, 5), entries.length)
@@ -172,7 +174,7 @@ export class Switches {
     if (kept !== undefined) return kept.offset + 1n
     const { earliest, end } = current
     const near = earliest + BigInt(random.whole(-10, 10))
-    // Under one id, a log that begins right behind the last committed record is the same log, cut off there.
+    // A log of the same id that begins right after the last committed record would be the same log.
     const tail = facts.checkpoint?.tail?.offset ?? 0n
     if (sameCluster) return random.pick([0n, earliest, near < 0n ? 0n : near > tail ? tail : near, 1n << 61n])
     return random.pick([
@@ -189,7 +191,7 @@ export class Switches {
     extent: string,
     filling: string,
     sameCluster: boolean,
-    hand: Hand,
+    dialect: Dialect,
     isCutOff: boolean,
     slots: readonly Slot[],
     current: Log,
@@ -198,8 +200,8 @@ export class Switches {
     facts.happened(`switch: ${isCutOff ? 'cut off and grown again' : `begins ${extent}`}`)
     facts.happened(`switch: filled ${filling}`)
     if (sameCluster) facts.happened('switch: same cluster id')
-    if (hand.rewritten) facts.happened('switch: written differently')
-    if (hand.untagged) facts.happened('switch: without tags of keys')
+    if (dialect.rewritten) facts.happened('switch: written differently')
+    if (dialect.untagged) facts.happened('switch: without tags of keys')
     const offset = facts.checkpoint?.offset ?? 0n
     const [first, last] = [slots[0]?.offset ?? 0n, slots.at(-1)?.offset ?? 0n]
     facts.happened(`switch: old offset ${offset < first ? 'below' : offset > last + 1n ? 'above' : 'valid'}`)
@@ -207,7 +209,7 @@ export class Switches {
   }
 }
 
-/** With other fillers where the other log has the same one at an offset: what tells two logs of one id apart. */
+/** Replaces each filler that the other log also has at that offset. Only records distinguish two logs of one id. */
 function unlike(slots: readonly Slot[], other: Log): Slot[] {
   return slots.map((slot) => {
     if (other.slotAt(slot.offset)?.digest !== slot.digest) return slot

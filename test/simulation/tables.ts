@@ -2,18 +2,18 @@ import { type Delivery, deliverySchema } from '../../lib/dispatch/settings.ts'
 import type { Random } from './random.ts'
 import type { LogicalName } from './records.ts'
 
-/** The tables of a world's source, and the functions that its routes give them to. */
+/** The tables of a world's source, and the functions that handle them. */
 
 export interface TableFunction {
   readonly name: string
   /** Table names and patterns, as its file declares them. */
   readonly routes: readonly string[]
-  /** Those databases of the world that a statement on the whole database concerns it in. */
+  /** The databases of its tables. It receives statements on any of these databases as a whole. */
   readonly databases: readonly string[]
   readonly delivery: Delivery
   /** Which side of `defineTable` the function uses. */
   readonly style: 'onChange' | 'onBatch'
-  /** What one change takes, in milliseconds. */
+  /** How long the handler works on one change, in milliseconds. */
   readonly workMs: number
 }
 
@@ -24,24 +24,24 @@ export type RoutedBy =
   | 'logical'
   | 'physical over logical'
   | 'catch-all'
-  | 'nobody'
+  | 'no route'
 
 export interface SourceTable {
-  /** As records name it. */
+  /** The name in records. */
   readonly name: string
   readonly logical: LogicalName | null
-  /** The function that has to handle it; null: nobody. */
+  /** The function that handles it; null: no function. */
   readonly owner: TableFunction | null
-  /** By which rule it comes to its owner. */
+  /** The rule that routes it to its owner. */
   readonly routedBy: RoutedBy
-  /** Tells rows of one table from those of another. */
+  /** Distinguishes the row ids of one table from those of another. */
   readonly number: number
 }
 
 export interface Routing {
   readonly functions: readonly TableFunction[]
   readonly tables: readonly [SourceTable, ...SourceTable[]]
-  /** Of no route but the catch-all, if there is one. */
+  /** Only a catch-all route matches it, if there is one. */
   readonly unknown: SourceTable
 }
 
@@ -121,7 +121,7 @@ export function makeRouting(random: Random): Routing {
     functions,
     tables: [first, ...others],
     unknown: {
-      ...plainTable(rest === null ? 'nobody' : 'catch-all', 'shop.unknown'),
+      ...plainTable(rest === null ? 'no route' : 'catch-all', 'shop.unknown'),
       owner: rest,
       number: 0,
     },

@@ -2,17 +2,17 @@ import type { Anchor, Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { Facts } from './facts.ts'
 import type { Slot } from './log.ts'
 
-/** Holds every state of the item against one rule: it is wholly of one log, and never half of one and half of another. */
+/** Checks that every state of the item belongs to one log, never half to one and half to another. */
 export class WholenessChecker {
   readonly #facts: Facts
-  /** Where each generation began, in the order of the source. */
+  /** The place where each generation began, in the order of the source. */
   readonly #begun = new Map<number, number>()
 
   constructor(facts: Facts) {
     this.#facts = facts
   }
 
-  /** A state that anybody can read from now on. */
+  /** Checks a state that was just written. */
   check(old: Checkpoint | null, now: Checkpoint, wasMoved: boolean): void {
     const facts = this.#facts
     const half = (what: string) => facts.violate('I4', `half a checkpoint: ${what}`)
@@ -21,12 +21,12 @@ export class WholenessChecker {
     if (!wasMoved && old !== null) {
       if (old.generation !== now.generation || old.clusterId !== now.clusterId)
         half('its cluster alone moved')
-      if (old.replayUntil !== now.replayUntil) half('what is a replay changed without a move')
+      if (old.replayUntil !== now.replayUntil) half('replayUntil changed without a move')
     }
     if (now.clusterId !== log.clusterId) half(`${now.clusterId} with offsets of ${log.clusterId}`)
     const { tail, anchor, offset } = now
     if (tail !== null && (tail.offset >= offset || log.slotAt(tail.offset)?.digest !== tail.digest))
-      half(`its tail ${tail.offset} below ${offset}`)
+      half(`its tail ${tail.offset} is not the record below ${offset}`)
     if (anchor !== null) {
       if (anchor.offset >= offset) half(`its anchor ${anchor.offset} is not below ${offset}`)
       const slot = log.slotAt(anchor.offset)

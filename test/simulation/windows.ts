@@ -1,7 +1,7 @@
 import type { Stage } from './hazards.ts'
 import type { Parts } from './pollers.ts'
 
-/** Faults that come at a time of their own and go again, or stay. */
+/** Faults that begin at a time of their own, and end after a while or stay. */
 export class Windows {
   readonly #stage: Stage
   readonly #parts: Parts
@@ -13,7 +13,7 @@ export class Windows {
     this.#pause = pause
   }
 
-  /** @param machines names of those that may be throttled by themselves */
+  /** @param machines the names of the machines, of which some may be throttled alone */
   plan(machines: () => readonly string[]): void {
     const { scenario, random, facts } = this.#stage
     const { table, broker, functions } = this.#parts
@@ -43,7 +43,7 @@ export class Windows {
       const { checkpoint } = facts
       if (checkpoint === null || facts.logOf(checkpoint) !== broker.log) return
       const to = checkpoint.offset + BigInt(random.whole(0, 3))
-      // An idle source goes on sending heartbeats, so that a log is never empty for long.
+      // An idle source sends heartbeats, so a log is never empty for long. Keep one record.
       if (to > broker.log.end || to >= (broker.log.slots.at(-1)?.offset ?? 0n)) return
       facts.fault(21)
       facts.trimmed = true
@@ -52,7 +52,7 @@ export class Windows {
     this.#moment(rates.paused, this.#pause)
   }
 
-  /** Everything that lasted ends. */
+  /** Ends every fault that lasts. */
   close(): void {
     const { table, broker, functions } = this.#parts
     table.throttled = null

@@ -28,12 +28,12 @@ export interface Outcome {
   readonly commits: number
   readonly takeovers: number
   readonly deadLetters: number
-  /** `drained`, or the code for which the stream is halted. */
+  /** `drained`, or the code that halted the stream. */
   readonly end: string
   readonly steps: number
 }
 
-/** After the last fault, everything must be done within this time, in milliseconds. */
+/** After the last fault, the stream must drain within this time, in milliseconds. */
 const patienceMs = 3 * 3_600_000
 
 /** Plays one seed to its end. */
@@ -44,7 +44,7 @@ export async function play(
 ): Promise<Outcome> {
   const realNow = Date.now
   const world = new World(kind, seed, trace)
-  // Table functions read the clock of their own machine.
+  // Table functions read the clock through Date.now.
   Date.now = () => world.clock.now
   try {
     return await world.play()
@@ -65,7 +65,7 @@ class World implements Stage {
   readonly #pollers: Pollers
   readonly #windows: Windows
   readonly #operator: Operator
-  #mended = false
+  #fixed = false
   #done = false
 
   constructor(kind: Kind, seed: number, trace: ((line: string) => void) | null) {
@@ -101,12 +101,15 @@ class World implements Stage {
       steps += 1
       await quiescence()
       if (clock.now - worldStart > quietAfterMs + patienceMs) break
-      if (steps > 400_000) facts.violate('I6', 'the world turns without end')
+      if (steps > 400_000) facts.violate('I6', 'the world does not end')
     }
     const stored = facts.checkpoint
     const end = stored?.state === 'HALTED' ? (stored.halt?.code ?? 'HALTED') : 'drained'
     if (!this.#done && facts.violations.length === 0)
-      facts.violate('I6', `the stream stands still at ${stored?.offset} of ${this.#parts.broker.log.end}`)
+      facts.violate(
+        'I6',
+        `the stream is stuck at offset ${stored?.offset}; the log ends at ${this.#parts.broker.log.end}`,
+      )
     const { violations, faults, happenings, maxDuplicates, bound, commits, takeovers, deadLetters } = facts
     return {
       seed,
@@ -146,7 +149,7 @@ class World implements Stage {
     })
   }
 
-  /** Called where a halt comes at the worst time, as between a run's read of the checkpoint and its lease. */
+  /** Called where a pause is most dangerous, such as between a run's read of the checkpoint and its lease. */
   mayPause(likelihood: number): void {
     if (!this.quiet && this.random.chance(this.scenario.rates.paused * likelihood))
       void this.#operator.pause()
@@ -155,7 +158,7 @@ class World implements Stage {
   #runEnded(): void {
     const { state, halt } = this.facts.checkpoint ?? {}
     if (this.quiet) this.#checkEnd()
-    // Nothing more is seen of a halted stream that nobody brings back, once what is still in flight has come back.
+    // In these worlds no operator restarts a halted stream. So the world ends after all late writes have arrived.
     else if (this.scenario.kind === 'faults' && state === 'HALTED' && halt?.code !== 'PAUSED')
       this.clock.after(150_000, () => this.#becomeQuiet())
   }
@@ -169,7 +172,7 @@ class World implements Stage {
     this.clock.after(1_000, () => this.#checkEnd())
   }
 
-  /** I6: drained, or, in a world of one log, halted for a reason that this world gives. */
+  /** I6: the stream is drained. In a world of one log it may be halted, if the world contains the reason. */
   #checkEnd(): void {
     const { facts } = this
     const { log } = this.#parts.broker
@@ -192,12 +195,12 @@ class World implements Stage {
     if (stored === null || !haltIsJustified(stored, facts)) {
       facts.violate(
         'I6',
-        `halted without a reason in this world: ${stored?.halt?.code} ${stored?.halt?.message}`,
+        `halted, but the world contains no reason for it: ${stored?.halt?.code} ${stored?.halt?.message}`,
       )
     }
-    if (!this.#mended && this.#isMendable(stored?.halt?.code)) {
-      this.#mended = true
-      this.#parts.functions.mended = true
+    if (!this.#fixed && this.#isFixable(stored?.halt?.code)) {
+      this.#fixed = true
+      this.#parts.functions.fixed = true
       void this.#operator.resume()
     } else {
       this.#end()
@@ -206,12 +209,12 @@ class World implements Stage {
 
   async #endPause(): Promise<void> {
     const refused = await this.#operator.resume()
-    // What expired during the pause is a gap, and nobody is there to accept it.
+    // Changes that expired during the pause are a gap. No person accepts it in these worlds.
     if (refused?.code === 'DATA_GAP' && this.facts.trimmed) this.#end()
   }
 
-  /** What goes on by itself after an operator has corrected the handler, or where nothing was ever wrong. */
-  #isMendable(code: string | undefined): boolean {
+  /** Whether a resume is enough: the handler was fixed, or the fault is gone. */
+  #isFixable(code: string | undefined): boolean {
     const { spurious, trimmed, damaged } = this.facts
     if (code === 'DATA_GAP' || code === 'LOG_CHANGED') return spurious && !trimmed && !damaged
     return ['HANDLER_FAILED', 'DEAD_LETTER_BREAKER', 'BATCH_CORRUPT', 'BATCH_TOO_LARGE'].includes(code ?? '')

@@ -7,16 +7,16 @@ import { Coverage, type ObservedRun, toCheckpoint } from './observed.ts'
 import { worldStart } from './scenario.ts'
 import { WholenessChecker } from './wholeness.ts'
 
-/** What the protocol grants for clocks that differ, in milliseconds; not taken from the code that it judges. */
+/** The lease's margin for clocks that differ, in milliseconds. Written here, so that the code does not check itself. */
 const marginMs = 5_000
 
-/** Holds the checkpoint's writes against the invariants: I1 and I4, the lease of I3, and what I5 says of commits. */
+/** Checks each write of the checkpoint against I1, I4, the lease of I3, and the commits of I5. */
 export class WriteChecker {
   readonly moves: MoveChecker
   readonly #wholeness: WholenessChecker
   readonly #facts: Facts
   readonly #ackedAtSend = new WeakMap<UpdateItemCommandInput, number>()
-  /** Counts acknowledgements, so that a commit can be told which came before it. */
+  /** Counts acknowledgements, so that each commit knows which came before it. */
   #order = 0
 
   constructor(facts: Facts) {
@@ -29,16 +29,16 @@ export class WriteChecker {
     if (!run.ended) this.#ackedAtSend.set(input, this.#order)
   }
 
-  /** Past every condition, as a person with the console does it. */
+  /** The item was replaced without any condition, as a person does in the console. */
   replaced(item: Item | undefined): void {
     const facts = this.#facts
     facts.damaged = true
     facts.damagedAt = facts.clock.now
     this.moves.forget()
-    // What a move that is undone made repeat is known to nobody but to us.
+    // The item no longer knows what an undone move made repeat.
     for (const { isReplay } of facts.functions.values()) isReplay.fill(false)
     facts.store(item === undefined ? null : toCheckpoint(item))
-    facts.log(() => `checkpoint replaced: ${item === undefined ? 'gone' : describe(facts.checkpoint)}`)
+    facts.log(() => `checkpoint replaced: ${item === undefined ? 'deleted' : describe(facts.checkpoint)}`)
   }
 
   written(before: Item | undefined, after: Item, input: UpdateItemCommandInput): void {
@@ -50,7 +50,7 @@ export class WriteChecker {
     const run = owner === undefined ? null : (facts.runs.get(owner) ?? null)
     facts.log(() => `written by ${owner ?? 'operator'}: ${describe(now)}`)
     if (owner !== undefined && run === null) {
-      facts.violate('I4', `the checkpoint was written by ${owner}, whom nobody knows`)
+      facts.violate('I4', `the unknown owner ${owner} wrote the checkpoint`)
       return
     }
     const movesIt = values[':set_generation'] !== undefined
@@ -147,7 +147,10 @@ export class WriteChecker {
       run.acked[kept++] = ack
       if (ack.order <= until) {
         const place = observed?.events[ack.index]?.index
-        facts.violate('I5', `${what} of ${run.owner} leaves out ${ack.name} ${place}, which was acknowledged`)
+        facts.violate(
+          'I5',
+          `${what} of ${run.owner} does not cover ${ack.name} ${place}, which was acknowledged before`,
+        )
       }
     }
     run.acked.length = kept
@@ -164,7 +167,7 @@ export class WriteChecker {
     }
   }
 
-  /** I1: nothing below the committed offset, or a lane's own, may be undone, unless somebody accepted its loss. */
+  /** I1: each change below the committed offset, or a lane's own, is done, or a person accepted its loss. */
   #checkCommitted(): void {
     const facts = this.#facts
     const { coverage, scenario } = facts
@@ -173,7 +176,7 @@ export class WriteChecker {
       const { events } = observed
       for (let index = observed.prefix; index < events.length; index++) {
         if (observed.isOpen(index) && observed.isCovered(index, coverage)) {
-          facts.violate('I1', `${observed.name} ${events[index]?.index} is committed and was not handled`)
+          facts.violate('I1', `${observed.name} ${events[index]?.index} is committed but was not handled`)
           break
         }
       }
@@ -181,7 +184,7 @@ export class WriteChecker {
     for (const { index } of scenario.unreadable) {
       if (index >= coverage.below) break
       if (!facts.storedUnreadable.has(index) && !facts.lost.has(index)) {
-        facts.violate('I1', `the unreadable record ${index} is committed and stored nowhere`)
+        facts.violate('I1', `the unreadable record ${index} is committed but is no dead letter`)
         break
       }
     }
@@ -189,11 +192,12 @@ export class WriteChecker {
       const passed = scenario.entries.find(
         ({ unrouted, index }) => unrouted && index < coverage.below && !facts.lost.has(index),
       )
-      if (passed !== undefined) facts.violate('I1', `${passed.index} of an unknown table was passed over`)
+      if (passed !== undefined)
+        facts.violate('I1', `a commit passed ${passed.index}, whose table has no route`)
     }
   }
 
-  /** The answer has reached the poller. */
+  /** The poller received the answer. */
   acknowledged(run: ObservedRun, name: string, indices: readonly number[]): void {
     for (const index of indices) {
       run.acked.push({ name, index, at: this.#facts.clock.now, order: ++this.#order })
@@ -202,7 +206,7 @@ export class WriteChecker {
     if (indices.length > 0) this.#expectCommit(run)
   }
 
-  /** A commit follows every 200 ms; a run that nothing disturbs has stored the acknowledgement soon after. */
+  /** The poller commits every 200 ms. Without a fault, a run stores an acknowledgement within that time. */
   #expectCommit(run: ObservedRun): void {
     const facts = this.#facts
     const { freezes } = run.machine
@@ -211,7 +215,7 @@ export class WriteChecker {
       const { config, entries } = facts.scenario
       const worstCaseMs = config.handlerTimeoutMs + 15_000
       const undisturbed = !run.disturbed && !run.ended && run.machine.alive && run.machine.freezes === freezes
-      // A halt waits for what is in flight before it stores anything.
+      // A halt waits for the invocations in flight before it stores anything.
       const mayHalt = entries.some(({ tooLarge }) => tooLarge) || facts.deadLetters >= 20
       const holds = facts.checkpoint?.owner === run.owner && !mayHalt
       if (
@@ -223,11 +227,11 @@ export class WriteChecker {
         return
       const left = run.acked.find(({ at }) => at <= acked)
       if (left !== undefined)
-        facts.violate('I5', `${left.name} #${left.index} is not stored 2 s after its answer`)
+        facts.violate('I5', `${left.name} #${left.index} is not committed 2 s after its acknowledgement`)
     })
   }
 
-  /** A run that ended by itself has stored all that it was told. */
+  /** A run that ended by itself has committed every acknowledgement. */
   endsWell(run: ObservedRun): void {
     const { checkpoint, coverage, damaged } = this.#facts
     if (checkpoint === null || coverage === null || damaged) return
