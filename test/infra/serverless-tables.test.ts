@@ -7,7 +7,7 @@ import { alarmsOf } from '../../infra/alarms.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { findTables, routesJson, type Settings, tableFunctions } from '../../infra/tables.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
-import { copyService, type ServiceCopy } from './serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 const settings: Settings = {
   prefix: 'shop-dev-',

@@ -7,7 +7,7 @@ import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
 import { emptySummary } from '../../lib/poll/summary.ts'
 import { runMeasures } from '../../lib/poll/telemetry.ts'
-import { copyService, type ServiceCopy } from './serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 interface Resource {
   readonly Type: string

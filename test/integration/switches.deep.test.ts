@@ -1,5 +1,5 @@
 import { startDynalite } from '../../infra/local/dynalite.ts'
-import { startDStoreSource } from './dstore-source.ts'
+import { startDStoreSource } from '../support/dstore-source.ts'
 import { switchTests } from './switches.ts'
 
 switchTests({

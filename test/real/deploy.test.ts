@@ -15,8 +15,8 @@ import {
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { pollConfig } from '../../lib/config.ts'
-import { copyService, type ServiceCopy } from '../infra/serverless-copy.ts'
 import { startMoto } from '../rig/moto.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 // moto 5.2 builds no schedule, alarm or event invoke configuration from a template, and drops the architecture and
 // point-in-time recovery: those are asserted on the template alone, in test/infra/serverless.test.ts.

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { type AwsEndpoint, startDynalite } from '../../infra/local/dynalite.ts'
-import { startDStoreSource } from '../integration/dstore-source.ts'
-import { alive, Writer } from '../integration/records.ts'
-import { type Rig, startRig } from '../integration/world.ts'
 import { startMoto } from '../rig/moto.ts'
+import { startDStoreSource } from '../support/dstore-source.ts'
+import { alive, Writer } from '../support/records.ts'
+import { type Rig, startRig } from '../support/world.ts'
 
 describe('doctor and the dead-letter queue', () => {
   let aws: AwsEndpoint

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { type Address, type DStore, kafka011Ceilings } from '../../infra/local/dstore/dstore.ts'
-import { numbered, startDStore } from '../infra/dstore/support.ts'
+import { numbered, startDStore } from '../support/dstore-clients.ts'
 
 async function kcat(store: DStore, { host, port }: Address, args: readonly string[], input = '') {
   const login = {

@@ -3,11 +3,11 @@ import { type TestContext, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
 import { pollConfig } from '../../lib/config.ts'
 import { openStream } from '../../lib/kafka/stream.ts'
-import { range, Writer } from '../integration/records.ts'
-import { startRig } from '../integration/world.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import type { KafkaRelease } from '../rig/kafka.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
+import { range, Writer } from '../support/records.ts'
+import { startRig } from '../support/world.ts'
 
 /** A world with two orders in its stream, and a producer of transactions. */
 async function startTransactions(t: TestContext, release: KafkaRelease) {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../support/virtual-clock.ts'
 
 /**
  * A process in which a poller runs. Killed: nothing that it waits for ever comes back. Frozen: what comes back waits

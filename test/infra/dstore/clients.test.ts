@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CompressionTypes } from 'kafkajs'
 import { kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
-import { isProtocolError, numbered, startDStore, stockClient, stockConsumer, until } from './support.ts'
+import {
+  isProtocolError,
+  numbered,
+  startDStore,
+  stockClient,
+  stockConsumer,
+  until,
+} from '../../support/dstore-clients.ts'
 
 const protocols = [
   ['Kafka 2.x', {}],

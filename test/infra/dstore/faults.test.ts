@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { numbered, startDStore, stockClient, stockConsumer, until } from './support.ts'
+import { numbered, startDStore, stockClient, stockConsumer, until } from '../../support/dstore-clients.ts'
 
 const text = (records: readonly { value: Buffer | null }[]) => records.map(({ value }) => String(value))
 

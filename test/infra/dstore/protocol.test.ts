@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { type DStore, kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { crc32C } from '../../../infra/local/dstore/kafkajs.ts'
 import { RequestReader, ResponseWriter, toFrame } from '../../../infra/local/dstore/wire.ts'
-import { numbered, RawClient, startDStore, until } from './support.ts'
+import { numbered, RawClient, startDStore, until } from '../../support/dstore-clients.ts'
 
 const api = {
   fetch: 1,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { copyService, type ServiceCopy } from '../serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../../support/service-copy.ts'
 
 /** The handler of README's "Write a handler", and the file that it is to be. */
 function readmeExample(): { file: string; text: string } {

@@ -5,9 +5,9 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startDynalite } from '../../../infra/local/dynalite.ts'
-import { startDStoreSource } from '../../integration/dstore-source.ts'
-import { range, shift, Writer } from '../../integration/records.ts'
-import { type Rig, startRig, type World } from '../../integration/world.ts'
+import { startDStoreSource } from '../../support/dstore-source.ts'
+import { range, shift, Writer } from '../../support/records.ts'
+import { type Rig, startRig, type World } from '../../support/world.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 

@@ -6,7 +6,7 @@ import { DtsError } from '../../../lib/errors.ts'
 import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
 import type { LogSlice } from '../../../lib/kafka/types.ts'
-import { encodeBatch, gzip } from './kafkajs-batches.ts'
+import { encodeBatch, gzip } from '../../support/kafkajs-batches.ts'
 
 const folder = new URL('../../fixtures/batches/', import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(`${name}.bin`, folder))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
-import { kafkajsCrc32c } from './kafkajs-batches.ts'
+import { kafkajsCrc32c } from '../../support/kafkajs-batches.ts'
 
 const ascending = Buffer.from(Array.from({ length: 32 }, (_, index) => index))
 

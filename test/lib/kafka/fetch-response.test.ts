@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { before, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
 import { parseFetchResponse } from '../../../lib/kafka/fetch-response.ts'
-import { encodeBatch, KafkajsEncoder, long } from './kafkajs-batches.ts'
+import { encodeBatch, KafkajsEncoder, long } from '../../support/kafkajs-batches.ts'
 
 const require = createRequire(import.meta.url)
 const versions = [4, 5, 6, 7, 8, 9, 10, 11]

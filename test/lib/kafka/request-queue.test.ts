@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js'
-import { open } from './open-stream.ts'
+import { open } from '../../support/open-stream.ts'
 import '../../../lib/kafka/request-queue.ts'
 
 test('a connection without a throttled request sets no timer beside those of its requests', async (t) => {

@@ -4,7 +4,7 @@ import { fetch } from '../../../infra/local/dstore/apis/fetch.ts'
 import { listOffsets } from '../../../infra/local/dstore/apis/list-offsets.ts'
 import { offsetCommit, offsetFetch } from '../../../infra/local/dstore/apis/offsets.ts'
 import type { ResponseWriter } from '../../../infra/local/dstore/wire.ts'
-import { encodeBatch } from './kafkajs-batches.ts'
+import { encodeBatch } from '../../support/kafkajs-batches.ts'
 import { bounds, open, records } from './support.ts'
 
 /** What the emulator never says, and a broker that is broken, hostile or just starting may. */

@@ -6,7 +6,7 @@ import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
 import { parseFetchResponse } from '../../../lib/kafka/fetch-response.ts'
 import type { AbortedTransaction } from '../../../lib/kafka/transactions.ts'
-import { KafkajsEncoder, long } from './kafkajs-batches.ts'
+import { KafkajsEncoder, long } from '../../support/kafkajs-batches.ts'
 
 const file = readFileSync(new URL('../../fixtures/batches/magic2-transaction.bin', import.meta.url))
 

@@ -5,7 +5,7 @@ import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import type { ErrorCode } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import type { PollDependencies } from '../../../lib/poll/dependencies.ts'
-import { t0, Writer } from '../../integration/records.ts'
+import { t0, Writer } from '../../support/records.ts'
 import {
   acknowledge,
   codeOf,

@@ -5,9 +5,9 @@ import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
 import type { ErrorCode, Facts } from '../../../../lib/errors.ts'
 import { adviseHalted } from '../../../../lib/recovery/examine/halted.ts'
 import type { Setup } from '../../../../lib/recovery/examine/setup.ts'
-import { t0, Writer } from '../../../integration/records.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt } from '../streams.ts'
+import { open } from '../../../support/open-stream.ts'
+import { t0, Writer } from '../../../support/records.ts'
+import { damagedAt } from '../../../support/streams.ts'
 
 const route = { ...defaultDelivery, functionName: 'test-orders' }
 const setup: Setup = { checks: [], routes: { 'shop.orders': route }, hasQueue: false, unroutedTables: 'halt' }

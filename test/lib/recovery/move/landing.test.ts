@@ -6,9 +6,9 @@ import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { timeRange } from '../../../../lib/log/scan.ts'
 import { land } from '../../../../lib/recovery/move/landing.ts'
 import { positionOf } from '../../../../lib/recovery/move/position.ts'
-import { filler, t0, Writer } from '../../../integration/records.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt, like, only, patient } from '../streams.ts'
+import { open } from '../../../support/open-stream.ts'
+import { filler, t0, Writer } from '../../../support/records.ts'
+import { damagedAt, like, only, patient } from '../../../support/streams.ts'
 
 /** A checkpoint of `stream` at an offset, as a run leaves it. */
 async function checkpointAt(stream: Stream, offset: bigint, timestamp: number): Promise<Checkpoint> {

@@ -1,8 +1,8 @@
-import { RoutedEvent } from '../../../lib/dispatch/event.ts'
-import type { DeliveryEnvironment, SendResult } from '../../../lib/dispatch/lane.ts'
-import { type DeliveryInput, deliverySchema, type Route } from '../../../lib/dispatch/settings.ts'
-import { DtsError } from '../../../lib/errors.ts'
-import { LogRecords } from '../../../lib/kafka/records.ts'
+import { RoutedEvent } from '../../lib/dispatch/event.ts'
+import type { DeliveryEnvironment, SendResult } from '../../lib/dispatch/lane.ts'
+import { type DeliveryInput, deliverySchema, type Route } from '../../lib/dispatch/settings.ts'
+import { DtsError } from '../../lib/errors.ts'
+import { LogRecords } from '../../lib/kafka/records.ts'
 
 /** A route with the defaults, but for `settings`. */
 export function route(functionName: string, settings: DeliveryInput = {}): Route {

@@ -1,6 +1,6 @@
-import { DtsError } from '../../../lib/errors.ts'
-import { LogRecords } from '../../../lib/kafka/records.ts'
-import type { Stream } from '../../../lib/kafka/stream.ts'
+import { DtsError } from '../../lib/errors.ts'
+import { LogRecords } from '../../lib/kafka/records.ts'
+import type { Stream } from '../../lib/kafka/stream.ts'
 
 /** The deployment that reads the group in these tests. */
 export const self = { service: 'shop', stage: 'prod', table: 'checkpoints' }
