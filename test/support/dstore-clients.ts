@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Consumer, Kafka, logLevel } from 'kafkajs'
 import { type Address, DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
 import { readFrames, toFrame } from '../../infra/local/dstore/wire.ts'
-import '../../lib/kafka/request-queue.ts'
+import '../../lib/kafka/patch-request-queue.ts'
 
 /** A running DStore that ends with the test. */
 export async function startDStore(t: TestContext, options: DStoreOptions = {}) {

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import { DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
 import { pollConfig } from '../../lib/config.ts'
-import { openStream } from '../../lib/kafka/stream.ts'
+import { openStream } from '../../lib/kafka/open-stream.ts'
 import type { NewRecord } from './parts.ts'
 
 /** A stream of these records, from an emulator that lasts as long as the test. */

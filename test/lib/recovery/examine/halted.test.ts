@@ -53,7 +53,7 @@ const cases: [what: string, given: Given, event: string, advice: RegExp][] = [
   ['a person paused it', { code: 'PAUSED' }, resume, /^Said then\. .*Resume when the stream may read on/],
   [
     'a batch is too large still',
-    { code: 'BATCH_TOO_LARGE', damagedAt: 5n, facts: { offset: '5', behind: '6' } },
+    { code: 'BATCH_TOO_LARGE', damagedAt: 5n, facts: { offset: '5', nextOffset: '6' } },
     inspect,
     /tried and fails now, too, so that a resume would halt there again.*BATCH_TOO_LARGE.*To pass it, and lose .*"offset":"6"/,
   ],
