@@ -17,7 +17,7 @@ describe('doctor and the dead-letter queue', () => {
   })
   after(() => rig.stop())
 
-  test('one that is there is ok; one that is not says what to do', async (t) => {
+  test('a queue that exists is ok, and a missing one says what to run', async (t) => {
     const world = await rig.start(t)
     await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
     const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }

@@ -28,7 +28,7 @@ for (const [age, options] of [
   ['Kafka 0.11', { versionCeilings: kafka011Ceilings }],
 ] as const) {
   describe(`kcat against the emulated DStore, protocol of ${age}`, () => {
-    test('lists the node, reads every record, looks a time up in seconds', async (t) => {
+    test('lists the node, reads every record, and looks a time up in seconds', async (t) => {
       const { store, address } = await startDStore(t, { ...options, proxy: true, firstOffset: 900n })
       await store.append(numbered(1200))
       await store.append(numbered(600, 1200), { compression: 'gzip' })

@@ -13,7 +13,7 @@ export function startDStoreSource(options: Options): Promise<Source> {
   return startSource(options, {})
 }
 
-/** The same as a plain Kafka topic in DTS format: times in milliseconds, any group. */
+/** The emulator as a plain Kafka topic with DTS records: times in milliseconds, any group. */
 export function startPlainSource(options: Options): Promise<Source> {
   return startSource(options, { sid: null, timeUnit: 'milliseconds' })
 }

@@ -3,7 +3,7 @@ import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 
 export type Item = Record<string, AttributeValue>
 
-/** One DynamoDB item, with as much of the expression language as the checkpoint store uses; the rest throws. */
+/** One DynamoDB item. It knows the part of the expression language that the checkpoint store uses, and throws for the rest. */
 export class ItemTable {
   #item: Item | undefined
   readonly #written: (before: Item | undefined, after: Item, input: UpdateItemCommandInput) => void
@@ -16,7 +16,7 @@ export class ItemTable {
     return this.#item
   }
 
-  /** As a restore from a backup, or a deletion, does: past every condition. */
+  /** Replaces or deletes the item without a condition, as a restore from a backup does. */
   replace(item: Item | undefined): void {
     this.#item = item
   }

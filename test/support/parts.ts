@@ -8,32 +8,32 @@ export interface NewRecord {
   readonly timestamp: number
 }
 
-/** A tracked stream: one topic behind a bootstrap address that names another address as its node. */
+/** A tracked stream: one topic, whose bootstrap address names another address as the node. */
 export interface Source {
   readonly bootstrap: BrokerAddress
   readonly topic: string
   readonly clusterId: string
-  /** The variables with which poller and recovery reach it. */
+  /** The environment variables with which poller and recovery reach it. */
   readonly environment: Readonly<Record<string, string>>
   /** Connections that the node has accepted since the start. */
   readonly nodeConnections: number
-  /** Appends the records, as one batch while they are few. */
+  /** Appends the records. A few records form one batch. */
   append(records: readonly NewRecord[]): Promise<void>
-  /** From now on another cluster answers behind the same addresses; its log holds exactly these records. */
+  /** Lets another cluster answer at the same addresses. Its log holds exactly these records. */
   switchCluster(records: readonly NewRecord[]): Promise<void>
-  /** From now on the topic holds exactly these records, from offset 0; the cluster stays the same. */
+  /** Replaces the topic's log with these records, from offset 0. The cluster stays the same. */
   replaceLog(records: readonly NewRecord[]): Promise<void>
-  /** Takes the records before an offset away. */
+  /** Deletes the records before an offset. */
   trim(beforeOffset: bigint): Promise<void>
   range(): Promise<DataRange>
-  /** What the consumer group holds. */
+  /** The commit of the consumer group. */
   committed(): Promise<{ readonly offset: bigint; readonly metadata: string | null } | null>
-  /** Nobody answers any longer at the address that is named as the node. */
+  /** Makes the node's address unreachable. */
   hideNode(): Promise<void>
   stop(): Promise<void>
 }
 
-/** The parts that the product runs between. */
+/** The parts around the product. */
 export interface Parts {
   readonly name: string
   startDynamo(): Promise<AwsEndpoint>

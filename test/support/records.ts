@@ -23,7 +23,7 @@ export class Writer {
     return this.#record({ operation: 'INSERT', objectName: table, fields, after: row(id, 'new') }, seconds)
   }
 
-  /** One of several rows that one statement writes into a table without a key: equal to those before and behind it. */
+  /** One of several equal rows that one statement writes into a table without a key. */
   equalInsert(table: string, id: number, seconds: number): NewRecord {
     const value = encodeRecord({
       operation: 'INSERT',
@@ -55,7 +55,7 @@ export class Writer {
     return this.#record({ operation }, seconds)
   }
 
-  /** Inserts with the ids from `from` to `to`, one a second from `seconds` on. */
+  /** Inserts with the ids `from` to `to`, one per second from `seconds`. */
   inserts(table: string, from: number, to: number, seconds = t0 + from): NewRecord[] {
     return Array.from({ length: to - from + 1 }, (_, i) => this.insert(table, from + i, seconds + i))
   }
@@ -79,7 +79,7 @@ export function now(): number {
   return Math.floor(Date.now() / 1000)
 }
 
-/** A heartbeat of this moment, as a task writes one that works. */
+/** A heartbeat with the current time, as a running task writes it. */
 export function alive(): NewRecord {
   return new Writer('heartbeats').mark('HEARTBEAT', now())
 }
@@ -93,10 +93,7 @@ export function filler(seconds: number): NewRecord[] {
   return [null, Buffer.alloc(1), Buffer.alloc(2)].map((value) => ({ value, timestamp: seconds }))
 }
 
-/**
- * Records that only a new cluster has in front, so that the same changes stand at other offsets: five, and one more each
- * round.
- */
+/** Records at the beginning of a new cluster, so that the same changes get other offsets: five, and one more per round. */
 export function shift(round = 0): NewRecord[] {
   const write = new Writer(`shift ${round}`)
   return [

@@ -1,11 +1,11 @@
-/** Something that happens at a time of the virtual clock. */
+/** An action at a time of the virtual clock. */
 export interface Timer {
   readonly at: number
   readonly order: number
   action: (() => void) | null
 }
 
-/** Virtual time in milliseconds. Nothing happens by itself: each `step` lets exactly one thing happen. */
+/** Virtual time in milliseconds. Time advances only in `step`, which runs exactly one action. */
 export class Clock {
   #now: number
   #count = 0
@@ -38,7 +38,7 @@ export class Clock {
     timer.action = null
   }
 
-  /** Goes to the next event and lets it happen; false when there is none. */
+  /** Advances to the next timer and runs it. Returns false if there is none. */
   step(): boolean {
     for (;;) {
       const timer = this.#pop()
@@ -79,7 +79,7 @@ function isBefore(left: Timer, right: Timer): boolean {
   return left.at < right.at || (left.at === right.at && left.order < right.order)
 }
 
-/** Lets everything run that is ready to run, up to the next wait on the virtual clock. */
+/** Lets all ready work run, up to the next wait on the virtual clock. */
 export function quiescence(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

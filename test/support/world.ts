@@ -26,11 +26,11 @@ const region = 'eu-central-1'
 const checkpoints = 'checkpoints'
 const tables = ['customers', 'orders'] as const
 
-/** What a handler was given. */
+/** A change that a handler received. */
 export interface Received {
   readonly function: string
   readonly operation: string
-  /** The row's id; of a DDL, its statement. */
+  /** The row's id, or the statement of a DDL. */
   readonly what: number | string
   readonly offset: bigint
   readonly generation: number
@@ -42,7 +42,7 @@ export type PollerHandler = typeof import('../../functions/poller.ts')['handler'
 interface PollOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly remainingMs?: () => number
-  /** A process that has run before; by default each poll is a cold start. */
+  /** A warm process. By default each poll is a cold start. */
   readonly poller?: PollerHandler
 }
 
@@ -51,7 +51,7 @@ const pausedLanes = z.record(
   z.looseObject({ trouble: z.looseObject({ nextAt: z.number() }).nullable() }),
 )
 
-/** Patient routes: nothing is given up while a test lasts. */
+/** Routes with many attempts: no test sends a change to the dead-letter queue. */
 const patientRoutes = JSON.stringify({
   'shop.customers': { function: 'customers', attempts: 100 },
   'shop.orders': { function: 'orders', attempts: 100 },
@@ -65,13 +65,13 @@ export interface World {
   readonly dynamo: string
   /** In the order in which handlers finished. */
   readonly received: readonly Received[]
-  /** What a handler does before it takes a change; throws to refuse it. */
+  /** Called before a handler accepts a change. It throws to refuse the change. */
   onChange: (change: Received) => Promise<void> | void
   /** Row ids that a function received, in order. */
   ids(name: (typeof tables)[number]): (number | string)[]
   coldPoller(): Promise<PollerHandler>
   poll(options?: PollOptions): Promise<PollSummary>
-  /** Polls until the end of the stream; at most 20 times. */
+  /** Polls until the end of the stream, at most 20 times. */
   pollToEnd(options?: PollOptions): Promise<PollSummary[]>
   inspect(environment?: Readonly<Record<string, string>>): Promise<Inspection>
   reset(event?: object, environment?: Readonly<Record<string, string>>): Promise<ResetResult>
@@ -79,18 +79,18 @@ export interface World {
   /** The checkpoint item as DynamoDB has it. */
   item(): Promise<Record<string, AttributeValue> | undefined>
   deleteItem(): Promise<void>
-  /** Puts an item as it was back, past every condition, as a restore from a backup does. */
+  /** Writes an old item without a condition, as a restore from a backup does. */
   restore(item: Record<string, AttributeValue>): Promise<void>
-  /** As if somebody had written into the item by hand. */
+  /** Changes the item without a condition, as a person may do by hand. */
   setAttribute(name: string, value: AttributeValue): Promise<void>
   /**
-   * As if time had passed: the lease, whoever holds it, ran out `agoMs` ago, by default ten seconds, and no lane waits
-   * before it tries again.
+   * Sets the item as if time had passed: the lease ended `agoMs` ago (default ten seconds), and no lane waits for its
+   * next attempt.
    */
   expireLease(agoMs?: number): Promise<void>
 }
 
-/** A test, or whatever else says when a world is not needed any more. */
+/** A test, or another owner that ends a world. */
 export interface Lifetime {
   after(end: () => Promise<unknown>): void
 }
@@ -217,7 +217,7 @@ function world(
   return self
 }
 
-/** Starts a poll whose handler waits at the change `what`; resolves once it waits there. */
+/** Starts a poll whose handler waits at the change `what`. Resolves when it waits there. */
 export async function pollUntil(world: World, what: number, options?: PollOptions) {
   const waiting = Promise.withResolvers<void>()
   const mayGoOn = Promise.withResolvers<void>()
@@ -229,13 +229,13 @@ export async function pollUntil(world: World, what: number, options?: PollOption
     return mayGoOn.promise
   }
   const ended = world.poll(options)
-  // A poll that fails before it gets there must fail the test, not hang it.
+  // If the poll fails before that change, the test must fail, not hang.
   await Promise.race([waiting.promise, ended])
   assert.ok(waited)
   return { goOn: mayGoOn.resolve, ended }
 }
 
-/** What the functions see as their environment, and nothing of an earlier test's. */
+/** Sets the functions' environment, and removes that of an earlier test. */
 function enter(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
     if (
