@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { readBatches } from '../lib/kafka/batch.ts'
 import { parseFetchResponse } from '../lib/kafka/fetch-response.ts'
-import { encodeBatch, KafkajsEncoder, long } from '../test/lib/kafka/kafkajs-batches.ts'
+import { encodeBatch, KafkajsEncoder, long } from '../test/support/kafkajs-batches.ts'
 import { median } from './median.ts'
 
 const version = 11

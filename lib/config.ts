@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
-import { type BrokerConfig, maxFetchBytes } from './kafka/types.ts'
+import { type BrokerConfig, maxFetchBytes } from './kafka/broker-config.ts'
 import { parseTime, timeHint } from './time.ts'
 
 /**

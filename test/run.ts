@@ -23,15 +23,15 @@ interface Suite {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const embedded = 'test/{lib,functions,infra,integration,simulation}/**'
 const suites: Readonly<Record<string, Suite>> = {
-  // Many of these tests wait for another process, so three files keep two cores busy.
-  quick: { isReal: false, parts: [{ files: find(`${embedded}/!(*.deep).test.ts`), atOnce: 3 }] },
-  // Files that take long.
+  // Many tests wait for another process, so three files keep two cores busy.
+  quick: { isReal: false, parts: [{ files: find(`${embedded}/!(*.deep|*.real).test.ts`), atOnce: 3 }] },
+  // The files whose tests take long.
   deep: { isReal: false, parts: [{ files: find(`${embedded}/*.deep.test.ts`), atOnce: 2 }] },
   real: {
     isReal: true,
     parts: [
-      { files: find('test/real/integration/*.test.ts'), atOnce: 2 },
-      { files: find('test/{real,processes}/*.test.ts'), atOnce: 1 },
+      { files: find('test/integration/kafka-*.real.test.ts'), atOnce: 2 },
+      { files: find('test/{real/*,processes/*,lib/**/*.real,integration/switches.real}.test.ts'), atOnce: 1 },
     ],
   },
   processes: { isReal: true, parts: [{ files: find('test/processes/*.test.ts'), atOnce: 1 }] },

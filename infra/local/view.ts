@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
-import type { DataRange } from '../../lib/kafka/types.ts'
+import type { DataRange } from '../../lib/kafka/data-range.ts'
 import { printable } from '../../lib/text/printable.ts'
 
 /** One table in the live view. */

@@ -3,7 +3,8 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { CheckpointStore } from '../checkpoint/store.ts'
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
-import { openStream, type Stream } from '../kafka/stream.ts'
+import { openStream } from '../kafka/open-stream.ts'
+import type { Stream } from '../kafka/stream.ts'
 import { CredentialSource } from './credentials.ts'
 
 /** Of each request to an AWS service. Without a limit one that does not answer would hold the run until Lambda ends it. */

@@ -9,23 +9,23 @@ export function formatAddress({ host, port }: BrokerAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** What a broker may name: a host name or an address, and a port that exists. */
+/** Whether it is a host name or an IP address, and a valid port. */
 export function isAddress({ host, port }: BrokerAddress): boolean {
   return isHost(host) && Number.isInteger(port) && port >= 1 && port <= 65_535
 }
 
-/** Whether both are one place, however they are written. */
+/** Whether both are the same host and port, in any spelling. */
 export function isSameAddress(left: BrokerAddress, right: BrokerAddress): boolean {
   return left.port === right.port && plainHost(left.host) === plainHost(right.host)
 }
 
-/** Of this machine. A broker elsewhere that names it would have the credentials sent to whatever listens here. */
+/** This machine. If a remote broker names it, the credentials would go to any program that listens here. */
 const loopback = blocks(['0.0.0.0', 8], ['127.0.0.0', 8], ['::', 128], ['::1', 128])
-/** Link-local, and the services by which clouds tell an instance its own credentials. */
+/** Link-local addresses, and the services from which a cloud instance gets its own credentials. */
 const metadataServices = blocks(
   ['169.254.0.0', 16],
   ['fe80::', 10],
-  // Alibaba Cloud's lies in the shared address space, the one of AWS over IPv6 among the private addresses.
+  // Alibaba Cloud's service is in the shared address space. AWS's IPv6 service is in the private address space.
   ['100.100.100.200', 32],
   ['fd00:ec2::', 32],
 )
@@ -33,17 +33,17 @@ const privateNetworks = blocks(
   ['10.0.0.0', 8],
   ['172.16.0.0', 12],
   ['192.168.0.0', 16],
-  // Shared address space, which Alibaba Cloud uses inside.
+  // Shared address space, which Alibaba Cloud uses internally.
   ['100.64.0.0', 10],
   ['fc00::', 7],
 )
 
 /**
- * Whether credentials may be sent to a node that the bootstrap address named in its metadata: the bootstrap host, the
- * other hosts of its endpoint, private addresses (a DStore is commonly named by the address of its network), and what
- * is on the list.
- * @param allowed host names, addresses, `*.suffix` patterns, or `*` for any. A loopback, link-local or metadata address
- *   has to be on the list itself: no pattern covers it.
+ * Whether credentials may be sent to a node that the bootstrap address named in its metadata. Allowed are the bootstrap
+ * host, the other hosts of its endpoint, private addresses (metadata commonly contains a DStore's private address), and
+ * the hosts on the list.
+ * @param allowed host names, addresses, `*.suffix` patterns, or `*` for any. Patterns do not cover loopback, link-local
+ *   and metadata addresses: each must be on the list itself.
  */
 export function isAllowedNode(
   node: BrokerAddress,
@@ -61,15 +61,15 @@ export function isAllowedNode(
   )
 }
 
-/** Whether a part of the list of allowed nodes can match a host at all. */
+/** Whether an entry of the list of allowed nodes can match any host. */
 export function isNodePattern(text: string): boolean {
   return text === '*' || isHost(text.startsWith('*.') ? text.slice(2) : bare(text))
 }
 
 /**
- * Of the same endpoint: below the bootstrap host, or its name with another network behind it, as
- * `dts-cn-hangzhou-vpc.aliyuncs.com` beside `dts-cn-hangzhou.aliyuncs.com`. The parent domain alone says nothing: below
- * a provider's stand the hosts of all its customers.
+ * Whether the host belongs to the same endpoint: it is a subdomain of the bootstrap host, or has the same name with
+ * another network suffix, as `dts-cn-hangzhou-vpc.aliyuncs.com` and `dts-cn-hangzhou.aliyuncs.com`. A common parent domain
+ * is no proof: the hosts of all customers of a provider share it.
  */
 function isSibling(host: string, bootstrap: string): boolean {
   if (isIP(bootstrap) !== 0 || !bootstrap.includes('.')) return false
@@ -80,7 +80,7 @@ function isSibling(host: string, bootstrap: string): boolean {
   return host.endsWith(`.${bootstrap}`) || (parent.includes('.') && ownParent === parent && isOfEndpoint)
 }
 
-/** The first label of a host name, and the domain behind it. */
+/** The first label of a host name, and the domain after it. */
 function split(host: string): [name: string, parent: string] {
   const dot = host.indexOf('.')
   return dot < 0 ? [host, ''] : [host.slice(0, dot), host.slice(dot + 1)]
@@ -93,17 +93,17 @@ function covers(pattern: string, host: string): boolean {
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host.endsWith('.localhost') || contains(loopback, host)
 
-/** Letters, digits, hyphens, underscores and dots, or an address: nothing that a terminal or a log would act on. */
+/** Letters, digits, hyphens, underscores and dots, or an IP address. No character controls a terminal or a log. */
 function isHost(host: string): boolean {
   return host.length <= 254 && (isIP(host) !== 0 || /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/i.test(host))
 }
 
 const bare = (host: string): string => (/^\[.*\]$/.test(host) ? host.slice(1, -1) : host)
 
-/** One way to write each host: lower case, no dot at the end, an IPv6 address in its short form, and IPv4 as IPv4. */
+/** The normal form of a host: lower case, no final dot, IPv6 in its short form, mapped IPv4 as IPv4. */
 function plainHost(host: string): string {
   const lower = bare(host.toLowerCase()).replace(/\.$/, '')
-  // The URL parser does not take a zone, such as in fe80::1%eth0.
+  // The URL parser refuses a zone, as in fe80::1%eth0.
   const address = lower.replace(/%.*$/, '')
   if (!isIPv6(address)) return lower
   const short = new URL(`http://[${address}]`).hostname.slice(1, -1)

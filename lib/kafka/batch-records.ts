@@ -1,31 +1,16 @@
 import type { BatchFault } from './batch-fault.ts'
-import type { LogRecords } from './records.ts'
-import type { AbortedTransactions } from './transactions.ts'
-import type { BatchLimits } from './types.ts'
-
-/** What is common to reading all batches of one response. */
-export interface Reading {
-  /** The offset asked for; records below it are dropped. */
-  readonly from: bigint
-  readonly limits: BatchLimits
-  readonly records: LogRecords
-  readonly aborted: AbortedTransactions
-  /** Decompressed bytes that `records` hold on to. */
-  heldBytes: number
-  /** `maxRecords` ended the reading inside a batch. */
-  cut: boolean
-}
+import type { SliceReading } from './log-slice.ts'
 
 export interface RecordRange {
-  /** Claimed by the batch; checked against the bytes that are there. */
+  /** From the batch's header. The reader checks it against the bytes. */
   readonly count: number
   readonly baseOffset: bigint
   readonly lastOffsetDelta: number
 }
 
 /**
- * Reads the records of a batch of magic 2 into `reading.records` and returns the offset to go on from: behind
- * the batch, or behind the last record where `maxRecords` cut it.
+ * Reads the records of a batch of magic 2 into `reading.records` and returns the offset to continue from: the
+ * one after the batch, or after the last record if `maxRecords` cut it.
  *
  *   record => length varint, attributes int8, timestamp delta varlong, offset delta varint,
  *             key length varint (-1: null), key, value length varint (-1: null), value,
@@ -35,13 +20,13 @@ export function readRecords(
   bytes: Buffer,
   start: number,
   range: RecordRange,
-  reading: Reading,
+  reading: SliceReading,
   fault: BatchFault,
 ): bigint {
   const { count, baseOffset, lastOffsetDelta } = range
   const { records, limits } = reading
   const reader = new RecordReader(bytes, start, fault)
-  // Compared as 32-bit numbers, so that dropping costs no bigint: deltas are at most 2^31 - 1.
+  // Deltas are at most 2^31 - 1. Comparing them as numbers makes no bigint for each dropped record.
   const firstDelta = Number(reading.from > baseOffset ? reading.from - baseOffset : 0n)
   let previousDelta = -1
   records.beginPiece(bytes, baseOffset)
@@ -64,7 +49,7 @@ export function readRecords(
     if (delta < firstDelta) continue
 
     if (records.length >= limits.maxRecords) {
-      reading.cut = true
+      reading.isCut = true
       return baseOffset + BigInt(delta)
     }
     records.add(delta, value, value < 0 ? value : valueEnd)
@@ -72,7 +57,7 @@ export function readRecords(
   if (reader.position !== bytes.length) {
     throw fault(
       'BATCH_CORRUPT',
-      `${bytes.length - reader.position} bytes are left behind its ${count} records`,
+      `${bytes.length - reader.position} bytes are left after its ${count} records`,
     )
   }
   return baseOffset + BigInt(lastOffsetDelta) + 1n
@@ -81,8 +66,8 @@ export function readRecords(
 const abortMarker = 0
 
 /**
- * Whether a control batch, whose records begin at `start`, ends a transaction as aborted. One that compaction emptied
- * ends none.
+ * Whether a control batch, whose records begin at `start`, ends a transaction as aborted. A batch that compaction has
+ * emptied ends none.
  *
  *   key of its record => version int16, type int16 (0 abort, 1 commit)
  */
@@ -101,7 +86,7 @@ class RecordReader {
   position: number
   readonly #bytes: Buffer
   readonly #fault: BatchFault
-  /** Nothing behind it is read: the end of the current record, or of all of them between two records. */
+  /** The reader stops here: the end of the current record, or between two records the end of all. */
   #end: number
 
   constructor(bytes: Buffer, position: number, fault: BatchFault) {
@@ -111,7 +96,7 @@ class RecordReader {
     this.#end = bytes.length
   }
 
-  /** Reads length and attributes (unused in magic 2) and returns where the record ends. */
+  /** Reads length and attributes (unused in magic 2). Returns where the record ends. */
   beginRecord(maxBytes: number): number {
     this.#end = this.#bytes.length
     const length = this.varint()
@@ -124,7 +109,7 @@ class RecordReader {
     return this.#end
   }
 
-  /** Reads a length and moves behind the bytes; returns where they start, or -1 for null. */
+  /** Reads a length and skips that many bytes. Returns where they start, or -1 for null. */
   field(): number {
     const length = this.varint()
     if (length < -1 || length > this.#end - this.position) throw this.#misfit('length', length)
@@ -135,7 +120,7 @@ class RecordReader {
   }
 
   skipHeaders(end: number): void {
-    // A header takes two bytes at least, so that a false count ends at the end of the record.
+    // A header takes at least two bytes, so a wrong count stops at the end of the record.
     for (let left = this.varint(); left !== 0; left--) {
       if (left < 0) throw this.#misfit('header count', left)
       if (this.field() < 0) throw this.#misfit('header key length', -1)

@@ -1,24 +1,24 @@
-/** A deployment of this project, as it names itself to others that use the same consumer group. */
+/** A deployment of this project, as other users of the same consumer group see it. */
 export interface Deployment {
   readonly service: string
   readonly stage: string
-  /** Of the checkpoints; with its region, where that is known. */
+  /** The checkpoint table, with its region if that is known. */
   readonly table: string
 }
 
-/** A position of the checkpoint. Offsets of one generation belong to one log, so that positions can be compared. */
+/** A checkpoint's generation and offset. All offsets of one generation belong to one log, so they can be compared. */
 export interface MarkedPlace {
   readonly generation: number
   readonly offset: bigint
 }
 
-/** What the metadata of a commit to the consumer group says of the program that made it. */
+/** The author of a commit to the consumer group, from the metadata of the commit. */
 export type Mark =
   | {
       readonly whose: 'ours'
-      /** In seconds; null where it cannot be read. */
+      /** In seconds; null if it is unreadable. */
       readonly timestamp: number | null
-      /** Null in a commit of an older version, which named neither itself nor its generation. */
+      /** Null for older versions, which wrote neither their deployment nor their generation. */
       readonly place: MarkedPlace | null
     }
   | { readonly whose: 'another deployment'; readonly deployment: Deployment }
@@ -31,7 +31,7 @@ export interface GroupPosition {
   readonly mark: Mark
 }
 
-/** What older versions wrote after the time. */
+/** Older versions wrote this after the time. */
 const oldMark = 'dts-functions'
 
 /**
@@ -46,7 +46,7 @@ export function writeMark(
   return [timestamp, ...[service, stage, table].map(encodeURIComponent), generation, offset].join('|')
 }
 
-/** Reads a commit of the group. @param self the deployment that reads */
+/** Reads a commit of the group. @param self this deployment */
 export function groupPosition(offset: bigint, metadata: string | null, self: Deployment): GroupPosition {
   return { offset, metadata, mark: readMark(metadata ?? '', self) }
 }
@@ -73,12 +73,12 @@ function decoded(text: string): string | null {
   }
 }
 
-/** For people. */
+/** The deployment in words. */
 export function deploymentName({ service, stage, table }: Deployment): string {
   return `service ${printable(service)}, stage ${printable(stage)}, table ${printable(table)}`
 }
 
-/** Who made a commit, in words. */
+/** The author of a commit in words. */
 export function committerOf(mark: Mark): string {
   switch (mark.whose) {
     case 'ours':
@@ -90,7 +90,7 @@ export function committerOf(mark: Mark): string {
   }
 }
 
-/** The names come from the broker: control characters would reach an operator's terminal. */
+/** The names come from the broker. Control characters in them would reach an operator's terminal. */
 function printable(name: string): string {
   return `"${name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)}"`
 }

@@ -8,12 +8,12 @@ import { snappyDecompress } from './snappy.ts'
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 export type Codec = (typeof codecs)[number]
 
-/** zlib allocates its output in pieces of this size, the first of them before it has read a byte. */
+/** zlib allocates its output in pieces of this size. It allocates the first one before it reads a byte. */
 const chunkBytes = (input: Buffer): number => Math.min(256 * 1024, Math.max(1024, input.length * 4))
 
 /**
- * Decompresses `input` as a whole, without ever holding more than `maxBytes` of output: more is
- * BATCH_TOO_LARGE, data that the codec cannot read is BATCH_CORRUPT. For `none` the result is `input`.
+ * Decompresses all of `input`, and never holds more than `maxBytes` of output. More output is BATCH_TOO_LARGE. Data that
+ * the codec cannot read is BATCH_CORRUPT. For `none` the result is `input`.
  */
 export function decompress(codec: Codec, input: Buffer, maxBytes: number, fault: BatchFault): Buffer {
   switch (codec) {
@@ -32,22 +32,25 @@ export function decompress(codec: Codec, input: Buffer, maxBytes: number, fault:
   }
 }
 
-/** Node reads one frame and says nothing of what follows it; no client of Kafka writes a second one. */
+/** Node reads one frame and ignores the bytes after it. No Kafka client writes a second frame. */
 function unzipFrame(input: Buffer, maxOutputLength: number, fault: BatchFault): Buffer {
   const chunkSize = chunkBytes(input)
   const options = { maxOutputLength, chunkSize, params: zstdWindow(maxOutputLength), info: true }
-  // With `info`, which its types leave out, the engine comes with the output and knows how much it has taken.
+  // With `info`, which the types omit, Node also returns the engine. It counts the bytes that it has read.
   const { buffer, engine } = zstdDecompressSync(input, options) as unknown as {
     readonly buffer: Buffer
     readonly engine: { readonly bytesWritten: number }
   }
   if (engine.bytesWritten === input.length) return buffer
-  throw fault('BATCH_CORRUPT', `zstd data goes on after its frame, at compressed byte ${engine.bytesWritten}`)
+  throw fault(
+    'BATCH_CORRUPT',
+    `zstd data continues after its frame, at compressed byte ${engine.bytesWritten}`,
+  )
 }
 
 /**
- * A zstd frame names the size of the window that its decoder allocates. Capped at the power of two that holds
- * all of the output allowed: a frame that stays within the limit never needs more. 10 to 27 is zstd's range.
+ * A zstd frame names the size of the window that its decoder allocates. We cap it at the power of two that holds the
+ * whole output: a frame within the limit never needs more. zstd's range is 10 to 27.
  */
 function zstdWindow(maxBytes: number): Record<number, number> {
   return { [constants.ZSTD_d_windowLogMax]: Math.min(27, Math.max(10, Math.ceil(Math.log2(maxBytes)))) }
@@ -57,9 +60,9 @@ const limitErrors = new Set(['ERR_BUFFER_TOO_LARGE', 'ZSTD_error_frameParameter_
 
 function unzip(codec: Codec, maxBytes: number, fault: BatchFault, run: (maxBytes: number) => Buffer): Buffer {
   try {
-    // Zero is not a limit that zlib takes; an output of one byte then fails as a record would.
+    // zlib accepts no limit of zero. With a limit of one byte, a one-byte output fails later, as a record.
     const result = run(Math.max(1, maxBytes))
-    // A single piece comes back as a view, which would keep all of the piece alive for a few bytes.
+    // zlib returns a view on its last piece, which would keep the whole piece in memory for a few bytes.
     return result.length < result.buffer.byteLength / 2 ? Buffer.from(result) : result
   } catch (cause) {
     if (cause instanceof DtsError) throw cause

@@ -1,32 +1,28 @@
 /**
- * The file that reaches behind kafkajs' public interface, together with `request-queue.ts`, which mends a part of it.
+ * One authenticated connection to one broker, and the file that uses kafkajs' internals. `patch-request-queue.ts` fixes one
+ * of them, and `kafkajs-internals.d.ts` types them. docs/decisions/kafkajs-internals.md gives the reasons.
  *
- * kafkajs' consumer joins a group, which costs seconds, leaves ghost members behind a killed function and cannot
- * start at our offset; its admin client replaces "no offset for this time" by the end of the log, which would
- * skip records silently; and neither shows a fetch response before it has been parsed without checksums. Its
- * connections, SASL and request encoders are sound, so those are used: broker, connection pool, Fetch request.
- *
- * test/lib/kafka/connection.test.ts fails when another version than 2.2.4 is installed.
+ * test/lib/kafka/connection.test.ts fails if another version than 2.2.4 is installed.
  */
 import { setImmediate } from 'node:timers/promises'
-import kafkajs from 'kafkajs'
 import Broker from 'kafkajs/src/broker/index.js'
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js'
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
 import { DtsError } from '../errors.ts'
-import { messageOf } from '../text/thrown.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
+import { maxFetchBytes } from './broker-config.ts'
+import { brokerFailed } from './broker-request.ts'
 import { type FetchResponse, fetchVersions, parseFetchResponse } from './fetch-response.ts'
-import { frameSockets } from './frames.ts'
-import { maxFetchBytes } from './types.ts'
-import './request-queue.ts'
+import { type FrameLimit, frameSockets } from './frame-sockets.ts'
+import { handshakeFailed } from './open-errors.ts'
+import './patch-request-queue.ts'
 
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
-/** An answer of what was asked for, or of a single larger batch, and what is around it. */
+/** The largest batch that may be fetched, and the fields around it. */
 const maxFrameBytes = maxFetchBytes + 1024 * 1024
-/** Answers before the login is over list API versions and mechanisms: less than a tenth of this. */
+/** Before the login, the broker lists API versions and login mechanisms: less than a tenth of this. */
 const maxFrameBytesBeforeLogin = 64 * 1024
 
 export interface Credentials {
@@ -34,7 +30,29 @@ export interface Credentials {
   readonly password: string
 }
 
-/** kafkajs logs each failure at error level before it throws it; the thrown one is the one that gets reported. */
+export interface ConnectOptions {
+  readonly tls: boolean
+  readonly credentials: Credentials | null
+  readonly clientId: string
+}
+
+interface FetchRequest {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly maxBytes: number
+  readonly maxWaitMs: number
+}
+
+export interface NodeConnection {
+  readonly address: BrokerAddress
+  readonly broker: Broker
+  fetch(request: FetchRequest): Promise<FetchResponse>
+  /** Closes the connection without waiting for the broker. Requests that are under way fail with BROKER_FAILED. */
+  close(): Promise<void>
+}
+
+/** kafkajs logs each failure before it throws it. We report the thrown error. */
 const silentLogger = {
   namespace: () => silentLogger,
   debug: () => {},
@@ -43,42 +61,18 @@ const silentLogger = {
   error: () => {},
 }
 
-export interface NodeConnection {
-  readonly address: BrokerAddress
-  readonly broker: Broker
-  fetch(request: {
-    readonly topic: string
-    readonly partition: number
-    readonly offset: bigint
-    readonly maxBytes: number
-    readonly maxWaitMs: number
-  }): Promise<FetchResponse>
-  /** Ends the connection at once, however long the broker is silent; what is under way fails with BROKER_FAILED. */
-  close(): Promise<void>
-}
-
 /**
  * Opens and authenticates one connection.
- * @throws DtsError `unreachable` when nothing answers there, AUTHENTICATION_FAILED, PROTOCOL_UNSUPPORTED
+ * @throws DtsError `unreachable` if nothing answers there, AUTHENTICATION_FAILED, PROTOCOL_UNSUPPORTED
  */
 export async function connectNode(
   address: BrokerAddress,
-  options: { readonly tls: boolean; readonly credentials: Credentials | null; readonly clientId: string },
+  options: ConnectOptions,
   unreachable: (cause: unknown) => DtsError,
 ): Promise<NodeConnection> {
-  // A stranger who listens on the port may not fill the memory.
+  // A stranger that listens on the port must not fill the memory.
   const frameLimit = { maxBytes: maxFrameBytesBeforeLogin }
-  const pool = new ConnectionPool({
-    ...address,
-    clientId: options.clientId,
-    ssl: options.tls ? {} : null,
-    sasl: options.credentials === null ? null : { mechanism: 'plain', ...options.credentials },
-    socketFactory: frameSockets(frameLimit),
-    connectionTimeout: connectTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    enforceRequestTimeout: true,
-    logger: silentLogger,
-  })
+  const pool = poolOf(address, options, frameLimit)
   const broker = new Broker({
     connectionPool: pool,
     logger: silentLogger,
@@ -92,36 +86,19 @@ export async function connectNode(
     await pool.destroy()
     throw unreachable(cause)
   }
-  // A frame comes whole; kafkajs would copy it to join it with the empty rest behind the frame before.
-  const processData = connection.processData.bind(connection)
-  connection.processData = (frame) => {
-    connection.chunks = []
-    processData(frame)
-  }
-  // The broker object takes an open socket without SASL for one that has learnt the API versions, and skips that.
-  const isConnected = broker.isConnected
-  broker.isConnected = () => false
+  takeWholeFrames(connection)
   try {
-    await broker.connect()
-    broker.isConnected = isConnected
-    frameLimit.maxBytes = maxFrameBytes
+    await logIn(broker)
   } catch (cause) {
     await pool.destroy()
-    // A frame that was refused ends the connection, which kafkajs takes for a refused login.
+    // If our frame limit ended the connection, kafkajs reports a refused login.
     const { errored } = connection.socket
-    throw connectError(
-      address,
-      options,
-      errored instanceof RangeError ? errored : cause,
-      broker.versions !== null,
-    )
+    const reason = errored instanceof RangeError ? errored : cause
+    const login = { tls: options.tls, user: options.credentials?.username ?? '' }
+    throw handshakeFailed(address, login, reason, broker.versions !== null)
   }
-  // The pool reconnects silently, by then perhaps to another cluster behind the same address, and keeps a second
-  // connection for Fetch. Bound to this one connection, every request reaches the cluster that was identified.
-  pool.getConnection = async () => {
-    if (connection.isConnected()) return connection
-    throw connectionClosed(address)
-  }
+  frameLimit.maxBytes = maxFrameBytes
+  bindTo(connection, pool, address)
   return {
     address,
     broker,
@@ -130,45 +107,61 @@ export async function connectNode(
   }
 }
 
-/** kafkajs would wait for every answer that is due, each for as long as a request may take. */
+function poolOf(address: BrokerAddress, options: ConnectOptions, frameLimit: FrameLimit): ConnectionPool {
+  return new ConnectionPool({
+    ...address,
+    clientId: options.clientId,
+    ssl: options.tls ? {} : null,
+    sasl: options.credentials === null ? null : { mechanism: 'plain', ...options.credentials },
+    socketFactory: frameSockets(frameLimit),
+    connectionTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    enforceRequestTimeout: true,
+    logger: silentLogger,
+  })
+}
+
+/** Our sockets emit whole frames. kafkajs would copy each to join it with the empty rest of the frame before. */
+function takeWholeFrames(connection: Connection): void {
+  const processData = connection.processData.bind(connection)
+  connection.processData = (frame) => {
+    connection.chunks = []
+    processData(frame)
+  }
+}
+
+/** Without SASL, kafkajs takes an open socket for one whose API versions it has read, and never asks for them. */
+async function logIn(broker: Broker): Promise<void> {
+  const isConnected = broker.isConnected
+  broker.isConnected = () => false
+  await broker.connect()
+  broker.isConnected = isConnected
+}
+
+/**
+ * Sends every request over this one connection, so that it reaches the cluster that was identified. The pool would
+ * reconnect silently, perhaps to another cluster at the same address, and would open a second connection for Fetch.
+ */
+function bindTo(connection: Connection, pool: ConnectionPool, address: BrokerAddress): void {
+  pool.getConnection = async () => {
+    if (connection.isConnected()) return connection
+    throw connectionClosed(address)
+  }
+}
+
+/** kafkajs would wait for every outstanding answer, each for as long as a request may take. */
 async function closeNow(connection: Connection, pool: ConnectionPool, error: DtsError): Promise<void> {
   connection.socket.destroy()
   connection.rejectRequests(error)
   await pool.destroy()
-  // In this turn those who wait hear of it, and a request that was still being encoded has got to the queue; a later
-  // one is refused.
+  // After this turn, waiting requests have failed, and a request that was being encoded is in the queue. Later requests
+  // are refused.
   await setImmediate()
   connection.rejectRequests(error)
 }
 
 function connectionClosed(address: BrokerAddress): DtsError {
   return brokerFailed(formatAddress(address), 'connection', new Error('the connection was closed'))
-}
-
-function connectError(
-  address: BrokerAddress,
-  options: { readonly tls: boolean; readonly credentials: Credentials | null },
-  cause: unknown,
-  versionsKnown: boolean,
-): DtsError {
-  const where = formatAddress(address)
-  const reason = messageOf(cause)
-  if (cause instanceof kafkajs.KafkaJSSASLAuthenticationError) {
-    const user = options.credentials?.username ?? ''
-    return new DtsError(
-      'AUTHENTICATION_FAILED',
-      `${where} refuses the user ${user} (${reason}). DTS expects <user>-<sid> and the consumer group's password: ` +
-        'check DTS_USER, DTS_SID and the stored password.',
-      { retryable: false, facts: { broker: where, user }, cause },
-    )
-  }
-  if (versionsKnown) return brokerFailed(where, 'authentication', cause)
-  return new DtsError(
-    'PROTOCOL_UNSUPPORTED',
-    `${where} accepts connections but does not answer as a Kafka broker ` +
-      `${options.tls ? 'over TLS' : 'without TLS'} (${reason}). Check the port of DTS_BROKER_URL, and DTS_TLS.`,
-    { retryable: true, facts: { broker: where, tls: options.tls }, cause },
-  )
 }
 
 function negotiate(broker: Broker): number {
@@ -178,24 +171,15 @@ function negotiate(broker: Broker): number {
     throw new DtsError(
       'PROTOCOL_UNSUPPORTED',
       `The broker offers Fetch versions ${offered?.minVersion ?? '?'} to ${offered?.maxVersion ?? '?'}; ` +
-        `${fetchVersions.min} to ${fetchVersions.max} are understood here (Kafka 0.11 and later).`,
+        `the poller reads ${fetchVersions.min} to ${fetchVersions.max} (Kafka 0.11 and later). Nothing was read. ` +
+        'Ask DTS support for a node that offers one of these.',
       { retryable: false },
     )
   }
   return version
 }
 
-function sendFetch(
-  connection: Connection,
-  version: number,
-  request: {
-    readonly topic: string
-    readonly partition: number
-    readonly offset: bigint
-    readonly maxBytes: number
-    readonly maxWaitMs: number
-  },
-): Promise<FetchResponse> {
+function sendFetch(connection: Connection, version: number, request: FetchRequest): Promise<FetchResponse> {
   const exchange = fetchRequests.protocol({ version })({
     isolationLevel: 1,
     maxWaitTime: request.maxWaitMs,
@@ -214,7 +198,7 @@ function sendFetch(
       },
     ],
   })
-  // kafkajs' own decoder is left out: it reads records without checking their CRC.
+  // Our decoder replaces kafkajs' own, which does not check the CRC.
   return connection.send<FetchResponse>({
     ...exchange,
     response: {
@@ -223,22 +207,4 @@ function sendFetch(
     },
     requestTimeout: request.maxWaitMs + requestTimeoutMs,
   })
-}
-
-/** A failed request as a DtsError; the broker's error type is kept among the facts. */
-export function brokerFailed(where: string, what: string, cause: unknown): DtsError {
-  if (cause instanceof DtsError) return cause
-  const type = cause instanceof kafkajs.KafkaJSProtocolError ? cause.type : null
-  const reason = messageOf(cause)
-  return new DtsError('BROKER_FAILED', `${where} failed at ${what}: ${reason}. The next run tries again.`, {
-    retryable: true,
-    facts: { broker: where, request: what, type },
-    cause,
-  })
-}
-
-/** The type of the Kafka protocol error behind `error` (such as `INVALID_GROUP_ID`), or null. */
-export function protocolErrorType(error: unknown): string | null {
-  if (error instanceof kafkajs.KafkaJSProtocolError) return error.type
-  return error instanceof DtsError && error.cause !== undefined ? protocolErrorType(error.cause) : null
 }

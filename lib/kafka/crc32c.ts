@@ -1,7 +1,7 @@
 /**
- * CRC-32C (Castagnoli), the checksum of Kafka's record batches, eight bytes a step ("slicing by 8"):
- * table k holds the checksum of a byte that k zero bytes follow.
- * node:zlib has CRC-32 only, which is another polynomial.
+ * CRC-32C (Castagnoli), the checksum of Kafka's record batches, eight bytes per step ("slicing by 8").
+ * Table k holds the checksum of a byte followed by k zero bytes.
+ * node:zlib has only CRC-32, which is another polynomial.
  */
 const tables = new Int32Array(8 * 256)
 
@@ -19,16 +19,16 @@ const noWords = new Int32Array(0)
 
 const at = (index: number): number => tables[index] as number
 
-/** The CRC-32C of `bytes` from `start` up to but without `end`, as an unsigned 32-bit number. */
+/** The CRC-32C of `bytes` from `start` to `end`, exclusive, as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let crc = -1
   let position = start
   while (position < end && (bytes.byteOffset + position) % 4 !== 0) crc = step(crc, bytes[position++])
 
-  // A view of 32-bit words saves four loads and shifts a word. It reads in the machine's byte order: all
-  // that Node runs on and this is deployed to (x64, arm64) is little-endian, which is what the tables expect.
+  // A view of 32-bit words saves four loads and shifts per word. It uses the machine's byte order. The tables expect
+  // little-endian, which x64 and arm64 are.
   const count = ((end - position) >>> 3) * 2
-  // Even an empty view must start at a multiple of four, and a short input can end before one.
+  // Even an empty view must start at a multiple of four, and a short input may contain none.
   const words = count === 0 ? noWords : new Int32Array(bytes.buffer, bytes.byteOffset + position, count)
   for (let index = 0; index < words.length; index += 2) {
     const low = crc ^ (words[index] as number)

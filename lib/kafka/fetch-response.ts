@@ -2,7 +2,7 @@ import { DtsError } from '../errors.ts'
 import type { AbortedTransaction } from './transactions.ts'
 
 /**
- * Fetch Response, versions 4 to 11, behind the correlation id:
+ * Fetch Response, versions 4 to 11, after the correlation id:
  *
  *   response    => throttle_time_ms INT32
  *                  error_code INT16, session_id INT32              (version 7 and later)
@@ -13,11 +13,11 @@ import type { AbortedTransaction } from './transactions.ts'
  *                  [aborted: producer_id INT64, first_offset INT64] (nullable)
  *                  preferred_read_replica INT32                    (version 11)
  *                  records BYTES (nullable)
- *   [x]         => count INT32, then so many x; STRING => length INT16, UTF-8; BYTES => length INT32, bytes
+ *   [x]         => count INT32, then that many x; STRING => length INT16, UTF-8; BYTES => length INT32, bytes
  */
 export interface FetchResponse {
   readonly throttleMs: number
-  /** Of the request as a whole; 0 before version 7, which has none. */
+  /** Of the whole request. Versions before 7 have none; then it is 0. */
   readonly errorCode: number
   readonly partitions: readonly FetchedPartition[]
 }
@@ -26,28 +26,29 @@ export interface FetchedPartition {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
-  /** The offset behind the last record that may be read; -1 beside most errors. */
+  /** The offset after the last record that may be read. With most errors it is -1. */
   readonly highWatermark: bigint
-  /** The oldest offset that is still there; null before version 5. */
+  /** The oldest offset in the log; null before version 5. */
   readonly logStartOffset: bigint | null
-  /** Transactions that reach into `records`, and that a reader of committed records leaves out. */
+  /** Aborted transactions with records in `records`. A reader of committed records drops these. */
   readonly aborted: readonly AbortedTransaction[]
-  /** Record batches, the last of them possibly cut off. A view on the payload. */
+  /** Record batches. The last one may be cut off. A view on the payload. */
   readonly records: Buffer
 }
 
-/** 4 is the first with record batches (Kafka 0.11). */
+/** Version 4 is the first with record batches (Kafka 0.11). */
 export const fetchVersions = { min: 4, max: 11 } as const
 
 /**
- * Reads a Fetch response body. Throws BATCH_CORRUPT (retryable) when a length or count does not fit the bytes,
- * PROTOCOL_UNSUPPORTED when `version` is not 4 to 11.
+ * Reads the body of a Fetch response.
+ * @throws DtsError BATCH_CORRUPT (retryable) if a length or count does not fit the bytes; PROTOCOL_UNSUPPORTED if
+ *   `version` is not 4 to 11
  */
 export function parseFetchResponse(payload: Buffer, version: number): FetchResponse {
   if (!(version >= fetchVersions.min && version <= fetchVersions.max)) {
     throw new DtsError(
       'PROTOCOL_UNSUPPORTED',
-      `Fetch version ${version} is not understood, only ${fetchVersions.min} to ${fetchVersions.max}. ` +
+      `The poller does not read Fetch version ${version}, only ${fetchVersions.min} to ${fetchVersions.max}. ` +
         'Ask the broker for a version in that range.',
       { retryable: false, facts: { version } },
     )
@@ -105,7 +106,7 @@ class Reader {
     return this.#payload.readBigInt64BE(this.skip(field, 8))
   }
 
-  /** The count of an array whose elements take at least `size` bytes each; a null array counts 0. */
+  /** The count of an array whose elements take at least `size` bytes each. A null array counts 0. */
   count(field: string, size: number): number {
     const count = this.int32(field)
     if (count < -1 || count * size > this.#payload.length - this.#position) {
@@ -126,7 +127,7 @@ class Reader {
     return this.#payload.subarray(start, this.#position)
   }
 
-  /** Moves behind `length` bytes; returns where they start. */
+  /** Skips `length` bytes. Returns where they start. */
   skip(field: string, length: number): number {
     const start = this.#position
     if (length < 0 || length > this.#payload.length - start) throw this.#corrupt(field, `length ${length}`)
@@ -143,7 +144,7 @@ class Reader {
     return new DtsError(
       'BATCH_CORRUPT',
       `Fetch response (version ${this.#version}) at byte ${position} of ${this.#payload.length}: ` +
-        `${found} does not fit ${field}. Fetch again.`,
+        `${found} does not fit ${field}. Nothing of it was read. The poller fetches it again.`,
       { retryable: true, facts: { version: this.#version, position, bytes: this.#payload.length } },
     )
   }

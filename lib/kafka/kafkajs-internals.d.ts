@@ -1,6 +1,6 @@
 /**
- * The parts of kafkajs 2.2.4 that lie behind its public interface and that `wire.ts` and `request-queue.ts` use, typed
- * as far as they are used. kafkajs ships no types for them.
+ * Types of the internals of kafkajs 2.2.4 that `connection.ts` and `patch-request-queue.ts` use. kafkajs ships no types for
+ * them.
  */
 
 declare module 'kafkajs/src/network/connectionPool.js' {
@@ -17,11 +17,11 @@ declare module 'kafkajs/src/network/connectionPool.js' {
   }
   export interface Connection {
     isConnected(): boolean
-    /** Takes bytes from the socket; what is not a whole frame yet waits in `chunks`. */
+    /** Takes bytes from the socket. Bytes of an incomplete frame wait in `chunks`. */
     processData: (bytes: Buffer) => void
     chunks: Buffer[]
     readonly socket: Socket
-    /** Fails the requests that wait for an answer, or to be sent. */
+    /** Fails all requests that wait for an answer or for being sent. */
     rejectRequests(error: Error): void
     send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
   }
@@ -71,12 +71,12 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
       readonly broker: string
       readonly logger: ReturnType<ConnectionPoolOptions['logger']['namespace']>
     })
-    /** Requests that wait for the end of a throttle. */
+    /** Requests that wait for the end of the throttle. */
     readonly pending: readonly unknown[]
     push(request: PushedRequest): void
-    /** Holds requests back for so many milliseconds. */
+    /** Delays requests by `milliseconds`. */
     maybeThrottle(milliseconds: number): void
-    /** Sets a timer that sends what waits. */
+    /** Sets a timer that sends waiting requests. */
     scheduleCheckPendingRequests(): void
   }
 }

@@ -8,25 +8,25 @@ import type { BatchFault } from './batch-fault.ts'
  *   block => size uint32 (highest bit: stored as it is), data, [block checksum uint32]
  *   data  => [token uint8, [literal length], literals, offset uint16, [match length]], all little-endian
  *
- * The checksums are not looked at: the batch's own covers the same bytes, and clients of the oldest message
- * format compute the header's wrongly. The structure is checked at every step.
+ * The decoder ignores these checksums: the batch's own checksum covers the same bytes, and clients of the oldest message
+ * format compute the header checksum wrongly. It checks the structure at every step.
  *
- * Written here because lz4js, the library in pure JavaScript, bounds neither reads nor matches: it turns
- * malformed blocks into made-up bytes, and reports more output than there is.
+ * We do not use lz4js, the library in pure JavaScript: it bounds neither reads nor matches, turns malformed blocks into
+ * made-up bytes, and reports more output than there is.
  */
 const magic = 0x184d2204
-/** A length byte of 255 stands for 255 bytes: no block yields more than that many times its size. */
+/** One length byte adds at most 255 bytes of output, so no block yields more than 255 times its size. */
 const maxExpansion = 255
 const minMatch = 4
 
 export function lz4Decompress(input: Buffer, maxBytes: number, fault: BatchFault): Buffer {
   const frame = readHeader(input, fault)
-  // Walked through twice rather than collected: a hostile input holds millions of tiny blocks.
+  // We walk through the blocks twice and do not collect them: a hostile input holds millions of tiny blocks.
   let mostBytes = 0
   for (const { start, end, stored } of readBlocks(input, frame, fault)) {
     mostBytes += stored ? end - start : Math.min(frame.blockMaxBytes, (end - start) * maxExpansion)
   }
-  // As much as the frame can yield, so that nothing is grown or copied; the limit is met when it is passed.
+  // The most that the frame can yield, so that the output never grows. The decoder fails if it exceeds the limit.
   const output = Buffer.allocUnsafe(Math.min(mostBytes, maxBytes))
   let write = 0
   for (const { start, end, stored } of readBlocks(input, frame, fault)) {
@@ -41,7 +41,7 @@ export function lz4Decompress(input: Buffer, maxBytes: number, fault: BatchFault
     throw fault('BATCH_CORRUPT', `lz4 frame yields ${write} bytes and claims ${frame.contentSize}`)
   }
   const result = output.subarray(0, write)
-  // A view would keep all of a block's room alive for a few bytes.
+  // A view would keep a whole block in memory for a few bytes.
   return write < output.length / 2 ? Buffer.from(result) : result
 }
 
@@ -59,7 +59,7 @@ interface Frame {
   readonly blockMaxBytes: number
   readonly blockChecksumBytes: number
   readonly contentChecksumBytes: number
-  /** True when a match may reach back into earlier blocks. */
+  /** Whether a match may refer to earlier blocks. */
   readonly linked: boolean
   readonly contentSize: number | null
 }
@@ -105,7 +105,7 @@ function* readBlocks(input: Buffer, frame: Frame, fault: BatchFault): Generator<
   }
 }
 
-/** Returns where in the output the next block goes. */
+/** Returns the position in the output for the next block. */
 function decompressBlock(
   input: Buffer,
   start: number,
@@ -122,7 +122,7 @@ function decompressBlock(
   let read = start
   let write = from
 
-  // A length of 15 in the token goes on in bytes of up to 255; the first smaller one ends it.
+  // A length of 15 in the token continues in bytes of up to 255. The first smaller byte ends it.
   const longLength = (short: number): number => {
     let length = short
     if (short < 15) return length

@@ -1,18 +1,18 @@
 import { crc32 } from 'node:zlib'
 import type { BatchFault } from './batch-fault.ts'
-import type { Reading } from './batch-records.ts'
 import { codecs, decompress } from './compression.ts'
+import type { SliceReading } from './log-slice.ts'
 
 /**
  * The message formats from before Kafka 0.11, in which each message is an entry of its own.
  *
- *   message => offset int64, size int32, CRC-32 uint32 (of all behind it), magic int8, attributes int8,
+ *   message => offset int64, size int32, CRC-32 uint32 (of all bytes after it), magic int8, attributes int8,
  *              timestamp int64 (magic 1), key length int32 (-1: null), key, value length int32 (-1: null), value
  *   attributes: bits 0-2 codec (up to lz4)
  *
- * With a codec, the value is a message set itself and the outer offset is that of its last message. Inner
- * offsets are absolute in magic 0, unless the broker left those of the producer, who counts from 0; in magic 1 they are
- * relative, the last one standing for the outer offset.
+ * With a codec, the value is itself a message set, and the outer offset is that of its last message. In magic 0, inner
+ * offsets are absolute, unless the broker kept those of the producer, which count from 0. In magic 1 they are relative:
+ * the last one corresponds to the outer offset.
  */
 const crcAt = 12
 const magicAt = 16
@@ -26,12 +26,12 @@ interface Message {
   readonly value: Buffer | null
 }
 
-/** Reads one whole entry into `reading.records`; returns the offset to go on from. */
+/** Reads one whole entry into `reading.records`. Returns the offset to continue from. */
 export function readMessage(
   bytes: Buffer,
   _offset: bigint,
   previousEnd: bigint,
-  reading: Reading,
+  reading: SliceReading,
   fault: BatchFault,
 ): bigint {
   const message = parseMessage(bytes, reading, fault)
@@ -57,11 +57,11 @@ function readInner(
   bytes: Buffer,
   outer: Message,
   previousEnd: bigint,
-  reading: Reading,
+  reading: SliceReading,
   fault: BatchFault,
 ): bigint {
   const { records, limits, from } = reading
-  // Two passes over the framing: relative offsets can be placed only when the last one is known.
+  // Two passes over the framing: the last relative offset determines all others.
   const shift = innerShift(innerMessages(bytes, outer, reading, fault), outer, fault)
   let least = previousEnd
   for (const message of innerMessages(bytes, outer, reading, fault)) {
@@ -72,7 +72,7 @@ function readInner(
     least = offset + 1n
     if (offset < from) continue
     if (records.length >= limits.maxRecords) {
-      reading.cut = true
+      reading.isCut = true
       return offset
     }
     records.addValue(offset, message.value)
@@ -81,8 +81,8 @@ function readInner(
 }
 
 /**
- * What has to be added to inner offsets. Where the last one is not the outer offset, they are relative or wrong: taken
- * as they are, they would lie below the offset asked for, and their records would be passed over as read before.
+ * The number to add to inner offsets. If the last one is not the outer offset, they are relative or wrong. Unchanged,
+ * they would be below the requested offset, and the reader would drop their records as already read.
  */
 function innerShift(messages: Iterable<Message>, outer: Message, fault: BatchFault): bigint {
   let last: bigint | null = null
@@ -95,7 +95,7 @@ function innerShift(messages: Iterable<Message>, outer: Message, fault: BatchFau
   }
   if (last === null) throw fault('BATCH_CORRUPT', 'its compressed message holds no message')
   const shift = outer.offset - last
-  // Compaction may leave any of the relative offsets of magic 1. A set of magic 0 got its offsets when it was appended.
+  // In magic 1, compaction may have removed any message. In magic 0, the broker assigned the offsets at the append.
   if (shift === 0n || (shift > 0n && (outer.magic === 1 || fromZero))) return shift
   throw fault(
     'BATCH_CORRUPT',
@@ -106,7 +106,7 @@ function innerShift(messages: Iterable<Message>, outer: Message, fault: BatchFau
 function* innerMessages(
   bytes: Buffer,
   outer: Message,
-  reading: Reading,
+  reading: SliceReading,
   fault: BatchFault,
 ): Generator<Message> {
   for (let position = 0; position < bytes.length; ) {
@@ -124,7 +124,7 @@ function* innerMessages(
 }
 
 /** `bytes` is one message from its offset to its last byte, at least 26 of them. */
-function parseMessage(bytes: Buffer, reading: Reading, fault: BatchFault): Message {
+function parseMessage(bytes: Buffer, reading: SliceReading, fault: BatchFault): Message {
   const stored = bytes.readUInt32BE(crcAt)
   if (crc32(bytes.subarray(magicAt)) !== stored)
     throw fault('BATCH_CORRUPT', 'checksum of a message is wrong')
@@ -150,6 +150,6 @@ function parseMessage(bytes: Buffer, reading: Reading, fault: BatchFault): Messa
   }
   field()
   const value = field()
-  if (position !== bytes.length) throw fault('BATCH_CORRUPT', 'bytes are left behind the value of a message')
+  if (position !== bytes.length) throw fault('BATCH_CORRUPT', 'bytes are left after the value of a message')
   return { offset: bytes.readBigInt64BE(0), magic, attributes, value }
 }

@@ -1,22 +1,22 @@
 import { freeBytes, freeOwn } from './free-memory.ts'
 
 /**
- * Records of a Kafka log, in columns: a poller looks into most records where they lie, and an object for each would be
- * most of what it has in memory.
+ * Records of a Kafka log, in columns. A poller reads most records in place. One object per record would take more memory
+ * than the records.
  */
 export class LogRecords implements Iterable<LogRecord> {
   #length = 0
-  /** The bytes in which values lie, a record batch each, and the offset from which its records are counted. */
+  /** The bytes of each record batch, and the offset that its deltas count from. */
   readonly #pieces: Buffer[] = []
   readonly #bases: bigint[] = []
-  // By record.
+  // One element per record.
   #pieceOf = new Int32Array(0)
   #deltas = new Int32Array(0)
-  /** Where the value begins in its piece; -1 for a record without a value. */
+  /** Where the value begins in its piece, or -1 for a record without a value. */
   #starts = new Int32Array(0)
   #ends = new Int32Array(0)
 
-  /** Out of values that are given one by one. */
+  /** Makes records of single values. */
   static of(records: Iterable<{ readonly offset: bigint; readonly value: Buffer | null }>): LogRecords {
     const all = new LogRecords()
     for (const { offset, value } of records) all.addValue(offset, value)
@@ -27,14 +27,15 @@ export class LogRecords implements Iterable<LogRecord> {
     return this.#length
   }
 
-  /** What is added next lies in `bytes`, with offsets counted from `base`. */
+  /** The records added next are in `bytes`, and their deltas count from `base`. */
   beginPiece(bytes: Buffer, base: bigint): void {
     this.#pieces.push(bytes)
     this.#bases.push(base)
   }
 
   /**
-   * @param start where the value begins in the piece, -1 for none; `end` where it ends
+   * @param start where the value begins in the piece, or -1 for none
+   * @param end where it ends
    */
   add(delta: number, start: number, end: number): void {
     const at = this.#length
@@ -51,7 +52,7 @@ export class LogRecords implements Iterable<LogRecord> {
     this.add(0, value === null ? -1 : 0, value?.length ?? -1)
   }
 
-  /** Forgets all but the first so many. */
+  /** Drops all records but the first `length`. */
   truncate(length: number): void {
     this.#length = length
   }
@@ -67,7 +68,7 @@ export class LogRecords implements Iterable<LogRecord> {
     return (this.#ends[index] as number) - (this.#starts[index] as number)
   }
 
-  /** The bytes in which the value lies from `start` to `end`. @throws RangeError once they were freed */
+  /** The bytes that hold the value from `start` to `end`. @throws RangeError after `free()` */
   bytes(index: number): Buffer {
     const bytes = this.#pieces[this.#pieceOf[index] ?? -1]
     if (bytes === undefined || bytes.length < this.end(index)) throw new RangeError('The records were freed.')
@@ -95,7 +96,7 @@ export class LogRecords implements Iterable<LogRecord> {
     return Array.from(this, read)
   }
 
-  /** Gives the memory back: nothing of the records can be read any more. */
+  /** Frees the memory. The records become unreadable. */
   free(): void {
     for (const piece of this.#pieces) freeBytes(piece)
     for (const column of [this.#pieceOf, this.#deltas, this.#starts, this.#ends]) {
@@ -112,7 +113,7 @@ export class LogRecords implements Iterable<LogRecord> {
   }
 }
 
-/** One record of a Kafka log: a place in the columns. */
+/** One record of a Kafka log: an index into the columns. */
 export class LogRecord {
   readonly #records: LogRecords
   readonly #index: number
@@ -131,13 +132,13 @@ export class LogRecord {
     return this.#records.size(this.#index)
   }
 
-  /** null for a record without a value. A view, not a copy. @throws RangeError once its bytes were freed */
+  /** null for a record without a value. A view, not a copy. @throws RangeError after its bytes were freed */
   get value(): Buffer | null {
     const start = this.#records.start(this.#index)
     return start < 0 ? null : this.#records.bytes(this.#index).subarray(start, this.#records.end(this.#index))
   }
 
-  /** Copies the value to `target` and returns where it ends there. @throws RangeError as `value` */
+  /** Copies the value to `target` at `at`. Returns where it ends there. @throws RangeError as `value` */
   copyTo(target: Buffer, at: number): number {
     const start = this.#records.start(this.#index)
     if (start < 0) return at

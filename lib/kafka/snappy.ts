@@ -6,21 +6,21 @@ import type { BatchFault } from './batch-fault.ts'
  *   framed => 0x82 "SNAPPY" 0x00, version int32, compatible version int32, [size int32, block]
  *   block  => length varint (of the decompressed data), [element]
  *
- * An element starts with a tag byte; its two low bits tell a literal (0) from copies with an offset of
+ * An element starts with a tag byte. Its two low bits distinguish a literal (0) from copies with an offset of
  * 11 bits (1), 16 bits (2) or 32 bits (3).
  *
- * Written here because snappyjs, the library in pure JavaScript, fills a block that yields less than it claims
- * with zeros, drops what a block yields beyond it, and allocates a claim that the block's size rules out.
+ * We do not use snappyjs, the library in pure JavaScript. If a block yields less than it claims, snappyjs adds zeros. If
+ * it yields more, snappyjs drops the rest. And snappyjs allocates claims that the block's size makes impossible.
  */
 const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const xerialHeaderBytes = 16
 
-/** The densest element is a copy: three bytes that stand for 64. A block that claims more is lying. */
+/** The densest element is a copy: three bytes yield 64. A block that claims more is corrupt. */
 const maxExpansion = 22
 
 export function snappyDecompress(input: Buffer, maxBytes: number, fault: BatchFault): Buffer {
   const framed = input.length >= xerialHeaderBytes && xerialMagic.compare(input, 0, 8) === 0
-  // Walked through twice rather than collected: a hostile input holds millions of empty blocks.
+  // We walk through the blocks twice and do not collect them: a hostile input holds millions of empty blocks.
   const blocks = () => (framed ? xerialBlocks(input, fault) : [readLength(input, 0, input.length, fault)])
   let total = 0
   for (const block of blocks()) total += block.length
@@ -37,7 +37,7 @@ export function snappyDecompress(input: Buffer, maxBytes: number, fault: BatchFa
 }
 
 interface Block {
-  /** Where its first element starts, and where it ends. */
+  /** The positions of the first element and of the end. */
   readonly start: number
   readonly end: number
   /** Of the decompressed data. */

@@ -1,9 +1,9 @@
 import { carriesChange, isFiller, readHeader } from '../dts/header.ts'
 import type { RecordHeader } from '../dts/types.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
+import { type DataRange, formatOffsets } from '../kafka/data-range.ts'
 import type { LogRecord } from '../kafka/records.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { type DataRange, formatOffsets } from '../kafka/types.ts'
 import { formatTime, toSeconds } from '../time.ts'
 
 /** Finding places in the log by what its records say. Reads only. */

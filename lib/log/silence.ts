@@ -1,5 +1,5 @@
+import type { DataRange } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
-import type { DataRange } from '../kafka/types.ts'
 import { timesAtEnd } from './scan.ts'
 
 /**

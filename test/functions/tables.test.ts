@@ -8,8 +8,8 @@ import { Shop, type ShopRecord } from '../../infra/local/shop.ts'
 import { type Batch, packEvents, toBatch } from '../../lib/dispatch/batch-format.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Operation } from '../../lib/dts/types.ts'
-import { eventOf } from '../lib/dispatch/support.ts'
 import { context } from '../rig/context.ts'
+import { eventOf } from '../support/dispatch.ts'
 
 const seconds = 1_795_433_580
 const shop = new Shop(7)

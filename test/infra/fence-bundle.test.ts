@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-test("the fence's bundle brings its marshaller, and takes the DynamoDB client from Lambda", async () => {
+test("the fence's bundle contains its marshaller, but not the DynamoDB client, which Lambda provides", async () => {
   const list = /^ {4}exclude: (\[.*\])$/m.exec(readFileSync(`${root}/serverless.yml`, 'utf8'))?.[1] ?? ''
   const { metafile } = await build({
     absWorkingDir: root,

@@ -20,33 +20,33 @@ function clone(t: TestContext, program = '', { isFresh = false } = {}): string {
   const self = { name: 'clone', version: '1.0.0', type: 'module' }
   const start = (scripts.start ?? '').replace('infra/local/start.ts', 'program.mjs')
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...self, scripts: { start } }))
-  // Without any package in the lock file npm asks no registry.
+  // With an empty lock file, npm asks no registry.
   const lock = { ...self, lockfileVersion: 3, packages: { '': self } }
   writeFileSync(join(folder, 'package-lock.json'), JSON.stringify(lock))
   mkdirSync(join(folder, 'infra'))
   cpSync(join(root, 'infra/run.mjs'), join(folder, 'infra/run.mjs'))
   writeFileSync(join(folder, 'program.mjs'), program)
-  // npm leaves this file out where it has nothing to install.
+  // npm does not write this file if it has nothing to install.
   mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true })
   if (!isFresh) writeFileSync(join(folder, 'node_modules/.package-lock.json'), '{}')
   return folder
 }
 
-/** What a process prints, as it comes. */
+/** The output of a process as it arrives. */
 function outputOf({ stdout }: ChildProcess) {
   let output = ''
   stdout?.setEncoding('utf8').on('data', (text: string) => {
     output += text
   })
   return {
-    /** Resolves once it has printed the text. */
+    /** Resolves when the process has printed the text. */
     async has(text: string): Promise<void> {
       while (!output.includes(text)) await once(stdout as NonNullable<typeof stdout>, 'data')
     },
   }
 }
 
-/** Prints the signals that it gets, and ends well a moment after the first one: time for a second one to come. */
+/** Prints its signals. It ends normally 300 ms after the first one, so that a second one can arrive. */
 const untilSignal = `
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.on(signal, () => { console.log('got ' + signal); setTimeout(() => { console.log('ended'); process.exit(7) }, 300) })
@@ -55,7 +55,7 @@ const untilSignal = `
   console.log('ready')`
 
 describe('every script of package.json', () => {
-  test('sets up first, and on the Node that Lambda runs', () => {
+  test('sets up first and runs on Lambda’s Node version', () => {
     assert.ok('recovery' in scripts && 'deploy' in scripts)
     for (const [name, script] of Object.entries(scripts)) {
       assert.match(script, /^node infra\/run\.mjs [^&|;]+$/, name)
@@ -63,7 +63,7 @@ describe('every script of package.json', () => {
     }
   })
 
-  test('installs the packages of a fresh clone first, and says nothing when they are there', async (t) => {
+  test('installs the packages of a fresh clone, and prints nothing if they are installed', async (t) => {
     const program = 'console.log("it runs")'
     const fresh = await promisify(execFile)('npm', ['start'], { cwd: clone(t, program, { isFresh: true }) })
     assert.match(fresh.stderr, /Installing packages \(npm ci\)/)
@@ -72,7 +72,7 @@ describe('every script of package.json', () => {
     assert.deepEqual(later, { stdout: 'it runs\n', stderr: '' })
   })
 
-  test('installs them where npm is told to ignore scripts', async (t) => {
+  test('installs them if npm is configured to ignore scripts', async (t) => {
     const folder = clone(t, 'console.log("it runs")', { isFresh: true })
     writeFileSync(join(folder, '.npmrc'), 'ignore-scripts=true\n')
     const { stdout, stderr } = await promisify(execFile)('npm', ['start'], { cwd: folder })
@@ -80,7 +80,7 @@ describe('every script of package.json', () => {
     assert.match(stdout, /^it runs$/m)
   })
 
-  test('hands arguments on as they are, and the exit code back', async (t) => {
+  test('passes arguments unchanged, and returns the exit code', async (t) => {
     const folder = clone(t, 'console.log(JSON.stringify(process.argv.slice(2))); process.exitCode = 3')
     const arguments_ = ['--action', '{"action":"reset"}', 'two words', "it's", '$HOME', '']
     const run = promisify(execFile)('npm', ['start', '--silent', '--', ...arguments_], { cwd: folder })
@@ -96,7 +96,7 @@ describe('every script of package.json', () => {
     assert.equal(stdout, 'the Node of node_modules\n')
   })
 
-  test('names the command that brings Node where npm left its install script out', async (t) => {
+  test('prints the command that installs Node if npm skipped its install script', async (t) => {
     const folder = clone(t)
     mkdirSync(join(folder, 'node_modules/node'), { recursive: true })
     await assert.rejects(promisify(execFile)('npm', ['start'], { cwd: folder }), {
@@ -105,7 +105,7 @@ describe('every script of package.json', () => {
     })
   })
 
-  test('says so when a command is not there', async (t) => {
+  test('reports a missing command', async (t) => {
     const run = promisify(execFile)(process.execPath, ['infra/run.mjs', 'no-such-command'], { cwd: clone(t) })
     await assert.rejects(run, { code: 1, stderr: /no-such-command did not start: .*ENOENT/ })
   })
@@ -117,7 +117,7 @@ describe('every script of package.json', () => {
   })
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    test(`hands ${signal} on, and ends as its command does`, async (t) => {
+    test(`forwards ${signal} and ends as its command does`, async (t) => {
       const parameters = ['infra/run.mjs', process.execPath, 'program.mjs']
       const child = spawn(process.execPath, parameters, {
         cwd: clone(t, untilSignal),
@@ -132,7 +132,7 @@ describe('every script of package.json', () => {
     })
   }
 
-  test('ends its command when npm is told to end', async (t) => {
+  test('ends its command when npm gets a signal', async (t) => {
     const npm = spawn('npm', ['start', '--silent'], {
       cwd: clone(t, untilSignal),
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -144,7 +144,7 @@ describe('every script of package.json', () => {
   })
 
   test('Ctrl-C at a terminal reaches the command once', async (t) => {
-    // `script` gives npm a terminal of its own.
+    // `script` runs npm in its own terminal.
     const child = spawn('script', ['-qefc', 'npm start --silent', '/dev/null'], {
       cwd: clone(t, untilSignal),
     })

@@ -7,7 +7,7 @@ import { alarmsOf } from '../../infra/alarms.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { findTables, routesJson, type Settings, tableFunctions } from '../../infra/tables.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
-import { copyService, type ServiceCopy } from './serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 const settings: Settings = {
   prefix: 'shop-dev-',
@@ -28,7 +28,7 @@ before(() => {
 })
 after(() => service.remove())
 beforeEach(() => {
-  // Node loads a module once for each path: every test gets paths of its own.
+  // Node loads a module once per path, so every test gets its own paths.
   folder = join(service.folder, 'functions', `tables${++round}`)
   mkdirSync(folder)
 })
@@ -58,7 +58,7 @@ describe('files in functions/tables', () => {
     assert.equal(property(functions.orders, 'handler'), 'functions/tables/orders.handler')
   })
 
-  test('of folders have their names in front', async () => {
+  test('in folders get the folder’s name as a prefix', async () => {
     write('orders.ts', handlerFor('shop.orders'))
     write('billing/invoices.ts', handlerFor('billing.invoices'))
     write('billing/eu/payments.ts', handlerFor('eu.payments'))
@@ -92,7 +92,7 @@ describe('files in functions/tables', () => {
     'a.Mjs',
     'b/a.js',
   ]) {
-    test(`${name} is refused by name, since nothing would deploy it`, async () => {
+    test(`named ${name} are refused, because nothing would deploy them`, async () => {
       write('orders.ts', handlerFor('shop.orders'))
       write(name, handlerFor('shop.a'))
       const message = new RegExp(`functions/tables/${name} would not be deployed: .*Rename it to "a\\.ts"`)
@@ -100,7 +100,7 @@ describe('files in functions/tables', () => {
     })
   }
 
-  test('that are links are deployed as what they lead to; a link to a folder is refused', async () => {
+  test('that are links are deployed as their targets, and a link to a folder is refused', async () => {
     write('orders.ts', handlerFor('shop.orders'))
     symlinkSync(join(folder, 'orders.ts'), join(folder, 'linked.ts'))
     await assert.rejects(findTables(folder), {
@@ -114,7 +114,7 @@ describe('files in functions/tables', () => {
     await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
   })
 
-  test('with names that serverless would make one have names of their own in the template', async () => {
+  test('get different names in the template, even if serverless would normalize them to one', async () => {
     const keys = [
       'a-b',
       'aDashb',
@@ -136,14 +136,14 @@ describe('files in functions/tables', () => {
         .sort(),
       keys.map((key) => `shop-dev-${key}`).sort(),
     )
-    // As serverless writes a key into the template.
+    // As serverless normalizes a key for the template.
     const ids = Object.keys(functions).map((key) => key.replaceAll('-', 'Dash').replaceAll('_', 'Underscore'))
     assert.equal(new Set(ids.map((id) => id.charAt(0).toUpperCase() + id.slice(1))).size, keys.length)
     assert.equal(Object.keys(rolesOf(tables, settings)).length, keys.length + 3)
     for (const key of ['a-b', 'c_d', 'e-f']) assert.ok(key in functions)
   })
 
-  test('say which tables they take and which they leave out', async () => {
+  test('get a description of the tables that they handle and exclude', async () => {
     write('orders.ts', handlerFor(['shop.orders_*', 'shop.lines', '!shop.orders_tmp']))
     const tables = await findTables(folder)
     const route = { except: ['shop.orders_tmp'], function: 'orders' }
@@ -163,7 +163,7 @@ describe('files in functions/tables', () => {
     ['shop.*_a*', 'shop.*a_*', '!shop.*a_*'],
   ] as const
   for (const [one, other, cure] of pairs) {
-    test(`for ${one} and ${other} are ${cure === null ? 'taken: one lies within the other, or they never meet' : 'refused until the tables of both are left out of one'}`, async () => {
+    test(`for ${one} and ${other} are ${cure === null ? 'accepted, because one is within the other or they never overlap' : 'refused until one of them excludes the tables of both'}`, async () => {
       write('one.ts', handlerFor(one))
       write('other.ts', handlerFor(other))
       if (cure === null) {
@@ -193,7 +193,7 @@ describe('files in functions/tables', () => {
     ['long.ts', '"a.b.c.d"', /table must be .* not "a\.b\.c\.d"/],
   ] as const
   for (const [name, table, message] of refused) {
-    test(`are refused where the tables are ${table}`, async () => {
+    test(`are refused if the tables are ${table}`, async () => {
       write(name, handlerFor('TABLE').replace('"TABLE"', table))
       await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
     })
@@ -221,7 +221,7 @@ describe('files in functions/tables', () => {
     ['Billing/lines.ts', 'shop.lines', /"Billing-lines" cannot be a function's name/],
   ] as const
   for (const [name, table, message] of refusedBeside) {
-    test(`${name} beside orders.ts is refused: ${message.source.slice(0, 60)}`, async () => {
+    test(`named ${name} are refused beside orders.ts: ${message.source.slice(0, 60)}`, async () => {
       const text = /^shop\S*$/.test(table) ? handlerFor(table) : table
       write('orders.ts', handlerFor('shop.orders'))
       assert.equal((await findTables(folder)).length, 1)
@@ -230,7 +230,7 @@ describe('files in functions/tables', () => {
     })
   }
 
-  test('are refused when their routes would not fit into the environment of a function', () => {
+  test('are refused if their routes do not fit into a function’s environment', () => {
     const table = (index: number) => ({
       key: `orders_${index}`,
       file: `functions/tables/orders_${index}.ts`,
@@ -245,7 +245,7 @@ describe('files in functions/tables', () => {
     })
   })
 
-  test('are refused when the name of the deployed function would be too long', async () => {
+  test('are refused if the name of the deployed function is too long', async () => {
     write('orders.ts', handlerFor('shop.orders'))
     const long = { ...settings, prefix: `${'service'.repeat(8)}-dev-` }
     const tables = await findTables(folder)
@@ -255,7 +255,7 @@ describe('files in functions/tables', () => {
     })
   })
 
-  test('that would be one function are refused, naming both', async () => {
+  test('that would become one function are refused with both names', async () => {
     write('billing-lines.ts', handlerFor('shop.lines'))
     write('billing/lines.ts', handlerFor('shop.more'))
     await assert.rejects(findTables(folder), {
@@ -264,7 +264,7 @@ describe('files in functions/tables', () => {
     })
   })
 
-  test('of folders, and with names that serverless would make one, are all packaged under names of their own', async () => {
+  test('in folders, or with names that serverless would normalize to one, are packaged under different names', async () => {
     const added = {
       'billing/invoices.ts': 'billing.invoices',
       'a-b.ts': 'shop.dash',
@@ -318,7 +318,7 @@ describe('custom.tables', () => {
     },
   ]
 
-  test("sets a function's own timeout and adds statements to its role alone", () => {
+  test("sets a function's own timeout and adds statements only to its role", () => {
     const statement = { Effect: 'Allow', Action: 'sqs:ListQueues', Resource: '*' }
     const own = { ...settings, tables: { orders: { timeout: 60, statements: [statement] } } }
     const functions = tableFunctions(tables, own)
@@ -347,13 +347,13 @@ describe('custom.alarms', () => {
   const settings = { prefix: 'shop-dev-', deadLetterQueue: 'q.fifo', topicArn: '', email: '' }
   const thresholds = { lagSeconds: 900, secondsUntilLoss: 21_600, silentSeconds: 300 }
 
-  test('settles what an alarm goes off at', () => {
+  test('sets the thresholds of an alarm', () => {
     const alarms = JSON.stringify(alarmsOf({ ...settings, thresholds: { ...thresholds, lagSeconds: 77 } }))
     assert.ok(alarms.includes('"Threshold":77'))
     assert.ok(alarms.includes('IF(lag > 77 AND reserve < 21600, 1, 0)'))
   })
 
-  test('a topic of somebody else is told as it is', () => {
+  test('uses an existing topic unchanged', () => {
     const topicArn = 'arn:aws:sns:eu-west-1:111122223333:night'
     const { AlarmTopic, HaltedAlarm } = alarmsOf({ ...settings, thresholds, topicArn })
     assert.equal(AlarmTopic, undefined)
@@ -370,7 +370,7 @@ describe('custom.alarms', () => {
   })
 })
 
-test('a secret given by its ARN is the one resource of the right to read it', () => {
+test('the right to read a secret that is given by ARN covers only that ARN', () => {
   const secret = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/dts-AbCdEf'
   const role = JSON.stringify(rolesOf([], { ...settings, secret }).PollerRole)
   assert.ok(role.includes(`"Action":["secretsmanager:GetSecretValue"],"Resource":"${secret}"`))

@@ -7,7 +7,7 @@ import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
 import { emptySummary } from '../../lib/poll/summary.ts'
 import { runMeasures } from '../../lib/poll/telemetry.ts'
-import { copyService, type ServiceCopy } from './serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 interface Resource {
   readonly Type: string
@@ -72,7 +72,7 @@ describe('serverless package, without network and credentials', () => {
     }
   })
 
-  test('starts the poller every minute, one run at a time, and never a failed start again', () => {
+  test('starts the poller every minute, one run at a time, and does not repeat a failed start', () => {
     const [schedule, ...others] = ofType(resources, 'AWS::Scheduler::Schedule')
     assert.equal(others.length, 0)
     assert.equal(schedule?.Properties.ScheduleExpression, 'rate(1 minute)')
@@ -92,7 +92,7 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(environmentOf(resources, 'RecoveryLambdaFunction'), environment)
     assert.equal(environment.DEPLOYMENT_FLAGS, '--stage dev --region us-east-1')
     assert.deepEqual([environment.DEPLOYMENT_SERVICE, environment.DEPLOYMENT_STAGE], ['dts-functions', 'dev'])
-    // Node refuses to start with an option that it does not take from there.
+    // Node does not start if it does not accept an option in NODE_OPTIONS.
     const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
     const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })
     assert.ok(Number(limit) < 512 * 1024 * 1024, String(limit))
@@ -120,7 +120,7 @@ describe('serverless package, without network and credentials', () => {
     }
   })
 
-  test('keeps the checkpoint: a string key, paid by request, with point-in-time recovery', () => {
+  test('declares the checkpoint table with a string key, on-demand billing and point-in-time recovery', () => {
     const table = resources.CheckpointTable?.Properties
     assert.deepEqual(table?.KeySchema, [{ AttributeName: 'pk', KeyType: 'HASH' }])
     assert.deepEqual(table?.AttributeDefinitions, [{ AttributeName: 'pk', AttributeType: 'S' }])
@@ -128,7 +128,7 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(table?.PointInTimeRecoverySpecification, { PointInTimeRecoveryEnabled: true })
   })
 
-  test('keeps what was given up: in order, encrypted, for two weeks; large records private, for a month', () => {
+  test('keeps dead letters in order and encrypted for two weeks, and large records private for a month', () => {
     const queue = resources.DeadLetterQueue
     assert.equal(queue?.Properties.QueueName, 'dts-functions-dev-dead-letters.fifo')
     assert.equal(queue?.Properties.FifoQueue, true)
@@ -145,7 +145,7 @@ describe('serverless package, without network and credentials', () => {
     assert.match(JSON.stringify(bucket?.Properties.LifecycleConfiguration), /"ExpirationInDays":30/)
   })
 
-  test('alarms tell the address that is given, and watch what the poller publishes', () => {
+  test('sends alarms to the configured address, and watches only metrics that the poller publishes', () => {
     assert.deepEqual(resources.AlarmTopic?.Properties.Subscription, [
       { Protocol: 'email', Endpoint: 'night@example.com' },
     ])
@@ -181,7 +181,7 @@ describe('serverless package, without network and credentials', () => {
     assert.ok(!watched.includes('undefined'))
   })
 
-  test('the dashboard is JSON once the region is filled in, with a line for each table function', () => {
+  test('has a dashboard of valid JSON, with a line for each table function', () => {
     const { DashboardBody } = resources.Dashboard?.Properties ?? {}
     const body = String((DashboardBody as Record<string, unknown>)['Fn::Sub'])
     const { widgets } = JSON.parse(body) as { widgets: { properties: { region: string } }[] }
@@ -225,7 +225,7 @@ describe('serverless package, without network and credentials', () => {
     ['orders', 'OrdersRole', []],
   ] as const
   for (const [key, roleId, beyondLogs] of expectedRoles) {
-    test(`lets ${key} write its own log and do ${beyondLogs.length === 0 ? 'nothing else' : 'its work only'}`, () => {
+    test(`lets ${key} write its own log and do ${beyondLogs.length === 0 ? 'nothing else' : 'only its work'}`, () => {
       const lambda = ofType(resources, 'AWS::Lambda::Function').find(
         ({ Properties }) => Properties.FunctionName === `dts-functions-dev-${key}`,
       )
@@ -250,7 +250,7 @@ describe('serverless package, without network and credentials', () => {
     assert.equal(ofType(resources, 'AWS::IAM::Role').length, expectedRoles.length + 1)
   })
 
-  test('leaves the password out of everything that is uploaded', () => {
+  test('uploads no file that contains the password', () => {
     const files = readdirSync(artifacts)
     assert.ok(files.length > tableKeys.length)
     for (const file of files) {
@@ -264,20 +264,20 @@ describe('serverless package, without network and credentials', () => {
   test('bundles kafkajs into the poller and not into table functions, and the AWS SDK into none', () => {
     for (const key of ['poller', 'recovery', ...tableKeys]) {
       const code = Object.values(unzip(artifacts, `${key}.zip`)).join('\n')
-      // esbuild puts the path of each bundled file above its code.
+      // esbuild writes the path of each bundled file above its code.
       assert.equal(code.includes('node_modules/kafkajs/'), !tableKeys.includes(key), key)
       assert.ok(code.includes('node_modules/zod/'), key)
       assert.ok(!code.includes('node_modules/@aws-sdk/'), key)
     }
   })
 
-  test('packs one module for each function, where its handler setting points', () => {
+  test('packages one module per function, at the path of its handler setting', () => {
     assert.deepEqual(Object.keys(unzip(artifacts, 'orders.zip')), ['functions/tables/orders.mjs'])
     assert.deepEqual(Object.keys(unzip(artifacts, 'poller.zip')), ['functions/poller.mjs'])
   })
 })
 
-test('outside the dev stage checkpoint and dead letters survive remove, and the table deletion by hand', async () => {
+test('outside the dev stage, serverless remove keeps checkpoint and dead letters, and the table is protected from deletion', async () => {
   const artifacts = join(service.folder, 'packaged-prod')
   const parameters = ['package', '--stage', 'prod', '--package', artifacts]
   const { code, output } = await service.serverless(parameters, given)
@@ -299,12 +299,12 @@ test('a stream without a password gives no function a secret to read', async () 
   const template = JSON.stringify(readResources(artifacts))
   assert.ok(template.includes('dynamodb:GetItem'))
   assert.ok(!template.includes('secretsmanager'))
-  // Nobody to tell: the alarms are there all the same.
+  // Without an address, the alarms still exist.
   assert.ok(!template.includes('AlarmTopic'))
   assert.ok(template.includes('AWS::CloudWatch::Alarm'))
 })
 
-test('deploy refuses, before it asks AWS for anything, what the poller would refuse', async () => {
+test('deploy refuses settings that the poller would refuse, before any request to AWS', async () => {
   const { code, output } = await service.serverless(['deploy'], {
     ...given,
     DTS_BROKER_URL: 'no-port',
@@ -318,7 +318,7 @@ test('deploy refuses, before it asks AWS for anything, what the poller would ref
   assert.match(output, /DTS_TOPIC is missing/)
 })
 
-test('deploy refuses a misspelt name, which the poller would never see', async () => {
+test('deploy refuses a misspelt setting, which the poller would never see', async () => {
   const { code, output } = await service.serverless(['deploy'], {
     ...given,
     DTS_CHECKPIONT: '1700000000',
@@ -330,11 +330,11 @@ test('deploy refuses a misspelt name, which the poller would never see', async (
   assert.match(output, /CONFIG_INVALID: The configuration has 2 problem\(s\)/)
   assert.match(output, /DTS_CHECKPIONT is not a known setting/)
   assert.match(output, /POLL_MAX_RECORD is not a known setting/)
-  // The password of local runs is a known name that no deployment takes over.
+  // DTS_PASSWORD is known, but only local runs use it.
   assert.doesNotMatch(output, /DTS_PASSWORD (is|and)/)
 })
 
-test('deploy refuses a poller that has no time for the slowest table function', async () => {
+test('deploy refuses a poller timeout that is too short for the slowest table function', async () => {
   const slow = copyService()
   try {
     const file = join(slow.folder, 'serverless.yml')

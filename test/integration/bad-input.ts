@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
-import { alive, t0, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
+import { alive, t0, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 
 interface BadInput {
   readonly what: string

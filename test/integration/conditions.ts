@@ -3,9 +3,9 @@ import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import type { DoctorResult, Inspection } from '../../lib/recovery/examine/inspect.ts'
 import { until } from '../rig/context.ts'
+import { alive, now, t0, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 import { waitingLetters } from './letters.ts'
-import { alive, now, t0, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
 
 /** Inspect and doctor on a stream whose set-up works. They never report it as healthy while something waits for a person. */
 export function conditionTests(start: Start): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { filler, range, t0, Writer } from './records.ts'
-import type { Start } from './world.ts'
+import { filler, range, t0, Writer } from '../support/records.ts'
+import type { Start } from '../support/world.ts'
 
 export function deliveryTests(start: Start): void {
   describe('delivery', () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
-import { alive, filler, now, t0, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
+import { alive, filler, now, t0, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 
 /** The lines in the order of the examination. */
 const network = ['DNS', 'TCP to the broker address']

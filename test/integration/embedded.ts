@@ -1,6 +1,6 @@
 import { startDynalite } from '../../infra/local/dynalite.ts'
-import { startDStoreSource } from './dstore-source.ts'
-import type { Parts } from './parts.ts'
+import { startDStoreSource } from '../support/dstore-source.ts'
+import type { Parts } from '../support/parts.ts'
 
 /** What runs in this process, without anything to install. */
 export const embedded: Parts = {

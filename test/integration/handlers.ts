@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { binaryObject, encodeRecord, integer } from '../../infra/local/encode.ts'
 import { until } from '../rig/context.ts'
 import type { Fault } from '../rig/invoke-server.ts'
-import { range, t0, Writer } from './records.ts'
-import type { Start } from './world.ts'
+import { range, t0, Writer } from '../support/records.ts'
+import type { Start } from '../support/world.ts'
 
 export function handlerTests(start: Start): void {
   describe('handlers that fail', () => {

@@ -4,9 +4,9 @@ import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import { until } from '../rig/context.ts'
+import { alive, now, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 import { waitingLetters } from './letters.ts'
-import { alive, now, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
 
 const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
 

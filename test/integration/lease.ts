@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { range, Writer } from './records.ts'
-import { pollUntil, type Start } from './world.ts'
+import { range, Writer } from '../support/records.ts'
+import { pollUntil, type Start } from '../support/world.ts'
 
 export function leaseTests(start: Start): void {
   describe('lease', () => {

@@ -1,8 +1,8 @@
 import { after, before, describe } from 'node:test'
 import { startDynalite } from '../../infra/local/dynalite.ts'
+import { startPlainSource } from '../support/dstore-source.ts'
+import { type Rig, startRig } from '../support/world.ts'
 import { conditionTests } from './conditions.ts'
-import { startPlainSource } from './dstore-source.ts'
-import { type Rig, startRig } from './world.ts'
 
 describe('poller and recovery on a plain topic', () => {
   let rig: Rig

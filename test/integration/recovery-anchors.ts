@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../rig/context.ts'
-import type { NewRecord } from './parts.ts'
-import { range, shift, t0, Writer } from './records.ts'
+import type { NewRecord } from '../support/parts.ts'
+import { range, shift, t0, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 import { assertHalts } from './recovery-support.ts'
-import type { Start, World } from './world.ts'
 
 /** Every other number. */
 function even(from: number, to: number): number[] {

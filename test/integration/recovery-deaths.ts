@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { type Moment, startHttpLine } from '../rig/http-line.ts'
-import { range, Writer } from './records.ts'
+import { range, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 import { haltedWorld, type Item, parsed } from './recovery-support.ts'
-import type { Start, World } from './world.ts'
 
 /** The item without its lease: what a reader may see whole or not at all. */
 function stand(item: Item): Item {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { formatTime } from '../../lib/time.ts'
-import { filler, range, shift, t0, Writer } from './records.ts'
+import { filler, range, shift, t0, Writer } from '../support/records.ts'
+import type { Start } from '../support/world.ts'
 import { assertHalts } from './recovery-support.ts'
-import type { Start } from './world.ts'
 
 export function recoveryLossTests(start: Start): void {
   describe('recovery where changes may be lost', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { NewRecord } from './parts.ts'
-import { range, t0, Writer } from './records.ts'
-import { pollUntil, type Start, type World } from './world.ts'
+import type { NewRecord } from '../support/parts.ts'
+import { range, t0, Writer } from '../support/records.ts'
+import { pollUntil, type Start, type World } from '../support/world.ts'
 
 export function recoveryPlanTests(start: Start): void {
   describe('plans of a recovery', () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { RecoveryAnswer } from '../../lib/recovery/recover.ts'
 import { startHttpLine } from '../rig/http-line.ts'
-import { range, Writer } from './records.ts'
+import { range, Writer } from '../support/records.ts'
+import { pollUntil, type Start, type World } from '../support/world.ts'
 import { haltedWorld, parsed } from './recovery-support.ts'
-import { pollUntil, type Start, type World } from './world.ts'
 
 /** A recovery that stands still before its nth request to DynamoDB. */
 async function standingAt(world: World, t: TestContext, event: object, nth: number) {

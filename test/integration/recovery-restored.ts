@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
-import { alive, range, t0, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
+import { alive, range, t0, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 
 /** A row as a handler with the fence of lib/handler/fence.ts keeps it. */
 interface FencedRow {

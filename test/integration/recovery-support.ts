@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { DtsError, type Facts } from '../../lib/errors.ts'
-import { shift, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
+import { shift, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 
 export const resetCommand = `npx serverless invoke -f recovery --data '{"action":"reset"}'`
 

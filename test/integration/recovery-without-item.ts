@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { range, t0, Writer } from './records.ts'
-import type { Start, World } from './world.ts'
+import { range, t0, Writer } from '../support/records.ts'
+import type { Start, World } from '../support/world.ts'
 
 export function recoveryWithoutItemTests(start: Start): void {
   describe('recovery of a stream whose checkpoint is gone', () => {

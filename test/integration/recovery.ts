@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../rig/context.ts'
-import { filler, now, range, shift, t0, Writer } from './records.ts'
+import { filler, now, range, shift, t0, Writer } from '../support/records.ts'
+import type { Start } from '../support/world.ts'
 import { assertHalts, resetCommand } from './recovery-support.ts'
-import type { Start } from './world.ts'
 
 export function recoveryTests(start: Start): void {
   describe('recovery', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError } from '../../lib/errors.ts'
-import { range, t0, Writer } from './records.ts'
-import type { Start } from './world.ts'
+import { range, t0, Writer } from '../support/records.ts'
+import type { Start } from '../support/world.ts'
 
 export function startTests(start: Start): void {
   describe('first start', () => {

@@ -1,4 +1,6 @@
 import { after, before, describe } from 'node:test'
+import type { Parts } from '../support/parts.ts'
+import { type Rig, type Start, startRig, type World } from '../support/world.ts'
 import { badInputTests } from './bad-input.ts'
 import { conditionTests } from './conditions.ts'
 import { deliveryTests } from './delivery.ts'
@@ -6,7 +8,6 @@ import { doctorTests } from './doctor.ts'
 import { handlerTests } from './handlers.ts'
 import { inspectTests } from './inspect.ts'
 import { leaseTests } from './lease.ts'
-import type { Parts } from './parts.ts'
 import { recoveryTests } from './recovery.ts'
 import { recoveryAnchorTests } from './recovery-anchors.ts'
 import { recoveryDeathTests } from './recovery-deaths.ts'
@@ -17,7 +18,6 @@ import { recoveryRaceTests } from './recovery-races.ts'
 import { recoveryRestoredTests } from './recovery-restored.ts'
 import { recoveryWithoutItemTests } from './recovery-without-item.ts'
 import { startTests } from './start.ts'
-import { type Rig, type Start, startRig, type World } from './world.ts'
 
 type Tests = (start: Start) => void
 

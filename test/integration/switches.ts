@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { DtsError } from '../../lib/errors.ts'
 import type { PollSummary } from '../../lib/poll/summary.ts'
-import type { NewRecord, Parts } from './parts.ts'
-import { shift, t0, Writer } from './records.ts'
-import { startRig, type World } from './world.ts'
+import type { NewRecord, Parts } from '../support/parts.ts'
+import { shift, t0, Writer } from '../support/records.ts'
+import { startRig, type World } from '../support/world.ts'
 
 const switches = 20
 const changesPerCluster = 5_000

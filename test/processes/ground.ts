@@ -11,7 +11,7 @@ export const region = 'us-east-1'
 
 /** The parts that all tests of a file share. */
 export interface Ground {
-  /** Pollers and producers reach Kafka through it, and pollers that ask for it the other two. */
+  /** All pollers and producers use the Kafka proxy. A poller may also use the other two. */
   readonly proxies: { readonly kafka: TcpProxy; readonly dynamo: TcpProxy }
   readonly dynamoEndpoint: string
   readonly client: DynamoDBClient

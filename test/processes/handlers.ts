@@ -5,14 +5,14 @@ import { z } from 'zod'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import { type Table, tables } from './tables.ts'
 
-/** What the handlers of one table have seen. */
+/** The observations of one table's handlers. */
 class Seen {
   /** Sequence numbers in the order in which they were handled. */
   readonly sequence: number[] = []
   highest = -1
-  /** Invocations at work. */
+  /** Invocations that have not ended. */
   running = 0
-  /** Those of them that have handled a change: one that is refused by the function itself overlaps with nothing. */
+  /** Those of them that have handled a change. An invocation that the function refuses overlaps with none. */
   handling = 0
   overlaps = 0
 }
@@ -21,7 +21,7 @@ interface Invocation {
   handles: boolean
 }
 
-/** What the checker found. */
+/** The checker's verdict. */
 export interface Findings {
   lost: number
   outOfOrder: number
@@ -30,7 +30,7 @@ export interface Findings {
   overlaps: number
 }
 
-/** The tables' functions, and what of the stream has come to them. */
+/** The tables' functions, and the changes that reached them. */
 export class Handlers {
   readonly #seen: Readonly<Record<Table, Seen>> = {
     customers: new Seen(),
@@ -52,7 +52,7 @@ export class Handlers {
     return this.#count
   }
 
-  /** Whose change was handled last. */
+  /** The poller whose change was handled last. */
   get lastSender(): string {
     return this.#lastSender
   }
@@ -62,7 +62,7 @@ export class Handlers {
     return tables.reduce((sum, table) => sum + this.highest(table) + 1, 0)
   }
 
-  /** Changes that were handled of those that one poller sent. */
+  /** Handled changes that one poller sent. */
   handledOf(sender: string): number {
     return this.#handledOf.get(sender) ?? 0
   }
@@ -72,7 +72,7 @@ export class Handlers {
     return this.#seen[table].highest
   }
 
-  /** A table's real handler, one by change, the others by batch; each takes a few milliseconds. */
+  /** A table's real handler: one takes single changes, the others take batches. Each takes a few milliseconds. */
   handler(table: Table, sender: string) {
     const seen = this.#seen[table]
     const take = ({ after }: { readonly after: { readonly id: bigint } }) => {
@@ -123,12 +123,12 @@ export class Handlers {
     }
   }
 
-  /** Resolves when no handler is at work. */
+  /** Resolves when every invocation has ended. */
   async settled(): Promise<void> {
     while (tables.some((table) => this.#seen[table].running > 0)) await sleep(2)
   }
 
-  /** @param offsets by table, the offset of each change that there is */
+  /** @param offsets the offsets of all changes, by table */
   check(offsets: Readonly<Record<Table, readonly number[]>>): Findings {
     const findings: Findings = { lost: 0, outOfOrder: 0, duplicates: 0, overlaps: 0 }
     for (const table of tables) {
@@ -137,7 +137,7 @@ export class Handlers {
       const distinct = new Set(sequence)
       let previous = -1
       for (const at of sequence) {
-        // Forward by one, or back to what comes again; from there forward by one again.
+        // The next change, or back to a repeated one. From there the next ones again.
         if (at > previous + 1) findings.outOfOrder += 1
         previous = at
       }

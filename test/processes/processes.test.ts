@@ -8,7 +8,7 @@ import { batchSize, type Poller, Scenario } from './scenario.ts'
 import { tables } from './tables.ts'
 
 const seed = Number(process.env.PROCESSES_SEED ?? randomInt(2 ** 31))
-/** Brokers and changes come before the tests; on a busy machine that takes longer than any of them. */
+/** Hooks start brokers and produce changes. On a busy machine that takes longer than any test. */
 const startUp = { timeout: 180_000 }
 
 describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
@@ -27,7 +27,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     return { world, random, below: (limit: number) => Math.floor(random() * limit) }
   }
 
-  /** A scenario that lasts for several tests: a fault each, and at last what came of all of them. */
+  /** A scenario for several tests: each test causes a fault, and the last one checks the deliveries. */
   function lasting(topic: string, changes: number) {
     let begun: Awaited<ReturnType<typeof scenario>> | undefined
     before(async () => {
@@ -46,7 +46,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
         const { world, random, below } = it()
         const poller = await world.poller(`poller-${kill}`)
         const from = world.handled
-        // One in five dies early: while it starts, waits for the lease, takes it, proves the log.
+        // One in five dies early: while it starts, waits for the lease, takes it, or proves the log.
         if (random() < 0.2) await sleep(below(2_500))
         else {
           const share = (world.changes - 10_000 - from) / (kills - kill)
@@ -60,7 +60,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
       })
     }
 
-    test('nothing is lost or out of order, and no more comes twice than was uncommitted', async (t) => {
+    test('no change is lost or out of order, and only uncommitted changes are repeated', async (t) => {
       const { world } = it()
       await world.poller('last')
       await world.finished()
@@ -71,7 +71,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     })
   })
 
-  describe('frozen past the lease and thawed', () => {
+  describe('frozen until the lease has ended, then thawed', () => {
     const freezes = 12
     const it = lasting('freezes', 60_000)
     let pollers: readonly [Poller, Poller]
@@ -83,7 +83,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     })
 
     for (let freeze = 1; freeze <= freezes; freeze++) {
-      test(`freeze ${freeze}: it delivers nothing more`, async () => {
+      test(`freeze ${freeze}: the thawed poller delivers nothing more`, async () => {
         const { world, below } = it()
         const from = world.handled
         await world.until(() => world.handled > from + 500, 'progress before a freeze')
@@ -104,13 +104,13 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
         lost += run?.ended === 'lease-lost' ? 1 : 0
         await world.nextCommit()
         assert.equal(world.lastSender, other.name)
-        // Frozen between its last look at the lease and the request, it still sends that one: the function refuses it.
+        // If it was frozen between its last lease check and the request, it sends that request. The function refuses it.
         refused += frozen.lambda.total - sent
         assert.equal(frozen.handled(), begun, `a change came from the thawed poller; ${JSON.stringify(run)}`)
       })
     }
 
-    test('every thawed run lost its lease; nothing is lost or out of order', async (t) => {
+    test('every thawed run has lost its lease, and no change is lost or out of order', async (t) => {
       const { world } = it()
       await world.finished()
       const { duplicates, ...faults } = world.check()
@@ -135,12 +135,12 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
 
       test('handle every change', () => it().world.finished())
 
-      test('one works, the others leave quietly', async (t) => {
+      test('one poller works, and the others end without an error', async (t) => {
         const { world } = it()
         const working = () => pollers.filter(({ lambda }) => lambda.total > 0).length
         const last = () => pollers.flatMap((poller) => poller.runs())
         const left = () => last().filter(({ ended }) => ended === 'lease-held').length
-        // Which of them comes first is the machine's: until two have worked, and one has met another, there is more.
+        // The machine decides which poller is first. Add changes until two have worked and one has met another.
         while (working() < 2 || left() === 0) {
           await world.produce(2_500)
           await world.finished()
@@ -158,13 +158,13 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
     })
   }
 
-  describe('replies that are lost between the poller and DynamoDB, the handlers and Kafka', () => {
+  describe('lost replies of DynamoDB, of the handlers and of Kafka', () => {
     const rounds = 6
     const it = lasting('replies', 100_000)
     let poller: Poller
     let bound = 0
     before(async () => {
-      // Short runs: otherwise all that is left is soon in memory, and no fetch is there to lose an answer.
+      // Short runs. A long run would soon have all changes in memory, and no fetch would be left to fail.
       const environment = { POLL_MAX_RECORDS: '2000' }
       poller = await it().world.poller('poller', { proxied: true, environment })
     })
@@ -173,7 +173,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
       { of: 'DynamoDB', line: () => ground.proxies.dynamo, from: next },
       { of: 'a handler', line: () => poller.lambdaProxy ?? assert.fail('no proxy'), from: next },
       { of: 'Kafka', line: () => ground.proxies.kafka, from: next },
-      // Only the answer to a fetch is so long. Most of what Kafka answers next belongs to the end of a run.
+      // Only an answer to a fetch is that long. Most other answers of Kafka come at the end of a run.
       {
         of: 'Kafka, with records',
         line: () => ground.proxies.kafka,
@@ -183,7 +183,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
 
     for (let round = 1; round <= rounds; round++) {
       for (const { of, line: lineOf, from } of replies) {
-        test(`round ${round}: a reply of ${of}`, async () => {
+        test(`round ${round}: a reply of ${of} is lost`, async () => {
           const { world, random, below } = it()
           const line = lineOf()
           const { handled } = world
@@ -191,10 +191,10 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
           await sleep(below(30))
           const { swallowed } = line
           line.blackholeReplies(true, from)
-          // However long that takes: a function that waits to be tried again can keep a run from asking for seconds.
+          // This may take seconds: a run asks nothing while a function waits for its next attempt.
           await world.until(() => line.swallowed > swallowed, `a reply of ${of} that is lost`)
           await sleep(random() < 0.5 ? 0 : below(300))
-          // Whatever is uncommitted now, and one more batch of each table that may be on its way.
+          // The changes that are uncommitted now, and one more batch of each table that may be under way.
           bound += (await world.uncommitted()) + tables.length * batchSize
           line.drop()
           line.blackholeReplies(false)
@@ -202,7 +202,7 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
       }
     }
 
-    test('nothing is lost or out of order, and no more comes twice than was uncommitted', async (t) => {
+    test('no change is lost or out of order, and only uncommitted changes are repeated', async (t) => {
       const { world } = it()
       await world.finished()
       const { duplicates, ...found } = world.check()

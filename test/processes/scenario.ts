@@ -16,7 +16,7 @@ export const batchSize = 50
 const times: PollerTimes = {
   handlerTimeoutMs: 400,
   margins: { coldStartMs: 200, commitMs: 200, slackMs: 400 },
-  // All on one machine, with one clock.
+  // All processes use one machine's clock.
   clockSkewMs: 20,
   runMs: 600_000,
   pauseMs: 20,
@@ -25,18 +25,18 @@ const times: PollerTimes = {
 export interface Poller {
   readonly name: string
   readonly process: RigProcess
-  /** Its own Invoke endpoint, so that each delivery is known by who sent it. */
+  /** Its own Invoke endpoint, which identifies the sender of each delivery. */
   readonly lambda: InvokeServer
   readonly lambdaProxy: TcpProxy | null
-  /** Changes that were handled of those it sent. */
+  /** Handled changes that it sent. */
   handled(): number
-  /** What its last runs printed. */
+  /** The output of its last runs. */
   runs(): PollerRun[]
   /** SIGKILL. */
   end(): Promise<void>
 }
 
-/** Pollers as processes, between a topic of a real Kafka, DynamoDB Local, and handlers in this process. */
+/** Pollers as processes, with a real Kafka topic, DynamoDB Local, and handlers in this process. */
 export class Scenario {
   readonly #ground: Ground
   readonly #topic: Topic
@@ -69,7 +69,7 @@ export class Scenario {
     return this.#topic.produce(changes)
   }
 
-  /** Resolves when no handler is at work. */
+  /** Resolves when every invocation has ended. */
   settled(): Promise<void> {
     return this.#handlers.settled()
   }
@@ -128,7 +128,7 @@ export class Scenario {
     return poller
   }
 
-  /** Changes that were handled and are not committed: what a crash now makes come again, at most. */
+  /** Handled changes that are not committed. A crash now repeats at most these. */
   async uncommitted(): Promise<number> {
     const stored = await this.#store.read()
     return tables.reduce((sum, table) => {
@@ -145,24 +145,24 @@ export class Scenario {
 
   /**
    * Waits until the condition holds, however slow the machine is.
-   * @param what named in what is printed when no change has come for half a minute
-   * @throws Error when a poller has ended by itself
+   * @param what the condition in words, printed if no change was handled for 30 seconds
+   * @throws Error if a poller has ended by itself
    */
   async until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
     let count = this.#handlers.count
     let since = performance.now()
     while (!(await condition())) {
-      // A test that the runner has given up must not keep its process alive by waiting on.
+      // After a timeout of the test, this wait must not keep the process alive.
       await sleep(3, undefined, { ref: false })
       for (const { process } of this.#pollers) process.assertRunning()
       if (this.#handlers.count === count && performance.now() - since < 30_000) continue
-      // Whoever ends a run that stands still reads here where it stood.
+      // If the run hangs, this output shows where.
       if (this.#handlers.count === count) {
         const outputs = [...this.#pollers].map(
           ({ name, process }) => `${name}: ${process.output().slice(-1_500)}`,
         )
         console.error(
-          `${what}: nothing came for 30 s, ${this.handled} of ${this.changes}.\n${outputs.join('\n')}`,
+          `${what}: no change was handled for 30 s, ${this.handled} of ${this.changes} are done.\n${outputs.join('\n')}`,
         )
       }
       count = this.#handlers.count
@@ -179,14 +179,14 @@ export class Scenario {
     )
   }
 
-  /** Waits for the next commit; not at all when nothing is left to commit. */
+  /** Waits for the next commit. Returns at once if no commit is left. */
   async nextCommit(): Promise<void> {
     const before = await this.#committed()
     const last = before === this.#topic.end
     await this.until(async () => last || (await this.#committed()) !== before, 'the next commit')
   }
 
-  /** The offset that the checkpoint says is next; -1 before the first run. */
+  /** The next offset of the checkpoint; -1 before the first run. */
   async #committed(): Promise<number> {
     return Number((await this.#store.read())?.offset ?? -1n)
   }
@@ -204,7 +204,7 @@ function parseRun(line: string): PollerRun[] {
   try {
     return [JSON.parse(line)]
   } catch {
-    // The cut-off first line of a long output.
+    // The first line of a long output is cut off.
     return []
   }
 }

@@ -10,7 +10,7 @@ const recordsPerSecond = 100
 /** One topic with changes of three tables, numbered from 0 in each table. */
 export class Topic {
   readonly name: string
-  /** By table, the offset of each change. */
+  /** The offset of each change, by table. */
   readonly offsets: Readonly<Record<Table, number[]>> = { customers: [], items: [], orders: [] }
   readonly #ground: Ground
   readonly #random: () => number

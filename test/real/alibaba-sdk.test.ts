@@ -8,12 +8,12 @@ import { pollConfig } from '../../lib/config.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import { unescapeName } from '../../lib/dts/names.ts'
 import type { Operation } from '../../lib/dts/types.ts'
+import { openStream } from '../../lib/kafka/open-stream.ts'
 import type { LogRecord } from '../../lib/kafka/records.ts'
-import { openStream } from '../../lib/kafka/stream.ts'
 import { type GoldenRecord, goldenStart, readGolden } from '../fixtures/golden/corpus.ts'
 import { runGolden } from '../rig/java.ts'
 
-/** The operations that the SDK has a name for. */
+/** The operations that the SDK names. */
 const sdkOperations: ReadonlySet<Operation> = new Set<Operation>([
   'INSERT',
   'UPDATE',
@@ -89,7 +89,7 @@ async function consumeWithOurs(checkpoint: number, end: bigint): Promise<LogReco
   }
 }
 
-test('Alibaba’s consumer reports from the emulator what ours does, in the same order', async () => {
+test('Alibaba’s consumer reports the same changes from the emulator as our reader, in the same order', async () => {
   const checkpoint = goldenStart + middle
   const expected = golden.slice(middle)
   const theirs = await consumeWithSdk(checkpoint, expected.length)
@@ -115,13 +115,13 @@ test('Alibaba’s consumer reports from the emulator what ours does, in the same
     theirs.map(({ offset, id, operation, database, table }) => ({ offset, id, operation, database, table })),
     ours,
   )
-  // Through the wire as without it.
+  // With a network in between as without.
   assert.deepEqual(
     theirs.map(({ offset, ...view }) => view),
     expected.map((record) => record.sdk),
   )
   assert.ok(readdirSync(scratch).some((file) => file.startsWith('localCheckpointStore')))
-  // It commits the offset of the record that it acknowledged last, with the record's own time.
+  // It commits the offset of the last acknowledged record, with that record's time.
   const commit = dstore.committed(dstore.sid ?? '')
   const committed = theirs.find(({ offset }) => offset === Number(commit?.offset))
   assert.ok(committed !== undefined, `committed ${commit?.offset}`)

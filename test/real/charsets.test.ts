@@ -16,7 +16,7 @@ after(() => server.stop())
 
 function read(charset: string, bytes: Buffer): string | null {
   const text = charsetOf(charset, 'MySQL')?.read(bytes, 0, bytes.length, false)
-  assert.ok(typeof text === 'string' || text === null, `${charset} is a set of text`)
+  assert.ok(typeof text === 'string' || text === null, `${charset} decodes to text`)
   return text
 }
 
@@ -26,7 +26,7 @@ function bytesOf(code: number, size: number): Buffer {
   return bytes
 }
 
-/** What the server makes of the code: one character, those of its bytes one by one, or null for no text. */
+/** The server's text for a code: one character, the characters of its single bytes, or null for no text. */
 function expectedText(table: CodeTable, bytes: Buffer): string | null {
   const code = bytes.readUIntBE(0, bytes.length)
   const whole = table.get(code)
@@ -39,16 +39,16 @@ function expectedText(table: CodeTable, bytes: Buffer): string | null {
   return null
 }
 
-/** The first of `size` bytes says how many characters of so many bytes there may be. */
+/** The codes to compare, by their size in bytes. */
 const ranges: readonly (readonly [size: number, first: number, last: number])[] = [
   [1, 0, 0xff],
   [2, 0x8000, 0xffff],
   [3, 0x8f8000, 0x8fffff],
 ]
 
-describe('character sets beside a MariaDB server', () => {
+describe('character sets, compared with a MariaDB server', () => {
   for (const charset of [...mysqlSingle, ...mysqlMulti]) {
-    test(`every code of ${charset} is the server’s character, and what it does not know is no text`, async () => {
+    test(`every code of ${charset} is the server’s character, and codes unknown to the server are no text`, async () => {
       const table = await mariadbTable(server, charset)
       const wrong: string[] = []
       for (const [size, first, last] of ranges) {
@@ -64,7 +64,7 @@ describe('character sets beside a MariaDB server', () => {
     })
   }
 
-  test('every character up to U+FFFF, and many beyond, in the sets of Unicode', async () => {
+  test('the Unicode sets agree on every character up to U+FFFF and on many above', async () => {
     const points = ['seq_1_to_65535', 'seq_65536_to_1114111_step_251']
     for (const [charset, sequence] of ['utf8mb4', 'utf8mb3', 'ucs2', 'utf16', 'utf16le', 'utf32'].flatMap(
       (name) => points.map((seq) => [name, seq] as const),
@@ -81,7 +81,7 @@ describe('character sets beside a MariaDB server', () => {
     }
   })
 
-  test('the tables are what `npm run charsets` would write today', async () => {
+  test('lib/dts/charset-tables.ts is what `npm run charsets` writes', async () => {
     const tables = new Map([...unpackTables(singleByteTables)].map(([name, plane]) => [name, [plane]]))
     for (const [name, plane] of unpackTables(multiByteTables)) {
       const [base = ''] = name.split(' ')

@@ -20,7 +20,7 @@ let queues = 0
 
 before(async () => {
   aws = await startMoto()
-  // Errors are what some tests are after: each is told at once.
+  // Some tests expect errors. Without retries they come at once.
   const options = { endpoint: aws.endpoint, region, credentials, maxAttempts: 1 }
   sqs = new SQSClient(options)
   s3 = new S3Client({ ...options, forcePathStyle: true })
@@ -95,8 +95,8 @@ async function bodies(queueUrl: string) {
   }))
 }
 
-describe('a change that is given up', () => {
-  test('stands in the queue with its bytes, its JSON form and its error, in the group of its function', async () => {
+describe('a change that is sent to the dead-letter queue', () => {
+  test('is in the queue with its bytes, its JSON form and its error, in the group of its function', async () => {
     const queue = await newQueue()
     const value = insert(9_007_199_254, 'paid')
     await target(queue)(letter(9_223_372_036_854_775_807n, value))
@@ -111,9 +111,9 @@ describe('a change that is given up', () => {
     assert.match(JSON.stringify(event), /"operation":"INSERT".*"status":"paid"/)
   })
 
-  test('may hold every character, also those that a queue refuses', async () => {
+  test('may contain characters that SQS refuses', async () => {
     const queue = await newQueue()
-    // U+FFFE and U+FFFF stand in no SQS message.
+    // SQS refuses U+FFFE and U+FFFF.
     const status = '\u0000\u0001\u001F\u007F\u0085\u2028\uFFFD\uFFFE\uFFFF\u{1F600}\u{10FFFF}"\\'
     await target(queue)(letter(1n, insert(1, status)))
     const [one] = await bodies(queue)
@@ -125,7 +125,7 @@ describe('a change that is given up', () => {
     assert.ok(JSON.stringify(one?.letter.event).includes(JSON.stringify(status)))
   })
 
-  test('leaves its JSON form out where both forms are larger than a message, and the bytes go to the bucket', async () => {
+  test('omits its JSON form if both forms exceed a message, and then moves its bytes to the bucket', async () => {
     const queue = await newQueue()
     const places = [
       [100_000, 'both'],
@@ -134,7 +134,7 @@ describe('a change that is given up', () => {
       [3_000_000, 'bucket'],
     ] as const
     for (const [index, [bytes, expected]] of places.entries()) {
-      // Bytes in base64 are a third longer, so that both forms pass the limit at about 95,000.
+      // Base64 adds a third, so both forms exceed the limit at about 95,000 bytes.
       const value = insert(1, 'x', randomBytes(expected === 'both' ? 80_000 : bytes))
       await target(queue)(letter(BigInt(index), value, `f${index}`))
     }
@@ -145,7 +145,7 @@ describe('a change that is given up', () => {
     assert.deepEqual(kinds.toSorted(), places.map(([, kind]) => kind).toSorted())
   })
 
-  test('larger than a message comes back byte for byte', async () => {
+  test('larger than a message is read back byte for byte', async () => {
     const queue = await newQueue()
     const value = insert(1, 'x', randomBytes(2_000_000))
     await target(queue)(letter(7n, value))
@@ -153,13 +153,13 @@ describe('a change that is given up', () => {
     const raw = items[0]?.letter.raw
     assert.ok(typeof raw === 'object')
     assert.deepEqual(gunzipSync(await source(queue).load(raw)), value)
-    // Another record at the same place, as after a checkpoint that was lost, overwrites nothing.
+    // Another record at the same offset, as after a lost checkpoint, overwrites nothing.
     const other = insert(2, 'y', randomBytes(2_000_000))
     await target(queue)({ ...letter(7n, other), clusterId: 'another' })
     assert.deepEqual(gunzipSync(await source(queue).load(raw)), value)
   })
 
-  test('that cannot be decoded stands there with its bytes alone, in a group of its own', async () => {
+  test('that cannot be decoded is in the queue with its bytes only, in a group of its own', async () => {
     const queue = await newQueue()
     const value = Buffer.from([255, 254, 0, 1, 2])
     await target(queue)({ ...letter(3n, value), functionName: '', table: '' })
@@ -168,7 +168,7 @@ describe('a change that is given up', () => {
     assert.equal(one?.letter.raw, value.toString('base64'))
   })
 
-  test('twice is one message; of another topic, cluster, generation or function it is another', async () => {
+  test('sent twice is one message; the same change of another topic, cluster, generation or function is another', async () => {
     const queue = await newQueue()
     const one = letter(5n, insert(1, 'x'))
     const others: DeadLetterInput[] = [
@@ -183,7 +183,7 @@ describe('a change that is given up', () => {
     assert.equal(await source(queue).count(), 1 + others.length)
   })
 
-  test('with a function name and a topic of the longest kind is taken', async () => {
+  test('with the longest function name and topic is accepted', async () => {
     const queue = await newQueue()
     const long = { ...letter(5n, insert(1, 'x')), functionName: 'f'.repeat(64), topic: 't'.repeat(249) }
     await target(queue)(long)
@@ -191,7 +191,7 @@ describe('a change that is given up', () => {
     assert.equal(await source(queue).count(), 2)
   })
 
-  test('with an error message of megabytes is taken, with the beginning of the message', async () => {
+  test('with an error message of megabytes is accepted, with the first 2,000 characters', async () => {
     const queue = await newQueue()
     const error = { code: 'HANDLER_FAILED', message: 'm'.repeat(3_000_000) }
     await target(queue)({ ...letter(5n, insert(1, 'x')), error })
@@ -200,10 +200,10 @@ describe('a change that is given up', () => {
   })
 })
 
-describe('a change that cannot be stored', () => {
+describe('a change that cannot be sent to the dead-letter queue', () => {
   const large = () => insert(1, 'x', randomBytes(300_000))
 
-  test('queue missing: it may be there later', async () => {
+  test('is a retryable error if the queue is missing', async () => {
     await assert.rejects(target(`${aws.endpoint}/123456789012/none.fifo`)(letter(4n, insert(1, 'x'))), {
       code: 'DEAD_LETTER_FAILED',
       retryable: true,
@@ -212,7 +212,7 @@ describe('a change that cannot be stored', () => {
     })
   })
 
-  test('bucket missing: nothing is sent that names bytes which are not there', async () => {
+  test('leaves no letter without its bytes if the bucket is missing', async () => {
     const queue = await newQueue()
     await assert.rejects(target(queue, 'missing')(letter(4n, large())), {
       code: 'DEAD_LETTER_FAILED',
@@ -222,7 +222,7 @@ describe('a change that cannot be stored', () => {
     assert.equal(await source(queue).count(), 0)
   })
 
-  test('no bucket configured: that does not cure itself', async () => {
+  test('is a permanent error if no bucket is configured', async () => {
     const queue = await newQueue()
     const put = deadLetterQueue({
       queueUrl: queue,
@@ -238,7 +238,7 @@ describe('a change that cannot be stored', () => {
     assert.equal(await source(queue).count(), 0)
   })
 
-  test('nobody answers', async () => {
+  test('is a retryable error if SQS does not answer', async () => {
     const dead = new SQSClient({ endpoint: 'http://127.0.0.1:9', region, credentials, maxAttempts: 1 })
     const put = deadLetterQueue({
       queueUrl: 'http://127.0.0.1:9/1/q.fifo',
@@ -251,7 +251,7 @@ describe('a change that cannot be stored', () => {
   })
 })
 
-test('dead letters are received in their order, and those that are given back are there again', async () => {
+test('dead letters are received in order, and released ones are available again', async () => {
   const queue = await newQueue()
   for (let index = 0; index < 25; index++) {
     const functionName = index % 5 === 4 ? 'b' : 'a'
@@ -260,7 +260,7 @@ test('dead letters are received in their order, and those that are given back ar
   const offsets = (items: readonly { letter: { functionName: string; offset: string } }[]) =>
     items.map(({ letter: { functionName, offset } }) => `${functionName}${offset}`)
   const { items: all } = await source(queue).receive(100, () => true)
-  // A group of which something is in hand gives nothing more, so that these are the first of each function.
+  // SQS gives no more of a group while a message is in flight, so these are the first of each function.
   const ofA = offsets(all).filter((name) => name.startsWith('a'))
   const ofB = offsets(all).filter((name) => name.startsWith('b'))
   assert.deepEqual(ofA, ['a0', 'a1', 'a2', 'a3', 'a5', 'a6', 'a7', 'a8', 'a10'].slice(0, ofA.length))

@@ -15,11 +15,11 @@ import {
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { pollConfig } from '../../lib/config.ts'
-import { copyService, type ServiceCopy } from '../infra/serverless-copy.ts'
 import { startMoto } from '../rig/moto.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 // moto 5.2 builds no schedule, alarm or event invoke configuration from a template, and drops the architecture and
-// point-in-time recovery: those are asserted on the template alone, in test/infra/serverless.test.ts.
+// point-in-time recovery. test/infra/serverless.test.ts checks these in the template.
 
 const stackName = 'dts-functions-dev'
 const region = 'eu-west-1'
@@ -68,13 +68,13 @@ function run(command: string) {
   })
 }
 
-test('serverless deploy builds the stack, a second deploy succeeds too, serverless remove takes it away', async () => {
+test('serverless deploy creates the stack, a second deploy succeeds, and serverless remove deletes it', async () => {
   const { cloudFormation, lambda, dynamo, sqs, s3 } = clients
   const deployed = await run('deploy')
   assert.equal(deployed.code, 0, deployed.output)
 
   const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
-  // serverless creates the stack with its bucket alone, and then updates it.
+  // serverless first creates the stack with only its bucket, and then updates it.
   assert.equal(Stacks[0]?.StackStatus, 'UPDATE_COMPLETE')
   const listed = await cloudFormation.send(new ListStackResourcesCommand({ StackName: stackName }))
   const resources = (listed.StackResourceSummaries ?? []).map(

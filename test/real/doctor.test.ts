@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { type AwsEndpoint, startDynalite } from '../../infra/local/dynalite.ts'
-import { startDStoreSource } from '../integration/dstore-source.ts'
-import { alive, Writer } from '../integration/records.ts'
-import { type Rig, startRig } from '../integration/world.ts'
 import { startMoto } from '../rig/moto.ts'
+import { startDStoreSource } from '../support/dstore-source.ts'
+import { alive, Writer } from '../support/records.ts'
+import { type Rig, startRig } from '../support/world.ts'
 
 describe('doctor and the dead-letter queue', () => {
   let aws: AwsEndpoint
@@ -17,7 +17,7 @@ describe('doctor and the dead-letter queue', () => {
   })
   after(() => rig.stop())
 
-  test('one that is there is ok; one that is not says what to do', async (t) => {
+  test('a queue that exists is ok, and a missing one says what to run', async (t) => {
     const world = await rig.start(t)
     await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
     const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }

@@ -6,8 +6,8 @@ import { after, test } from 'node:test'
 import { pollConfig } from '../../lib/config.ts'
 import { decodeChange } from '../../lib/dts/decode-change.ts'
 import { carriesChange, readHeader } from '../../lib/dts/header.ts'
+import { openStream } from '../../lib/kafka/open-stream.ts'
 import type { LogRecord } from '../../lib/kafka/records.ts'
-import { openStream } from '../../lib/kafka/stream.ts'
 import { goldenFile, goldenStart, readGolden } from '../fixtures/golden/corpus.ts'
 import { runGolden } from '../rig/java.ts'
 import { type KafkaBroker, startKafka } from '../rig/kafka.ts'
@@ -48,7 +48,7 @@ async function readTopic(kafka: KafkaBroker, from: number, sasl: boolean): Promi
 const scratch = mkdtempSync(join(tmpdir(), 'rig-golden-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-test('the corpus is what its writer writes today', async () => {
+test('records.jsonl is what golden.Write writes', async () => {
   const written = join(scratch, 'records.jsonl')
   await runGolden('Write', [written], scratch)
   assert.ok(
@@ -59,7 +59,7 @@ test('the corpus is what its writer writes today', async () => {
 
 for (const release of ['era', 'current'] as const) {
   for (const sasl of release === 'era' ? [true] : [true, false]) {
-    test(`records that Alibaba’s classes write come back whole from Kafka (${release}, ${sasl ? 'SASL' : 'no login'})`, async () => {
+    test(`records of Alibaba’s classes are read back unchanged from Kafka (${release}, ${sasl ? 'SASL' : 'no login'})`, async () => {
       const kafka = await startKafka({ release, sasl })
       try {
         await kafka.createTopic(topic)

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { type Address, type DStore, kafka011Ceilings } from '../../infra/local/dstore/dstore.ts'
-import { numbered, startDStore } from '../infra/dstore/support.ts'
+import { numbered, startDStore } from '../support/dstore-clients.ts'
 
 async function kcat(store: DStore, { host, port }: Address, args: readonly string[], input = '') {
   const login = {
@@ -28,7 +28,7 @@ for (const [age, options] of [
   ['Kafka 0.11', { versionCeilings: kafka011Ceilings }],
 ] as const) {
   describe(`kcat against the emulated DStore, protocol of ${age}`, () => {
-    test('lists the node, reads every record, looks a time up in seconds', async (t) => {
+    test('lists the node, reads every record, and looks a time up in seconds', async (t) => {
       const { store, address } = await startDStore(t, { ...options, proxy: true, firstOffset: 900n })
       await store.append(numbered(1200))
       await store.append(numbered(600, 1200), { compression: 'gzip' })

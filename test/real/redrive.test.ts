@@ -50,7 +50,7 @@ after(async () => {
   await Promise.all([lambda.stop(), aws.stop()])
 })
 
-/** A queue, the real recovery before it, and functions that write down what they take: `function@id`. */
+/** A queue, the real recovery, and functions that note each change as `function@id`. */
 async function newQueue(...functions: readonly string[]) {
   queues += 1
   const { QueueUrl = '' } = await sqs.send(
@@ -60,7 +60,7 @@ async function newQueue(...functions: readonly string[]) {
     queueUrl: QueueUrl,
     bucket: undefined,
     sqs: async () => sqs,
-    s3: async () => assert.fail('no letter of these is large'),
+    s3: async () => assert.fail('no letter in this test is large'),
   })
   const handled: string[] = []
   const broken = new Set<string>()
@@ -76,7 +76,7 @@ async function newQueue(...functions: readonly string[]) {
     url: QueueUrl,
     handled,
     broken,
-    /** Letters of one table, at offsets that rise. */
+    /** Letters of one table, at rising offsets. */
     async put(functionName: string, table: string, count: number, from = 0): Promise<void> {
       for (let index = 0; index < count; index++) await put(letter(functionName, table, from + index))
     },
@@ -94,7 +94,7 @@ async function newQueue(...functions: readonly string[]) {
   }
 }
 
-/** `from@fn`, and so on, up to below `end`. */
+/** `from@fn` and so on, up to but without `end`. */
 function sequence(name: string, from: number, end: number): string[] {
   return Array.from({ length: end - from }, (_, index) => `${name}@${from + index}`)
 }
@@ -122,7 +122,7 @@ function letter(functionName: string, table: string, offset: number): DeadLetter
 }
 
 describe('redrive of one table', () => {
-  test('behind more letters of other tables than the queue gives out: it says so, and touches none', async () => {
+  test('fails and changes nothing if SQS gives out only letters of other tables', async () => {
     const queue = await newQueue('fn')
     await queue.put('fn', 'shop.a', 12)
     await queue.put('fn', 'shop.b', 5, 12)
@@ -132,14 +132,14 @@ describe('redrive of one table', () => {
       first.notes.join(),
       /^10 letters of other tables of fn stand in front, .* of shop\.b: .*"redrive"/,
     )
-    // They were given back, and can be redriven; then the table's are there.
+    // They were released and can be redriven. Then SQS gives out the table's letters.
     assert.equal((await queue.redrive({ table: 'shop.a' })).redriven, 12)
     const second = await queue.redrive({ table: 'shop.b' })
     assert.deepEqual([second.redriven, second.notes], [5, []])
     assert.deepEqual(queue.handled, sequence('fn', 0, 17))
   })
 
-  test('steps over a few letters of other tables, in the order of the table', async () => {
+  test('skips a few letters of other tables and keeps the order of the table', async () => {
     const queue = await newQueue('fn')
     await queue.put('fn', 'shop.a', 3)
     await queue.put('fn', 'shop.b', 2, 3)
@@ -153,7 +153,7 @@ describe('redrive of one table', () => {
 })
 
 describe('redrive of several functions', () => {
-  test('goes on with those that work when one fails, and says what is left in the queue', async () => {
+  test('continues with the working functions if one fails, and reports the letters left in the queue', async () => {
     const queue = await newQueue('fnA', 'fnB')
     await queue.put('fnA', 'shop.a', 3)
     await queue.put('fnB', 'shop.b', 30, 3)
@@ -178,7 +178,7 @@ describe('redrive of several functions', () => {
     assert.deepEqual(queue.handled.slice(30), sequence('fnA', 0, 3))
   })
 
-  test('does not let what a broken function has in hand use up the bound', async () => {
+  test('does not count the letters of a broken function against the bound', async () => {
     const queue = await newQueue('fnA', 'fnB')
     await queue.put('fnA', 'shop.a', 6)
     await queue.put('fnB', 'shop.b', 6, 6)
@@ -188,7 +188,7 @@ describe('redrive of several functions', () => {
     assert.deepEqual(queue.handled, sequence('fnB', 6, 10))
   })
 
-  test('each that fails is told', async () => {
+  test('reports each function that fails', async () => {
     const queue = await newQueue('fnA', 'fnB')
     await queue.put('fnA', 'shop.a', 1)
     await queue.put('fnB', 'shop.b', 1, 1)
@@ -198,7 +198,7 @@ describe('redrive of several functions', () => {
     assert.equal(left, 2)
   })
 
-  test('a dry run lists the heads, sends nothing, and says how many wait', async () => {
+  test('a dry run lists the first letters, sends nothing, and counts the waiting letters', async () => {
     const queue = await newQueue('fn')
     await queue.put('fn', 'shop.a', 30)
     const dry = await queue.redrive({ dryRun: true })
@@ -206,7 +206,7 @@ describe('redrive of several functions', () => {
     assert.ok(dry.letters.every(({ outcome }) => outcome === 'listed') && dry.letters.length > 0)
   })
 
-  test('without time for another invocation nothing is sent, and all is given back', async () => {
+  test('sends nothing and releases all letters if the time does not suffice for another invocation', async () => {
     const queue = await newQueue('fn')
     await queue.put('fn', 'shop.a', 3)
     const answer = await queue.redrive({}, 10_000)
@@ -215,7 +215,7 @@ describe('redrive of several functions', () => {
   })
 })
 
-test('a record that could not be read stays, and the answer says what to do with it', async () => {
+test('a record that cannot be read stays in the queue, and the answer says how to delete it', async () => {
   const queue = await newQueue('fn')
   await queue.put('', '', 2)
   await queue.put('fn', 'shop.a', 12, 2)
@@ -237,7 +237,7 @@ test('a record that could not be read stays, and the answer says what to do with
   }
 })
 
-test('a message of somebody else is named, and everything is there again at once', async () => {
+test('a message that is no dead letter is named, and all messages are available again at once', async () => {
   const queue = await newQueue('fn')
   await queue.put('fn', 'shop.a', 3)
   const place = { QueueUrl: queue.url, MessageGroupId: 'fn' }

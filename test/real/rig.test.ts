@@ -64,7 +64,7 @@ function isAlive(pid: number): boolean {
 
 for (const release of ['era', 'current'] as const) {
   suite(`Apache Kafka, ${release}`, () => {
-    test('answers the right password, refuses a wrong one, and leaves nothing behind', async () => {
+    test('answers the right password, refuses a wrong one, and leaves no process or file', async () => {
       const clusterId = newClusterId()
       const broker = await startKafka({ release, sasl: true, clusterId })
       try {
@@ -109,7 +109,7 @@ for (const release of ['era', 'current'] as const) {
       }
     })
 
-    test('sends clients on to the port that it advertises', async () => {
+    test('directs clients to the port that it advertises', async () => {
       const port = await freePort()
       const proxy = await startProxy({ host: '127.0.0.1', port })
       const broker = await startKafka({ release, sasl: true, port, advertisedPort: proxy.port })
@@ -170,7 +170,7 @@ test('moto keeps a secret and frees its port', async () => {
   assert.equal(await isFree(Number(new URL(endpoint).port)), true)
 })
 
-test('a part ends with the process that started it, even when that is killed', async () => {
+test('a part ends with the process that started it, even if that is killed', async () => {
   const script = `
     import { startMoto } from ${JSON.stringify(new URL('../rig/moto.ts', import.meta.url).href)}
     console.log((await startMoto()).endpoint)
@@ -188,7 +188,7 @@ test('a part ends with the process that started it, even when that is killed', a
 })
 
 suite('the proxy', () => {
-  /** A line through a proxy to a server that sends everything back. It ends with the test, or when it is told to. */
+  /** A connection through a proxy to an echo server. It ends with the test or on request. */
   async function echo(t: TestContext) {
     let received = ''
     const server = createServer((socket) => {
@@ -224,11 +224,11 @@ suite('the proxy', () => {
   }
 
   async function until(condition: () => boolean) {
-    // A test that the runner has given up must not keep its process alive by waiting on.
+    // After a timeout of the test, this wait must not keep the process alive.
     while (!condition()) await sleep(10, undefined, { ref: false })
   }
 
-  test('hands bytes on in both directions', async (t) => {
+  test('forwards bytes in both directions', async (t) => {
     const line = await echo(t)
     line.socket.write('a')
     await until(() => line.replies() === 'a')
@@ -255,7 +255,7 @@ suite('the proxy', () => {
     const served = Promise.withResolvers<Socket>()
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => {})
-      // More than all the buffers on the way can hold.
+      // More than all the buffers in between can hold.
       for (let sent = 0; sent < 1_024; sent++) socket.write(Buffer.alloc(64 << 10))
       served.resolve(socket)
     })
@@ -286,7 +286,7 @@ suite('the proxy', () => {
     const open = await echo(t)
     line.proxy.pause()
     line.socket.write('b')
-    // What was written later has come and gone through a proxy that holds nothing back.
+    // A second proxy has already forwarded bytes that were written later.
     open.socket.write('c')
     await until(() => open.replies() === 'c')
     assert.equal(line.received(), 'a')
@@ -294,7 +294,7 @@ suite('the proxy', () => {
     await until(() => line.replies() === 'ab')
   })
 
-  test('blackholeReplies lets requests through and swallows the replies', async (t) => {
+  test('blackholeReplies forwards requests and drops the replies', async (t) => {
     const line = await echo(t)
     line.proxy.blackholeReplies(true)
     line.socket.write('lost')

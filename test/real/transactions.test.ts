@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
 import { pollConfig } from '../../lib/config.ts'
-import { openStream } from '../../lib/kafka/stream.ts'
-import { range, Writer } from '../integration/records.ts'
-import { startRig } from '../integration/world.ts'
+import { openStream } from '../../lib/kafka/open-stream.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import type { KafkaRelease } from '../rig/kafka.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
+import { range, Writer } from '../support/records.ts'
+import { startRig } from '../support/world.ts'
 
 /** A world with two orders in its stream, and a producer of transactions. */
 async function startTransactions(t: TestContext, release: KafkaRelease) {
@@ -44,7 +44,7 @@ async function startTransactions(t: TestContext, release: KafkaRelease) {
   return { world, begin }
 }
 
-test('records of an open transaction wait for it; a run does not', async (t) => {
+test('records of an open transaction are not delivered yet, and the run ends without waiting for it', async (t) => {
   const { world, begin } = await startTransactions(t, 'current')
   const transaction = await begin(3, 4)
   const waiting = await world.poll()
@@ -56,12 +56,12 @@ test('records of an open transaction wait for it; a run does not', async (t) => 
 })
 
 for (const release of ['era', 'current'] as const) {
-  test(`records of an aborted transaction are passed over (${release})`, async (t) => {
+  test(`records of an aborted transaction are skipped (${release})`, async (t) => {
     const { world, begin } = await startTransactions(t, release)
     await (await begin(100, 101)).abort()
     await (await begin(3, 4)).commit()
     await (await begin(102, 102)).abort()
-    // The broker keeps what was aborted: three records and a marker for two transactions.
+    // The broker keeps the aborted records: three records and two markers for two transactions.
     const { end } = await world.source.range()
     assert.equal(end, 3n + 3n + 3n + 2n)
     const { environment } = world.source
@@ -69,7 +69,7 @@ for (const release of ['era', 'current'] as const) {
     const { DTS_USER: username = '', DTS_PASSWORD: password = '' } = environment
     const stream = await openStream(config, { username, password })
     t.after(() => stream.close())
-    // A batch at a time, and many at once; from outside of a transaction, and from inside of an aborted one.
+    // Fetch single batches and many at once, from outside a transaction and from inside an aborted one.
     for (const maxBytes of [1, 1 << 20]) {
       for (const from of [0n, 4n]) {
         const read: bigint[] = []

@@ -9,7 +9,7 @@ const run = promisify(execFile)
 /** A character set: its characters (code points) by their codes; codes without a character are absent. */
 export type CodeTable = ReadonlyMap<number, number>
 
-/** MySQL's sets of one byte a character, as MariaDB has them too. */
+/** MySQL's single-byte sets. MariaDB has them too. */
 export const mysqlSingle: readonly string[] = [
   ...[
     'armscii8',
@@ -28,7 +28,7 @@ export const mysqlSingle: readonly string[] = [
   ...['macroman', 'swe7', 'tis620'],
 ]
 
-/** Those of several bytes, save `gb18030`, which MariaDB lacks. */
+/** MySQL's multi-byte sets, except `gb18030`, which MariaDB lacks. */
 export const mysqlMulti: readonly string[] = [
   'big5',
   'cp932',
@@ -40,10 +40,10 @@ export const mysqlMulti: readonly string[] = [
   'gbk',
 ]
 
-/** Those with codes of three bytes, which begin with 8F. */
+/** The sets with codes of three bytes, which begin with 8F. */
 const threeBytes: ReadonlySet<string> = new Set(['eucjpms', 'ujis'])
 
-/** What the server itself makes of each code of a character set. */
+/** The server's own character for each code of a character set. */
 export async function mariadbTable(server: MariaDb, charset: string): Promise<CodeTable> {
   const table = new Map<number, number>()
   const ranges = [[1, 0x00, 0xff]]
@@ -57,7 +57,7 @@ export async function mariadbTable(server: MariaDb, charset: string): Promise<Co
     )
     if (rows.length !== (last ?? 0) - (first ?? 0) + 1) throw new Error(`${charset}: ${rows.length} rows`)
     for (const [code = '', hex = ''] of rows) {
-      // A question mark is what the server writes for what it does not know; U+FFFD what it knows to be nothing.
+      // The server writes a question mark for an unknown code, and U+FFFD for a code without a character.
       const character = hex.length === 8 ? Number.parseInt(hex, 16) : 0x3f
       const isKnown = character !== 0xfffd && (character !== 0x3f || Number(code) === 0x3f)
       if (isKnown) table.set(Number(code), character)
@@ -66,7 +66,7 @@ export async function mariadbTable(server: MariaDb, charset: string): Promise<Co
   return table
 }
 
-/** The sets of other sources, as Python has them. */
+/** The sets of other sources, from Python. */
 export async function pythonTables(): Promise<ReadonlyMap<string, CodeTable>> {
   const python = findCommand('python3')
   if (python === undefined)

@@ -1,6 +1,6 @@
 /**
- * Writes lib/dts/charset-tables.ts, the characters of all character sets that are tables: those of MySQL from a
- * MariaDB server, the others from Python. Run as `npm run charsets`; the same sources write the same file.
+ * Writes lib/dts/charset-tables.ts, the characters of all table-based character sets. MariaDB provides those of MySQL, and
+ * Python the others. Run it with `npm run charsets`. The same sources give the same file.
  */
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -45,7 +45,7 @@ export async function charsetTables(server: MariaDb): Promise<string> {
   ].join('\n')
 }
 
-/** @param first begins a row of 256 codes, the last byte counting up; `last` ends one */
+/** @param first the first code of a row of 256 codes; `last` is the last code of a row */
 function planeOf(name: string, table: CodeTable, first: number, last: number): Plane {
   const units: number[] = []
   for (let code = first; code <= last; code++) units.push(table.get(code) ?? noCharacter)
@@ -54,8 +54,8 @@ function planeOf(name: string, table: CodeTable, first: number, last: number): P
 }
 
 /**
- * Characters mostly follow the one before, so that differences compress well. 8000 is no difference, but says that
- * there is no character.
+ * Most characters follow the previous one, so differences compress well. The value 8000 means that the code has no
+ * character.
  */
 function packed(planes: readonly Plane[]): string {
   const units = planes.flatMap((plane) => plane.units)
@@ -74,7 +74,7 @@ function packed(planes: readonly Plane[]): string {
     },
   }).toString('base64')
   if (!unpackUnits(compressed).every((unit, index) => unit === units[index])) {
-    throw new Error('the tables do not come back as they were packed')
+    throw new Error('the unpacked tables differ from the packed ones')
   }
   const list = planes.map(
     ({ name, first, last }) => `    ['${name}', 0x${first.toString(16)}, 0x${last.toString(16)}],`,

@@ -8,7 +8,7 @@ import { buildGolden } from './java.ts'
 import { mariadbCommand } from './mariadb.ts'
 import { findCommand, jars, javaCommand, pythonEnvironment } from './tools.ts'
 
-// Of MariaDB the parts without a service: `mariadb-server` would start one that nobody asked for.
+// Only the parts of MariaDB without a service: `mariadb-server` would start one.
 const debianPackages: readonly { readonly name: string; readonly present: () => boolean }[] = [
   { name: 'kcat', present: () => findCommand('kcat') !== undefined },
   { name: 'mariadb-server-core', present: () => mariadbCommand() !== undefined },

@@ -63,7 +63,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(request.url ?? '')?.[1]
     if (request.method !== 'POST' || name === undefined) {
-      return serviceError(response, 404, 'UnknownOperationException', 'This server knows Invoke alone.')
+      return serviceError(response, 404, 'UnknownOperationException', 'This server only knows Invoke.')
     }
     const event: unknown = JSON.parse(Buffer.concat(await request.toArray()).toString('utf8') || 'null')
     const hosted = functions.get(name)
@@ -73,7 +73,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       if (hosted === undefined) return notFound()
       const [fault] = hosted.faults
       if (fault?.kind === 'service') {
-        return serviceError(response, fault.status, fault.type, 'As the test asked for.')
+        return serviceError(response, fault.status, fault.type, 'The test requested this fault.')
       }
       response.writeHead(204)
       return void response.end()
@@ -87,7 +87,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     if (fault !== undefined) hosted.faultsFired += 1
     switch (fault?.kind) {
       case 'service':
-        return serviceError(response, fault.status, fault.type, 'As the test asked for.')
+        return serviceError(response, fault.status, fault.type, 'The test requested this fault.')
       case 'payload':
         return void response.end(fault.text)
       case 'error':

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { freePort } from '../../infra/local/ports.ts'
-import type { NewRecord, Source } from '../integration/parts.ts'
+import type { NewRecord, Source } from '../support/parts.ts'
 import { type KafkaBroker, type KafkaRelease, startKafka } from './kafka.ts'
 import { startProxy, type Proxy as TcpProxy } from './proxy.ts'
 

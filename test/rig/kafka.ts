@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { newClusterId } from '../../infra/local/dstore/options.ts'
 import { freePort } from '../../infra/local/ports.ts'
-import '../../lib/kafka/request-queue.ts'
+import '../../lib/kafka/patch-request-queue.ts'
 import { scratchDirectory, startProcess, whenReady } from './process.ts'
 import { jars, javaCommand } from './tools.ts'
 import { sessionMilliseconds, startZooKeeper } from './zookeeper.ts'
@@ -60,7 +60,7 @@ const commonSettings = {
   'listener.name.client.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user}="${password}";`,
   // Like DTS: no topic is created automatically.
   'auto.create.topics.enable': 'false',
-  // Test records may have any time: none expires, and none is refused because it lies in the future.
+  // Test records may have any time. None expires, and none is refused because its time is in the future.
   'log.retention.ms': '-1',
   'log.message.timestamp.after.max.ms': '9223372036854775807',
   'offsets.topic.num.partitions': '1',

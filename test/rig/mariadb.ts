@@ -13,12 +13,12 @@ export interface MariaDb {
   stop(): Promise<void>
 }
 
-/** Where Debian has the server: root's PATH alone leads there. */
+/** Debian installs the server here. Only root's PATH contains it. */
 export function mariadbCommand(): string | undefined {
   return findCommand('mariadbd', ['/usr/sbin'])
 }
 
-/** Starts a MariaDB server, empty, which only this machine's user reaches: by a socket in its own directory. */
+/** Starts an empty MariaDB server. It listens only on a socket in its own directory, for this user. */
 export async function startMariaDb(): Promise<MariaDb> {
   const [server, client, install] = [
     mariadbCommand(),
@@ -33,7 +33,7 @@ export async function startMariaDb(): Promise<MariaDb> {
   const scratch = scratchDirectory('mariadb')
   chmodSync(scratch, 0o700)
   const data = join(scratch, 'data')
-  // Above the length that a socket's path may have, the server would cut it.
+  // The server would cut a socket path that is too long.
   const socket = join(scratch, 's')
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : []
   execFileSync(install, ['--no-defaults', `--datadir=${data}`, '--skip-test-db', ...asRoot], {

@@ -46,9 +46,13 @@ const parts = {
   ),
   invoke: lambdaInvoke(handlerClient(config.handlerTimeoutMs)),
   putAside: async () => {
-    throw new DtsError('DEAD_LETTER_FAILED', 'No handler of this test gives a change up.', {
-      retryable: false,
-    })
+    throw new DtsError(
+      'DEAD_LETTER_FAILED',
+      'No handler of this test sends a change to the dead-letter queue.',
+      {
+        retryable: false,
+      },
+    )
   },
   now: Date.now,
   random: Math.random,

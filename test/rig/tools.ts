@@ -11,7 +11,7 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 /** The folder for downloaded parts, at the top of the repository. git ignores it. */
 export const storeDirectory = fileURLToPath(new URL('../../.rig/', import.meta.url))
 
-/** Path of a command on PATH, or in one of `others`; undefined where it is in none. */
+/** The path of a command on PATH or in one of `others`; undefined if it is in none. */
 export function findCommand(name: string, others: readonly string[] = []): string | undefined {
   return [...(process.env.PATH ?? '').split(delimiter), ...others]
     .map((directory) => join(directory, name))

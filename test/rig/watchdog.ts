@@ -6,24 +6,24 @@ import { beforeEach } from 'node:test'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 
 /**
- * Loaded into every process of a test file (`--import`), so that each one ends, with the processes that it started.
- * The runner ends a test that waits for too long, and the process after the last test. It cannot end a test that never
- * gives the thread back, nor a file that never finishes loading: a second thread watches for both.
+ * Ends a test file's process (`--import`) and the processes that it started. The runner ends a test that waits too long,
+ * and the process after the last test. It cannot end a test that blocks the thread, nor a file that never finishes
+ * loading. A second thread watches for both.
  */
 
-/** The longest time for which a test may hold the thread, in milliseconds: as long as a test may take. */
+/** The longest time that a test may block the thread, in milliseconds. It equals the timeout of a test. */
 const longestBlockMs = 60_000
-/** The longest time for which a file may run, in milliseconds: several times what the longest takes. */
+/** The longest time that a file may run, in milliseconds: several times the duration of the longest file. */
 const longestRunMs = 900_000
 const lookEveryMs = 5_000
 
 interface Watched {
   readonly file: string
-  /** Counts up whenever the thread is free. */
+  /** Rises whenever the thread is free. */
   readonly beats: Int32Array
-  /** The test that began last, in UTF-8, filled up with zeros. */
+  /** The name of the last test that began, in UTF-8, padded with zeros. */
   readonly test: Uint8Array
-  /** Processes that were started and have not ended; 0 where none is. */
+  /** Ids of started processes that have not ended; 0 in free places. */
   readonly children: Int32Array
 }
 
@@ -44,7 +44,7 @@ function begin(): void {
     child.once('spawn', () => children.set([child.pid ?? 0], children.indexOf(0)))
     child.once('exit', () => children.set([0], children.indexOf(child.pid ?? 0)))
   })
-  // A test that was given up may have left some.
+  // A test that timed out may have left some.
   process.on('exit', () => endAll(children))
   const watched: Watched = { file: relative(process.cwd(), process.argv[1] ?? ''), beats, test, children }
   new Worker(new URL(import.meta.url), { workerData: watched, execArgv: [] }).unref()
@@ -63,14 +63,14 @@ function watch({ file, beats, test, children }: Watched): void {
     if (isBlocked || now - startedAt > longestRunMs) {
       const name = Buffer.from(test).toString().replace(/\0+$/, '')
       const why = isBlocked
-        ? `has not given its thread back for ${longestBlockMs / 1_000} s`
+        ? `has blocked its thread for ${longestBlockMs / 1_000} s`
         : `has not ended within ${longestRunMs / 1_000} s`
-      // A thread that is blocked cannot print, nor run what its process does at its exit.
-      writeSync(2, `\n${file} ${why}; its last test is "${name}". Its process is ended.\n`)
+      // A blocked thread can neither print nor run exit handlers.
+      writeSync(2, `\n${file} ${why}; its last test is "${name}". The watchdog ends its process.\n`)
       endAll(children)
       process.kill(process.pid, 'SIGKILL')
     }
-    // Nothing ever wakes it early.
+    // Nothing wakes it early.
     Atomics.wait(beats, 0, count, lookEveryMs)
   }
 }
@@ -80,7 +80,7 @@ function endAll(children: Int32Array): void {
     try {
       process.kill(pid, 'SIGTERM')
     } catch {
-      // It has ended by itself.
+      // The process has already ended.
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { DynamoDBClient, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { ConditionalCheckFailedException, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
-import { type Item, ItemTable } from './dynamodb.ts'
+import { type Item, ItemTable } from '../support/item-table.ts'
 import { request, type Stage, strikes, survives } from './hazards.ts'
 import { never } from './machine.ts'
 import { type ObservedRun, toCheckpoint } from './observed.ts'

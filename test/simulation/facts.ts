@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
 import type { MarkedPlace } from '../../lib/kafka/commit-mark.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../support/virtual-clock.ts'
 import { type FaultCounts, type FaultNumber, noFaults } from './faults.ts'
 import type { Log } from './log.ts'
 import { Coverage, isOlder, ObservedFunction, type ObservedRun, type Violation } from './observed.ts'

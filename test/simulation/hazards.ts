@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../support/virtual-clock.ts'
 import type { DeliveryChecker } from './deliveries.ts'
 import type { Facts } from './facts.ts'
 import { never } from './machine.ts'

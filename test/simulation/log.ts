@@ -4,7 +4,7 @@ import { DtsError } from '../../lib/errors.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
 import type { Fetched } from '../../lib/kafka/stream.ts'
 import { identify, identifyRouted } from '../../lib/log/anchor.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../support/virtual-clock.ts'
 import type { Random } from './random.ts'
 import type { Dialect, Entry } from './source.ts'
 

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../support/virtual-clock.ts'
 
 /**
  * A process in which a poller runs. After a kill, none of its pending requests returns. During a freeze, answers wait

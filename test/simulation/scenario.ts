@@ -1,6 +1,6 @@
 import type { PollConfig } from '../../lib/config.ts'
 import type { Route } from '../../lib/dispatch/settings.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../support/virtual-clock.ts'
 import { chooseRates, type Kind, type Rates } from './faults.ts'
 import { layOut } from './layout.ts'
 import { Log, type LookUp } from './log.ts'

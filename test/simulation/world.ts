@@ -1,6 +1,6 @@
 import '../rig/quiet.ts'
+import { Clock, quiescence } from '../support/virtual-clock.ts'
 import { CheckpointTable } from './checkpoint-table.ts'
-import { Clock, quiescence } from './clock.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DeliveryChecker } from './deliveries.ts'
 import { haltIsJustified } from './ending.ts'

@@ -1,6 +1,6 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import type { Checkpoint } from '../../lib/checkpoint/types.ts'
-import type { Item } from './dynamodb.ts'
+import type { Item } from '../support/item-table.ts'
 import type { Facts } from './facts.ts'
 import { MoveChecker } from './moves.ts'
 import { Coverage, type ObservedRun, toCheckpoint } from './observed.ts'

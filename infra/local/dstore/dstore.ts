@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
-import type { DataRange } from '../../../lib/kafka/types.ts'
+import type { DataRange } from '../../../lib/kafka/data-range.ts'
 import type { ApiName } from './api-names.ts'
 import { advertise } from './apis/index.ts'
 import { type Compression, type EncodedBatch, type Entry, encodeBatch } from './batch.ts'

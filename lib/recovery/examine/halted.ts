@@ -50,7 +50,7 @@ async function adviseDamaged(stored: Checkpoint, { facts }: Halt, stream: Stream
     await stream.fetch(offset, glance)
   } catch (error) {
     if (!isDamage(error)) throw error
-    const behind = offsetOf(facts.behind)
+    const behind = offsetOf(facts.nextOffset)
     const pass =
       behind === null
         ? ''

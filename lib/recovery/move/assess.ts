@@ -7,8 +7,8 @@ import {
 } from '../../checkpoint/source-times.ts'
 import { type Anchor, type Checkpoint, type Position, withoutTrouble } from '../../checkpoint/types.ts'
 import { DtsError } from '../../errors.ts'
+import type { DataRange } from '../../kafka/data-range.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import type { DataRange } from '../../kafka/types.ts'
 import { type Found, type Searched, searchLog } from '../../log/find-anchors.ts'
 import { proveSameLog, sameLogCodes } from '../../log/same-log.ts'
 import {

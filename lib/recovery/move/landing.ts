@@ -10,8 +10,8 @@ import type { Anchor, Checkpoint } from '../../checkpoint/types.ts'
 import { timeSchema } from '../../config.ts'
 import { DtsError, type ErrorCode } from '../../errors.ts'
 import type { Deployment } from '../../kafka/commit-mark.ts'
+import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import { type DataRange, formatOffsets } from '../../kafka/types.ts'
 import { askGroup, restoredFault, sharedGroup } from '../../log/group.ts'
 import {
   holdsWork,

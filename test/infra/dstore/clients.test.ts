@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CompressionTypes } from 'kafkajs'
 import { kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
-import { isProtocolError, numbered, startDStore, stockClient, stockConsumer, until } from './support.ts'
+import {
+  isProtocolError,
+  numbered,
+  startDStore,
+  stockClient,
+  stockConsumer,
+  until,
+} from '../../support/dstore-clients.ts'
 
 const protocols = [
   ['Kafka 2.x', {}],
@@ -83,7 +90,7 @@ for (const [age, options] of protocols) {
       }
     })
 
-    test('the producer appends, plain and compressed, behind what is there', async (t) => {
+    test('the producer appends after the existing records, plain and compressed', async (t) => {
       const { store, address } = await startDStore(t, { ...options, firstOffset: 7n })
       await store.append(numbered(3))
       const producer = stockClient(store, address).producer()
@@ -144,7 +151,7 @@ test('plain Kafka: any group, the bare user name, times in milliseconds', async 
   assert.equal(store.counters.groupsRefused, 0)
 })
 
-test('an unknown topic is told apart', async (t) => {
+test('an unknown topic is UNKNOWN_TOPIC_OR_PARTITION', async (t) => {
   const { store, address } = await startDStore(t)
   const admin = stockClient(store, address).admin({ retry: { retries: 0 } })
   await admin.connect()
@@ -156,7 +163,7 @@ test('an unknown topic is told apart', async (t) => {
   assert.ok(store.requests.Metadata > 0)
 })
 
-test('the group has room for one member: a second one is refused until the first has left', async (t) => {
+test('a second member of the group is refused until the first has left', async (t) => {
   const { store, address } = await startDStore(t)
   await store.append(numbered(1))
   const run = async (seen: string[]) => {

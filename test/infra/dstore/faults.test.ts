@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { numbered, startDStore, stockClient, stockConsumer, until } from './support.ts'
+import { numbered, startDStore, stockClient, stockConsumer, until } from '../../support/dstore-clients.ts'
 
 const text = (records: readonly { value: Buffer | null }[]) => records.map(({ value }) => String(value))
 
 describe('cluster change', () => {
-  test('the same records stand at other offsets under another cluster id; commits are gone', async (t) => {
+  test('keeps the records at other offsets under another cluster id, and drops commits', async (t) => {
     const { store, address } = await startDStore(t, { clusterId: 'old' })
     await store.append(numbered(600))
     await store.append(numbered(600, 600), { compression: 'gzip' })
@@ -44,7 +44,7 @@ describe('cluster change', () => {
     ])
   })
 
-  test('a stock client reads what a change left, batch by batch', async (t) => {
+  test('leaves batches that a stock client can read', async (t) => {
     const { store, address } = await startDStore(t)
     await store.append(numbered(1200))
     await store.switchCluster({ keep: ({ offset }) => offset % 3n === 0n })
@@ -68,7 +68,7 @@ describe('cluster change', () => {
     assert.equal(seen[1], '2201 value 3')
   })
 
-  test('the cluster id alone can change', async (t) => {
+  test('can change only the cluster id', async (t) => {
     const { store, address } = await startDStore(t)
     await store.append(numbered(3))
     store.setClusterId('another')
@@ -81,7 +81,7 @@ describe('cluster change', () => {
 })
 
 describe('data range', () => {
-  test('trim by offset and by time', async (t) => {
+  test('is trimmed by offset and by time', async (t) => {
     const { store, address } = await startDStore(t)
     await store.append(numbered(1200))
     const admin = stockClient(store, address).admin()
@@ -102,7 +102,7 @@ describe('data range', () => {
     assert.equal(await store.append(numbered(1)), 1200n)
   })
 
-  test('filler moves the end with values of at most two bytes', async (t) => {
+  test('grows by filler records with values of at most two bytes', async (t) => {
     const { store } = await startDStore(t)
     await store.append(numbered(1))
     assert.equal(await store.filler(1001), 1n)
@@ -113,7 +113,7 @@ describe('data range', () => {
     assert.ok(filler.some(({ value }) => value?.length === 2))
   })
 
-  test('appends that are not awaited keep their order', async (t) => {
+  test('keeps the order of appends that are not awaited', async (t) => {
     const { store } = await startDStore(t)
     const offsets = await Promise.all([
       store.append(numbered(900), { compression: 'gzip' }),
@@ -127,7 +127,7 @@ describe('data range', () => {
 })
 
 describe('connections', () => {
-  test('dropped connections: the stock consumer comes back and misses nothing', async (t) => {
+  test('the stock consumer reconnects after dropped connections and misses nothing', async (t) => {
     const { store, address } = await startDStore(t)
     await store.append(numbered(10))
     const consumer = stockConsumer(store, address)
@@ -150,7 +150,7 @@ describe('connections', () => {
     await until(() => seen.size === 20)
   })
 
-  test('the proxy answers while the node that it names does not', async (t) => {
+  test('the bootstrap address answers while its node is unreachable', async (t) => {
     const { store, address } = await startDStore(t, { proxy: true })
     const gone = await startDStore(t)
     await gone.store.stop()
@@ -167,7 +167,7 @@ describe('connections', () => {
     assert.ok(store.requests.Metadata > 0)
   })
 
-  test('a delay holds every answer back, and ends', async (t) => {
+  test('a delay applies to every answer until it is removed', async (t) => {
     const { store, address } = await startDStore(t)
     store.delay(20)
     const admin = stockClient(store, address).admin()
@@ -181,7 +181,7 @@ describe('connections', () => {
     assert.equal(store.counters.answersDelayed, delayed)
   })
 
-  test('more than one partition shows in Metadata', async (t) => {
+  test('Metadata shows several partitions', async (t) => {
     const { store, address } = await startDStore(t, { partitions: 3 })
     const admin = stockClient(store, address).admin()
     await admin.connect()
@@ -189,7 +189,7 @@ describe('connections', () => {
     assert.equal((await admin.fetchTopicOffsets(store.topic)).length, 3)
   })
 
-  test('after stop nobody listens', async (t) => {
+  test('stop closes the listeners', async (t) => {
     const { store, address } = await startDStore(t)
     await store.stop()
     const admin = stockClient(store, address).admin({ retry: { retries: 0 } })

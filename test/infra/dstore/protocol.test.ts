@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { type DStore, kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { crc32C } from '../../../infra/local/dstore/kafkajs.ts'
 import { RequestReader, ResponseWriter, toFrame } from '../../../infra/local/dstore/wire.ts'
-import { numbered, RawClient, startDStore, until } from './support.ts'
+import { numbered, RawClient, startDStore, until } from '../../support/dstore-clients.ts'
 
 const api = {
   fetch: 1,
@@ -14,7 +14,7 @@ const api = {
   saslAuthenticate: 36,
 }
 
-/** The answer's body, behind the correlation id. */
+/** The answer's body, after the correlation id. */
 function bodyOf(answer: Buffer | undefined): RequestReader {
   assert.ok(answer)
   const body = new RequestReader(answer)
@@ -59,7 +59,7 @@ async function fetch(
   return { error, highWatermark, logStart, records }
 }
 
-/** Base offset and whole length of every batch; the last one may reach past the bytes. */
+/** Base offset and total length of every batch. The last one may be longer than the bytes. */
 function batchesIn(records: Buffer) {
   const batches = []
   for (let at = 0; at < records.length; ) {
@@ -149,7 +149,7 @@ describe('authentication', () => {
     await logIn(await RawClient.connect(t, address), store)
   })
 
-  test('nothing is served before it, and another mechanism is refused with error 33', async (t) => {
+  test('no API is served before it, and another mechanism is refused with error 33', async (t) => {
     const { store, address } = await startDStore(t)
     const eager = await RawClient.connect(t, address)
     assert.equal(await eager.ask(api.metadata, 1, new ResponseWriter().writeInt32(-1).buffer), undefined)
@@ -173,7 +173,7 @@ describe('bad frames', () => {
     ['a frame too short for a header', toFrame(Buffer.from([0, 3]))],
     ['an unknown API', toFrame(Buffer.from([3, 3, 0, 0, 0, 0, 0, 7, 0xff, 0xff]))],
     ['an array that claims more items than bytes', toFrame(Buffer.concat([header, int32(1_000_000_000)]))],
-    ['a string that leads out of the frame', toFrame(Buffer.concat([header, int32(1), Buffer.from([9, 9])]))],
+    ['a string longer than the frame', toFrame(Buffer.concat([header, int32(1), Buffer.from([9, 9])]))],
   ]
   for (const [what, bytes] of cases) {
     test(`${what} closes the connection, and only that one`, async (t) => {
@@ -215,7 +215,7 @@ describe('ListOffsets', () => {
 })
 
 describe('Fetch', () => {
-  test('sends the whole batch that holds the offset, however small the limit', async (t) => {
+  test('sends the whole batch that holds the offset, even above the byte limit', async (t) => {
     const { store, address } = await startDStore(t)
     await store.append(numbered(1000))
     const client = await RawClient.connect(t, address)

@@ -17,7 +17,7 @@ const delivered = (...ids: number[]): Handled[] =>
   }))
 
 const cases: [deliveries: number[], expected: Partial<ReturnType<typeof total>>, reason: string][] = [
-  [[1, 2, 3], { handled: 3, lost: 0, outOfOrder: 0, duplicates: 0 }, 'everything once and in order'],
+  [[1, 2, 3], { handled: 3, lost: 0, outOfOrder: 0, duplicates: 0 }, 'every change once and in order'],
   [[1, 3], { handled: 2, lost: 1, outOfOrder: 0, duplicates: 0 }, 'a change that never came is lost'],
   [[1, 3, 2], { handled: 3, lost: 0, outOfOrder: 1, duplicates: 0 }, 'a first delivery after a later one'],
   [
@@ -25,7 +25,7 @@ const cases: [deliveries: number[], expected: Partial<ReturnType<typeof total>>,
     { handled: 3, lost: 0, outOfOrder: 0, duplicates: 2 },
     'a replayed suffix keeps the order',
   ],
-  [[], { handled: 0, lost: 3, outOfOrder: 0, duplicates: 0 }, 'nothing arrived at all'],
+  [[], { handled: 0, lost: 3, outOfOrder: 0, duplicates: 0 }, 'no change arrived'],
 ]
 
 for (const [deliveries, expected, reason] of cases) {
@@ -35,6 +35,6 @@ for (const [deliveries, expected, reason] of cases) {
   })
 }
 
-test('a delivery that nobody produced is an error, not a number', () => {
+test('a delivery that was never produced is an error', () => {
   assert.throws(() => audit(produced(1n), delivered(7)), /the change 7, which nobody produced/)
 })

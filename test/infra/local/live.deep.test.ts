@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { copyService, type ServiceCopy } from '../serverless-copy.ts'
+import { copyService, type ServiceCopy } from '../../support/service-copy.ts'
 
-/** The handler of README's "Write a handler", and the file that it is to be. */
+/** The handler in README's "Write a handler", and its file name. */
 function readmeExample(): { file: string; text: string } {
   const section = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8')
     .split(/^## /m)
@@ -18,7 +18,7 @@ function readmeExample(): { file: string; text: string } {
   return { file, text }
 }
 
-/** The live view of a copy of the service, as it prints itself where there is no terminal. */
+/** The live view of a copy of the service, in the form that it prints without a terminal. */
 function startLive(folder: string) {
   const live = spawn(process.execPath, [join(folder, 'infra/local/start.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -27,11 +27,11 @@ function startLive(folder: string) {
   let output = ''
   live.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   return {
-    /** Everything that it printed so far. */
+    /** Its output so far. */
     get output() {
       return output
     },
-    /** Waits for views that are printed from now on, until one is as it should be. */
+    /** Waits for a later view that fulfils the condition. */
     async view(isEnough: (view: string) => boolean): Promise<void> {
       const begun = output.length
       const views = () =>
@@ -55,7 +55,7 @@ function startCopy(t: TestContext, prepare: (service: ServiceCopy) => void = () 
   const service = copyService()
   prepare(service)
   const live = startLive(service.folder)
-  // In this order: a folder in which something still builds cannot be removed.
+  // Stop first: a folder cannot be removed during a build in it.
   t.after(async () => {
     await live.stop()
     service.remove()
@@ -63,22 +63,22 @@ function startCopy(t: TestContext, prepare: (service: ServiceCopy) => void = () 
   return { live, service }
 }
 
-/** One is printed every ten seconds. */
+/** A view is printed every ten seconds. */
 const mostViews = 12
 
-/** How many changes of a table a view has as handled. */
+/** The number of a table's handled changes in a view. */
 function handled(view: string, table: string): number {
   return Number(new RegExp(`^${table} +(\\d+)`, 'm').exec(view)?.[1] ?? 0)
 }
 
-test("the README's example, followed, has its line in the live view", async (t) => {
+test("the handler of the README's example gets its line in the live view", async (t) => {
   const { file, text } = readmeExample()
   const { live } = startCopy(t, ({ folder }) => writeFileSync(join(folder, file), text))
   await live.view((view) => handled(view, 'shop.payments') > 0)
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
-test('a handler in a folder of its own runs locally as it is deployed', async (t) => {
+test('a handler in a folder runs locally under its deployed name', async (t) => {
   const text = readmeExample().text.replaceAll("'../../lib/", "'../../../lib/")
   const { live } = startCopy(t, ({ folder }) => {
     mkdirSync(join(folder, 'functions/tables/billing'))
@@ -88,13 +88,13 @@ test('a handler in a folder of its own runs locally as it is deployed', async (t
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
-test('a package made beside it in the same folder leaves the live stream alone', async (t) => {
+test('serverless package in the same folder does not disturb the live stream', async (t) => {
   const { live, service } = startCopy(t)
   await live.view((view) => handled(view, 'shop.orders') > 0)
   const before = live.output.length
   const { code, output } = await service.serverless(['package'], {})
   assert.equal(code, 0, output)
-  // A view that is printed after the package, and the one after it.
+  // The next two views after the package.
   let last = 0
   for (let views = 0; views < 2; views++) {
     await live.view((view) => {

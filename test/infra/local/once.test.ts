@@ -6,8 +6,8 @@ import { promisify } from 'node:util'
 
 const start = fileURLToPath(new URL('../../../infra/local/start.ts', import.meta.url))
 
-test('the fixed scenario loses nothing over a cluster change, and its last line says so', async () => {
-  // Settings of a deployment are not for the local functions, misspelt ones no more than others.
+test('the fixed scenario loses no change over a cluster change, and its last line says so', async () => {
+  // Settings of a deployment must not reach the local functions, not even misspelt ones.
   const env = { ...process.env, DTS_TOPIC: 'of_a_deployment', DTS_CHECKPIONT: '1', POLL_MAX_RECORD: '1' }
   const { stdout } = await promisify(execFile)(process.execPath, [start, '--once'], { env })
   const lines = stdout.trimEnd().split('\n')
@@ -23,7 +23,7 @@ test('the fixed scenario loses nothing over a cluster change, and its last line 
   assert.match(stdout, /Cluster changed from \S+ to \S+, consumer require restart/)
 })
 
-test('an unknown option is answered with the usage', async () => {
+test('an unknown option prints the usage', async () => {
   await assert.rejects(
     promisify(execFile)(process.execPath, [start, '--twice']),
     (error: { stderr?: string }) =>

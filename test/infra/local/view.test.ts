@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { render, type View } from '../../../infra/local/view.ts'
 import { type Checkpoint, freshPosition } from '../../../lib/checkpoint/types.ts'
 
-test('the live view shows what the stream says without obeying it: one line each, no control characters', () => {
+test('the live view shows names from the stream in one line each, with control characters escaped', () => {
   const name = 'shop.\u001b[2J\u009b31m\nstate       RUNNING\u202e'
   const checkpoint: Checkpoint = {
     ...freshPosition(3n, 1_790_000_000),

@@ -28,7 +28,7 @@ const inspection: Inspection = {
 }
 
 describe('the lines of inspect', () => {
-  test('number those entries of the ledger that a rollback can undo', () => {
+  test('number the ledger entries that a rollback can undo', () => {
     const ledger = [
       { at: 0, by: 'me', how: 'reset by offset', from: place('9'), to: place('4'), entry: 0 },
       { at: 1, by: 'me', how: 'resume after PAUSED', from: place('4'), to: place('4'), entry: null },
@@ -40,7 +40,7 @@ describe('the lines of inspect', () => {
     ])
   })
 
-  test('say a command with a time, and one that breaks a lease, as npm takes them', () => {
+  test('print commands with a time and with --break-lease as npm accepts them', () => {
     const commands = [
       ['{"action":"reset","to":{"timestamp":1795433580}}', 'reset --to 1795433580'],
       ['{"action":"reset","to":"committed"}', 'reset --to committed'],
@@ -56,14 +56,14 @@ describe('the lines of inspect', () => {
     }
   })
 
-  test('name the deployment whose commit the group has', () => {
+  test('name the deployment that made the group’s commit', () => {
     const group = { offset: '5', metadata: '1|a|b|c|1|5', by: 'by another deployment (service "a")' }
     assert.ok(
       print({ ...inspection, group }, asked).some((line) => line.includes('offset 5, by another deployment')),
     )
   })
 
-  test('tell a checkpoint that cannot be read from none', () => {
+  test('distinguish an unreadable checkpoint from a missing one', () => {
     const fault = 'CHECKPOINT_TABLE_UNAVAILABLE: The DynamoDB table t does not exist.'
     assert.ok(print({ ...inspection, storedFault: fault }, asked).includes(`stored   ${fault}`))
     assert.ok(
@@ -75,13 +75,13 @@ describe('the lines of inspect', () => {
   })
 })
 
-describe('what inspect says of time', () => {
+describe('the times in the lines of inspect', () => {
   const lag = (secondsUntilLoss: number | null) =>
     print({ ...inspection, lagSeconds: 50, lagRecords: '3', secondsUntilLoss }, asked).find((line) =>
       line.startsWith('lag'),
     )
 
-  test('the reserve is told as it was found: that nothing is left does not prove a loss', () => {
+  test('a reserve of zero is not called a loss', () => {
     assert.equal(lag(86_000), "lag      50 s, 3 records; the log begins 86000 s before the position's time")
     assert.equal(
       lag(-41),
@@ -90,7 +90,7 @@ describe('what inspect says of time', () => {
     assert.equal(lag(null), 'lag      50 s, 3 records; how long DTS keeps what was not read is not known')
   })
 
-  test('the newest record has its age, or none is claimed', () => {
+  test('the age of the newest record is printed, or called unknown', () => {
     assert.ok(
       print({ ...inspection, silentSeconds: 7 }, asked).includes('news     the newest record is 7 s old'),
     )
@@ -106,7 +106,7 @@ describe('a command that inspect recommends', () => {
     [{ action: 'redrive', dryRun: true }, 'redrive --dry-run'],
   ]
   for (const [event, command] of commands) {
-    test(`is printed as people run it: ${command}`, () => {
+    test(`is printed as an npm command: ${command}`, () => {
       const recommended = recoveryCommand(JSON.stringify(event))
       const [printed = ''] = print({ ...inspection, command: recommended }, asked).slice(-1)
       assert.equal(printed, `  npm run recovery -- ${command}`)
@@ -134,7 +134,7 @@ describe('the lines of replay', () => {
     to: { timestamp: '2026-01-31T08:00:00Z' },
   }
 
-  test('tell a dry run from one that sent', () => {
+  test('distinguish a dry run from a real one', () => {
     assert.deepEqual(print(answer, { event: { ...event, dryRun: true }, deployment: '' }), [
       'Dry run: nothing was sent.',
       'shop-prod-orders would get 3 changes of shop.orders, offsets 3 to 6',
@@ -146,7 +146,7 @@ describe('the lines of replay', () => {
     ])
   })
 
-  test('name the whole command that goes on, which is one that recovery takes', () => {
+  test('print the whole command that continues, and recovery accepts it', () => {
     const table = "shop.o'rders 2"
     const partly = { ...answer, complete: false, error: 'It failed.' }
     const asked = { event: { ...event, table }, deployment: ' --stage prod' }
@@ -163,7 +163,7 @@ describe('the lines of replay', () => {
 })
 
 describe('the lines of redrive', () => {
-  test('tell a dry run from one that sent', () => {
+  test('distinguish a dry run from a real one', () => {
     const answer: RedriveResult = {
       action: 'redrive',
       letters: [],
@@ -182,7 +182,7 @@ describe('the lines of redrive', () => {
   })
 })
 
-describe('a name from the stream that a terminal would obey', () => {
+describe('a name from the stream with control characters', () => {
   const name = 'shop.or\nok       DTS: fine\u001b[2J\u009b31m\u202e\u2066\u007f\u200b\u2028ders'
   const isObeyed = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
   const letter = {
@@ -266,7 +266,7 @@ describe('a name from the stream that a terminal would obey', () => {
     ['a text', name, 1],
   ]
   for (const [action, answer, count] of answers) {
-    test(`${action}: it reaches the terminal as escapes, in lines of the answer's own`, () => {
+    test(`${action}: it is printed with escapes and adds no line`, () => {
       const event = { action: 'replay', table: name, from: { offset: '3' } }
       const printed = print(answer, { event, deployment: '' })
       assert.equal(printed.length, count, printed.join('\n'))
@@ -274,14 +274,14 @@ describe('a name from the stream that a terminal would obey', () => {
       assert.match(printed.join(''), /or\\(u000a|n)ok {7}DTS: fine\\u001b\[2J\\u009b31m\\u202e\\u2066/)
     })
 
-    test(`${action}, as JSON: it is escaped there, and parses to what it was`, () => {
+    test(`${action}, as JSON: it is escaped, and parses to the original name`, () => {
       const json = printJson(answer, { event: { action: 'inspect' }, deployment: '' })
       assert.doesNotMatch(json.replaceAll('\n', ''), isObeyed)
       assert.deepEqual(JSON.parse(json), answer)
     })
   }
 
-  test('in a command that goes on, a shell takes it for the name that it is', () => {
+  test('in a command that continues, a shell reads the original name', () => {
     const partly = {
       action: 'replay',
       table: name,
@@ -307,7 +307,7 @@ describe('a name from the stream that a terminal would obey', () => {
   })
 })
 
-test('what a refusal says in words of the event is said in flags', () => {
+test('a refusal that names fields of the event is printed with flags', () => {
   const refusals = [
     ['To accept that, repeat with "acceptLoss": true, and copy.', 'repeat with --accept-loss, and copy.'],
     [

@@ -5,13 +5,13 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startDynalite } from '../../../infra/local/dynalite.ts'
-import { startDStoreSource } from '../../integration/dstore-source.ts'
-import { range, shift, Writer } from '../../integration/records.ts'
-import { type Rig, startRig, type World } from '../../integration/world.ts'
+import { startDStoreSource } from '../../support/dstore-source.ts'
+import { range, shift, Writer } from '../../support/records.ts'
+import { type Rig, startRig, type World } from '../../support/world.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The commands of the section "At 3 a.m.", as they stand there. */
+/** The commands of the section "At 3 a.m.", unchanged. */
 function readmeCommands(): string[] {
   const section = readFileSync(`${root}README.md`, 'utf8')
     .split(/^## /m)
@@ -20,7 +20,7 @@ function readmeCommands(): string[] {
   return block.split('\n').filter((line) => line !== '')
 }
 
-describe('an operator who has nothing but the README', () => {
+describe('an operator with only the README', () => {
   let rig: Rig
   before(async () => {
     const stop = async () => {}
@@ -28,7 +28,7 @@ describe('an operator who has nothing but the README', () => {
   })
   after(() => rig.stop())
 
-  /** The recovery function as the README's stage has it, and a shell with credentials for it. */
+  /** The recovery function in the README's stage, and a shell with credentials for it. */
   async function start(t: TestContext) {
     const world = await rig.start(t)
     world.lambda.host('dts-functions-prod-recovery', (event) => world.recover(event))
@@ -37,7 +37,7 @@ describe('an operator who has nothing but the README', () => {
       const env = {
         PATH,
         HOME,
-        // No profile of whoever runs the tests names a region, either.
+        // The AWS profile of the user who runs the tests must not name a region.
         AWS_CONFIG_FILE: '/dev/null',
         AWS_ACCESS_KEY_ID: 'operator',
         AWS_SECRET_ACCESS_KEY: 'operator',
@@ -53,7 +53,7 @@ describe('an operator who has nothing but the README', () => {
     await assert.rejects(world.poll(), { code: 'STREAM_HALTED' })
   }
 
-  test('brings a stream back after a cluster change, with the two commands of "At 3 a.m."', async (t) => {
+  test('restarts a stream after a cluster change with the two commands of "At 3 a.m."', async (t) => {
     const { world, shell } = await start(t)
     const changes = new Writer().inserts('shop.orders', 0, 19)
     await world.source.append(changes.slice(0, 10))
@@ -120,7 +120,7 @@ describe('an operator who has nothing but the README', () => {
     ],
   ]
   for (const [what, arrange, command, expected] of situations) {
-    test(`runs what inspect prints, as it is printed: ${what}`, async (t) => {
+    test(`can run the command that inspect prints: ${what}`, async (t) => {
       const { world, shell } = await start(t)
       await arrange(world)
       const [look = ''] = readmeCommands()
@@ -132,7 +132,7 @@ describe('an operator who has nothing but the README', () => {
     })
   }
 
-  test('runs what a dry run prints, as it is printed', async (t) => {
+  test('can run the command that a dry run prints', async (t) => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()
@@ -144,7 +144,7 @@ describe('an operator who has nothing but the README', () => {
     assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
   })
 
-  test('is told what to run by a refusal, too', async (t) => {
+  test('gets the next command from a refusal', async (t) => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()
@@ -162,7 +162,7 @@ describe('an operator who has nothing but the README', () => {
     )
   })
 
-  test('is told which flag names the region, where nothing else does', async (t) => {
+  test('learns from the error which flag names the region', async (t) => {
     const { shell } = await start(t)
     await assert.rejects(shell('npm run recovery -- inspect --stage prod'), {
       code: 2,
@@ -170,7 +170,7 @@ describe('an operator who has nothing but the README', () => {
     })
   })
 
-  test('a replay that fails half-way exits with 1, and names what goes on', async (t) => {
+  test('gets exit code 1 from a replay that fails half-way, and the command that continues', async (t) => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()

@@ -7,7 +7,7 @@ import { errorCodeNames } from '../../../lib/error-codes.ts'
 
 const folder = fileURLToPath(new URL('../../../docs/runbook/', import.meta.url))
 
-test('every code has its page, and the pages say what lib/error-codes.ts says', () => {
+test('every error code has a page, and the pages match lib/error-codes.ts', () => {
   const pages = runbook()
   assert.deepEqual(readdirSync(folder).sort(), [...pages.keys()].sort())
   for (const [name, content] of pages) assert.equal(readFileSync(folder + name, 'utf8'), content, name)

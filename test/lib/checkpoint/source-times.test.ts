@@ -9,7 +9,7 @@ import {
   startOfTimes,
   timesOf,
 } from '../../../lib/checkpoint/source-times.ts'
-import { range } from '../../integration/records.ts'
+import { range } from '../../support/records.ts'
 
 const t0 = 1_790_000_000
 const hour = 3_600

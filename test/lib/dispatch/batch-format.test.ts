@@ -13,7 +13,7 @@ import {
   toBatch,
   wireSize,
 } from '../../../lib/dispatch/batch-format.ts'
-import { eventOf } from './support.ts'
+import { eventOf } from '../../support/dispatch.ts'
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }
 /** Of a request to Lambda, in bytes. */

@@ -7,7 +7,7 @@ import { FunctionQueue } from '../../../lib/dispatch/function-queue.ts'
 import type { SendResult } from '../../../lib/dispatch/lane.ts'
 import type { Route } from '../../../lib/dispatch/settings.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
-import { all, FakeRun, failure, route, through } from './support.ts'
+import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts'
 
 const concurrency = 2
 const two = route('orders', { concurrency, batchSize: 10 })

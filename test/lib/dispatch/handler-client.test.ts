@@ -5,7 +5,7 @@ import { before, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
 import { packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { handlerClient, lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
-import { eventsAt } from './support.ts'
+import { eventsAt } from '../../support/dispatch.ts'
 
 /** More than the connections that an SDK client has unless told, and fewer than the lanes that a poller may have. */
 const lanes = 120

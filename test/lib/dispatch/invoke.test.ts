@@ -4,7 +4,7 @@ import { localAws } from '../../../infra/local/dynalite.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { handlerClient, lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { startInvokeServer } from '../../rig/invoke-server.ts'
-import { eventsAt } from './support.ts'
+import { eventsAt } from '../../support/dispatch.ts'
 
 const sent = eventsAt(7, 8, 10)
 const batch: Batch = {

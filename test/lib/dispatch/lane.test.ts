@@ -6,7 +6,7 @@ import type { RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { Lane, type SendResult } from '../../../lib/dispatch/lane.ts'
 import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { all, eventOf, eventsAt, FakeRun, failure, route, through } from './support.ts'
+import { all, eventOf, eventsAt, FakeRun, failure, route, through } from '../../support/dispatch.ts'
 
 const away: SendResult = {
   kind: 'held',

@@ -5,9 +5,9 @@ import { planSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { filler, t0, Writer } from '../../integration/records.ts'
-import { route } from './support.ts'
+import { route } from '../../support/dispatch.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { filler, t0, Writer } from '../../support/records.ts'
 
 const router = new Router({ 'shop.orders': route('orders'), 'shop.customers': route('customers') })
 const write = new Writer()

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { bySpecificity, Pattern } from '../../../lib/dispatch/pattern.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
-import { route } from './support.ts'
+import { route } from '../../support/dispatch.ts'
 
 const unnamed = () => null
 const functionFor = (from: Router, table: string, logical = unnamed as () => string | null) =>

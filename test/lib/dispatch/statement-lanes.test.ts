@@ -5,8 +5,8 @@ import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
 import { planSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
-import { t0, Writer } from '../../integration/records.ts'
-import { all, FakeRun, failure, route, through } from './support.ts'
+import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts'
+import { t0, Writer } from '../../support/records.ts'
 
 const write = new Writer()
 const records = [

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { routesOfStatement } from '../../../lib/dispatch/statement-routes.ts'
 import type { SourceType } from '../../../lib/dts/types.ts'
-import { route } from './support.ts'
+import { route } from '../../support/dispatch.ts'
 
 const mySql = new Router({
   'shop.orders': route('orders'),

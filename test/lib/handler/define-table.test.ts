@@ -7,7 +7,7 @@ import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { type Change, defineTable, type RowChange } from '../../../lib/handler/define-table.ts'
 import { handledChannel } from '../../../lib/handler/handled-channel.ts'
-import { t0 } from '../../integration/records.ts'
+import { t0 } from '../../support/records.ts'
 import { batchOf, functionContext, insertsOf, type Row, row, send, write } from './define-table/support.ts'
 
 describe('defineTable', () => {

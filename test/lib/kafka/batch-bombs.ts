@@ -1,6 +1,6 @@
 /**
- * Run in a process of its own with a small heap: reads batches that are far larger inside than outside, with
- * the default limits, and prints how each ended and by how much the process grew.
+ * A program for a child process with a small heap. It reads batches that decompress to far more than their size, with the
+ * default limits. It prints how each read ended and by how much the process grew.
  */
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { DtsError } from '../../../lib/errors.ts'
@@ -39,7 +39,7 @@ length.writeInt32BE(0x7fffffff, 8)
 
 const hugeSnappy = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x41])
 const xerialHeader = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1])
-// Six million empty blocks (size 1, length 0), and no records in the end.
+// Six million empty blocks (size 1, length 0). They yield no records.
 const xerial = Buffer.concat([xerialHeader, Buffer.alloc(30 * MiB, Buffer.from([0, 0, 0, 1, 0]))])
 
 const lz4Block = Buffer.concat([

@@ -8,7 +8,7 @@ import { seededWhole } from '../../../infra/local/random.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
-import type { BatchLimits, LogSlice } from '../../../lib/kafka/types.ts'
+import type { BatchLimits, LogSlice } from '../../../lib/kafka/log-slice.ts'
 
 const folder = new URL('../../fixtures/batches/', import.meta.url)
 const names = readdirSync(folder).filter((name) =>
@@ -27,7 +27,7 @@ const limits: BatchLimits = {
 
 const codes = new Set(['BATCH_CORRUPT', 'BATCH_TOO_LARGE', 'PROTOCOL_UNSUPPORTED'])
 
-/** null when it is refused, and by an error of ours. */
+/** null if the reader refuses it with a DtsError. */
 function read(bytes: Buffer, from = 0n): LogSlice | null {
   try {
     return readBatches(bytes, from, limits)
@@ -68,25 +68,25 @@ for (const { name, bytes } of batches.filter((batch) => batch.name.startsWith('s
   const isModern = name.startsWith('small2')
   const whole = readBatches(bytes, 0n)
 
-  test(`${name}: a flipped bit is caught wherever the checksum reaches`, () => {
-    // An uncompressed set of old messages is as many entries: the first of them is what is damaged here.
+  test(`${name}: a flipped bit under the checksum is BATCH_CORRUPT`, () => {
+    // In an uncompressed set of old messages, each message is an entry. The test damages the first one.
     const end = bytes.readInt32BE(8) + 12
     for (let bit = (isModern ? 16 : 12) * 8; bit < end * 8; bit++) {
       assert.throws(() => readBatches(flip(bytes, bit), 0n), { code: 'BATCH_CORRUPT' }, `bit ${bit}`)
     }
   })
 
-  test(`${name}: whoever has to go on behind it is told where that is`, () => {
+  test(`${name}: an error for a bad batch names the offset after the batch`, () => {
     const end = bytes.readInt32BE(8) + 12
-    const behind = readBatches(bytes.subarray(0, end), 0n).nextOffset
-    const message = new RegExp(`the offset behind it is ${behind}\\.$`)
+    const next = readBatches(bytes.subarray(0, end), 0n).nextOffset
+    const message = new RegExp(`Its header says that the next offset is ${next}\\.$`)
     for (const [code, read] of [
       ['BATCH_CORRUPT', () => readBatches(flip(bytes, (end - 1) * 8), 0n)],
       ['BATCH_TOO_LARGE', () => readBatches(bytes, 0n, { ...limits, maxBatchBytes: end - 1 })],
     ] as const)
       assert.throws(read, (error) => {
         assert.ok(error instanceof DtsError)
-        assert.deepEqual([error.code, error.facts.behind], [code, String(behind)])
+        assert.deepEqual([error.code, error.facts.nextOffset], [code, String(next)])
         assert.match(error.message, message)
         return true
       })
@@ -107,7 +107,7 @@ for (const { name, bytes } of batches.filter((batch) => batch.name.startsWith('s
   })
 }
 
-test('hostile lengths at every position of a signed batch end in an answer or an error of ours', () => {
+test('a hostile length at any position of a batch with a right checksum ends in a slice or a DtsError', () => {
   let refused = 0
   for (const { bytes } of modern) {
     for (let position = 21; position + 4 <= bytes.length; position++) {
@@ -145,11 +145,11 @@ function mutate(bytes: Buffer, random: (below: number) => number): Buffer {
   }
 }
 
-test(`${iterations} mutated batches: no crash, no wrong value where the checksum tells`, async () => {
+test(`${iterations} mutated batches never crash the reader, and never yield a wrong value under the checksum`, async () => {
   const random = seededWhole(seed)
   const tally = { refused: 0, empty: 0, yielded: 0, signedYielded: 0 }
   for (let iteration = 0; iteration < iterations; iteration++) {
-    // zlib keeps what failed until the event loop turns; between two fetches it always does.
+    // zlib keeps failed output until the event loop turns. Between two fetches it always turns.
     if (iteration % 1_000 === 0) await setImmediate()
     const batch = modern[random(modern.length)]
     const other = batches[random(batches.length)]
@@ -157,7 +157,7 @@ test(`${iterations} mutated batches: no crash, no wrong value where the checksum
     const signed = iteration % 2 === 0
     const original = signed ? batch.bytes : other.bytes
     const changed = mutate(original, random)
-    // With a right checksum, the damage gets to the decoders behind it.
+    // With a right checksum, the damage reaches the decoders.
     if (signed && changed.length > 61) changed.writeUInt32BE(crc32c(changed, 21), 17)
 
     const from = BigInt(random(720))
@@ -181,7 +181,7 @@ test(`${iterations} mutated batches: no crash, no wrong value where the checksum
     else if (signed) tally.signedYielded++
     else tally.yielded++
 
-    // One modern batch, damaged where its checksum reaches, yields nothing.
+    // A batch of magic 2 that is damaged under its checksum yields nothing.
     const intact = changed.length === original.length && changed.subarray(16).equals(original.subarray(16))
     if (!signed && other.name.startsWith('small2') && !intact) assert.equal(slice.records.length, 0, at)
   }
@@ -189,7 +189,7 @@ test(`${iterations} mutated batches: no crash, no wrong value where the checksum
     assert.ok(count > iterations / 100, `${outcome} ${count}`)
 })
 
-test('bombs and absurd lengths are refused in a small heap and little memory', () => {
+test('decompression bombs and absurd lengths are refused in a 64 MiB heap', () => {
   const script = fileURLToPath(new URL('batch-bombs.ts', import.meta.url))
   const child = spawnSync(process.execPath, ['--max-old-space-size=64', script], { encoding: 'utf8' })
   assert.equal(child.status, 0, child.stderr)

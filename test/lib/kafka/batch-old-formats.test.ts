@@ -11,7 +11,7 @@ interface Old {
   /** 0 none, 1 gzip, 4 zstd. */
   readonly codec?: number
   readonly extra?: Buffer
-  /** What is written in the place of the lengths that fit. */
+  /** Wrong lengths, instead of those that fit. */
   readonly keyLength?: number
   readonly valueLength?: number
 }
@@ -42,13 +42,13 @@ const inner = (offset: number, magic: 0 | 1) => message({ offset, magic, value }
 
 const offsets = (bytes: Buffer) => readBatches(bytes, 0n).records.map(({ offset }) => Number(offset))
 
-test('the hand-written sets are right as they stand', () => {
+test('the hand-written sets are valid', () => {
   assert.deepEqual(offsets(Buffer.concat([inner(4, 0), inner(6, 1)])), [4, 6])
   assert.deepEqual(offsets(wrap(11, 0, inner(9, 0), inner(11, 0))), [9, 11], 'absolute inner offsets')
   assert.deepEqual(offsets(wrap(11, 1, inner(0, 1), inner(2, 1))), [9, 11], 'relative inner offsets')
 })
 
-/** Read from offset 101 on: what comes of it, and where the next fetch begins. */
+/** Read from offset 101: the offsets of the records, and the next offset. */
 const placed: [reason: string, bytes: Buffer, offsets: number[], next: number][] = [
   [
     'magic 0 with the offsets of the producer',
@@ -58,7 +58,7 @@ const placed: [reason: string, bytes: Buffer, offsets: number[], next: number][]
   ],
   ['magic 0 with a single message and its offset 0', wrap(103, 0, inner(0, 0)), [103], 104],
   [
-    'magic 0 that began before the offset asked for',
+    'magic 0 that begins before the requested offset',
     wrap(102, 0, inner(0, 0), inner(1, 0), inner(2, 0)),
     [101, 102],
     103,
@@ -71,7 +71,12 @@ const placed: [reason: string, bytes: Buffer, offsets: number[], next: number][]
     104,
   ],
   ['magic 1 with a single message', wrap(103, 1, inner(0, 1)), [103], 104],
-  ['magic 1 whose beginning compaction took', wrap(103, 1, inner(7, 1), inner(9, 1)), [101, 103], 104],
+  [
+    'magic 1 whose first messages compaction removed',
+    wrap(103, 1, inner(7, 1), inner(9, 1)),
+    [101, 103],
+    104,
+  ],
   [
     'magic 1 with offsets that are one too low',
     wrap(103, 1, inner(100, 1), inner(101, 1), inner(102, 1)),
@@ -90,7 +95,7 @@ for (const [reason, bytes, expected, next] of placed) {
   })
 }
 
-/** Read from offset 101 on. */
+/** Read from offset 101. */
 const misplaced: [reason: string, bytes: Buffer, message: RegExp][] = [
   [
     'inner offsets that are one too low',
@@ -106,34 +111,38 @@ const misplaced: [reason: string, bytes: Buffer, message: RegExp][] = [
   ['offsets from 1', wrap(103, 0, inner(1, 0), inner(2, 0)), /inner offsets end at 2/],
   ['the same offset 0 in all', wrap(103, 0, inner(0, 0), inner(0, 0)), /inner offsets end at 0/],
   ['more messages than offsets', wrap(103, 1, inner(0, 1), inner(104, 1)), /inner offsets end at 104/],
-  ['no message in a compressed one', wrap(103, 0), /holds no message/],
+  ['a compressed message without messages', wrap(103, 0), /holds no message/],
   [
-    'a set around which the offset is the producer’s',
+    'a set with the producer’s own outer offset',
     wrap(2, 0, inner(0, 0), inner(1, 0), inner(2, 0)),
-    /ends below offset 101, which was asked for/,
+    /ends below the requested offset 101/,
   ],
-  ['the same of magic 1', wrap(2, 1, inner(0, 1), inner(1, 1), inner(2, 1)), /ends below offset 101/],
-  ['a single message below the offset', inner(100, 0), /ends below offset 101/],
-  ['a single message of magic 1 below it', inner(100, 1), /ends below offset 101/],
+  [
+    'a set of magic 1 with the producer’s own outer offset',
+    wrap(2, 1, inner(0, 1), inner(1, 1), inner(2, 1)),
+    /ends below the requested offset 101/,
+  ],
+  ['a single message below the offset', inner(100, 0), /ends below the requested offset 101/],
+  ['a single message of magic 1 below the offset', inner(100, 1), /ends below the requested offset 101/],
 ]
 for (const [reason, bytes, message] of misplaced) {
-  test(`no record is passed over because its offset is wrong: ${reason}`, () => {
+  test(`a wrong offset is BATCH_CORRUPT and never skips a record: ${reason}`, () => {
     assert.throws(() => readBatches(bytes, 101n), { code: 'BATCH_CORRUPT', retryable: true, message })
     const good = readBatches(Buffer.concat([inner(101, 0), bytes]), 101n)
     assert.deepEqual([good.records.length, good.nextOffset, good.endsBatch], [1, 102n, true])
   })
 }
 
-test('a compressed set does not reach over the end of the batch before it', () => {
+test('a compressed set must not begin before the end of the batch before it', () => {
   const bytes = wrap(103, 0, inner(0, 0), inner(1, 0), inner(2, 0))
-  assert.equal(readBatches(bytes, 102n).records.length, 2, 'where no batch is known to end')
+  assert.equal(readBatches(bytes, 102n).records.length, 2, 'no batch is known to end there')
   assert.throws(() => readBatches(bytes, 102n, defaultBatchLimits, [], true), {
     code: 'BATCH_CORRUPT',
     message: /inner offset 101 is not between 102 and 103/,
   })
 })
 
-test('a compressed set that is cut by the limit of records goes on where it was cut', () => {
+test('a compressed set that the record limit cuts continues after its last record', () => {
   const bytes = wrap(103, 0, inner(0, 0), inner(1, 0), inner(2, 0))
   const limits = { ...defaultBatchLimits, maxRecords: 2 }
   const first = readBatches(bytes, 101n, limits)
@@ -142,7 +151,7 @@ test('a compressed set that is cut by the limit of records goes on where it was 
   assert.deepEqual([second.records.length, second.nextOffset, second.endsBatch], [1, 104n, true])
 })
 
-// As long as it is right, the checksum vouches for lengths that do not fit.
+// The checksum is right, although the lengths do not fit.
 const lies: [reason: string, lie: Partial<Old>][] = [
   ['a value of length -2', { valueLength: -2 }],
   ['a value one byte longer than the message', { valueLength: value.length + 1 }],
@@ -162,14 +171,14 @@ for (const [reason, lie] of lies) {
   })
 }
 
-test('limits of old sets', () => {
+test('limits apply to message sets', () => {
   const values = Array.from({ length: 10 }, (_, at) => randomBytes(at === 9 ? 60 : 50))
   const many = values.map((bytes, offset) => message({ offset, value: bytes }))
   const largest = many[9]?.length ?? 0
   const set = wrap(9, 1, ...many)
   const limited = (bytes: Buffer, limits: Partial<typeof defaultBatchLimits>) =>
     readBatches(bytes, 0n, { ...defaultBatchLimits, ...limits })
-  assert.ok(set.length > largest, 'a compressed set is no record')
+  assert.ok(set.length > largest, 'maxRecordBytes does not limit a compressed set')
   assert.equal(limited(set, { maxRecordBytes: largest }).records.length, 10)
   const tooLarge = { code: 'BATCH_TOO_LARGE', message: /limit \(maxRecordBytes\) is/ }
   assert.throws(() => limited(set, { maxRecordBytes: largest - 1 }), tooLarge)
@@ -224,7 +233,7 @@ const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][
     wrap(5, 1, inner(0, 1), Buffer.alloc(9)),
     'BATCH_CORRUPT',
     /does not fit/,
-    'bytes behind the inner messages',
+    'bytes after the inner messages',
   ],
   [
     message({ offset: 1, value: null, codec: 1 }),
@@ -236,8 +245,8 @@ const malformed: [bytes: Buffer, code: string, message: RegExp, reason: string][
   [
     message({ offset: 1, value, extra: value }),
     'BATCH_CORRUPT',
-    /left behind the value/,
-    'bytes behind the value',
+    /left after the value/,
+    'bytes after the value',
   ],
   [
     message({ offset: 1, value: null, magic: 0 }).fill(0x7f, 18, 22),
@@ -253,14 +262,14 @@ for (const [bytes, code, expected, reason] of malformed) {
   })
 }
 
-test('a set that is refused says nothing of its contents', () => {
+test('the error for a refused set contains nothing of its contents', () => {
   assert.throws(
     () => readBatches(wrap(11, 0, inner(9, 0), inner(9, 0)), 0n),
     (error) => error instanceof Error && !error.message.includes('secret'),
   )
 })
 
-test('a damaged message behind good ones ends the slice in front of it', () => {
+test('a damaged message after good ones ends the slice before it', () => {
   const bad = inner(5, 1)
   bad[bad.length - 1] = 0
   const slice = readBatches(Buffer.concat([inner(4, 1), bad]), 0n)

@@ -5,8 +5,8 @@ import { crc32 } from 'node:zlib'
 import { DtsError } from '../../../lib/errors.ts'
 import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
-import type { LogSlice } from '../../../lib/kafka/types.ts'
-import { encodeBatch, gzip } from './kafkajs-batches.ts'
+import type { LogSlice } from '../../../lib/kafka/log-slice.ts'
+import { encodeBatch, gzip } from '../../support/kafkajs-batches.ts'
 
 const folder = new URL('../../fixtures/batches/', import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(`${name}.bin`, folder))
@@ -18,7 +18,7 @@ const golden = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')
   records: Expected[]
 }[]
 
-/** Gives a changed batch its right checksum, so that what is behind the check meets the change. */
+/** Gives a changed batch the right checksum, so that the change reaches the code after the check. */
 function sign(batch: Buffer): Buffer {
   batch.writeUInt32BE(crc32c(batch, 21), 17)
   return batch
@@ -27,7 +27,7 @@ function sign(batch: Buffer): Buffer {
 const offsets = (bytes: Buffer, from: bigint, limits = defaultBatchLimits) =>
   readBatches(bytes, from, limits).records.map((record) => Number(record.offset))
 
-/** An answer as a broker gives it: from the batch on that holds the offset asked for. */
+/** A broker's answer: it begins with the batch that holds the requested offset. */
 function answerFrom(log: Buffer, from: bigint): Buffer {
   for (let at = 0; at < log.length; at += log.readInt32BE(at + 8) + 12) {
     const lastDelta = log[at + 16] === 2 ? log.readInt32BE(at + 23) : 0
@@ -41,7 +41,7 @@ const plain = ({ records, ...rest }: LogSlice) => ({ ...rest, records: [...recor
 
 const text = (...values: string[]) => values.map((value) => Buffer.from(value))
 
-test('every file of batches by Kafka has its expectation', () => {
+test('every batch file that Kafka wrote has an expectation', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.bin'))
   assert.deepEqual(files.sort(), golden.map(({ name }) => `${name}.bin`).sort())
 })
@@ -56,7 +56,7 @@ for (const { name, nextOffset, records } of golden) {
     assert.deepEqual([slice.nextOffset, slice.neededBytes], [BigInt(nextOffset), null])
   })
 
-  test(`reads ${name} from each of its offsets on`, () => {
+  test(`reads ${name} from each of its offsets`, () => {
     for (const [index, [offset]] of records.entries()) {
       const slice = readBatches(answerFrom(fixture(name), BigInt(offset) + 1n), BigInt(offset) + 1n)
       assert.deepEqual(
@@ -68,7 +68,7 @@ for (const { name, nextOffset, records } of golden) {
     }
   })
 
-  test(`reads ${name} in slices of one record, none lost and none twice`, () => {
+  test(`reads ${name} in slices of one record, without loss or repetition`, () => {
     const found: string[] = []
     const bytes = fixture(name)
     let from = 0n
@@ -102,7 +102,7 @@ test('offsets above 2^53 are exact', async () => {
   )
 })
 
-test('a batch without records, as compaction leaves it, moves the next offset', async () => {
+test('a batch that compaction emptied moves the next offset', async () => {
   const bytes = await encodeBatch({ baseOffset: 10n, values: [], lastOffsetDelta: 4 })
   assert.deepEqual(plain(readBatches(bytes, 10n)), {
     records: [],
@@ -124,7 +124,7 @@ test('a control batch alone moves the next offset', () => {
   })
 })
 
-test('an answer without batches stays where it is', () => {
+test('an answer without batches does not move the next offset', () => {
   assert.deepEqual(plain(readBatches(Buffer.alloc(0), 9n)), {
     records: [],
     nextOffset: 9n,
@@ -133,8 +133,8 @@ test('an answer without batches stays where it is', () => {
   })
 })
 
-test('a batch that ends below the offset asked for is refused, never passed over', async () => {
-  // As a producer sends it: the broker has to replace the base offset, which no checksum covers.
+test('a batch that ends below the requested offset is BATCH_CORRUPT and never skipped', async () => {
+  // As a producer sends it. The broker has to replace the base offset, which no checksum covers.
   const unplaced = await encodeBatch({ baseOffset: 0n, values: text('secret', 'b', 'c') })
   const next = await encodeBatch({ baseOffset: 104n, values: text('d') })
   const control = fixture('magic2-transaction')
@@ -144,20 +144,20 @@ test('a batch that ends below the offset asked for is refused, never passed over
   for (const [bytes, reason] of [
     [unplaced, 'alone'],
     [Buffer.concat([unplaced, next]), 'before a good one'],
-    [await encodeBatch({ baseOffset: 100n, values: text('a') }), 'right below the offset'],
+    [await encodeBatch({ baseOffset: 100n, values: text('a') }), 'just below the offset'],
     [packed, 'compressed'],
     [emptied, 'without records'],
     [marker, 'of control records'],
   ] as const) {
     assert.throws(
       () => readBatches(bytes, 101n),
-      { code: 'BATCH_CORRUPT', retryable: true, message: /ends below offset 101, which was asked for/ },
+      { code: 'BATCH_CORRUPT', retryable: true, message: /ends below the requested offset 101/ },
       reason,
     )
   }
 })
 
-test('a batch reaches over the offset asked for only where no batch is known to end', async () => {
+test('a batch may begin below the requested offset unless a batch is known to end there', async () => {
   const bytes = await encodeBatch({ baseOffset: 0n, values: text('a', 'b', 'c', 'd') })
   assert.deepEqual(offsets(bytes, 2n), [2, 3], 'a fetch from within a batch')
   assert.throws(() => readBatches(bytes, 2n, defaultBatchLimits, [], true), {
@@ -168,14 +168,14 @@ test('a batch reaches over the offset asked for only where no batch is known to 
   assert.equal(readBatches(next, 2n, defaultBatchLimits, [], true).records.length, 2)
 })
 
-test('a slice says whether a batch ends where it does', async () => {
+test('a slice says whether a batch ends at its next offset', async () => {
   const bytes = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
   const limited = (maxRecords: number) => readBatches(bytes, 0n, { ...defaultBatchLimits, maxRecords })
   assert.deepEqual([limited(1).nextOffset, limited(1).endsBatch], [1n, false])
   assert.deepEqual([limited(2).nextOffset, limited(2).endsBatch], [2n, true])
   const cut = Buffer.concat([bytes, bytes.subarray(0, 30)])
   assert.deepEqual([readBatches(cut, 0n).nextOffset, readBatches(cut, 0n).endsBatch], [2n, true])
-  assert.equal(readBatches(bytes.subarray(0, 30), 0n).endsBatch, false, 'nothing was whole')
+  assert.equal(readBatches(bytes.subarray(0, 30), 0n).endsBatch, false, 'no batch was whole')
 })
 
 function refuses(bytes: Buffer, code: string, message: RegExp, limits = defaultBatchLimits): void {
@@ -192,7 +192,7 @@ function refuses(bytes: Buffer, code: string, message: RegExp, limits = defaultB
   )
 }
 
-test('a damaged batch behind a good one ends the slice in front of it, and is then refused', async () => {
+test('a damaged batch after a good one ends the slice before it, and is refused by the next read', async () => {
   const good = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
   const bad = await encodeBatch({ baseOffset: 2n, values: text('secret', 'secret') })
   bad[80] = (bad[80] ?? 0) ^ 1
@@ -205,7 +205,7 @@ test('a damaged batch behind a good one ends the slice in front of it, and is th
   )
 })
 
-test('nothing of a batch with a damaged last record is returned', async () => {
+test('a batch with a damaged last record yields no record', async () => {
   const good = await encodeBatch({ baseOffset: 0n, values: text('a') })
   const bad = await encodeBatch({ baseOffset: 1n, values: text('b', 'c'), lastOffsetDelta: 0 })
   const slice = readBatches(Buffer.concat([good, bad]), 0n)
@@ -239,7 +239,7 @@ function batchOf(count: number, body: Buffer, change: (batch: Buffer) => void = 
 // length 6, attributes, timestamp delta 0, offset delta 0, null key, null value, no headers
 const plainRecord = [12, 0, 0, 0, 1, 1, 0]
 
-test('the hand-written record is right as it stands', () => {
+test('the hand-written record is valid', () => {
   const slice = readBatches(batchOf(1, records(...plainRecord)), 0n)
   assert.deepEqual(
     slice.records.map(({ offset, value }) => [offset, value]),
@@ -252,14 +252,14 @@ const malformed: [bytes: Buffer, message: RegExp, reason: string][] = [
   [batchOf(2, records(...plainRecord)), /2 records do not fit 7 bytes/, 'more records than bytes'],
   [batchOf(0x7fffffff, records(...plainRecord)), /2147483647 records do not fit/, '2^31 - 1 records'],
   [batchOf(-1, records(...plainRecord)), /-1 records do not fit/, 'a negative count'],
-  [batchOf(0, records(...plainRecord)), /7 bytes are left behind its 0 records/, 'bytes behind the records'],
+  [batchOf(0, records(...plainRecord)), /7 bytes are left after its 0 records/, 'bytes after the records'],
   [
     batchOf(2, records(...plainRecord, ...plainRecord)),
     /offset delta 0, after 0 of 1/,
     'offsets that do not rise',
   ],
   [batchOf(1, records(12, 0, 0, 1, 1, 1, 0)), /offset delta -1/, 'an offset below the batch'],
-  [batchOf(1, records(12, 0, 0, 4, 1, 1, 0)), /offset delta 2, after -1 of 1/, 'an offset behind the batch'],
+  [batchOf(1, records(12, 0, 0, 4, 1, 1, 0)), /offset delta 2, after -1 of 1/, 'an offset above the batch'],
   [batchOf(1, records(0, ...plainRecord)), /record length 0 does not fit/, 'an empty record'],
   [batchOf(1, records(11, ...plainRecord)), /record length -6 does not fit/, 'a negative record length'],
   [
@@ -283,7 +283,7 @@ const malformed: [bytes: Buffer, message: RegExp, reason: string][] = [
   [batchOf(1, records(12, 0, 0, 0, 1, 1, 1)), /header count -1/, 'a negative header count'],
   [batchOf(1, records(12, 0, 0, 0, 1, 1, 254)), /end inside a field/, 'a header count that is cut off'],
   [batchOf(1, records(16, 0, 0, 0, 1, 1, 2, 1, 1)), /header key length -1/, 'a header without a key'],
-  [batchOf(1, records(14, 0, 0, 0, 1, 1, 0, 0)), /record end/, 'bytes behind the headers'],
+  [batchOf(1, records(14, 0, 0, 0, 1, 1, 0, 0)), /record end/, 'bytes after the headers'],
   [
     batchOf(1, records(...plainRecord), (batch) => batch.writeInt32BE(-1, 23)),
     /last offset delta -1/,
@@ -320,7 +320,7 @@ for (const [bytes, message, reason] of malformed) {
   test(`refuses ${reason}`, () => refuses(bytes, 'BATCH_CORRUPT', message))
 }
 
-test('a timestamp delta takes up to ten bytes, and no eleventh', () => {
+test('a timestamp delta has at most ten bytes', () => {
   const long = records(30, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 1, 1, 0)
   assert.equal(readBatches(batchOf(1, long), 0n).records.length, 1)
   const longer = records(32, 0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0, 0, 1, 1, 0)
@@ -329,12 +329,12 @@ test('a timestamp delta takes up to ten bytes, and no eleventh', () => {
   refuses(batchOf(1, wider), 'BATCH_CORRUPT', /more than 64 bits/)
 })
 
-test('an unknown codec is named', () => {
+test('the error for an unknown codec names the codec', () => {
   const bytes = batchOf(1, records(...plainRecord), (batch) => batch.writeInt16BE(5, 21))
   refuses(bytes, 'PROTOCOL_UNSUPPORTED', /codec 5 is unknown/)
 })
 
-test('a batch that is cut off says how many bytes it needs', async () => {
+test('the slice of a batch that is cut off says how many bytes it needs', async () => {
   const bytes = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
   assert.equal(readBatches(bytes.subarray(0, 40), 0n).neededBytes, bytes.length)
   const next = await encodeBatch({ baseOffset: 2n, values: text('c') })
@@ -343,23 +343,23 @@ test('a batch that is cut off says how many bytes it needs', async () => {
   assert.equal(readBatches(next.subarray(0, next.length - 1), 2n).neededBytes, next.length)
 })
 
-test('limits', async (t) => {
+test('limits of one slice', async (t) => {
   const values = text('a'.repeat(5_000), 'b'.repeat(5_000))
   const bytes = await encodeBatch({ baseOffset: 0n, values })
   const packed = await encodeBatch({ baseOffset: 0n, values, compression: gzip })
-  await t.test('a batch', () => {
+  await t.test('a batch above maxBatchBytes is refused', () => {
     refuses(bytes, 'BATCH_TOO_LARGE', /maxBatchBytes/, {
       ...defaultBatchLimits,
       maxBatchBytes: bytes.length - 1,
     })
     assert.equal(offsets(bytes, 0n, { ...defaultBatchLimits, maxBatchBytes: bytes.length }).length, 2)
   })
-  await t.test('a batch that is not there yet is not asked for', () => {
+  await t.test('a batch above maxBatchBytes is refused before it is whole', () => {
     const cut = Buffer.from(bytes.subarray(0, 100))
     cut.writeInt32BE(0x7fffffff, 8)
     refuses(cut, 'BATCH_TOO_LARGE', /maxBatchBytes/)
   })
-  await t.test('a record', () => {
+  await t.test('a record above maxRecordBytes is refused', () => {
     refuses(bytes, 'BATCH_TOO_LARGE', /a record of 50\d\d bytes/, {
       ...defaultBatchLimits,
       maxRecordBytes: 5_000,
@@ -367,10 +367,10 @@ test('limits', async (t) => {
     const old = { ...defaultBatchLimits, maxRecordBytes: 100 }
     refuses(fixture('magic1-none').subarray(22 + 12), 'BATCH_TOO_LARGE', /maxRecordBytes/, old)
   })
-  await t.test('decompressed bytes of one batch', () => {
+  await t.test('a batch that decompresses to more than maxDecompressedBytes is refused', () => {
     refuses(packed, 'BATCH_TOO_LARGE', /gzip/, { ...defaultBatchLimits, maxDecompressedBytes: 10_000 })
   })
-  await t.test('decompressed bytes of a slice end it, and the next one goes on', async () => {
+  await t.test('maxDecompressedBytes ends a slice, and the next slice continues', async () => {
     const second = await encodeBatch({ baseOffset: 2n, values, compression: gzip })
     const limits = { ...defaultBatchLimits, maxDecompressedBytes: 15_000 }
     assert.deepEqual(offsets(Buffer.concat([packed, second]), 0n, limits), [0, 1])

@@ -6,7 +6,7 @@ const self = { service: 'shop', stage: 'prod', table: 'eu-central-1/shop-prod-ch
 const place = { generation: 1_795_433_580, offset: 9_223_372_036_854_775_807n }
 const markOf = (metadata: string | null, reader = self) => groupPosition(5n, metadata, reader).mark
 
-test('the time comes first, then whose commit it is, and of which generation and offset', () => {
+test('a commit’s metadata begins with the time, then names deployment, generation and offset', () => {
   assert.equal(
     writeMark(self, 1002, place),
     '1002|shop|prod|eu-central-1%2Fshop-prod-checkpoint|1795433580|9223372036854775807',
@@ -14,7 +14,7 @@ test('the time comes first, then whose commit it is, and of which generation and
   assert.deepEqual(markOf(writeMark(self, 1002, place)), { whose: 'ours', timestamp: 1002, place })
 })
 
-test('a commit of another service, stage or table is another deployment’s, and says whose', () => {
+test('a commit of another service, stage or table is recognized as another deployment’s', () => {
   for (const other of [
     { ...self, service: 'shop2' },
     { ...self, stage: 'test' },
@@ -26,7 +26,7 @@ test('a commit of another service, stage or table is another deployment’s, and
   }
 })
 
-test('names that hold the separator, or anything else, come back as they were', () => {
+test('names with a separator or any other character are read back unchanged', () => {
   for (const name of ['a|b', '100%', 'ä 字 😀', '', '|||', '%7C'])
     for (const odd of [
       { ...self, service: name },
@@ -38,7 +38,7 @@ test('names that hold the separator, or anything else, come back as they were', 
     }
 })
 
-test('a commit of an older version, which named nobody, is still ours, at an unknown place', () => {
+test('a commit of an older version without a deployment is ours, at an unknown place', () => {
   assert.deepEqual(markOf('1002|dts-functions'), { whose: 'ours', timestamp: 1002, place: null })
   assert.deepEqual(markOf('soon|dts-functions'), { whose: 'ours', timestamp: null, place: null })
 })
@@ -54,18 +54,18 @@ const unknown: [metadata: string | null, reason: string][] = [
   ['1002|shop|prod|t|7|-3', 'an offset that is no number'],
   ['soon|shop|prod|t|7|3', 'a time that is no number'],
   ['1002|shop|%zz|t|7|3', 'a name that is no encoding'],
-  [`1002|shop|prod|t|${'9'.repeat(30)}|3`, 'a generation that cannot be held exactly'],
+  [`1002|shop|prod|t|${'9'.repeat(30)}|3`, 'a generation too large for a number'],
 ]
 for (const [metadata, reason] of unknown)
-  test(`of another program: ${reason}`, () => {
+  test(`a commit is of another program if its metadata is ${reason}`, () => {
     assert.deepEqual(markOf(metadata), { whose: 'unknown' })
   })
 
-test('what a later version adds at the end does no harm', () => {
+test('fields that a later version appends are ignored', () => {
   assert.equal(markOf(`${writeMark(self, 1, place)}|more`).whose, 'ours')
 })
 
-test('control characters of a name from the broker do not reach a terminal', () => {
+test('control characters of a name from the broker are replaced', () => {
   const mark = markOf('1|a%1b[2J%0a|b|c|1|1')
   assert.doesNotMatch(committerOf(mark), /[^\x20-\x7e]/)
 })

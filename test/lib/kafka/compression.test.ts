@@ -40,12 +40,12 @@ for (const [codec, name, what] of compressed) {
     assert.ok(decompress(codec, fixture(name), plenty, fault).equals(sample))
   })
 
-  test(`takes ${what} up to the limit and refuses one byte more`, () => {
+  test(`decompresses ${what} up to the limit and refuses one byte more`, () => {
     assert.equal(decompress(codec, fixture(name), sample.length, fault).length, sample.length)
     rejects(codec, fixture(name), sample.length - 1, 'BATCH_TOO_LARGE', 'one byte above the limit')
   })
 
-  test(`never takes the beginning of ${what} for the whole`, () => {
+  test(`never accepts the beginning of ${what} as the whole`, () => {
     const input = fixture(name)
     for (let length = 0; length < input.length; length += length < 64 ? 1 : 997) {
       let result: Buffer
@@ -55,7 +55,7 @@ for (const [codec, name, what] of compressed) {
         assert.ok(error instanceof DtsError && error.code === 'BATCH_CORRUPT', `${length} bytes: ${error}`)
         continue
       }
-      // Framing without an end mark: cut between two blocks, it is a shorter whole.
+      // This framing has no end mark. Cut between two blocks, it is valid and shorter.
       assert.ok(
         result.length < sample.length && sample.subarray(0, result.length).equals(result),
         `${length} bytes`,
@@ -64,19 +64,19 @@ for (const [codec, name, what] of compressed) {
   })
 }
 
-test('decompresses lz4 blocks that are stored as they are', () => {
+test('reads lz4 blocks that are stored uncompressed', () => {
   const noise = decompress('lz4', fixture('noise-stored.lz4'), plenty, fault)
   assert.equal(noise.length, 3000)
   assert.ok(sample.includes(noise))
 })
 
-test('takes lz4 with a wrong header checksum, as the oldest message format has it', () => {
+test('accepts a wrong lz4 header checksum, as in the oldest message format', () => {
   const input = fixture('sample-4mib.lz4')
   input[6] = (input[6] ?? 0) ^ 0xff
   assert.ok(decompress('lz4', input, plenty, fault).equals(sample))
 })
 
-test('hands uncompressed data through without a copy', () => {
+test('returns uncompressed data without a copy', () => {
   assert.equal(decompress('none', sample, 1, fault), sample)
 })
 
@@ -85,7 +85,7 @@ const lz4Header = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]
 const lz4 = (...block: number[]) =>
   bytes(...lz4Header, block.length & 0xff, block.length >> 8, 0, 0, ...block, 0, 0, 0, 0)
 
-/** Valid data that is far larger inside than outside: one byte, repeated. */
+/** Valid data that decompresses to far more than its size: one byte, repeated. */
 const MiB = 2 ** 20
 const uint32 = (value: number) => {
   const four = Buffer.alloc(4)
@@ -93,7 +93,7 @@ const uint32 = (value: number) => {
   return four
 }
 
-/** Blocks of 4 MiB, each one literal, a match that repeats it, and five literals, as the format wants at a block's end. */
+/** Blocks of 4 MiB: one literal, a match that repeats it, and five literals, which the format requires at a block's end. */
 function lz4Bomb(mebibytes: number): Buffer {
   const repeats = 4 * MiB - 6
   const rest = repeats - 4 - 15
@@ -106,7 +106,7 @@ function lz4Bomb(mebibytes: number): Buffer {
   return Buffer.concat([bytes(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73), ...blocks, uint32(0)])
 }
 
-/** Blocks that are stored as they are: the limit has to hold where nothing is decompressed, too. */
+/** Stored blocks. The limit must apply to uncompressed data too. */
 function lz4Stored(mebibytes: number): Buffer {
   const blocks = Array<Buffer>(mebibytes).fill(
     Buffer.concat([uint32(0x80000000 + MiB), Buffer.alloc(MiB, 65)]),
@@ -150,7 +150,7 @@ const bombs: [what: string, codec: Codec, input: Buffer][] = [
   ['lz4 blocks that are stored', 'lz4', lz4Stored(64)],
 ]
 for (const [what, codec, input] of bombs) {
-  test(`a bomb of ${what} is valid, and refused above the limit`, () => {
+  test(`a valid bomb of ${what} is refused above the limit`, () => {
     assert.ok(decompress(codec, input, full.length, fault).equals(full), 'with enough room')
     for (const limit of [full.length - 1, MiB, 1]) {
       rejects(codec, input, limit, 'BATCH_TOO_LARGE', `a limit of ${limit} bytes`)
@@ -163,12 +163,12 @@ const hostile: [codec: Codec, input: Buffer, code: string, reason: string][] = [
   ['gzip', gzipSync(Buffer.alloc(64 * plenty)), 'BATCH_TOO_LARGE', 'a bomb of gzip'],
   ['zstd', bytes(1, 2, 3, 4, 5), 'BATCH_CORRUPT', 'not zstd'],
   ['zstd', zstdCompressSync(Buffer.alloc(64 * plenty)), 'BATCH_TOO_LARGE', 'a bomb of zstd'],
-  ['zstd', Buffer.concat([zstdCompressSync(sample), bytes(1)]), 'BATCH_CORRUPT', 'a byte behind the frame'],
+  ['zstd', Buffer.concat([zstdCompressSync(sample), bytes(1)]), 'BATCH_CORRUPT', 'a byte after the frame'],
   [
     'zstd',
     Buffer.concat([zstdCompressSync(sample), zstdCompressSync(sample)]),
     'BATCH_CORRUPT',
-    'a second frame, which would be dropped in silence',
+    'a second frame, which Node would drop silently',
   ],
   // Magic, descriptor without a content size, window descriptor of 2^27 bytes, an empty last block.
   ['zstd', bytes(0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 1, 0, 0), 'BATCH_TOO_LARGE', 'a window of 128 MiB'],
@@ -195,7 +195,7 @@ const hostile: [codec: Codec, input: Buffer, code: string, reason: string][] = [
     'a block above its largest size',
   ],
   ['lz4', bytes(...lz4Header, 0xff, 0xff, 0xff, 0x7f), 'BATCH_CORRUPT', 'a block of 2 GiB'],
-  ['lz4', bytes(...lz4Header, 0, 0, 0, 0, 9), 'BATCH_CORRUPT', 'bytes behind the end'],
+  ['lz4', bytes(...lz4Header, 0, 0, 0, 0, 9), 'BATCH_CORRUPT', 'bytes after the end'],
   ['lz4', bytes(0x04, 0x22, 0x4d, 0x18, 0x61, 0x40, 0x82, 0, 0, 0, 0), 'BATCH_CORRUPT', 'a dictionary'],
 ]
 
@@ -203,7 +203,7 @@ for (const [codec, input, code, reason] of hostile) {
   test(`${codec} refuses ${reason}`, () => rejects(codec, input, plenty, code, reason))
 }
 
-test('lz4 blocks that stand alone do not reach into earlier ones', () => {
+test('independent lz4 blocks must not refer to earlier ones', () => {
   const first = [2, 0, 0, 0, 0x10, 65]
   const second = [5, 0, 0, 0, 0x00, 1, 0, 0x10, 66]
   const frame = (flags: number) =>

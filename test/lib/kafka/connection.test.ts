@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { saslAuthenticate } from '../../../infra/local/dstore/apis/sasl.ts'
 import { DStore, type DStoreOptions, kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { connectNode, protocolErrorType } from '../../../lib/kafka/connection.ts'
+import { protocolErrorType } from '../../../lib/kafka/broker-request.ts'
+import { connectNode } from '../../../lib/kafka/connection.ts'
 
 const version = z.object({ version: z.string() })
 const exact = z.object({ dependencies: z.object({ kafkajs: z.string() }) })
@@ -25,19 +26,19 @@ async function connectTo(t: TestContext, options: DStoreOptions = {}, password?:
   return { store, node }
 }
 
-test('kafkajs is the version whose internals are used; look at wire.ts before another one is installed', () => {
+test('kafkajs is 2.2.4; check connection.ts and patch-request-queue.ts before you install another version', () => {
   const require = createRequire(import.meta.url)
   assert.equal(version.parse(require('kafkajs/package.json')).version, '2.2.4')
   const file = fileURLToPath(new URL('../../../package.json', import.meta.url))
   assert.equal(exact.parse(JSON.parse(readFileSync(file, 'utf8'))).dependencies.kafkajs, '2.2.4')
 })
 
-describe('one connection to one node', () => {
+describe('a connection to a node', () => {
   for (const [age, options] of [
     ['Kafka 2.x', {}],
     ['Kafka 0.11', { versionCeilings: kafka011Ceilings }],
   ] as const) {
-    test(`fetches raw batches, with the protocol of ${age}`, async (t) => {
+    test(`fetches raw batches with the protocol of ${age}`, async (t) => {
       const { store, node } = await connectTo(t, options)
       await store.append([{ value: Buffer.from('one'), timestamp: 1000 }])
       const response = await node.fetch({
@@ -53,7 +54,7 @@ describe('one connection to one node', () => {
     })
   }
 
-  test('a connection that was cut is not replaced: behind it may be another cluster', async (t) => {
+  test('a cut connection is not replaced, because another cluster may answer at its address', async (t) => {
     const { store, node } = await connectTo(t)
     await node.broker.metadata([store.topic])
     await store.switchCluster({ clusterId: 'another' })
@@ -66,7 +67,7 @@ describe('one connection to one node', () => {
     assert.equal(store.counters.connectionsAccepted.node, accepted)
   })
 
-  test('a refused login names the user, never the password', async (t) => {
+  test('the error for a refused login names the user, never the password', async (t) => {
     await assert.rejects(connectTo(t, {}, 'canary'), (error) => {
       assert.ok(error instanceof DtsError)
       assert.deepEqual([error.code, error.retryable], ['AUTHENTICATION_FAILED', false])
@@ -76,7 +77,7 @@ describe('one connection to one node', () => {
     })
   })
 
-  test('a frame that is longer than a login needs is not taken before the login is over', async (t) => {
+  test('a frame above 64 KiB is refused before the login', async (t) => {
     const padding = Buffer.alloc(64 * 1024)
     t.mock.method(saslAuthenticate, 'handle', (...[, answer]: Parameters<typeof saslAuthenticate.handle>) => {
       answer.writeInt16(0).writeString(null).writeBytes(padding).writeInt64(0n)
@@ -90,7 +91,7 @@ describe('one connection to one node', () => {
     })
   })
 
-  test('a longer frame is taken once the login is over', async (t) => {
+  test('a frame above 64 KiB is accepted after the login', async (t) => {
     const { store, node } = await connectTo(t)
     await store.append([{ value: Buffer.alloc(200 * 1024), timestamp: 1000 }])
     const request = { topic: store.topic, partition: 0, offset: 0n, maxBytes: 1024 * 1024, maxWaitMs: 0 }
@@ -106,11 +107,11 @@ describe('one connection to one node', () => {
   const strangers: [what: string, speak: (socket: Socket) => void][] = [
     ['hangs up', (socket) => socket.end()],
     ['resets', (socket) => socket.resetAndDestroy()],
-    ['announces more than a login needs', (socket) => socket.write(announced(64 * 1024))],
+    ['announces a frame above 64 KiB', (socket) => socket.write(announced(64 * 1024))],
     ['speaks first and hangs up', (socket) => socket.end('220 mail.example.com ESMTP\r\n')],
   ]
   for (const [what, speak] of strangers) {
-    test(`a server that ${what} is no broker`, async (t) => {
+    test(`a server that ${what} is reported as no Kafka broker`, async (t) => {
       let met = 0
       const server = createServer((socket) => {
         socket.on('error', () => {})
@@ -137,7 +138,7 @@ describe('one connection to one node', () => {
   }
 })
 
-test('the type of a protocol error is found behind our own errors', async (t) => {
+test('protocolErrorType finds the type in the cause of a DtsError', async (t) => {
   const { node } = await connectTo(t)
   const error = await node.broker.metadata(['no-such-topic']).then(
     () => null,

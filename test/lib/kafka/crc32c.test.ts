@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
-import { kafkajsCrc32c } from './kafkajs-batches.ts'
+import { kafkajsCrc32c } from '../../support/kafkajs-batches.ts'
 
 const ascending = Buffer.from(Array.from({ length: 32 }, (_, index) => index))
 
 const vectors: [input: Buffer, crc: number, source: string][] = [
   [Buffer.alloc(0), 0, 'nothing'],
-  [Buffer.from('123456789'), 0xe3069283, 'the check value of the catalogue of CRC algorithms'],
+  [Buffer.from('123456789'), 0xe3069283, 'the check value of the CRC catalogue'],
   [Buffer.alloc(32), 0x8a9136aa, 'RFC 3720, B.4: zeros'],
   [Buffer.alloc(32, 0xff), 0x62a8ab43, 'RFC 3720, B.4: ones'],
   [ascending, 0x46dd794e, 'RFC 3720, B.4: ascending'],

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { before, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
 import { parseFetchResponse } from '../../../lib/kafka/fetch-response.ts'
-import { encodeBatch, KafkajsEncoder, long } from './kafkajs-batches.ts'
+import { encodeBatch, KafkajsEncoder, long } from '../../support/kafkajs-batches.ts'
 
 const require = createRequire(import.meta.url)
 const versions = [4, 5, 6, 7, 8, 9, 10, 11]
@@ -73,7 +73,7 @@ for (const version of versions) {
   })
 }
 
-test('the records are a view on the payload', () => {
+test('records are a view on the payload, not a copy', () => {
   const payload = encode(11)
   assert.equal(parseFetchResponse(payload, 11).partitions[0]?.records.buffer, payload.buffer)
 })
@@ -83,7 +83,7 @@ test('an answer without topics has no partitions', () => {
   assert.deepEqual(parseFetchResponse(payload, 11), { throttleMs: 0, errorCode: 0, partitions: [] })
 })
 
-test('refuses lengths and counts that the bytes cannot hold', () => {
+test('refuses lengths and counts that do not fit the bytes', () => {
   const payload = encode(4)
   const positions: [position: number, what: string][] = [
     [4, 'topics'],
@@ -105,7 +105,7 @@ test('refuses lengths and counts that the bytes cannot hold', () => {
   }
 })
 
-test('refuses bytes behind the end, and versions outside 4 to 11', () => {
+test('refuses bytes after the end, and versions outside 4 to 11', () => {
   assert.throws(() => parseFetchResponse(Buffer.concat([encode(4), Buffer.alloc(1)]), 4), {
     code: 'BATCH_CORRUPT',
   })

@@ -4,10 +4,10 @@ import { fetch } from '../../../infra/local/dstore/apis/fetch.ts'
 import { listOffsets } from '../../../infra/local/dstore/apis/list-offsets.ts'
 import { offsetCommit, offsetFetch } from '../../../infra/local/dstore/apis/offsets.ts'
 import type { ResponseWriter } from '../../../infra/local/dstore/wire.ts'
-import { encodeBatch } from './kafkajs-batches.ts'
+import { encodeBatch } from '../../support/kafkajs-batches.ts'
 import { bounds, open, records } from './support.ts'
 
-/** What the emulator never says, and a broker that is broken, hostile or just starting may. */
+/** Answers that the emulator never gives, but that a broken, hostile or starting broker may give. */
 
 const topic = 'cn_hangzhou_rm_emulated_shop_version2'
 const text = (...values: string[]) => values.map((value) => Buffer.from(value))
@@ -41,7 +41,7 @@ function writeFetched(answer: ResponseWriter, given: Answer): void {
   })
 }
 
-/** Lets every fetch be answered with what was given; returns how many bytes each of them asked for. */
+/** Answers every fetch with the next given answer. Returns the number of bytes that each fetch requested. */
 function answerFetches(t: TestContext, answers: readonly Answer[]): number[] {
   const asked: number[] = []
   t.mock.method(fetch, 'handle', (...[{ version, body }, answer]: Parameters<typeof fetch.handle>) => {
@@ -51,7 +51,7 @@ function answerFetches(t: TestContext, answers: readonly Answer[]): number[] {
     body.readInt32()
     asked.push(body.readInt32())
     const next = answers[asked.length - 1]
-    assert.ok(next !== undefined, 'one fetch more than there are answers')
+    assert.ok(next !== undefined, 'more fetches than answers')
     writeFetched(answer, next)
     return undefined
   })
@@ -59,15 +59,19 @@ function answerFetches(t: TestContext, answers: readonly Answer[]): number[] {
 }
 
 const wrong: [what: string, answer: Answer, message: RegExp][] = [
-  ['an error of the request as a whole', { errorCode: 70 }, /failed at fetch: error code 70/],
-  ['the same beside an error of the partition', { errorCode: 70, partitionErrorCode: 6 }, /error code 70/],
+  ['an error of the whole request', { errorCode: 70 }, /failed at fetch: error code 70/],
+  [
+    'an error of the whole request and one of the partition',
+    { errorCode: 70, partitionErrorCode: 6 },
+    /error code 70/,
+  ],
   ['an error of the partition', { partitionErrorCode: 6 }, /failed at fetch: error code 6/],
-  ['another partition', { partition: 1 }, /says nothing of partition 0 of cn_hangzhou_rm/],
-  ['another topic', { topic: 'other' }, /says nothing of partition 0 of cn_hangzhou_rm/],
+  ['another partition', { partition: 1 }, /does not contain partition 0 of cn_hangzhou_rm/],
+  ['another topic', { topic: 'other' }, /does not contain partition 0 of cn_hangzhou_rm/],
   ['no end of the log', { highWatermark: -1n }, /does not say where the log ends/],
 ]
 for (const [what, answer, message] of wrong) {
-  test(`a fetch that is answered with ${what} fails, and yields nothing`, async (t) => {
+  test(`a fetch that gets ${what} fails and yields nothing`, async (t) => {
     const { stream } = await open(t)
     const batch = await encodeBatch({ baseOffset: 0n, values: text('a') })
     answerFetches(t, [{ records: batch, ...answer }])
@@ -75,7 +79,7 @@ for (const [what, answer, message] of wrong) {
   })
 }
 
-test('an offset of the request that is out of range is not taken for one of the partition', async (t) => {
+test('only the partition’s error code means that the offset is out of range', async (t) => {
   const { stream } = await open(t)
   answerFetches(t, [{ errorCode: 1 }, { partitionErrorCode: 1 }])
   await assert.rejects(stream.fetch(7n, bounds), { code: 'BROKER_FAILED', message: /error code 1/ })
@@ -88,7 +92,7 @@ test('an offset of the request that is out of range is not taken for one of the 
   })
 })
 
-test('a batch that claims to end above the log’s end is damaged, one that ends there is not', async (t) => {
+test('a batch that claims to end above the end of the log is BATCH_CORRUPT; one that ends there is read', async (t) => {
   const { stream } = await open(t)
   const batch = await encodeBatch({ baseOffset: 5n, values: text('a', 'b') })
   answerFetches(t, [
@@ -105,10 +109,10 @@ test('a batch that claims to end above the log’s end is damaged, one that ends
   const { nextOffset, end } = await stream.fetch(5n, bounds)
   assert.deepEqual([nextOffset, end], [7n, 7n])
   const empty = await stream.fetch(5n, bounds)
-  assert.deepEqual([empty.nextOffset, empty.end], [5n, 3n], 'nothing was read, so nothing claims anything')
+  assert.deepEqual([empty.nextOffset, empty.end], [5n, 3n], 'an empty answer may be above the end of the log')
 })
 
-test('a batch that is larger than asked for is asked for once more, as large as it is', async (t) => {
+test('a batch above maxBytes is fetched once more, with its own size', async (t) => {
   const { stream } = await open(t)
   const batch = await encodeBatch({ baseOffset: 0n, values: text('a'.repeat(2000)) })
   const asked = answerFetches(t, [{ records: batch.subarray(0, 1000) }, { records: batch }])
@@ -117,7 +121,7 @@ test('a batch that is larger than asked for is asked for once more, as large as 
   assert.deepEqual(asked, [1000, batch.length])
 })
 
-test('a batch that stays cut off although there is room for it is damaged, and not asked for without end', async (t) => {
+test('a batch that is cut off although it fits the answer is BATCH_CORRUPT, and not fetched again and again', async (t) => {
   const { stream } = await open(t)
   const batch = await encodeBatch({ baseOffset: 0n, values: text('a'.repeat(2000)) })
   const cut = { records: batch.subarray(0, 1000) }
@@ -125,17 +129,17 @@ test('a batch that stays cut off although there is room for it is damaged, and n
   await assert.rejects(stream.fetch(0n, { maxBytes: 1000, maxWaitMs: 0 }), {
     code: 'BATCH_CORRUPT',
     retryable: true,
-    message: /batch at offset 0 was cut off although the answer had room for it/,
+    message: /batch at offset 0 is cut off, although the answer had room for its \d+ bytes/,
     facts: { offset: '0', neededBytes: batch.length },
   })
   assert.deepEqual(asked, [1000, batch.length])
 })
 
-describe('a batch boundary that was seen', () => {
-  test('is not reached over by the batch that is read next', async (t) => {
+describe('the end of the batch that was read last', () => {
+  test('is a bound that the next batch must not cross', async (t) => {
     const { stream } = await open(t)
     const first = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
-    // Offset 0 is what its producer gave it; in the log it begins at 2.
+    // Its producer gave it offset 0. In the log it begins at 2.
     const unplaced = await encodeBatch({ baseOffset: 0n, values: text('c', 'd', 'e', 'f') })
     const placed = await encodeBatch({ baseOffset: 2n, values: text('c', 'd', 'e', 'f') })
     answerFetches(t, [{ records: first }, { records: unplaced }, { records: placed }])
@@ -147,7 +151,7 @@ describe('a batch boundary that was seen', () => {
     )
   })
 
-  test('says nothing of a fetch from anywhere else', async (t) => {
+  test('does not affect a fetch from another offset', async (t) => {
     const { stream } = await open(t)
     const first = await encodeBatch({ baseOffset: 0n, values: text('a', 'b') })
     const second = await encodeBatch({ baseOffset: 2n, values: text('c', 'd') })
@@ -157,7 +161,7 @@ describe('a batch boundary that was seen', () => {
   })
 })
 
-test('an answer without anything is no boundary of a batch', async (t) => {
+test('an empty answer is no end of a batch', async (t) => {
   const { stream } = await open(t)
   const batch = await encodeBatch({ baseOffset: 0n, values: text('a', 'b', 'c') })
   answerFetches(t, [{}, { records: batch }])
@@ -167,7 +171,7 @@ test('an answer without anything is no boundary of a batch', async (t) => {
 
 type Handler = typeof listOffsets.handle
 
-/** Answers as the emulator does, of another partition or topic. */
+/** Answers as the emulator does, but for another partition or topic. */
 function answerForAnother(t: TestContext, api: { handle: Handler }, part: 'partition' | 'topic') {
   const handle = api.handle
   t.mock.method(api, 'handle', (...[request, answer, broker, session]: Parameters<Handler>) => {
@@ -181,7 +185,7 @@ function answerForAnother(t: TestContext, api: { handle: Handler }, part: 'parti
     }
     let items = 0
     answer.writeInt32 = (value) => {
-      // Behind the topic come the count of partitions and the first one's number.
+      // The topic is followed by the count of partitions and the number of the first one.
       if (!within || ++items !== 2) return writeInt32(value)
       return writeInt32(part === 'partition' ? 7 : value)
     }
@@ -202,7 +206,7 @@ const askers = [
 ][]
 for (const [what, request, api, ask] of askers) {
   for (const part of ['partition', 'topic'] as const) {
-    test(`an answer of another ${part} says nothing of ${what}`, async (t) => {
+    test(`an answer for another ${part} is not used for ${what}`, async (t) => {
       const { store, stream } = await open(t)
       await store.append(records(3))
       await stream.commit(2n, 1001, 1)
@@ -210,13 +214,13 @@ for (const [what, request, api, ask] of askers) {
       await assert.rejects(async () => await ask(stream), {
         code: 'BROKER_FAILED',
         retryable: true,
-        message: new RegExp(`failed at ${request}: .*says nothing of partition 0 of cn_hangzhou_rm`),
+        message: new RegExp(`failed at ${request}: .*does not contain partition 0 of cn_hangzhou_rm`),
       })
     })
   }
 }
 
-test('a look-up asks as a consumer that reads committed records alone, and says who it is', async (t) => {
+test('an offset look-up asks for committed records only and names its client', async (t) => {
   const { stream } = await open(t)
   const seen: unknown[] = []
   const handle = listOffsets.handle
@@ -235,7 +239,7 @@ for (const [which, time] of [
   ['beginning', -2n],
   ['end', -1n],
 ] as const) {
-  test(`a log whose ${which} the broker does not name has no data range`, async (t) => {
+  test(`the data range fails if the broker does not name its ${which}`, async (t) => {
     const { stream } = await open(t)
     t.mock.method(listOffsets, 'handle', (...[{ version, body }, answer]: Parameters<Handler>) => {
       assert.equal(version, 3)

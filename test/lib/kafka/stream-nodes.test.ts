@@ -11,19 +11,19 @@ import { freePort } from '../../../infra/local/ports.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { bounds, open, records, startStore } from './support.ts'
 
-/** Which nodes a stream connects to, and what it makes of the way in which a broker names them. */
+/** Which nodes a stream connects to, and how it handles the addresses that a broker names. */
 
 const topic = 'cn_hangzhou_rm_emulated_shop_version2'
 type Handler = typeof metadata.handle
 
-describe('a node that gets no credentials', () => {
+describe('no credentials are sent to', () => {
   const strangers: [what: string, host: string][] = [
     ['elsewhere', 'evil.example.com'],
     ['a metadata service', '169.254.169.254'],
     ['the metadata service of Alibaba Cloud', '100.100.100.200'],
   ]
   for (const [what, host] of strangers) {
-    test(`the one that holds the data: ${what}`, async (t) => {
+    test(`the node that holds the data, if it is ${what}`, async (t) => {
       const { store, connect } = await startStore(t, {}, {}, { host, port: 18001 })
       await assert.rejects(connect(), {
         code: 'NODE_NOT_ALLOWED',
@@ -36,7 +36,7 @@ describe('a node that gets no credentials', () => {
       await store.disconnected()
     })
 
-    test(`the group’s coordinator: ${what}`, async (t) => {
+    test(`the group’s coordinator, if it is ${what}`, async (t) => {
       const { store, stream } = await open(t)
       store.advertise({ host, port: 18001 })
       for (const ask of [() => stream.committed(), () => stream.commit(1n, 1000, 1)]) {
@@ -53,10 +53,10 @@ describe('a node that gets no credentials', () => {
     ['no host', '', -1, '":-1"'],
     ['no host and a port', '', 18001, '":18001"'],
     ['a host without a port', '10.0.0.1', 0, '"10.0.0.1:0"'],
-    ['a host that would act on a terminal', '\u001b[2J', 1, '"\\\\u001b\\[2J:1"'],
+    ['a host with control characters', '\u001b[2J', 1, '"\\\\u001b\\[2J:1"'],
   ]
   for (const [what, host, port, named] of nowhere) {
-    test(`a broker that names ${what} is asked again by the next run`, async (t) => {
+    test(`a broker that names ${what} is a retryable fault`, async (t) => {
       const { store, connect } = await startStore(t)
       const { advertised } = store
       store.advertise({ host, port })
@@ -76,7 +76,7 @@ describe('a node that gets no credentials', () => {
   }
 })
 
-test('a bootstrap address and a node that cannot be reached are told apart', async (t) => {
+test('an unreachable bootstrap address and an unreachable node have different errors', async (t) => {
   const port = await freePort()
   const { store, connect } = await startStore(t, {}, {}, { host: '127.0.0.1', port })
   await assert.rejects(connect(), {
@@ -93,19 +93,19 @@ test('a bootstrap address and a node that cannot be reached are told apart', asy
   })
 })
 
-describe('a cluster that is not named', () => {
-  test('by the bootstrap address: nothing is read', async (t) => {
+describe('a cluster without an id', () => {
+  test('is refused at the bootstrap address', async (t) => {
     const { store, connect } = await startStore(t)
     store.setClusterId('')
     await assert.rejects(connect(), {
       code: 'PROTOCOL_UNSUPPORTED',
       retryable: false,
-      message: /does not name its cluster .* a cluster change could not be noticed/,
+      message: /does not name its cluster .* the poller could not detect a cluster change/,
     })
     await store.disconnected()
   })
 
-  test('by the node: what the bootstrap address said of the cluster is not taken for the node’s', async (t) => {
+  test('is refused at the node, even if the bootstrap address names one', async (t) => {
     const next = await open(t)
     next.store.setClusterId('')
     const { store, connect } = await startStore(t, { proxy: true }, {}, next.store.advertised)
@@ -149,14 +149,14 @@ function answerMetadata(t: TestContext, topics: readonly TopicAnswer[]): void {
 describe('the partition', () => {
   const cases: [what: string, partitions: number, wanted: string | null, code: string, message: RegExp][] = [
     [
-      'is not guessed among several',
+      'must be configured if the topic has several',
       3,
       null,
       'PARTITION_UNKNOWN',
       /has 3 partitions\. Deploy one poller for each/,
     ],
     [
-      'must be there',
+      'must exist',
       3,
       '3',
       'PARTITION_UNKNOWN',
@@ -177,7 +177,7 @@ describe('the partition', () => {
     })
   }
 
-  test('is the one that was named, with offsets of its own', async (t) => {
+  test('is the configured one, with its own offsets', async (t) => {
     const { store, stream } = await open(t, { partitions: 3 }, { DTS_PARTITION: '2' })
     await store.append(records(5))
     assert.equal(stream.partition, 2)
@@ -185,7 +185,7 @@ describe('the partition', () => {
     assert.equal((await stream.fetch(0n, bounds)).records.length, 0)
   })
 
-  test('of an unknown topic', async (t) => {
+  test('of an unknown topic is TOPIC_UNKNOWN', async (t) => {
     const { store, connect } = await startStore(t, {}, { DTS_TOPIC: 'no-such-topic' })
     await assert.rejects(connect(), {
       code: 'TOPIC_UNKNOWN',
@@ -194,7 +194,7 @@ describe('the partition', () => {
     await store.disconnected()
   })
 
-  test('without a leader among the nodes is asked for again by the next run', async (t) => {
+  test('without a leader is a retryable fault', async (t) => {
     const { store, connect } = await startStore(t)
     answerMetadata(t, [{ partitions: [{ partition: 0, leader: 9 }] }])
     await assert.rejects(connect(), {
@@ -205,7 +205,7 @@ describe('the partition', () => {
     await store.disconnected()
   })
 
-  test('is unknown where the topic has none', async (t) => {
+  test('of a topic without partitions is TOPIC_UNKNOWN', async (t) => {
     const { store, connect } = await startStore(t)
     answerMetadata(t, [{ partitions: [] }])
     await assert.rejects(connect(), { code: 'TOPIC_UNKNOWN', message: /\(no partitions\)/ })
@@ -216,11 +216,11 @@ describe('the partition', () => {
 const topicErrors: [name: string, errorCode: number, code: string][] = [
   ['TOPIC_AUTHORIZATION_FAILED', 29, 'TOPIC_UNKNOWN'],
   ['INVALID_TOPIC_EXCEPTION', 17, 'TOPIC_UNKNOWN'],
-  // While a broker elects: the next run asks again.
+  // During an election of a leader. The next run asks again.
   ['LEADER_NOT_AVAILABLE', 5, 'BROKER_FAILED'],
 ]
 for (const [name, errorCode, code] of topicErrors) {
-  test(`a topic that is answered with ${name} is ${code}`, async (t) => {
+  test(`the answer ${name} for the topic is ${code}`, async (t) => {
     const { store, connect } = await startStore(t)
     answerMetadata(t, [{ errorCode, partitions: [] }])
     await assert.rejects(connect(), { code, retryable: code === 'BROKER_FAILED' })
@@ -228,7 +228,7 @@ for (const [name, errorCode, code] of topicErrors) {
   })
 }
 
-test('another topic of the same answer is passed over', async (t) => {
+test('other topics in the answer are ignored', async (t) => {
   const { store, connect } = await startStore(t)
   answerMetadata(t, [
     { name: 'other', partitions: [{ partition: 3, leader: 0 }] },
@@ -238,7 +238,7 @@ test('another topic of the same answer is passed over', async (t) => {
   assert.deepEqual([stream.partition, stream.clusterId], [0, store.clusterId])
 })
 
-/** Answers FindCoordinator with an error, as often as wanted. */
+/** Answers FindCoordinator with an error, `times` times. */
 function refuseCoordinator(t: TestContext, errorCode: number, times: number, each = () => {}): () => number {
   const handle = findCoordinator.handle
   let asked = 0
@@ -257,7 +257,7 @@ function refuseCoordinator(t: TestContext, errorCode: number, times: number, eac
 }
 
 describe('the group’s coordinator', () => {
-  test('is refused to a group that may not be read', async (t) => {
+  test('is GROUP_REFUSED if the user may not read the group', async (t) => {
     const { stream } = await open(t)
     const asked = refuseCoordinator(t, 30, 1)
     await assert.rejects(stream.committed(), {
@@ -269,7 +269,7 @@ describe('the group’s coordinator', () => {
     assert.equal(asked(), 1)
   })
 
-  test('any other error is left to the next run at once', async (t) => {
+  test('fails at once with any other error', async (t) => {
     const { stream } = await open(t)
     const asked = refuseCoordinator(t, 42, 9)
     await assert.rejects(stream.committed(), {
@@ -284,17 +284,17 @@ describe('the group’s coordinator', () => {
     ['GROUP_LOAD_IN_PROGRESS', 14],
     ['GROUP_COORDINATOR_NOT_AVAILABLE', 15],
   ] as const) {
-    test(`is asked for again for some seconds after ${name}, and no longer`, async (t) => {
+    test(`is requested again for 3.1 seconds after ${name}, and no longer`, async (t) => {
       const { stream } = await open(t)
       const asked = refuseCoordinator(t, errorCode, 1_000)
       t.mock.timers.enable({ apis: ['setTimeout'] })
-      // Modules that import a timer by its name see the mocked one only then.
+      // Modules that import a timer by name see the mock only after this call.
       syncBuiltinESMExports()
       let code: string | null = null
       const committed = stream.committed().catch((error: DtsError) => {
         code = error.code
       })
-      // Steps of a clock that stands still otherwise: the pauses are 0.1, 0.2, 0.4, 0.8 and 1.6 seconds.
+      // The clock advances only here. The pauses are 0.1, 0.2, 0.4, 0.8 and 1.6 seconds.
       for (let step = 0; code === null && step < 20_000; step++) {
         await setImmediate()
         t.mock.timers.tick(5)
@@ -306,7 +306,7 @@ describe('the group’s coordinator', () => {
     })
   }
 
-  test('is asked for as that of a group, and keeps a commit for as long as the broker wants to', async (t) => {
+  test('is requested for a group, and gets commits with the broker’s own retention', async (t) => {
     const { stream } = await open(t, { versionCeilings: kafka011Ceilings })
     const seen: unknown[] = []
     const look = (api: Api, read: (request: Request) => unknown) => {
@@ -327,14 +327,14 @@ describe('the group’s coordinator', () => {
     ])
   })
 
-  test('on the node itself is asked over the connection that is there', async (t) => {
+  test('on the node itself uses the node’s connection', async (t) => {
     const { store, stream } = await open(t)
     await stream.commit(1n, 1000, 1)
     await stream.committed()
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 0, node: 1 })
   })
 
-  test('elsewhere is connected to once, and closed with the stream', async (t) => {
+  test('on another node gets one connection, which closes with the stream', async (t) => {
     const { store, stream } = await open(t)
     const other = await startStore(t)
     store.advertise(other.store.advertised)
@@ -348,14 +348,14 @@ describe('the group’s coordinator', () => {
     await other.store.disconnected()
   })
 
-  test('that never comes is not asked for again once the stream is closed', async (t) => {
+  test('is not requested again after the stream was closed', async (t) => {
     const { stream } = await open(t)
     const asked = refuseCoordinator(t, 15, 1_000, () => void stream.close())
     await assert.rejects(stream.committed(), { code: 'BROKER_FAILED' })
     assert.equal(asked(), 1)
   })
 
-  test('that cannot be reached is told as such', async (t) => {
+  test('is NODE_UNREACHABLE if it cannot be reached', async (t) => {
     const { store, stream } = await open(t)
     store.advertise({ host: '127.0.0.1', port: await freePort() })
     await assert.rejects(stream.commit(1n, 1000, 1), {

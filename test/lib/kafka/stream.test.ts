@@ -8,7 +8,7 @@ import { startProxy } from '../../rig/proxy.ts'
 import { bounds, open, records } from './support.ts'
 
 const coordinatorNotAvailable = 15
-/** A stream whose bytes all pass through a TCP proxy. */
+/** A stream whose connections pass through a TCP proxy. */
 async function openBehindProxy(t: TestContext) {
   const port = await freePort()
   const proxy = await startProxy({ host: '127.0.0.1', port })
@@ -17,12 +17,12 @@ async function openBehindProxy(t: TestContext) {
   return { ...(await open(t, { port }, bootstrap, proxy)), proxy }
 }
 
-/** Gives up after some seconds, so that a broken test ends. */
+/** Waits for the condition. Fails after some seconds, so that a broken test ends. */
 async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition() && tries < 1000; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  assert.ok(condition(), `still not so: ${condition}`)
+  assert.ok(condition(), `not fulfilled in time: ${condition}`)
 }
 
 describe('a stream', () => {
@@ -36,12 +36,12 @@ describe('a stream', () => {
       await store.append(records(10))
       assert.equal(await stream.offsetForTime(1000), 50n)
       assert.equal(await stream.offsetForTime(1007), 57n)
-      // "None" stays none: nobody is sent to the end or the start of the log instead.
+      // "None" must not become the start or the end of the log.
       assert.equal(await stream.offsetForTime(1010), null)
     })
   }
 
-  test('knows its cluster and its data range, also of an empty log', async (t) => {
+  test('reports its cluster id and its data range, also of an empty log', async (t) => {
     const { store, stream } = await open(t, { clusterId: 'this-one', firstOffset: 7n })
     assert.equal(stream.clusterId, 'this-one')
     assert.deepEqual(await stream.range(), { earliest: 7n, end: 7n })
@@ -50,7 +50,7 @@ describe('a stream', () => {
     assert.deepEqual(await stream.range(), { earliest: 9n, end: 12n })
   })
 
-  test('is of the cluster that its node belongs to, whatever the bootstrap address said before', async (t) => {
+  test('reports the cluster id of its node, not that of the bootstrap address', async (t) => {
     const next = await open(t, { clusterId: 'next', firstOffset: 5_000n })
     const asked = next.store.requests.Metadata
     const { store, stream } = await open(t, { clusterId: 'previous', proxy: true }, {}, next.store.advertised)
@@ -60,7 +60,7 @@ describe('a stream', () => {
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 0 })
   })
 
-  test('a node that does not know the topic any more is a fault for the next run, and is left', async (t) => {
+  test('a node that no longer knows the topic is a retryable fault, and its connection is closed', async (t) => {
     const other = new DStore({ topic: 'another' })
     const node = await other.start()
     t.after(() => other.stop())
@@ -69,13 +69,13 @@ describe('a stream', () => {
     await other.disconnected()
   })
 
-  test('a time that DTS finds nothing for before the range is none', async (t) => {
+  test('a time before the range for which DTS finds no offset is null', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(5))
     assert.equal(await stream.offsetForTime(999), null)
   })
 
-  test('fetches everything in bounded steps, however batches are cut', async (t) => {
+  test('fetches every record in bounded steps, wherever batches are cut', async (t) => {
     const { store, stream } = await open(t)
     for (let i = 0; i < 8; i++) await store.append(records(20, 100, i * 20))
     const offsets: bigint[] = []
@@ -92,14 +92,14 @@ describe('a stream', () => {
     assert.ok(store.counters.truncatedFetches > 0)
   })
 
-  test('an answer of some thousand records comes whole', async (t) => {
+  test('an answer of some thousand records is complete', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(2_500))
     const { records: found, nextOffset } = await stream.fetch(0n, bounds)
     assert.deepEqual([found.length, nextOffset], [2_500, 2_500n])
   })
 
-  test('an offset inside a batch yields the records from there on', async (t) => {
+  test('a fetch from inside a batch yields the records from that offset', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(10))
     const { records: found } = await stream.fetch(6n, bounds)
@@ -109,7 +109,7 @@ describe('a stream', () => {
     )
   })
 
-  test('at the end there is nothing, and that is no fault', async (t) => {
+  test('a fetch at the end yields no records and no error', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(3))
     const { records: found, nextOffset, end } = await stream.fetch(3n, bounds)
@@ -117,7 +117,7 @@ describe('a stream', () => {
     assert.ok(store.counters.emptyFetches > 0)
   })
 
-  test('records whose memory was given back cannot be read any more, and no others are touched', async (t) => {
+  test('freed records become unreadable, and other records stay readable', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(200, 1000))
     const [first, second] = [await stream.fetch(0n, bounds), await stream.fetch(0n, bounds)]
@@ -132,7 +132,7 @@ describe('a stream', () => {
     )
   })
 
-  test('an offset outside the range is a gap, with the range', async (t) => {
+  test('a fetch outside the data range is DATA_GAP and reports the range', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(10))
     store.trim({ beforeOffset: 5n })
@@ -147,7 +147,7 @@ describe('a stream', () => {
     assert.equal(store.counters.outOfRange, 2)
   })
 
-  test('commits to the group with the time in front, and reads that back', async (t) => {
+  test('commits to the group with the time first, and reads the commit back', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(3))
     assert.equal(await stream.committed(), null)
@@ -158,8 +158,8 @@ describe('a stream', () => {
     assert.deepEqual([store.counters.commits, store.counters.commitsRefused], [1, 0])
   })
 
-  test('a group that DTS does not serve is refused with what to do', async (t) => {
-    // The user name is what logs in; the group is what commits.
+  test('a group other than the sid is GROUP_REFUSED, with the remedy', async (t) => {
+    // The login uses the user name, and the commit uses the group.
     const { store, stream } = await open(t, {}, { DTS_SID: 'another' })
     for (const action of [() => stream.commit(0n, 1000, 7), () => stream.committed()]) {
       await assert.rejects(action(), {
@@ -171,7 +171,7 @@ describe('a stream', () => {
     assert.ok(store.counters.groupsRefused > 0)
   })
 
-  test('a connection that is cut ends the stream; the next one is as good as new', async (t) => {
+  test('a cut connection ends the stream, and a new stream works', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(3))
     await stream.fetch(0n, bounds)
@@ -181,7 +181,7 @@ describe('a stream', () => {
     await assert.rejects(stream.range(), { code: 'BROKER_FAILED', retryable: true })
   })
 
-  test('closing ends at once what a silent broker leaves without an answer', async (t) => {
+  test('close fails requests at once, even if the broker is silent', async (t) => {
     const { store, stream, proxy } = await openBehindProxy(t)
     proxy.blackholeReplies(true)
     const events: string[] = []
@@ -190,14 +190,14 @@ describe('a stream', () => {
     )
     await until(() => proxy.swallowed > 0)
     const closing = stream.close().then(() => events.push('closed'))
-    // Long before the time of a request is over.
+    // Long before the request times out.
     await store.disconnected()
     await Promise.all([...requests, closing])
     assert.deepEqual(events.slice(0, 3), ['BROKER_FAILED', 'BROKER_FAILED', 'BROKER_FAILED'])
     assert.deepEqual(events.slice(3), ['closed'])
   })
 
-  test('a request fails however far it has got when the stream is closed', async (t) => {
+  test('close fails a request in every phase of the request', async (t) => {
     for (let steps = 0; steps < 12; steps++) {
       const { store, stream, proxy } = await openBehindProxy(t)
       proxy.blackholeReplies(true)
@@ -214,7 +214,7 @@ describe('a stream', () => {
     }
   })
 
-  test('a group that a broker has just begun to look after is asked for again', async (t) => {
+  test('a group that its coordinator is still loading is requested again', async (t) => {
     const { store, stream } = await open(t)
     await store.append(records(5))
     const handle = findCoordinator.handle
@@ -233,7 +233,7 @@ describe('a stream', () => {
     assert.deepEqual([refused, (await stream.committed())?.offset], [3, 3n])
   })
 
-  test('a fetch that was asked ahead is nobody’s when the stream is closed', async (t) => {
+  test('a fetch that is dropped at close does not end the process', async (t) => {
     const { store, stream, proxy } = await openBehindProxy(t)
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
@@ -247,7 +247,7 @@ describe('a stream', () => {
     assert.deepEqual(unhandled, [])
   })
 
-  test('a coordinator that answers only after the stream was closed keeps no connection', async (t) => {
+  test('a coordinator that answers after close leaves no connection open', async (t) => {
     const { store, stream } = await open(t)
     const proxy = await startProxy(store.advertised)
     t.after(() => proxy.stop())
@@ -265,7 +265,7 @@ describe('a stream', () => {
     assert.equal(store.counters.commits, 0)
   })
 
-  test('goes to the node that the proxy names, and leaves no connection behind', async (t) => {
+  test('connects to the node that the proxy names, and leaves no connection open', async (t) => {
     const { store, stream } = await open(t, { proxy: true })
     await store.append(records(3))
     assert.equal((await stream.fetch(0n, bounds)).records.length, 3)

@@ -1,13 +1,13 @@
 import type { TestContext } from 'node:test'
 import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
 import { pollConfig } from '../../../lib/config.ts'
-import { openStream } from '../../../lib/kafka/stream.ts'
+import { openStream } from '../../../lib/kafka/open-stream.ts'
 
 export const bounds = { maxBytes: 1 << 20, maxWaitMs: 0 }
 
 /**
- * An emulator, and what opens a stream of it.
- * @param node what Metadata names in the place of the emulator's own node
+ * An emulator, and a function that opens a stream on it.
+ * @param node the address that Metadata names instead of the emulator's own node
  */
 export async function startStore(
   t: TestContext,
@@ -47,7 +47,7 @@ export async function open(
   return { store, stream: await connect() }
 }
 
-/** One record a second, from second 1000 on. */
+/** One record per second, from second 1000. */
 export const records = (count: number, bytes = 10, from = 0) =>
   Array.from({ length: count }, (_, i) => ({
     value: Buffer.alloc(bytes, from + i),

@@ -6,7 +6,7 @@ import { defaultBatchLimits, readBatches } from '../../../lib/kafka/batch.ts'
 import { crc32c } from '../../../lib/kafka/crc32c.ts'
 import { parseFetchResponse } from '../../../lib/kafka/fetch-response.ts'
 import type { AbortedTransaction } from '../../../lib/kafka/transactions.ts'
-import { KafkajsEncoder, long } from './kafkajs-batches.ts'
+import { KafkajsEncoder, long } from '../../support/kafkajs-batches.ts'
 
 const file = readFileSync(new URL('../../fixtures/batches/magic2-transaction.bin', import.meta.url))
 
@@ -19,7 +19,7 @@ for (let at = 0; at < file.length; ) {
   at = end
 }
 
-/** The same bytes at another offset, by another producer. */
+/** The same bytes at another offset and of another producer. */
 function batch(kind: (typeof kinds)[number], offset: bigint, producerId = -1n): Buffer {
   const bytes = Buffer.from(batches.get(kind) ?? assert.fail())
   bytes.writeBigInt64BE(offset, 0)
@@ -37,7 +37,7 @@ function read(from: bigint, aborted: readonly AbortedTransaction[], ...log: Buff
   return { offsets: records.map(({ offset }) => Number(offset)), nextOffset }
 }
 
-test('records of a transaction that the answer names as aborted are left out, and passed', () => {
+test('records of an aborted transaction are dropped, and the next offset moves past them', () => {
   const payload = new KafkajsEncoder().writeInt32(0).writeInt32(1).writeString('topic').writeInt32(1)
   payload.writeInt32(0).writeInt16(0).writeInt64(long(45)).writeInt64(long(45))
   payload.writeInt32(1).writeInt64(long(77)).writeInt64(long(40)).writeBytes(file)
@@ -48,7 +48,7 @@ test('records of a transaction that the answer names as aborted are left out, an
   assert.deepEqual(read(40n, [], partition.records), { offsets: [40, 42, 43], nextOffset: 45n })
 })
 
-test('an answer of nothing but aborted records moves the next offset', () => {
+test('an answer with only aborted records moves the next offset', () => {
   const aborted = [{ producerId: 7n, firstOffset: 40n }]
   assert.deepEqual(read(40n, aborted, batch('records', 40n, 7n)), { offsets: [], nextOffset: 41n })
 })
@@ -60,7 +60,7 @@ const cases: [
   offsets: number[],
 ][] = [
   [
-    'what others wrote in between is read, and what the producer wrote behind its abort marker',
+    'records of others in between are read, and those of the producer after its abort marker',
     [{ producerId: 7n, firstOffset: 40n, end: 46n }],
     [
       batch('records', 40n, 7n),
@@ -75,7 +75,7 @@ const cases: [
     [41, 43, 44, 47],
   ],
   [
-    'a producer’s own transaction before the aborted one is read',
+    'a committed transaction of the producer before the aborted one is read',
     [{ producerId: 7n, firstOffset: 42n, end: 43n }],
     [batch('records', 40n, 7n), batch('commit', 41n, 7n), batch('records', 42n, 7n), batch('abort', 43n, 7n)],
     [40],
@@ -103,7 +103,7 @@ const cases: [
     [45, 48],
   ],
   [
-    'a commit marker ends no aborted transaction',
+    'a commit marker does not end an aborted transaction',
     [{ producerId: 7n, firstOffset: 40n, end: 43n }],
     [batch('records', 40n, 7n), batch('commit', 41n, 7n), batch('records', 42n, 7n)],
     [],
@@ -114,7 +114,7 @@ for (const [what, aborted, log, offsets] of cases) {
     const bytes = Buffer.concat(log)
     const whole = read(40n, aborted, bytes)
     assert.deepEqual(whole.offsets, offsets)
-    // A broker goes on naming a transaction for as long as its end lies ahead.
+    // A broker lists a transaction until its end is passed.
     for (let from = 41n; from < whole.nextOffset; from++) {
       const rest = log.filter((entry) => entry.readBigInt64BE(0) + BigInt(entry.readInt32BE(23)) >= from)
       const named = aborted.filter(({ end }) => end >= from)
@@ -127,7 +127,7 @@ for (const [what, aborted, log, offsets] of cases) {
   })
 }
 
-test('a marker that does not say what it marks is damage, not a commit', () => {
+test('a control record without a type is BATCH_CORRUPT, not a commit', () => {
   const marker = batch('abort', 41n, 7n)
   // length, attributes, timestamp delta, offset delta, then the key: 4 bytes, zigzag.
   assert.deepEqual([...marker.subarray(61 + 4, 61 + 9)], [8, 0, 0, 0, 0])

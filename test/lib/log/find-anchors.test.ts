@@ -4,9 +4,9 @@ import { encodeRecord, text } from '../../../infra/local/encode.ts'
 import type { Anchor } from '../../../lib/checkpoint/types.ts'
 import { anchorOf, identifyRouted } from '../../../lib/log/anchor.ts'
 import { searchLog } from '../../../lib/log/find-anchors.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { filler, t0, Writer } from '../../integration/records.ts'
-import { open } from '../kafka/open-stream.ts'
+import { open } from '../../support/open-stream.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { filler, t0, Writer } from '../../support/records.ts'
 
 let ids = 1n
 

@@ -8,8 +8,8 @@ import { isFiller, readHeader } from '../../../lib/dts/header.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { identifiedLanes, identifyRouted } from '../../../lib/log/anchor.ts'
 import { type Place, ReadWindow } from '../../../lib/log/read-window.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { t0, Writer } from '../../integration/records.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { t0, Writer } from '../../support/records.ts'
 
 const write = new Writer()
 const base: Place = { offset: 0n, timestamp: t0 - 1, times: null, anchor: null, tail: null }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
 import { locateTime, timedRecords, timeRange } from '../../../lib/log/scan.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { filler, t0, Writer } from '../../integration/records.ts'
-import { open } from '../kafka/open-stream.ts'
+import { open } from '../../support/open-stream.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { filler, t0, Writer } from '../../support/records.ts'
 
 const write = new Writer()
 const nonsense: NewRecord = { value: Buffer.from('not a record'), timestamp: t0 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { silentSeconds } from '../../../lib/log/silence.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { filler, t0, Writer } from '../../integration/records.ts'
-import { open } from '../kafka/open-stream.ts'
-import { damagedAt } from '../recovery/streams.ts'
+import { open } from '../../support/open-stream.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { filler, t0, Writer } from '../../support/records.ts'
+import { damagedAt } from '../../support/streams.ts'
 
 const write = new Writer()
 const beat = (seconds: number) => write.mark('HEARTBEAT', seconds)

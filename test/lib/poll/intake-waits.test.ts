@@ -10,7 +10,7 @@ import { ReadWindow } from '../../../lib/log/read-window.ts'
 import { Intake } from '../../../lib/poll/intake.ts'
 import { emptySummary } from '../../../lib/poll/summary.ts'
 import { runMeasures } from '../../../lib/poll/telemetry.ts'
-import { t0, Writer } from '../../integration/records.ts'
+import { t0, Writer } from '../../support/records.ts'
 
 /** What a broker does with one fetch: how long it takes, and how many of the log's records can be read then. */
 interface Step {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
-import { t0, Writer } from '../../integration/records.ts'
+import { t0, Writer } from '../../support/records.ts'
 import { codeOf, failure, held, run, slice } from './support.ts'
 
 const write = new Writer()

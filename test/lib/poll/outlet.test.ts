@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import { DtsError } from '../../../lib/errors.ts'
-import { Writer } from '../../integration/records.ts'
+import { Writer } from '../../support/records.ts'
 import { acknowledge, codeOf, failed, failure, run, startedAt } from './support.ts'
 
 const write = new Writer()

@@ -7,7 +7,7 @@ import type { Fetched, Stream } from '../../../lib/kafka/stream.ts'
 import { poll } from '../../../lib/poll/poll.ts'
 import { emptySummary } from '../../../lib/poll/summary.ts'
 import { runMeasures } from '../../../lib/poll/telemetry.ts'
-import { t0, Writer } from '../../integration/records.ts'
+import { t0, Writer } from '../../support/records.ts'
 import {
   acknowledge,
   codeOf,

@@ -5,8 +5,8 @@ import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import type { ErrorCode } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import type { PollDependencies } from '../../../lib/poll/dependencies.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { t0, Writer } from '../../integration/records.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { t0, Writer } from '../../support/records.ts'
 import {
   acknowledge,
   codeOf,

@@ -11,10 +11,10 @@ import type { Fetched, Stream } from '../../../lib/kafka/stream.ts'
 import type { PollDependencies } from '../../../lib/poll/dependencies.ts'
 import { poll } from '../../../lib/poll/poll.ts'
 import { emptySummary } from '../../../lib/poll/summary.ts'
-import type { NewRecord } from '../../integration/parts.ts'
-import { t0, Writer } from '../../integration/records.ts'
-import { Clock, quiescence } from '../../simulation/clock.ts'
-import { ItemTable } from '../../simulation/dynamodb.ts'
+import { ItemTable } from '../../support/item-table.ts'
+import type { NewRecord } from '../../support/parts.ts'
+import { t0, Writer } from '../../support/records.ts'
+import { Clock, quiescence } from '../../support/virtual-clock.ts'
 
 /** A run of the poller on virtual time, with a log and a checkpoint table in this process. */
 

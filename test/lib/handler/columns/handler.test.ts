@@ -21,7 +21,7 @@ import {
 } from '../../../../lib/handler/columns/index.ts'
 import { defineTable, type RowChange } from '../../../../lib/handler/define-table.ts'
 import { context } from '../../../rig/context.ts'
-import { eventOf } from '../../dispatch/support.ts'
+import { eventOf } from '../../../support/dispatch.ts'
 
 const row = z.object({
   id: z.bigint(),

@@ -2,8 +2,8 @@ import '../../../rig/captured-log.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
-import { t0 } from '../../../integration/records.ts'
 import { takeErrorLog } from '../../../rig/captured-log.ts'
+import { t0 } from '../../../support/records.ts'
 import { batchOf, functionContext, insertsOf, row, send, write } from './support.ts'
 
 /** Answers that the types of a handler refuse, and that JavaScript and casts let through. */

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { encodeRecord, integer } from '../../../../infra/local/encode.ts'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
-import { t0 } from '../../../integration/records.ts'
+import { t0 } from '../../../support/records.ts'
 import { batchOf, functionContext, insertsOf, write } from './support.ts'
 
 describe('the idempotency key', () => {

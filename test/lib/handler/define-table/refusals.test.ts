@@ -10,7 +10,7 @@ import {
   text,
 } from '../../../../infra/local/encode.ts'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
-import { filler, t0 } from '../../../integration/records.ts'
+import { filler, t0 } from '../../../support/records.ts'
 import { batchOf, functionContext, insertsOf, row, send, write } from './support.ts'
 
 describe('a row that is not as declared', () => {

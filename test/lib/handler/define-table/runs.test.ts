@@ -4,7 +4,7 @@ import { channel } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import { type Change, defineTable } from '../../../../lib/handler/define-table.ts'
 import { handledChannel } from '../../../../lib/handler/handled-channel.ts'
-import { t0 } from '../../../integration/records.ts'
+import { t0 } from '../../../support/records.ts'
 import { batchOf, insertsOf, row, send, write } from './support.ts'
 
 describe('a handler of runs', () => {

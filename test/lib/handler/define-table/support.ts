@@ -6,9 +6,9 @@ import {
   packEvents,
   toBatch,
 } from '../../../../lib/dispatch/batch-format.ts'
-import { t0, Writer } from '../../../integration/records.ts'
 import { context } from '../../../rig/context.ts'
-import { eventOf } from '../../dispatch/support.ts'
+import { eventOf } from '../../../support/dispatch.ts'
+import { t0, Writer } from '../../../support/records.ts'
 
 export const write = new Writer()
 export const row = z.object({ id: z.bigint(), status: z.string() })

@@ -5,9 +5,9 @@ import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
 import type { ErrorCode, Facts } from '../../../../lib/errors.ts'
 import { adviseHalted } from '../../../../lib/recovery/examine/halted.ts'
 import type { Setup } from '../../../../lib/recovery/examine/setup.ts'
-import { t0, Writer } from '../../../integration/records.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt } from '../streams.ts'
+import { open } from '../../../support/open-stream.ts'
+import { t0, Writer } from '../../../support/records.ts'
+import { damagedAt } from '../../../support/streams.ts'
 
 const route = { ...defaultDelivery, functionName: 'test-orders' }
 const setup: Setup = { checks: [], routes: { 'shop.orders': route }, hasQueue: false, unroutedTables: 'halt' }
@@ -53,7 +53,7 @@ const cases: [what: string, given: Given, event: string, advice: RegExp][] = [
   ['a person paused it', { code: 'PAUSED' }, resume, /^Said then\. .*Resume when the stream may read on/],
   [
     'a batch is too large still',
-    { code: 'BATCH_TOO_LARGE', damagedAt: 5n, facts: { offset: '5', behind: '6' } },
+    { code: 'BATCH_TOO_LARGE', damagedAt: 5n, facts: { offset: '5', nextOffset: '6' } },
     inspect,
     /tried and fails now, too, so that a resume would halt there again.*BATCH_TOO_LARGE.*To pass it, and lose .*"offset":"6"/,
   ],

@@ -11,10 +11,10 @@ import { ReadWindow } from '../../../../lib/log/read-window.ts'
 import { locateTime } from '../../../../lib/log/scan.ts'
 import { assess, type Reference } from '../../../../lib/recovery/move/assess.ts'
 import { land } from '../../../../lib/recovery/move/landing.ts'
-import type { NewRecord } from '../../../integration/parts.ts'
-import { range, shift, t0, Writer } from '../../../integration/records.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt, like, patient } from '../streams.ts'
+import { open } from '../../../support/open-stream.ts'
+import type { NewRecord } from '../../../support/parts.ts'
+import { range, shift, t0, Writer } from '../../../support/records.ts'
+import { damagedAt, like, patient } from '../../../support/streams.ts'
 
 const hour = 3_600
 const count = 200

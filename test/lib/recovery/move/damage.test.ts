@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freshPosition } from '../../../../lib/checkpoint/types.ts'
 import { reset, resetSchema } from '../../../../lib/recovery/move/reset.ts'
-import { t0, Writer } from '../../../integration/records.ts'
+import { open } from '../../../support/open-stream.ts'
+import { t0, Writer } from '../../../support/records.ts'
+import { damagedAt } from '../../../support/streams.ts'
 import { CheckpointTable, now } from '../../checkpoint/support.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt } from '../streams.ts'
 
 describe('a reset of a stream that is halted before a batch that cannot be read', () => {
   const checkpoints = new CheckpointTable()

@@ -5,10 +5,10 @@ import { groupPosition, writeMark } from '../../../../lib/kafka/commit-mark.ts'
 import { land, type Target } from '../../../../lib/recovery/move/landing.ts'
 import { repeatsOf } from '../../../../lib/recovery/move/repeats.ts'
 import { reset, resetSchema } from '../../../../lib/recovery/move/reset.ts'
-import { filler, t0, Writer } from '../../../integration/records.ts'
+import { open } from '../../../support/open-stream.ts'
+import { filler, t0, Writer } from '../../../support/records.ts'
+import { like, patient, self } from '../../../support/streams.ts'
 import { CheckpointTable } from '../../checkpoint/support.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { like, patient, self } from '../streams.ts'
 
 interface Committed {
   readonly offset: bigint

@@ -8,9 +8,9 @@ import { timeRange } from '../../../../lib/log/scan.ts'
 import { land, type Target } from '../../../../lib/recovery/move/landing.ts'
 import { positionOf } from '../../../../lib/recovery/move/position.ts'
 import { repeatsOf } from '../../../../lib/recovery/move/repeats.ts'
-import { filler, t0, Writer } from '../../../integration/records.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt, like, only, patient } from '../streams.ts'
+import { open } from '../../../support/open-stream.ts'
+import { filler, t0, Writer } from '../../../support/records.ts'
+import { damagedAt, like, only, patient } from '../../../support/streams.ts'
 
 /** A checkpoint of `stream` at an offset, as a run leaves it. */
 async function checkpointAt(stream: Stream, offset: bigint, timestamp: number): Promise<Checkpoint> {

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { groupPosition } from '../../../../lib/kafka/commit-mark.ts'
 import { land } from '../../../../lib/recovery/move/landing.ts'
 import { repeatsOf } from '../../../../lib/recovery/move/repeats.ts'
-import { t0, Writer } from '../../../integration/records.ts'
-import { open } from '../../kafka/open-stream.ts'
-import { damagedAt, like, patient, self } from '../streams.ts'
+import { open } from '../../../support/open-stream.ts'
+import { t0, Writer } from '../../../support/records.ts'
+import { damagedAt, like, patient, self } from '../../../support/streams.ts'
 
 test('a change of a later time, or a damaged batch, does not end the count in silence', async (t) => {
   const write = new Writer()

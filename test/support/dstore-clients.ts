@@ -3,9 +3,9 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Consumer, Kafka, logLevel } from 'kafkajs'
-import { type Address, DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
-import { readFrames, toFrame } from '../../../infra/local/dstore/wire.ts'
-import '../../../lib/kafka/request-queue.ts'
+import { type Address, DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
+import { readFrames, toFrame } from '../../infra/local/dstore/wire.ts'
+import '../../lib/kafka/patch-request-queue.ts'
 
 /** A running DStore that ends with the test. */
 export async function startDStore(t: TestContext, options: DStoreOptions = {}) {
@@ -15,7 +15,7 @@ export async function startDStore(t: TestContext, options: DStoreOptions = {}) {
   return { store, address }
 }
 
-/** The stock client, quiet, and quick to give up. */
+/** The stock client, without logs and with few retries. */
 export function stockClient(store: DStore, address: Address, password = store.password): Kafka {
   return new Kafka({
     brokers: [`${address.host}:${address.port}`],
@@ -27,13 +27,13 @@ export function stockClient(store: DStore, address: Address, password = store.pa
   })
 }
 
-/** The stock consumer; it does not wait long for records, because that is how long its disconnect takes. */
+/** The stock consumer. It waits only briefly for records, because its disconnect takes that long. */
 export function stockConsumer(store: DStore, address: Address): Consumer {
   const groupId = store.sid ?? 'any'
   return stockClient(store, address).consumer({ groupId, maxWaitTimeInMs: 50 })
 }
 
-/** `count` records, ten a second, from second 1000 on. */
+/** `count` records, ten per second, from second 1000. */
 export function numbered(count: number, from = 0) {
   return Array.from({ length: count }, (_, i) => ({
     value: Buffer.from(`value ${from + i}`),
@@ -43,7 +43,7 @@ export function numbered(count: number, from = 0) {
 
 /** Resolves when the condition holds. */
 export async function until(condition: () => boolean): Promise<void> {
-  // A test that the runner has given up must not keep its process alive by waiting on.
+  // After a timeout of the test, this wait must not keep the process alive.
   while (!condition()) await sleep(5, undefined, { ref: false })
 }
 
@@ -70,7 +70,7 @@ export class RawClient {
     return done ? undefined : value
   }
 
-  /** Sends `body` behind a request header with correlation id 7; resolves to the answer with its header. */
+  /** Sends a request header with correlation id 7, and `body`. Resolves to the answer with its header. */
   async ask(key: number, version: number, body: Buffer = Buffer.alloc(0)): Promise<Buffer | undefined> {
     const header = Buffer.alloc(10)
     header.writeInt16BE(key, 0)
@@ -82,7 +82,7 @@ export class RawClient {
   }
 }
 
-/** Whether the stock client's error, or what it wraps, is this error of the protocol. */
+/** Whether the stock client's error, or a cause of it, is this protocol error. */
 export function isProtocolError(type: string): (error: unknown) => boolean {
   const matches = (error: unknown): boolean =>
     error instanceof Error && (('type' in error && error.type === type) || matches(error.cause))

@@ -1,6 +1,6 @@
 import type { AwsEndpoint } from '../../infra/local/dynalite.ts'
 import type { BrokerAddress } from '../../lib/kafka/address.ts'
-import type { DataRange } from '../../lib/kafka/types.ts'
+import type { DataRange } from '../../lib/kafka/data-range.ts'
 
 export interface NewRecord {
   readonly value: Buffer | null

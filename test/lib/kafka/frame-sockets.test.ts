@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
-import { FrameReader, frameSockets } from '../../../lib/kafka/frames.ts'
+import { FrameReader, frameSockets } from '../../../lib/kafka/frame-sockets.ts'
 
 const limit = 1_000
 
@@ -14,7 +14,7 @@ function frame(size: number, fill = 7): Buffer {
   return bytes
 }
 
-/** Feeds bytes in pieces of at most `step`, as a kernel that has no more to give. */
+/** Feeds bytes in pieces of at most `step`, as a kernel does when few bytes have arrived. */
 function feed(reader: FrameReader, bytes: Buffer, step: number): (Buffer | Error)[] {
   const out: (Buffer | Error)[] = []
   for (let at = 0; at < bytes.length; ) {
@@ -29,8 +29,8 @@ function feed(reader: FrameReader, bytes: Buffer, step: number): (Buffer | Error
   return out
 }
 
-describe('frames of a connection', () => {
-  test('come whole, however their bytes arrive', () => {
+describe('the frames of a connection', () => {
+  test('are complete, in whatever pieces their bytes arrive', () => {
     const frames = [frame(1, 1), frame(0), frame(300, 2), frame(0), frame(limit - 4, 3)]
     for (const step of [1, 3, 4, 5, 64, 10_000]) {
       assert.deepEqual(
@@ -41,7 +41,7 @@ describe('frames of a connection', () => {
     }
   })
 
-  test('each have memory of their own', () => {
+  test('do not share memory', () => {
     const [first, second] = feed(
       new FrameReader({ maxBytes: limit }),
       Buffer.concat([frame(5), frame(5)]),
@@ -59,7 +59,7 @@ describe('frames of a connection', () => {
     [Buffer.from('220 ').readInt32BE(), 'the greeting of a mail server'],
   ]
   for (const [length, reason] of lengths) {
-    test(`a length that cannot be ends the connection: ${reason}`, () => {
+    test(`an impossible length ends the connection: ${reason}`, () => {
       const head = Buffer.alloc(4)
       head.writeInt32BE(length)
       const [error] = feed(new FrameReader({ maxBytes: limit }), head, 4)
@@ -69,7 +69,7 @@ describe('frames of a connection', () => {
   }
 })
 
-/** A certificate for 127.0.0.1 that signs itself, and its key: of use to nobody else. */
+/** A self-signed certificate for 127.0.0.1 and its key. Neither is secret. */
 const fixture = (name: string) => readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url))
 
 const kinds: [kind: string, serve: () => Server, event: string, ssl: object | null][] = [
@@ -105,7 +105,7 @@ for (const [kind, serve, event, ssl] of kinds) {
       return { client, peer }
     }
 
-    test('emits one event for each frame, and its end', async (t) => {
+    test('emits one event for each frame, and one for the end', async (t) => {
       const { client, peer } = await connected(t)
       const seen: Buffer[] = []
       client.on('data', (bytes: Buffer) => seen.push(bytes))
@@ -116,9 +116,9 @@ for (const [kind, serve, event, ssl] of kinds) {
       assert.deepEqual(seen, frames)
     })
 
-    test('is destroyed by a frame that is too long, with the reason', async (t) => {
+    test('is destroyed by a frame above the limit, and reports the limit', async (t) => {
       const { client, peer } = await connected(t)
-      client.on('data', () => assert.fail('no frame is whole'))
+      client.on('data', () => assert.fail('no frame is complete'))
       const failed = once(client, 'error')
       peer.write(Buffer.from('220 mail.example.com ESMTP\r\n'))
       const [error] = (await failed) as [Error]

@@ -71,7 +71,7 @@ export interface World {
   ids(name: (typeof tables)[number]): (number | string)[]
   coldPoller(): Promise<PollerHandler>
   poll(options?: PollOptions): Promise<PollSummary>
-  /** Polls until the end of the stream; at most 20 times. */
+  /** Polls until the end of the stream, at most 20 times. */
   pollToEnd(options?: PollOptions): Promise<PollSummary[]>
   inspect(environment?: Readonly<Record<string, string>>): Promise<Inspection>
   reset(event?: object, environment?: Readonly<Record<string, string>>): Promise<ResetResult>

@@ -1,10 +1,10 @@
 import type { TestContext } from 'node:test'
-import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.ts'
-import { pollConfig } from '../../../lib/config.ts'
-import { openStream } from '../../../lib/kafka/stream.ts'
-import type { NewRecord } from '../../integration/parts.ts'
+import { DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
+import { pollConfig } from '../../lib/config.ts'
+import { openStream } from '../../lib/kafka/open-stream.ts'
+import type { NewRecord } from './parts.ts'
 
-/** A stream of these records, from an emulator that lasts as long as the test. */
+/** A stream of these records from an emulator. Both end with the test. */
 export async function open(t: TestContext, records: readonly NewRecord[], options: DStoreOptions = {}) {
   const store = new DStore(options)
   const { host, port } = await store.start()

@@ -1,13 +1,13 @@
-import { DtsError } from '../../../lib/errors.ts'
-import { LogRecords } from '../../../lib/kafka/records.ts'
-import type { Stream } from '../../../lib/kafka/stream.ts'
+import { DtsError } from '../../lib/errors.ts'
+import { LogRecords } from '../../lib/kafka/records.ts'
+import type { Stream } from '../../lib/kafka/stream.ts'
 
 /** The deployment that reads the group in these tests. */
 export const self = { service: 'shop', stage: 'prod', table: 'checkpoints' }
-/** For a look that may take as long as it likes. */
+/** For a search without a time limit. */
 export const patient = { now: 0, mayGoOn: () => true }
 
-/** The same stream, but for what is named. */
+/** The same stream with the given members replaced. */
 export function like(stream: Stream, other: Partial<Stream>): Stream {
   return {
     topic: stream.topic,
@@ -23,7 +23,7 @@ export function like(stream: Stream, other: Partial<Stream>): Stream {
   }
 }
 
-/** The same log with a batch from `first` to `last` that cannot be read. */
+/** The same log, but the batch from `first` to `last` cannot be read. */
 export function damagedAt(
   stream: Stream,
   first: bigint,

@@ -1,6 +1,6 @@
-import { switchTests } from '../integration/switches.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
+import { switchTests } from './switches.ts'
 
 const sources = kafkaSources('current')
 switchTests({

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js'
-import { open } from './open-stream.ts'
-import '../../../lib/kafka/request-queue.ts'
+import { open } from '../../support/open-stream.ts'
+import '../../../lib/kafka/patch-request-queue.ts'
 
-test('a connection without a throttled request sets no timer beside those of its requests', async (t) => {
+test('a connection without a throttled request sets only the timers of its requests', async (t) => {
   const set = t.mock.method(globalThis, 'setTimeout')
   const { stream } = await open(t, [{ value: Buffer.from('a record'), timestamp: 1000 }])
   const delays = () => set.mock.calls.map(({ arguments: [, delay] }) => delay ?? 0)
-  // What guards the connecting is there to be seen.
+  // The timeout of the connect is one of the timers.
   assert.ok(delays().length > 0)
   set.mock.resetCalls()
   await stream.fetch(0n, { maxBytes: 1024, maxWaitMs: 0 })

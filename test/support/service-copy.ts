@@ -7,21 +7,21 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** How a serverless command ended: exit code, and what it printed to both streams. */
+/** The exit code of a serverless command and its output on both streams. */
 export interface CommandResult {
   readonly code: number | null
   readonly output: string
 }
 
-/** A copy of the service in a folder of its own. */
+/** A copy of the service in its own folder. */
 export interface ServiceCopy {
   readonly folder: string
-  /** Runs serverless in the copy. It sees no variables of this process but PATH, and those given. */
+  /** Runs serverless in the copy. Of this process's variables it sees only PATH. */
   serverless(parameters: readonly string[], environment: Record<string, string>): Promise<CommandResult>
   remove(): void
 }
 
-/** serverless writes into the service's folder, so runs side by side in one folder would spoil each other's. */
+/** serverless writes into the service's folder, so parallel runs in one folder would conflict. */
 export function copyService(): ServiceCopy {
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-service-'))
   for (const part of ['serverless.yml', 'package.json', 'lib', 'functions', 'infra']) {
@@ -34,7 +34,7 @@ export function copyService(): ServiceCopy {
     async serverless(parameters, environment) {
       const child = spawn(process.execPath, [program, ...parameters], {
         cwd: folder,
-        // HOME: no credentials or settings of whoever runs the tests.
+        // HOME hides the credentials and settings of the user who runs the tests.
         env: { PATH: process.env.PATH, HOME: folder, ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
       })

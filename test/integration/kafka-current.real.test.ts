@@ -1,6 +1,6 @@
-import { integrationSuite } from '../../integration/suite.ts'
-import { startDynamoDbLocal } from '../../rig/dynamodb-local.ts'
-import { kafkaSources } from '../../rig/kafka-source.ts'
+import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
+import { kafkaSources } from '../rig/kafka-source.ts'
+import { integrationSuite } from './suite.ts'
 
 const sources = kafkaSources('current')
 integrationSuite({

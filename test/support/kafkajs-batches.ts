@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** kafkajs' own encoder, as an opinion on the wire format that is independent of the reader under test. */
+/** kafkajs' own encoder. It is independent of the reader under test. */
 const require = createRequire(import.meta.url)
 
 export interface Encoder {
@@ -36,13 +36,13 @@ const baseTimestamp = 1_700_000_000_000
 
 export interface BatchOptions {
   readonly baseOffset: bigint
-  /** A value, or the value's offset delta with it; without deltas they are 0, 1, 2, … */
+  /** A value, or its offset delta and the value. Without deltas they are 0, 1, 2, … */
   readonly values: readonly (Buffer | null | [delta: number, value: Buffer])[]
   readonly lastOffsetDelta?: number
   readonly compression?: number
 }
 
-/** One batch of magic 2; a record's timestamp is `baseTimestamp` plus ten times its delta. */
+/** One batch of magic 2. A record's timestamp is `baseTimestamp` plus ten times its delta. */
 export async function encodeBatch(options: BatchOptions): Promise<Buffer> {
   const pairs = options.values.map((value, index) =>
     Array.isArray(value) ? value : ([index, value] as const),

@@ -2,15 +2,15 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
 /**
- * Frames of a Kafka connection: length INT32, then so many bytes. A frame is read by the kernel right into the one
- * buffer that will hold it, whose size is known from its first four bytes: a fetch response of some megabytes is
- * neither collected in pieces nor joined from them, and one that claims to be endless is refused before it is read.
+ * Sockets that read whole frames of a Kafka connection: length INT32, then that many bytes. Each frame gets one buffer of
+ * the announced size, and the kernel reads into it. So a fetch response of some megabytes is never joined from pieces, and
+ * a frame above the limit is refused before it is read.
  */
 
 const lengthBytes = 4
 const keepAliveMs = 60_000
 
-/** What kafkajs asks of whoever opens its sockets. */
+/** The arguments with which kafkajs opens a socket. */
 export interface SocketRequest {
   readonly host: string
   readonly port: number
@@ -19,7 +19,7 @@ export interface SocketRequest {
   readonly onConnect: () => void
 }
 
-/** A longer frame ends the connection with an error. May change while the connection is open. */
+/** A longer frame ends the connection with an error. The limit may change while the connection is open. */
 export interface FrameLimit {
   maxBytes: number
 }
@@ -31,7 +31,7 @@ export function frameSockets(limit: FrameLimit): (request: SocketRequest) => Soc
     const onread = {
       buffer: () => frames.target,
       callback: (bytes: number) => {
-        // TLS still hands on what it has decrypted.
+        // A destroyed TLS socket still delivers the bytes that it has decrypted.
         if (socket.destroyed) return false
         const frame = frames.took(bytes)
         if (frame instanceof Error) socket.destroy(frame)
@@ -48,11 +48,11 @@ export function frameSockets(limit: FrameLimit): (request: SocketRequest) => Soc
   }
 }
 
-/** Puts the bytes of a connection into frames. */
+/** Splits the bytes of a connection into frames. */
 export class FrameReader {
   readonly #limit: FrameLimit
   readonly #length = Buffer.alloc(lengthBytes)
-  /** The frame that is being filled; its length alone while that is not known yet. */
+  /** The frame that is being filled. Until its size is known, the buffer of the length field. */
   #frame: Buffer = this.#length
   #filled = 0
 
@@ -60,12 +60,12 @@ export class FrameReader {
     this.#limit = limit
   }
 
-  /** Where the next bytes have to go; never more than belong to the present frame. */
+  /** The buffer for the next bytes. It never reaches beyond the current frame. */
   get target(): Buffer {
     return this.#frame.subarray(this.#filled)
   }
 
-  /** So many bytes were put into `target`. Returns the frame that is whole now, or why the connection is of no use. */
+  /** Call it after `bytes` bytes were read into `target`. Returns a complete frame, an error that ends the connection, or null. */
   took(bytes: number): Buffer | Error | null {
     this.#filled += bytes
     if (this.#filled < this.#frame.length) return null
@@ -73,13 +73,13 @@ export class FrameReader {
       const size = lengthBytes + this.#length.readInt32BE()
       const { maxBytes } = this.#limit
       if (size < lengthBytes || size > maxBytes) {
-        // `target` must have room even now: without any, TLS would offer the same bytes for ever.
+        // `target` must have room even now. Otherwise TLS offers the same bytes forever.
         this.#filled = 0
         return new RangeError(`a frame of ${size} bytes was announced; the limit is ${maxBytes}`)
       }
       this.#frame = Buffer.allocUnsafeSlow(size)
       this.#length.copy(this.#frame)
-      // An empty frame is the answer of old brokers to a login.
+      // Old brokers answer a login with an empty frame.
       if (size > lengthBytes) return null
     }
     const frame = this.#frame
