@@ -4,8 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 interface Part {
@@ -48,23 +47,8 @@ if (suite === undefined)
 const options = rest.filter((argument) => argument.startsWith('-'))
 const named = rest.filter((argument) => !argument.startsWith('-'))
 const parts = named.length > 0 ? [{ files: named, atOnce: 1 }] : suite.parts
-for (const { files } of parts) for (const file of files) refuseLateTests(file)
 if (suite.isReal) await import('./rig/install.ts')
 for (const part of parts) if (!(await run(part))) break
-
-/**
- * The runner ends a file's process after the last test that it knows, even if a socket or a child is still open. If a file
- * awaits before it declares a test, that test may silently not run. So such a file is refused.
- */
-function refuseLateTests(file: string): void {
-  const waits = /^(?:(?:export )?(?:const|let) .*= |for )?await\b.*/m.exec(
-    readFileSync(join(root, file), 'utf8'),
-  )
-  if (waits !== null)
-    throw new Error(
-      `${file} awaits while it loads, so tests after that line may not run. Await in before() or beforeEach(): ${waits[0]}`,
-    )
-}
 
 async function run({ files, atOnce }: Part): Promise<boolean> {
   const flags = [
@@ -72,7 +56,6 @@ async function run({ files, atOnce }: Part): Promise<boolean> {
     `--import=${new URL('./rig/watchdog.ts', import.meta.url).href}`,
     // The limit of each test and hook. Tests take a small part of it, so only a hang reaches it.
     '--test-timeout=60000',
-    '--test-force-exit',
     `--test-concurrency=${atOnce}`,
   ]
   const child = spawn(process.execPath, [...flags, ...options, ...files], { cwd: root, stdio: 'inherit' })

@@ -2,13 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
 import { writeSync } from 'node:fs'
 import { relative } from 'node:path'
-import { beforeEach } from 'node:test'
+import { after, beforeEach } from 'node:test'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 
 /**
- * Ends a test file's process (`--import`) and the processes that it started. The runner ends a test that waits too long,
- * and the process after the last test. It cannot end a test that blocks the thread, nor a file that never finishes
- * loading. A second thread watches for both.
+ * Ends a test file's process (`--import`) and the processes that it started. The runner ends a test that waits too long. It
+ * cannot end a test that blocks the thread, nor a file that never finishes loading: a second thread watches for both. A
+ * socket or a timer that the tests leave open would keep the process alive, so a timer watches for that. (The runner's
+ * `--test-force-exit` drops results that are still on their way.)
  */
 
 /** The longest time that a test may block the thread, in milliseconds. It equals the timeout of a test. */
@@ -16,6 +17,8 @@ const longestBlockMs = 60_000
 /** The longest time that a file may run, in milliseconds: several times the duration of the longest file. */
 const longestRunMs = 900_000
 const lookEveryMs = 5_000
+/** The longest time that a process may stay after its last test, in milliseconds. */
+const longestStayMs = 15_000
 
 interface Watched {
   readonly file: string
@@ -46,8 +49,20 @@ function begin(): void {
   })
   // A test that timed out may have left some.
   process.on('exit', () => endAll(children))
-  const watched: Watched = { file: relative(process.cwd(), process.argv[1] ?? ''), beats, test, children }
+  const file = relative(process.cwd(), process.argv[1] ?? '')
+  after(() => void setTimeout(() => endIdle(file), longestStayMs).unref())
+  const watched: Watched = { file, beats, test, children }
   new Worker(new URL(import.meta.url), { workerData: watched, execArgv: [] }).unref()
+}
+
+/** Called only if something keeps the process alive after the last test. */
+function endIdle(file: string): void {
+  const left = process.getActiveResourcesInfo().join(', ')
+  writeSync(
+    2,
+    `\n${file} has run all tests, and still does not end: ${left}. The watchdog ends its process.\n`,
+  )
+  process.exit(1)
 }
 
 function watch({ file, beats, test, children }: Watched): void {
