@@ -1,11 +1,11 @@
-import { sameBytes } from './byte-cache.ts'
 import type { Cursor } from './cursor.ts'
-import { RowFactory } from './rows.ts'
+import { sameBytes } from './repeated-text.ts'
+import { RowFactory } from './row-factory.ts'
 import type { ColumnField, SourceType } from './types.ts'
-import { ColumnReader } from './values.ts'
+import { ColumnReader } from './value.ts'
 
 /** For each column of the record in its order: how to read it, or null to move over it. */
-export interface ColumnPlan {
+export interface Projection {
   readonly columns: readonly (ColumnReader | null)[]
   /** For each column that is moved over: how many such stand side by side from there on. */
   readonly runs: Int32Array
@@ -17,7 +17,7 @@ export interface ColumnPlan {
   readonly rows: RowFactory
 }
 
-function planOf(columns: readonly (ColumnReader | null)[]): ColumnPlan {
+function makeProjection(columns: readonly (ColumnReader | null)[]): Projection {
   const wanted = columns.filter((column) => column !== null)
   const runs = new Int32Array(columns.length)
   for (let item = columns.length - 1; item >= 0; item--) {
@@ -38,11 +38,11 @@ interface ColumnList {
   readonly raw: Buffer
   readonly length: number
   readonly sourceType: SourceType
-  readonly all: ColumnPlan
-  readonly projections: Map<string, ColumnPlan>
+  readonly all: Projection
+  readonly projections: Map<string, Projection>
   /** The projection asked for last, by identity: callers ask with the same array for every record. */
   lastAsked: readonly string[] | undefined
-  lastPlan: ColumnPlan
+  lastProjection: Projection
 }
 
 /** Column lists remembered per table, columns in one of them, and projections per list. More are read afresh. */
@@ -62,7 +62,7 @@ export class ColumnLists {
    * @param asked the columns to decode, all when undefined; names that the table lacks are left out
    * @returns null when the record has no column list
    */
-  read(cursor: Cursor, sourceType: SourceType, asked: readonly string[] | undefined): ColumnPlan | null {
+  read(cursor: Cursor, sourceType: SourceType, asked: readonly string[] | undefined): Projection | null {
     const { bytes, end, position } = cursor
     const lists = this.#lists
     for (let index = 0; index < lists.length; index++) {
@@ -74,14 +74,14 @@ export class ColumnLists {
         sameBytes(bytes, position, raw, length)
       ) {
         cursor.position = position + length
-        return asked === undefined ? list.all : projectionOf(list, asked)
+        return asked === undefined ? list.all : selectColumns(list, asked)
       }
     }
     const start = cursor.position
     const fields = readFields(cursor)
     if (fields === null) return null
     const columns = fields.map((field) => columnReader(field, sourceType))
-    const all = planOf(columns)
+    const all = makeProjection(columns)
     const list: ColumnList = {
       raw: Buffer.from(cursor.bytes.subarray(start, cursor.position)),
       length: cursor.position - start,
@@ -89,32 +89,32 @@ export class ColumnLists {
       all,
       projections: new Map(),
       lastAsked: undefined,
-      lastPlan: all,
+      lastProjection: all,
     }
     if (columns.length <= maxColumns) {
       this.#lists.unshift(list)
       if (this.#lists.length > maxLists) this.#lists.pop()
     }
-    return asked === undefined ? all : projectionOf(list, asked)
+    return asked === undefined ? all : selectColumns(list, asked)
   }
 }
 
-function projectionOf(list: ColumnList, asked: readonly string[]): ColumnPlan {
-  if (asked === list.lastAsked) return list.lastPlan
+function selectColumns(list: ColumnList, asked: readonly string[]): Projection {
+  if (asked === list.lastAsked) return list.lastProjection
   const key = JSON.stringify(asked)
-  let plan = list.projections.get(key)
-  if (plan === undefined) {
+  let projection = list.projections.get(key)
+  if (projection === undefined) {
     const wanted = new Set(asked)
     const columns = list.all.columns.map((column) =>
       column !== null && wanted.has(column.name) ? column : null,
     )
-    plan = planOf(columns)
+    projection = makeProjection(columns)
     if (list.projections.size >= maxProjections) list.projections.clear()
-    list.projections.set(key, plan)
+    list.projections.set(key, projection)
   }
   list.lastAsked = asked
-  list.lastPlan = plan
-  return plan
+  list.lastProjection = projection
+  return projection
 }
 
 /** The columns that `fields` names, null when it is null. */
@@ -157,16 +157,16 @@ export function skipFields(cursor: Cursor): void {
 }
 
 /** MySQL's own, and those that write its binlog types. */
-const mysqlKin: ReadonlySet<SourceType> = new Set<SourceType>(['MySQL', 'DRDS'])
-const postgresKin: ReadonlySet<SourceType> = new Set<SourceType>(['PostgreSQL', 'PPAS'])
+const mysqlLike: ReadonlySet<SourceType> = new Set<SourceType>(['MySQL', 'DRDS'])
+const postgresLike: ReadonlySet<SourceType> = new Set<SourceType>(['PostgreSQL', 'PPAS'])
 
 /** Integer types that a number holds: TINYINT, SMALLINT, INT, MEDIUMINT, YEAR; int2 and int4. */
 const mysqlNarrow: ReadonlySet<number> = new Set([1, 2, 3, 9, 13])
 const postgresNarrow: ReadonlySet<number> = new Set([21, 23])
 
 function columnReader(field: ColumnField, sourceType: SourceType): ColumnReader {
-  const mysql = mysqlKin.has(sourceType)
-  const postgres = postgresKin.has(sourceType)
+  const mysql = mysqlLike.has(sourceType)
+  const postgres = postgresLike.has(sourceType)
   const narrow =
     (mysql && mysqlNarrow.has(field.dataTypeNumber)) || (postgres && postgresNarrow.has(field.dataTypeNumber))
   return new ColumnReader(field.name, !narrow, sourceType)

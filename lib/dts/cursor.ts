@@ -1,5 +1,6 @@
-import { DtsError } from '../errors.ts'
+import type { DtsError } from '../errors.ts'
 import { readUtf8 } from './charset-read.ts'
+import { recordInvalid } from './record-invalid.ts'
 
 /**
  * Items that arrays and maps of one record may hold together. The widest table that a source allows has some
@@ -315,19 +316,4 @@ export class Cursor {
 
 function zigzag(raw: bigint): bigint {
   return (raw >> 1n) ^ -(raw & 1n)
-}
-
-/** The error for bytes that are not a DTS record. `path` names the place in the record, never a value. */
-export function recordInvalid(
-  problem: string,
-  path: string,
-  facts: Readonly<Record<string, string | number>> = {},
-): DtsError {
-  const where = facts.position === undefined ? '' : ` at byte ${facts.position} of ${facts.size}`
-  return new DtsError(
-    'RECORD_INVALID',
-    `Not a DTS record that is understood here: ${path}${where}: ${problem}. ` +
-      'Keep the raw bytes of this record (the dead letter holds them) and compare them with the record schema.',
-    { retryable: false, facts: { path, ...facts } },
-  )
 }

@@ -1,3 +1,4 @@
+import { kinds, modifiers, renamedParts, upkeep, withBody } from './ddl-words.ts'
 import { mostQualifiers, SqlCursor } from './sql-cursor.ts'
 import type { SourceType } from './types.ts'
 
@@ -22,29 +23,6 @@ export interface DdlTables {
 export function readDdl(statement: string, source: SourceType): DdlTables {
   return new DdlReader(statement, source).read()
 }
-
-const kinds = new Set(['TABLE', 'TABLES', 'VIEW', 'INDEX', 'DATABASE', 'SCHEMA'])
-/** Words between the verb and the kind of object; none of them begins a name there. */
-const modifiers = new Set(
-  (
-    'OR REPLACE TEMPORARY TEMP GLOBAL LOCAL PRIVATE UNLOGGED FOREIGN EXTERNAL UNIQUE FULLTEXT SPATIAL CLUSTERED ' +
-    'NONCLUSTERED BITMAP COLUMN MATERIALIZED RECURSIVE FORCE NO NOFORCE EDITIONABLE NONEDITIONABLE IMMUTABLE SHARDED ' +
-    'DUPLICATED ONLINE OFFLINE IGNORE NO_WRITE_TO_BINLOG ALGORITHM DEFINER SQL SECURITY INVOKER COLUMNSTORE PUBLIC'
-  ).split(' '),
-)
-/** What ALTER TABLE can rename beside the table. */
-const renamedParts = new Set([
-  'COLUMN',
-  'INDEX',
-  'KEY',
-  'CONSTRAINT',
-  'PARTITION',
-  'SUBPARTITION',
-  'ATTRIBUTE',
-])
-const upkeep = new Set(['ANALYZE', 'OPTIMIZE', 'REPAIR', 'CHECK'])
-/** Objects with a body, which contains semicolons of its own. */
-const withBody = new Set(['PROCEDURE', 'FUNCTION', 'TRIGGER', 'EVENT', 'PACKAGE', 'TYPE', 'LIBRARY'])
 
 type Verb = 'CREATE' | 'ALTER' | 'DROP'
 

@@ -2,11 +2,11 @@ import type { Change, ChangeOrigin, DdlChange, RowChange } from './change.ts'
 import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
 import { idempotencyKeyOf } from './digest.ts'
-import { type ImageName, readImage, readTextImage, skipImage } from './images.ts'
+import { type ImageName, readImage, readTextImage, skipImage } from './image.ts'
 import { unescapeName } from './names.ts'
 import { RecordDetails, rowChange } from './row-change.ts'
-import { emptyRow } from './rows.ts'
-import { knownTable } from './table-cache.ts'
+import { emptyRow } from './row-factory.ts'
+import { cachedTable } from './table-cache.ts'
 import { logicalName, readTags, skipToFields } from './tags.ts'
 import type { RecordHeader, Row } from './types.ts'
 
@@ -52,21 +52,21 @@ function decodeRowChange(
 ): RowChange {
   const objectName = header.objectName
   if (objectName === null) throw cursor.fail('objectName', `${operation} without a table name`)
-  const table = knownTable(objectName)
+  const table = cachedTable(objectName)
   skipToFields(cursor)
-  const plan = table.columnLists.read(cursor, header.sourceType, columns)
-  if (plan === null) throw cursor.fail('', `${operation} without a column list`)
+  const projection = table.columnLists.read(cursor, header.sourceType, columns)
+  if (projection === null) throw cursor.fail('', `${operation} without a column list`)
 
   const whole = columns === undefined
   let before: Row | null = null
   let after: Row | null = null
   if (operation === 'DELETE') {
-    before = readImage(cursor, 'beforeImages', plan, !whole)
+    before = readImage(cursor, 'beforeImages', projection, !whole)
     if (whole) skipImage(cursor, 'afterImages')
   } else {
-    if (operation === 'UPDATE') before = readImage(cursor, 'beforeImages', plan, false)
+    if (operation === 'UPDATE') before = readImage(cursor, 'beforeImages', projection, false)
     else skipImage(cursor, 'beforeImages')
-    after = readImage(cursor, 'afterImages', plan, !whole, before !== null)
+    after = readImage(cursor, 'afterImages', projection, !whole, before !== null)
   }
   if (whole) readEnd(cursor)
 
@@ -96,7 +96,7 @@ function missingImage(cursor: Cursor, section: ImageName, operation: string): Er
 
 function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): DdlChange {
   const objectName = header.objectName === '' ? null : header.objectName
-  const table = objectName?.includes('.') ? knownTable(objectName) : null
+  const table = objectName?.includes('.') ? cachedTable(objectName) : null
   const tags = readTags(cursor, table?.keyInfo)
   skipFields(cursor)
   skipImage(cursor, 'beforeImages')

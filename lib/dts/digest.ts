@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
-import { skipImage } from './images.ts'
+import { skipImage } from './image.ts'
 import { skipToFields } from './tags.ts'
 import type { RecordHeader } from './types.ts'
 

@@ -1,14 +1,15 @@
-import { Remembered } from './byte-cache.ts'
 import { Cursor } from './cursor.ts'
+import { operations, sourceTypes } from './grammar.ts'
 import { exactBigint } from './integers.ts'
-import { type Operation, operations, type RecordHeader, type SourceType, sourceTypes } from './types.ts'
+import { RepeatedText } from './repeated-text.ts'
+import type { Operation, RecordHeader, SourceType } from './types.ts'
 
 /** The operations that handlers see; all others only move the position. */
 export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 
 /** Neighbouring records mostly share their source's version and often their table. */
-const sourceVersions = new Remembered(64)
-const objectNames = new Remembered(256)
+const sourceVersions = new RepeatedText(64)
+const objectNames = new RepeatedText(256)
 
 /** What routing and the read window need of a header. */
 export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>

@@ -1,4 +1,4 @@
-import { recordInvalid } from './cursor.ts'
+import { recordInvalid } from './record-invalid.ts'
 import type { TableName } from './types.ts'
 
 /**

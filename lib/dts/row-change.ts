@@ -1,7 +1,7 @@
 import type { ChangeOrigin, RowChange } from './change.ts'
 import { Cursor } from './cursor.ts'
 import { idempotencyKeyOf } from './digest.ts'
-import type { KnownTable } from './table-cache.ts'
+import type { CachedTable } from './table-cache.ts'
 import { logicalName, readTags, type Tags } from './tags.ts'
 import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
 
@@ -15,12 +15,12 @@ export type Details = Pick<
 export class RecordDetails implements Details {
   readonly #bytes: Buffer
   readonly #header: RecordHeader
-  readonly #table: KnownTable
+  readonly #table: CachedTable
   #tags: Tags | undefined
   #logical: TableName | null | undefined
 
   /** @param bytes the record, whose tags are known to be well formed */
-  constructor(bytes: Buffer, header: RecordHeader, table: KnownTable) {
+  constructor(bytes: Buffer, header: RecordHeader, table: CachedTable) {
     this.#bytes = bytes
     this.#header = header
     this.#table = table

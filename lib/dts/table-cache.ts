@@ -1,6 +1,6 @@
-import { Remembered } from './byte-cache.ts'
 import { ColumnLists } from './column-list.ts'
 import { tableOf } from './names.ts'
+import { RepeatedText } from './repeated-text.ts'
 import type { Tags } from './tags.ts'
 import type { TableName } from './types.ts'
 
@@ -8,11 +8,11 @@ import type { TableName } from './types.ts'
  * What is remembered of a table between its records, so that thousands of them pay for it once. All of it is
  * recognised by the bytes of the record at hand; nothing is assumed to have stayed as it was.
  */
-export class KnownTable {
+export class CachedTable {
   readonly name: TableName
   readonly columnLists = new ColumnLists()
   /** The tag `pk_uk_info` of the record before. */
-  readonly keyInfo = new Remembered(512)
+  readonly keyInfo = new RepeatedText(512)
   #keysText = ''
   #keys: readonly string[] = noKeys
 
@@ -34,19 +34,19 @@ export class KnownTable {
 
 /** Tables remembered; the one added first makes room for the next. */
 const maxTables = 1000
-const tables = new Map<string, KnownTable>()
-let last: KnownTable | undefined
+const tables = new Map<string, CachedTable>()
+let last: CachedTable | undefined
 let lastObjectName = ''
 
 /**
  * @param objectName as the record writes it
  * @throws DtsError RECORD_INVALID when it is not the name of a table
  */
-export function knownTable(objectName: string): KnownTable {
+export function cachedTable(objectName: string): CachedTable {
   if (last !== undefined && lastObjectName === objectName) return last
   let table = tables.get(objectName)
   if (table === undefined) {
-    table = new KnownTable(Object.freeze(tableOf(objectName)))
+    table = new CachedTable(Object.freeze(tableOf(objectName)))
     if (tables.size >= maxTables) {
       const [oldest] = tables.keys()
       if (oldest !== undefined) tables.delete(oldest)

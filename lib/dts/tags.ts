@@ -1,5 +1,5 @@
-import { Remembered } from './byte-cache.ts'
 import type { Cursor } from './cursor.ts'
+import { RepeatedText } from './repeated-text.ts'
 import type { TableName } from './types.ts'
 
 export type Tags = { readonly [name: string]: string }
@@ -14,13 +14,13 @@ function skipProcessTimestamps(cursor: Cursor): void {
 }
 
 /** Names by their place in the map: records write the same tags in the same order. */
-const names = Array.from({ length: 8 }, () => new Remembered(64))
+const names = Array.from({ length: 8 }, () => new RepeatedText(64))
 
 /**
  * Reads `processTimestamps` and `tags`, the latter, a map of strings, into an object without prototype.
  * @param keyInfo what the tag `pk_uk_info` said in the table's record before
  */
-export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
+export function readTags(cursor: Cursor, keyInfo?: RepeatedText): Tags {
   skipProcessTimestamps(cursor)
   cursor.section = 'tags'
   const tags: Record<string, string> = Object.create(null)
@@ -50,7 +50,7 @@ export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
 
 /** Moves over `processTimestamps` and `tags`. */
 export function skipToFields(cursor: Cursor): void {
-  const next = behindTags(cursor.bytes, cursor.position, cursor.end)
+  const next = endOfTags(cursor.bytes, cursor.position, cursor.end)
   if (next >= 0) {
     cursor.position = next
     return
@@ -64,7 +64,7 @@ export function skipToFields(cursor: Cursor): void {
  * than 64 bytes.
  * @returns where they end, before the end of the record; -1 for everything else
  */
-function behindTags(bytes: Buffer, start: number, end: number): number {
+function endOfTags(bytes: Buffer, start: number, end: number): number {
   let at = start
   if (at >= end) return -1
   const branch = bytes[at++] as number

@@ -12,8 +12,8 @@ import {
 import type { Change } from '../../../lib/dts/change.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { digestOf, identityOf } from '../../../lib/dts/digest.ts'
+import { operations } from '../../../lib/dts/grammar.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { operations } from '../../../lib/dts/types.ts'
 import { decode, origin, roundtrip, row, seen, tagsOf } from './samples.ts'
 
 const fields = [

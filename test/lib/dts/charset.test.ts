@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { charsetOf } from '../../../lib/dts/charset.ts'
-import { type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
+import { sourceTypes } from '../../../lib/dts/grammar.ts'
+import type { SourceType } from '../../../lib/dts/types.ts'
 
 function read(
   charset: string,

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as encode from '../../../infra/local/encode.ts'
 import { seededWhole } from '../../../infra/local/random.ts'
+import { operations, sourceTypes } from '../../../lib/dts/grammar.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { type ColumnValue, operations, type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
+import type { ColumnValue, SourceType } from '../../../lib/dts/types.ts'
 import { decode, row, tagsOf } from './samples.ts'
 
 /** Random records, each with what they must decode to, worked out here from the plain values alone. */

@@ -3,7 +3,7 @@ import { encodeRecord } from '../../../infra/local/encode.ts'
 import type { Change } from '../../../lib/dts/change.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { rowPrototype } from '../../../lib/dts/rows.ts'
+import { rowPrototype } from '../../../lib/dts/row-factory.ts'
 import type { Tags } from '../../../lib/dts/tags.ts'
 import type { ColumnValue, RecordHeader, SourceType } from '../../../lib/dts/types.ts'
 

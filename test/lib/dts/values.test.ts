@@ -20,8 +20,9 @@ import {
   zonedDateTime,
 } from '../../../infra/local/encode.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
+import { sourceTypes } from '../../../lib/dts/grammar.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { type ColumnValue, type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
+import type { ColumnValue, SourceType } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { decode, decoded, insertOf, origin, roundtrip, row } from './samples.ts'
 

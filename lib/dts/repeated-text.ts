@@ -4,7 +4,7 @@ import type { Cursor } from './cursor.ts'
  * One string of a record that mostly says the same as in the record before (a version, a table, a character set).
  * It is recognised by its bytes, so that the text is made only when it changes.
  */
-export class Remembered {
+export class RepeatedText {
   text = ''
   private readonly raw: Buffer
   private rawLength = -1

@@ -1,7 +1,9 @@
-import type { ColumnPlan } from './column-list.ts'
+import type { Projection } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
-import { afterImage, beforeImage, readValues, skipValues } from './image-values.ts'
+import { readValues } from './fast-values.ts'
+import { afterImage, beforeImage } from './image-slots.ts'
 import type { Row } from './types.ts'
+import { skipValues } from './value.ts'
 
 export type ImageName = 'beforeImages' | 'afterImages'
 
@@ -18,7 +20,7 @@ const sharingColumns = 6
 export function readImage(
   cursor: Cursor,
   section: ImageName,
-  plan: ColumnPlan,
+  projection: Projection,
   last: boolean,
   hasBefore = false,
 ): Row | null {
@@ -27,18 +29,18 @@ export function readImage(
   const kind = cursor.index(3, '')
   if (kind === 0) return null
   if (kind === 1) throw cursor.failAt(start, '', 'a string where an image of a row is needed')
-  const { columns, wanted, wantedEnd } = plan
+  const { columns, wanted, wantedEnd } = projection
   const image = section === 'beforeImages' ? beforeImage : afterImage
   image.reset(wanted)
   if (wanted >= sharingColumns) cursor.shareText()
   if (cursor.startsBlockOf(columns.length)) {
-    readValues(cursor, plan, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
+    readValues(cursor, projection, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
     if (last) {
       if (cursor.end - cursor.position < columns.length - wantedEnd)
         throw cursor.fail('', 'values are cut off')
-      return plan.rows.make(image.values, image.complete)
+      return projection.rows.make(image.values, image.complete)
     }
-    if (cursor.block(1) === 0) return plan.rows.make(image.values, image.complete)
+    if (cursor.block(1) === 0) return projection.rows.make(image.values, image.complete)
     throw lengthError(cursor, start, columns.length + 1, columns.length)
   }
   let item = 0
@@ -46,12 +48,12 @@ export function readImage(
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
     const next = item + left
     if (next > columns.length) throw lengthError(cursor, start, next, columns.length)
-    slot = readValues(cursor, plan, item, next, image, slot, hasBefore)
+    slot = readValues(cursor, projection, item, next, image, slot, hasBefore)
     item = next
   }
   if (item === 0) return null
   if (item < columns.length) throw lengthError(cursor, start, item, columns.length)
-  return plan.rows.make(image.values, image.complete)
+  return projection.rows.make(image.values, image.complete)
 }
 
 function lengthError(cursor: Cursor, start: number, values: number, columns: number): Error {

@@ -1,34 +1,13 @@
-import { sameBytes } from './byte-cache.ts'
-import type { ColumnPlan } from './column-list.ts'
+import type { Projection } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
-import { isoText, quickDateTime, quickDateTimeText } from './datetime.ts'
+import { quickDateTime, quickDateTimeText } from './datetime.ts'
+import { isoText } from './datetime-text.ts'
+import { endOfInt, endOfValues } from './fast-skip.ts'
+import { beforeImage, type ImageSlots } from './image-slots.ts'
 import { exactBigint } from './integers.ts'
+import { sameBytes } from './repeated-text.ts'
 import type { ColumnValue } from './types.ts'
-import { behindInt, behindValues, type ColumnReader, readValue, skipValue } from './values.ts'
-
-/** The values of an image by their place among the columns that are read, and where they lie in the record. */
-class Image {
-  values: (ColumnValue | undefined)[] = []
-  starts = new Int32Array(0)
-  ends = new Int32Array(0)
-  /** False once a value is undefined: the image does not hold the column. */
-  complete = true
-
-  reset(size: number): void {
-    this.complete = true
-    if (this.starts.length >= size) return
-    this.values = Array.from({ length: size }, () => undefined)
-    this.starts = new Int32Array(size)
-    this.ends = new Int32Array(size)
-  }
-}
-
-/**
- * The image before is kept while the one after is read. Most columns of an update stay as they were, and comparing a
- * value's bytes with those is several times quicker than decoding it again.
- */
-export const beforeImage = new Image()
-export const afterImage = new Image()
+import { type ColumnReader, readValue, skipValues } from './value.ts'
 
 /** A value that starts with fewer bytes than this before the end of the record is left to `readValue`. */
 const quickBytes = 13
@@ -44,14 +23,14 @@ const quickDateTimeBytes = 24
  */
 export function readValues(
   cursor: Cursor,
-  plan: ColumnPlan,
+  projection: Projection,
   first: number,
   last: number,
-  image: Image,
+  image: ImageSlots,
   slot: number,
   hasBefore: boolean,
 ): number {
-  const { columns, runs } = plan
+  const { columns, runs } = projection
   const { bytes, end, text, textStart } = cursor
   const { values, starts, ends } = image
   let at = cursor.position
@@ -59,7 +38,7 @@ export function readValues(
     const column = columns[item] as ColumnReader | null
     if (column === null) {
       const count = Math.min(runs[item] as number, last - item)
-      const behind = behindValues(bytes, at, end, count)
+      const behind = endOfValues(bytes, at, end, count)
       if (behind < 0) {
         cursor.position = at
         skipValues(cursor, item, count)
@@ -95,7 +74,7 @@ export function readValues(
           break
         case 2: {
           // Integer, not negative, of at most 15 digits.
-          const lengthAt = behindInt(bytes, at + 1)
+          const lengthAt = endOfInt(bytes, at + 1)
           const length = bytes[lengthAt] as number
           const digitsEnd = lengthAt + 1 + (length >>> 1)
           if (lengthAt < 0 || length === 0 || length > 30 || length & 1 || digitsEnd > end) break
@@ -134,8 +113,8 @@ export function readValues(
           const valueAt = at + (length < 64 ? 2 : 3)
           const valueEnd = valueAt + length
           if (length < 0 || end - valueEnd < 4 || !isAscii(bytes, valueAt, valueEnd)) break
-          const behindPrecision = behindInt(bytes, valueEnd)
-          next = behindPrecision < 0 ? -1 : behindInt(bytes, behindPrecision)
+          const scaleAt = endOfInt(bytes, valueEnd)
+          next = scaleAt < 0 ? -1 : endOfInt(bytes, scaleAt)
           if (next < 0) break
           value =
             text === ''
@@ -145,8 +124,8 @@ export function readValues(
         }
         case 8: {
           // Float.
-          const behindPrecision = behindInt(bytes, at + 9)
-          next = behindPrecision < 0 ? -1 : behindInt(bytes, behindPrecision)
+          const scaleAt = endOfInt(bytes, at + 9)
+          next = scaleAt < 0 ? -1 : endOfInt(bytes, scaleAt)
           if (next >= 0) value = bytes.readDoubleLE(at + 1)
           break
         }
@@ -245,18 +224,4 @@ function sameWithin(bytes: Buffer, one: number, other: number, length: number): 
     if (bytes[one + at] !== bytes[other + at]) return false
   }
   return true
-}
-
-/** Moves over so many values, the first of which is the item `first`. */
-export function skipValues(cursor: Cursor, first: number, count: number): void {
-  const next = behindValues(cursor.bytes, cursor.position, cursor.end, count)
-  if (next >= 0) {
-    cursor.position = next
-    return
-  }
-  for (let item = first; item < first + count; item++) {
-    cursor.item = item
-    skipValue(cursor)
-  }
-  cursor.item = -1
 }
