@@ -2,7 +2,7 @@ import { DtsError } from '../errors.ts'
 import { isError, nameOf } from '../text/thrown.ts'
 
 /** Where a run stopped, by what `onBatch` returned. */
-export interface StoppedRun {
+export interface RunFailure {
   /** Index of the first change that is not done. */
   readonly failedAt: number
   readonly error: unknown
@@ -15,11 +15,11 @@ export interface StoppedRun {
  * @returns null when all of the run is done
  * @throws DtsError HANDLER_FAILED for every other value, which counts against the whole run
  */
-export async function readRunAnswer(returned: unknown, length: number): Promise<StoppedRun | null> {
+export async function readRunAnswer(returned: unknown, length: number): Promise<RunFailure | null> {
   if (returned === undefined) return null
   await settled(returned)
-  const stopped = stoppedRun(returned, length)
-  if (stopped !== null) return stopped
+  const failure = runFailure(returned, length)
+  if (failure !== null) return failure
   throw new DtsError(
     'HANDLER_FAILED',
     `onBatch returned ${shapeOf(returned)} for a run of ${length} changes. ${hintFor(returned)}` +
@@ -49,7 +49,7 @@ export async function refuseFailure(name: 'onChange' | 'onDdl', returned: unknow
   )
 }
 
-function stoppedRun(returned: unknown, length: number): StoppedRun | null {
+function runFailure(returned: unknown, length: number): RunFailure | null {
   if (!isObject(returned) || !('failedAt' in returned)) return null
   if (!Object.keys(returned).every((key) => key === 'failedAt' || key === 'error')) return null
   const { failedAt } = returned

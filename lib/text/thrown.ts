@@ -86,7 +86,7 @@ export function isError(value: unknown): value is Error {
  * The value itself when whoever catches it next can read it; otherwise an error that says what can be read. Lambda's
  * runtime and middleware read name, message and stack, and follow the causes.
  */
-export function readable(thrown: unknown): unknown {
+export function readableError(thrown: unknown): unknown {
   return isReadable(thrown, new Set()) ? thrown : stateOf(describeThrown(thrown))
 }
 

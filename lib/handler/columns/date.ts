@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DtsError } from '../../errors.ts'
-import { ownReason } from './reasons.ts'
+import { valueFree } from './issues.ts'
 import { type Disambiguation, resolveLocal, type Zone, zoneOf } from './zone.ts'
 
 export interface DateOptions {
@@ -44,7 +44,7 @@ export function dateColumn(options: DateOptions = {}): z.ZodType<Date | null, st
     if (found === 'zero' && zeroDate === 'null') return null
     if (found instanceof Date) return found
     const message = messages[found] ?? found
-    context.issues.push({ code: 'custom', message, input: text, params: ownReason })
+    context.issues.push({ code: 'custom', message, input: text, params: valueFree })
     return z.NEVER
   })
 }

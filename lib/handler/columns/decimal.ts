@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DtsError } from '../../errors.ts'
-import { ownReason } from './reasons.ts'
+import { valueFree } from './issues.ts'
 
 export interface DecimalOptions {
   /** True to let NaN, Infinity and -Infinity through, which PostgreSQL's NUMERIC can hold. */
@@ -21,7 +21,7 @@ export function decimalColumn(options: DecimalOptions = {}): z.ZodType<string, s
     .string()
     .refine((text) => partsOf(text) !== null || (options.special === true && special.has(text)), {
       error,
-      params: ownReason,
+      params: valueFree,
     })
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Geometry, GeometryFault } from './geojson.ts'
-import { ownReason } from './reasons.ts'
+import { valueFree } from './issues.ts'
 import { readWkb } from './wkb.ts'
 import { readWkt } from './wkt.ts'
 
@@ -14,7 +14,7 @@ const hexadecimal = /^(?:[0-9A-Fa-f]{2}){5,}$/
 export function geometryColumn(): z.ZodType<Geometry, Buffer | string> {
   const input = z.custom<Buffer | string>((value) => typeof value === 'string' || Buffer.isBuffer(value), {
     error: 'is neither bytes (WKB) nor text (WKT)',
-    params: ownReason,
+    params: valueFree,
   })
   return input.transform((value, context) => {
     try {
@@ -22,7 +22,7 @@ export function geometryColumn(): z.ZodType<Geometry, Buffer | string> {
       return hexadecimal.test(value) ? readWkb(Buffer.from(value, 'hex')) : readWkt(value)
     } catch (error) {
       if (!(error instanceof GeometryFault)) throw error
-      context.issues.push({ code: 'custom', message: error.message, input: value, params: ownReason })
+      context.issues.push({ code: 'custom', message: error.message, input: value, params: valueFree })
       return z.NEVER
     }
   })

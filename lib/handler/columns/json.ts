@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ownReason, reasonOf } from './reasons.ts'
+import { describeIssue, valueFree } from './issues.ts'
 
 /** What JSON text holds; bigint only where `integers: 'bigint'` asks for it. */
 export type JsonValue = string | number | bigint | boolean | null | JsonValue[] | { [key: string]: JsonValue }
@@ -30,7 +30,7 @@ export function jsonColumn(
   let declared: ReadonlySet<string> | undefined
   return z.string().transform((text, context) => {
     const refuse = (message: string): never => {
-      context.issues.push({ code: 'custom', message, input: text, params: ownReason })
+      context.issues.push({ code: 'custom', message, input: text, params: valueFree })
       return z.NEVER
     }
     let value: unknown
@@ -107,7 +107,7 @@ function printIssue(issue: z.core.$ZodIssue, declared: ReadonlySet<string>): str
     typeof step === 'number' ? `[${step}]` : `.${declared.has(String(step)) ? String(step) : '*'}`,
   )
   const expected = issue.code === 'invalid_type' ? ` (${issue.expected})` : ''
-  return `$${place.join('')} ${reasonOf(issue)}${expected}`
+  return `$${place.join('')} ${describeIssue(issue)}${expected}`
 }
 
 /** Every member name that the schema itself spells out. */

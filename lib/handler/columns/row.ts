@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Change, RowChange } from '../../dts/change.ts'
 import type { Row } from '../../dts/types.ts'
 import { DtsError } from '../../errors.ts'
-import { isOfAuthor, reasonOf } from './reasons.ts'
+import { describeIssue, isHandlersCheck } from './issues.ts'
 
 type ImageName = 'before' | 'after'
 
@@ -71,7 +71,7 @@ function rowInvalid(
     }),
   )
   const present = missing.size === 0 ? '' : presentColumns(whole, image)
-  const said = issues.filter(isOfAuthor).map(({ message }) => message)
+  const said = issues.filter(isHandlersCheck).map(({ message }) => message)
   const whereToLook =
     said.length === 0 ? '' : " What the schema's own checks said stands in the function's own log."
   return new DtsError(
@@ -133,7 +133,7 @@ function columnOf({ shape }: z.ZodObject, { path }: z.core.$ZodIssue): string {
 }
 
 function printReason(issue: z.core.$ZodIssue): string {
-  const reason = reasonOf(issue)
+  const reason = describeIssue(issue)
   if (issue.code !== 'invalid_type') return reason
   return `${reason} (expected ${issue.expected}, received ${typeName(issue.input)})`
 }

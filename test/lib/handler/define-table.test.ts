@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { type Change, defineTable, type RowChange } from '../../../lib/handler/define-table.ts'
-import { handledChannel } from '../../../lib/handler/handled-channel.ts'
+import { handledChannel } from '../../../lib/handler/diagnostics.ts'
 import { t0 } from '../../integration/records.ts'
 import { batchOf, functionContext, insertsOf, type Row, row, send, write } from './define-table/support.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { asDtsError, DtsError, isDtsError } from '../../../lib/errors.ts'
-import { describeThrown, messageOf, nameOf, readable, reasonOf } from '../../../lib/text/thrown.ts'
+import { describeThrown, messageOf, nameOf, readableError, reasonOf } from '../../../lib/text/thrown.ts'
 import { hostileValues, revokedProxy } from '../handler/define-table/hostile-values.ts'
 
 describe('a thrown value, whatever it is', () => {
@@ -18,7 +18,7 @@ describe('a thrown value, whatever it is', () => {
     })
 
     test(`${reason}: what is thrown on in its place can be read as any error`, () => {
-      const error = readable(make())
+      const error = readableError(make())
       if (!(error instanceof Error)) {
         assert.ok(Object(error) !== error)
         return
@@ -33,7 +33,7 @@ describe('a thrown value, whatever it is', () => {
   test('an ordinary error is thrown on as it is, and described with its cause and what it carries', () => {
     const cause = new RangeError('too far')
     const error = Object.assign(new TypeError('no', { cause }), { code: 'E1', place: { offset: 7 } })
-    assert.equal(readable(error), error)
+    assert.equal(readableError(error), error)
     const { name, message, stack, cause: described, properties } = describeThrown(error)
     assert.deepEqual(
       [name, message, described?.name, described?.message],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { channel } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import { type Change, defineTable } from '../../../../lib/handler/define-table.ts'
-import { handledChannel } from '../../../../lib/handler/handled-channel.ts'
+import { handledChannel } from '../../../../lib/handler/diagnostics.ts'
 import { t0 } from '../../../integration/records.ts'
 import { batchOf, insertsOf, row, send, write } from './support.ts'
 

@@ -4,10 +4,10 @@ import type { z } from 'zod'
  * The `params` of an issue whose message is one of ours, which never hold anything of the value. Told by its identity,
  * which zod keeps.
  */
-export const ownReason: Readonly<Record<string, never>> = Object.freeze({})
+export const valueFree: Readonly<Record<string, never>> = Object.freeze({})
 
 /** zod's own messages can quote keys of a document, and a handler's anything at all: these hold nothing of the data. */
-const reasons: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
+const descriptions: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
   invalid_type: 'has another type than declared',
   too_big: 'is above the declared maximum',
   too_small: 'is below the declared minimum',
@@ -22,15 +22,15 @@ const reasons: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
 }
 
 /** Why a value is refused, without anything of it. */
-export function reasonOf(issue: z.core.$ZodIssue): string {
-  return isOwn(issue) ? issue.message : reasons[issue.code]
+export function describeIssue(issue: z.core.$ZodIssue): string {
+  return isValueFree(issue) ? issue.message : descriptions[issue.code]
 }
 
 /** Whether the message is that of a check which the handler's author wrote. */
-export function isOfAuthor(issue: z.core.$ZodIssue): boolean {
-  return issue.code === 'custom' && !isOwn(issue)
+export function isHandlersCheck(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && !isValueFree(issue)
 }
 
-function isOwn(issue: z.core.$ZodIssue): boolean {
-  return issue.code === 'custom' && issue.params === ownReason
+function isValueFree(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && issue.params === valueFree
 }
