@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { readDdl } from '../../../lib/dts/ddl.ts'
 import type { SourceType } from '../../../lib/dts/types.ts'
+import { seededRuns } from '../../rig/property.ts'
 
 /** Names with their parts joined by "|"; databases with a slash after them. */
 function named(sql: string, source: SourceType = 'MySQL'): string[] {
@@ -186,7 +187,7 @@ test('whatever names a DROP or RENAME has, in whatever quotes and comments, it i
         )
       },
     ),
-    { numRuns: 300 },
+    seededRuns(300),
   )
 })
 
@@ -214,7 +215,7 @@ test('no text is refused or changes what is read of the next, and what is told i
       for (const parts of tables) assert.ok(parts.length >= 1 && parts.length <= 3)
       assert.deepEqual(readDdl(text, source), { tables, databases, certainty })
     }),
-    { numRuns: 3_000 },
+    seededRuns(3_000),
   )
 })
 
