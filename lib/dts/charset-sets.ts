@@ -11,7 +11,7 @@ import {
 import { multiByteTables, singleByteTables } from './charset-tables.ts'
 import { type PackedTables, type Plane, unpackTables } from './charset-units.ts'
 
-/** A character set that is known. */
+/** A known character set. */
 export interface TextSet {
   readonly keepsAscii: boolean
   readonly read: ReadText
@@ -25,7 +25,7 @@ const unicode: { readonly [name: string]: TextSet | undefined } = {
   utf32: { keepsAscii: false, read: readUtf32 },
 }
 
-/** Sets that are another one save for a few codes: characters by code. */
+/** A set that differs from another set in a few codes: characters by code. */
 interface Variant {
   readonly base: string
   readonly characters: readonly (readonly [code: number, characters: string])[]

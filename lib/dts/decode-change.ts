@@ -12,13 +12,13 @@ import type { RecordHeader, Row } from './types.ts'
 
 /**
  * Decodes the change that a record carries.
- * @param bytes kept by the change, which reads its tags, keys and positions when asked for them: not to be written to
+ * @param bytes the change keeps them, and reads tags, keys and positions from them later: do not overwrite them
  * @param header what `readHeader` returned for the same bytes; its operation must carry a change
- * @param columns the columns to decode, all when left out; a name that the table lacks is absent from the rows.
- *   Pass the same array for every record of a table: it is recognised by identity, and must not change.
- *   What stands behind the last of them in the last image that is needed is then not looked at, save that it is long
- *   enough for the values that are left; without `columns` the record is read to its end, and refused when cut.
- * @param replaceInvalidText true: bytes that are no text in the character set of their column become U+FFFD
+ * @param columns the columns to decode; all if left out. A name that the table lacks is absent from the rows.
+ *   Pass the same array for every record of a table, and do not change it: the decoder recognises it by identity.
+ *   With `columns` the decoder stops after the last wanted column of the last image; it only checks that enough bytes
+ *   remain for the other values. Without `columns` it reads the record to its end, and refuses a truncated one.
+ * @param replaceInvalidText true: bytes that are not text in the character set of their column become U+FFFD
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
 export function decodeChange(
@@ -124,7 +124,7 @@ function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): 
   }
 }
 
-/** `bornTimestamp`, which older versions do not write; what newer ones write behind it is left alone. */
+/** Reads `bornTimestamp`, which older versions do not write. Newer versions may write more after it. */
 function readEnd(cursor: Cursor): void {
   cursor.section = ''
   if (cursor.position < cursor.end) cursor.skipVarint('bornTimestamp')

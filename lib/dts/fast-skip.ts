@@ -4,20 +4,16 @@
  * value it returns -1, and the caller uses the cursor, which checks every length and reports errors.
  */
 
-/** Moves over an `int` at `at` of at most two bytes. @returns -1 when it is longer */
+/** The position after an `int` of at most two bytes. @returns -1 if it is longer */
 export function endOfInt(bytes: Buffer, at: number): number {
   if ((bytes[at] as number) < 0x80) return at + 1
   return (bytes[at + 1] as number) < 0x80 ? at + 2 : -1
 }
 
-/** No branch below looks at more bytes than this before it compares with the end. */
+/** No branch below reads more bytes than this before it compares the position with the end. */
 const quickBytes = 24
 
-/**
- * Moves over so many values of an image, as `skipValue` does for each, where they are what nearly all values are:
- * lengths of one byte, and not at the very end of the record. Twice as quick, for it keeps the position to itself.
- * @returns where the next value starts; -1 when one of them is anything else, also when it is malformed
- */
+/** The position after `count` values. @returns -1 if one of them is malformed or unusual */
 export function endOfValues(bytes: Buffer, start: number, end: number, count: number): number {
   let at = start
   for (let left = count; left > 0; left--) {
@@ -79,7 +75,7 @@ export function endOfValues(bytes: Buffer, start: number, end: number, count: nu
   return at <= end ? at : -1
 }
 
-/** Moves over text or bytes whose length takes one byte. @returns -1 when it takes more */
+/** The position after a text or bytes whose length has one byte. @returns -1 if the length has more */
 function endOfShortBytes(bytes: Buffer, at: number): number {
   const byte = bytes[at] as number
   return (byte & 0x81) === 0 ? at + 1 + (byte >>> 1) : -1

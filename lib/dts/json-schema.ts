@@ -10,8 +10,8 @@ import type { ColumnValue } from './types.ts'
 export const format = 'dts-change/1'
 
 /**
- * An object of arbitrary keys into one that inherits nothing, so that a key such as __proto__ is a key like any other.
- * @param prototype null, or an object without any property
+ * Reads an object with arbitrary keys into one that inherits nothing, so that `__proto__` is a key like any other.
+ * @param prototype null, or an object without properties
  */
 function mapOf<T>(
   what: string,

@@ -10,12 +10,12 @@ import type { Row, TableName } from './types.ts'
 
 export type RowJson = { readonly [column: string]: ValueJson }
 
-/** The JSON form as plain values, for embedding in a larger document; docs/change-json.md has its rules. */
+/** The JSON form as plain values, to embed in a larger document. docs/change-json.md describes it. */
 export interface ChangeJson {
   readonly format: typeof format
   readonly operation: Change['operation']
   readonly table: string | null
-  /** Left out where it follows from `table`, as `database` does. */
+  /** Left out if it follows from `table`. The same applies to `database`. */
   readonly name?: TableName | null
   readonly database?: string | null
   readonly logical: TableName | null
@@ -36,26 +36,24 @@ export interface ChangeJson {
 }
 
 /**
- * `change` as one line of JSON that `parseChange` turns back into an equal change.
- * @throws DtsError CHANGE_JSON_INVALID for a row with something else than column values, such as a Date
+ * Writes a change as one line of JSON. `parseChange` makes an equal change from it.
+ * @throws DtsError CHANGE_JSON_INVALID if a row contains a value that no column can have, such as a Date
  */
 export function stringifyChange(change: Change): string {
   return JSON.stringify(changeToJson(change))
 }
 
 /**
- * Reads the JSON form. Everything but operation, table (statement for DDL) and images may be left out.
- * @throws DtsError CHANGE_JSON_INVALID, with each wrong place and the reason, never a value
+ * Reads the JSON form. All members except operation, table (for DDL: statement) and images have defaults.
+ * @throws DtsError CHANGE_JSON_INVALID, with each wrong place and the reason, never with a value
  */
 export function parseChange(text: string): Change {
   let json: unknown
   try {
     json = JSON.parse(text, markInexact)
   } catch (error) {
-    // The engine's message quotes the text, and so values: it is not passed on.
-    throw changeInvalid(
-      error instanceof SyntaxError ? 'it is not JSON text' : 'it is nested too deep to be read',
-    )
+    // The engine's message quotes the text, and so could reveal values: leave it out.
+    throw changeInvalid(error instanceof SyntaxError ? 'it is not JSON text' : 'it is nested too deeply')
   }
   return changeFromJson(json)
 }
@@ -104,7 +102,7 @@ export function changeFromJson(json: unknown): Change {
   return rowChange(operation, table, id, timestamp, sourceType, given, before, after, details)
 }
 
-/** By what was written: the record that the change may have come from is not at hand. */
+/** A digest of the JSON itself, because the record that the change may come from is unknown. */
 function keyByHand(json: unknown): string {
   return `by-hand/${digestOf(Buffer.from(JSON.stringify(json)))}`
 }
@@ -130,9 +128,7 @@ function rowToJson(row: Row, image: string): RowJson {
   for (const [column, value] of Object.entries(row)) {
     const written = valueToJson(value)
     if (written === undefined) {
-      throw changeInvalid(
-        `${z.core.toDotPath([image, column])}: it is none of the values that a column can have`,
-      )
+      throw changeInvalid(`${z.core.toDotPath([image, column])}: no column can have this value`)
     }
     json[column] = written
   }

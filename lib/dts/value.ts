@@ -9,16 +9,16 @@ import type { ColumnValue, SourceType } from './types.ts'
 
 const noBytes = Buffer.alloc(0)
 
-/** How one column's values are read: what the union branch alone does not say. */
+/** How to read one column's values, as far as the union branch does not say it. */
 export class ColumnReader {
   readonly name: string
-  /** True when the Integer branch may hold more than a number holds exactly, so that all of it becomes bigint. */
+  /** True if the type allows integers that a number would round. All values of the column then are bigints. */
   readonly wide: boolean
-  /** Sources call different character sets by one name. */
+  /** Two sources can give one name to different character sets. */
   readonly source: SourceType
-  /** The character set of the value before, null before the first. */
+  /** The character set of the previous value; null before the first. */
   charset: Charset | null = null
-  /** Its name as it stands in a record, length and all: a value that starts with these bytes has the same. */
+  /** Its name as the record encodes it, with the length: a value that begins with these bytes has the same set. */
   charsetBytes: Buffer = noBytes
 
   constructor(name: string, wide: boolean, source: SourceType) {
@@ -32,7 +32,7 @@ const branchCount = valueBranches.length
 
 /**
  * Reads one value of an image.
- * @returns undefined for EmptyObject NONE: the image does not hold the column
+ * @returns undefined for EmptyObject NONE: the image does not have the column
  */
 export function readValue(cursor: Cursor, column: ColumnReader): ColumnValue | undefined {
   switch (cursor.index(branchCount, '')) {
@@ -119,7 +119,7 @@ export function skipValue(cursor: Cursor): void {
   }
 }
 
-/** Moves over so many values, the first of which is the item `first`. */
+/** Moves over `count` values, beginning with the item `first`. */
 export function skipValues(cursor: Cursor, first: number, count: number): void {
   const next = endOfValues(cursor.bytes, cursor.position, cursor.end, count)
   if (next >= 0) {
@@ -171,7 +171,7 @@ function readCharset(cursor: Cursor, column: ColumnReader): Charset {
   return charset
 }
 
-/** A copy, so that a handler that keeps the value does not keep the whole fetch response with it. */
+/** A copy: otherwise a handler that keeps the value would keep the whole fetch response in memory. */
 function readBytes(cursor: Cursor): Buffer {
   const length = cursor.length('value')
   const start = cursor.position

@@ -26,7 +26,7 @@ export interface HandAnswer {
   readonly handled: number
 }
 
-/** Time that is reserved for the acknowledgement, in milliseconds. */
+/** Time reserved for the acknowledgement, in milliseconds. */
 const closingMs = 1_500
 const logger = new Logger({ serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'table' })
 

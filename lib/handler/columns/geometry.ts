@@ -7,9 +7,9 @@ import { readWkt } from './wkt.ts'
 const hexadecimal = /^(?:[0-9A-Fa-f]{2}){5,}$/
 
 /**
- * A geometry column as GeoJSON. Reads WKB, MySQL's form of it with a spatial reference id in front, PostGIS' EWKB,
- * also as hexadecimal text, WKT and EWKT. Coordinates stay as they are: the spatial reference id is dropped, and
- * nothing is projected. Measures (M), curves and surfaces, which GeoJSON does not have, are refused.
+ * A geometry column as GeoJSON. It reads WKB, MySQL's form of it (a spatial reference id, then WKB), PostGIS' EWKB as
+ * bytes or hexadecimal text, WKT and EWKT. It keeps the coordinates: it drops the spatial reference id and projects
+ * nothing. It refuses measures (M), curves and surfaces, which GeoJSON does not have.
  */
 export function geometryColumn(): z.ZodType<Geometry, Buffer | string> {
   const input = z.custom<Buffer | string>((value) => typeof value === 'string' || Buffer.isBuffer(value), {

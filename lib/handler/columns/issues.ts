@@ -1,12 +1,12 @@
 import type { z } from 'zod'
 
 /**
- * The `params` of an issue whose message is one of ours, which never hold anything of the value. Told by its identity,
- * which zod keeps.
+ * Marks an issue whose message is ours and contains no part of the value. It is the issue's `params`; zod keeps its
+ * identity.
  */
 export const valueFree: Readonly<Record<string, never>> = Object.freeze({})
 
-/** zod's own messages can quote keys of a document, and a handler's anything at all: these hold nothing of the data. */
+/** These replace zod's messages, which can quote keys of a document, and a handler's own, which can contain any data. */
 const descriptions: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
   invalid_type: 'has another type than declared',
   too_big: 'is above the declared maximum',
@@ -21,12 +21,12 @@ const descriptions: Readonly<Record<z.core.$ZodIssue['code'], string>> = {
   custom: 'is refused by a check of its schema',
 }
 
-/** Why a value is refused, without anything of it. */
+/** Why a value is refused, without any part of the value. */
 export function describeIssue(issue: z.core.$ZodIssue): string {
   return isValueFree(issue) ? issue.message : descriptions[issue.code]
 }
 
-/** Whether the message is that of a check which the handler's author wrote. */
+/** True if the issue comes from a check in the handler's own schema. */
 export function isHandlersCheck(issue: z.core.$ZodIssue): boolean {
   return issue.code === 'custom' && !isValueFree(issue)
 }

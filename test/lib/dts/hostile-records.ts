@@ -68,13 +68,13 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
       Buffer.alloc(200_001),
     ]),
     'fields',
-    /100000 items where a record may hold 200000 in all/,
+    /100000 items, but a record may have 200000 in all/,
     'tags and columns that are each within the limit, and beyond it together',
   ],
   [
     Buffer.concat([upTo('images'), Buffer.from([4, 2, 26])]),
     'afterImages[0]',
-    /choice 13 where there are 13/,
+    /choice 13 of only 13/,
     'a branch behind the last',
   ],
   [
@@ -106,7 +106,7 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
   [
     Buffer.from([2, 2, 2, 6, 0x61]),
     'sourcePosition',
-    /length of 3 where 1 bytes remain/,
+    /length of 3, but 1 bytes remain/,
     'text behind the end',
   ],
   [Buffer.alloc(0), 'version', /cut off/, 'nothing at all'],
