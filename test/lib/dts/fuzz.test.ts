@@ -124,7 +124,7 @@ function sameColumns(one: Row | undefined, other: Row | undefined, columns: read
   )
 }
 
-test(`${iterations} mutated records each end in a change or RECORD_INVALID`, () => {
+test(`${iterations} mutated records each decode to a change or fail with RECORD_INVALID`, () => {
   const random = seededWhole(seed)
   let changes = 0
   for (let round = 0; round < iterations; round++) {
@@ -153,7 +153,7 @@ test(`${iterations} mutated records each end in a change or RECORD_INVALID`, () 
   assert.ok(share > 0.02 && share < 0.9, `${changes} of ${iterations} were changes: seed ${seed}`)
 })
 
-test('records cut at any byte are refused, or lack no more than the last field', () => {
+test('a record that is cut at any byte is refused, unless the cut removes only the last field', () => {
   for (const [index, whole] of [...ofRows, ...corpus].entries()) {
     const accepted: number[] = []
     const expected = rowsOf(decode(whole))

@@ -74,7 +74,7 @@ describe('records written by the Avro classes of Alibaba’s SDK', () => {
     })
   })
 
-  test('only the columns asked for are read', () => {
+  test('only the requested columns are read', () => {
     forEach(
       changes.filter((record) => record.columns.length > 1),
       (record) => {
@@ -95,7 +95,7 @@ describe('records written by the Avro classes of Alibaba’s SDK', () => {
   })
 })
 
-describe('beside what Alibaba’s SDK prints', () => {
+describe('compared with the output of Alibaba’s SDK', () => {
   test('ids, times, names, keys and operations are the same', () => {
     forEach(changes, (record) => {
       const change = decode(record.bytes)
@@ -111,7 +111,7 @@ describe('beside what Alibaba’s SDK prints', () => {
     })
   })
 
-  test('values are the same, save for the differences that DIFFERENCES.md lists', () => {
+  test('values are the same, except for the differences that DIFFERENCES.md lists', () => {
     const met = new Map(Object.keys(differences).map((id) => [id, 0]))
     let same = 0
     forEach(changes, (record) => {
@@ -149,7 +149,7 @@ describe('beside what Alibaba’s SDK prints', () => {
     for (const [id, count] of met) assert.ok(count > 0, `the difference ${id} no longer occurs`)
   })
 
-  test('DIFFERENCES.md explains each of the differences', () => {
+  test('DIFFERENCES.md explains each difference', () => {
     const text = readFileSync(new URL('../../fixtures/golden/DIFFERENCES.md', import.meta.url), 'utf8')
     const explained = [...text.matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map(([, id]) => id)
     assert.deepEqual(explained.sort(), Object.keys(differences).sort())

@@ -32,7 +32,7 @@ const insert = (values: { readonly [column: string]: ColumnValue }): Change => (
   after: row(values),
 })
 
-test('a value has one form, which reads back as the same value of the same type', () => {
+test('each value has one JSON form, which reads back as the same value of the same type', () => {
   for (const [value, json, reason] of [
     [null, 'null', 'NULL'],
     ['', '""', 'empty text'],
@@ -66,7 +66,7 @@ test('a value has one form, which reads back as the same value of the same type'
   }
 })
 
-test('a change by hand needs operation, table and images; the rest has defaults', () => {
+test('a change written by hand needs operation, table and images; all other members have defaults', () => {
   for (const [text, expected, reason] of [
     [
       '{"operation":"INSERT","table":"shop.orders","after":{"id":{"$bigint":"7"},"note":null}}',
@@ -115,7 +115,7 @@ test('a change by hand needs operation, table and images; the rest has defaults'
   }
 })
 
-test('a change by hand has a key of what was written, or the one that it names', () => {
+test('the idempotency key of a change written by hand is a digest of its JSON, or the key that it gives', () => {
   const keyOf = (members: string) =>
     parseChange(`{"operation":"DELETE","table":"shop.orders","before":{"id":1}${members}}`).idempotencyKey
   assert.equal(keyOf(''), keyOf(''))
@@ -123,7 +123,7 @@ test('a change by hand has a key of what was written, or the one that it names',
   assert.equal(keyOf(',"idempotencyKey":"mine"'), 'mine')
 })
 
-test("the manual's examples are changes", () => {
+test('the examples of docs/change-json.md are valid changes', () => {
   const manual = readFileSync(new URL('../../../docs/change-json.md', import.meta.url), 'utf8')
   const examples = [...manual.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseChange(text))
   assert.deepEqual(
@@ -132,7 +132,7 @@ test("the manual's examples are changes", () => {
   )
 })
 
-test('an update read from JSON knows what changed; absent and null stay apart', () => {
+test('changed() works on an update from JSON, and keeps absent and null apart', () => {
   const change = parseChange(
     '{"operation":"UPDATE","table":"shop.orders",' +
       '"before":{"a":1,"b":{"$binary":"AA=="},"c":{"$number":"NaN"},"e":null},' +
@@ -146,7 +146,7 @@ test('an update read from JSON knows what changed; absent and null stay apart', 
   assert.deepEqual(Object.keys(change.after), ['a', 'b', 'c', 'd'])
 })
 
-test('columns and tags called __proto__ are data', () => {
+test('a column or tag named __proto__ is data', () => {
   const tags = tagsOf({ ['__proto__']: 'tag', constructor: 'x' })
   const change: Change = { ...insert({ ['__proto__']: 1n, constructor: 'c' }), tags }
   const back = parseChange(stringifyChange(change))
@@ -161,7 +161,7 @@ test('columns and tags called __proto__ are data', () => {
   assert.equal(Reflect.get({}, 'polluted'), undefined)
 })
 
-test('what is not the form is refused, with place and reason, without values', () => {
+test('any other JSON is refused with place and reason, and without values', () => {
   const good = { operation: 'INSERT', table: 'shop.orders', after: {} }
   const value = (json: string) => `{"operation":"INSERT","table":"shop.orders","after":{"v":${json}}}`
   for (const [text, message, reason] of [
@@ -221,14 +221,14 @@ test('what is not the form is refused, with place and reason, without values', (
   }
 })
 
-test('a row with something else than column values is refused, not written as something else', () => {
+test('a row with a value that no column can have is refused instead of converted', () => {
   for (const value of [new Date(0), undefined, [1], { a: 1 }, Symbol('x')]) {
     const change = insert({ v: value as unknown as ColumnValue })
     assert.throws(() => stringifyChange(change), { code: 'CHANGE_JSON_INVALID', message: /after\.v: / })
   }
 })
 
-test('a handler can write its typed change', () => {
+test('stringifyChange accepts the typed change of a handler', () => {
   const write: (change: RowChange<{ id: bigint; note: string | null }>) => string = stringifyChange
   const typed = {
     ...insert({}),

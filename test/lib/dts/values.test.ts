@@ -156,7 +156,7 @@ const others: Case[] = [
   [emptyNone, undefined, 'NONE: the row lacks the column'],
 ]
 
-test('a fraction of a second is in microseconds, whatever the source and the column', () => {
+test('a fraction of a second is in microseconds for every source and column', () => {
   for (const sourceType of sourceTypes) {
     for (const [micros, digits] of [
       [1, '000001'],
@@ -180,14 +180,14 @@ test('a fraction of a second is in microseconds, whatever the source and the col
 })
 
 for (const [title, cases] of Object.entries({ integers, numbers, times, others })) {
-  test(`values decode by their branch and type: ${title}`, () => {
+  test(`a value decodes by its branch and column type: ${title}`, () => {
     for (const [value, expected, reason, typeNumber, sourceType] of cases) {
       assert.deepEqual(decoded(value, typeNumber, sourceType), expected, reason)
     }
   })
 }
 
-test('text and bytes of any length, ASCII or not, at any place in the record', () => {
+test('text and bytes of any length are decoded, ASCII or not, at any place in the record', () => {
   for (const length of [
     0, 1, 12, 13, 31, 32, 63, 64, 65, 127, 128, 1023, 1024, 4000, 4096, 8191, 8192, 20_000,
   ]) {
@@ -228,7 +228,7 @@ test('the two images of an update do not share bytes', () => {
   assert.deepEqual(change.after, row({ c: Buffer.from('same') }))
 })
 
-test('a column whose character set changes from record to record is read by its own', () => {
+test('each value is read in its own character set, even if the set changes from record to record', () => {
   for (let round = 0; round < 3; round++) {
     assert.equal(decoded(text(Buffer.from([0xe4]), 'latin1')), 'ä')
     assert.equal(decoded(text(Buffer.from([0xe4]), 'cp1251')), 'д')
@@ -237,7 +237,7 @@ test('a column whose character set changes from record to record is read by its 
   }
 })
 
-test('a Buffer in a row is a copy: overwriting the record leaves it alone', () => {
+test('a Buffer in a row is a copy, so overwriting the record does not change it', () => {
   const bytes = encodeRecord(insertOf(binaryObject(Buffer.from('keep'))))
   const change = decode(bytes)
   bytes.fill(0)
@@ -291,7 +291,7 @@ const rejects: [
   ],
 ]
 
-test('values that cannot be right are refused by path, without showing them', () => {
+test('impossible values are refused with their path, without the value', () => {
   for (const [value, problem, reason, typeNumber, sourceType] of rejects) {
     assert.throws(
       () => decoded(value, typeNumber, sourceType),
@@ -324,7 +324,7 @@ const damagedValues: readonly (readonly [value: PlainValue, replaced: string, re
   [zonedDateTime({ hour: 1, minute: 2, second: 3 }, '~~~'), '01:02:03 \ufffdä', 'a zone'],
 ]
 
-test('bytes that are no text are refused by path, and are U+FFFD only where that was asked for', () => {
+test('bytes that are not text are refused with their path, and become U+FFFD only on request', () => {
   for (const [value, replaced, reason] of damagedValues) {
     const bytes = damaged(insertOf(value))
     assert.throws(
@@ -341,7 +341,7 @@ test('bytes that are no text are refused by path, and are U+FFFD only where that
   }
 })
 
-test('names of columns and statements that are no UTF-8 are refused, too', () => {
+test('column names and statements that are not UTF-8 are refused too', () => {
   for (const [plain, path] of [
     [{ ...insertOf(text('x')), fields: [['~~~', 253]] }, 'fields[0].name'],
     [{ operation: 'DDL', objectName: 'shop.orders', after: 'DROP TABLE ~~~' }, 'afterImages'],
@@ -354,7 +354,7 @@ test('names of columns and statements that are no UTF-8 are refused, too', () =>
   }
 })
 
-test('damaged text that an update leaves as it was is refused and replaced in both images', () => {
+test('invalid text that an update does not change is refused, or replaced, in both images', () => {
   const same = text(Buffer.from([0x61, 0xff]))
   const bytes = encodeRecord({ ...insertOf(same), operation: 'UPDATE', before: [same], after: [same] })
   assert.throws(() => decode(bytes), { code: 'RECORD_INVALID' })
@@ -364,14 +364,14 @@ test('damaged text that an update leaves as it was is refused and replaced in bo
   assert.equal(change.changed('c'), false)
 })
 
-test('a tag that is no UTF-8 does not keep a row from its handler', () => {
+test('a tag that is not UTF-8 does not fail its change', () => {
   const bytes = damaged({ ...insertOf(text('x')), tags: { trace: '~~~', l_tb_name: 'orders' } })
   const change = decode(bytes)
   assert.equal(change.tags.trace, '\ufffdä')
   assert.equal(change.logical?.table, 'orders')
 })
 
-test('text in a character set that is not known is read while it is ASCII', () => {
+test('text in an unknown character set is read as long as it is ASCII', () => {
   for (const source of ['MySQL', 'Oracle', 'OTHER'] as const) {
     assert.equal(decoded(text('plain ~ text', 'klingon'), 12, source), 'plain ~ text')
     assert.equal(decoded(text('', 'klingon'), 12, source), '')
@@ -383,14 +383,14 @@ test('text in a character set that is not known is read while it is ASCII', () =
   })
 })
 
-test('one name in the records of two sources is read as each of them means it', () => {
+test('one character set name on two sources is read as each source means it', () => {
   for (let round = 0; round < 2; round++) {
     const read = (source: SourceType) => decoded(text(Buffer.from([0x80]), 'latin1'), 253, source)
     assert.deepEqual([read('MySQL'), read('PostgreSQL')], ['€', '\x80'])
   }
 })
 
-test('an error never shows the value', () => {
+test('an error never contains the value', () => {
   for (const branch of [
     integer('SECRET'),
     text('SECRET ä', 'klingon'),

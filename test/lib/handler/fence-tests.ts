@@ -52,7 +52,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       return item === undefined || item.dtsDeleted !== undefined ? null : (item.status?.S ?? 'no status')
     }
 
-    test('stores each kind of cell, keeps what the change does not hold, and repeats nothing', async () => {
+    test('stores each kind of cell, keeps attributes that the change does not have, and applies a repeated change once', async () => {
       const id = ++items
       const set = {
         text: 'a',
@@ -120,7 +120,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       assert.equal(Number(item.tiny?.N), -1e-100)
     })
 
-    test('takes a whole row, in which the key stands too', async () => {
+    test('accepts a whole row, which includes the key', async () => {
       const id = ++items
       const change = { generation: 1, offset: 1n }
       const row = { id: BigInt(id), status: 'new', note: undefined }
@@ -141,7 +141,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       assert.equal(await fencedUpdate(client, later), 'seen')
     })
 
-    test('tells offsets apart that are one and the same as JavaScript numbers', async () => {
+    test('distinguishes offsets that are equal as JavaScript numbers', async () => {
       const id = ++items
       const [lower, higher] = [9_223_372_036_854_775_806n, 9_223_372_036_854_775_807n]
       assert.equal(Number(lower), Number(higher))
@@ -166,7 +166,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       assert.equal(await read(id), 'new')
     })
 
-    test('redelivery of any suffix, again and again, applies each change once and never goes back', async () => {
+    test('applies each change once and never returns to an older state, after any number of redeliveries of any suffix', async () => {
       const history: State[] = [
         { status: 'new' },
         { status: 'paid' },
@@ -203,7 +203,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       }
     })
 
-    test('old and new writers at once: the newest state stays, whichever comes first', async () => {
+    test('keeps the newest state of concurrent writers, in any order', async () => {
       for (let round = 0; round < 10; round++) {
         const id = ++items
         const offsets = Array.from({ length: 12 }, (_, index) => BigInt(index))
@@ -222,7 +222,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       }
     })
 
-    test('a deleted row leaves its position behind, and nothing else, until the tombstone expires', async () => {
+    test('keeps only the position of a deleted row, until the tombstone expires', async () => {
       const id = ++items
       await deliver(id, { status: 'new', card: '4000' }, 1n)
       const change = { generation: 1, offset: 2n }
@@ -247,7 +247,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       ])
     })
 
-    test('what DynamoDB refuses for another reason is thrown, so that nothing is taken for done', async () => {
+    test('throws when DynamoDB refuses a write for another reason, so that the change does not count as done', async () => {
       const change = { generation: 1, offset: 1n }
       await assert.rejects(fencedUpdate(client, { table: 'missing', key: { id: 1 }, change, set: {} }), {
         name: 'ResourceNotFoundException',

@@ -53,14 +53,14 @@ export const hostileValues: readonly HostileValue[] = [
     says: /"Error".*nameless/,
   },
   {
-    reason: 'an error whose message is no text',
+    reason: 'an error whose message is not a text',
     make: () => Object.assign(new Error('replaced'), { message: { toString: refuse } }),
-    says: /without a message/,
+    says: /without a readable message/,
   },
   {
     reason: 'a getter of the message that throws',
     make: () => withGetter('message'),
-    says: /without a message/,
+    says: /without a readable message/,
   },
   { reason: 'a getter of the name that throws', make: () => withGetter('name'), says: /told in spite of it/ },
   {
