@@ -20,7 +20,7 @@ describe('the output of the functions while handlers fail, rows are wrong and by
   let runs: { ended?: string; failures?: number; thrown?: string }[]
 
   before(async () => {
-    // Lambda's own variable; here all functions live in one process.
+    // Lambda sets this variable. Here, all functions run in one process.
     const { PATH, HOME } = process.env
     const env = { PATH, HOME, AWS_LAMBDA_FUNCTION_NAME: 'test-tables' }
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env })
@@ -56,7 +56,7 @@ describe('the output of the functions while handlers fail, rows are wrong and by
         bytes.toString('base64').slice(0, 12),
         [...bytes].join(','),
       ]
-      // As util.inspect prints a Buffer.
+      // The form in which util.inspect prints a Buffer.
       forms.push((bytes.toString('hex').match(/../g) ?? []).join(' '))
       for (const form of forms) assert.ok(!output.includes(form), `${form} is printed`)
     }

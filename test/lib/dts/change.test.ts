@@ -23,7 +23,7 @@ const fields = [
 const before = [integer(1), text('open')]
 const after = [integer(1), text('paid')]
 
-/** The facts that every change below shares. */
+/** The facts that all changes below share. */
 const common = {
   table: 'shop.orders',
   name: { database: 'shop', schema: null, table: 'orders' },
@@ -49,7 +49,7 @@ const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): Pl
 const open = row({ id: 1n, status: 'open' })
 const paid = row({ id: 1n, status: 'paid' })
 
-/** What a change says, with the variable part of its key taken off: test/lib/handler/define-table/idempotency-key.test.ts looks at keys. */
+/** The facts of a change without the variable part of its key, which test/lib/handler/define-table/idempotency-key.test.ts tests. */
 function said(change: Change): Record<string, unknown> {
   const { idempotencyKey, ...rest } = seen(change)
   return { ...rest, key: String(idempotencyKey).replace(/[0-9a-f]{32}$/, '…') }

@@ -18,7 +18,7 @@ function read(
 
 type Sample = readonly [charset: string, hex: string, expected: string]
 
-/** One row per character set of MySQL 8, with bytes that tell it from its neighbours. */
+/** One row for each character set of MySQL 8, with bytes that distinguish it from similar sets. */
 const mysql: readonly Sample[] = [
   ['armscii8', 'b2b3a2fe', 'Աա§’'],
   ['ascii', '417e', 'A~'],
@@ -69,7 +69,7 @@ test('text in every character set of MySQL is read as MySQL reads it', () => {
   assert.equal(mysql.length + 1, 42, 'the 41 sets of MySQL 8, and utf8 as the older name of utf8mb3')
 })
 
-/** Where MySQL's tables are not those of browsers; test/real/charsets.test.ts asks a server for every code. */
+/** Codes that MySQL maps differently from browsers. test/real/charsets.test.ts compares every code with a server. */
 const own: readonly Sample[] = [
   ['big5', 'c6a1c6e7c7f2c7fc', 'ヾゃ⑩⑽'],
   ['cp932', 'f941f9fcf040', '\ue69d\ue757\ue000'],
@@ -101,7 +101,7 @@ test('ASCII text stays the same in every character set that contains ASCII', () 
   }
 })
 
-/** The same name can mean another set on another source. */
+/** One name can mean different sets on different sources. */
 const others: readonly (readonly [source: SourceType, ...Sample])[] = [
   ['MySQL', 'latin1', '80', '€'],
   ['DRDS', 'latin1', '80', '€'],
@@ -192,7 +192,7 @@ test('names of IANA and Java are known for every source, in upper and lower case
   }
 })
 
-/** Bytes that are no text, and what they are by replacement. */
+/** Bytes that are not text, and their text with replacement. */
 const damaged: readonly (readonly [source: SourceType, ...Sample])[] = [
   ['MySQL', 'utf8mb4', '41ff42', 'A\ufffdB'],
   ['MySQL', 'utf8mb4', 'c3', '\ufffd'],

@@ -11,7 +11,7 @@ import type { ColumnValue } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { decoded, roundtrip } from './samples.ts'
 
-/** The value read the quick way, which takes that enough of the record follows it. */
+/** The value as the fast path reads it, which needs enough bytes of the record after it. */
 function readQuickly(value: PlainValue): ColumnValue | undefined {
   const change = roundtrip({
     operation: 'INSERT',
@@ -26,7 +26,7 @@ function readQuickly(value: PlainValue): ColumnValue | undefined {
   return change.after.c
 }
 
-/** The value at the end of a record, and with enough of the record behind it. */
+/** The value at the end of a record, and with enough bytes of the record after it. */
 function readBothWays(value: PlainValue): (ColumnValue | undefined)[] {
   return [decoded(value), readQuickly(value)]
 }
@@ -35,7 +35,7 @@ const day = { year: 2026, month: 1, day: 2 }
 const midnight = { hour: 0, minute: 0, second: 0 }
 
 test('dates that share a cache slot keep their own texts', () => {
-  // The place is (13 × year + month) × 32 + day modulo 512: 16 months on, or 512 years, is the same place.
+  // The slot is (13 × year + month) × 32 + day modulo 512: dates 16 months or 512 years apart share it.
   const dates: readonly (readonly [parts: PlainDateTime, printed: string])[] = [
     [{ year: 2026, month: 1, day: 5 }, '2026-01-05'],
     [{ year: 2027, month: 4, day: 5 }, '2027-04-05'],

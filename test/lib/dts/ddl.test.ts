@@ -5,7 +5,7 @@ import { readDdl } from '../../../lib/dts/ddl.ts'
 import type { SourceType } from '../../../lib/dts/types.ts'
 import { seededRuns } from '../../rig/property.ts'
 
-/** Names with their parts joined by "|"; databases with a slash after them. */
+/** Names with their parts joined by "|", and databases with a slash at their end. */
 function named(sql: string, source: SourceType = 'MySQL'): string[] {
   const { tables, databases } = readDdl(sql, source)
   return [...tables.map((parts) => parts.join('|')), ...databases.map((name) => `${name}/`)]
@@ -209,7 +209,7 @@ test('any text gives a result, which contains only names of the text and is the 
       if (certainty === 'sure') assert.ok(tables.length + databases.length > 0)
       for (const part of [...tables.flat(), ...databases]) {
         assert.notEqual(part, '')
-        // Doubled quotes are one of the name's characters.
+        // A doubled quote is one character of the name.
         assert.ok(text.includes(part) || /[`"\]]/.test(part), part)
       }
       for (const parts of tables) assert.ok(parts.length >= 1 && parts.length <= 3)
@@ -219,7 +219,7 @@ test('any text gives a result, which contains only names of the text and is the 
   )
 })
 
-/** How often the reader asks for a character, or searches from one on. */
+/** The number of characters that the reader examines or searches. */
 function workOn(sql: string, source: SourceType): number {
   const { charCodeAt, indexOf } = String.prototype
   let count = 0

@@ -10,7 +10,7 @@ import { decode, plainHeader } from './samples.ts'
 
 const records = readGolden()
 const changes = records.filter((record) => carriesChange(record.header.operation))
-/** The corpus has its rows without prototype. */
+/** The rows of the corpus have no prototype. */
 const plainRow = (row: Row): Row => Object.assign(Object.create(null), row)
 
 const imagesOf = (change: Change): { before: Row | null; after: Row | null; statement: string | null } => ({
@@ -19,7 +19,7 @@ const imagesOf = (change: Change): { before: Row | null; after: Row | null; stat
   statement: 'statement' in change ? change.statement : null,
 })
 
-/** Runs a check for every record, so that one run names all records that fail it. */
+/** Checks every record, so that one run names all records that fail. */
 function forEach(some: readonly GoldenRecord[], check: (record: GoldenRecord) => void): void {
   assert.ok(some.length > 0)
   const failures: string[] = []
@@ -105,7 +105,7 @@ describe('compared with the output of Alibaba’s SDK', () => {
       const database = change.operation === 'DDL' ? change.database : change.name.database
       assert.equal(database, record.sdk.database)
       assert.deepEqual([...change.keys].sort(), [...(record.sdk.primaryKey ?? [])].sort())
-      // The SDK has no word for a row of a full copy.
+      // The SDK has no name for a row of a full copy.
       assert.equal(change.operation === 'INIT' ? 'UNKNOWN' : change.operation, record.sdk.operation)
       if (change.operation === 'DDL') assert.equal(change.statement, record.sdk.after?.ddl)
     })

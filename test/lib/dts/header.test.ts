@@ -75,7 +75,7 @@ test('each number of an operation or a source type gives its name', () => {
   }
 })
 
-/** The header's bytes with another number at the place of an enumeration's symbol. */
+/** The header's bytes with another number in place of an enum's symbol. */
 function withNumber(number: number[], one: PlainRecord, other: PlainRecord): Buffer {
   const bytes = encodeRecord(one)
   const at = bytes.findIndex((byte, index) => byte !== encodeRecord(other)[index])

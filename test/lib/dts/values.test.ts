@@ -307,7 +307,7 @@ test('impossible values are refused with their path, without the value', () => {
   }
 })
 
-/** A record whose first `~~~` is the bytes FF C3 A4, of which the first is no UTF-8. */
+/** A record in which the bytes FF C3 A4 replace the first `~~~`. FF is not UTF-8. */
 function damaged(plain: PlainRecord): Buffer {
   const bytes = encodeRecord(plain)
   Buffer.from([0xff, 0xc3, 0xa4]).copy(bytes, bytes.indexOf('~~~'))

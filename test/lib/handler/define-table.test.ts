@@ -227,7 +227,7 @@ describe('defineTable', () => {
     const handler = defineTable({ table: 'shop.orders', row, onChange, invalidText: 'replace' })
     assert.equal((await send(handler, batch)).acknowledgedThrough, '102')
     assert.deepEqual(seen, ['new', 'new', 'n\ufffd', 'new'])
-    // A file in JavaScript is not checked by a compiler.
+    // No compiler checks a file in JavaScript.
     const misspelt: unknown = 'ignore'
     assert.throws(
       () => defineTable({ table: 'shop.orders', row, onChange, invalidText: misspelt as 'replace' }),

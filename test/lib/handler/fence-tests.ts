@@ -7,10 +7,10 @@ import { type Cell, type FenceResult, fencedDelete, fencedUpdate } from '../../.
 const table = 'rows'
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 
-/** What a row is after a change; null: it is gone. */
+/** The row after a change; null if it was deleted. */
 type State = Readonly<Record<string, Cell>> | null
 
-/** The same tests on any DynamoDB. */
+/** The same tests for every DynamoDB. */
 export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>): void {
   describe(`the fence on ${name}`, () => {
     let dynamo: AwsEndpoint
@@ -46,7 +46,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       return state === null ? fencedDelete(client, write) : fencedUpdate(client, { ...write, set: state })
     }
 
-    /** The row as a reader sees it: null when it is gone or a tombstone. */
+    /** The row as a reader sees it; null if it was deleted, or is a tombstone. */
     async function read(id: number): Promise<string | null> {
       const item = await itemOf(id)
       return item === undefined || item.dtsDeleted !== undefined ? null : (item.status?.S ?? 'no status')
@@ -176,7 +176,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
         null,
       ]
       const starts = history.map((_, index) => index)
-      // Every pair of places to fall back to, after every number of changes that were done by then.
+      // Every pair of offsets to restart from, after every number of changes that are done.
       for (const reached of starts) {
         for (const first of starts.filter((start) => start <= reached)) {
           const id = ++items
@@ -207,7 +207,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       for (let round = 0; round < 10; round++) {
         const id = ++items
         const offsets = Array.from({ length: 12 }, (_, index) => BigInt(index))
-        // The odd ones delete, the last one too in every second round.
+        // Odd changes delete, and so does the last change of every second round.
         const last = BigInt(offsets.length - 1 - (round % 2))
         const sent = offsets.filter((offset) => offset <= last)
         const order = sent.map((_, index) => sent[(index * 5 + round) % sent.length] ?? 0n)
@@ -237,7 +237,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       })
       assert.equal(await deliver(id, { status: 'new', card: '4000' }, 1n), 'seen')
       assert.equal(await read(id), null)
-      // A row that comes back for good must not be cleared away by the tombstone's expiry.
+      // The tombstone's expiry must not remove a row that was inserted again.
       assert.equal(await deliver(id, { status: 'back' }, 3n), 'applied')
       assert.deepEqual(Object.keys((await itemOf(id)) ?? {}).sort(), [
         'dtsGeneration',

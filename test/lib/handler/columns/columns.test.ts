@@ -14,7 +14,7 @@ import {
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Same<A, B>) => undefined
 
-/** The message that a handler's row gets for the column; fails if the value is accepted. */
+/** The error message for the column's value; fails if the value is accepted. */
 function refusal(schema: z.ZodType, value: unknown): string {
   const result = z.object({ c: schema }).safeParse({ c: value })
   assert.ok(!result.success, `accepted: ${JSON.stringify(value)}`)
@@ -353,7 +353,11 @@ test('a date column refuses a text that is not an instant', () => {
   assert.match(refusal(dateColumn({ zeroDate: 'null' }), '2026-02-30'), /month does not have/)
   for (const zone of ['', 'Nowhere/Land', '+99:00', '+08:75', '8', 'constructor', 'SYSTEM', 'SystemV/PST8']) {
     const options: DateOptions & { zeroDate: 'null' } = { zone, zeroDate: 'null' }
-    assert.throws(() => dateColumn(options), { code: 'CONFIG_INVALID', message: /does not name one time zone/ }, zone)
+    assert.throws(
+      () => dateColumn(options),
+      { code: 'CONFIG_INVALID', message: /does not name one time zone/ },
+      zone,
+    )
   }
 })
 

@@ -5,7 +5,7 @@ import { type Geometry, geometryColumn } from '../../../../lib/handler/columns/i
 
 const column = geometryColumn()
 
-/** MySQL's own form: the spatial reference id, little endian, and the WKB behind it. */
+/** MySQL's form: the spatial reference id in little endian, then the WKB. */
 function mysql(srid: number, wkb: string): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(srid)
@@ -19,7 +19,7 @@ function refusal(value: unknown): string {
   return result.error.issues[0]?.message ?? ''
 }
 
-/** As GEOS writes them: WKT, little-endian ISO WKB, big-endian EWKB with SRID 4326. */
+/** The output of GEOS: WKT, little-endian ISO WKB, big-endian EWKB with SRID 4326. */
 const samples: readonly (readonly [wkt: string, wkb: string, ewkb: string, expected: Geometry])[] = [
   [
     'POINT (1 -2.5)',
@@ -266,11 +266,11 @@ test('a value that is not a geometry of GeoJSON is refused, and the error contai
 
 const finite = z.number()
 const position = z.union([z.tuple([finite, finite]), z.tuple([finite, finite, finite])])
-/** A whole point can be empty. */
+/** A Point geometry can be empty. */
 const point = z.union([position, z.tuple([])])
 const typed = <T extends z.ZodType>(type: string, coordinates: T) =>
   z.strictObject({ type: z.literal(type), coordinates })
-/** RFC 7946. */
+/** Checks the structure of RFC 7946. */
 const geoJson: z.ZodType = z.union([
   typed('Point', point),
   typed('LineString', position.array()),
@@ -295,7 +295,7 @@ test('a geometry that is cut at any byte is refused, and one with any flipped bi
       else assert.ok(geoJson.safeParse(result.data).success, `${turned.toString('hex')} as no GeoJSON`)
     }
     for (let length = 0; length < wkt.length; length++) {
-      // Cut between two digits of a bracketless text this could still be whole; with brackets it cannot.
+      // A text without brackets could be complete when it is cut between two digits. With brackets it cannot.
       refusal(wkt.slice(0, length))
     }
   }

@@ -50,7 +50,7 @@ const image = (cart: string, place: PlainValue): PlainValue[] => [
   place,
 ]
 
-/** Hands records to a handler as the poller does. @returns the changes that arrived, and the acknowledgement */
+/** Sends records to a handler as the poller does. @returns the changes that the handler got, and the acknowledgement */
 async function deliver(...records: readonly PlainRecord[]) {
   const changes: RowChange<z.output<typeof row>>[] = []
   const handler = defineTable({ table: 'shop.orders', row, onChange: (change) => void changes.push(change) })

@@ -6,7 +6,7 @@ import { t0 } from '../../../integration/records.ts'
 import { takeErrorLog } from '../../../rig/captured-log.ts'
 import { batchOf, functionContext, insertsOf, row, send, write } from './support.ts'
 
-/** Answers that the types of a handler refuse, and that JavaScript and casts let through. */
+/** For answers that the types of a handler refuse. JavaScript and casts allow them. */
 type Returns = () => undefined
 
 const rejections = (reason: unknown) => Promise.allSettled([Promise.resolve(1), Promise.reject(reason)])

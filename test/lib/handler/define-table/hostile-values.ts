@@ -1,9 +1,9 @@
-/** Values that break code which reads a caught value as though it were an ordinary error. */
+/** Values that break code which reads a caught value like an ordinary error. */
 
 interface HostileValue {
   readonly reason: string
   readonly make: () => unknown
-  /** What a log line has of it. */
+  /** The log line must match this. */
   readonly says: RegExp
 }
 

@@ -175,7 +175,7 @@ describe('a value that breaks code which reads errors', () => {
   })
 })
 
-/** As Lambda's runtime reads an error: name, message, stack, and as JSON. */
+/** Reads an error as Lambda's runtime does: name, message, stack, and as JSON. */
 function assertReadable(thrown: unknown): void {
   if (Object(thrown) !== thrown) {
     assert.notEqual(typeof thrown, 'symbol')

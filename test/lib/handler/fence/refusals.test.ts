@@ -6,7 +6,7 @@ import { defineTable } from '../../../../lib/handler/define-table.ts'
 import { type Cell, fencedDelete, fencedUpdate } from '../../../../lib/handler/fence.ts'
 import { batchOf, insertsOf, row, send } from '../define-table/support.ts'
 
-/** Nothing listens there: what is refused must be refused before anything is sent. */
+/** No server listens there: the fence must refuse a write before it sends anything. */
 const client = new DynamoDBClient({
   endpoint: 'http://127.0.0.1:9',
   region: 'eu-central-1',
