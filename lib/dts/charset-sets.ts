@@ -59,18 +59,18 @@ const variants: { readonly [name: string]: Variant | undefined } = {
   ja16euctilde: { base: 'eucjpms', characters: eucSymbols },
 }
 
-/** Unpacked when the first set of the kind is asked for: most functions never ask for one of several bytes. */
-function once(packed: PackedTables): () => ReadonlyMap<string, Plane> {
+/** Unpacks the tables on first use: most functions never need those of several bytes per character. */
+function unpackLazily(packed: PackedTables): () => ReadonlyMap<string, Plane> {
   let tables: ReadonlyMap<string, Plane> | undefined
   return () => {
     tables ??= unpackTables(packed)
     return tables
   }
 }
-const singleBytes = once(singleByteTables)
-const multiBytes = once(multiByteTables)
+const singleBytes = unpackLazily(singleByteTables)
+const multiBytes = unpackLazily(multiByteTables)
 
-/** @returns undefined when there is no such set */
+/** @returns undefined if there is no set of this name */
 export function textSet(name: string): TextSet | undefined {
   const known = unicode[name]
   if (known !== undefined) return known
@@ -90,7 +90,7 @@ export function textSet(name: string): TextSet | undefined {
   return { keepsAscii: one.units.subarray(0, 0x80).every((unit, byte) => unit === byte), read }
 }
 
-/** The characters whose codes the plane has. */
+/** A copy of the plane with the characters of the variant, as far as the plane has their codes. */
 function withCharacters({ first, units }: Plane, { characters }: Variant): Plane {
   const own = units.slice()
   for (const [code, text] of characters) {

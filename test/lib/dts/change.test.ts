@@ -265,7 +265,7 @@ test('a changed column list applies from the first record that has it', () => {
         ['x', 3],
       ]),
       row({ c: 3 }),
-      'a column that nobody asked for',
+      'a column that was not requested',
     )
   }
 })

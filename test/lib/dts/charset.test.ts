@@ -259,7 +259,7 @@ test('GB 18030 has one code for each character of Unicode, in both editions', ()
     ] as const) {
       assert.equal(read('gb18030', hex, source), character)
     }
-    assert.equal(read('gb18030', 'e3329a36', source), null, 'behind the last character')
+    assert.equal(read('gb18030', 'e3329a36', source), null, 'after the last character')
   }
 })
 

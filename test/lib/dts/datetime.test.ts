@@ -80,7 +80,11 @@ test('24:00:00 is the last time of a day, and any later time is refused', () => 
   const end = { ...day, hour: 24, minute: 0, second: 0 }
   assert.deepEqual(readBothWays(dateTime(end)), ['2026-01-02 24:00:00', '2026-01-02 24:00:00'])
   assert.equal(decoded(dateTime({ hour: 24, minute: 0, second: 0 })), '24:00:00')
-  assert.equal(decoded(dateTime({ hour: 24, minute: 1, second: 2 })), '24:01:02', 'a TIME is no time of day')
+  assert.equal(
+    decoded(dateTime({ hour: 24, minute: 1, second: 2 })),
+    '24:01:02',
+    'a TIME is not a time of day',
+  )
   for (const more of [{ hour: 25 }, { minute: 1 }, { second: 1 }, { millis: 1 }]) {
     refused({ ...end, ...more }, /a time of day out of range/)
   }

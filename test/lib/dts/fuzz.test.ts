@@ -88,14 +88,14 @@ function mutated(original: Buffer, random: Random): Buffer {
   return bytes
 }
 
-/** The change of the bytes, or null for RECORD_INVALID. Any other error fails the test. */
+/** The result of `read`, or its RECORD_INVALID. Any other error fails the test. */
 function outcomeOf<T>(bytes: Buffer, read: () => T): T | DtsError {
   try {
     return read()
   } catch (error) {
     if (!(error instanceof DtsError) || error.code !== 'RECORD_INVALID') throw error
     if (error.message.length > 500 || Number(error.facts.position ?? 0) > bytes.length) {
-      throw new Error('an error that is too long, or at no byte of the record', { cause: error })
+      throw new Error('the error is too long, or its position is outside of the record', { cause: error })
     }
     return error
   }
@@ -140,10 +140,13 @@ test(`${iterations} mutated records each decode to a change or fail with RECORD_
         .flatMap((row) => Object.keys(row ?? {}))
         .filter(() => random(3) === 0)
       const part = outcome(bytes, columns)
-      assert.ok(!(part instanceof DtsError), 'what is good as a whole is good in part')
+      assert.ok(
+        !(part instanceof DtsError),
+        'a record that decodes completely must decode with fewer columns',
+      )
       const rows = rowsOf(part)
       const same = rowsOf(whole).every((row, index) => sameColumns(row, rows[index], columns))
-      assert.ok(same, 'a column that was asked for is what it is among all')
+      assert.ok(same, 'a requested column must have the same value as among all columns')
     } catch (cause) {
       const message = `seed ${seed}, round ${round}: ${bytes.toString('hex')}`
       throw new Error(message, { cause })

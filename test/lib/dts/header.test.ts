@@ -45,7 +45,7 @@ test('numbers of the header are exact in all their bits', () => {
   for (const [id, reason] of [
     [2n ** 63n - 1n, 'the largest long'],
     [-(2n ** 63n), 'the smallest long'],
-    [2n ** 53n + 1n, 'what a double would round'],
+    [2n ** 53n + 1n, 'a decimal that a double would round'],
     [-(2n ** 53n) - 1n, 'and its negative'],
     [2n ** 27n, 'five bytes'],
     [2n ** 55n, 'eight bytes and the ninth'],

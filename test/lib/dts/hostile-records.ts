@@ -75,7 +75,7 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
     Buffer.concat([upTo('images'), Buffer.from([4, 2, 26])]),
     'afterImages[0]',
     /choice 13 of only 13/,
-    'a branch behind the last',
+    'a branch after the last',
   ],
   [
     Buffer.concat([upTo('images'), Buffer.from([4, 2, 1])]),
@@ -107,9 +107,9 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
     Buffer.from([2, 2, 2, 6, 0x61]),
     'sourcePosition',
     /length of 3, but 1 bytes remain/,
-    'text behind the end',
+    'text beyond the end',
   ],
-  [Buffer.alloc(0), 'version', /cut off/, 'nothing at all'],
+  [Buffer.alloc(0), 'version', /cut off/, 'an empty value'],
 ]
 
 /** The output of the process, as JSON. */

@@ -227,7 +227,7 @@ test('a value that is not a geometry of GeoJSON is refused, and the error contai
     ['POINT', /lacks a "\("/, 'no coordinates'],
     ['POINT(77)', /too few or too many/, 'one number'],
     ['POINT(77 1 1 1)', /measures/, 'four numbers'],
-    ['POINT Z (77 1)', /too few or too many/, 'fewer numbers than Z asks for'],
+    ['POINT Z (77 1)', /too few or too many/, 'fewer numbers than Z needs'],
     ['POINT M (77 1 1)', /measures/, 'a measure'],
     ['POINTZM(77 1 1 1)', /measures/, 'a measure'],
     ['LINESTRING(77 1, 1 1 1)', /too few or too many/, 'dimensions that differ'],
@@ -238,7 +238,7 @@ test('a value that is not a geometry of GeoJSON is refused, and the error contai
     ['POINT(77 NaN)', /too few or too many/, 'NaN'],
     ['POINT(77 #)', /not part of a word/, 'another sign'],
     ['CIRCULARSTRING(77 1, 1 1, 2 2)', /type that GeoJSON/, 'a curve'],
-    ['SRID=x;POINT(77 1)', /SRID/, 'an SRID that is no number'],
+    ['SRID=x;POINT(77 1)', /SRID/, 'an SRID that is not a number'],
     [nested(18), /nested deeper/, 'nesting'],
     [nested(100_000), /nested deeper/, 'nesting without end'],
     [Buffer.alloc(0), /ends before/, 'no bytes'],
@@ -292,7 +292,7 @@ test('a geometry that is cut at any byte is refused, and one with any flipped bi
       const result = column.safeParse(turned)
       outcomes[result.success ? 'read' : 'refused'] += 1
       if (!result.success) refusal(turned)
-      else assert.ok(geoJson.safeParse(result.data).success, `${turned.toString('hex')} as no GeoJSON`)
+      else assert.ok(geoJson.safeParse(result.data).success, `${turned.toString('hex')} is not GeoJSON`)
     }
     for (let length = 0; length < wkt.length; length++) {
       // A text without brackets could be complete when it is cut between two digits. With brackets it cannot.

@@ -39,7 +39,7 @@ describe('a declared column that the image does not have', () => {
     ['an enumeration', z.enum(['new', 'paid'])],
     ['a union', z.union([z.string(), z.number()])],
     ['bytes', z.instanceof(Buffer)],
-    ['anything at all', z.unknown()],
+    ['any type', z.unknown()],
     ['a geometry', geometryColumn()],
     ['a document', jsonColumn()],
     ['a date', dateColumn()],

@@ -64,7 +64,7 @@ describe('a cell that cannot be stored exactly', () => {
       /at\.\* has a member named __proto__/,
     ],
     ['a Map with such a member', new Map([['__proto__', 1]]), /member named __proto__/],
-    ['a Map whose names are no texts', new Map([[1, 'canary']]), /a number as the name of a member/],
+    ['a Map whose keys are not texts', new Map([[1, 'canary']]), /a number as the name of a member/],
     ['an empty set', new Set(), /empty set.*Store null/],
     ['a set of different kinds', new Set(['canary', 1]), /set of different kinds \(a string, a number\)/],
     ['a set of truth values', new Set([true]), /set whose items are each a boolean/],
