@@ -31,27 +31,27 @@ interface Variant {
   readonly characters: readonly (readonly [code: number, characters: string])[]
 }
 
-/** Symbols that Microsoft's tables give as full-width forms, and those of the standard (and Oracle's) do not. */
+/** Symbols that are full-width forms in Microsoft's tables, but not in those of the standard and of Oracle. */
 const standardSymbols = (codes: readonly number[]) =>
   codes.map((code, index) => [code, '‖−¢£¬'.charAt(index)] as const)
 const sjisSymbols = standardSymbols([0x8161, 0x817c, 0x8191, 0x8192, 0x81ca])
 const eucSymbols = standardSymbols([0xa1c2, 0xa1dd, 0xa1f1, 0xa1f2, 0xa2cc])
 
-const run = (first: number, length: number) =>
+const consecutive = (first: number, length: number) =>
   Array.from({ length }, (_, index) => String.fromCharCode(first + index)).join('')
 
 const variants: { readonly [name: string]: Variant | undefined } = {
   'gbk-euro': { base: 'gbk', characters: [[0x80, '€']] },
-  // What PostgreSQL and Windows have beyond Korea's standard: a sign, and two rows for the user's own characters.
+  // PostgreSQL and Windows add to Korea's standard: a sign, and two rows for the user's own characters.
   uhc: {
     base: 'euckr',
     characters: [
       [0xa2e8, '㉾'],
-      [0xc9a1, run(0xe000, 94)],
-      [0xfea1, run(0xe05e, 94)],
+      [0xc9a1, consecutive(0xe000, 94)],
+      [0xfea1, consecutive(0xe05e, 94)],
     ],
   },
-  // What PostgreSQL has beyond Python.
+  // PostgreSQL has a sign that Python's table lacks.
   johab: { base: 'johab', characters: [[0xd9e8, '㉾']] },
   ja16sjis: { base: 'cp932', characters: [[0x8160, '〜'], ...sjisSymbols] },
   ja16sjistilde: { base: 'cp932', characters: sjisSymbols },

@@ -6,7 +6,7 @@ import { describeThrown, nameOf } from '../text/thrown.ts'
 /** A change that could not be decoded, or that the handler did not handle. */
 export interface FailedChange {
   readonly offset: bigint
-  /** What was thrown: it can be any value. */
+  /** The thrown value, which can be anything. */
   readonly error: unknown
 }
 
@@ -20,7 +20,7 @@ export function reportFailure(logger: Logger, { offset, error }: FailedChange) {
   return { offset: String(offset), ...facts }
 }
 
-/** Only our own messages never contain row values. Of any other error the poller sees the name alone. */
+/** Our own messages never contain row values. Any other message can, so the poller gets only the name of the error. */
 function publicFacts(thrown: unknown): { code: string; message: string } {
   // Lambda refuses an answer that is too large, and the poller would send the whole batch again.
   if (isDtsError(thrown)) return { code: thrown.code, message: cutMessage(thrown.message) }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Batch, batchSchema } from '../dispatch/batch-format.ts'
 import { DtsError } from '../errors.ts'
 
-/** What a table function can be invoked with: the poller's batch, or changes that a person sends by hand. */
+/** The event of a table function: the poller's batch, or changes that a person sends by hand. */
 export type TableEvent =
   | { readonly kind: 'batch'; readonly batch: Batch }
   | { readonly kind: 'by-hand'; readonly changes: readonly unknown[] }
