@@ -1,4 +1,4 @@
-/** The public surface: what handler files import from 'dts-functions'. */
+/** The public interface: handler files import these from 'dts-functions'. */
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
 export {

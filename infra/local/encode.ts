@@ -1,5 +1,6 @@
 import avro from 'avsc'
-import { type Operation, operations, type SourceType, sourceTypes } from '../../lib/dts/types.ts'
+import { operations, sourceTypes } from '../../lib/dts/grammar.ts'
+import type { Operation, SourceType } from '../../lib/dts/types.ts'
 
 /*
  * Writes DTS records with a general Avro library, so that the decoder in lib/dts is never the judge of itself.

@@ -5,7 +5,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { appendFileSync } from 'node:fs'
 import type { Change } from '../../lib/dts/change.ts'
-import { handledChannel } from '../../lib/handler/handled-channel.ts'
+import { handledChannel } from '../../lib/handler/diagnostics.ts'
 
 const file = process.env.LOCAL_HANDLED_FILE
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { operations } from '../dts/types.ts'
+import { operations } from '../dts/grammar.ts'
 
 /**
  * How a table's changes are delivered. The table's file declares it, and the deployment carries it to the poller. Every

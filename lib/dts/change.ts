@@ -1,12 +1,12 @@
 import type { Tags } from './tags.ts'
 import type { Row, SourceType, TableName } from './types.ts'
 
-/** Where a change stands in the log. */
+/** The place of a change in the log. */
 export interface ChangeOrigin {
   readonly offset: bigint
-  /** Rises with every recovery that moved the checkpoint; offsets compare only within one generation. */
+  /** Rises each time recovery moves the checkpoint. Offsets of two generations cannot be compared. */
   readonly generation: number
-  /** True when the change may have been delivered before. */
+  /** True if the change may have been delivered before. */
   readonly replay: boolean
 }
 
@@ -19,8 +19,8 @@ interface ChangeBase extends ChangeOrigin {
   readonly transactionId: string
   readonly tags: Tags
   /**
-   * The same for every delivery of this change, also from another cluster as far as the source tells changes apart
-   * (equal rows of one statement in a table without a primary key have the same key).
+   * The same for every delivery of this change, from another cluster too. Two changes have the same key only if they are
+   * equal rows of one statement in a table without a primary key.
    */
   readonly idempotencyKey: string
 }
@@ -29,13 +29,13 @@ interface RowChangeBase extends ChangeBase {
   /** `database.table` or `database.schema.table`; a dot inside a name is written `\u002E`. */
   readonly table: string
   readonly name: TableName
-  /** The name that a sharded source shows to its users; null where the record carries none. */
+  /** The name that a sharded source shows to its users; null if the record has none. */
   readonly logical: TableName | null
-  /** Columns of the primary key; empty where the record does not name them. */
+  /** Columns of the primary key; empty if the record does not name them. */
   readonly keys: readonly string[]
 }
 
-/** A new row; INIT is a row of a full copy that was there before the tracking began. */
+/** A new row. INIT is a row of the full copy, which existed before the tracking began. */
 export interface InsertChange<R = Row> extends RowChangeBase {
   readonly operation: 'INSERT' | 'INIT'
   readonly after: R
@@ -43,12 +43,12 @@ export interface InsertChange<R = Row> extends RowChangeBase {
 
 export interface UpdateChange<R = Row> extends RowChangeBase {
   readonly operation: 'UPDATE'
-  /** Empty where the source logs no image before an update. */
+  /** Empty if the source does not log before images of updates. */
   readonly before: R
   readonly after: R
   /**
-   * True when the update wrote another value to the column. A column that the after image does not hold was not
-   * written; one that only the after image holds was. Buffers are compared by content, and NaN equals itself.
+   * True if the update wrote another value to the column. A column that is absent from the after image was not written;
+   * one that only the after image has was written. Buffers are compared by content, and NaN equals itself.
    */
   changed(column: keyof R & string): boolean
 }
@@ -58,7 +58,7 @@ export interface DeleteChange<R = Row> extends RowChangeBase {
   readonly before: R
 }
 
-/** A statement that changed a schema. It may name a database alone, or nothing. */
+/** A statement that changed a schema. It may name only a database, or nothing. */
 export interface DdlChange extends ChangeBase {
   readonly operation: 'DDL'
   readonly statement: string
@@ -71,5 +71,5 @@ export interface DdlChange extends ChangeBase {
 
 export type RowChange<R = Row> = InsertChange<R> | UpdateChange<R> | DeleteChange<R>
 
-/** What a handler gets. */
+/** A change as a handler gets it. */
 export type Change<R = Row> = RowChange<R> | DdlChange

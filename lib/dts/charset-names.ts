@@ -1,13 +1,13 @@
 import type { SourceType } from './types.ts'
 
 /**
- * Which character set a name means: sources use one name for different sets (`latin1` is Windows-1252 on MySQL and
- * ISO 8859-1 on PostgreSQL; `UTF8` is CESU-8 on Oracle). Names are written without `-`, `_` and blanks, in lower case;
- * sets as charset-sets.ts calls them.
+ * The character set that each name means. Sources use one name for different sets: `latin1` is Windows-1252 on MySQL and
+ * ISO 8859-1 on PostgreSQL; `UTF8` is CESU-8 on Oracle. Names are in lower case, without `-`, `_` and blanks. The names of
+ * the sets are those of charset-sets.ts.
  */
 type Names = { readonly [name: string]: string }
 
-/** `utf8 binary` stands for `{ utf8: 'utf8', binary: 'binary' }`, `latin2=iso8859-2` for another name. */
+/** Parses a list: `utf8` means `{ utf8: 'utf8' }`, and `latin2=iso8859-2` means `{ latin2: 'iso8859-2' }`. */
 function names(list: string): Names {
   const pairs = list
     .trim()
@@ -48,7 +48,7 @@ const oracle = names(`
   ja16sjis ja16sjistilde ja16euc ja16euctilde ko16mswin949=uhc ko16ksc5601=euckr ko16ksccs=johab
   zhs16gbk=gbk-euro zhs16cgb231280=gb2312 zhs32gb18030=gb18030-2000 zht16mswin950=cp950 zht16big5=big5`)
 
-/** By collation's code page; Windows gives the codes that 1252 leaves open to themselves, as MySQL does. */
+/** By the code page of the collation. Windows maps the codes that 1252 leaves open to themselves, as MySQL does. */
 const sqlServer = names(`
   latin1 cp1252=latin1 windows1252=latin1 1252=latin1 nchar=utf16le nvarchar=utf16le unicode=utf16le ucs2=utf16le
   437=ibm437 850=ibm850 874=windows-874 932=cp932 936=gbk-euro 949=uhc 950=cp950 1250=windows-1250 1251=windows-1251
@@ -73,7 +73,7 @@ const common = names(`
   eucjp=ujis shiftjis=sjis sjis cp932 ms932=cp932 windows932=cp932 windows31j=cp932 cswindows31j=cp932
   euckr ksc5601=euckr cp949=uhc ms949=uhc windows949=uhc xwindows949=uhc uhc johab cp1361=johab ms1361=johab xjohab=johab`)
 
-/** All others (TiDB is among them) are taken to write MySQL's names. */
+/** The other sources, such as TiDB, are assumed to write MySQL's names. */
 const own: { readonly [source in SourceType]?: Names } = {
   PostgreSQL: postgres,
   PPAS: postgres,
@@ -82,19 +82,19 @@ const own: { readonly [source in SourceType]?: Names } = {
   DB2: db2,
 }
 
-/** Sets of one byte a character, by their numbers. */
+/** Numbered sets with one byte per character. */
 const numbered: readonly (readonly [form: RegExp, set: string])[] = [
   [/^(?:iso)?8859(\d{1,2})$/, 'iso8859-'],
   [/^(?:windows|win|cp|ms)(874|125\d)$/, 'windows-'],
   [/^(?:cp|ibm|pc|xibm)(\d{3})$/, 'ibm'],
 ]
 
-/** @returns the set that the name means for the source; undefined where it is not known */
+/** @returns the set that the name means on the source; undefined if the name is unknown */
 export function setNamed(name: string, source: SourceType): string | undefined {
   const written = name.toLowerCase().replace(/[-_ ]/g, '')
   const known = (own[source] ?? mysql)[written] ?? common[written]
   if (known !== undefined) return known
-  // DB2's CCSIDs are also written with a name before them.
+  // DB2 also writes a prefix before a CCSID.
   const byNumber = source === 'DB2' ? db2[written.replace(/^(ibm|cp)/, '')] : undefined
   if (byNumber !== undefined) return byNumber
   for (const [form, set] of numbered) {
@@ -105,13 +105,13 @@ export function setNamed(name: string, source: SourceType): string | undefined {
 }
 
 /**
- * Sets in which bytes below 80 are not ASCII, or need not be (national sets of seven bits such as Oracle's YUG7ASCII,
- * Japanese ones with a yen sign among them), and CCSIDs, which say nothing by themselves.
+ * Names of sets in which bytes below 0x80 are not always ASCII: national sets of seven bits such as Oracle's YUG7ASCII,
+ * and Japanese sets with a yen sign. Also CCSIDs: a number alone says nothing about ASCII.
  */
 const notAscii =
   /ebcdic|yen$|^(?!latin)[a-z]+7|utfe$|utf-?_?(7|16|32)|ucs|iso-?_?2022|^hz|^\d+$|^(ibm|cp|ccsid)-?_?\d+$/i
 
-/** False for a name of which even ASCII bytes say nothing certain. */
+/** False if even bytes below 0x80 may not be ASCII in the set of this name. */
 export function mayKeepAscii(name: string): boolean {
   return !notAscii.test(name)
 }

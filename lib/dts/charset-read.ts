@@ -3,16 +3,16 @@ import { noCharacter, type Plane } from './charset-units.ts'
 
 /**
  * Reads the text between two positions.
- * @param replace true: what is no text becomes U+FFFD
- * @returns null for bytes that are not text of the character set
+ * @param replace true: bytes that are not text become U+FFFD
+ * @returns null for bytes that are not text in the character set
  */
 export type ReadText = (bytes: Buffer, start: number, end: number, replace: boolean) => string | null
 
-/** Where text is put together as UTF-16; kept, because a text is worth less than an array of its own. */
+/** The buffer in which texts are built as UTF-16. It is kept, because a new array for each text costs more than the text. */
 let units = new Uint16Array(4096)
 let unitBytes = Buffer.from(units.buffer)
 
-/** Makes room for so many units. */
+/** Makes room for `count` units. */
 function room(count: number): Uint16Array {
   if (units.length < count) {
     units = new Uint16Array(count * 2)
@@ -23,7 +23,7 @@ function room(count: number): Uint16Array {
 
 function textOf(count: number): string {
   const text = unitBytes.toString('utf16le', 0, count * 2)
-  // One large value must not keep its room for good.
+  // Release the memory of one large value.
   if (units.length > 1 << 20) {
     units = new Uint16Array(4096)
     unitBytes = Buffer.from(units.buffer)
@@ -33,11 +33,11 @@ function textOf(count: number): string {
 
 export const readUtf8: ReadText = (bytes, start, end, replace) => {
   const text = bytes.toString('utf8', start, end)
-  // Node writes U+FFFD for what is no UTF-8; where there is none, all of it was.
+  // Node writes U+FFFD for bytes that are not UTF-8. Without one in the text, all bytes were UTF-8.
   return replace || !text.includes('\ufffd') || isUtf8(bytes.subarray(start, end)) ? text : null
 }
 
-/** A surrogate without its other half is no character. */
+/** A surrogate without its other half is not a character. */
 function wellFormed(text: string, replace: boolean): string | null {
   if (text.isWellFormed()) return text
   return replace ? text.toWellFormed() : null
@@ -73,7 +73,7 @@ export const readUtf32: ReadText = (bytes, start, end, replace) => {
   return textOf(count)
 }
 
-/** @returns the place behind the character */
+/** @returns the index after the character */
 function putPoint(out: Uint16Array, count: number, point: number): number {
   if (point < 0x10000) {
     out[count] = point
@@ -84,7 +84,7 @@ function putPoint(out: Uint16Array, count: number, point: number): number {
   return count + 2
 }
 
-/** UTF-8 in which a character beyond U+FFFF is written as its two surrogates, three bytes each; and true UTF-8. */
+/** CESU-8 writes a character above U+FFFF as two surrogates of three bytes each. True UTF-8 is accepted too. */
 export const readCesu8: ReadText = (bytes, start, end, replace) => {
   if (isUtf8(bytes.subarray(start, end))) return bytes.toString('utf8', start, end)
   const out = room(end - start)
@@ -103,7 +103,7 @@ export const readCesu8: ReadText = (bytes, start, end, replace) => {
   return wellFormed(textOf(count), replace)
 }
 
-/** Length of the character at `at`, which may be a surrogate; 0 when there is none. */
+/** Length of the character at `at`, which may be a surrogate; 0 if the bytes are not a character. */
 function utf8Size(bytes: Buffer, at: number, end: number): number {
   const byte = bytes[at] as number
   if (byte < 0x80) return 1
@@ -113,7 +113,7 @@ function utf8Size(bytes: Buffer, at: number, end: number): number {
     if (((bytes[index] as number) & 0xc0) !== 0x80) return 0
   }
   const point = utf8Point(bytes, at, size)
-  // Each length has its range; a shorter character in it is a disguise.
+  // Each length has its range. An overlong form of a shorter character is invalid.
   return (size === 3 && point < 0x800) || (size === 4 && (point < 0x10000 || point > 0x10ffff)) ? 0 : size
 }
 
@@ -141,9 +141,9 @@ export interface MultiBytes {
   /** Characters of one byte. */
   readonly one: Uint16Array
   readonly two: Plane
-  /** Those of three bytes, which begin with 8F. */
+  /** Characters of three bytes, which begin with 8F. */
   readonly three?: Plane | undefined
-  /** The code point of four bytes; 0 when they are none. Without it, no character takes four. */
+  /** The code point of four bytes; 0 if they are not a character. Undefined: no character has four bytes. */
   readonly four?: (bytes: Buffer, at: number) => number
 }
 
@@ -181,7 +181,7 @@ export function byMultiBytes({ one, two, three, four }: MultiBytes): ReadText {
       }
       if (!replace) return null
       out[count++] = noCharacter
-      // Of two bytes that are no character both are skipped, unless the second can be one by itself.
+      // Skip both bytes of an invalid pair, unless the second can be a character by itself.
       const isFirst = byte << 8 >= two.first && (byte << 8) - two.first < two.units.length
       at += isFirst && pair & 0x80 ? 2 : 1
     }
@@ -193,14 +193,14 @@ function characterOf({ first, units: table }: Plane, code: number): number {
   return code < first ? noCharacter : (table[code - first] ?? noCharacter)
 }
 
-/** The place of U+1E3F, and of what took it in the edition of 2005. */
+/** U+1E3F, and the character that has its code in the edition of 2005. */
 const moved = 0x1e3f
 const movedInto = 0xe7c7
 
 /**
- * GB 18030's codes of four bytes up to U+FFFF are what is left, in order, when all codes of two are given; beyond,
- * they count up.
- * @param two as the edition of 2000 has it. That of 2005 exchanged two characters and left all others in their places.
+ * GB 18030 gives codes of four bytes, in order, to the characters up to U+FFFF that have no shorter code. The codes of
+ * later characters follow in order.
+ * @param two the table of the edition of 2000. The edition of 2005 exchanged two characters and kept all others.
  */
 export function gb18030(one: Uint16Array, two: Plane, edition: 2000 | 2005): MultiBytes {
   const given = new Uint8Array(0x10000)

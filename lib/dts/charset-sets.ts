@@ -11,7 +11,7 @@ import {
 import { multiByteTables, singleByteTables } from './charset-tables.ts'
 import { type PackedTables, type Plane, unpackTables } from './charset-units.ts'
 
-/** A character set that is known. */
+/** A known character set. */
 export interface TextSet {
   readonly keepsAscii: boolean
   readonly read: ReadText
@@ -25,33 +25,33 @@ const unicode: { readonly [name: string]: TextSet | undefined } = {
   utf32: { keepsAscii: false, read: readUtf32 },
 }
 
-/** Sets that are another one save for a few codes: characters by code. */
+/** A set that differs from another set in a few codes: characters by code. */
 interface Variant {
   readonly base: string
   readonly characters: readonly (readonly [code: number, characters: string])[]
 }
 
-/** Symbols that Microsoft's tables give as full-width forms, and those of the standard (and Oracle's) do not. */
+/** Symbols that are full-width forms in Microsoft's tables, but not in those of the standard and of Oracle. */
 const standardSymbols = (codes: readonly number[]) =>
   codes.map((code, index) => [code, '‖−¢£¬'.charAt(index)] as const)
 const sjisSymbols = standardSymbols([0x8161, 0x817c, 0x8191, 0x8192, 0x81ca])
 const eucSymbols = standardSymbols([0xa1c2, 0xa1dd, 0xa1f1, 0xa1f2, 0xa2cc])
 
-const run = (first: number, length: number) =>
+const consecutive = (first: number, length: number) =>
   Array.from({ length }, (_, index) => String.fromCharCode(first + index)).join('')
 
 const variants: { readonly [name: string]: Variant | undefined } = {
   'gbk-euro': { base: 'gbk', characters: [[0x80, '€']] },
-  // What PostgreSQL and Windows have beyond Korea's standard: a sign, and two rows for the user's own characters.
+  // PostgreSQL and Windows add to Korea's standard: a sign, and two rows for the user's own characters.
   uhc: {
     base: 'euckr',
     characters: [
       [0xa2e8, '㉾'],
-      [0xc9a1, run(0xe000, 94)],
-      [0xfea1, run(0xe05e, 94)],
+      [0xc9a1, consecutive(0xe000, 94)],
+      [0xfea1, consecutive(0xe05e, 94)],
     ],
   },
-  // What PostgreSQL has beyond Python.
+  // PostgreSQL has a sign that Python's table lacks.
   johab: { base: 'johab', characters: [[0xd9e8, '㉾']] },
   ja16sjis: { base: 'cp932', characters: [[0x8160, '〜'], ...sjisSymbols] },
   ja16sjistilde: { base: 'cp932', characters: sjisSymbols },
@@ -59,18 +59,18 @@ const variants: { readonly [name: string]: Variant | undefined } = {
   ja16euctilde: { base: 'eucjpms', characters: eucSymbols },
 }
 
-/** Unpacked when the first set of the kind is asked for: most functions never ask for one of several bytes. */
-function once(packed: PackedTables): () => ReadonlyMap<string, Plane> {
+/** Unpacks the tables on first use: most functions never need those of several bytes per character. */
+function unpackLazily(packed: PackedTables): () => ReadonlyMap<string, Plane> {
   let tables: ReadonlyMap<string, Plane> | undefined
   return () => {
     tables ??= unpackTables(packed)
     return tables
   }
 }
-const singleBytes = once(singleByteTables)
-const multiBytes = once(multiByteTables)
+const singleBytes = unpackLazily(singleByteTables)
+const multiBytes = unpackLazily(multiByteTables)
 
-/** @returns undefined when there is no such set */
+/** @returns undefined if there is no set of this name */
 export function textSet(name: string): TextSet | undefined {
   const known = unicode[name]
   if (known !== undefined) return known
@@ -90,7 +90,7 @@ export function textSet(name: string): TextSet | undefined {
   return { keepsAscii: one.units.subarray(0, 0x80).every((unit, byte) => unit === byte), read }
 }
 
-/** The characters whose codes the plane has. */
+/** A copy of the plane with the characters of the variant, as far as the plane has their codes. */
 function withCharacters({ first, units }: Plane, { characters }: Variant): Plane {
   const own = units.slice()
   for (const [code, text] of characters) {

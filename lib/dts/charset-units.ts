@@ -1,13 +1,13 @@
 import { brotliDecompressSync } from 'node:zlib'
 
-/** Stands in a table for a code that has no character. */
+/** In a table: the code has no character. */
 export const noCharacter = 0xfffd
 
 /** Tables of characters (UTF-16 units) by their codes, as `npm run charsets` packs them. */
 export interface PackedTables {
   /** Name, first and last code of each table, in the order of the data. */
   readonly planes: readonly (readonly [name: string, first: number, last: number])[]
-  /** All units as differences to the character before, less one; 8000 for a code without a character. */
+  /** Each unit as the difference to the previous character, less one; 8000 for a code without a character. */
   readonly data: string
 }
 

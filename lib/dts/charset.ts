@@ -5,17 +5,17 @@ import type { SourceType } from './types.ts'
 /** One character set, as one source names it. */
 export interface Charset {
   /**
-   * True when bytes below 0x80 are ASCII: most text is ASCII in fact, whatever its character set says, and a caller
-   * that finds it so need not call `read`.
+   * True if bytes below 0x80 are ASCII. Most text is ASCII in every character set, and the caller need not call `read`
+   * for it.
    */
   readonly keepsAscii: boolean
   /**
-   * The text between two positions; for `binary`, which is no text, a copy of the bytes.
-   * @param replace true: bytes that are no text of the set become U+FFFD
-   * @returns null for bytes that are no text of the set
+   * The text between two positions; for `binary`, a copy of the bytes.
+   * @param replace true: bytes that are not text in the set become U+FFFD
+   * @returns null for bytes that are not text in the set
    */
   readonly read: (bytes: Buffer, start: number, end: number, replace: boolean) => string | Buffer | null
-  /** What `read` means by null. */
+  /** Why `read` returned null. */
   readonly problem: string
 }
 
@@ -25,14 +25,14 @@ const binary: Charset = {
   problem: '',
 }
 
-/** By source and name, as a record writes it. */
+/** Character sets by source and name, as a record writes it. */
 const charsets = new Map<string, Charset>()
-/** More spellings than this of the names that are known are nobody's data; they are worked out each time. */
+/** No real data has more spellings of names than this. Further ones are looked up each time. */
 const maxCharsets = 256
 
 /**
- * @param name of a character set, as the source calls it, or a common one, in any case
- * @returns a set that reads ASCII only when the name is not known; null when even that would be a guess
+ * @param name the source's own name of a character set, or a common name, in any case
+ * @returns for an unknown name, a set that reads ASCII only; null if even that would be a guess
  */
 export function charsetOf(name: string, source: SourceType): Charset | null {
   const key = `${source} ${name}`
@@ -56,7 +56,7 @@ function makeCharset(name: string, source: SourceType): Charset | null {
     return { keepsAscii, read, problem }
   }
   if (!mayKeepAscii(name)) return null
-  // Not even by replacement: of a set of several bytes, some bytes would come out as ASCII.
+  // `replace` has no effect: in a set of several bytes per character, some of those bytes would be read as ASCII.
   return {
     keepsAscii: true,
     read: readAscii,

@@ -1,23 +1,24 @@
-import { sameBytes } from './byte-cache.ts'
 import type { Cursor } from './cursor.ts'
-import { RowFactory } from './rows.ts'
+import { sameBytes } from './repeated-text.ts'
+import { RowFactory } from './row-factory.ts'
 import type { ColumnField, SourceType } from './types.ts'
-import { ColumnReader } from './values.ts'
+import { ColumnReader } from './value.ts'
 
-/** For each column of the record in its order: how to read it, or null to move over it. */
-export interface ColumnPlan {
+/** The columns of a column list that a caller wants, and how to read them. */
+export interface Projection {
+  /** One for each column of the record, in its order; null for a column to skip. */
   readonly columns: readonly (ColumnReader | null)[]
-  /** For each column that is moved over: how many such stand side by side from there on. */
+  /** For each skipped column: the number of consecutive skipped columns that begin with it. */
   readonly runs: Int32Array
-  /** How many of the columns are read. */
+  /** Number of columns to read. */
   readonly wanted: number
-  /** Position of the first column behind the last that is read. */
+  /** Index after the last column to read. */
   readonly wantedEnd: number
-  /** Makes rows of the columns that are read, in their order. */
+  /** Makes rows from the values of the columns to read. */
   readonly rows: RowFactory
 }
 
-function planOf(columns: readonly (ColumnReader | null)[]): ColumnPlan {
+function makeProjection(columns: readonly (ColumnReader | null)[]): Projection {
   const wanted = columns.filter((column) => column !== null)
   const runs = new Int32Array(columns.length)
   for (let item = columns.length - 1; item >= 0; item--) {
@@ -32,37 +33,37 @@ function planOf(columns: readonly (ColumnReader | null)[]): ColumnPlan {
   }
 }
 
-/** A table's column list, as one record wrote it, with the plans made for it. */
+/** A table's column list, as one record wrote it, with the projections made for it. */
 interface ColumnList {
-  /** The bytes of `fields`: another record with these bytes has this column list. */
+  /** The bytes of `fields`: every record with these bytes has this column list. */
   readonly raw: Buffer
   readonly length: number
   readonly sourceType: SourceType
-  readonly all: ColumnPlan
-  readonly projections: Map<string, ColumnPlan>
-  /** The projection asked for last, by identity: callers ask with the same array for every record. */
+  readonly all: Projection
+  readonly projections: Map<string, Projection>
+  /** The columns asked for last, by identity: a caller passes the same array for every record. */
   lastAsked: readonly string[] | undefined
-  lastPlan: ColumnPlan
+  lastProjection: Projection
 }
 
-/** Column lists remembered per table, columns in one of them, and projections per list. More are read afresh. */
+/** Limits of the cache: lists of a table, columns of a list, projections of a list. Anything beyond is read each time. */
 const maxLists = 4
 const maxColumns = 512
 const maxProjections = 16
 
-/** The column lists that one table's records came with, the newest first. */
+/** The column lists of one table's records, the newest first. */
 export class ColumnLists {
   readonly #lists: ColumnList[] = []
 
   /**
-   * Reads `fields` (null, string, or array of Field), at which the cursor stands.
+   * Reads `fields`, at the cursor's position.
    *
-   * Avro's encoding of an array ends itself, so bytes that start with those of a known list are that list: the
-   * comparison needs no length, and a changed column list differs in its bytes and is read anew.
-   * @param asked the columns to decode, all when undefined; names that the table lacks are left out
-   * @returns null when the record has no column list
+   * Avro's encoding of an array marks its own end. So bytes that begin with those of a cached list are that list, and a
+   * changed column list has other bytes.
+   * @param asked the columns to decode; undefined means all. A name that the table lacks is left out
+   * @returns null if the record has no column list
    */
-  read(cursor: Cursor, sourceType: SourceType, asked: readonly string[] | undefined): ColumnPlan | null {
+  read(cursor: Cursor, sourceType: SourceType, asked: readonly string[] | undefined): Projection | null {
     const { bytes, end, position } = cursor
     const lists = this.#lists
     for (let index = 0; index < lists.length; index++) {
@@ -74,14 +75,14 @@ export class ColumnLists {
         sameBytes(bytes, position, raw, length)
       ) {
         cursor.position = position + length
-        return asked === undefined ? list.all : projectionOf(list, asked)
+        return asked === undefined ? list.all : selectColumns(list, asked)
       }
     }
     const start = cursor.position
     const fields = readFields(cursor)
     if (fields === null) return null
     const columns = fields.map((field) => columnReader(field, sourceType))
-    const all = planOf(columns)
+    const all = makeProjection(columns)
     const list: ColumnList = {
       raw: Buffer.from(cursor.bytes.subarray(start, cursor.position)),
       length: cursor.position - start,
@@ -89,41 +90,41 @@ export class ColumnLists {
       all,
       projections: new Map(),
       lastAsked: undefined,
-      lastPlan: all,
+      lastProjection: all,
     }
     if (columns.length <= maxColumns) {
       this.#lists.unshift(list)
       if (this.#lists.length > maxLists) this.#lists.pop()
     }
-    return asked === undefined ? all : projectionOf(list, asked)
+    return asked === undefined ? all : selectColumns(list, asked)
   }
 }
 
-function projectionOf(list: ColumnList, asked: readonly string[]): ColumnPlan {
-  if (asked === list.lastAsked) return list.lastPlan
+function selectColumns(list: ColumnList, asked: readonly string[]): Projection {
+  if (asked === list.lastAsked) return list.lastProjection
   const key = JSON.stringify(asked)
-  let plan = list.projections.get(key)
-  if (plan === undefined) {
+  let projection = list.projections.get(key)
+  if (projection === undefined) {
     const wanted = new Set(asked)
     const columns = list.all.columns.map((column) =>
       column !== null && wanted.has(column.name) ? column : null,
     )
-    plan = planOf(columns)
+    projection = makeProjection(columns)
     if (list.projections.size >= maxProjections) list.projections.clear()
-    list.projections.set(key, plan)
+    list.projections.set(key, projection)
   }
   list.lastAsked = asked
-  list.lastPlan = plan
-  return plan
+  list.lastProjection = projection
+  return projection
 }
 
-/** The columns that `fields` names, null when it is null. */
+/** The columns that `fields` names; null if it is null. */
 function readFields(cursor: Cursor): ColumnField[] | null {
   cursor.section = 'fields'
   const start = cursor.position
   const kind = cursor.index(3, '')
   if (kind === 0) return null
-  if (kind === 1) throw cursor.failAt(start, '', 'a string where a column list is needed')
+  if (kind === 1) throw cursor.failAt(start, '', 'a string instead of a column list')
   const fields: ColumnField[] = []
   const names = new Set<string>()
   for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {
@@ -156,17 +157,17 @@ export function skipFields(cursor: Cursor): void {
   }
 }
 
-/** MySQL's own, and those that write its binlog types. */
-const mysqlKin: ReadonlySet<SourceType> = new Set<SourceType>(['MySQL', 'DRDS'])
-const postgresKin: ReadonlySet<SourceType> = new Set<SourceType>(['PostgreSQL', 'PPAS'])
+/** MySQL, and the sources that write the type numbers of its binlog. */
+const mysqlLike: ReadonlySet<SourceType> = new Set<SourceType>(['MySQL', 'DRDS'])
+const postgresLike: ReadonlySet<SourceType> = new Set<SourceType>(['PostgreSQL', 'PPAS'])
 
-/** Integer types that a number holds: TINYINT, SMALLINT, INT, MEDIUMINT, YEAR; int2 and int4. */
+/** Integer types that fit into a number: TINYINT, SMALLINT, INT, MEDIUMINT, YEAR; int2 and int4. */
 const mysqlNarrow: ReadonlySet<number> = new Set([1, 2, 3, 9, 13])
 const postgresNarrow: ReadonlySet<number> = new Set([21, 23])
 
 function columnReader(field: ColumnField, sourceType: SourceType): ColumnReader {
-  const mysql = mysqlKin.has(sourceType)
-  const postgres = postgresKin.has(sourceType)
+  const mysql = mysqlLike.has(sourceType)
+  const postgres = postgresLike.has(sourceType)
   const narrow =
     (mysql && mysqlNarrow.has(field.dataTypeNumber)) || (postgres && postgresNarrow.has(field.dataTypeNumber))
   return new ColumnReader(field.name, !narrow, sourceType)

@@ -1,31 +1,32 @@
-import { DtsError } from '../errors.ts'
+import type { DtsError } from '../errors.ts'
 import { readUtf8 } from './charset-read.ts'
+import { recordInvalid } from './record-invalid.ts'
 
 /**
- * Items that arrays and maps of one record may hold together. The widest table that a source allows has some
- * 30,000 columns, which a record names once and holds twice; above that, the bytes are not a DTS record.
+ * Most items that all arrays and maps of one record may have together. The widest table that a source allows has about
+ * 30,000 columns. A record names them once and has two values of each, so that bytes with more items are not a DTS record.
  */
 const maxItems = 200_000
 
-/** A view on text keeps the text alive that it was cut from; up to this size of a record that is a fair price. */
+/** A substring keeps the whole text in memory that it was cut from. Up to this size of a record, that is acceptable. */
 const maxSharedText = 4096
 const notUtf8 =
   "bytes that are not UTF-8; in a column, invalidText: 'replace' in the table's definition reads them as U+FFFD"
-/** Up to this many bytes, building a string in JavaScript is quicker than the call into Node's own decoder. */
+/** Up to this many bytes, building a string in JavaScript is faster than a call into Node's decoder. */
 const maxShort = 12
-/** One array per length, since `apply` takes as many codes as its array has. */
+/** One array for each length, because `apply` uses the whole array. */
 const codesOf = Array.from({ length: maxShort + 1 }, (_, length) => new Array<number>(length).fill(0))
 
 /**
- * Reads Avro's binary encoding from one record. Nothing is allocated before its length has been compared with
- * the bytes that remain, and every failure is a `DtsError('RECORD_INVALID')` that carries the byte position and
- * the path (`afterImages[3].value`), never a value.
+ * Reads Avro's binary encoding from one record. It compares each length with the bytes that remain before it allocates
+ * memory. Every failure is a `DtsError('RECORD_INVALID')` with the byte position and the path (`afterImages[3].value`),
+ * never with a value.
  *
- * Each method takes the name of what it reads, for the path alone.
+ * Each method takes the name of the member that it reads. Only the path of an error uses it.
  */
 export class Cursor {
   bytes: Buffer
-  /** Where the record begins in `bytes`, and where it ends. */
+  /** The record is between these two positions of `bytes`. */
   start: number
   end: number
   position: number
@@ -33,14 +34,14 @@ export class Cursor {
   section = ''
   /** The item of an array or map that is being read, -1 outside of one. */
   item = -1
-  /** True: bytes that are no text in the character set that they should be in become U+FFFD; else they are refused. */
+  /** True: bytes that are not text in their character set become U+FFFD. False: they are refused. */
   replacesInvalidText = false
   private itemsLeft = maxItems
-  /** All bytes from `textStart` on as Latin-1; empty until `shareText`, and for large records. */
+  /** All bytes from `textStart` on as Latin-1. Empty before `shareText`, and for large records. */
   text = ''
   textStart = 0
 
-  /** @param position where to begin; `start` and `end` bound the record where it is not all of `bytes` */
+  /** @param position the first byte to read; `start` and `end` bound the record if `bytes` contains more than it */
   constructor(bytes: Buffer, position = 0, start = 0, end = bytes.length) {
     this.bytes = bytes
     this.start = start
@@ -62,8 +63,8 @@ export class Cursor {
   }
 
   /**
-   * Prepares for many strings: all bytes from here on become one string, of which ASCII values are then cut. One
-   * call into Node's decoder costs as much as ten of those cuts.
+   * Prepares for many strings: all bytes from here on become one string, and ASCII values are substrings of it. One call
+   * into Node's decoder costs as much as ten substrings.
    */
   shareText(): void {
     const { position, end } = this
@@ -80,11 +81,11 @@ export class Cursor {
     return value
   }
 
-  /** Avro `long` for which a safe integer is enough (counts, lengths, seconds); anything larger is refused. */
+  /** Avro `long` that must be a safe integer (counts, lengths, seconds). Larger numbers are refused. */
   long(member: string): number {
     const { bytes, end } = this
     let position = this.position
-    // Up to five bytes here, which is nearly all there are; the rest, and what is cut off, by the general way.
+    // Nearly all numbers have up to five bytes. Longer ones, and numbers near the end of the record, take the slow path.
     if (end - position >= 5) {
       let byte = bytes[position++] as number
       let raw = byte & 0x7f
@@ -117,7 +118,7 @@ export class Cursor {
     return value
   }
 
-  /** Avro `long` in all its 64 bits: a number while that is exact, else a bigint. */
+  /** Avro `long` in all its 64 bits: a number if that is exact, otherwise a bigint. */
   exactLong(member: string): number | bigint {
     return this.varint(member)
   }
@@ -141,7 +142,7 @@ export class Cursor {
     return text
   }
 
-  /** Text of bytes that are all ASCII; null when they are not. */
+  /** The text of ASCII bytes; null if one of them is not ASCII. */
   asciiText(start: number, end: number): string | null {
     const { bytes } = this
     for (let at = start; at < end; at++) {
@@ -151,7 +152,7 @@ export class Cursor {
     return this.latin1(start, end)
   }
 
-  /** Text of bytes, a character for each. */
+  /** The bytes as text, one character for each byte. */
   latin1(start: number, end: number): string {
     const { bytes } = this
     const length = end - start
@@ -161,12 +162,12 @@ export class Cursor {
     return String.fromCharCode.apply(null, codes)
   }
 
-  /** Length of a string or of bytes, known to lie within the record. The caller moves `position` over them. */
+  /** The length of a string or of bytes, which the record contains completely. The caller moves `position` over them. */
   length(member: string): number {
     const start = this.position
     if (start < this.end) {
       const byte = this.bytes[start] as number
-      // Zigzag: an even byte is a number from 0 on.
+      // Zigzag: an even byte below 0x80 is a number from 0 to 63.
       if ((byte & 0x81) === 0 && byte >>> 1 < this.end - start) {
         this.position = start + 1
         return byte >>> 1
@@ -174,12 +175,12 @@ export class Cursor {
     }
     const length = this.long(member)
     if (length < 0 || length > this.end - this.position) {
-      throw this.failAt(start, member, `a length of ${length} where ${this.end - this.position} bytes remain`)
+      throw this.failAt(start, member, `a length of ${length}, but ${this.end - this.position} bytes remain`)
     }
     return length
   }
 
-  /** Index of a union's branch or of an enum's symbol, below `count`. */
+  /** The number of a union's branch or of an enum's symbol, less than `count`. */
   index(count: number, member: string): number {
     const start = this.position
     if (start < this.end) {
@@ -191,14 +192,15 @@ export class Cursor {
     }
     const index = this.long(member)
     if (index < 0 || index >= count) {
-      throw this.failAt(start, member, `choice ${index} where there are ${count}`)
+      throw this.failAt(start, member, `choice ${index} of only ${count}`)
     }
     return index
   }
 
   /**
-   * Head of the next block of an array or map: how many items follow, 0 at the end of the array.
-   * @param itemBytes the fewest bytes that one item takes, so that a count that cannot fit is refused at once
+   * Reads the head of the next block of an array or map.
+   * @param itemBytes the fewest bytes that one item takes, so that an impossible count is refused at once
+   * @returns the number of items that follow; 0 at the end of the array
    */
   block(itemBytes: number): number {
     const start = this.position
@@ -214,16 +216,16 @@ export class Cursor {
     }
     const remaining = this.end - this.position
     if (count * itemBytes > remaining) {
-      throw this.failAt(start, '', `${count} items where ${remaining} bytes remain`)
+      throw this.failAt(start, '', `${count} items, but ${remaining} bytes remain`)
     }
     if (count > this.itemsLeft) {
-      throw this.failAt(start, '', `${count} items where a record may hold ${maxItems} in all`)
+      throw this.failAt(start, '', `${count} items, but a record may have ${maxItems} in all`)
     }
     this.itemsLeft -= count
     return count
   }
 
-  /** True, having moved over it, before the head of a block of `count` items, where that takes a byte or two. */
+  /** Moves over the head of a block if it has one or two bytes and announces `count` items. @returns false otherwise */
   startsBlockOf(count: number): boolean {
     const { bytes, end, position } = this
     // No item takes less than a byte.
@@ -259,13 +261,13 @@ export class Cursor {
     this.position += length
   }
 
-  /** Moves over so many bytes. */
+  /** Moves over `length` bytes. */
   skip(length: number, member: string): void {
     if (this.end - this.position < length) throw this.fail(member, 'a value is cut off')
     this.position += length
   }
 
-  /** The error for what was found at the present position. */
+  /** The error for the bytes at the current position. */
   fail(member: string, problem: string): DtsError {
     return this.failAt(this.position, member, problem)
   }
@@ -276,7 +278,7 @@ export class Cursor {
     return recordInvalid(problem, path, { position: position - this.start, size: this.end - this.start })
   }
 
-  /** Varint of at most ten bytes, zigzag decoded: a number while it is exact, a bigint above. */
+  /** Reads a zigzag varint of at most ten bytes: a number if that is exact, otherwise a bigint. */
   private varint(member: string): number | bigint {
     const { bytes, end } = this
     const start = this.position
@@ -297,7 +299,7 @@ export class Cursor {
     return low & 1 ? -(raw + 1) / 2 : raw / 2
   }
 
-  /** The varints of nine and ten bytes; `low` and `high` hold the 56 bits of the first eight. */
+  /** Reads a varint of nine or ten bytes; `low` and `high` are the 56 bits of the first eight. */
   private wideVarint(member: string, start: number, low: number, high: number): bigint {
     const ninth = this.bytes[start + 8] as number
     let top = ninth & 0x7f
@@ -315,19 +317,4 @@ export class Cursor {
 
 function zigzag(raw: bigint): bigint {
   return (raw >> 1n) ^ -(raw & 1n)
-}
-
-/** The error for bytes that are not a DTS record. `path` names the place in the record, never a value. */
-export function recordInvalid(
-  problem: string,
-  path: string,
-  facts: Readonly<Record<string, string | number>> = {},
-): DtsError {
-  const where = facts.position === undefined ? '' : ` at byte ${facts.position} of ${facts.size}`
-  return new DtsError(
-    'RECORD_INVALID',
-    `Not a DTS record that is understood here: ${path}${where}: ${problem}. ` +
-      'Keep the raw bytes of this record (the dead letter holds them) and compare them with the record schema.',
-    { retryable: false, facts: { path, ...facts } },
-  )
 }

@@ -1,50 +1,28 @@
+import { kinds, modifiers, renamedParts, upkeep, withBody } from './ddl-words.ts'
 import { mostQualifiers, SqlCursor } from './sql-cursor.ts'
 import type { SourceType } from './types.ts'
 
-/** What a statement that changes a schema says of the tables that it concerns. */
+/** The tables that a statement concerns which changes a schema. */
 export interface DdlTables {
   /** Each name as its parts, from one to three, as the statement writes them. */
   readonly tables: readonly (readonly string[])[]
-  /** Databases, or schemas, that it concerns as a whole. */
+  /** Databases or schemas that it concerns as a whole. */
   readonly databases: readonly string[]
   /**
-   * `sure`: these are all. `unsure`: of a form that is not read, so that it may concern others, all of them of `databases`
-   * or of where the statement ran. `unreadable`: it may concern any table.
+   * `sure`: these are all. `unsure`: the reader does not know the form, so the statement may concern any other table of
+   * `databases` or of the database that it ran in. `unreadable`: it may concern any table.
    */
   readonly certainty: 'sure' | 'unsure' | 'unreadable'
 }
 
 /**
- * Reads which tables, views and databases a DDL text names: CREATE, ALTER, DROP, RENAME, TRUNCATE, COMMENT and the upkeep
- * of tables, in the dialects of DTS's sources, one statement or several. Tables that a statement merely reads (LIKE,
- * AS SELECT, REFERENCES) are not concerned by it. Takes time that grows with the text's length alone.
+ * Reads the tables, views and databases that a DDL text names. It knows CREATE, ALTER, DROP, RENAME, TRUNCATE, COMMENT and
+ * table maintenance, in the dialects of DTS's sources, in one statement or several. A statement does not concern tables
+ * that it only reads (LIKE, AS SELECT, REFERENCES). The time is proportional to the length of the text.
  */
 export function readDdl(statement: string, source: SourceType): DdlTables {
   return new DdlReader(statement, source).read()
 }
-
-const kinds = new Set(['TABLE', 'TABLES', 'VIEW', 'INDEX', 'DATABASE', 'SCHEMA'])
-/** Words between the verb and the kind of object; none of them begins a name there. */
-const modifiers = new Set(
-  (
-    'OR REPLACE TEMPORARY TEMP GLOBAL LOCAL PRIVATE UNLOGGED FOREIGN EXTERNAL UNIQUE FULLTEXT SPATIAL CLUSTERED ' +
-    'NONCLUSTERED BITMAP COLUMN MATERIALIZED RECURSIVE FORCE NO NOFORCE EDITIONABLE NONEDITIONABLE IMMUTABLE SHARDED ' +
-    'DUPLICATED ONLINE OFFLINE IGNORE NO_WRITE_TO_BINLOG ALGORITHM DEFINER SQL SECURITY INVOKER COLUMNSTORE PUBLIC'
-  ).split(' '),
-)
-/** What ALTER TABLE can rename beside the table. */
-const renamedParts = new Set([
-  'COLUMN',
-  'INDEX',
-  'KEY',
-  'CONSTRAINT',
-  'PARTITION',
-  'SUBPARTITION',
-  'ATTRIBUTE',
-])
-const upkeep = new Set(['ANALYZE', 'OPTIMIZE', 'REPAIR', 'CHECK'])
-/** Objects with a body, which contains semicolons of its own. */
-const withBody = new Set(['PROCEDURE', 'FUNCTION', 'TRIGGER', 'EVENT', 'PACKAGE', 'TYPE', 'LIBRARY'])
 
 type Verb = 'CREATE' | 'ALTER' | 'DROP'
 
@@ -87,7 +65,7 @@ class DdlReader {
     else this.#isSure = false
   }
 
-  /** Reads up to the kind of object, and that; empty when it is a kind that is not read. */
+  /** Reads up to and including the kind of object. @returns an empty text for a kind that the reader does not know */
   #kind(): string {
     for (;;) {
       const word = this.#sql.word()
@@ -96,7 +74,7 @@ class DdlReader {
         return word === 'TABLES' ? 'TABLE' : word
       }
       if (withBody.has(word) || this.#sql.isOver()) return ''
-      // DEFINER = user@host, ALGORITHM = word, and texts or names in quotes as their values.
+      // DEFINER = user@host, ALGORITHM = word; the values can be texts or names in quotes.
       if (word !== '' && !modifiers.has(word) && !this.#sql.isValue) return ''
       this.#sql.advance()
     }
@@ -116,7 +94,7 @@ class DdlReader {
 
   #table(verb: Verb, kind: string): void {
     this.#sql.accept('ONLY')
-    // PostgreSQL: every table of a tablespace.
+    // PostgreSQL: ALTER TABLE ALL IN TABLESPACE concerns every table of a tablespace.
     const isAll = verb === 'ALTER' && this.#sql.word() === 'ALL'
     const name = this.#sql.name()
     if (name === null || (isAll && this.#sql.word() === 'IN')) {
@@ -128,7 +106,7 @@ class DdlReader {
     else if (kind === 'TABLE') this.#partitionOf()
   }
 
-  /** A kind of object that is not read. MySQL sends one statement at a time: what follows is the object's body. */
+  /** A kind of object that the reader does not know. MySQL sends one statement at a time: the rest is the object's body. */
   #other(): void {
     this.#isSure = false
     if (!this.#sql.isMySql || !withBody.has(this.#sql.word())) return
@@ -147,7 +125,7 @@ class DdlReader {
     else {
       const name = this.#sql.name()
       if (name !== null) names.push(name)
-      // Without a name MySQL alters the database that the statement ran in.
+      // Without a name, MySQL alters the database that the statement ran in.
       if (verb === 'ALTER' || name === null) this.#isSure = false
       if (this.#sql.accept('RENAME') && this.#sql.accept('TO')) names.push(this.#sql.name() ?? [])
     }
@@ -158,11 +136,11 @@ class DdlReader {
     while (verb !== 'ALTER' && !this.#sql.isOver() && this.#sql.word() !== 'ON') this.#sql.advance()
     this.#sql.accept('ON')
     this.#sql.accept('ONLY')
-    // Without ON only the source knows whose index it is.
+    // Without ON, only the source knows the index's table.
     this.#add(verb === 'ALTER' ? null : this.#sql.name())
   }
 
-  /** `a TO b, c TO d`, in Oracle without TABLE. */
+  /** `a TO b, c TO d`. Oracle leaves out TABLE. */
   #rename(): void {
     if (!this.#sql.accept('TABLE', 'TABLES')) this.#sql.accept('VIEW')
     this.#ifExists()
@@ -190,7 +168,7 @@ class DdlReader {
     this.#add(isColumn ? (name?.slice(0, -1) ?? null) : name)
   }
 
-  /** PostgreSQL: a new partition changes the table that it is of. */
+  /** PostgreSQL: a new partition also changes its parent table. */
   #partitionOf(): void {
     while (!this.#sql.isOver()) {
       if (this.#sql.accept('PARTITION')) {
@@ -199,7 +177,7 @@ class DdlReader {
     }
   }
 
-  /** The actions of ALTER that concern a second table, or give the first another name. */
+  /** The actions of ALTER that concern a second table or rename the first one. */
   #actions(table: readonly string[]): void {
     while (!this.#sql.isOver()) {
       if (this.#sql.accept('RENAME')) this.#renameAction(table)
@@ -225,7 +203,7 @@ class DdlReader {
     // PostgreSQL: RENAME column TO column.
     if (!isTable && this.#sql.word() === 'TO') return
     this.#add(name)
-    // Where the old name says a schema, some sources take it for the new one too.
+    // If the old name has a schema, some sources use it for the new name too.
     if (name?.length === 1 && table.length > 1) this.#add([...table.slice(0, -1), ...name])
   }
 

@@ -2,23 +2,23 @@ import type { Change, ChangeOrigin, DdlChange, RowChange } from './change.ts'
 import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
 import { idempotencyKeyOf } from './digest.ts'
-import { type ImageName, readImage, readTextImage, skipImage } from './images.ts'
+import { type ImageName, readImage, readTextImage, skipImage } from './image.ts'
 import { unescapeName } from './names.ts'
 import { RecordDetails, rowChange } from './row-change.ts'
-import { emptyRow } from './rows.ts'
-import { knownTable } from './table-cache.ts'
+import { emptyRow } from './row-factory.ts'
+import { cachedTable } from './table-cache.ts'
 import { logicalName, readTags, skipToFields } from './tags.ts'
 import type { RecordHeader, Row } from './types.ts'
 
 /**
  * Decodes the change that a record carries.
- * @param bytes kept by the change, which reads its tags, keys and positions when asked for them: not to be written to
+ * @param bytes the change keeps them, and reads tags, keys and positions from them later: do not overwrite them
  * @param header what `readHeader` returned for the same bytes; its operation must carry a change
- * @param columns the columns to decode, all when left out; a name that the table lacks is absent from the rows.
- *   Pass the same array for every record of a table: it is recognised by identity, and must not change.
- *   What stands behind the last of them in the last image that is needed is then not looked at, save that it is long
- *   enough for the values that are left; without `columns` the record is read to its end, and refused when cut.
- * @param replaceInvalidText true: bytes that are no text in the character set of their column become U+FFFD
+ * @param columns the columns to decode; all if left out. A name that the table lacks is absent from the rows.
+ *   Pass the same array for every record of a table, and do not change it: the decoder recognises it by identity.
+ *   With `columns` the decoder stops after the last wanted column of the last image; it only checks that enough bytes
+ *   remain for the other values. Without `columns` it reads the record to its end, and refuses a truncated one.
+ * @param replaceInvalidText true: bytes that are not text in the character set of their column become U+FFFD
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
 export function decodeChange(
@@ -52,21 +52,21 @@ function decodeRowChange(
 ): RowChange {
   const objectName = header.objectName
   if (objectName === null) throw cursor.fail('objectName', `${operation} without a table name`)
-  const table = knownTable(objectName)
+  const table = cachedTable(objectName)
   skipToFields(cursor)
-  const plan = table.columnLists.read(cursor, header.sourceType, columns)
-  if (plan === null) throw cursor.fail('', `${operation} without a column list`)
+  const projection = table.columnLists.read(cursor, header.sourceType, columns)
+  if (projection === null) throw cursor.fail('', `${operation} without a column list`)
 
   const whole = columns === undefined
   let before: Row | null = null
   let after: Row | null = null
   if (operation === 'DELETE') {
-    before = readImage(cursor, 'beforeImages', plan, !whole)
+    before = readImage(cursor, 'beforeImages', projection, !whole)
     if (whole) skipImage(cursor, 'afterImages')
   } else {
-    if (operation === 'UPDATE') before = readImage(cursor, 'beforeImages', plan, false)
+    if (operation === 'UPDATE') before = readImage(cursor, 'beforeImages', projection, false)
     else skipImage(cursor, 'beforeImages')
-    after = readImage(cursor, 'afterImages', plan, !whole, before !== null)
+    after = readImage(cursor, 'afterImages', projection, !whole, before !== null)
   }
   if (whole) readEnd(cursor)
 
@@ -96,7 +96,7 @@ function missingImage(cursor: Cursor, section: ImageName, operation: string): Er
 
 function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): DdlChange {
   const objectName = header.objectName === '' ? null : header.objectName
-  const table = objectName?.includes('.') ? knownTable(objectName) : null
+  const table = objectName?.includes('.') ? cachedTable(objectName) : null
   const tags = readTags(cursor, table?.keyInfo)
   skipFields(cursor)
   skipImage(cursor, 'beforeImages')
@@ -124,7 +124,7 @@ function decodeDdl(cursor: Cursor, header: RecordHeader, origin: ChangeOrigin): 
   }
 }
 
-/** `bornTimestamp`, which older versions do not write; what newer ones write behind it is left alone. */
+/** Reads `bornTimestamp`, which older versions do not write. Newer versions may write more after it. */
 function readEnd(cursor: Cursor): void {
   cursor.section = ''
   if (cursor.position < cursor.end) cursor.skipVarint('bornTimestamp')

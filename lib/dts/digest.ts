@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
-import { skipImage } from './images.ts'
+import { skipImage } from './image.ts'
 import { skipToFields } from './tags.ts'
 import type { RecordHeader } from './types.ts'
 
 /**
- * What a record says, as 32 hexadecimal characters: operation, object name, columns and both images. Id, tags and
- * the times of its processing are left out, because another cluster may write them differently for the same change.
+ * A digest of a record's content, as 32 hexadecimal characters: operation, object name, columns and both images. Id, tags
+ * and processing times are left out, because another cluster may write them differently for the same change.
  * @throws DtsError RECORD_INVALID
  */
 export function identityOf(bytes: Buffer, header: RecordHeader): string {
@@ -25,15 +25,15 @@ export function identityOf(bytes: Buffer, header: RecordHeader): string {
 }
 
 /**
- * The same for every delivery of a change, also from another cluster as far as the source tells changes apart: equal
- * rows of one statement in a table without a primary key have the same key.
+ * The same for every delivery of a change, from another cluster too. Two changes have the same key only if they are equal
+ * rows of one statement in a table without a primary key.
  * @throws DtsError RECORD_INVALID
  */
 export function idempotencyKeyOf(bytes: Buffer, header: RecordHeader): string {
   return `${header.sourcePosition}/${header.sourceTxid}/${identityOf(bytes, header)}`
 }
 
-/** Identity of a value that is no record (filler, undecodable bytes): its bytes alone. Same form as `identityOf`. */
+/** A digest of a value that is not a record (filler, undecodable bytes), in the form of `identityOf`. */
 export function digestOf(value: Buffer | null): string {
   const hash = createHash('sha256').update(value === null ? 'null' : 'bytes')
   if (value !== null) hash.update(value)

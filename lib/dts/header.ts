@@ -1,24 +1,21 @@
-import { Remembered } from './byte-cache.ts'
 import { Cursor } from './cursor.ts'
+import { operations, sourceTypes } from './grammar.ts'
 import { exactBigint } from './integers.ts'
-import { type Operation, operations, type RecordHeader, type SourceType, sourceTypes } from './types.ts'
+import { RepeatedText } from './repeated-text.ts'
+import type { Operation, RecordHeader, SourceType } from './types.ts'
 
 /** The operations that handlers see; all others only move the position. */
 export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 
-/** Neighbouring records mostly share their source's version and often their table. */
-const sourceVersions = new Remembered(64)
-const objectNames = new Remembered(256)
+/** Most records repeat the source version of the record before, and many repeat its table. */
+const sourceVersions = new RepeatedText(64)
+const objectNames = new RepeatedText(256)
 
-/** What routing and the read window need of a header. */
+/** The fields that routing and the read window need. */
 export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>
 
 /**
- * Reads the part of a record that routing and checkpoint need, and touches nothing behind it:
- *
- *     version int, id long, sourceTimestamp long, sourcePosition string, safeSourcePosition string,
- *     sourceTxid string, source { sourceType enum, version string }, operation enum, objectName null|string
- *
+ * Reads a record up to `objectName`, which is all that routing and the checkpoint need. It does not touch the rest.
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
 export function readHeader(bytes: Buffer): RecordHeader {
@@ -39,8 +36,8 @@ export function readHeader(bytes: Buffer): RecordHeader {
 }
 
 /**
- * The facts of one record after another, without an object for each.
- * @returns an object that holds until the next call
+ * The same for many records, without an object for each.
+ * @returns an object that the next call overwrites
  * @throws DtsError RECORD_INVALID as `readHeader`
  */
 export function scanHeader(bytes: Buffer, start: number, end: number): HeaderFacts {
@@ -81,7 +78,7 @@ class HeaderReader implements HeaderFacts {
 
 const shared = new HeaderReader()
 
-/** A header whose texts that differ from record to record are getters, made when they are asked for. */
+/** A header whose getters decode the texts that differ from record to record. Most callers never need them. */
 class Header implements RecordHeader {
   readonly version: number
   readonly id: bigint
@@ -128,17 +125,17 @@ class Header implements RecordHeader {
     return this.#text(2)
   }
 
-  /** One of the three strings that stand side by side. */
+  /** One of the three adjacent strings, by its index. */
   #text(index: number): string {
     const cursor = new Cursor(this.#bytes, this.#positionsStart)
-    // Marks without meaning of their own: records are told apart by their bytes, and nobody is to fail over these.
+    // Identities compare the bytes of these strings, so that invalid UTF-8 in them is no reason to refuse the record.
     cursor.replacesInvalidText = true
     for (let before = 0; before < index; before++) cursor.skipBytes('')
     return cursor.string('')
   }
 }
 
-/** Schemas of DTS disagree on the numbers from 12 on, and add to them: what is not known is another source. */
+/** Versions of DTS disagree on the numbers from 12 on, and add to them: an unknown number is OTHER. */
 function sourceTypeAt(cursor: Cursor): SourceType {
   const start = cursor.position
   const number = cursor.int('source.sourceType')
@@ -146,7 +143,7 @@ function sourceTypeAt(cursor: Cursor): SourceType {
   return sourceTypes[number] ?? 'OTHER'
 }
 
-/** True for a Kafka value of so many bytes that only moves the offset: none, or at most two. */
+/** True if a Kafka value of `size` bytes is a filler: it only moves the offset. */
 export function isFiller(size: number): boolean {
   return size <= 2
 }

@@ -1,13 +1,13 @@
 import type { Cursor } from './cursor.ts'
 
-/** No integer type of any source has more digits; BigInt takes quadratic time, so that more must not reach it. */
+/** No integer type of any source has more digits. BigInt takes quadratic time, so more digits must not reach it. */
 const maxDigits = 100
-/** So many digits a number always holds exactly. */
+/** A number represents integers of up to this many digits exactly. */
 const safeDigits = 15
-/** So many digits always fit into 64 bits without sign. */
+/** Integers of up to this many digits fit into 64 bits without a sign. */
 const wideDigits = 19
 
-/** Reads the digits of a column whose type says that a number holds them exactly. */
+/** Reads an integer of a type that fits into a number. */
 export function readInteger(cursor: Cursor): number {
   const length = cursor.length('value')
   const start = cursor.position
@@ -23,7 +23,7 @@ export function readInteger(cursor: Cursor): number {
   return negative && value !== 0 ? -value : value
 }
 
-/** Reads the digits of a column whose type may exceed what a number holds. */
+/** Reads an integer of a type that a number would round. */
 export function readBigInteger(cursor: Cursor): bigint {
   const length = cursor.length('value')
   const start = cursor.position
@@ -40,33 +40,33 @@ function magnitude(cursor: Cursor, first: number, end: number): bigint {
   if (count <= safeDigits) return bigintOf(digits(cursor, first, end))
   if (count <= wideDigits) return joined(digits(cursor, first, end - 9), digits(cursor, end - 9, end))
   if (count > maxDigits) throw cursor.fail('value', `an integer of more than ${maxDigits} digits`)
-  // What BigInt takes beside digits (spaces, `0x`) is no integer of a database.
+  // BigInt also accepts spaces and `0x`, which no database writes: check the digits first.
   for (let at = first; at < end; at += safeDigits) digits(cursor, at, Math.min(end, at + safeDigits))
   return BigInt(cursor.bytes.toString('latin1', first, end))
 }
 
-/** @param end at most `safeDigits` behind `start` */
+/** @param end at most `start + safeDigits` */
 function digits(cursor: Cursor, start: number, end: number): number {
   const { bytes } = cursor
   if (start >= end) throw cursor.fail('value', 'an integer without digits')
   let value = 0
   for (let at = start; at < end; at++) {
     const digit = (bytes[at] as number) - 0x30
-    if (digit < 0 || digit > 9) throw cursor.fail('value', 'an integer with something else than digits')
+    if (digit < 0 || digit > 9) throw cursor.fail('value', 'an integer with a character that is not a digit')
     value = value * 10 + digit
   }
   return value
 }
 
 /*
- * A bigint read out of an array of 64-bit integers takes a fraction of the time of `BigInt(n)`, let alone of
- * arithmetic between bigints. The halves are written as the machine orders them.
+ * To read a bigint from an array of 64-bit integers is several times faster than `BigInt(n)` or arithmetic with bigints.
+ * The byte order of the machine decides which half comes first.
  */
 const whole = new BigUint64Array(1)
 const halves = new Uint32Array(whole.buffer)
 const lowHalf = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1
 
-/** BigInt of a safe integer that is not negative. */
+/** The bigint of a safe integer that is not negative. */
 function bigintOf(value: number): bigint {
   const high = Math.floor(value / 0x100000000)
   halves[lowHalf] = value - high * 0x100000000
@@ -87,7 +87,7 @@ function joined(left: number, right: number): bigint {
   return whole[0] as bigint
 }
 
-/** BigInt of any safe integer. */
+/** The bigint of any safe integer. */
 export function exactBigint(value: number): bigint {
   return value < 0 ? -bigintOf(-value) : bigintOf(value)
 }

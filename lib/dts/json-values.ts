@@ -1,6 +1,6 @@
 import type { ColumnValue } from './types.ts'
 
-/** A column's value: plain JSON where that is unambiguous, else an object of one key that names the type. */
+/** A column's value: plain JSON if that is unambiguous, otherwise an object whose one key names the type. */
 export type ValueJson =
   | string
   | number
@@ -10,7 +10,7 @@ export type ValueJson =
   | { readonly $binary: string }
   | { readonly $number: 'NaN' | 'Infinity' | '-Infinity' | '-0' }
 
-/** @returns undefined for what is no column value */
+/** @returns undefined for a value that no column can have */
 export function valueToJson(value: ColumnValue): ValueJson | undefined {
   if (typeof value === 'bigint') return { $bigint: String(value) }
   if (Buffer.isBuffer(value)) return { $binary: value.toString('base64') }
@@ -22,13 +22,13 @@ export function valueToJson(value: ColumnValue): ValueJson | undefined {
   return undefined
 }
 
-/** Stands for an integer that JSON.parse rounded, so that it is refused with its path. */
+/** Replaces an integer that JSON.parse rounded, so that the reader refuses it with its path. */
 class InexactInteger {}
 const inexact = new InexactInteger()
 
 /**
- * For JSON.parse: marks the numbers that it would round.
- * Every number that `stringifyChange` writes is the shortest text of its double; 2^53 + 1 by hand is not.
+ * A reviver for JSON.parse that marks the numbers that it would round. Every number that `stringifyChange` writes is the
+ * shortest text of its double. 2^53 + 1, written by hand, is not.
  */
 export function markInexact(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== 'number' || context?.source === undefined) return value
@@ -60,18 +60,18 @@ const specialNumbers = new Map([
 
 /**
  * Reads one value of a row.
- * @param refuse takes the reason; its null stands in for the value
+ * @param refuse takes the reason; its null replaces the value
  */
 export function valueFromJson(json: unknown, refuse: (reason: string) => null): ColumnValue {
   if (json === null || typeof json === 'string' || typeof json === 'boolean') return json
   if (typeof json === 'number' && Number.isFinite(json)) return json
-  if (json === inexact) return refuse('a number that would be rounded; write an integer as {"$bigint":"…"}')
+  if (json === inexact) return refuse('the number would be rounded: write an integer as {"$bigint":"…"}')
   if (isObject(json)) {
     const [[form, text] = ['', null], ...others] = Object.entries(json)
     const read = Object.hasOwn(valueForms, form) ? valueForms[form] : undefined
     if (read !== undefined && others.length === 0) {
       const value = typeof text === 'string' ? read(text) : undefined
-      return value === undefined ? refuse(`not what ${form} asks for`) : value
+      return value === undefined ? refuse(`not a valid ${form}`) : value
     }
   }
   return refuse('neither plain JSON nor one of {"$bigint":"…"}, {"$binary":"…"}, {"$number":"…"}')

@@ -1,10 +1,9 @@
-import { recordInvalid } from './cursor.ts'
+import { recordInvalid } from './record-invalid.ts'
 import type { TableName } from './types.ts'
 
 /**
- * The names in a record's `objectName`: `database.table` or `database.schema.table`, where a dot inside a name is
- * written `\u002E`.
- * @throws DtsError RECORD_INVALID for any other number of parts, or an empty one
+ * The names in a record's `objectName`: `database.table` or `database.schema.table`. A dot inside a name is `\u002E`.
+ * @throws DtsError RECORD_INVALID for any other number of parts, or an empty part
  */
 export function tableOf(objectName: string): TableName {
   const parts = objectName.split('.', 4).map(unescapeName)
@@ -17,17 +16,17 @@ export function tableOf(objectName: string): TableName {
     : { database, schema: second, table: third }
 }
 
-/** A name as the database has it; on the wire its dots are written `\u002E`. */
+/** From a record's form of a name to the database's: `\u002E` is a dot. */
 export function unescapeName(name: string): string {
   return name.includes('\\u002E') ? name.replaceAll('\\u002E', '.') : name
 }
 
-/** A name as the wire has it, where a dot is written `\u002E`. */
+/** From the database's form of a name to the record's: a dot is `\u002E`. */
 export function escapeName(name: string): string {
   return name.includes('.') ? name.replaceAll('.', '\\u002E') : name
 }
 
-/** Whether an `objectName` names a table: what `tableOf` takes. */
+/** True if an `objectName` names a table, so that `tableOf` accepts it. */
 export function isTableName(objectName: string): boolean {
   const parts = objectName.split('.', 4)
   return (parts.length === 2 || parts.length === 3) && !parts.includes('')

@@ -1,26 +1,26 @@
 import type { ChangeOrigin, RowChange } from './change.ts'
 import { Cursor } from './cursor.ts'
 import { idempotencyKeyOf } from './digest.ts'
-import type { KnownTable } from './table-cache.ts'
+import type { CachedTable } from './table-cache.ts'
 import { logicalName, readTags, type Tags } from './tags.ts'
 import type { ColumnValue, RecordHeader, Row, SourceType, TableName } from './types.ts'
 
-/** What a change says beside its images and its place in the log. */
+/** The facts of a change other than its images and its place in the log. */
 export type Details = Pick<
   RowChange,
   'name' | 'logical' | 'keys' | 'tags' | 'sourcePosition' | 'transactionId' | 'idempotencyKey'
 >
 
-/** The details of a record, each read out of it when it is asked for: most handlers ask for none. */
+/** Reads the details from the record on demand, because most handlers need none. */
 export class RecordDetails implements Details {
   readonly #bytes: Buffer
   readonly #header: RecordHeader
-  readonly #table: KnownTable
+  readonly #table: CachedTable
   #tags: Tags | undefined
   #logical: TableName | null | undefined
 
-  /** @param bytes the record, whose tags are known to be well formed */
-  constructor(bytes: Buffer, header: RecordHeader, table: KnownTable) {
+  /** @param bytes a record whose tags have been read before */
+  constructor(bytes: Buffer, header: RecordHeader, table: CachedTable) {
     this.#bytes = bytes
     this.#header = header
     this.#table = table
@@ -41,7 +41,7 @@ export class RecordDetails implements Details {
   get tags(): Tags {
     if (this.#tags === undefined) {
       const cursor = new Cursor(this.#bytes, this.#header.bodyStart)
-      // The record has been accepted by now.
+      // The record has been accepted: invalid UTF-8 in a tag must not fail it now.
       cursor.replacesInvalidText = true
       this.#tags = readTags(cursor, this.#table.keyInfo)
     }
@@ -59,8 +59,8 @@ export class RecordDetails implements Details {
 }
 
 /**
- * A change of a row. What it says beside its images and its place in the log are getters of the class, so that they
- * cost nothing until asked for; the rest are properties of the object.
+ * A change of a row. The details are getters, so that they cost nothing unless a handler reads them. The other facts are
+ * properties of the object.
  */
 class DecodedRowChange implements ChangeOrigin, Details {
   readonly operation: RowChange['operation']
@@ -71,7 +71,7 @@ class DecodedRowChange implements ChangeOrigin, Details {
   readonly offset: bigint
   readonly generation: number
   readonly replay: boolean
-  // Declared only: an insert has no property `before`, not even an undefined one.
+  // `declare` creates no property: an insert has no `before`, not even an undefined one.
   declare readonly before?: Row
   declare readonly after?: Row
   readonly #before: Row | null
@@ -126,9 +126,9 @@ class DecodedRowChange implements ChangeOrigin, Details {
     return this.#details.idempotencyKey
   }
 
-  // For updates, as the types of a change say. A class of their own for them would cost each update a fifth of the
-  // time that its decoding takes. It goes by what the source wrote, also when the images were replaced by parsed
-  // ones: two dates or objects made of equal texts are not `===`.
+  // The types of a change offer this for updates only. A separate class for updates would make decoding them a fifth
+  // slower. It compares the values of the source, not the parsed rows that replace the images: two dates or objects made
+  // from equal texts are not `===`.
   changed(column: string): boolean {
     const value = this.#after?.[column]
     return value !== undefined && !sameValue(this.#before?.[column], value)
@@ -140,7 +140,7 @@ function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): bool
   return a === b || (Number.isNaN(a) && Number.isNaN(b))
 }
 
-/** A change of a row out of its parts; the images are those that the operation has, the others null. */
+/** Makes a change of a row. An image that the operation does not have is null. */
 export function rowChange(
   operation: RowChange['operation'],
   table: string,

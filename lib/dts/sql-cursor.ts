@@ -1,15 +1,15 @@
 import { SqlTokens, type Token } from './sql-tokens.ts'
 import type { SourceType } from './types.ts'
 
-/** More qualifiers than this in a text that is not understood are taken for any. */
+/** If an unknown text has more qualifiers than this, it may concern any table. */
 export const mostQualifiers = 1_000
 
-/** Moves through a SQL text token by token, and remembers what its names are qualified by. */
+/** Moves through a SQL text token by token, and collects the qualifiers of its names. */
 export class SqlCursor {
   readonly #tokens: SqlTokens
   #token: Token
   #before: Token = { kind: 'end', text: '' }
-  /** Of all names with a dot so far, whatever they name. */
+  /** The part before a dot, of all names so far. */
   readonly qualifiers = new Set<string>()
 
   constructor(sql: string, source: SourceType) {
@@ -17,7 +17,7 @@ export class SqlCursor {
     this.#token = this.#tokens.next()
   }
 
-  /** Whether the text ended within quotes or a comment. */
+  /** True after the text ended within quotes or a comment. */
   get isBroken(): boolean {
     return this.#tokens.isBroken
   }
@@ -26,7 +26,7 @@ export class SqlCursor {
     return this.#tokens.isMySql
   }
 
-  /** Whether the token at hand is what an `=` or `@` before it is about. */
+  /** True if the current token follows an `=` or `@`. */
   get isValue(): boolean {
     return this.#before.kind === 'symbol' && ['=', '@'].includes(this.#before.text)
   }
@@ -47,17 +47,17 @@ export class SqlCursor {
     return this.#token.kind === 'end'
   }
 
-  /** Whether the statement at hand has come to its end. */
+  /** True at the end of the current statement. */
   isOver(): boolean {
     return this.isAtEnd() || this.isSymbol(';')
   }
 
-  /** The keyword at hand, in capitals; empty when it is no word. */
+  /** The current keyword, in capitals; empty if the token is not a word. */
   word(): string {
     return this.#token.kind === 'word' ? this.#token.text.toUpperCase() : ''
   }
 
-  /** Moves over a keyword if it is there. */
+  /** Moves over the current keyword if it is one of these. */
   accept(...words: readonly string[]): boolean {
     if (!words.includes(this.word())) return false
     this.advance()
@@ -70,9 +70,9 @@ export class SqlCursor {
     return true
   }
 
-  /** The parts of a name; null when there is none, or one of more parts than that. */
+  /** Reads a name. @returns its parts; null if there is none, or if it has more than `most` parts */
   name(most = 3): readonly string[] | null {
-    // ODBC's way to say the current database.
+    // ODBC: a leading dot means the current database.
     if (this.isSymbol('.')) this.advance()
     const parts: string[] = []
     for (;;) {

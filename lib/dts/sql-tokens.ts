@@ -1,8 +1,8 @@
 import type { SourceType } from './types.ts'
 
 /**
- * `word`: a keyword or a name without quotes. `quoted`: a name in quotes, without them; where `"` is for texts it may be
- * one. `text`: something in single quotes, or between dollar signs. `symbol`: any other character. `end`: no more.
+ * `word`: a keyword or a name without quotes. `quoted`: a name, without its quotes; on a source that writes texts in `"`,
+ * it can be a text. `text`: a text in single quotes or between dollar signs. `symbol`: any other character. `end`: the end.
  */
 export interface Token {
   readonly kind: 'word' | 'quoted' | 'text' | 'symbol' | 'end'
@@ -18,8 +18,8 @@ const singleQuote = 0x27
 const dollar = 0x24
 
 /**
- * The tokens of SQL statements as MySQL, PostgreSQL, Oracle, SQL Server and their kin write them, from the first to the
- * last, comments left out. Looks at each character a bounded number of times, whatever the text is.
+ * The tokens of SQL statements in the dialects of MySQL, PostgreSQL, Oracle, SQL Server and related sources, without
+ * comments. It looks at each character a bounded number of times, even in a hostile text.
  */
 export class SqlTokens {
   readonly #sql: string
@@ -34,7 +34,7 @@ export class SqlTokens {
     this.#isMySql = source === 'MySQL' || source === 'DRDS' || source === 'OTHER'
   }
 
-  /** Whether something in quotes, or a comment, had no end, or cannot be read: what came after it is not known. */
+  /** True after a quote or comment without an end, or an escape that cannot be read: the rest of the text is unknown. */
   get isBroken(): boolean {
     return this.#isBroken
   }
@@ -68,7 +68,7 @@ export class SqlTokens {
   #word(word: string): Token {
     const following = this.#sql.charCodeAt(this.#at)
     if (!this.#isMySql && following === singleQuote && /^e$/i.test(word)) return this.#text(singleQuote, true)
-    // Unicode escapes in a name: PostgreSQL alone has them, and hardly ever.
+    // Only PostgreSQL has names with Unicode escapes, and they are rare.
     if (/^u$/i.test(word) && this.#sql.startsWith('&"', this.#at)) this.#break()
     return { kind: 'word', text: word }
   }
@@ -81,7 +81,7 @@ export class SqlTokens {
       code === 0x5f ||
       code === dollar ||
       code >= 0x80 ||
-      // In MySQL it begins a comment; SQL Server begins the names of temporary tables with it.
+      // `#` begins a comment in MySQL, and the name of a temporary table in SQL Server.
       (code === 0x23 && !this.#isMySql)
     )
   }
@@ -104,7 +104,7 @@ export class SqlTokens {
     }
   }
 
-  /** In MySQL a blank has to follow the dashes. */
+  /** In MySQL, a blank must follow the dashes. */
   #isDashComment(): boolean {
     if (this.#sql.charCodeAt(this.#at + 1) !== 0x2d) return false
     const following = this.#sql.charCodeAt(this.#at + 2)
@@ -120,7 +120,7 @@ export class SqlTokens {
     const sql = this.#sql
     const executed = this.#isMySql ? /M?!\d{0,6}/y : null
     if (executed !== null) {
-      // MySQL executes the content of such a comment: only its frame is skipped. `#skipBlanks` skips the end.
+      // MySQL executes the content of such a comment. Skip only its beginning here; `#skipBlanks` skips its end.
       executed.lastIndex = this.#at + 2
       if (executed.test(sql)) {
         this.#at = executed.lastIndex
@@ -146,7 +146,7 @@ export class SqlTokens {
     }
   }
 
-  /** A doubled quote is one of the name's own characters. */
+  /** A doubled quote is one character of the name. */
   #quoted(quote: string): Token {
     const sql = this.#sql
     let name = ''
@@ -167,7 +167,7 @@ export class SqlTokens {
     }
   }
 
-  /** In double quotes it is a name where MySQL was told so (ANSI_QUOTES), so that its characters are kept. */
+  /** With ANSI_QUOTES, a text in double quotes is a name in MySQL, so its characters are kept. */
   #text(quote: number, hasEscapes: boolean): Token {
     const sql = this.#sql
     for (let at = this.#at + 1; at < sql.length; at++) {
@@ -184,7 +184,7 @@ export class SqlTokens {
     return end
   }
 
-  /** `$$ … $$` or `$name$ … $name$`; null where it is none. */
+  /** `$$ … $$` or `$name$ … $name$`; null if the dollar sign begins neither. */
   #dollarText(): Token | null {
     const opening = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y
     opening.lastIndex = this.#at

@@ -1,18 +1,18 @@
-import { Remembered } from './byte-cache.ts'
 import { ColumnLists } from './column-list.ts'
 import { tableOf } from './names.ts'
+import { RepeatedText } from './repeated-text.ts'
 import type { Tags } from './tags.ts'
 import type { TableName } from './types.ts'
 
 /**
- * What is remembered of a table between its records, so that thousands of them pay for it once. All of it is
- * recognised by the bytes of the record at hand; nothing is assumed to have stayed as it was.
+ * The facts about a table that its records repeat, so that thousands of records decode them once. Each record's own bytes
+ * decide whether a cached fact applies to it: nothing is assumed to be unchanged.
  */
-export class KnownTable {
+export class CachedTable {
   readonly name: TableName
   readonly columnLists = new ColumnLists()
-  /** The tag `pk_uk_info` of the record before. */
-  readonly keyInfo = new Remembered(512)
+  /** The tag `pk_uk_info` of the previous record. */
+  readonly keyInfo = new RepeatedText(512)
   #keysText = ''
   #keys: readonly string[] = noKeys
 
@@ -20,7 +20,7 @@ export class KnownTable {
     this.name = name
   }
 
-  /** Columns of the primary key out of the tag `pk_uk_info`; empty where it names none. */
+  /** Columns of the primary key from the tag `pk_uk_info`; empty if it names none. */
   keysOf(tags: Tags): readonly string[] {
     const text = tags.pk_uk_info
     if (text === undefined) return noKeys
@@ -32,21 +32,21 @@ export class KnownTable {
   }
 }
 
-/** Tables remembered; the one added first makes room for the next. */
+/** Most tables in the cache. The one that was added first makes room for the next. */
 const maxTables = 1000
-const tables = new Map<string, KnownTable>()
-let last: KnownTable | undefined
+const tables = new Map<string, CachedTable>()
+let last: CachedTable | undefined
 let lastObjectName = ''
 
 /**
  * @param objectName as the record writes it
- * @throws DtsError RECORD_INVALID when it is not the name of a table
+ * @throws DtsError RECORD_INVALID if it is not the name of a table
  */
-export function knownTable(objectName: string): KnownTable {
+export function cachedTable(objectName: string): CachedTable {
   if (last !== undefined && lastObjectName === objectName) return last
   let table = tables.get(objectName)
   if (table === undefined) {
-    table = new KnownTable(Object.freeze(tableOf(objectName)))
+    table = new CachedTable(Object.freeze(tableOf(objectName)))
     if (tables.size >= maxTables) {
       const [oldest] = tables.keys()
       if (oldest !== undefined) tables.delete(oldest)

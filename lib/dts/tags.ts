@@ -1,5 +1,5 @@
-import { Remembered } from './byte-cache.ts'
 import type { Cursor } from './cursor.ts'
+import { RepeatedText } from './repeated-text.ts'
 import type { TableName } from './types.ts'
 
 export type Tags = { readonly [name: string]: string }
@@ -13,14 +13,14 @@ function skipProcessTimestamps(cursor: Cursor): void {
   }
 }
 
-/** Names by their place in the map: records write the same tags in the same order. */
-const names = Array.from({ length: 8 }, () => new Remembered(64))
+/** Tag names by position in the map, because records write the same tags in the same order. */
+const names = Array.from({ length: 8 }, () => new RepeatedText(64))
 
 /**
- * Reads `processTimestamps` and `tags`, the latter, a map of strings, into an object without prototype.
- * @param keyInfo what the tag `pk_uk_info` said in the table's record before
+ * Moves over `processTimestamps` and reads `tags` into an object without prototype.
+ * @param keyInfo keeps the tag `pk_uk_info` from one record of a table to the next
  */
-export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
+export function readTags(cursor: Cursor, keyInfo?: RepeatedText): Tags {
   skipProcessTimestamps(cursor)
   cursor.section = 'tags'
   const tags: Record<string, string> = Object.create(null)
@@ -50,7 +50,7 @@ export function readTags(cursor: Cursor, keyInfo?: Remembered): Tags {
 
 /** Moves over `processTimestamps` and `tags`. */
 export function skipToFields(cursor: Cursor): void {
-  const next = behindTags(cursor.bytes, cursor.position, cursor.end)
+  const next = endOfTags(cursor.bytes, cursor.position, cursor.end)
   if (next >= 0) {
     cursor.position = next
     return
@@ -60,22 +60,22 @@ export function skipToFields(cursor: Cursor): void {
 }
 
 /**
- * Moves over `processTimestamps` and `tags` where they are what nearly all are: arrays of one block, texts of less
- * than 64 bytes.
- * @returns where they end, before the end of the record; -1 for everything else
+ * Moves over `processTimestamps` and `tags` if they are arrays of one block with texts of less than 64 bytes, as nearly
+ * all are.
+ * @returns the position after them; -1 for any others
  */
-function behindTags(bytes: Buffer, start: number, end: number): number {
+function endOfTags(bytes: Buffer, start: number, end: number): number {
   let at = start
   if (at >= end) return -1
   const branch = bytes[at++] as number
   if (branch === 2) {
     if (at >= end) return -1
     let numbers = bytes[at++] as number
-    // An even byte below 0x80 is a count from 0 on.
+    // An even byte below 0x80 is a count from 0 to 63.
     if (numbers & 0x81) return -1
     if (numbers > 0) {
       for (let first = at; numbers > 0; at++) {
-        // A number of more than nine bytes is left to the careful way, which refuses those of more than ten.
+        // The cursor reads numbers of more than nine bytes, and refuses those of more than ten.
         if (at >= end || at - first === 9) return -1
         if ((bytes[at] as number) < 0x80) {
           numbers -= 2
@@ -113,7 +113,7 @@ function skipTags(cursor: Cursor): void {
   }
 }
 
-/** The name that a sharded source shows to its users, out of the tags `l_db_name` and `l_tb_name`. */
+/** The name that a sharded source shows to its users, from the tags `l_db_name` and `l_tb_name`. */
 export function logicalName(tags: Tags, physical: TableName): TableName | null {
   const database = tags.l_db_name
   const table = tags.l_tb_name

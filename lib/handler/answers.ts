@@ -1,38 +1,38 @@
 import { DtsError } from '../errors.ts'
 import { isError, nameOf } from '../text/thrown.ts'
 
-/** Where a run stopped, by what `onBatch` returned. */
-export interface StoppedRun {
+/** The answer of `onBatch` that a change of its run failed. */
+export interface RunFailure {
   /** Index of the first change that is not done. */
   readonly failedAt: number
   readonly error: unknown
 }
 
 /**
- * Reads what `onBatch` returned. Only nothing, and a well-formed `failedAt`, are answers: any other value may stand for
- * a failure in somebody's convention, and taking it for success would lose the run's changes without a word.
- * @param length how many changes the run has
- * @returns null when all of the run is done
- * @throws DtsError HANDLER_FAILED for every other value, which counts against the whole run
+ * Reads the value that `onBatch` returned. Only undefined and a well-formed `failedAt` are answers. Any other value may
+ * mean a failure in some convention. If it counted as success, the run's changes would be lost silently.
+ * @param length number of changes in the run
+ * @returns null if the whole run is done
+ * @throws DtsError HANDLER_FAILED for any other value; the whole run counts as failed
  */
-export async function readRunAnswer(returned: unknown, length: number): Promise<StoppedRun | null> {
+export async function readRunAnswer(returned: unknown, length: number): Promise<RunFailure | null> {
   if (returned === undefined) return null
   await settled(returned)
-  const stopped = stoppedRun(returned, length)
-  if (stopped !== null) return stopped
+  const failure = runFailure(returned, length)
+  if (failure !== null) return failure
   throw new DtsError(
     'HANDLER_FAILED',
     `onBatch returned ${shapeOf(returned)} for a run of ${length} changes. ${hintFor(returned)}` +
-      'Return nothing when the whole run is done, { failedAt: index } or { failedAt: index, error } with the index (0 to ' +
-      `${length - 1}) of the first change that is not, or throw when none is. No change of this run counts as done, and ` +
-      "it is sent again; the log of the table's function shows what was returned.",
+      'Return nothing if the whole run is done. Return { failedAt: index } or { failedAt: index, error } with the index (0 to ' +
+      `${length - 1}) of the first change that is not done. Throw if no change is done. No change of this run counts as ` +
+      "done, and the poller sends the run again. The log of the table's function shows the returned value.",
     { retryable: true, cause: returned },
   )
 }
 
 /**
- * Reads what `onChange` or `onDdl` returned. Arrow functions often return what a client answered, so any value is fine,
- * except one that says that the change failed, or that its work has not ended.
+ * Checks the value that `onChange` or `onDdl` returned. Arrow functions often return a client's answer, so any value is
+ * fine, except one that means that the change failed or that work is still running.
  * @throws the returned error; DtsError HANDLER_FAILED for another failure
  */
 export async function refuseFailure(name: 'onChange' | 'onDdl', returned: unknown): Promise<void> {
@@ -42,14 +42,14 @@ export async function refuseFailure(name: 'onChange' | 'onDdl', returned: unknow
   if (!isFailure(returned)) return
   throw new DtsError(
     'HANDLER_FAILED',
-    `${name} returned ${shapeOf(returned)}, which reads as a failure. ${hintFor(returned)}Throw when the change is not ` +
-      'done; its promise resolves when it is. The change counts as not done, and is sent again; the log of the ' +
-      "table's function shows what was returned.",
+    `${name} returned ${shapeOf(returned)}, which means a failure. ${hintFor(returned)}Throw if the change is not ` +
+      'done, and resolve the promise when it is done. The change counts as not done, and the poller sends it again. ' +
+      "The log of the table's function shows the returned value.",
     { retryable: true, cause: returned },
   )
 }
 
-function stoppedRun(returned: unknown, length: number): StoppedRun | null {
+function runFailure(returned: unknown, length: number): RunFailure | null {
   if (!isObject(returned) || !('failedAt' in returned)) return null
   if (!Object.keys(returned).every((key) => key === 'failedAt' || key === 'error')) return null
   const { failedAt } = returned
@@ -65,15 +65,15 @@ function isFailure(returned: object): boolean {
   return 'failedAt' in returned || 'batchItemFailures' in returned
 }
 
-/** Work that was started and not waited for would go on beside the same change when it is sent again. */
+/** Waits for work that the handler started without waiting: otherwise it would run beside the retry of the same change. */
 async function settled(returned: unknown): Promise<void> {
   if (Array.isArray(returned)) await Promise.allSettled(returned.filter((item) => item instanceof Promise))
 }
 
-/** Words of the conventions that are met; any other key may be data, such as a status that changes were grouped by. */
+/** Keys of common conventions. Any other key may be data, such as a status by which a handler groups changes. */
 const knownKeys = ['failedAt', 'error', 'errors', 'batchItemFailures', 'status', 'reason']
 
-/** What was returned, without anything that could be of a row: the message goes to the poller's log. */
+/** Describes a returned value without any row value, because the message goes to the poller's log. */
 function shapeOf(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'boolean' || Number.isNaN(value))
     return String(value)
@@ -101,7 +101,7 @@ function shapeOfObject(value: object): string {
   return parts.length === 0 ? 'an empty object' : `an object with ${parts.join(', ')}`
 }
 
-/** The largest batch. A number beyond it may be an id, and then a value of a row. */
+/** The largest batch. A larger number may be an id, which is a value of a row. */
 const maxIndex = 10_000
 
 function shapeOfIndex(value: object): string {
@@ -113,18 +113,16 @@ function shapeOfIndex(value: object): string {
 
 function hintFor(returned: unknown): string {
   if (!isObject(returned)) return ''
-  if (isError(returned)) return 'Throw an error, do not return it. '
+  if (isError(returned)) return 'Throw an error instead of returning it. '
   if (Array.isArray(returned)) {
-    return returned.some(isThenable)
-      ? 'Nothing waits for promises inside an array: await Promise.all(…). '
-      : ''
+    return returned.some(isThenable) ? 'An array of promises is not awaited: await Promise.all(…). ' : ''
   }
   return 'batchItemFailures' in returned
-    ? 'batchItemFailures is how handlers of SQS answer; changes are in order, so that only the first failure counts. '
+    ? 'batchItemFailures is the answer of handlers of SQS. Changes are in order, so only the first failure counts. '
     : ''
 }
 
-/** An item of what `Promise.allSettled` resolves to. */
+/** True for a rejected result of `Promise.allSettled`. */
 function isRejection(item: unknown): boolean {
   return isObject(item) && 'status' in item && item.status === 'rejected' && 'reason' in item
 }

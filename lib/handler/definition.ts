@@ -6,43 +6,43 @@ import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/s
 import type { DdlChange, RowChange } from '../dts/change.ts'
 import { DtsError } from '../errors.ts'
 
-/** Nothing: the whole run is done. Otherwise everything before `failedAt` (an index) is. */
+/** Nothing: the whole run is done. Otherwise the changes before the index `failedAt` are done. */
 // biome-ignore lint/suspicious/noConfusingVoidType: to the compiler a function without a return statement returns void
 export type BatchResult = void | { readonly failedAt: number; readonly error?: unknown }
 
-/** What a table's file declares; with the settings of delivery, all of which have defaults. */
+/** The declaration in a table's file. The settings of delivery belong to it; each has a default. */
 export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInput {
   /**
    * `database.table` (`database.schema.table` where the source has schemas), a pattern such as `shop_*.orders_*`, or
-   * `*` for every table that no other file handles. A list may hold several, and exclusions that begin with `!`:
+   * `*` for every table that no other file handles. A list may contain several, and exclusions that begin with `!`:
    * `['shop.orders_*', '!shop.orders_tmp']`.
    */
   readonly table: string | readonly string[]
-  /** The columns that the handler needs and their types; no other column is decoded. `z.looseObject`: all. */
+  /** The columns that the handler needs, and their types. No other column is decoded. `z.looseObject`: all columns. */
   readonly row: Schema
   /**
-   * For bytes that are not text in their column's character set. `refuse` fails the change, which then follows
-   * `onFailure`. `replace` reads them as U+FFFD and so loses them. Default: `refuse`.
+   * Decides about bytes that are not text in their column's character set. `refuse` fails the change, and `onFailure`
+   * applies. `replace` reads them as U+FFFD, and so loses them. Default: `refuse`.
    */
   readonly invalidText?: 'refuse' | 'replace'
   /**
-   * Called for each change, in order, one at a time. It has done its work when its promise resolves. What it returns
-   * does not matter, unless that says that it failed: an error, `failedAt`, `batchItemFailures`.
+   * Called for each change, in order, one at a time. The change is done when the promise resolves. The returned value does
+   * not matter, unless it means a failure: an error, `failedAt`, `batchItemFailures`.
    */
   readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
-  /** Called with runs of changes instead, in order. What it returns or throws says how far the run is done. */
+  /** Called with runs of changes instead of `onChange`, in order. Its answer says how much of the run is done. */
   readonly onBatch?: (
     changes: readonly RowChange<z.output<Schema>>[],
     context: Context,
   ) => Promise<BatchResult> | BatchResult
-  /** Called for statements such as ALTER TABLE; without it they are acknowledged unseen. */
+  /** Called for statements such as ALTER TABLE. Without it, they are acknowledged and skipped. */
   readonly onDdl?: (change: DdlChange, context: Context) => Promise<void> | void
 }
 
-/** A run that is acknowledged as a whole is repeated as a whole, so it is shorter unless told. */
+/** A run can fail as a whole, and then repeats as a whole. So its default is shorter than that of single changes. */
 const defaultRunSize = 100
 
-/** @throws DtsError CONFIG_INVALID with everything that is wrong with a definition */
+/** @throws DtsError CONFIG_INVALID with every problem of the definition */
 export function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
   if (typeof definition !== 'object' || definition === null) {
     throw invalid('a table', ['it takes one object: { table, row, onChange or onBatch }'])
@@ -78,7 +78,7 @@ function tableProblems(table: unknown): string[] {
   return ['table must be database.table, database.schema.table, * or a list of these']
 }
 
-/** The declared tables as one text, for messages. */
+/** The declared tables as one text, for messages. Accepts invalid declarations too. */
 export function tableText(table: unknown): string {
   const texts = [table].flat().filter((text) => typeof text === 'string')
   return texts.length === 0 ? 'a table' : texts.join(', ')
@@ -90,12 +90,12 @@ function rowProblems(row: unknown): string[] {
     const { shape } = row as z.ZodObject
     if (!Object.hasOwn(shape, '__proto__')) return []
     return [
-      'row cannot declare a column named __proto__: z.looseObject gives it to the handler as the source wrote it',
+      'row cannot declare a column named __proto__: use z.looseObject, which gives the source value to the handler',
     ]
   }
   if (type === 'pipe' || type === 'transform') {
     return [
-      'row must be a z.object: .transform(), .pipe() and z.preprocess make another schema of it. Transform a column ' +
+      'row must be a z.object: .transform(), .pipe() and z.preprocess make another schema. Transform a column ' +
         'inside the z.object, or the whole row in the handler',
     ]
   }
@@ -111,7 +111,7 @@ function rowProblems(row: unknown): string[] {
       ]
 }
 
-/** What kind of schema zod (4, or its mini form) calls it; null for what is none. */
+/** The type that zod (4, or its mini form) gives a schema; null if the value is not a schema. */
 function schemaType(row: unknown): string | null {
   const internals = row instanceof Object && '_zod' in row ? row._zod : null
   if (!(internals instanceof Object) || !('def' in internals)) return null
@@ -122,7 +122,7 @@ function schemaType(row: unknown): string | null {
 function handlerProblems(name: string, handler: unknown): string[] {
   if (handler === undefined) return []
   if (typeof handler !== 'function') return [`${name} must be a function`]
-  // Calling one only makes the generator: its body would never run, and every change count as done.
+  // A call only creates the generator: the body would never run, and every change would count as done.
   return types.isGeneratorFunction(handler) ? [`${name} must not be a generator function (function*)`] : []
 }
 

@@ -3,8 +3,8 @@ import { convertToAttr } from '@aws-sdk/util-dynamodb'
 import { DtsError } from '../errors.ts'
 
 /**
- * A cell as it is stored: single values, documents (a parsed JSON column) as lists and maps, sets as DynamoDB's sets.
- * Undefined at the top: the column was not in the change, and the item keeps what it has.
+ * A value that the fence can store: single values, documents (a parsed JSON column) as lists and maps, sets as DynamoDB
+ * sets. Undefined at the top level means that the change does not have the column, and the item keeps its attribute.
  */
 export type Cell =
   | string
@@ -21,7 +21,7 @@ export type Cell =
   | ReadonlySet<number | bigint>
   | ReadonlySet<Uint8Array>
 
-/** What an item can be addressed by. */
+/** A value that can be part of a key. */
 export type KeyCell = string | number | bigint | Uint8Array
 
 /** DynamoDB's own limits. */
@@ -31,9 +31,9 @@ const [smallest, largest] = [1e-130, 1e126]
 
 const asText = 'Store the document as text.'
 
-/** @throws DtsError FENCE_INVALID when the cell, or something inside it, cannot be stored as it is */
+/** @throws DtsError FENCE_INVALID if the cell, or a value inside it, cannot be stored exactly */
 export function attributeOf(name: string, cell: Cell): AttributeValue {
-  // A FLOAT or DOUBLE is stored as it is, above 2^53 too; the decoder rounds no integer into a number.
+  // Store FLOAT and DOUBLE above 2^53 too. They are exact: the decoder never rounds an integer into a number.
   return convertToAttr(storable(cell, name, 0), { allowImpreciseNumbers: true })
 }
 
@@ -42,7 +42,7 @@ export function attributesOf(cells: Readonly<Record<string, Cell>>): Record<stri
   return Object.fromEntries(Object.entries(cells).map(([name, cell]) => [name, attributeOf(name, cell)]))
 }
 
-/** @throws DtsError FENCE_INVALID when DynamoDB takes no such key */
+/** @throws DtsError FENCE_INVALID if DynamoDB does not accept the key */
 export function keyAttributesOf(key: Readonly<Record<string, KeyCell>>): Record<string, AttributeValue> {
   for (const [name, cell] of Object.entries(key)) {
     const isEmpty = cell === '' || (cell instanceof Uint8Array && cell.length === 0)
@@ -50,7 +50,7 @@ export function keyAttributesOf(key: Readonly<Record<string, KeyCell>>): Record<
     if (isKey && !isEmpty) continue
     throw refused(
       name,
-      `is ${isEmpty ? 'empty' : kindOf(cell)}, which no key of DynamoDB is`,
+      `is ${isEmpty ? 'empty' : kindOf(cell)}, which DynamoDB does not accept in a key`,
       'A key is a string, a number or bytes.',
     )
   }
@@ -58,9 +58,9 @@ export function keyAttributesOf(key: Readonly<Record<string, KeyCell>>): Record<
 }
 
 /**
- * The cell in a form that the SDK's marshaller cannot take for another. It goes by the name of a constructor, so that
- * a document's own member `constructor` misleads it: objects reach it as Maps.
- * @param place the attribute, and inside it indexes and `*`: member names of a document can be data
+ * Checks a cell, and returns it in a form that the SDK's marshaller cannot misread. The marshaller looks at the name of the
+ * constructor, which a document's member `constructor` can forge. So it gets objects as Maps.
+ * @param place the attribute, with indexes and `*` inside it: member names of a document can be data
  */
 function storable(cell: unknown, place: string, depth: number): unknown {
   if (depth > maxDepth)
@@ -86,7 +86,7 @@ function storable(cell: unknown, place: string, depth: number): unknown {
 function storableNumber(cell: number, place: string): number {
   const size = Math.abs(cell)
   if (size === 0 || (size >= smallest && size < largest)) return cell
-  throw refused(place, `is a number outside of DynamoDB's: ${cell}`, 'Store it as a string.')
+  throw refused(place, `is a number outside of DynamoDB's range: ${cell}`, 'Store it as a string.')
 }
 
 function storableInteger(cell: bigint, place: string): bigint {
@@ -94,7 +94,7 @@ function storableInteger(cell: bigint, place: string): bigint {
   if (digits.length <= 126 && digits.replace(/0+$/, '').length <= maxDigits) return cell
   throw refused(
     place,
-    `is an integer of ${digits.length} digits, and DynamoDB keeps ${maxDigits}`,
+    `is an integer of ${digits.length} digits, but DynamoDB stores ${maxDigits}`,
     'Store it as a string.',
   )
 }
@@ -121,7 +121,7 @@ function storableMap(
   for (const [name, value] of entries) {
     if (typeof name !== 'string')
       throw refused(place, `has ${kindOf(name)} as the name of a member`, accepted)
-    // The SDK would lose it: it makes plain objects, which take it for their prototype.
+    // The SDK would lose it: it builds plain objects, on which this name sets the prototype.
     if (name === '__proto__') throw refused(place, 'has a member named __proto__', asText)
     if (!name.isWellFormed()) throw refused(place, 'has a member whose name holds half a character', asText)
     map.set(name, storable(value, `${place}.*`, depth + 1))
@@ -142,7 +142,7 @@ function storableSet(set: ReadonlySet<unknown>, place: string): ReadonlySet<unkn
   return new Set(items.map((item) => storable(item, `${place}[]`, 0)))
 }
 
-/** An object of JSON.parse or a row, whatever realm and prototype it has: its class adds nothing. */
+/** True for an object of JSON.parse and for a row, in any realm. False for an instance of a class. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
@@ -161,11 +161,11 @@ const accepted =
   'A cell is a string, number, bigint, boolean, null, Uint8Array, a list or map of these, or a Set of strings, numbers ' +
   'or bytes.'
 
-/** @param what is wrong with it; never its value, since the poller's log repeats the message */
+/** @param what the problem, without the value: the poller's log repeats the message */
 export function refused(place: string, what: string, hint: string): DtsError {
   return new DtsError(
     'FENCE_INVALID',
-    `The attribute ${place} ${what}. Nothing was written. ${hint} Correct the handler and deploy.`,
+    `The attribute ${place} ${what}. Nothing was written. ${hint} Correct the handler, then deploy it.`,
     { retryable: false, facts: { attribute: place } },
   )
 }

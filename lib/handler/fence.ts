@@ -20,19 +20,20 @@ import {
 export type { Cell } from './fence-attributes.ts'
 
 /**
- * For handlers that keep their result in DynamoDB: a change takes effect once for each item, and an older change
- * never over a newer one, however often and beside whom it is delivered. Each item carries the position of the change
- * that wrote it last; one conditional write applies a change and its position together, or neither.
+ * For handlers that keep their result in DynamoDB. A change takes effect once for each item, and an older change never
+ * overwrites a newer one, even if changes are delivered repeatedly or concurrently. Each item has the position of the
+ * change that wrote it last. One conditional write applies a change and its position together, or neither.
  *
  * - An item belongs to one stream (topic and partition): positions of two streams cannot be compared.
  * - An UPDATE that changes the key is two effects: `fencedDelete` of the old key, then `fencedUpdate` of the new one.
- * - A `replay` sends changes in the generation that there is, so that items which have seen them stay as they are: each is
- *   `seen`. It brings back what an item never saw, and what was deleted with its tombstone. To write items anew, `reset`.
- * - After a reset of the checkpoint changes come again in a new generation, which counts as newer: items go back to an
- *   older state for a moment and arrive at the same end. So write what a row is, never what to add to it.
+ * - `replay` sends changes in the current generation. Items that have seen a change keep their state: the change is `seen`.
+ *   Changes that an item never saw take effect, and so do those of items whose tombstone has expired. To write all items
+ *   again, use `reset`.
+ * - After a reset of the checkpoint, changes come again in a new generation, which counts as newer. Items return to an
+ *   older state for a moment, and then reach the same final state. So write the state of a row, never an increment.
  */
 
-/** `seen`: the item already holds this change or a newer one. Both count as done. */
+/** `seen`: the item already has this change or a newer one. Both results count as done. */
 export type FenceResult = 'applied' | 'seen'
 
 interface FencedWrite {
@@ -43,34 +44,34 @@ interface FencedWrite {
 }
 
 export interface FencedUpdate extends FencedWrite {
-  /** Attributes by name. Those of the key may be among them, with the key's own values: `set: change.after` is fine. */
+  /** Attributes by name. They may include the key with its own values, so that `set: change.after` works. */
   readonly set: Readonly<Record<string, Cell>>
 }
 
 export interface FencedDelete extends FencedWrite {
-  /** How long the tombstone stays, in seconds: longer than a replay may reach back. */
+  /** How long the tombstone stays, in seconds. It must be longer than the time that a replay can go back. */
   readonly keepSeconds?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
 
-/** What the fence adds to an item. */
+/** The attributes that the fence adds to an item. */
 const fenceAttributes = {
   generation: 'dtsGeneration',
   offset: 'dtsOffset',
-  /** On tombstones alone. */
+  /** Only on tombstones. */
   deleted: 'dtsDeleted',
-  /** On tombstones alone; the attribute for the table's TTL. */
+  /** Only on tombstones: the attribute for the table's TTL. */
   expires: 'dtsExpires',
 } as const
 
-/** Longer than DTS keeps changes, which is some days: afterwards nothing can bring the row back. */
+/** Longer than the days that DTS keeps changes. After that, no delivery can bring the row back. */
 const defaultKeepSeconds = 14 * 86_400
 
 /**
  * Writes `set` and the change's position to an item unless the item has seen the change. Other attributes stay.
- * @throws DtsError FENCE_INVALID, before anything is written, when a cell cannot be stored or contradicts the key;
- *   whatever DynamoDB answers
+ * @throws DtsError FENCE_INVALID, before anything is written, if a cell cannot be stored or contradicts the key; other
+ *   errors of DynamoDB as they are
  */
 export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate): Promise<FenceResult> {
   const { table, change } = write
@@ -89,7 +90,7 @@ export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate):
     values[`:c${index}`] = attribute
     assignments.push(`#c${index} = :c${index}`)
   }
-  return once(() =>
+  return sendConditionally(() =>
     client.send(
       new UpdateItemCommand({
         TableName: table,
@@ -104,14 +105,14 @@ export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate):
 }
 
 /**
- * Takes a row away unless its item has seen the change. The item stays as a tombstone, its key and the change's
- * position alone, because a delivery of the row's INSERT that comes again would otherwise bring it back. Readers leave
- * out items that have `dtsDeleted`; DynamoDB's TTL on `dtsExpires` (UNIX seconds) clears them away.
+ * Deletes a row unless its item has seen the change. A tombstone remains: the key and the change's position. Without it, a
+ * repeated delivery of the row's INSERT would bring the row back. Readers ignore items that have `dtsDeleted`. DynamoDB's
+ * TTL on `dtsExpires` (UNIX seconds) removes them.
  */
 export async function fencedDelete(client: DynamoDBClient, write: FencedDelete): Promise<FenceResult> {
   const { table, key, change, keepSeconds = defaultKeepSeconds, now = Date.now } = write
   const fence = fenceOf(change)
-  return once(() =>
+  return sendConditionally(() =>
     client.send(
       new PutItemCommand({
         TableName: table,
@@ -132,7 +133,7 @@ export async function fencedDelete(client: DynamoDBClient, write: FencedDelete):
   )
 }
 
-/** The attributes to set beside the key, which no update may name. */
+/** The attributes to set. DynamoDB refuses an update that names the key, so that is left out. */
 function attributesToSet(
   set: FencedUpdate['set'],
   key: Readonly<Record<string, AttributeValue>>,
@@ -140,14 +141,13 @@ function attributesToSet(
   const reserved: ReadonlySet<string> = new Set(Object.values(fenceAttributes))
   const cells = Object.entries(set).filter(([, cell]) => cell !== undefined)
   const attributes = cells.map(([name, cell]): [string, AttributeValue] => {
-    if (reserved.has(name))
-      throw refused(name, 'is one that the fence keeps for itself', 'Give it another name.')
+    if (reserved.has(name)) throw refused(name, 'is reserved for the fence', 'Give it another name.')
     return [name, attributeOf(name, cell)]
   })
   return attributes.filter(([name, attribute]) => {
     const own = Object.hasOwn(key, name) ? key[name] : undefined
     if (own === undefined) return true
-    if (isSame(own, attribute)) return false
+    if (areEqual(own, attribute)) return false
     throw refused(
       name,
       'has another value in `set` than in `key`',
@@ -156,19 +156,19 @@ function attributesToSet(
   })
 }
 
-function isSame(one: AttributeValue, other: AttributeValue): boolean {
+function areEqual(one: AttributeValue, other: AttributeValue): boolean {
   if (one.B !== undefined && other.B !== undefined) return Buffer.compare(one.B, other.B) === 0
   return isDeepStrictEqual(one, other)
 }
 
-/** DynamoDB's numbers have 38 digits: an offset is compared exactly. */
+/** DynamoDB's numbers have 38 digits, so that it compares offsets exactly. */
 function fenceOf({ generation, offset }: FencedWrite['change']) {
-  // A text would be compared as a text, and the fence let older changes through.
+  // DynamoDB would compare a text as a text, and the fence would let older changes through.
   if (!Number.isSafeInteger(generation) || typeof offset !== 'bigint') {
     throw new DtsError(
       'FENCE_INVALID',
-      'The fence needs `change` as the handler got it, with its generation (a number) and its offset (a bigint). ' +
-        'Nothing was written. Correct the handler and deploy.',
+      'The fence needs the `change` that the handler got, with its generation (a number) and its offset (a bigint). ' +
+        'Nothing was written. Correct the handler, then deploy it.',
       { retryable: false },
     )
   }
@@ -182,8 +182,8 @@ function fenceOf({ generation, offset }: FencedWrite['change']) {
   }
 }
 
-/** A write whose answer was lost and that the SDK repeats finds its own position, which is `seen`, and done. */
-async function once(send: () => Promise<unknown>): Promise<FenceResult> {
+/** If the answer of a write is lost, the SDK repeats the write. It then finds its own position: `seen`, which is done. */
+async function sendConditionally(send: () => Promise<unknown>): Promise<FenceResult> {
   try {
     await send()
     return 'applied'

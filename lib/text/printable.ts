@@ -1,21 +1,21 @@
 /**
- * Names, statements and messages come from the source database and the broker. What a terminal would obey instead of
- * showing it (control characters, marks that turn the direction of writing, invisible characters, line separators) could
- * forge or hide lines of an answer that a person acts on.
+ * Names, statements and messages come from the source database and the broker. They can contain characters that a terminal
+ * obeys instead of showing: control characters, overrides of the writing direction, invisible characters, line separators.
+ * Such characters could forge or hide lines of an answer that a person acts on.
  */
 const obeyed = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
-/** The text in one line, with every character that a terminal obeys as its escape, such as `\u001b`. */
+/** The text in one line. Every character that a terminal obeys becomes an escape such as `\u001b`. */
 export function printable(text: string): string {
   return text.replace(obeyed, escaped)
 }
 
-/** The same for a text that has lines of its own: they stay. */
+/** The same for a text of several lines, which keeps its line breaks. */
 export function printableLines(text: string): string {
   return text.replace(obeyed, (match) => (match === '\n' ? match : escaped(match)))
 }
 
-/** A value for a log line or an answer, with all its texts and keys made printable. */
+/** A value for a log line or an answer: all its texts and keys become printable. */
 export function printableValue<Value>(value: Value): Value {
   return mapped(value) as Value
 }
@@ -27,7 +27,7 @@ function mapped(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [printable(key), mapped(part)]))
 }
 
-/** As JSON writes them, so that escaping JSON text changes none of its values. */
+/** The escapes of JSON, so that escaping JSON text does not change its values. */
 function escaped(match: string): string {
   return match
     .split('')

@@ -1,12 +1,12 @@
 import { inspect, types } from 'node:util'
 
 /**
- * Reads values that were thrown. Anything can be thrown: an error that is its own cause, an object without a
- * prototype, one whose getters throw, a proxy. Code that handles a failure must not fail on what it handles, so
- * it reads a caught value through this file alone. Nothing here throws.
+ * Reads values that were thrown. Any value can be thrown: an error that is its own cause, an object without a prototype,
+ * an object whose getters throw, a proxy. Code that handles a failure must not fail because of the value. So it reads
+ * caught values only with the functions of this file, and these never throw.
  */
 
-/** What can be read of a thrown value: plain data, without cycles, for a log line. */
+/** The readable parts of a thrown value: plain data without cycles, for a log line. */
 export interface ThrownFacts {
   readonly name: string
   readonly message: string
@@ -14,23 +14,23 @@ export interface ThrownFacts {
   readonly cause?: ThrownFacts
   /** The members of an AggregateError. */
   readonly errors?: readonly ThrownFacts[]
-  /** The other properties of an error: single values as they are, objects printed. */
+  /** The other properties of an error. Objects are printed as text. */
   readonly properties?: Readonly<Record<string, unknown>>
 }
 
-/** A log line above a megabyte is cut by CloudWatch, and is then no JSON. */
+/** CloudWatch cuts log lines above a megabyte, and the rest is not JSON. */
 const maxText = 16_000
 const maxProperties = 20
 const maxErrors = 10
-/** Causes and members are followed this deep. */
+/** Causes and members are described up to this depth. */
 const maxDepth = 5
 
-/** For the log of the function that caught it. It can hold row values: it never leaves that function. */
+/** For the log of the function that caught the value. It can contain row values, so do not send it anywhere else. */
 export function describeThrown(thrown: unknown): ThrownFacts {
   return describe(thrown, [])
 }
 
-/** @param above the errors that this one is a cause or a member of */
+/** @param above the errors whose cause or member this one is */
 function describe(thrown: unknown, above: readonly unknown[]): ThrownFacts {
   const facts = { name: nameOf(thrown), message: messageOf(thrown) }
   // An error that is its own cause has been described already.
@@ -53,27 +53,27 @@ function describe(thrown: unknown, above: readonly unknown[]): ThrownFacts {
   }
 }
 
-/** An error's name; `string`, `undefined` and so on for a value that is no error. */
+/** An error's name. For a value that is not an error, its type: `string`, `undefined` and so on. */
 export function nameOf(thrown: unknown): string {
   const name = isObject(thrown) ? read(thrown, 'name') : undefined
   if (typeof name === 'string' && name !== '') return name.slice(0, maxText)
   return isError(thrown) ? 'Error' : typeof thrown
 }
 
-/** An error's message, or the value itself when it is a single one; of other objects only their message. */
+/** The message of an error or object; any other value as text. */
 export function messageOf(thrown: unknown): string {
   if (!isObject(thrown)) return String(thrown).slice(0, maxText)
   const message = read(thrown, 'message')
   if (typeof message === 'string') return message.slice(0, maxText)
-  return `${isError(thrown) ? 'an error' : 'an object'} without a message that can be read`
+  return `${isError(thrown) ? 'an error' : 'an object'} without a readable message`
 }
 
-/** One text for the message of another error. */
+/** Name and message as one text, to quote in another error. */
 export function reasonOf(thrown: unknown): string {
   return isError(thrown) ? `${nameOf(thrown)}: ${messageOf(thrown)}` : messageOf(thrown)
 }
 
-/** True for errors, those of another realm too; false for a proxy that does not let itself be asked. */
+/** True for an error of any realm. False for a proxy that throws when it is examined. */
 export function isError(value: unknown): value is Error {
   try {
     return types.isNativeError(value) || value instanceof Error
@@ -83,10 +83,10 @@ export function isError(value: unknown): value is Error {
 }
 
 /**
- * The value itself when whoever catches it next can read it; otherwise an error that says what can be read. Lambda's
- * runtime and middleware read name, message and stack, and follow the causes.
+ * Returns the value itself if Lambda's runtime and middleware can read it. They read name, message and stack, and follow
+ * the causes. Otherwise it returns an error with the readable parts.
  */
-export function readable(thrown: unknown): unknown {
+export function readableError(thrown: unknown): unknown {
   return isReadable(thrown, new Set()) ? thrown : stateOf(describeThrown(thrown))
 }
 
@@ -136,8 +136,8 @@ function propertiesOf(error: Error): Record<string, unknown> | null {
   } catch {
     return null
   }
-  const told: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'cause', 'errors'])
-  const others = keys.filter((key) => !told.has(key)).slice(0, maxProperties)
+  const described: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'cause', 'errors'])
+  const others = keys.filter((key) => !described.has(key)).slice(0, maxProperties)
   if (others.length === 0) return null
   return Object.fromEntries(others.map((key) => [key, printProperty(read(error, key))]))
 }
@@ -149,7 +149,7 @@ function printProperty(value: unknown): unknown {
   return print(value)
 }
 
-/** As Node.js prints it, without calling anything of the value: of a proxy, what it stands for. */
+/** As Node.js prints it. This runs no code of the value, and shows the target of a proxy. */
 function print(value: unknown): string {
   try {
     return inspect(value, { depth: 4, customInspect: false, maxStringLength: 2_000 }).slice(0, maxText)

@@ -1,7 +1,7 @@
 /**
- * Run by canary.test.ts as a process of its own, so that everything that is printed is looked at. The real poller and
- * real table handlers between the DStore emulator and dynalite; strings to look for stand in rows, in bytes that are no
- * record, in the password and in what handlers throw. Prints what happened as its last line.
+ * canary.test.ts runs this in its own process, so that it sees the complete output. The real poller and
+ * real table handlers work with the DStore emulator and dynalite. Marker strings are in rows, in bytes that are not a
+ * record, in the password and in errors of handlers. The last line of the output is the summary.
  */
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
@@ -60,7 +60,7 @@ lambda.host(
   'test-wrong',
   defineTable({ table: 'shop.wrong', row: z.object({ id: z.bigint(), card: z.bigint() }), onChange() {} }),
 )
-// zod's own message would name the member, which is data here.
+// zod's own message would contain the name of the member, which is data here.
 const parsed = z.string().transform((card) => ({ [card]: 1 }))
 lambda.host(
   'test-strict',
@@ -80,7 +80,7 @@ lambda.host(
     onChange() {},
   }),
 )
-// A rejection that nobody waits for ends the process; Lambda answers with its message.
+// A rejection that no code handles ends the process, and Lambda answers with its message.
 lambda.host('test-crashes', async () => {
   throw new Error('CRASH-MESSAGE')
 })
@@ -105,7 +105,7 @@ const poll = async (remainingMs: () => number) => {
     const { ended, failures } = await handler({}, context('test-poller', remainingMs))
     return { ended, failures: failures.length }
   } catch (error) {
-    // As Lambda's runtime does, and more: with every property and cause.
+    // Like Lambda's runtime, but with every property and cause.
     console.error(error)
     return { thrown: error instanceof Error ? error.name : 'unknown' }
   }
@@ -113,11 +113,11 @@ const poll = async (remainingMs: () => number) => {
 
 const failing = ['throws', 'wrong', 'strict', 'refines', 'crashes']
 await dstore.append(['fine', ...failing].map((table, index) => insert(table, index)))
-// A function that is asked again has failed once.
+// A function that is invoked again has failed once.
 const failed = () => failing.every((name) => lambda.invocations(`test-${name}`) > 1)
 const runs: unknown[] = [await poll(until(failed))]
 process.env.ROUTES = JSON.stringify({ 'shop.fine': 'fine' })
-// Bytes that are no record, with nowhere to put them aside: the stream halts.
+// Bytes that are not a record, without a dead-letter queue: the stream halts.
 await dstore.append([{ value: Buffer.from('CANARY-raw-bytes'), timestamp: t0 + 9 }])
 for (const name of failing) {
   lambda.host(`test-${name}`, defineTable({ table: `shop.${name}`, row, onChange() {} }))

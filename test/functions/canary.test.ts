@@ -14,13 +14,13 @@ interface Line {
   readonly [name: string]: unknown
 }
 
-describe('what the functions print while handlers fail, rows are wrong and bytes are no record', () => {
+describe('the output of the functions while handlers fail, rows are wrong and bytes are not a record', () => {
   let output: string
   let lines: Line[]
   let runs: { ended?: string; failures?: number; thrown?: string }[]
 
   before(async () => {
-    // Lambda's own variable; here all functions live in one process.
+    // Lambda sets this variable. Here, all functions run in one process.
     const { PATH, HOME } = process.env
     const env = { PATH, HOME, AWS_LAMBDA_FUNCTION_NAME: 'test-tables' }
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], { env })
@@ -47,7 +47,7 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
     }
   })
 
-  test('holds no value of a row, no raw bytes and no password, in no encoding', () => {
+  test('contains no value of a row, no raw bytes and no password, in any encoding', () => {
     for (const canary of ['CANARY-card', 'CANARY-raw-bytes', 'CANARY-password']) {
       const bytes = Buffer.from(canary)
       const forms = [
@@ -56,13 +56,13 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
         bytes.toString('base64').slice(0, 12),
         [...bytes].join(','),
       ]
-      // As util.inspect prints a Buffer.
+      // The form in which util.inspect prints a Buffer.
       forms.push((bytes.toString('hex').match(/../g) ?? []).join(' '))
       for (const form of forms) assert.ok(!output.includes(form), `${form} is printed`)
     }
   })
 
-  test("a handler's own message stands in its own log, and in no line of the poller", () => {
+  test("has a handler's own message in the handler's log only, not in the poller's", () => {
     for (const [message, functionName] of [
       ['HANDLER-MESSAGE', 'test-throws'],
       ['CHECK-MESSAGE', 'test-refines'],
@@ -76,7 +76,7 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
     assert.ok(!output.includes('CRASH-MESSAGE'))
   })
 
-  test('each run is one log line, and metrics with the function as service', () => {
+  test('is one log line for each run, and metrics with the function as service', () => {
     const ends = lines.filter(({ message }) => message === 'Poll ended' || message === 'Poll failed')
     assert.equal(ends.length, runs.length)
     const metrics = lines.filter(({ _aws, function: name }) => _aws !== undefined && name === undefined)

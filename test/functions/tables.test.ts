@@ -26,7 +26,7 @@ for (const handler of [customers, orders, orderItems]) {
   describe(`the example handler of ${table}`, () => {
     const values = stream.filter(({ change }) => change?.table === table).map(({ value }) => value)
 
-    test('takes every insert, update and delete of the shop', async () => {
+    test('handles every insert, update and delete of the shop', async () => {
       const operations = new Set<Operation>(values.map((value) => readHeader(value).operation))
       assert.deepEqual(operations, new Set(['INSERT', 'UPDATE', 'DELETE']))
       const answer = await handler(
@@ -36,7 +36,7 @@ for (const handler of [customers, orders, orderItems]) {
       assert.deepEqual(answer, { batchId: 'batch', acknowledgedThrough: String(values.length - 1) })
     })
 
-    test('takes a statement', async () => {
+    test('handles a statement', async () => {
       const answer = await handler(
         batchOf([shop.ddl(seconds).value]),
         context('test', () => 30_000),

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { DtsError } from '../../errors.ts'
-import { ownReason } from './reasons.ts'
+import { valueFree } from './issues.ts'
 
 export interface DecimalOptions {
-  /** True to let NaN, Infinity and -Infinity through, which PostgreSQL's NUMERIC can hold. */
+  /** True: accept NaN, Infinity and -Infinity, which PostgreSQL's NUMERIC can have. */
   readonly special?: boolean
 }
 
@@ -11,25 +11,25 @@ export interface DecimalOptions {
 const decimal = /^([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,4}))?$/
 const special: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity'])
 
-/** The most digits behind the point that any source's decimals have: PostgreSQL's NUMERIC. */
+/** The largest scale of any source: that of PostgreSQL's NUMERIC. */
 const maxScale = 16_383
 
-/** A DECIMAL or NUMERIC column: the text as the source wrote it, after a check that it is a decimal. */
+/** A DECIMAL or NUMERIC column: the text of the source, checked to be a decimal. */
 export function decimalColumn(options: DecimalOptions = {}): z.ZodType<string, string> {
-  const error = options.special ? 'is no decimal' : 'is no finite decimal'
+  const error = options.special ? 'is not a decimal' : 'is not a finite decimal'
   return z
     .string()
     .refine((text) => partsOf(text) !== null || (options.special === true && special.has(text)), {
       error,
-      params: ownReason,
+      params: valueFree,
     })
 }
 
 /**
- * A decimal in units of 10^-scale, exactly: `decimalToBigint('12.30', 2)` is 1230n, and so is that of `'12.3'`.
- * @param scale digits behind the point, 0 to 16383: 2 for cents
- * @throws DtsError ROW_INVALID when the text is no finite decimal, or digits other than 0 would be lost;
- *   CONFIG_INVALID for another scale
+ * A decimal in units of 10^-scale, exactly: `decimalToBigint('12.30', 2)` and `decimalToBigint('12.3', 2)` are 1230n.
+ * @param scale digits after the point, 0 to 16383: 2 for cents
+ * @throws DtsError ROW_INVALID if the text is not a finite decimal, or if digits other than 0 would be lost;
+ *   CONFIG_INVALID for any other scale
  */
 export function decimalToBigint(text: string, scale: number): bigint {
   if (!Number.isInteger(scale) || scale < 0 || scale > maxScale) {
@@ -38,13 +38,14 @@ export function decimalToBigint(text: string, scale: number): bigint {
     })
   }
   const parts = partsOf(text)
-  if (parts === null) throw rowInvalid('A text that is no finite decimal cannot become minor units.', scale)
+  if (parts === null)
+    throw rowInvalid('The text is not a finite decimal, so it cannot be converted to minor units.', scale)
   const { sign, digits, exponent } = parts
   const shift = exponent + scale
   const kept = shift >= 0 ? digits + '0'.repeat(shift) : digits.slice(0, shift)
   if (shift < 0 && /[1-9]/.test(digits.slice(shift))) {
     throw rowInvalid(
-      `A decimal has more digits than the ${scale} behind the point that were asked for.`,
+      `The decimal has more than ${scale} digits after the point, and the conversion would lose some.`,
       scale,
     )
   }
@@ -52,7 +53,7 @@ export function decimalToBigint(text: string, scale: number): bigint {
   return sign === '-' ? -units : units
 }
 
-/** The digits without their point, and the power of ten that the last one stands for. */
+/** The digits without the point, and the power of ten of the last digit. */
 function partsOf(text: string): { sign: string; digits: string; exponent: number } | null {
   const match = decimal.exec(text)
   if (match === null) return null

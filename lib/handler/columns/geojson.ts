@@ -1,4 +1,4 @@
-/** Two numbers, or three with an altitude, in the order in which the source holds them. */
+/** Two numbers, or three with an altitude, in the order of the source. */
 export type Position = number[]
 
 /** A GeoJSON geometry (RFC 7946), of the same shape as in `@types/geojson`. */
@@ -21,8 +21,8 @@ export const geometryTypes = [
 ] as const
 export type GeometryType = (typeof geometryTypes)[number]
 
-/** Collections may hold collections; no deeper than this. */
+/** Collections can contain collections, up to this depth. */
 export const maxDepth = 16
 
-/** Why a geometry cannot be read; its message never holds a coordinate. */
+/** The reason why a geometry cannot be read. The message never contains a coordinate. */
 export class GeometryFault extends Error {}

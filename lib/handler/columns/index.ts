@@ -1,4 +1,4 @@
-/** Column types for the `row` of `defineTable`, beyond what zod has itself; docs/columns.md explains each. */
+/** Column types for the `row` of `defineTable`, in addition to zod's own. docs/columns.md explains each. */
 
 export { type DateOptions, dateColumn } from './date.ts'
 export { type DecimalOptions, decimalColumn, decimalToBigint } from './decimal.ts'

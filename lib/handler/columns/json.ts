@@ -1,22 +1,22 @@
 import { z } from 'zod'
-import { ownReason, reasonOf } from './reasons.ts'
+import { describeIssue, valueFree } from './issues.ts'
 
-/** What JSON text holds; bigint only where `integers: 'bigint'` asks for it. */
+/** A parsed JSON value. It contains bigints only with `integers: 'bigint'`. */
 export type JsonValue = string | number | bigint | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 
 export interface JsonOptions {
   /**
-   * How integers arrive. `number`, the default, refuses one beyond 2^53 - 1, which a number would round;
-   * `bigint` makes every integer a bigint, however small, so that a member's type does not depend on its value.
-   * What is written with a point or an exponent is a number either way.
+   * The type of integers. `number`, the default, refuses integers beyond 2^53 - 1, which a number would round. `bigint`
+   * makes every integer a bigint, small ones too, so that a member's type does not depend on its value. Numbers with a
+   * point or an exponent are numbers in both cases.
    */
   readonly integers?: 'number' | 'bigint'
 }
 
 /**
- * A JSON or JSONB column: its text parsed and, where a schema is given, validated.
- * An error names the place inside the document by members that the schema declares, never by values or other keys.
- * @param schema what the document must be; synchronous
+ * A JSON or JSONB column: parses the text, and validates it if a schema is given.
+ * An error names the place in the document by members that the schema declares, never by values or other keys.
+ * @param schema the schema of the document; it must be synchronous
  */
 export function jsonColumn(schema?: undefined, options?: JsonOptions): z.ZodType<JsonValue, string>
 export function jsonColumn<Output>(
@@ -30,7 +30,7 @@ export function jsonColumn(
   let declared: ReadonlySet<string> | undefined
   return z.string().transform((text, context) => {
     const refuse = (message: string): never => {
-      context.issues.push({ code: 'custom', message, input: text, params: ownReason })
+      context.issues.push({ code: 'custom', message, input: text, params: valueFree })
       return z.NEVER
     }
     let value: unknown
@@ -53,7 +53,7 @@ export function jsonColumn(
 
 class UnsafeNumber extends Error {}
 
-/** Text without a match has no number that JSON.parse rounds or overflows, and is parsed at full speed. */
+/** JSON.parse can round or overflow a number only in a text that matches. Any other text is parsed at full speed. */
 const suspicious = /[0-9]{16}|[eE][+]?[0-9]{3}/
 
 function parseJson(text: string, integers: 'number' | 'bigint'): unknown {
@@ -62,22 +62,22 @@ function parseJson(text: string, integers: 'number' | 'bigint'): unknown {
     if (typeof value !== 'number') return value
     const source = context?.source ?? ''
     if (integers === 'bigint' && /^-?[0-9]+$/.test(source)) return BigInt(source)
-    if (!Number.isFinite(value)) throw new UnsafeNumber('JSON holds a number beyond the range of a double')
+    if (!Number.isFinite(value)) throw new UnsafeNumber('JSON contains a number beyond the range of a double')
     if (/^-?[0-9]+$/.test(source) && !Number.isSafeInteger(value)) {
       throw new UnsafeNumber(
-        "JSON holds an integer beyond 2^53 - 1, which a number would round: declare it with { integers: 'bigint' }",
+        "JSON contains an integer beyond 2^53 - 1, which a number would round: declare it with { integers: 'bigint' }",
       )
     }
     return value
   })
 }
 
-/** JSON.parse with a function for its values, and zod, call themselves for each level, and so use up the stack. */
+/** JSON.parse with a reviver and zod recurse for each level, and can exhaust the stack. Up to this depth they never do. */
 const plainDepth = 500
 
 const tooDeep = (text: string) => `is JSON nested ${depthOf(text)} deep, which is more than can be read`
 
-/** @returns null when the document is too deep for its schema */
+/** @returns null if the document is too deep for its schema */
 function parseDeep(schema: z.ZodType, value: unknown, text: string) {
   try {
     return schema.safeParse(value)
@@ -87,7 +87,7 @@ function parseDeep(schema: z.ZodType, value: unknown, text: string) {
   }
 }
 
-/** How many arrays and objects of a JSON text lie inside one another. */
+/** The nesting depth of a JSON text. */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
@@ -107,10 +107,10 @@ function printIssue(issue: z.core.$ZodIssue, declared: ReadonlySet<string>): str
     typeof step === 'number' ? `[${step}]` : `.${declared.has(String(step)) ? String(step) : '*'}`,
   )
   const expected = issue.code === 'invalid_type' ? ` (${issue.expected})` : ''
-  return `$${place.join('')} ${reasonOf(issue)}${expected}`
+  return `$${place.join('')} ${describeIssue(issue)}${expected}`
 }
 
-/** Every member name that the schema itself spells out. */
+/** Every member name that the schema declares. */
 function declaredMembers(schema: z.ZodType): ReadonlySet<string> {
   const names = new Set<string>()
   const visit = (node: unknown): void => {

@@ -2,13 +2,13 @@ import { z } from 'zod'
 import type { Change, RowChange } from '../../dts/change.ts'
 import type { Row } from '../../dts/types.ts'
 import { DtsError } from '../../errors.ts'
-import { isOfAuthor, reasonOf } from './reasons.ts'
+import { describeIssue, isHandlersCheck } from './issues.ts'
 
 type ImageName = 'before' | 'after'
 
 /**
  * Puts the declared row in the place of each image.
- * @param whole reads the same change with all of its columns; only asked when one is missing
+ * @param whole decodes all columns of the same change; called only if a column is missing
  * @throws DtsError ROW_INVALID
  */
 export function checkRow(schema: z.ZodObject, change: RowChange, whole: () => Change): void {
@@ -26,7 +26,7 @@ function parseRow(schema: z.ZodObject, row: Row) {
   const result = schema.safeParse(row, withInput)
   const { catchall } = schema.def
   if (!result.success || catchall === undefined || !Object.hasOwn(row, '__proto__')) return result
-  // zod leaves a key of this name out of what it makes: here it is a column like any other.
+  // zod leaves a key of this name out of its result, but it is a column like any other.
   const column = z.object({ value: catchall }).safeParse({ value: Reflect.get(row, '__proto__') }, withInput)
   if (!column.success) {
     const issues = column.error.issues.map((issue) => ({
@@ -45,17 +45,17 @@ function parseRow(schema: z.ZodObject, row: Row) {
   return result
 }
 
-/** Of a refused value the type is told. */
+/** The error of a refused value names the value's type. */
 const withInput = { reportInput: true }
 
-/** A source that logs no image before an update gives an empty one. */
+/** The before image is empty if the source does not log before images of updates. */
 function isMissingImage(change: RowChange, image: ImageName): boolean {
   if (image !== 'before' || change.operation !== 'UPDATE') return false
   for (const _column in change.before) return false
   return true
 }
 
-/** The message goes to the poller's log, halts and dead letters, so that nothing of the row may stand in it. */
+/** The message goes to the poller's log, to halts and to dead letters, so it must not contain any value of the row. */
 function rowInvalid(
   schema: z.ZodObject,
   change: RowChange,
@@ -71,9 +71,9 @@ function rowInvalid(
     }),
   )
   const present = missing.size === 0 ? '' : presentColumns(whole, image)
-  const said = issues.filter(isOfAuthor).map(({ message }) => message)
+  const ownMessages = issues.filter(isHandlersCheck).map(({ message }) => message)
   const whereToLook =
-    said.length === 0 ? '' : " What the schema's own checks said stands in the function's own log."
+    ownMessages.length === 0 ? '' : " The function's own log has the messages of the schema's own checks."
   return new DtsError(
     'ROW_INVALID',
     `The ${image} image of the ${change.operation} at offset ${change.offset} in ${change.table} is not the declared ` +
@@ -82,8 +82,8 @@ function rowInvalid(
     {
       retryable: false,
       facts: { table: change.table, offset: String(change.offset), image },
-      // The function's own log has it. It stays there: of an error the poller is told code and message.
-      cause: said.length === 0 ? undefined : new Error(said.join('; ')),
+      // Only the function's own log gets the cause. The poller gets code and message.
+      cause: ownMessages.length === 0 ? undefined : new Error(ownMessages.join('; ')),
     },
   )
 }
@@ -101,16 +101,16 @@ function isMissing(
   return column !== undefined && Object.hasOwn(schema.shape, column) && !Object.hasOwn(row, column)
 }
 
-/** Of the list of columns, in characters: the message as a whole is cut, and its end says what to do. */
+/** Longest list of columns, in characters. The message is cut at its own limit, and its end names the next step. */
 const maxList = 600
 
-/** A column under another name, or in other letters, is seen in this list. */
+/** Lists the columns of the image, so that a reader sees a column that has another name or other capitals. */
 function presentColumns(whole: () => Change, image: ImageName): string {
   let columns: string[]
   try {
     columns = Object.keys((whole() as { before?: Row; after?: Row })[image] ?? {})
   } catch {
-    // Another column cannot be decoded, which is not what this error is about.
+    // Another column cannot be decoded. This error is about the missing one.
     return ''
   }
   const names = columns.map((name) => name.slice(0, 64).replace(/\p{Cc}/gu, '?'))
@@ -125,7 +125,7 @@ function presentColumns(whole: () => Change, image: ImageName): string {
   return ` The image has the columns ${fitting.join(', ')}${more}.`
 }
 
-/** A declared column; what a handler's own check names beside those may be data. */
+/** The declared column of an issue. A handler's own check can name anything else, which may be data. */
 function columnOf({ shape }: z.ZodObject, { path }: z.core.$ZodIssue): string {
   const [column] = path
   if (column === undefined) return 'row'
@@ -133,12 +133,12 @@ function columnOf({ shape }: z.ZodObject, { path }: z.core.$ZodIssue): string {
 }
 
 function printReason(issue: z.core.$ZodIssue): string {
-  const reason = reasonOf(issue)
+  const reason = describeIssue(issue)
   if (issue.code !== 'invalid_type') return reason
   return `${reason} (expected ${issue.expected}, received ${typeName(issue.input)})`
 }
 
-/** The declared type, where the schema has a name for it. */
+/** The declared type, if the schema has a name for it. */
 function expected(issue: z.core.$ZodIssue): string {
   const isNamed = issue.code === 'invalid_type' && issue.expected !== 'nonoptional'
   return isNamed ? ` (expected ${issue.expected})` : ''

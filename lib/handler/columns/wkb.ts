@@ -1,13 +1,13 @@
 import { type Geometry, GeometryFault, geometryTypes, maxDepth, type Position } from './geojson.ts'
 
 /**
- * Reads a geometry of
+ * Reads a geometry with this grammar:
  *
  *     geometry  = order uint8 (0 big, 1 little), type uint32, [srid uint32], content
  *     type      = 1…7, + 1000 with Z (ISO); or the flags 0x80000000 Z, 0x20000000 srid (EWKB)
  *     content   = point | count uint32, then points, rings (count uint32, then points) or geometries
  *
- * or of MySQL's `srid uint32, geometry`. Both can begin with a 0 or 1, so that the one that uses up all bytes counts.
+ * or MySQL's `srid uint32, geometry`. Both can begin with 0 or 1, so the form that uses all bytes applies.
  * @throws GeometryFault
  */
 export function readWkb(bytes: Buffer): Geometry {
@@ -37,7 +37,7 @@ class WkbReader {
   whole(): Geometry {
     const geometry = this.#geometry(0)
     if (this.#position !== this.#bytes.length)
-      throw this.#fault(`has ${this.#bytes.length} bytes, of which the geometry takes ${this.#position}`)
+      throw this.#fault(`has ${this.#bytes.length} bytes, but the geometry ends after ${this.#position}`)
     return geometry
   }
 
@@ -78,10 +78,10 @@ class WkbReader {
     return type
   }
 
-  /** The members of a Multi… geometry, each with a header of its own. */
+  /** The members of a Multi… geometry. Each has its own header. */
   #parts<T>(expected: string, read: () => T): T[] {
     return this.#list(() => {
-      if (this.#header() !== expected) throw this.#fault(`has a part that is no ${expected}`)
+      if (this.#header() !== expected) throw this.#fault(`has a part that is not a ${expected}`)
       return read()
     })
   }
@@ -94,14 +94,14 @@ class WkbReader {
     return this.#list(() => this.#point(false))
   }
 
-  /** Every item takes bytes, so that a count beyond them ends with the bytes; no memory is taken for it before. */
+  /** Allocates no memory by the count. Every item takes bytes, so that a hostile count fails at the end of the bytes. */
   #list<T>(read: () => T): T[] {
     const items: T[] = []
     for (let left = this.#uint32(); left > 0; left--) items.push(read())
     return items
   }
 
-  /** @param mayBeEmpty true for a whole point, which is empty when its coordinates are all NaN */
+  /** @param mayBeEmpty true for a Point geometry, which is empty if all of its coordinates are NaN */
   #point(mayBeEmpty: boolean): Position {
     const start = this.#take(this.#dimensions * 8)
     const position: Position = []
@@ -110,7 +110,7 @@ class WkbReader {
     }
     if (position.every(Number.isFinite)) return position
     if (mayBeEmpty && position.every(Number.isNaN)) return []
-    throw this.#fault('has a coordinate that is no finite number')
+    throw this.#fault('has a coordinate that is not a finite number')
   }
 
   #uint32(): number {

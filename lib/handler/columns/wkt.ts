@@ -7,14 +7,14 @@ import {
   type Position,
 } from './geojson.ts'
 
-/** A word, a number, or one of `( ) , ; =`; spaces between them do not count. */
+/** A word, a number, or one of `( ) , ; =`, after any spaces. */
 const token = /\s*(?:([A-Za-z]+)|([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|([(),;=]))/y
 
 const byName = new Map<string, GeometryType>(geometryTypes.map((type) => [type.toUpperCase(), type]))
 
 /**
  * Reads WKT, such as `POLYGON ((0 0, 1 0, 1 1, 0 0))`, `POINT Z (1 2 3)`, `MULTIPOINT (1 2, 3 4)`, `POINT EMPTY`,
- * and EWKT, which is `SRID=4326;` and WKT.
+ * and EWKT, which is `SRID=4326;` followed by WKT.
  * @throws GeometryFault
  */
 export function readWkt(text: string): Geometry {
@@ -27,11 +27,11 @@ export function readWkt(text: string): Geometry {
 
 class WktReader {
   readonly #text: string
-  /** Where the token that is looked at begins, and behind it. */
+  /** The current token is between these two positions. */
   #start = 0
   #end = 0
   #token = ''
-  /** Of the geometry being read; 0 until its first position. */
+  /** Coordinates of each position of the current geometry; 0 before its first position. */
   #dimensions = 0
 
   constructor(text: string) {
@@ -41,7 +41,7 @@ class WktReader {
 
   srid(): void {
     this.#need('=')
-    if (!/^[0-9]+$/.test(this.#token)) throw this.#fault('has an SRID that is no number')
+    if (!/^[0-9]+$/.test(this.#token)) throw this.#fault('has an SRID that is not a number')
     this.#next()
     this.#need(';')
   }
@@ -76,10 +76,10 @@ class WktReader {
   }
 
   end(): void {
-    if (this.#token !== '') throw this.#fault('goes on behind its geometry')
+    if (this.#token !== '') throw this.#fault('has text after its geometry')
   }
 
-  /** Moves over the word if it is next. */
+  /** Moves over the current token if it is this word. */
   word(word: string): boolean {
     if (this.#token.toUpperCase() !== word) return false
     this.#next()
@@ -96,7 +96,7 @@ class WktReader {
     return items
   }
 
-  /** A MultiPoint's members are written with brackets or, in older texts, without. */
+  /** Members of a MultiPoint have brackets; in older texts they have none. */
   #member(): Position {
     if (this.word('EMPTY')) return []
     return this.#token === '(' ? this.#bracketed() : this.#position()
@@ -133,7 +133,7 @@ class WktReader {
     token.lastIndex = this.#end
     const match = token.exec(this.#text)
     if (match === null && this.#text.slice(this.#end).trim() !== '') {
-      throw this.#fault('has something else than words, numbers and brackets')
+      throw this.#fault('has a character that is not part of a word, number or bracket')
     }
     this.#start = this.#end
     this.#end = match === null ? this.#text.length : token.lastIndex

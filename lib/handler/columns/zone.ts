@@ -1,19 +1,19 @@
-/** What `resolveLocal` does with a local time that a zone has twice, or not at all; named as in Temporal. */
+/** The treatment of a local time that a zone has twice or leaves out. The names are those of Temporal. */
 export type Disambiguation = 'reject' | 'earlier' | 'later'
 
-/** The offset of a zone from UTC at an instant, both in milliseconds. */
+/** Returns the zone's offset from UTC at an instant, both in milliseconds. */
 export type Zone = (instantMs: number) => number
 
 const dayMs = 86_400_000
 const fixedOffset = /^(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?(?::([0-5][0-9]))?$/
 
-/** Zones in use, by name. Names can come from the stream, so that the number of them is bounded. */
+/** Zones by name. Names can come from the stream, so that their number is limited. */
 const zones = new Map<string, Zone>()
 const maxZones = 64
 
 /**
  * @param name `UTC`, `Z`, `GMT`, an offset such as `+08:00` or `GMT-3`, or an IANA name
- * @returns null for any other, abbreviations among them: the same letters name zones in several countries
+ * @returns null for any other name, such as an abbreviation: the same letters name zones of several countries
  */
 export function zoneOf(name: string): Zone | null {
   const known = zones.get(name)
@@ -38,12 +38,12 @@ function offsetOf([, sign, hours = '0', minutes = '0', seconds = '0']: RegExpExe
   return sign === '-' ? -size : size
 }
 
-/** The names of the IANA database are of the form Area/Location; `SystemV` is an area of the ICU library alone. */
+/** Names of the IANA database have the form Area/Location. `SystemV` is an area of the ICU library only. */
 const ianaName = /^(?!SystemV\/)[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)+$/i
 
 /**
- * IANA's older names without a slash, in small letters. Abbreviations are not among them, even where IANA has a zone
- * by the same letters: EST is also Australia's, and IANA's CET has a summer time, which the abbreviation has not.
+ * IANA's older names without a slash, in lower case. Abbreviations are left out, even if IANA has a zone of that name: EST
+ * is also a zone of Australia, and IANA's CET has a summer time, which the abbreviation CET does not have.
  */
 const oldNames: ReadonlySet<string> = new Set(
   (
@@ -54,7 +54,7 @@ const oldNames: ReadonlySet<string> = new Set(
 )
 
 function namedZone(name: string): Zone | null {
-  // Intl knows more: CST is Chicago to it, AST Alaska and BST Dhaka.
+  // Intl accepts abbreviations too, and reads CST as Chicago, AST as Alaska and BST as Dhaka.
   if (!ianaName.test(name) && !oldNames.has(name.toLowerCase())) return null
   let format: Intl.DateTimeFormat
   try {
@@ -63,7 +63,7 @@ function namedZone(name: string): Zone | null {
     return null
   }
   return (instantMs) => {
-    // Printed as `11/23/2026, GMT+08:00`; zones before standard time have seconds, UTC itself nothing.
+    // Intl prints `11/23/2026, GMT+08:00`, with seconds for times before standard time, and without an offset for UTC.
     const printed = format.format(instantMs)
     const match = fixedOffset.exec(printed.slice(printed.indexOf('GMT')))
     return match === null ? 0 : offsetOf(match)
@@ -71,9 +71,9 @@ function namedZone(name: string): Zone | null {
 }
 
 /**
- * The instant at which the clocks of a zone show a local time.
- * @param localMs the local time, as milliseconds since 1970 as though it were UTC
- * @returns milliseconds since 1970, or the reason why there is no single answer
+ * The instant at which a zone has a local time.
+ * @param localMs the local time, in milliseconds since 1970 as if it were UTC
+ * @returns milliseconds since 1970, or the reason why there is no single instant
  */
 export function resolveLocal(zone: Zone, localMs: number, disambiguation: Disambiguation): number | string {
   const before = zone(localMs - dayMs)

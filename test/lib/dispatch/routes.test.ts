@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { bySpecificity, Pattern } from '../../../lib/dispatch/pattern.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
+import { seededRuns } from '../../rig/property.ts'
 import { route } from '../../support/dispatch.ts'
 
 const unnamed = () => null
@@ -77,7 +78,7 @@ describe('of several names that match a table', () => {
         if (left.contains(right)) assert.ok(left.meets(right))
         assert.equal(left.meets(right), right.meets(left))
       }),
-      { numRuns: 2_000 },
+      seededRuns(2_000),
     )
   })
 
@@ -101,7 +102,7 @@ describe('of several names that match a table', () => {
           for (const name of names) assert.ok(left.matches(`d.${name}`) || !right.matches(`d.${name}`))
         }
       }),
-      { numRuns: 2_000 },
+      seededRuns(2_000),
     )
   })
 })

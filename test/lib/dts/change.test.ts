@@ -12,8 +12,8 @@ import {
 import type { Change } from '../../../lib/dts/change.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { digestOf, identityOf } from '../../../lib/dts/digest.ts'
+import { operations } from '../../../lib/dts/grammar.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { operations } from '../../../lib/dts/types.ts'
 import { decode, origin, roundtrip, row, seen, tagsOf } from './samples.ts'
 
 const fields = [
@@ -23,7 +23,7 @@ const fields = [
 const before = [integer(1), text('open')]
 const after = [integer(1), text('paid')]
 
-/** The facts that every change below shares. */
+/** The facts that all changes below share. */
 const common = {
   table: 'shop.orders',
   name: { database: 'shop', schema: null, table: 'orders' },
@@ -49,13 +49,13 @@ const record = (part: Partial<PlainRecord> & Pick<PlainRecord, 'operation'>): Pl
 const open = row({ id: 1n, status: 'open' })
 const paid = row({ id: 1n, status: 'paid' })
 
-/** What a change says, with the variable part of its key taken off: test/lib/handler/define-table/idempotency-key.test.ts looks at keys. */
+/** The facts of a change without the variable part of its key, which test/lib/handler/define-table/idempotency-key.test.ts tests. */
 function said(change: Change): Record<string, unknown> {
   const { idempotencyKey, ...rest } = seen(change)
   return { ...rest, key: String(idempotencyKey).replace(/[0-9a-f]{32}$/, '…') }
 }
 
-test('each operation carries its images', () => {
+test('a change has the images of its operation', () => {
   for (const [plain, expected] of [
     [record({ operation: 'INSERT', after }), { ...common, operation: 'INSERT', after: paid }],
     [record({ operation: 'INIT', after }), { ...common, operation: 'INIT', after: paid }],
@@ -69,7 +69,7 @@ test('each operation carries its images', () => {
   }
 })
 
-test('an empty array is no image, and an image of the other side does no harm', () => {
+test('an empty array counts as no image, and an image that the operation does not have is ignored', () => {
   assert.deepEqual(said(roundtrip(record({ operation: 'DELETE', before, after: [] }))), {
     ...common,
     operation: 'DELETE',
@@ -82,13 +82,13 @@ test('an empty array is no image, and an image of the other side does no harm', 
   })
 })
 
-test('an update of a source that logs no image before has an empty one', () => {
+test('an update without a logged before image has an empty one', () => {
   const change = roundtrip(record({ operation: 'UPDATE', after }))
   assert.ok(change.operation === 'UPDATE')
   assert.deepEqual(change.before, row({}))
 })
 
-test('DDL is its statement, with the names that the record has', () => {
+test('a DDL change has its statement and the names of its record', () => {
   const ddl = {
     operation: 'DDL',
     statement: 'ALTER TABLE orders ADD note text',
@@ -118,7 +118,7 @@ test('DDL is its statement, with the names that the record has', () => {
   }
 })
 
-test('a name with a dot stays one name, and the tags name the logical table', () => {
+test('an escaped dot stays inside its name, and the tags give the logical name', () => {
   const change = roundtrip(
     record({
       operation: 'INSERT',
@@ -133,7 +133,7 @@ test('a name with a dot stays one name, and the tags name the logical table', ()
   assert.deepEqual(change.keys, [])
 })
 
-test('a logical name of which the tags have one part is the real name in the other', () => {
+test('if the tags have one part of the logical name, the physical name gives the other part', () => {
   for (const [tags, expected, reason] of [
     [{ l_db_name: 'shop' }, { database: 'shop', schema: 'public', table: 'orders_7' }, 'no table'],
     [{ l_tb_name: 'orders' }, { database: 'shop_01', schema: 'public', table: 'orders' }, 'no database'],
@@ -164,7 +164,7 @@ test('a logical name of which the tags have one part is the real name in the oth
   }
 })
 
-test('primary keys come from pk_uk_info in their order, or are empty', () => {
+test('the primary key comes from the tag pk_uk_info in its order, and is empty without one', () => {
   for (const [text, expected] of [
     ['{"PRIMARY":["b","a"]}', ['b', 'a']],
     ['{"uk":["a"]}', []],
@@ -182,7 +182,7 @@ test('primary keys come from pk_uk_info in their order, or are empty', () => {
   }
 })
 
-test('records without the last field, and with more behind it, are the same change', () => {
+test('a record without the last field, or with more fields after it, decodes to the same change', () => {
   const whole = record({ operation: 'UPDATE', before, after })
   const expected = seen(roundtrip(whole))
   assert.deepEqual(seen(roundtrip({ ...whole, bornTimestamp: null })), expected)
@@ -192,7 +192,7 @@ test('records without the last field, and with more behind it, are the same chan
   )
 })
 
-test('only the columns that are asked for are decoded', () => {
+test('only the requested columns are decoded', () => {
   const plain = record({ operation: 'UPDATE', before, after })
   for (const [columns, expected] of [
     [['status'], row({ status: 'paid' })],
@@ -212,7 +212,7 @@ test('only the columns that are asked for are decoded', () => {
   assert.deepEqual(change.after, row({ status: 'x' }))
 })
 
-test('a changed column list is picked up by the record that brings it', () => {
+test('a changed column list applies from the first record that has it', () => {
   const table = 'shop.changing'
   const insert = (names: readonly (readonly [string, number])[]) => {
     const plain: PlainRecord = {
@@ -265,12 +265,12 @@ test('a changed column list is picked up by the record that brings it', () => {
         ['x', 3],
       ]),
       row({ c: 3 }),
-      'a column that nobody asked for',
+      'a column that was not requested',
     )
   }
 })
 
-test('tables with the same columns on another kind of source keep their own types', () => {
+test('equal column lists of two source types keep the column types of their own source', () => {
   for (const [sourceType, expected] of [
     ['MySQL', 5],
     ['Oracle', 5n],
@@ -289,7 +289,7 @@ test('tables with the same columns on another kind of source keep their own type
   }
 })
 
-test('a column may have any name, in the first record of a table as in the hundredth', () => {
+test('a column can have any name, in the first record of a table and in the hundredth', () => {
   const quotes = ['"]=0;globalThis.polluted=1//', "'", '\\', '\n', '\u2028', '*/']
   const names = ['__proto__', 'constructor', 'toString', '', '0', 'ä', 'a.b', 'hasOwnProperty', ...quotes]
   for (let record = 0; record < 100; record++) {
@@ -317,7 +317,7 @@ test('a column may have any name, in the first record of a table as in the hundr
   assert.ok(!('polluted' in globalThis))
 })
 
-test('behind the last column that is asked for nothing is looked at, but too short a record is refused', () => {
+test('bytes after the last requested column are not decoded, but a record that is too short is refused', () => {
   const insert = encodeRecord(
     record({
       operation: 'INSERT',
@@ -341,7 +341,7 @@ test('behind the last column that is asked for nothing is looked at, but too sho
   }
 })
 
-test('a wide table decodes as a narrow one', () => {
+test('a table with many columns decodes like one with few', () => {
   const columns = Array.from({ length: 4096 }, (_, index) => `column_${index}`)
   const change = roundtrip({
     operation: 'INSERT',
@@ -356,7 +356,7 @@ test('a wide table decodes as a narrow one', () => {
   )
 })
 
-test('changed() tells what an update wrote', () => {
+test('changed() is true for the columns to which an update wrote another value', () => {
   const change = roundtrip({
     operation: 'UPDATE',
     objectName: 'shop.orders',
@@ -436,7 +436,7 @@ const rejects: [plain: PlainRecord, path: string, reason: string][] = [
   [record({ operation: 'DDL', after }), 'afterImages', 'DDL with an image'],
 ]
 
-test('records that contradict their operation are refused by path', () => {
+test('a record that contradicts its operation is refused, and the error names the path', () => {
   for (const [plain, path, reason] of rejects) {
     assert.throws(
       () => roundtrip(plain),
@@ -450,7 +450,7 @@ test('records that contradict their operation are refused by path', () => {
   }
 })
 
-test('an operation that carries no change is refused', () => {
+test('a record whose operation carries no change is refused', () => {
   for (const operation of operations) {
     if (['INSERT', 'UPDATE', 'DELETE', 'INIT', 'DDL'].includes(operation)) continue
     const bytes = encodeRecord({ operation })
@@ -458,7 +458,7 @@ test('an operation that carries no change is refused', () => {
   }
 })
 
-test('the identity of a record is what it says, not how it came', () => {
+test('the identity of a record depends on its content, not on its id, tags or processing times', () => {
   const identity = (plain: PlainRecord) => {
     const bytes = encodeRecord(plain)
     return identityOf(bytes, readHeader(bytes))
@@ -497,14 +497,14 @@ test('the identity of a record is what it says, not how it came', () => {
   assert.match(identity({ operation: 'DDL', after: 'DROP TABLE x' }), /^[0-9a-f]{32}$/)
 })
 
-test('bytes that are no record have a digest too', () => {
+test('bytes that are not a record have a digest too', () => {
   const digests = [null, Buffer.alloc(0), Buffer.alloc(1), Buffer.from('null')].map(digestOf)
   assert.equal(new Set(digests).size, digests.length)
   for (const digest of digests) assert.match(digest, /^[0-9a-f]{32}$/)
   assert.equal(digestOf(Buffer.from('x')), digestOf(Buffer.from('x')))
 })
 
-test('the types of a change narrow by operation', () => {
+test('the type of a change narrows by its operation', () => {
   const describe = (change: Change<{ readonly status: string }>): string => {
     switch (change.operation) {
       case 'INSERT':

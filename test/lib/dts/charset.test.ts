@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { charsetOf } from '../../../lib/dts/charset.ts'
-import { type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
+import { sourceTypes } from '../../../lib/dts/grammar.ts'
+import type { SourceType } from '../../../lib/dts/types.ts'
 
 function read(
   charset: string,
@@ -17,7 +18,7 @@ function read(
 
 type Sample = readonly [charset: string, hex: string, expected: string]
 
-/** One row per character set of MySQL 8, with bytes that tell it from its neighbours. */
+/** One row for each character set of MySQL 8, with bytes that distinguish it from similar sets. */
 const mysql: readonly Sample[] = [
   ['armscii8', 'b2b3a2fe', 'Աա§’'],
   ['ascii', '417e', 'A~'],
@@ -62,13 +63,13 @@ const mysql: readonly Sample[] = [
   ['utf8mb4', 'f09f9880', '😀'],
 ]
 
-test('every character set of MySQL reads as MySQL itself reads it', () => {
+test('text in every character set of MySQL is read as MySQL reads it', () => {
   for (const [charset, hex, expected] of mysql) assert.equal(read(charset, hex), expected, charset)
   assert.deepEqual(read('binary', '0080'), Buffer.from([0, 0x80]))
   assert.equal(mysql.length + 1, 42, 'the 41 sets of MySQL 8, and utf8 as the older name of utf8mb3')
 })
 
-/** Where MySQL's tables are not those of browsers; test/real/charsets.test.ts asks a server for every code. */
+/** Codes that MySQL maps differently from browsers. test/real/charsets.test.ts compares every code with a server. */
 const own: readonly Sample[] = [
   ['big5', 'c6a1c6e7c7f2c7fc', 'ヾゃ⑩⑽'],
   ['cp932', 'f941f9fcf040', '\ue69d\ue757\ue000'],
@@ -80,14 +81,14 @@ const own: readonly Sample[] = [
   ['gb2312', 'a1a4a1aa', '・―'],
 ]
 
-test('codes that browsers read otherwise, or not at all, are read as MySQL reads them', () => {
+test('codes that browsers map differently, or not at all, are read as MySQL reads them', () => {
   for (const [charset, hex, expected] of own) {
     const text = read(charset, hex)
     assert.equal(text, expected, charset)
   }
 })
 
-test('ASCII text is itself in every set that keeps ASCII', () => {
+test('ASCII text stays the same in every character set that contains ASCII', () => {
   const shifted = new Set(['ucs2', 'utf16', 'utf16le', 'utf32', 'swe7'])
   for (const [charset] of mysql) {
     if (shifted.has(charset)) {
@@ -100,7 +101,7 @@ test('ASCII text is itself in every set that keeps ASCII', () => {
   }
 })
 
-/** The same name can mean another set on another source. */
+/** One name can mean different sets on different sources. */
 const others: readonly (readonly [source: SourceType, ...Sample])[] = [
   ['MySQL', 'latin1', '80', '€'],
   ['DRDS', 'latin1', '80', '€'],
@@ -166,13 +167,13 @@ const others: readonly (readonly [source: SourceType, ...Sample])[] = [
   ['DB2', '819', '80', '\x80'],
 ]
 
-test('a name means the set that its source means by it', () => {
+test('the name of a character set means the set that its source means', () => {
   for (const [source, charset, hex, expected] of others) {
     assert.equal(read(charset, hex, source), expected, `${charset} of ${source}`)
   }
 })
 
-test('names of the IANA and of Java are known of every source, in any case', () => {
+test('names of IANA and Java are known for every source, in upper and lower case', () => {
   for (const source of sourceTypes) {
     for (const [charset, hex, expected] of [
       ['UTF-8', 'c3a4', 'ä'],
@@ -191,7 +192,7 @@ test('names of the IANA and of Java are known of every source, in any case', () 
   }
 })
 
-/** Bytes that are no text, and what they are by replacement. */
+/** Bytes that are not text, and their text with replacement. */
 const damaged: readonly (readonly [source: SourceType, ...Sample])[] = [
   ['MySQL', 'utf8mb4', '41ff42', 'A\ufffdB'],
   ['MySQL', 'utf8mb4', 'c3', '\ufffd'],
@@ -219,14 +220,14 @@ const damaged: readonly (readonly [source: SourceType, ...Sample])[] = [
   ['PostgreSQL', 'SQL_ASCII', 'c3a4', '\ufffd\ufffd'],
 ]
 
-test('bytes that are no text of their set are not read, unless replacement is asked for', () => {
+test('bytes that are not text in their set are refused, unless the caller asks for replacement', () => {
   for (const [source, charset, hex, replaced] of damaged) {
     assert.equal(read(charset, hex, source), null, `${charset} ${hex}`)
     assert.equal(read(charset, hex, source, true), replaced, `${charset} ${hex}`)
   }
 })
 
-test('U+FFFD that was written as such is text', () => {
+test('U+FFFD that the source wrote is text', () => {
   assert.equal(read('utf8mb4', 'efbfbd'), '\ufffd')
   assert.equal(read('UTF8', 'efbfbd', 'Oracle'), '\ufffd')
   assert.equal(read('utf16', 'fffd'), '\ufffd')
@@ -258,7 +259,7 @@ test('GB 18030 has one code for each character of Unicode, in both editions', ()
     ] as const) {
       assert.equal(read('gb18030', hex, source), character)
     }
-    assert.equal(read('gb18030', 'e3329a36', source), null, 'behind the last character')
+    assert.equal(read('gb18030', 'e3329a36', source), null, 'after the last character')
   }
 })
 
@@ -276,7 +277,7 @@ function* twoBytes(): Generator<Buffer> {
   for (let code = 0x8140; code <= 0xfefe; code++) yield Buffer.from([code >> 8, code & 0xff])
 }
 
-test('text of any length comes out whole, in every kind of set', () => {
+test('text of any length is read completely, in every kind of set', () => {
   for (const length of [0, 1, 4095, 4096, 4097, 1_200_000]) {
     for (const [charset, hex, character] of [
       ['latin1', 'e4', 'ä'],
@@ -295,7 +296,7 @@ test('text of any length comes out whole, in every kind of set', () => {
   }
 })
 
-test('of a set that is not known, ASCII is read, and nothing else', () => {
+test('in an unknown character set, only ASCII is read', () => {
   for (const name of [
     'klingon',
     'base64',
@@ -318,7 +319,7 @@ test('of a set that is not known, ASCII is read, and nothing else', () => {
   }
 })
 
-test('a name of a set in which ASCII bytes may be something else is refused', () => {
+test('an unknown character set is refused if its ASCII bytes may be other characters', () => {
   for (const name of [
     'WE8EBCDIC37',
     'UTFE',
@@ -336,7 +337,7 @@ test('a name of a set in which ASCII bytes may be something else is refused', ()
   }
 })
 
-test('a character is not put together from bytes behind its value', () => {
+test('a character is never read from bytes after its value', () => {
   for (const [source, charset, hex] of [
     ['MySQL', 'ujis', '8fa2af'],
     ['MySQL', 'gb18030', '81308130'],

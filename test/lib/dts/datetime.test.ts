@@ -11,7 +11,7 @@ import type { ColumnValue } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { decoded, roundtrip } from './samples.ts'
 
-/** The value read the quick way, which takes that enough of the record follows it. */
+/** The value as the fast path reads it, which needs enough bytes of the record after it. */
 function readQuickly(value: PlainValue): ColumnValue | undefined {
   const change = roundtrip({
     operation: 'INSERT',
@@ -26,7 +26,7 @@ function readQuickly(value: PlainValue): ColumnValue | undefined {
   return change.after.c
 }
 
-/** The value at the end of a record, and with enough of the record behind it. */
+/** The value at the end of a record, and with enough bytes of the record after it. */
 function readBothWays(value: PlainValue): (ColumnValue | undefined)[] {
   return [decoded(value), readQuickly(value)]
 }
@@ -34,8 +34,8 @@ function readBothWays(value: PlainValue): (ColumnValue | undefined)[] {
 const day = { year: 2026, month: 1, day: 2 }
 const midnight = { hour: 0, minute: 0, second: 0 }
 
-test('dates that share a place among the remembered ones keep their own texts', () => {
-  // The place is (13 × year + month) × 32 + day modulo 512: 16 months on, or 512 years, is the same place.
+test('dates that share a cache slot keep their own texts', () => {
+  // The slot is (13 × year + month) × 32 + day modulo 512: dates 16 months or 512 years apart share it.
   const dates: readonly (readonly [parts: PlainDateTime, printed: string])[] = [
     [{ year: 2026, month: 1, day: 5 }, '2026-01-05'],
     [{ year: 2027, month: 4, day: 5 }, '2027-04-05'],
@@ -52,7 +52,7 @@ test('dates that share a place among the remembered ones keep their own texts', 
   }
 })
 
-test('minutes that share a place among the remembered ones keep their own texts', () => {
+test('minutes that share a cache slot keep their own texts', () => {
   for (let round = 0; round < 3; round++) {
     for (const [seconds, printed] of [
       [0, '1970-01-01T00:00:00.000000Z'],
@@ -65,7 +65,7 @@ test('minutes that share a place among the remembered ones keep their own texts'
   }
 })
 
-test('a leap second is printed as the source has it; a second more is refused', () => {
+test('second 60 is printed as the source wrote it, and second 61 is refused', () => {
   const leap = { hour: 23, minute: 59, second: 60 }
   assert.deepEqual(readBothWays(dateTime(leap)), ['23:59:60', '23:59:60'])
   const printed = '2026-01-02 23:59:60'
@@ -76,17 +76,21 @@ test('a leap second is printed as the source has it; a second more is refused', 
   refused({ hour: -1, minute: 0, second: -61 }, /a time out of range/)
 })
 
-test('hour 24 ends a day and nothing follows it', () => {
+test('24:00:00 is the last time of a day, and any later time is refused', () => {
   const end = { ...day, hour: 24, minute: 0, second: 0 }
   assert.deepEqual(readBothWays(dateTime(end)), ['2026-01-02 24:00:00', '2026-01-02 24:00:00'])
   assert.equal(decoded(dateTime({ hour: 24, minute: 0, second: 0 })), '24:00:00')
-  assert.equal(decoded(dateTime({ hour: 24, minute: 1, second: 2 })), '24:01:02', 'a TIME is no time of day')
+  assert.equal(
+    decoded(dateTime({ hour: 24, minute: 1, second: 2 })),
+    '24:01:02',
+    'a TIME is not a time of day',
+  )
   for (const more of [{ hour: 25 }, { minute: 1 }, { second: 1 }, { millis: 1 }]) {
     refused({ ...end, ...more }, /a time of day out of range/)
   }
 })
 
-test('a negative part has no place in a time of day, and all parts of a TIME have one sign', () => {
+test('a time of day with a negative part is refused, and so is a TIME whose parts differ in sign', () => {
   for (const part of ['hour', 'minute', 'second', 'millis']) {
     refused({ ...day, ...midnight, [part]: -1 }, /a time of day out of range/)
   }
@@ -97,7 +101,7 @@ test('a negative part has no place in a time of day, and all parts of a TIME hav
   for (const millis of [1_000_000, -1_000_000]) refused({ ...midnight, millis }, /a fraction of a second/)
 })
 
-test('a fraction of a Timestamp is less than a second in either direction', () => {
+test('a Timestamp whose fraction is a second or more, in either direction, is refused', () => {
   for (const [seconds, micros, printed] of [
     [0, -1, '1969-12-31T23:59:59.999999Z'],
     [0, -999_999, '1969-12-31T23:59:59.000001Z'],
@@ -116,7 +120,7 @@ test('a fraction of a Timestamp is less than a second in either direction', () =
   }
 })
 
-test('months, days and minutes have their bounds on either way', () => {
+test('months, days and minutes out of range are refused on the fast and on the slow path', () => {
   for (const [parts, problem] of [
     [{ ...day, month: 13 }, /a month or day out of range/],
     [{ ...day, month: -1 }, /a month or day out of range/],
@@ -133,7 +137,7 @@ test('months, days and minutes have their bounds on either way', () => {
   }
 })
 
-test('the first and the last day that a Date holds, and the days beyond', () => {
+test('the first and the last day of the range of a Date are printed, and the days beyond it are refused', () => {
   const day = 86_400
   assert.equal(decoded(timestamp(-100_000_000 * day)), '-271821-04-20T00:00:00.000000Z')
   assert.equal(decoded(timestamp(100_000_000 * day - 1)), '+275760-09-12T23:59:59.000000Z')

@@ -3,8 +3,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { readDdl } from '../../../lib/dts/ddl.ts'
 import type { SourceType } from '../../../lib/dts/types.ts'
+import { seededRuns } from '../../rig/property.ts'
 
-/** Names with their parts joined by "|"; databases with a slash after them. */
+/** Names with their parts joined by "|", and databases with a slash at their end. */
 function named(sql: string, source: SourceType = 'MySQL'): string[] {
   const { tables, databases } = readDdl(sql, source)
   return [...tables.map((parts) => parts.join('|')), ...databases.map((name) => `${name}/`)]
@@ -73,7 +74,7 @@ describe('the tables of a DDL statement', () => {
     ['DROP TABLE .a', ['a']],
   ]
   for (const [sql, expected, source] of cases) {
-    test(`are all told: ${sql}`, () => {
+    test(`are all found: ${sql}`, () => {
       assert.deepEqual(named(sql, source), expected)
       assert.equal(readDdl(sql, source ?? 'MySQL').certainty, 'sure')
     })
@@ -110,7 +111,7 @@ describe('names in a DDL statement', () => {
   }
 })
 
-describe('a text of a form that is not read', () => {
+describe('a statement of an unknown form', () => {
   const unsure: readonly Case[] = [
     ['', []],
     [';;', []],
@@ -133,7 +134,7 @@ describe('a text of a form that is not read', () => {
     ['CREATE PROCEDURE p() BEGIN DROP TABLE a; DROP TABLE b; END', []],
   ]
   for (const [sql, expected, source] of unsure) {
-    test(`is said to be unsure, with every qualifier in it: ${sql}`, () => {
+    test(`is unsure, and gives every qualifier in its text: ${sql}`, () => {
       assert.deepEqual(named(sql, source), expected)
       assert.equal(readDdl(sql, source ?? 'MySQL').certainty, 'unsure')
     })
@@ -147,12 +148,12 @@ describe('a text of a form that is not read', () => {
     `GRANT ${Array.from({ length: 2_000 }, (_, at) => `s${at}.t`).join()}`,
   ]
   for (const sql of unreadable) {
-    test(`may concern any table where its end is not plain: ${sql.slice(0, 30)}`, () => {
+    test(`may concern any table if its end cannot be found: ${sql.slice(0, 30)}`, () => {
       assert.equal(readDdl(sql, 'MySQL').certainty, 'unreadable')
     })
   }
 
-  test('nor are names with Unicode escapes guessed at', () => {
+  test('may concern any table if a name has Unicode escapes', () => {
     assert.equal(readDdl('DROP TABLE U&"\\0061"', 'PostgreSQL').certainty, 'unreadable')
   })
 })
@@ -163,7 +164,7 @@ const quoted =
   (name: string) =>
     `${quote}${name.replaceAll(end, end + end)}${end}`
 
-test('whatever names a DROP or RENAME has, in whatever quotes and comments, it is read as written', () => {
+test('DROP and RENAME give the names as written, with any quotes and comments', () => {
   const name = fc.string({ minLength: 1, maxLength: 12 })
   const blank = fc.constantFrom(' ', '\n', '\t', ' /* DROP TABLE x, y */ ', ' -- x, y\n')
   const parts = fc.array(name, { minLength: 1, maxLength: 3 })
@@ -186,11 +187,11 @@ test('whatever names a DROP or RENAME has, in whatever quotes and comments, it i
         )
       },
     ),
-    { numRuns: 300 },
+    seededRuns(300),
   )
 })
 
-test('no text is refused or changes what is read of the next, and what is told is in the text', () => {
+test('any text gives a result, which contains only names of the text and is the same when repeated', () => {
   const word = fc.constantFrom(
     ...'CREATE ALTER DROP RENAME TABLE INDEX VIEW DATABASE ON TO IF EXISTS SET SCHEMA WITH PARTITION OF a b . , ; ( ) \' " ` $$ $a$ /* */ -- # = @ [ ] U& E \\ 1 表'.split(
       ' ',
@@ -208,17 +209,17 @@ test('no text is refused or changes what is read of the next, and what is told i
       if (certainty === 'sure') assert.ok(tables.length + databases.length > 0)
       for (const part of [...tables.flat(), ...databases]) {
         assert.notEqual(part, '')
-        // Doubled quotes are one of the name's characters.
+        // A doubled quote is one character of the name.
         assert.ok(text.includes(part) || /[`"\]]/.test(part), part)
       }
       for (const parts of tables) assert.ok(parts.length >= 1 && parts.length <= 3)
       assert.deepEqual(readDdl(text, source), { tables, databases, certainty })
     }),
-    { numRuns: 3_000 },
+    seededRuns(3_000),
   )
 })
 
-/** How often the reader asks for a character, or searches from one on. */
+/** The number of characters that the reader examines or searches. */
 function workOn(sql: string, source: SourceType): number {
   const { charCodeAt, indexOf } = String.prototype
   let count = 0
@@ -240,7 +241,7 @@ function workOn(sql: string, source: SourceType): number {
   return count
 }
 
-test('reading takes work in proportion to the length, however hostile the text', () => {
+test('the work for a hostile text is proportional to its length', () => {
   const pieces = [
     '`',
     '"',

@@ -1,6 +1,6 @@
 /*
- * Mutated records. Whatever their bytes are, what comes out is a change or RECORD_INVALID.
- * `npm run fuzz` runs this in a heap of 64 MB. The number of records is FUZZ_ITERATIONS; FUZZ_SEED repeats a run.
+ * Mutated records. Any bytes must decode to a change or fail with RECORD_INVALID.
+ * `npm run fuzz` runs this in a heap of 64 MB. FUZZ_ITERATIONS sets the number of records, and FUZZ_SEED repeats a run.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -18,7 +18,7 @@ import { decode, seen } from './samples.ts'
 const iterations = Number(process.env.FUZZ_ITERATIONS ?? 20_000)
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_123)
 
-/** A row of the kinds of columns that a table mostly has. */
+/** A row with the most common kinds of columns. */
 const image = (n: number): encode.PlainValue[] => [
   encode.integer(10_000_000_000n + BigInt(n), 20),
   encode.text(n % 2 === 0 ? 'paid' : 'délivré'),
@@ -47,14 +47,14 @@ const plainRecords = (['INSERT', 'UPDATE', 'DELETE', 'INIT'] as const).map(
 )
 const ofRows = plainRecords.map((plain) => encode.encodeRecord(plain))
 
-/** What is mutated: the above half of the time, else every kind of value and source that the corpus has. */
+/** The records to mutate: half of the time the row above, otherwise every kind of value and source of the corpus. */
 const corpus = readGolden()
   .filter((record) => carriesChange(record.header.operation) && record.bytes.length <= 2000)
   .map((record) => record.bytes)
 
 type Random = (below: number) => number
 
-/** Varints that a length, a count or a branch may be: 2^31, 2^53, -2^63, 10^9, eleven bytes, more than 64 bits. */
+/** Varints to insert as a length, count or branch: 2^31, 2^53, -2^63, 10^9, eleven bytes, more than 64 bits. */
 const hostileNumbers = ['8080808010', 'feffffffffffff1f', 'ffffffffffffffffff01', '80a8d6b907', '01', '7f']
   .concat(['80'.repeat(11), 'ff'.repeat(9), '808080808080808080', '8001'])
   .map((hex) => Buffer.from(hex, 'hex'))
@@ -88,14 +88,14 @@ function mutated(original: Buffer, random: Random): Buffer {
   return bytes
 }
 
-/** What is read from the bytes, or why they are no record; anything else that is thrown fails the test. */
+/** The result of `read`, or its RECORD_INVALID. Any other error fails the test. */
 function outcomeOf<T>(bytes: Buffer, read: () => T): T | DtsError {
   try {
     return read()
   } catch (error) {
     if (!(error instanceof DtsError) || error.code !== 'RECORD_INVALID') throw error
     if (error.message.length > 500 || Number(error.facts.position ?? 0) > bytes.length) {
-      throw new Error('an error that is too long, or at no byte of the record', { cause: error })
+      throw new Error('the error is too long, or its position is outside of the record', { cause: error })
     }
     return error
   }
@@ -104,19 +104,19 @@ function outcomeOf<T>(bytes: Buffer, read: () => T): T | DtsError {
 function outcome(bytes: Buffer, columns?: readonly string[]): Change | DtsError {
   return outcomeOf(bytes, () => {
     const change = decode(bytes, columns)
-    // What is read on request only must come as surely as the rest.
+    // Facts that are decoded on demand must not fail either.
     seen(change)
     return change
   })
 }
 
-/** A record may be asked for its identity that is no change. */
+/** A record without a change has an identity too. */
 const identity = (bytes: Buffer) => outcomeOf(bytes, () => identityOf(bytes, readHeader(bytes)))
 
 const rowsOf = (change: Change): (Row | undefined)[] =>
   change.operation === 'DDL' ? [] : [Reflect.get(change, 'before'), Reflect.get(change, 'after')]
 
-/** True when both have the same values of the columns named. */
+/** True if both have the same values of these columns. */
 function sameColumns(one: Row | undefined, other: Row | undefined, columns: readonly string[]): boolean {
   if (one === undefined || other === undefined) return one === other
   return columns.every(
@@ -124,7 +124,7 @@ function sameColumns(one: Row | undefined, other: Row | undefined, columns: read
   )
 }
 
-test(`${iterations} mutated records each end in a change or RECORD_INVALID`, () => {
+test(`${iterations} mutated records each decode to a change or fail with RECORD_INVALID`, () => {
   const random = seededWhole(seed)
   let changes = 0
   for (let round = 0; round < iterations; round++) {
@@ -140,10 +140,13 @@ test(`${iterations} mutated records each end in a change or RECORD_INVALID`, () 
         .flatMap((row) => Object.keys(row ?? {}))
         .filter(() => random(3) === 0)
       const part = outcome(bytes, columns)
-      assert.ok(!(part instanceof DtsError), 'what is good as a whole is good in part')
+      assert.ok(
+        !(part instanceof DtsError),
+        'a record that decodes completely must decode with fewer columns',
+      )
       const rows = rowsOf(part)
       const same = rowsOf(whole).every((row, index) => sameColumns(row, rows[index], columns))
-      assert.ok(same, 'a column that was asked for is what it is among all')
+      assert.ok(same, 'a requested column must have the same value as among all columns')
     } catch (cause) {
       const message = `seed ${seed}, round ${round}: ${bytes.toString('hex')}`
       throw new Error(message, { cause })
@@ -153,7 +156,7 @@ test(`${iterations} mutated records each end in a change or RECORD_INVALID`, () 
   assert.ok(share > 0.02 && share < 0.9, `${changes} of ${iterations} were changes: seed ${seed}`)
 })
 
-test('records cut at any byte are refused, or lack no more than the last field', () => {
+test('a record that is cut at any byte is refused, unless the cut removes only the last field', () => {
   for (const [index, whole] of [...ofRows, ...corpus].entries()) {
     const accepted: number[] = []
     const expected = rowsOf(decode(whole))
@@ -165,7 +168,7 @@ test('records cut at any byte are refused, or lack no more than the last field',
       accepted.push(length)
       assert.ok(isDeepStrictEqual(rowsOf(change), expected), `cut at ${length}: ${whole.toString('hex')}`)
     }
-    // Some records of the corpus have bytes of a later version behind the last field.
+    // Some records of the corpus have bytes of a later version after the last field.
     const plain = plainRecords[index]
     if (plain === undefined) continue
     const old = encode.encodeRecord({ ...plain, bornTimestamp: null })

@@ -10,7 +10,7 @@ import { decode, plainHeader } from './samples.ts'
 
 const records = readGolden()
 const changes = records.filter((record) => carriesChange(record.header.operation))
-/** The corpus has its rows without prototype. */
+/** The rows of the corpus have no prototype. */
 const plainRow = (row: Row): Row => Object.assign(Object.create(null), row)
 
 const imagesOf = (change: Change): { before: Row | null; after: Row | null; statement: string | null } => ({
@@ -19,7 +19,7 @@ const imagesOf = (change: Change): { before: Row | null; after: Row | null; stat
   statement: 'statement' in change ? change.statement : null,
 })
 
-/** Runs a check for every record, so that one run names all records that fail it. */
+/** Checks every record, so that one run names all records that fail. */
 function forEach(some: readonly GoldenRecord[], check: (record: GoldenRecord) => void): void {
   assert.ok(some.length > 0)
   const failures: string[] = []
@@ -74,7 +74,7 @@ describe('records written by the Avro classes of Alibaba’s SDK', () => {
     })
   })
 
-  test('only the columns asked for are read', () => {
+  test('only the requested columns are read', () => {
     forEach(
       changes.filter((record) => record.columns.length > 1),
       (record) => {
@@ -95,7 +95,7 @@ describe('records written by the Avro classes of Alibaba’s SDK', () => {
   })
 })
 
-describe('beside what Alibaba’s SDK prints', () => {
+describe('compared with the output of Alibaba’s SDK', () => {
   test('ids, times, names, keys and operations are the same', () => {
     forEach(changes, (record) => {
       const change = decode(record.bytes)
@@ -105,13 +105,13 @@ describe('beside what Alibaba’s SDK prints', () => {
       const database = change.operation === 'DDL' ? change.database : change.name.database
       assert.equal(database, record.sdk.database)
       assert.deepEqual([...change.keys].sort(), [...(record.sdk.primaryKey ?? [])].sort())
-      // The SDK has no word for a row of a full copy.
+      // The SDK has no name for a row of a full copy.
       assert.equal(change.operation === 'INIT' ? 'UNKNOWN' : change.operation, record.sdk.operation)
       if (change.operation === 'DDL') assert.equal(change.statement, record.sdk.after?.ddl)
     })
   })
 
-  test('values are the same, save for the differences that DIFFERENCES.md lists', () => {
+  test('values are the same, except for the differences that DIFFERENCES.md lists', () => {
     const met = new Map(Object.keys(differences).map((id) => [id, 0]))
     let same = 0
     forEach(changes, (record) => {
@@ -149,7 +149,7 @@ describe('beside what Alibaba’s SDK prints', () => {
     for (const [id, count] of met) assert.ok(count > 0, `the difference ${id} no longer occurs`)
   })
 
-  test('DIFFERENCES.md explains each of the differences', () => {
+  test('DIFFERENCES.md explains each difference', () => {
     const text = readFileSync(new URL('../../fixtures/golden/DIFFERENCES.md', import.meta.url), 'utf8')
     const explained = [...text.matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map(([, id]) => id)
     assert.deepEqual(explained.sort(), Object.keys(differences).sort())

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeRecord, type PlainRecord, text } from '../../../infra/local/encode.ts'
+import { operations, sourceTypes } from '../../../lib/dts/grammar.ts'
 import { carriesChange, isFiller, readHeader } from '../../../lib/dts/header.ts'
 import { tableOf } from '../../../lib/dts/names.ts'
-import { operations, sourceTypes } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { decode, plainHeader } from './samples.ts'
 
-test('the header is read without touching what is behind it', () => {
+test('readHeader does not touch the bytes after the header', () => {
   const bytes = encodeRecord({
     operation: 'INSERT',
     version: 3,
@@ -41,11 +41,11 @@ test('the header is read without touching what is behind it', () => {
   assert.deepEqual(plainHeader(readHeader(garbled)), plainHeader(header))
 })
 
-test('numbers of the header are exact to their last bit', () => {
+test('numbers of the header are exact in all their bits', () => {
   for (const [id, reason] of [
     [2n ** 63n - 1n, 'the largest long'],
     [-(2n ** 63n), 'the smallest long'],
-    [2n ** 53n + 1n, 'what a double would round'],
+    [2n ** 53n + 1n, 'a decimal that a double would round'],
     [-(2n ** 53n) - 1n, 'and its negative'],
     [2n ** 27n, 'five bytes'],
     [2n ** 55n, 'eight bytes and the ninth'],
@@ -67,7 +67,7 @@ test('numbers of the header are exact to their last bit', () => {
   }
 })
 
-test('every operation and every source type has its name', () => {
+test('each number of an operation or a source type gives its name', () => {
   for (const operation of operations)
     assert.equal(readHeader(encodeRecord({ operation })).operation, operation)
   for (const sourceType of sourceTypes) {
@@ -75,14 +75,14 @@ test('every operation and every source type has its name', () => {
   }
 })
 
-/** The header's bytes with another number at the place of an enumeration's symbol. */
+/** The header's bytes with another number in place of an enum's symbol. */
 function withNumber(number: number[], one: PlainRecord, other: PlainRecord): Buffer {
   const bytes = encodeRecord(one)
   const at = bytes.findIndex((byte, index) => byte !== encodeRecord(other)[index])
   return Buffer.concat([bytes.subarray(0, at), Buffer.from(number), bytes.subarray(at + 1)])
 }
 
-test('a source type that no schema here has is OTHER, and its changes are read', () => {
+test('an unknown source type is OTHER, and its changes are decoded', () => {
   const insert: PlainRecord = {
     operation: 'INSERT',
     objectName: 'shop.orders',
@@ -105,7 +105,7 @@ test('a source type that no schema here has is OTHER, and its changes are read',
   }
 })
 
-test('a negative source type, and an operation of an unknown number, are refused', () => {
+test('a negative source type and an unknown operation are refused', () => {
   const plain: PlainRecord = { operation: 'INSERT', objectName: 'shop.orders' }
   for (const [bytes, path] of [
     [withNumber([1], plain, { ...plain, sourceType: 'OTHER' }), 'source.sourceType'],
@@ -120,7 +120,7 @@ test('a negative source type, and an operation of an unknown number, are refused
   }
 })
 
-test('a name of a table that is no UTF-8 is refused; marks that only identify are read as they can be', () => {
+test('a table name that is not UTF-8 is refused, but positions that are not UTF-8 are read with replacement', () => {
   const damaged = (part: object) => {
     const bytes = encodeRecord({ operation: 'INSERT', objectName: 'shop.orders', sourceTxid: 'tx', ...part })
     bytes[bytes.indexOf('~~')] = 0xff
@@ -134,7 +134,7 @@ test('a name of a table that is no UTF-8 is refused; marks that only identify ar
   assert.equal(readHeader(damaged({ sourceTxid: '~~' })).sourceTxid, '\ufffd~')
 })
 
-test('text of the header is UTF-8 of any length', () => {
+test('texts of the header can be UTF-8 of any length', () => {
   for (const length of [0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200, 5000]) {
     for (const char of ['x', 'ä', '中', '😀']) {
       const sourcePosition = char.repeat(length)
@@ -151,7 +151,7 @@ test('only row changes and DDL reach a handler', () => {
   assert.deepEqual(operations.filter(carriesChange), ['INSERT', 'UPDATE', 'DELETE', 'DDL', 'INIT'])
 })
 
-test('filler is a value of at most two bytes', () => {
+test('a value of at most two bytes is filler', () => {
   for (const [value, expected] of [
     [null, true],
     [Buffer.alloc(0), true],
@@ -162,7 +162,7 @@ test('filler is a value of at most two bytes', () => {
   }
 })
 
-test('a table name splits at its dots, and a written dot comes back', () => {
+test('a table name is split at its dots, and an escaped dot becomes a dot', () => {
   for (const [objectName, expected] of [
     ['shop.orders', { database: 'shop', schema: null, table: 'orders' }],
     ['shop.public.orders', { database: 'shop', schema: 'public', table: 'orders' }],

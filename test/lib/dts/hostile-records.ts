@@ -1,20 +1,20 @@
 /**
- * Records with hostile lengths, counts and branches. Run in a process of its own with a small heap, it decodes each and
- * prints how that ended, and by how much the process grew.
+ * Records with hostile lengths, counts and branches. This runs in its own process with a small heap, decodes each record, and
+ * prints the results and the growth of the process.
  */
 import { encodeRecord, type PlainRecord } from '../../../infra/local/encode.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { decode } from './samples.ts'
 
-/** The bytes up to `fields`, so that a test can write on from there. */
+/** The bytes before `fields`. A test appends the rest. */
 export function upTo(section: 'tags' | 'fields' | 'images'): Buffer {
   const empty: PlainRecord = { operation: 'INSERT', objectName: 'a.b', bornTimestamp: null }
-  // What follows `objectName` when all is empty: processTimestamps, tags, fields, beforeImages, afterImages.
+  // The fields after `objectName` if all are empty: processTimestamps, tags, fields, beforeImages, afterImages.
   const bytes = encodeRecord(empty)
   const before = bytes.subarray(0, bytes.length - 5)
   if (section === 'tags') return Buffer.concat([before, Buffer.from([0])])
   if (section === 'fields') return Buffer.concat([before, Buffer.from([0, 0])])
-  // One column "a" of type 3, and no image before.
+  // One column "a" of type 3, and no before image.
   return Buffer.concat([before, Buffer.from([0, 0, 4, 2, 2, 0x61, 6, 0, 0])])
 }
 
@@ -25,7 +25,7 @@ export function varint(value: bigint): Buffer {
   return Buffer.from([...bytes, Number(rest)])
 }
 
-/** Records whose lengths, counts or branches are not what follows, and how they are refused. */
+/** Records whose lengths, counts or branches do not match the bytes after them, and their errors. */
 export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: RegExp, reason: string])[] = [
   [Buffer.concat([upTo('tags'), varint(10n ** 9n)]), 'tags', /1000000000 items/, 'a map of 10^9 entries'],
   [
@@ -68,14 +68,14 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
       Buffer.alloc(200_001),
     ]),
     'fields',
-    /100000 items where a record may hold 200000 in all/,
+    /100000 items, but a record may have 200000 in all/,
     'tags and columns that are each within the limit, and beyond it together',
   ],
   [
     Buffer.concat([upTo('images'), Buffer.from([4, 2, 26])]),
     'afterImages[0]',
-    /choice 13 where there are 13/,
-    'a branch behind the last',
+    /choice 13 of only 13/,
+    'a branch after the last',
   ],
   [
     Buffer.concat([upTo('images'), Buffer.from([4, 2, 1])]),
@@ -106,23 +106,23 @@ export const hostile: readonly (readonly [bytes: Buffer, path: string, problem: 
   [
     Buffer.from([2, 2, 2, 6, 0x61]),
     'sourcePosition',
-    /length of 3 where 1 bytes remain/,
-    'text behind the end',
+    /length of 3, but 1 bytes remain/,
+    'text beyond the end',
   ],
-  [Buffer.alloc(0), 'version', /cut off/, 'nothing at all'],
+  [Buffer.alloc(0), 'version', /cut off/, 'an empty value'],
 ]
 
-/** What the process prints, as JSON. */
+/** The output of the process, as JSON. */
 export interface Outcomes {
-  /** In the order of `hostile`; null for one that was read. */
+  /** In the order of `hostile`; null for a record that was decoded. */
   readonly refusals: readonly ({
     readonly code: string
     readonly path: unknown
     readonly message: string
   } | null)[]
-  /** By how much the memory that the process ever had in use grew. */
+  /** Growth of the process's peak memory. */
   readonly grownBytes: number
-  /** The most that buffers took at once, beyond what they took before: memory that nobody has written to is not in use. */
+  /** Peak size of buffers, minus their size before. The process's memory does not include buffers that nothing has written to. */
   readonly bufferBytes: number
 }
 

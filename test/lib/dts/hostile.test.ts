@@ -8,7 +8,7 @@ import { decode } from './samples.ts'
 
 const MiB = 2 ** 20
 
-test('hostile lengths, counts and branches are refused before anything is allocated for them', () => {
+test('hostile lengths, counts and branches are refused before memory is allocated for them', () => {
   const script = fileURLToPath(new URL('hostile-records.ts', import.meta.url))
   const child = spawnSync(process.execPath, ['--max-old-space-size=64', script], { encoding: 'utf8' })
   assert.equal(child.status, 0, child.stderr)
@@ -23,7 +23,7 @@ test('hostile lengths, counts and branches are refused before anything is alloca
   assert.ok(bufferBytes < MiB, `buffers of ${bufferBytes} bytes`)
 })
 
-test('each record has the whole budget of items, also where one reader reads them all', () => {
+test('one reader gives each record the full budget of items', () => {
   const block = Buffer.concat([varint(150_000n), Buffer.alloc(150_000)])
   const cursor = new Cursor(Buffer.alloc(0))
   for (let record = 0; record < 3; record++) {
@@ -34,7 +34,7 @@ test('each record has the whole budget of items, also where one reader reads the
   }
 })
 
-test('blocks with a size, and several blocks, are one array', () => {
+test('an array can be written in several blocks, and in blocks with a size', () => {
   const values = [4, varint(-1n), varint(1n), 0, 2, 0, 0]
   const two = Buffer.concat([
     upTo('images').subarray(0, -9),

@@ -3,7 +3,7 @@ import { encodeRecord } from '../../../infra/local/encode.ts'
 import type { Change } from '../../../lib/dts/change.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { rowPrototype } from '../../../lib/dts/rows.ts'
+import { rowPrototype } from '../../../lib/dts/row-factory.ts'
 import type { Tags } from '../../../lib/dts/tags.ts'
 import type { ColumnValue, RecordHeader, SourceType } from '../../../lib/dts/types.ts'
 
@@ -29,7 +29,7 @@ export function insertOf(value: PlainValue, typeNumber = 253, sourceType: Source
   }
 }
 
-/** What one value decodes to; undefined when the row lacks the column. */
+/** The decoded value; undefined if the row lacks the column. */
 export function decoded(
   value: PlainValue,
   typeNumber?: number,
@@ -40,23 +40,23 @@ export function decoded(
   return change.after.c
 }
 
-/** A row as the decoder makes them, inheriting nothing. */
+/** A row as the decoder makes it: it inherits nothing. */
 export function row(columns: Record<string, ColumnValue>): Record<string, ColumnValue> {
   return Object.assign(Object.create(rowPrototype), columns)
 }
 
-/** Tags as the decoder makes them: without prototype. */
+/** Tags as the decoder makes them: they have no prototype. */
 export function tagsOf(tags: Record<string, string>): Tags {
   return Object.assign(Object.create(null), tags)
 }
 
-/** All that a reader of the change sees, as plain data: what it says of itself is partly in getters of its class. */
+/** All facts of a change as plain data, because some are getters of its class. */
 export function seen(change: Change): Record<string, unknown> {
   const { name, logical, keys, tags, sourcePosition, transactionId, idempotencyKey } = change
   return { ...change, name, logical, keys, tags, sourcePosition, transactionId, idempotencyKey }
 }
 
-/** All that a header says, as plain data. */
+/** All facts of a header as plain data. */
 export function plainHeader(header: RecordHeader): RecordHeader {
   const { sourcePosition, safeSourcePosition, sourceTxid } = header
   return { ...header, sourcePosition, safeSourcePosition, sourceTxid }

@@ -20,8 +20,9 @@ import {
   zonedDateTime,
 } from '../../../infra/local/encode.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
+import { sourceTypes } from '../../../lib/dts/grammar.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
-import { type ColumnValue, type SourceType, sourceTypes } from '../../../lib/dts/types.ts'
+import type { ColumnValue, SourceType } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { decode, decoded, insertOf, origin, roundtrip, row } from './samples.ts'
 
@@ -67,7 +68,7 @@ const numbers: Case[] = [
   [decimal('9'.repeat(65)), '9'.repeat(65), '65 digits'],
   [decimal('NaN'), 'NaN', 'PostgreSQL numeric'],
   [decimal('-Infinity'), '-Infinity', 'PostgreSQL numeric'],
-  [float(0.1), 0.1, 'a double as it is'],
+  [float(0.1), 0.1, 'a double'],
   [float(-0), -0, 'the sign of zero'],
   [float(Number.MAX_VALUE), Number.MAX_VALUE, 'the largest double'],
   [float(Number.MIN_VALUE), Number.MIN_VALUE, 'the smallest double'],
@@ -155,7 +156,7 @@ const others: Case[] = [
   [emptyNone, undefined, 'NONE: the row lacks the column'],
 ]
 
-test('a fraction of a second is in microseconds, whatever the source and the column', () => {
+test('a fraction of a second is in microseconds for every source and column', () => {
   for (const sourceType of sourceTypes) {
     for (const [micros, digits] of [
       [1, '000001'],
@@ -179,14 +180,14 @@ test('a fraction of a second is in microseconds, whatever the source and the col
 })
 
 for (const [title, cases] of Object.entries({ integers, numbers, times, others })) {
-  test(`values decode by their branch and type: ${title}`, () => {
+  test(`a value decodes by its branch and column type: ${title}`, () => {
     for (const [value, expected, reason, typeNumber, sourceType] of cases) {
       assert.deepEqual(decoded(value, typeNumber, sourceType), expected, reason)
     }
   })
 }
 
-test('text and bytes of any length, ASCII or not, at any place in the record', () => {
+test('text and bytes of any length are decoded, ASCII or not, at any place in the record', () => {
   for (const length of [
     0, 1, 12, 13, 31, 32, 63, 64, 65, 127, 128, 1023, 1024, 4000, 4096, 8191, 8192, 20_000,
   ]) {
@@ -227,7 +228,7 @@ test('the two images of an update do not share bytes', () => {
   assert.deepEqual(change.after, row({ c: Buffer.from('same') }))
 })
 
-test('a column whose character set changes from record to record is read by its own', () => {
+test('each value is read in its own character set, even if the set changes from record to record', () => {
   for (let round = 0; round < 3; round++) {
     assert.equal(decoded(text(Buffer.from([0xe4]), 'latin1')), 'ä')
     assert.equal(decoded(text(Buffer.from([0xe4]), 'cp1251')), 'д')
@@ -236,7 +237,7 @@ test('a column whose character set changes from record to record is read by its 
   }
 })
 
-test('a Buffer in a row is a copy: overwriting the record leaves it alone', () => {
+test('a Buffer in a row is a copy, so overwriting the record does not change it', () => {
   const bytes = encodeRecord(insertOf(binaryObject(Buffer.from('keep'))))
   const change = decode(bytes)
   bytes.fill(0)
@@ -261,24 +262,24 @@ const rejects: [
   [integer('9'.repeat(101)), /integer/, 'more digits than any type has', 8],
   [text('ä', 'klingon'), /unknown character set "klingon" of MySQL/, 'an unknown character set, by name'],
   [text('ä', 'constructor'), /unknown character set/, 'a name that every object has'],
-  [text('ä', 'base64'), /unknown character set/, 'an encoding that is no character set'],
+  [text('ä', 'base64'), /unknown character set/, 'an encoding that is not a character set'],
   [
     text('A', 'WE8EBCDIC37'),
     /unknown character set/,
-    'a set in which these bytes are no ASCII',
+    'a set in which these bytes are not ASCII',
     12,
     'Oracle',
   ],
-  [timestamp(1n << 60n), /53 bits/, 'a time beyond what a number holds'],
-  [timestamp(9_000_000_000_000), /ISO 8601/, 'a time beyond what a date holds'],
+  [timestamp(1n << 60n), /53 bits/, 'a time beyond the range of a number'],
+  [timestamp(9_000_000_000_000), /ISO 8601/, 'a time beyond the range of a Date'],
   [timestamp(0, 1_000_000), /fraction/, 'a whole second in the fraction'],
   [timestamp(0, -1_000_000), /fraction/, 'a whole second back'],
   [timestamp(0, 123_456_789), /fraction/, 'nanoseconds, which no client of Alibaba sends', 7, 'Oracle'],
-  [dateTime({}), /no date or time/, 'no part at all'],
+  [dateTime({}), /no date or time/, 'no parts'],
   [dateTime({ month: 1, day: 1 }), /no date or time/, 'a date without a year'],
   [dateTime({ year: 2026, day: 1 }), /no date or time/, 'a date without a month'],
   [dateTime({ hour: 1, minute: 2 }), /no date or time/, 'a time without seconds'],
-  [dateTime({ millis: 5 }), /no date or time/, 'a fraction of nothing'],
+  [dateTime({ millis: 5 }), /no date or time/, 'a fraction without a time'],
   [dateTime({ year: 2026, month: 13, day: 1 }), /out of range/, 'a thirteenth month'],
   [dateTime({ year: 2026, month: 1, day: -1 }), /out of range/, 'a negative day'],
   [dateTime({ hour: 1, minute: 60, second: 0 }), /out of range/, 'a sixtieth minute'],
@@ -290,7 +291,7 @@ const rejects: [
   ],
 ]
 
-test('values that cannot be right are refused by path, without showing them', () => {
+test('impossible values are refused with their path, without the value', () => {
   for (const [value, problem, reason, typeNumber, sourceType] of rejects) {
     assert.throws(
       () => decoded(value, typeNumber, sourceType),
@@ -306,7 +307,7 @@ test('values that cannot be right are refused by path, without showing them', ()
   }
 })
 
-/** A record whose first `~~~` is the bytes FF C3 A4, of which the first is no UTF-8. */
+/** A record in which the bytes FF C3 A4 replace the first `~~~`. FF is not UTF-8. */
 function damaged(plain: PlainRecord): Buffer {
   const bytes = encodeRecord(plain)
   Buffer.from([0xff, 0xc3, 0xa4]).copy(bytes, bytes.indexOf('~~~'))
@@ -323,7 +324,7 @@ const damagedValues: readonly (readonly [value: PlainValue, replaced: string, re
   [zonedDateTime({ hour: 1, minute: 2, second: 3 }, '~~~'), '01:02:03 \ufffdä', 'a zone'],
 ]
 
-test('bytes that are no text are refused by path, and are U+FFFD only where that was asked for', () => {
+test('bytes that are not text are refused with their path, and become U+FFFD only on request', () => {
   for (const [value, replaced, reason] of damagedValues) {
     const bytes = damaged(insertOf(value))
     assert.throws(
@@ -340,7 +341,7 @@ test('bytes that are no text are refused by path, and are U+FFFD only where that
   }
 })
 
-test('names of columns and statements that are no UTF-8 are refused, too', () => {
+test('column names and statements that are not UTF-8 are refused too', () => {
   for (const [plain, path] of [
     [{ ...insertOf(text('x')), fields: [['~~~', 253]] }, 'fields[0].name'],
     [{ operation: 'DDL', objectName: 'shop.orders', after: 'DROP TABLE ~~~' }, 'afterImages'],
@@ -353,7 +354,7 @@ test('names of columns and statements that are no UTF-8 are refused, too', () =>
   }
 })
 
-test('damaged text that an update leaves as it was is refused and replaced in both images', () => {
+test('invalid text that an update does not change is refused, or replaced, in both images', () => {
   const same = text(Buffer.from([0x61, 0xff]))
   const bytes = encodeRecord({ ...insertOf(same), operation: 'UPDATE', before: [same], after: [same] })
   assert.throws(() => decode(bytes), { code: 'RECORD_INVALID' })
@@ -363,14 +364,14 @@ test('damaged text that an update leaves as it was is refused and replaced in bo
   assert.equal(change.changed('c'), false)
 })
 
-test('a tag that is no UTF-8 does not keep a row from its handler', () => {
+test('a tag that is not UTF-8 does not fail its change', () => {
   const bytes = damaged({ ...insertOf(text('x')), tags: { trace: '~~~', l_tb_name: 'orders' } })
   const change = decode(bytes)
   assert.equal(change.tags.trace, '\ufffdä')
   assert.equal(change.logical?.table, 'orders')
 })
 
-test('text in a character set that is not known is read while it is ASCII', () => {
+test('text in an unknown character set is read as long as it is ASCII', () => {
   for (const source of ['MySQL', 'Oracle', 'OTHER'] as const) {
     assert.equal(decoded(text('plain ~ text', 'klingon'), 12, source), 'plain ~ text')
     assert.equal(decoded(text('', 'klingon'), 12, source), '')
@@ -382,14 +383,14 @@ test('text in a character set that is not known is read while it is ASCII', () =
   })
 })
 
-test('one name in the records of two sources is read as each of them means it', () => {
+test('one character set name on two sources is read as each source means it', () => {
   for (let round = 0; round < 2; round++) {
     const read = (source: SourceType) => decoded(text(Buffer.from([0x80]), 'latin1'), 253, source)
     assert.deepEqual([read('MySQL'), read('PostgreSQL')], ['€', '\x80'])
   }
 })
 
-test('an error never shows the value', () => {
+test('an error never contains the value', () => {
   for (const branch of [
     integer('SECRET'),
     text('SECRET ä', 'klingon'),

@@ -6,12 +6,12 @@ import { z } from 'zod'
 import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { type Change, defineTable, type RowChange } from '../../../lib/handler/define-table.ts'
-import { handledChannel } from '../../../lib/handler/handled-channel.ts'
+import { handledChannel } from '../../../lib/handler/diagnostics.ts'
 import { t0 } from '../../support/records.ts'
 import { batchOf, functionContext, insertsOf, type Row, row, send, write } from './define-table/support.ts'
 
 describe('defineTable', () => {
-  test('gives the declared columns, in order, one change at a time', async () => {
+  test('gives the handler the declared columns, in order, one change at a time', async () => {
     const seen: RowChange<Row>[] = []
     let running = 0
     const handler = defineTable({
@@ -49,7 +49,7 @@ describe('defineTable', () => {
     assert.deepEqual([update.changed('status'), update.changed('id')], [true, false])
   })
 
-  test('what the row schema makes of a value is what the handler gets; `changed` still compares the source', async () => {
+  test('the handler gets the output of the row schema, and `changed` still compares the source values', async () => {
     const seen: unknown[] = []
     const handler = defineTable({
       table: 'shop.orders',
@@ -98,7 +98,7 @@ describe('defineTable', () => {
     ])
   })
 
-  test('a change that fails: acknowledged up to it, nothing after it is tried', async () => {
+  test('the changes before a failed change are acknowledged, and later changes are not tried', async () => {
     const tried: bigint[] = []
     const handler = defineTable({
       table: 'shop.orders',
@@ -124,7 +124,7 @@ describe('defineTable', () => {
     assert.deepEqual([first.acknowledgedThrough, first.failure?.offset], [null, '100'])
   })
 
-  test('a rejected promise and a thrown value that is no error fail the change, too', async () => {
+  test('a rejected promise and a thrown value that is not an error fail the change too', async () => {
     for (const [thrown, name] of [
       [new TypeError('x'), 'TypeError'],
       ['canary', 'string'],
@@ -136,7 +136,7 @@ describe('defineTable', () => {
     }
   })
 
-  test('what failed is told in an answer that Lambda takes, however long it is', async () => {
+  test('the answer stays within the limit of Lambda, even if the message of the error is very long', async () => {
     const long = 'x'.repeat(7_000_000)
     const named = Object.assign(new Error('no'), { name: long })
     for (const thrown of [new DtsError('ROW_INVALID', long, { retryable: false }), named]) {
@@ -147,7 +147,7 @@ describe('defineTable', () => {
     }
   })
 
-  test('when the time runs short, what is done is acknowledged; one change at least is tried', async () => {
+  test('when time runs short, the changes that are done are acknowledged, and at least one change is tried', async () => {
     let done = 0
     const handler = defineTable({ table: 'shop.orders', row, onChange: () => void done++ })
     const short = await send(handler, batchOf(insertsOf(1, 2, 3)), () => (done < 2 ? 30_000 : 1_000))
@@ -157,13 +157,13 @@ describe('defineTable', () => {
     assert.deepEqual([shorter.acknowledgedThrough, done], ['100', 1])
   })
 
-  test('statements without onDdl are acknowledged unseen', async () => {
+  test('without onDdl, statements are acknowledged and skipped', async () => {
     const handler = defineTable({ table: 'shop.orders', row, onChange: () => assert.fail('not asked for') })
     const answer = await send(handler, batchOf([write.ddl('shop', 'DROP TABLE x', t0).value]))
     assert.equal(answer.acknowledgedThrough, '100')
   })
 
-  test('changes that are done are published, others are not', async (t) => {
+  test('only changes that are done are published', async (t) => {
     const published: unknown[] = []
     const listen = (message: unknown) => void published.push(message)
     channel(handledChannel).subscribe(listen)
@@ -181,7 +181,7 @@ describe('defineTable', () => {
     assert.deepEqual([one?.table, one?.change.offset], ['shop.orders', 100n])
   })
 
-  test('columns that are not declared are not in the row; a loose row has them all', async () => {
+  test('a row has only the declared columns, and a loose row has all columns', async () => {
     const seen: unknown[] = []
     const onChange = (change: RowChange<object>) => void ('after' in change && seen.push(change.after))
     const values = insertsOf(1)
@@ -203,7 +203,7 @@ describe('defineTable', () => {
     ])
   })
 
-  test('text that is no text fails its change, unless the definition asks for replacement', async () => {
+  test('invalid text fails its change, unless the definition asks for replacement', async () => {
     const bad = encodeRecord({
       operation: 'INSERT',
       objectName: 'shop.orders',
@@ -227,7 +227,7 @@ describe('defineTable', () => {
     const handler = defineTable({ table: 'shop.orders', row, onChange, invalidText: 'replace' })
     assert.equal((await send(handler, batch)).acknowledgedThrough, '102')
     assert.deepEqual(seen, ['new', 'new', 'n\ufffd', 'new'])
-    // A file in JavaScript is not checked by a compiler.
+    // No compiler checks a file in JavaScript.
     const misspelt: unknown = 'ignore'
     assert.throws(
       () => defineTable({ table: 'shop.orders', row, onChange, invalidText: misspelt as 'replace' }),
@@ -238,7 +238,7 @@ describe('defineTable', () => {
     )
   })
 
-  test('a handler of every table gets what any table sends, with its name', async () => {
+  test('the handler of * gets the changes of any table, with the name of the table', async () => {
     const seen: unknown[] = []
     const handler = defineTable({
       table: '*',
@@ -252,7 +252,7 @@ describe('defineTable', () => {
     ])
   })
 
-  test('middy middleware runs around it', async () => {
+  test('middy middleware runs around the handler', async () => {
     const order: string[] = []
     const handler = defineTable({ table: 'shop.orders', row, onChange: () => void order.push('change') })
     handler.use({ before: () => void order.push('before'), after: () => void order.push('after') })

@@ -7,10 +7,10 @@ import { type Cell, type FenceResult, fencedDelete, fencedUpdate } from '../../.
 const table = 'rows'
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 
-/** What a row is after a change; null: it is gone. */
+/** The row after a change; null if it was deleted. */
 type State = Readonly<Record<string, Cell>> | null
 
-/** The same tests on any DynamoDB. */
+/** The same tests for every DynamoDB. */
 export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>): void {
   describe(`the fence on ${name}`, () => {
     let dynamo: AwsEndpoint
@@ -46,13 +46,13 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       return state === null ? fencedDelete(client, write) : fencedUpdate(client, { ...write, set: state })
     }
 
-    /** The row as a reader sees it: null when it is gone or a tombstone. */
+    /** The row as a reader sees it; null if it was deleted, or is a tombstone. */
     async function read(id: number): Promise<string | null> {
       const item = await itemOf(id)
       return item === undefined || item.dtsDeleted !== undefined ? null : (item.status?.S ?? 'no status')
     }
 
-    test('stores each kind of cell, keeps what the change does not hold, and repeats nothing', async () => {
+    test('stores each kind of cell, keeps attributes that the change does not have, and applies a repeated change once', async () => {
       const id = ++items
       const set = {
         text: 'a',
@@ -120,7 +120,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       assert.equal(Number(item.tiny?.N), -1e-100)
     })
 
-    test('takes a whole row, in which the key stands too', async () => {
+    test('accepts a whole row, which includes the key', async () => {
       const id = ++items
       const change = { generation: 1, offset: 1n }
       const row = { id: BigInt(id), status: 'new', note: undefined }
@@ -141,7 +141,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       assert.equal(await fencedUpdate(client, later), 'seen')
     })
 
-    test('tells offsets apart that are one and the same as JavaScript numbers', async () => {
+    test('distinguishes offsets that are equal as JavaScript numbers', async () => {
       const id = ++items
       const [lower, higher] = [9_223_372_036_854_775_806n, 9_223_372_036_854_775_807n]
       assert.equal(Number(lower), Number(higher))
@@ -166,7 +166,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       assert.equal(await read(id), 'new')
     })
 
-    test('redelivery of any suffix, again and again, applies each change once and never goes back', async () => {
+    test('applies each change once and never returns to an older state, after any number of redeliveries of any suffix', async () => {
       const history: State[] = [
         { status: 'new' },
         { status: 'paid' },
@@ -176,7 +176,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
         null,
       ]
       const starts = history.map((_, index) => index)
-      // Every pair of places to fall back to, after every number of changes that were done by then.
+      // Every pair of offsets to restart from, after every number of changes that are done.
       for (const reached of starts) {
         for (const first of starts.filter((start) => start <= reached)) {
           const id = ++items
@@ -203,11 +203,11 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       }
     })
 
-    test('old and new writers at once: the newest state stays, whichever comes first', async () => {
+    test('keeps the newest state of concurrent writers, in any order', async () => {
       for (let round = 0; round < 10; round++) {
         const id = ++items
         const offsets = Array.from({ length: 12 }, (_, index) => BigInt(index))
-        // The odd ones delete, the last one too in every second round.
+        // Odd changes delete, and so does the last change of every second round.
         const last = BigInt(offsets.length - 1 - (round % 2))
         const sent = offsets.filter((offset) => offset <= last)
         const order = sent.map((_, index) => sent[(index * 5 + round) % sent.length] ?? 0n)
@@ -222,7 +222,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       }
     })
 
-    test('a deleted row leaves its position behind, and nothing else, until the tombstone expires', async () => {
+    test('keeps only the position of a deleted row, until the tombstone expires', async () => {
       const id = ++items
       await deliver(id, { status: 'new', card: '4000' }, 1n)
       const change = { generation: 1, offset: 2n }
@@ -237,7 +237,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       })
       assert.equal(await deliver(id, { status: 'new', card: '4000' }, 1n), 'seen')
       assert.equal(await read(id), null)
-      // A row that comes back for good must not be cleared away by the tombstone's expiry.
+      // The tombstone's expiry must not remove a row that was inserted again.
       assert.equal(await deliver(id, { status: 'back' }, 3n), 'applied')
       assert.deepEqual(Object.keys((await itemOf(id)) ?? {}).sort(), [
         'dtsGeneration',
@@ -247,7 +247,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       ])
     })
 
-    test('what DynamoDB refuses for another reason is thrown, so that nothing is taken for done', async () => {
+    test('throws when DynamoDB refuses a write for another reason, so that the change does not count as done', async () => {
       const change = { generation: 1, offset: 1n }
       await assert.rejects(fencedUpdate(client, { table: 'missing', key: { id: 1 }, change, set: {} }), {
         name: 'ResourceNotFoundException',

@@ -24,18 +24,18 @@ const obeyed: [character: string, shown: string, what: string][] = [
   ['\ud83d', '\\ud83d', 'half of a pair'],
 ]
 for (const [character, shown, what] of obeyed) {
-  test(`${what} is shown, not obeyed`, () => {
+  test(`${what} is shown as an escape`, () => {
     assert.equal(printable(`a${character}b`), `a${shown}b`)
     assert.equal(printableLines(`a${character}b`), character === '\n' ? 'a\nb' : `a${shown}b`)
   })
 }
 
-test('what people read stays as it is', () => {
+test('printable text stays unchanged', () => {
   const text = 'shop.bestellungen_äöü 订单 заказы 🛒 طلبات "x" \\u002E → …'
   assert.equal(printable(text), text)
 })
 
-test('a value for a log line: texts and keys, at every depth', () => {
+test('texts and keys of a value become printable at every depth', () => {
   const value = { 'a\n': [{ 'b\u009b': 'c\u202e' }], n: 1, big: 2n, no: null, yes: true }
   assert.deepEqual(printableValue(value), {
     'a\\u000a': [{ 'b\\u009b': 'c\\u202e' }],
@@ -46,7 +46,7 @@ test('a value for a log line: texts and keys, at every depth', () => {
   })
 })
 
-test('the message of an error, which Lambda and serverless show, is printable; its own lines stay', () => {
+test('the message of an error is printable, and keeps its own line breaks', () => {
   const { message, facts } = new DtsError('TABLE_UNROUTED', 'the table a\u001b[2J\u009bb\nis not there', {
     retryable: false,
     facts: { table: 'a\u001b' },

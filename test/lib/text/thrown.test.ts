@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { asDtsError, DtsError, isDtsError } from '../../../lib/errors.ts'
-import { describeThrown, messageOf, nameOf, readable, reasonOf } from '../../../lib/text/thrown.ts'
+import { describeThrown, messageOf, nameOf, readableError, reasonOf } from '../../../lib/text/thrown.ts'
 import { hostileValues, revokedProxy } from '../handler/define-table/hostile-values.ts'
 
-describe('a thrown value, whatever it is', () => {
+describe('any thrown value', () => {
   for (const { reason, make, says } of hostileValues) {
-    test(`${reason}: is described, named and made an error without an exception`, () => {
+    test(`${reason}: is described and named without an exception`, () => {
       const described = JSON.stringify(describeThrown(make()))
       assert.match(described, says)
       assert.equal(typeof nameOf(make()), 'string')
@@ -17,8 +17,8 @@ describe('a thrown value, whatever it is', () => {
       assert.equal(error.code, 'HANDLER_FAILED')
     })
 
-    test(`${reason}: what is thrown on in its place can be read as any error`, () => {
-      const error = readable(make())
+    test(`${reason}: becomes an error that is readable like any other`, () => {
+      const error = readableError(make())
       if (!(error instanceof Error)) {
         assert.ok(Object(error) !== error)
         return
@@ -30,10 +30,10 @@ describe('a thrown value, whatever it is', () => {
     })
   }
 
-  test('an ordinary error is thrown on as it is, and described with its cause and what it carries', () => {
+  test('an ordinary error stays unchanged, and is described with its cause and properties', () => {
     const cause = new RangeError('too far')
     const error = Object.assign(new TypeError('no', { cause }), { code: 'E1', place: { offset: 7 } })
-    assert.equal(readable(error), error)
+    assert.equal(readableError(error), error)
     const { name, message, stack, cause: described, properties } = describeThrown(error)
     assert.deepEqual(
       [name, message, described?.name, described?.message],
@@ -54,7 +54,7 @@ describe('a thrown value, whatever it is', () => {
     )
   })
 
-  test('errors that are the cause of each other are described once each, and the cycle is left there', () => {
+  test('two errors that are each other’s cause are described once each', () => {
     const [first, second] = [new Error('first'), new Error('second')]
     first.cause = second
     second.cause = first
@@ -65,7 +65,7 @@ describe('a thrown value, whatever it is', () => {
     )
   })
 
-  test('an object that only claims to be an error of ours is not taken for one', () => {
+  test('an object that only looks like a DtsError does not count as one', () => {
     const empty = Object.create(DtsError.prototype)
     assert.equal(isDtsError(empty), false)
     const foreign = Object.assign(new DtsError('DATA_GAP', 'm', { retryable: false }), {
@@ -76,7 +76,7 @@ describe('a thrown value, whatever it is', () => {
     assert.equal(isDtsError(new DtsError('DATA_GAP', 'm', { retryable: false })), true)
   })
 
-  test('a text of megabytes is cut to what a log line takes', () => {
+  test('a text of megabytes is cut to fit into a log line', () => {
     const long = 'x'.repeat(5_000_000)
     const error = Object.assign(new Error(long, { cause: long }), {
       name: long,

@@ -14,7 +14,7 @@ import {
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Same<A, B>) => undefined
 
-/** The message that a handler's row gets for the column; fails if the value is accepted. */
+/** The error message for the column's value; fails if the value is accepted. */
 function refusal(schema: z.ZodType, value: unknown): string {
   const result = z.object({ c: schema }).safeParse({ c: value })
   assert.ok(!result.success, `accepted: ${JSON.stringify(value)}`)
@@ -23,7 +23,7 @@ function refusal(schema: z.ZodType, value: unknown): string {
   return result.error.issues[0]?.message ?? ''
 }
 
-test('the types of a row are those of its values', () => {
+test('the types of a row are the output types of its columns', () => {
   const row = z.object({
     any: jsonColumn(),
     settings: jsonColumn(z.object({ retries: z.number(), tags: z.array(z.string()) })),
@@ -59,7 +59,7 @@ test('the types of a row are those of its values', () => {
   })
 })
 
-test('JSON columns hold what the text says, integers never rounded', () => {
+test('a JSON column is the parsed text, and integers are never rounded', () => {
   for (const [text, expected, reason] of [
     ['null', null, 'JSON null'],
     ['"a"', 'a', 'a string'],
@@ -83,7 +83,7 @@ test('JSON columns hold what the text says, integers never rounded', () => {
 
 const nested = (depth: number, inside: string) => `${'['.repeat(depth)}${inside}${']'.repeat(depth)}`
 
-test('JSON that is nested deep is read as long as it can be', () => {
+test('deeply nested JSON is read, or refused with its depth', () => {
   let depth = 0
   for (let value = jsonColumn().parse(nested(5_000, '7')); Array.isArray(value); value = value[0] ?? null)
     depth++
@@ -92,14 +92,14 @@ test('JSON that is nested deep is read as long as it can be', () => {
   jsonColumn(undefined, { integers: 'bigint' }).parse(nested(500, '12345678901234567890'))
 })
 
-test('a RangeError of a check inside a document is not taken for nesting', () => {
+test('a RangeError from a check inside a document does not count as too deep nesting', () => {
   const schema = z.unknown().transform(() => {
     throw new RangeError('of the author')
   })
   assert.throws(() => jsonColumn(schema).parse('[[1]]'), { name: 'RangeError', message: 'of the author' })
 })
 
-test('JSON errors name the place by declared members only, and no value', () => {
+test('a JSON error names the place by declared members only, and contains no value', () => {
   const order = z.strictObject({
     lines: z.array(z.object({ sku: z.string().max(3), n: z.number() })),
     byMail: z.record(z.string(), z.number()),
@@ -140,7 +140,7 @@ test('JSON errors name the place by declared members only, and no value', () => 
       'a long text',
     ],
     [jsonColumn(), `${'['.repeat(5_000)}1`, /^is not JSON text \(5001 characters\)$/, 'deep and cut off'],
-    [jsonColumn(), 7, /expected string/, 'a column that is no text'],
+    [jsonColumn(), 7, /expected string/, 'a column that is not text'],
     [
       jsonColumn(order),
       '{"lines":[{"sku":"a","n":1},{"sku":"a","n":"SECRET"}],"byMail":{}}',
@@ -172,29 +172,29 @@ test('JSON errors name the place by declared members only, and no value', () => 
   }
 })
 
-test('decimal columns keep the text', () => {
+test('a decimal column keeps the text of the source', () => {
   for (const text of ['0', '-12.340', '+1.', '.5', '1E-7', '123456789012345678901234567890.12']) {
     assert.equal(decimalColumn().parse(text), text)
   }
   for (const text of ['', '.', '-', '1,5', ' 1', '1e', '0x1', 'NaN', 'Infinity', '1e99999', '١', '1\n']) {
-    assert.equal(refusal(decimalColumn(), text), 'is no finite decimal', JSON.stringify(text))
+    assert.equal(refusal(decimalColumn(), text), 'is not a finite decimal', JSON.stringify(text))
   }
   for (const text of ['NaN', 'Infinity', '-Infinity', '1.5']) {
     assert.equal(decimalColumn({ special: true }).parse(text), text)
   }
-  assert.equal(refusal(decimalColumn({ special: true }), 'nan'), 'is no decimal')
+  assert.equal(refusal(decimalColumn({ special: true }), 'nan'), 'is not a decimal')
 })
 
-test('decimals become minor units exactly or not at all', () => {
+test('decimalToBigint is exact, or throws', () => {
   for (const [text, scale, expected, reason] of [
     ['12.30', 2, 1230n, 'cents'],
-    ['12.3', 2, 1230n, 'fewer digits than asked for'],
+    ['12.3', 2, 1230n, 'fewer digits than the scale'],
     ['12.3000', 2, 1230n, 'more digits, all 0'],
     ['-0.07', 2, -7n, 'negative, below one'],
     ['0.00', 2, 0n, 'zero'],
     ['-0', 0, 0n, 'negative zero'],
     ['.5', 1, 5n, 'no digit before the point'],
-    ['5.', 0, 5n, 'no digit behind the point'],
+    ['5.', 0, 5n, 'no digit after the point'],
     ['1.5E+3', 0, 1500n, 'an exponent'],
     ['1500E-2', 0, 15n, 'a negative exponent'],
     ['0E-9', 2, 0n, 'zero with an exponent'],
@@ -220,7 +220,7 @@ test('decimals become minor units exactly or not at all', () => {
   }
 })
 
-test('date columns are the instant that the zone gives', () => {
+test('a date column is the instant of its local time in its zone', () => {
   for (const [options, text, expected, reason] of [
     [{}, '2026-11-23T11:33:00.123999Z', '2026-11-23T11:33:00.123Z', 'TIMESTAMP; microseconds are cut off'],
     [{ zone: '+08:00' }, '2026-11-23T11:33:00.000000Z', '2026-11-23T11:33:00.000Z', 'its own zone counts'],
@@ -249,8 +249,8 @@ test('date columns are the instant that the zone gives', () => {
     [{}, '2026-11-23 11:33:00+08', '2026-11-23T03:33:00.000Z', "PostgreSQL's offset"],
     [{}, '2026-11-23 11:33:00.25-03:30', '2026-11-23T15:03:00.250Z', 'with a fraction, and with minutes'],
     [{}, '1900-01-01 00:00:00+08:05:43', '1899-12-31T15:54:17.000Z', 'with seconds'],
-    [{}, '2026-11-23T11:33:00-0330', '2026-11-23T15:03:00.000Z', 'behind an ISO date, without a colon'],
-    [{}, '2026-11-23 11:33:00 +08', '2026-11-23T03:33:00.000Z', 'behind a blank'],
+    [{}, '2026-11-23T11:33:00-0330', '2026-11-23T15:03:00.000Z', 'a zone after an ISO date, without a colon'],
+    [{}, '2026-11-23 11:33:00 +08', '2026-11-23T03:33:00.000Z', 'a zone after a blank'],
     [{}, '2026-11-23 11:33:00 GMT', '2026-11-23T11:33:00.000Z', 'GMT'],
     [{ zone: 'PRC' }, '2026-11-23 08:00:00', '2026-11-23T00:00:00.000Z', 'an older name without a slash'],
     [{ zone: 'EST5EDT' }, '2026-07-01 00:00:00', '2026-07-01T04:00:00.000Z', 'a name that holds its rule'],
@@ -272,7 +272,7 @@ test('date columns are the instant that the zone gives', () => {
   }
 })
 
-test('a local time that a zone has twice or not at all is resolved as declared', () => {
+test('a local time that a zone has twice or leaves out is resolved as declared', () => {
   for (const [zone, text, earlier, later, rejected, reason] of [
     [
       'America/New_York',
@@ -321,7 +321,7 @@ test('a local time that a zone has twice or not at all is resolved as declared',
   }
 })
 
-test('date columns refuse what is no instant', () => {
+test('a date column refuses a text that is not an instant', () => {
   for (const [text, message, reason] of [
     ['0000-00-00', /zero date/, 'zero date'],
     ['0000-00-00 00:00:00', /zero date/, 'zero date and time'],
@@ -332,18 +332,18 @@ test('date columns refuse what is no instant', () => {
     ['2026-11-23 24:00:00', /outside of the day/, 'hour 24'],
     ['2026-11-23 23:59:60', /outside of the day/, 'a leap second'],
     ['-0044-03-15', /before the year 0/, 'BC'],
-    ['999999-01-01', /outside of the years/, 'beyond a Date'],
-    ['275760-09-12', /outside of the years/, 'at the end of a Date'],
-    ['11:33:00', /no date/, 'TIME'],
-    ['2026-11', /no date/, 'year and month'],
+    ['999999-01-01', /outside of the range of a Date/, 'beyond a Date'],
+    ['275760-09-12', /outside of the range of a Date/, 'at the end of a Date'],
+    ['11:33:00', /not a date/, 'TIME'],
+    ['2026-11', /not a date/, 'year and month'],
     ['2026-11-23 11:33:00 Nowhere/Land', /unknown time zone/, 'a zone that does not exist'],
     ['2026-11-23 11:33:00 +99:00', /unknown time zone/, 'an offset that does not exist'],
-    ['2026-11-23 11:33:00 ', /no date/, 'a space without zone'],
-    ['infinity', /no date/, "PostgreSQL's infinity"],
-    ['2026-11-23 11:33:00+', /no date/, 'a sign alone'],
-    ['2026-11-23 11:33:00+19', /unknown time zone/, 'an offset that no place has'],
+    ['2026-11-23 11:33:00 ', /not a date/, 'a space without zone'],
+    ['infinity', /not a date/, "PostgreSQL's infinity"],
+    ['2026-11-23 11:33:00+', /not a date/, 'a sign alone'],
+    ['2026-11-23 11:33:00+19', /unknown time zone/, 'an offset that no zone has'],
     ['2026-11-23 11:33:00+08:60', /unknown time zone/, 'an offset with 60 minutes'],
-    ['2026-11-23 11:33:00+08 BC', /no date/, "PostgreSQL's years before Christ"],
+    ['2026-11-23 11:33:00+08 BC', /not a date/, "PostgreSQL's years before Christ"],
     [2026, /expected string/, 'YEAR'],
   ] as const) {
     assert.match(refusal(dateColumn({ zone: 'Asia/Shanghai' }), text), message, reason)
@@ -353,11 +353,15 @@ test('date columns refuse what is no instant', () => {
   assert.match(refusal(dateColumn({ zeroDate: 'null' }), '2026-02-30'), /month does not have/)
   for (const zone of ['', 'Nowhere/Land', '+99:00', '+08:75', '8', 'constructor', 'SYSTEM', 'SystemV/PST8']) {
     const options: DateOptions & { zeroDate: 'null' } = { zone, zeroDate: 'null' }
-    assert.throws(() => dateColumn(options), { code: 'CONFIG_INVALID', message: /no time zone/ }, zone)
+    assert.throws(
+      () => dateColumn(options),
+      { code: 'CONFIG_INVALID', message: /does not name one time zone/ },
+      zone,
+    )
   }
 })
 
-test('an abbreviation of a zone is refused, declared or in a text: its letters name zones in several countries', () => {
+test('the abbreviation of a zone is refused in a declaration and in a text, because it names zones of several countries', () => {
   const abbreviations = (
     'CST BST AST EST MST HST PST CET MET WET EET IST JST KST EDT CDT MDT PDT AKST AEST ACT AET AGT ART BET CAT CNT CTT EAT ' +
     'ECT MIT NET NST PLT PNT PRT SST VST MSK SGT WIB cst Cst CST-8'
@@ -367,7 +371,7 @@ test('an abbreviation of a zone is refused, declared or in a text: its letters n
       () => dateColumn({ zone }),
       {
         code: 'CONFIG_INVALID',
-        message: /no time zone that names one place.*IANA name such as Asia\/Shanghai/,
+        message: /does not name one time zone.*IANA name such as Asia\/Shanghai/,
       },
       zone,
     )
@@ -380,7 +384,7 @@ test('an abbreviation of a zone is refused, declared or in a text: its letters n
   }
 })
 
-test('every zone that IANA has for a place can be declared', () => {
+test('every IANA zone of a place can be declared', () => {
   for (const zone of Intl.supportedValuesOf('timeZone')) {
     if (!zone.includes('/')) continue
     dateColumn({ zone }).parse('2026-11-23 12:00:00')

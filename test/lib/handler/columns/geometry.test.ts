@@ -5,7 +5,7 @@ import { type Geometry, geometryColumn } from '../../../../lib/handler/columns/i
 
 const column = geometryColumn()
 
-/** MySQL's own form: the spatial reference id, little endian, and the WKB behind it. */
+/** MySQL's form: the spatial reference id in little endian, then the WKB. */
 function mysql(srid: number, wkb: string): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(srid)
@@ -19,7 +19,7 @@ function refusal(value: unknown): string {
   return result.error.issues[0]?.message ?? ''
 }
 
-/** As GEOS writes them: WKT, little-endian ISO WKB, big-endian EWKB with SRID 4326. */
+/** The output of GEOS: WKT, little-endian ISO WKB, big-endian EWKB with SRID 4326. */
 const samples: readonly (readonly [wkt: string, wkb: string, ewkb: string, expected: Geometry])[] = [
   [
     'POINT (1 -2.5)',
@@ -178,7 +178,7 @@ const samples: readonly (readonly [wkt: string, wkb: string, ewkb: string, expec
   ],
 ]
 
-test('every form of a geometry is the same GeoJSON', () => {
+test('every form of a geometry gives the same GeoJSON', () => {
   for (const [wkt, wkb, ewkb, expected] of samples) {
     assert.deepEqual(column.parse(wkt), expected, wkt)
     assert.deepEqual(column.parse(wkt.toLowerCase()), expected, `${wkt} in small letters`)
@@ -193,7 +193,7 @@ test('every form of a geometry is the same GeoJSON', () => {
   }
 })
 
-test('WKT is read as databases write it', () => {
+test('WKT is read in the forms that databases write', () => {
   for (const [wkt, expected, reason] of [
     ['POINT(1 2)', { type: 'Point', coordinates: [1, 2] }, 'MySQL writes no space'],
     ['POINTZ(1 2 3)', { type: 'Point', coordinates: [1, 2, 3] }, 'Z without space'],
@@ -218,7 +218,7 @@ test('WKT is read as databases write it', () => {
   }
 })
 
-test('what is no geometry of GeoJSON is refused without its coordinates', () => {
+test('a value that is not a geometry of GeoJSON is refused, and the error contains no coordinates', () => {
   const point = '0101000000000000000000F03F00000000000004C0'
   const nested = (depth: number) => `${'GEOMETRYCOLLECTION('.repeat(depth)}POINT(77 1)${')'.repeat(depth)}`
   for (const [value, message, reason] of [
@@ -227,22 +227,22 @@ test('what is no geometry of GeoJSON is refused without its coordinates', () => 
     ['POINT', /lacks a "\("/, 'no coordinates'],
     ['POINT(77)', /too few or too many/, 'one number'],
     ['POINT(77 1 1 1)', /measures/, 'four numbers'],
-    ['POINT Z (77 1)', /too few or too many/, 'fewer numbers than Z asks for'],
+    ['POINT Z (77 1)', /too few or too many/, 'fewer numbers than Z needs'],
     ['POINT M (77 1 1)', /measures/, 'a measure'],
     ['POINTZM(77 1 1 1)', /measures/, 'a measure'],
     ['LINESTRING(77 1, 1 1 1)', /too few or too many/, 'dimensions that differ'],
     ['POINT(77 1', /lacks a "\)"/, 'cut off'],
-    ['POINT(77 1))', /goes on/, 'a bracket too many'],
-    ['POINT(77 1) POINT(77 1)', /goes on/, 'two geometries'],
+    ['POINT(77 1))', /text after its geometry/, 'a bracket too many'],
+    ['POINT(77 1) POINT(77 1)', /text after its geometry/, 'two geometries'],
     ['POINT(77 1e999)', /beyond the range/, 'overflow'],
     ['POINT(77 NaN)', /too few or too many/, 'NaN'],
-    ['POINT(77 #)', /something else/, 'another sign'],
+    ['POINT(77 #)', /not part of a word/, 'another sign'],
     ['CIRCULARSTRING(77 1, 1 1, 2 2)', /type that GeoJSON/, 'a curve'],
-    ['SRID=x;POINT(77 1)', /SRID/, 'an SRID that is no number'],
+    ['SRID=x;POINT(77 1)', /SRID/, 'an SRID that is not a number'],
     [nested(18), /nested deeper/, 'nesting'],
     [nested(100_000), /nested deeper/, 'nesting without end'],
     [Buffer.alloc(0), /ends before/, 'no bytes'],
-    [Buffer.from(`${point}00`, 'hex'), /of which the geometry takes/, 'a byte too many'],
+    [Buffer.from(`${point}00`, 'hex'), /but the geometry ends after/, 'a byte too many'],
     [Buffer.from('02', 'hex'), /byte order/, 'a byte order that does not exist'],
     [Buffer.from('010800000000000000', 'hex'), /type that GeoJSON/, 'a curve'],
     [Buffer.from('010000000000000000', 'hex'), /type that GeoJSON/, 'type 0'],
@@ -251,7 +251,7 @@ test('what is no geometry of GeoJSON is refused without its coordinates', () => 
     [Buffer.from('0102000000ffffffff', 'hex'), /ends before/, 'four billion points'],
     [Buffer.from('0103000000ffffffff', 'hex'), /ends before/, 'four billion rings'],
     [Buffer.from('0107000000ffffffff', 'hex'), /ends before/, 'four billion members'],
-    [Buffer.from('010400000001000000010200000000000000', 'hex'), /no Point/, 'a part of another type'],
+    [Buffer.from('010400000001000000010200000000000000', 'hex'), /not a Point/, 'a part of another type'],
     [Buffer.from('0101000000000000000000F07F0000000000000000', 'hex'), /finite/, 'Infinity'],
     [Buffer.from('0101000000000000000000F87F0000000000000000', 'hex'), /finite/, 'half empty'],
     [Buffer.from(`${'010700000001000000'.repeat(1000)}${point}`, 'hex'), /nested deeper/, 'nesting'],
@@ -266,11 +266,11 @@ test('what is no geometry of GeoJSON is refused without its coordinates', () => 
 
 const finite = z.number()
 const position = z.union([z.tuple([finite, finite]), z.tuple([finite, finite, finite])])
-/** A whole point can be empty. */
+/** A Point geometry can be empty. */
 const point = z.union([position, z.tuple([])])
 const typed = <T extends z.ZodType>(type: string, coordinates: T) =>
   z.strictObject({ type: z.literal(type), coordinates })
-/** RFC 7946. */
+/** Checks the structure of RFC 7946. */
 const geoJson: z.ZodType = z.union([
   typed('Point', point),
   typed('LineString', position.array()),
@@ -281,7 +281,7 @@ const geoJson: z.ZodType = z.union([
   z.strictObject({ type: z.literal('GeometryCollection'), geometries: z.lazy(() => geoJson.array()) }),
 ])
 
-test('a geometry cut at any byte is refused; with any bit turned it is refused, or read as GeoJSON', () => {
+test('a geometry that is cut at any byte is refused, and one with any flipped bit is refused or read as GeoJSON', () => {
   const outcomes = { read: 0, refused: 0 }
   for (const [wkt, wkb] of samples) {
     const bytes = Buffer.from(wkb, 'hex')
@@ -292,10 +292,10 @@ test('a geometry cut at any byte is refused; with any bit turned it is refused, 
       const result = column.safeParse(turned)
       outcomes[result.success ? 'read' : 'refused'] += 1
       if (!result.success) refusal(turned)
-      else assert.ok(geoJson.safeParse(result.data).success, `${turned.toString('hex')} as no GeoJSON`)
+      else assert.ok(geoJson.safeParse(result.data).success, `${turned.toString('hex')} is not GeoJSON`)
     }
     for (let length = 0; length < wkt.length; length++) {
-      // Cut between two digits of a bracketless text this could still be whole; with brackets it cannot.
+      // A text without brackets could be complete when it is cut between two digits. With brackets it cannot.
       refusal(wkt.slice(0, length))
     }
   }

@@ -50,7 +50,7 @@ const image = (cart: string, place: PlainValue): PlainValue[] => [
   place,
 ]
 
-/** Hands records to a handler as the poller does. @returns the changes that arrived, and the acknowledgement */
+/** Sends records to a handler as the poller does. @returns the changes that the handler got, and the acknowledgement */
 async function deliver(...records: readonly PlainRecord[]) {
   const changes: RowChange<z.output<typeof row>>[] = []
   const handler = defineTable({ table: 'shop.orders', row, onChange: (change) => void changes.push(change) })
@@ -65,7 +65,7 @@ async function deliver(...records: readonly PlainRecord[]) {
   return { changes, acknowledgement }
 }
 
-test('a handler gets the declared types in inserts, and in both images of updates', async () => {
+test('a handler gets the declared types in inserts and in both images of updates', async () => {
   const base = { objectName: 'shop.orders', fields }
   const first = image('{"items":["a"]}', textGeometry('POINT(1 2)'))
   const second = image('{"items":["a","b"]}', null)
@@ -88,7 +88,7 @@ test('a handler gets the declared types in inserts, and in both images of update
   assert.deepEqual({ ...update.after }, { ...expected, cart: { items: ['a', 'b'] }, place: null })
 })
 
-test('a value that is not as declared fails the change, with column and reason and without the value', async () => {
+test('a value of another type than declared fails the change with column and reason, without the value', async () => {
   const { changes, acknowledgement } = await deliver({
     objectName: 'shop.orders',
     fields,

@@ -6,7 +6,7 @@ import { takeErrorLog } from '../../../rig/captured-log.ts'
 import { t0 } from '../../../support/records.ts'
 import { batchOf, functionContext, insertsOf, row, send, write } from './support.ts'
 
-/** Answers that the types of a handler refuse, and that JavaScript and casts let through. */
+/** For answers that the types of a handler refuse. JavaScript and casts allow them. */
 type Returns = () => undefined
 
 const rejections = (reason: unknown) => Promise.allSettled([Promise.resolve(1), Promise.reject(reason)])
@@ -15,15 +15,15 @@ class Result {
   readonly failedAt = 0
 }
 
-describe('what onBatch returns', () => {
+describe('the return value of onBatch', () => {
   const failures: [reason: string, make: () => unknown, message: RegExp][] = [
     [
       'the answer of an SQS handler',
       () => ({ batchItemFailures: [{ itemIdentifier: '1' }] }),
-      /batchItemFailures is how handlers of SQS answer/,
+      /batchItemFailures is the answer of handlers of SQS/,
     ],
     [
-      'the answer of an SQS handler that is content',
+      'the answer of an SQS handler without failures',
       () => ({ batchItemFailures: [] }),
       /an object with batchItemFailures/,
     ],
@@ -42,8 +42,12 @@ describe('what onBatch returns', () => {
       () => [Promise.resolve(), Promise.reject(new Error('canary'))],
       /an array of 2, with promises.*await Promise\.all/,
     ],
-    ['what allSettled tells, with a rejection', () => rejections('canary'), /an array of 2, with rejections/],
-    ['what allSettled tells, all fulfilled', () => Promise.allSettled([1]), /an array of 1/],
+    [
+      'the result of allSettled, with a rejection',
+      () => rejections('canary'),
+      /an array of 2, with rejections/,
+    ],
+    ['the result of allSettled, all fulfilled', () => Promise.allSettled([1]), /an array of 1/],
     ['a misspelt key', () => ({ failedat: 1 }), /an object with 1 other key/],
     ['a key beside failedAt', () => ({ failedAt: 1, canary: 1 }), /failedAt: 1, 1 other key/],
     ['failedAt below the run', () => ({ failedAt: -1 }), /failedAt: -1/],
@@ -61,20 +65,20 @@ describe('what onBatch returns', () => {
     ['a Map', () => new Map([['failedAt', 0]]), /an empty object/],
   ]
   for (const [reason, make, message] of failures) {
-    test(`${reason}: the run fails as a whole, and the message says what came and what is accepted`, async () => {
+    test(`${reason}: fails the whole run, and the message names the value and the accepted answers`, async () => {
       const handler = defineTable({ table: 'shop.orders', row, onBatch: make as Returns })
       const { acknowledgedThrough, failure } = await send(handler, batchOf(insertsOf(1, 2, 3)))
       assert.deepEqual([acknowledgedThrough, failure?.offset, failure?.code], [null, '100', 'HANDLER_FAILED'])
       assert.match(failure?.message ?? '', message)
       assert.match(
         failure?.message ?? '',
-        /Return nothing when the whole run is done, \{ failedAt: index \}.*0 to 2/,
+        /Return nothing if the whole run is done\. Return \{ failedAt: index \}.*0 to 2/,
       )
       assert.doesNotMatch(JSON.stringify(failure), /canary/)
     })
   }
 
-  test('nothing, and a well-formed failedAt, are the answers that are accepted', async () => {
+  test('undefined and a well-formed failedAt are accepted', async () => {
     const accepted: [make: () => unknown, through: string | null, failed: string | undefined][] = [
       [() => undefined, '102', undefined],
       [async () => undefined, '102', undefined],
@@ -92,7 +96,7 @@ describe('what onBatch returns', () => {
     }
   })
 
-  test('what was returned is in the log of the function, keys and all', async () => {
+  test('the function’s log contains the returned value with its keys', async () => {
     takeErrorLog()
     const handler = defineTable({
       table: 'shop.orders',
@@ -103,7 +107,7 @@ describe('what onBatch returns', () => {
     assert.match(takeErrorLog(), /faildAt: 1/)
   })
 
-  test('promises in an array have ended before the run counts as failed', async () => {
+  test('a run counts as failed only after the promises of a returned array have settled', async () => {
     let done = false
     const work = async () => {
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -118,7 +122,7 @@ describe('what onBatch returns', () => {
     assert.equal(done, true)
   })
 
-  test('a change sent by hand fails in the same way', async () => {
+  test('a change that is sent by hand fails in the same way', async () => {
     const handler = defineTable({ table: 'shop.orders', row, onBatch: (() => false) as unknown as Returns })
     const byHand = {
       operation: 'INSERT',
@@ -132,7 +136,7 @@ describe('what onBatch returns', () => {
   })
 })
 
-describe('what onChange and onDdl return', () => {
+describe('the return value of onChange and onDdl', () => {
   const send3 = async (make: () => unknown) => {
     const handler = defineTable({
       table: 'shop.orders',
@@ -151,14 +155,18 @@ describe('what onChange and onDdl return', () => {
   const failures: [reason: string, make: () => unknown, message: RegExp][] = [
     ['an error', () => new TypeError('canary'), /^TypeError was thrown/],
     ['an error that a promise brings', async () => new RangeError('canary'), /^RangeError was thrown/],
-    ['failedAt', () => ({ failedAt: 0 }), /returned an object with failedAt: 0, which reads as a failure/],
+    ['failedAt', () => ({ failedAt: 0 }), /returned an object with failedAt: 0, which means a failure/],
     ['batchItemFailures', () => ({ batchItemFailures: [] }), /returned an object with batchItemFailures/],
-    ['what allSettled tells, with a rejection', () => rejections('canary'), /an array of 2, with rejections/],
-    ['an array of promises', () => [Promise.resolve(1)], /Nothing waits for promises inside an array/],
+    [
+      'the result of allSettled, with a rejection',
+      () => rejections('canary'),
+      /an array of 2, with rejections/,
+    ],
+    ['an array of promises', () => [Promise.resolve(1)], /An array of promises is not awaited/],
     ['an array with an error', () => ['a', new Error('canary')], /an array of 2, with errors/],
   ]
   for (const [reason, make, message] of failures) {
-    test(`${reason}: fails the change, and those before it are done`, async () => {
+    test(`${reason}: fails the change, and the changes before it are done`, async () => {
       for (const answer of [await send3(make), await sendDdl(make)]) {
         assert.deepEqual([answer.acknowledgedThrough, answer.failure?.offset], ['100', '101'])
         assert.match(answer.failure?.message ?? '', message)
@@ -176,10 +184,10 @@ describe('what onChange and onDdl return', () => {
     ['a number', () => 1],
     ['a text', () => 'failedAt'],
     ['an array of answers', () => Promise.all([1, { ok: true }])],
-    ['what allSettled tells, all fulfilled', () => Promise.allSettled([1])],
+    ['the result of allSettled, all fulfilled', () => Promise.allSettled([1])],
   ]
   for (const [reason, make] of answers) {
-    test(`${reason}: is no concern of ours`, async () => {
+    test(`${reason}: counts as success`, async () => {
       for (const answer of [await send3(make), await sendDdl(make)]) {
         assert.deepEqual([answer.acknowledgedThrough, answer.failure], ['102', undefined])
       }

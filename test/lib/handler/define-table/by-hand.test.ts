@@ -22,7 +22,7 @@ describe('changes that are sent by hand, in their JSON form', () => {
     },
   })
 
-  test('one, or several in order; the answer says how many', async () => {
+  test('one or several are handled in order, and the answer has their number', async () => {
     ids.length = 0
     assert.deepEqual(await handler(byHand(1), functionContext()), { handled: 1 })
     const several = { changes: [byHand(2), byHand(4)] }
@@ -30,14 +30,14 @@ describe('changes that are sent by hand, in their JSON form', () => {
     assert.deepEqual(ids, [1n, 2n, 4n])
   })
 
-  test('what the handler throws reaches the caller as it is, and nothing behind it is tried', async () => {
+  test('the caller gets the error that the handler throws, and later changes are not tried', async () => {
     ids.length = 0
     const several = { changes: [byHand(1), byHand(3), byHand(4)] }
     await assert.rejects(handler(several, functionContext()), { name: 'RangeError', message: 'three' })
     assert.deepEqual(ids, [1n])
   })
 
-  test('the row is checked, and a change that is none refused', async () => {
+  test('a row with a wrong type and an invalid change are refused', async () => {
     const wrong = byHand(1, { after: { id: { $bigint: '1' } } })
     await assert.rejects(handler(wrong, functionContext()), { code: 'ROW_INVALID' })
     const unknown = byHand(1, { operation: 'UPSERT' })

@@ -30,7 +30,7 @@ async function refusal(row: z.ZodObject, record: Buffer): Promise<string> {
   return failure?.message ?? ''
 }
 
-describe('a declared column that the image does not hold', () => {
+describe('a declared column that the image does not have', () => {
   const record = recordOf({ id: integer(1), Status: text('canary'), 'e\nmail': text('canary') })
 
   const declared: [reason: string, column: z.ZodType][] = [
@@ -39,14 +39,14 @@ describe('a declared column that the image does not hold', () => {
     ['an enumeration', z.enum(['new', 'paid'])],
     ['a union', z.union([z.string(), z.number()])],
     ['bytes', z.instanceof(Buffer)],
-    ['anything at all', z.unknown()],
+    ['any type', z.unknown()],
     ['a geometry', geometryColumn()],
     ['a document', jsonColumn()],
     ['a date', dateColumn()],
     ['one with a transformation', z.string().transform((text) => text.length)],
   ]
   for (const [reason, column] of declared) {
-    test(`${reason}: is called missing, with the columns that there are`, async () => {
+    test(`${reason}: is reported as missing, with the columns of the image`, async () => {
       const message = await refusal(z.object({ id: z.bigint(), status: column }), record)
       assert.match(message, /\(status: is missing( \(expected \w+\))?\)\./)
       assert.match(message, / The image has the columns id, Status, e\?mail\. /)
@@ -54,7 +54,7 @@ describe('a declared column that the image does not hold', () => {
     })
   }
 
-  test('is told apart from one with a wrong value, and from NULL', async () => {
+  test('is reported differently from a wrong value and from NULL', async () => {
     const row = z.object({ id: z.string(), status: z.string(), Status: z.number() })
     const message = await refusal(row, record)
     assert.match(message, /id: has another type than declared \(expected string, received bigint\)/)
@@ -64,7 +64,7 @@ describe('a declared column that the image does not hold', () => {
     assert.doesNotMatch(nulled, /missing|has the columns/)
   })
 
-  test('a column of that image alone: the other image is complete', async () => {
+  test('is reported for the incomplete image only, if the other image is complete', async () => {
     const update = recordOf(
       { id: integer(1), status: text('new') },
       {
@@ -77,7 +77,7 @@ describe('a declared column that the image does not hold', () => {
     assert.match(message, /The before image of the UPDATE .*\(status: is missing .* has the columns id\. /)
   })
 
-  test('many columns: the message stays short', async () => {
+  test('is reported in a short message, even if the image has many columns', async () => {
     const wide = Object.fromEntries(
       Array.from({ length: 300 }, (_, at) => [`c${at}`.padEnd(100, 'x'), text('a')]),
     )
@@ -85,7 +85,7 @@ describe('a declared column that the image does not hold', () => {
     assert.match(message, /c1x+, .* and 291 more\. Correct the row schema/)
   })
 
-  test('of a change sent by hand, the columns are those that were written', async () => {
+  test('is reported with the columns of the JSON, if the change was sent by hand', async () => {
     const handler = defineTable({
       table: 'shop.orders',
       row: z.object({ status: z.string() }),
@@ -113,7 +113,7 @@ describe('a column named __proto__', () => {
   }
   const record = recordOf({ id: integer(1), ['__proto__']: text('x'), constructor: text('y') })
 
-  test('reaches the handler of a loose row like any other', async () => {
+  test('reaches the handler of a loose row like any other column', async () => {
     for (const row of [
       z.looseObject({}),
       z.looseObject({ id: z.bigint() }),
@@ -127,7 +127,7 @@ describe('a column named __proto__', () => {
     }
   })
 
-  test('changes nothing of what the row inherits', async () => {
+  test('does not change the prototype of the row', async () => {
     const row = z.object({ id: z.bigint() }).catchall(z.string().transform((text) => ({ text, admin: true })))
     const received = await rowOf(row, record)
     assert.deepEqual(Object.getOwnPropertyDescriptor(received, '__proto__')?.value, {
@@ -137,7 +137,7 @@ describe('a column named __proto__', () => {
     assert.equal('admin' in received, false)
   })
 
-  test('is checked by the type that the other columns have, and refused by a strict row', async () => {
+  test('is checked by the catchall type, and refused by a strict row', async () => {
     const numbers = z.object({ id: z.bigint(), constructor: z.string() }).catchall(z.number())
     assert.match(await refusal(numbers, record), /expected number, received string/)
     await refusal(z.strictObject({ id: z.bigint(), constructor: z.string() }), record)

@@ -6,22 +6,22 @@ import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
 import { row } from './support.ts'
 
-describe('the delivery that a definition asks for', () => {
+describe('the delivery settings of a definition', () => {
   const onChange = () => {}
   const delivery = (definition: object) =>
     defineTable({ table: 'shop.orders', row, ...definition } as Parameters<typeof defineTable<typeof row>>[0])
       .definition.delivery
 
-  test('has a default for everything', () => {
+  test('all have defaults', () => {
     assert.deepEqual(delivery({ onChange }), defaultDelivery)
   })
 
-  test('a run is shorter unless told: it is repeated as a whole', () => {
+  test('have a smaller default batch for onBatch, because a run repeats as a whole', () => {
     assert.deepEqual(delivery({ onBatch: onChange }), { ...defaultDelivery, batchSize: 100 })
     assert.equal(delivery({ onBatch: onChange, batchSize: 7 }).batchSize, 7)
   })
 
-  test('is what was declared, without the handlers', () => {
+  test('are the declared ones, without the handlers', () => {
     const settings = {
       attempts: 2,
       maxAgeSeconds: 9,
@@ -37,7 +37,7 @@ describe('the delivery that a definition asks for', () => {
   })
 })
 
-describe('definitions that are refused where they are written', () => {
+describe('an invalid definition is refused by defineTable', () => {
   const onChange = () => {}
   const cases: [definition: object, message: RegExp][] = [
     [{ table: 'orders', onChange }, /table must be database\.table/],
@@ -63,7 +63,10 @@ describe('definitions that are refused where they are written', () => {
     [{ row: 'id', onChange }, /row is missing/],
     [{ row: z.record(z.string(), z.string()), onChange }, /row must be a z\.object .*not one of type record/],
     [{ row: z.object({}).optional(), onChange }, /not one of type optional/],
-    [{ row: z.object({ ['__proto__']: z.string() }), onChange }, /column named __proto__: z\.looseObject/],
+    [
+      { row: z.object({ ['__proto__']: z.string() }), onChange },
+      /column named __proto__: use z\.looseObject/,
+    ],
     [{ onChange: 'log' }, /onChange must be a function/],
     [{ onChange, onDdl: true }, /onDdl must be a function/],
     [{ async *onChange() {} }, /onChange must not be a generator function/],
@@ -93,7 +96,7 @@ describe('definitions that are refused where they are written', () => {
   }
 })
 
-test('a definition that is no object is refused where it is written', () => {
+test('a definition that is not an object is refused by defineTable', () => {
   for (const definition of [undefined, null, 'shop.orders']) {
     const call = () => Reflect.apply(defineTable, undefined, [definition])
     assert.throws(call, {
@@ -103,7 +106,7 @@ test('a definition that is no object is refused where it is written', () => {
   }
 })
 
-describe('definitions that are taken', () => {
+describe('a definition is accepted', () => {
   const onChange = () => {}
   for (const table of [
     'shop.order items',
@@ -112,11 +115,11 @@ describe('definitions that are taken', () => {
     'shop.a\\u002Eb',
     'магазин.заказы',
   ]) {
-    test(`the table ${table}`, () => {
+    test(`for the table ${table}`, () => {
       assert.equal(defineTable({ table, row, onChange }).definition.table, table)
     })
   }
-  test('a row with checks of its own is still an object', () => {
+  test('with a row that has its own checks', () => {
     const checked = z.object({ id: z.bigint() }).refine(({ id }) => id > 0n)
     defineTable({ table: 'shop.orders', row: checked, onChange })
   })

@@ -1,14 +1,14 @@
-/** Values that break code which reads a caught value as though it were an ordinary error. */
+/** Values that break code which reads a caught value like an ordinary error. */
 
 interface HostileValue {
   readonly reason: string
   readonly make: () => unknown
-  /** What a log line has of it. */
+  /** The log line must match this. */
   readonly says: RegExp
 }
 
 export function revokedProxy(): unknown {
-  const { proxy, revoke } = Proxy.revocable(new Error('behind a proxy'), {})
+  const { proxy, revoke } = Proxy.revocable(new Error('target of a proxy'), {})
   revoke()
   return proxy
 }
@@ -18,7 +18,7 @@ const refuse = (): never => {
 }
 
 function withGetter(key: string): Error {
-  return Object.defineProperty(new Error('told in spite of it'), key, { get: refuse, enumerable: true })
+  return Object.defineProperty(new Error('still readable'), key, { get: refuse, enumerable: true })
 }
 
 export const hostileValues: readonly HostileValue[] = [
@@ -53,30 +53,30 @@ export const hostileValues: readonly HostileValue[] = [
     says: /"Error".*nameless/,
   },
   {
-    reason: 'an error whose message is no text',
+    reason: 'an error whose message is not a text',
     make: () => Object.assign(new Error('replaced'), { message: { toString: refuse } }),
-    says: /without a message/,
+    says: /without a readable message/,
   },
   {
     reason: 'a getter of the message that throws',
     make: () => withGetter('message'),
-    says: /without a message/,
+    says: /without a readable message/,
   },
-  { reason: 'a getter of the name that throws', make: () => withGetter('name'), says: /told in spite of it/ },
+  { reason: 'a getter of the name that throws', make: () => withGetter('name'), says: /still readable/ },
   {
     reason: 'a getter of the stack that throws',
     make: () => withGetter('stack'),
-    says: /told in spite of it/,
+    says: /still readable/,
   },
   {
     reason: 'a getter of the cause that throws',
     make: () => withGetter('cause'),
-    says: /told in spite of it/,
+    says: /still readable/,
   },
   {
     reason: 'a getter of another property that throws',
     make: () => withGetter('detail'),
-    says: /told in spite of it/,
+    says: /still readable/,
   },
   {
     reason: 'a toJSON that throws',
@@ -99,14 +99,14 @@ export const hostileValues: readonly HostileValue[] = [
   {
     reason: 'a proxy all of whose traps throw',
     make: () =>
-      new Proxy(new Error('behind a proxy'), {
+      new Proxy(new Error('target of a proxy'), {
         get: refuse,
         has: refuse,
         ownKeys: refuse,
         getPrototypeOf: refuse,
         getOwnPropertyDescriptor: refuse,
       }),
-    says: /behind a proxy/,
+    says: /target of a proxy/,
   },
   { reason: 'a proxy that was revoked', make: revokedProxy, says: /[Rr]evoked/ },
   { reason: 'a frozen error', make: () => Object.freeze(new Error('frozen')), says: /frozen/ },

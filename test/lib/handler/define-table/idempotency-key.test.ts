@@ -30,12 +30,12 @@ describe('the idempotency key', () => {
     assert.equal(new Set(keys).size, 2)
   })
 
-  test('tells apart two equal changes of one row', async () => {
+  test('differs for two equal changes of one row', async () => {
     const values = [write.insert('shop.orders', 1, t0).value, write.insert('shop.orders', 1, t0).value]
     assert.equal(new Set(await keysOf(batchOf(values))).size, 2)
   })
 
-  test('tells apart the rows of one statement, which share their position', async () => {
+  test('differs for the rows of one statement, which share their position', async () => {
     const rowOf = (id: number) =>
       encodeRecord({
         operation: 'INSERT',
@@ -48,7 +48,7 @@ describe('the idempotency key', () => {
     assert.equal(new Set(await keysOf(batchOf([rowOf(1), rowOf(2)]))).size, 2)
   })
 
-  test('a change that is sent by hand has one, too', async () => {
+  test('exists for a change that is sent by hand too', async () => {
     const byHand = (id: number) => ({ operation: 'INSERT', table: 'shop.orders', after: { id } })
     const keys = await keysOf({ changes: [byHand(1), byHand(2), byHand(1)] })
     assert.equal(keys[0], keys[2])

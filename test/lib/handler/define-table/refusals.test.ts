@@ -13,7 +13,7 @@ import { defineTable } from '../../../../lib/handler/define-table.ts'
 import { filler, t0 } from '../../../support/records.ts'
 import { batchOf, functionContext, insertsOf, row, send, write } from './support.ts'
 
-describe('a row that is not as declared', () => {
+describe('a row that does not match its schema', () => {
   const documentOf = (text: string) => ({ [text]: 1 })
   const record = (plain: Partial<PlainRecord>) =>
     encodeRecord({
@@ -47,7 +47,7 @@ describe('a row that is not as declared', () => {
       /\(status: is missing \(expected string\)\)\. The image has the columns id\./,
     ],
     [
-      'NULL where none was declared',
+      'NULL in a column that is not nullable',
       record({ after: [integer(1), null] }),
       row,
       /status: .*expected string, received null/,
@@ -82,17 +82,17 @@ describe('a row that is not as declared', () => {
       /\(status: has a key that is not as declared\)/,
     ],
     [
-      'a check of the handler that tells the value, and where',
+      'a check of the handler whose message contains the value',
       record({}),
       z.object({
         status: z.string().superRefine((message, { addIssue }) => {
           addIssue({ code: 'custom', message, path: [message] })
         }),
       }),
-      /\(status: is refused by a check of its schema\).* stands in the function's own log/,
+      /\(status: is refused by a check of its schema\).*The function's own log has the messages/,
     ],
     [
-      'a check of the handler that takes the value for a column',
+      'a check of the handler whose path contains the value',
       record({}),
       z.object({ status: z.string() }).superRefine(({ status }, { addIssue }) => {
         addIssue({ code: 'custom', message: 'no', path: [status] })
@@ -100,14 +100,14 @@ describe('a row that is not as declared', () => {
       /\(\*: is refused by a check of its schema\)/,
     ],
     [
-      'a check of the handler of the whole row',
+      'a check of the handler for the whole row',
       record({}),
       z.object({ status: z.string() }).refine(() => false),
       /\(row: is refused by a check of its schema\)/,
     ],
   ]
   for (const [reason, value, schema, message] of cases) {
-    test(`${reason}: the message names table, offset and column, no value`, async () => {
+    test(`${reason}: the message names table, offset and column, and no value`, async () => {
       const handler = defineTable({
         table: 'shop.orders',
         row: schema,
@@ -123,7 +123,7 @@ describe('a row that is not as declared', () => {
   }
 })
 
-describe('events that are no batch', () => {
+describe('events that are not a batch', () => {
   const handler = defineTable({ table: 'shop.orders', row, onChange: () => assert.fail('no batch') })
   const good = batchOf(insertsOf(1))
   const { data: _data, ...incomplete } = good
@@ -150,7 +150,7 @@ describe('events that are no batch', () => {
     })
   }
 
-  test('a batch that comes after its time is refused, and nothing of it is handled', async () => {
+  test('a batch that arrives too late is refused, and none of its changes is handled', async () => {
     const late = await send(handler, { ...good, startBefore: Date.now() })
     assert.deepEqual(late, { batchId: 'batch-1', acknowledgedThrough: null, refused: 'late' })
     let handled = 0
@@ -159,7 +159,7 @@ describe('events that are no batch', () => {
     assert.deepEqual([early.acknowledgedThrough, handled], ['100', 1])
   })
 
-  test('a batch whose data is damaged fails as a whole: nothing of it is handled', async () => {
+  test('a batch with damaged data fails as a whole, and none of its changes is handled', async () => {
     for (const damaged of [
       { ...good, data: good.data.slice(0, -8) },
       { ...good, data: '***' },
@@ -168,7 +168,7 @@ describe('events that are no batch', () => {
     }
   })
 
-  test('filler and marks that reach a handler by mistake are not taken for changes', async () => {
+  test('filler and transaction marks that reach a table function by mistake are not handled as changes', async () => {
     for (const value of [filler(t0)[1]?.value ?? null, write.mark('HEARTBEAT', t0).value]) {
       const answer = await send(handler, batchOf([value]))
       assert.equal(answer.acknowledgedThrough, null)

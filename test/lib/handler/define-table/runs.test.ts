@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { channel } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import { type Change, defineTable } from '../../../../lib/handler/define-table.ts'
-import { handledChannel } from '../../../../lib/handler/handled-channel.ts'
+import { handledChannel } from '../../../../lib/handler/diagnostics.ts'
 import { t0 } from '../../../support/records.ts'
 import { batchOf, insertsOf, row, send, write } from './support.ts'
 
-describe('a handler of runs', () => {
-  test('onBatch gets the whole run of changes, cut only at a statement', async () => {
+describe('a handler with onBatch', () => {
+  test('gets all consecutive changes as one run, which only a statement ends', async () => {
     const calls: unknown[] = []
     const handler = defineTable({
       table: 'shop.orders',
@@ -22,7 +22,7 @@ describe('a handler of runs', () => {
     assert.equal(answer.acknowledgedThrough, '106')
   })
 
-  test('a run that throws is not acknowledged at all, what comes before it is', async () => {
+  test('that throws acknowledges no change of the run, but the changes before the run', async () => {
     const handler = defineTable({
       table: 'shop.orders',
       row,
@@ -37,7 +37,7 @@ describe('a handler of runs', () => {
     assert.deepEqual([alone.acknowledgedThrough, alone.failure?.offset], [null, '100'])
   })
 
-  test('a run may say which of its changes failed: those before it are done', async () => {
+  test('can name the change that failed, and the changes before it are done', async () => {
     const cases: [
       result: { failedAt: number; error?: unknown },
       through: string | null,
@@ -62,7 +62,7 @@ describe('a handler of runs', () => {
     }
   })
 
-  test('a change that cannot be read fails only after the run before it was handed over', async () => {
+  test('handles the run before a change that cannot be decoded, and then fails that change', async () => {
     const calls: number[] = []
     const handler = defineTable({
       table: 'shop.orders',
@@ -76,7 +76,7 @@ describe('a handler of runs', () => {
     assert.equal(answer.failure?.code, 'RECORD_INVALID')
   })
 
-  test('a run that failed in part publishes that part', async (t) => {
+  test('publishes the changes that are done when a later change of the run fails', async (t) => {
     const published: unknown[] = []
     const listen = (message: unknown) => void published.push(message)
     channel(handledChannel).subscribe(listen)

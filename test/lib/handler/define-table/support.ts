@@ -19,7 +19,7 @@ export const functionContext = (remainingMs: () => number = () => 30_000) => con
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 2, replayUntil: -1 }
 
-/** A batch of these values, from offset 100 on. */
+/** A batch of these values, with offsets from 100. */
 export function batchOf(values: readonly (Buffer | null)[], extra: object = {}): Batch {
   const events = values.map((value, index) => eventOf(BigInt(100 + index), value ?? Buffer.alloc(0)))
   return { ...toBatch(packEvents(events), origin), batchId: 'batch-1', ...extra }

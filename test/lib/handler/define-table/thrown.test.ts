@@ -11,11 +11,11 @@ import { batchOf, functionContext, insertsOf, row, send } from './support.ts'
 
 const idOf = (change: object) => ('after' in change ? (change.after as { id: bigint }).id : 0n)
 
-describe('what breaks code that reads errors', () => {
+describe('a value that breaks code which reads errors', () => {
   beforeEach(() => void takeErrorLog())
 
   for (const { reason, make, says } of hostileValues) {
-    test(`${reason}, thrown by onChange: counts against its own change alone, and is in the log`, async () => {
+    test(`${reason}, thrown by onChange: fails its own change only, and is in the log`, async () => {
       const tried: bigint[] = []
       const handler = defineTable({
         table: 'shop.orders',
@@ -34,7 +34,7 @@ describe('what breaks code that reads errors', () => {
       assert.match(log, says)
     })
 
-    test(`${reason}, of a handler of runs: thrown, or as the error of failedAt`, async () => {
+    test(`${reason}, thrown by onBatch or given with failedAt: fails its own change or run only`, async () => {
       const throwing = defineTable({
         table: 'shop.orders',
         row,
@@ -54,7 +54,7 @@ describe('what breaks code that reads errors', () => {
       assert.deepEqual([part.acknowledgedThrough, part.failure?.offset], ['100', '101'])
     })
 
-    test(`${reason}, thrown by a check of the row: counts against its own change alone`, async () => {
+    test(`${reason}, thrown by a check of the row: fails its own change only`, async () => {
       const check = (id: bigint) => {
         if (id === 3n) throw make()
         return id
@@ -69,7 +69,7 @@ describe('what breaks code that reads errors', () => {
       assert.match(takeErrorLog(), says)
     })
 
-    test(`${reason}, thrown for a change sent by hand: the caller gets an error that can be read`, async () => {
+    test(`${reason}, thrown for a change sent by hand: the caller gets a readable error`, async () => {
       const handler = defineTable({
         table: 'shop.orders',
         row,
@@ -91,7 +91,7 @@ describe('what breaks code that reads errors', () => {
     })
 
     for (const hook of ['before', 'after', 'onError'] as const) {
-      test(`${reason}, thrown by middleware (${hook}): the invocation fails with an error that can be read`, async () => {
+      test(`${reason}, thrown by middleware (${hook}): the invocation fails with a readable error`, async () => {
         const handler = defineTable({
           table: 'shop.orders',
           row,
@@ -111,7 +111,7 @@ describe('what breaks code that reads errors', () => {
     }
   }
 
-  test('what middleware throws is in the log as far as it can be read, where Lambda could not read it', async () => {
+  test('an error of middleware that Lambda could not read is in the log with its readable parts', async () => {
     const cyclic = new RangeError('round and round')
     cyclic.cause = cyclic
     const handler = defineTable({ table: 'shop.orders', row, onChange() {} }).use({
@@ -126,7 +126,7 @@ describe('what breaks code that reads errors', () => {
     assert.match(takeErrorLog(), /The invocation failed.*round and round/)
   })
 
-  test('an ordinary error of middleware reaches the caller as it is', async () => {
+  test('an ordinary error of middleware reaches the caller unchanged', async () => {
     const ordinary = new RangeError('plain')
     const handler = defineTable({ table: 'shop.orders', row, onChange() {} }).use({
       before: () => {
@@ -142,7 +142,7 @@ describe('what breaks code that reads errors', () => {
     )
   })
 
-  test('an error of ours whose fields were replaced is told as any other error', async () => {
+  test('a DtsError whose fields were replaced is reported like any other error', async () => {
     for (const fields of [{ code: 'NO_SUCH_CODE' }, { message: 7 }, { code: undefined }]) {
       const handler = defineTable({
         table: 'shop.orders',
@@ -156,7 +156,7 @@ describe('what breaks code that reads errors', () => {
     }
   })
 
-  test('a schema of a document that throws counts against its own change, too', async () => {
+  test('an error thrown by the schema of a document fails its own change only', async () => {
     const schema = z.unknown().transform(() => {
       throw Object.create(null)
     })
@@ -175,7 +175,7 @@ describe('what breaks code that reads errors', () => {
   })
 })
 
-/** As Lambda's runtime reads an error: name, message, stack, and as JSON. */
+/** Reads an error as Lambda's runtime does: name, message, stack, and as JSON. */
 function assertReadable(thrown: unknown): void {
   if (Object(thrown) !== thrown) {
     assert.notEqual(typeof thrown, 'symbol')

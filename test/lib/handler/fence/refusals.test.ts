@@ -6,7 +6,7 @@ import { defineTable } from '../../../../lib/handler/define-table.ts'
 import { type Cell, fencedDelete, fencedUpdate } from '../../../../lib/handler/fence.ts'
 import { batchOf, insertsOf, row, send } from '../define-table/support.ts'
 
-/** Nothing listens there: what is refused must be refused before anything is sent. */
+/** No server listens there: the fence must refuse a write before it sends anything. */
 const client = new DynamoDBClient({
   endpoint: 'http://127.0.0.1:9',
   region: 'eu-central-1',
@@ -31,7 +31,7 @@ function nested(depth: number): unknown {
   return depth === 0 ? 'canary' : [nested(depth - 1)]
 }
 
-describe('a cell that cannot be stored as it is', () => {
+describe('a cell that cannot be stored exactly', () => {
   const cases: [reason: string, cell: unknown, message: RegExp][] = [
     ['a Date', new Date(0), /at is an object of the class Date.*toISOString/],
     ['a Date inside a document', { placed: [new Date(0)] }, /at\.\*\[0\] is an object of the class Date/],
@@ -50,11 +50,11 @@ describe('a cell that cannot be stored as it is', () => {
     ['a function inside a list', ['a', () => 'canary'], /at\[1\] is a function/],
     ['a symbol', Symbol('canary'), /at is a symbol/],
     ['undefined inside a document', { canary: undefined }, /at\.\* is undefined/],
-    ['NaN', Number.NaN, /number outside of DynamoDB's: NaN.*as a string/],
-    ['Infinity', [Number.POSITIVE_INFINITY], /at\[0\] is a number outside of DynamoDB's: Infinity/],
-    ['a number above the range', 1e126, /outside of DynamoDB's: 1e\+126/],
-    ['a number below the range', -1e-131, /outside of DynamoDB's: -1e-131/],
-    ['an integer of 39 digits', 10n ** 38n + 1n, /integer of 39 digits, and DynamoDB keeps 38/],
+    ['NaN', Number.NaN, /number outside of DynamoDB's range: NaN.*as a string/],
+    ['Infinity', [Number.POSITIVE_INFINITY], /at\[0\] is a number outside of DynamoDB's range: Infinity/],
+    ['a number above the range', 1e126, /outside of DynamoDB's range: 1e\+126/],
+    ['a number below the range', -1e-131, /outside of DynamoDB's range: -1e-131/],
+    ['an integer of 39 digits', 10n ** 38n + 1n, /integer of 39 digits, but DynamoDB stores 38/],
     ['an integer above the range', 10n ** 126n, /integer of 127 digits/],
     ['half a character', 'canary \ud83d', /half a character/],
     ['half a character in the name of a member', { '\ud83d': 1 }, /name holds half a character/],
@@ -64,7 +64,7 @@ describe('a cell that cannot be stored as it is', () => {
       /at\.\* has a member named __proto__/,
     ],
     ['a Map with such a member', new Map([['__proto__', 1]]), /member named __proto__/],
-    ['a Map whose names are no texts', new Map([[1, 'canary']]), /a number as the name of a member/],
+    ['a Map whose keys are not texts', new Map([[1, 'canary']]), /a number as the name of a member/],
     ['an empty set', new Set(), /empty set.*Store null/],
     ['a set of different kinds', new Set(['canary', 1]), /set of different kinds \(a string, a number\)/],
     ['a set of truth values', new Set([true]), /set whose items are each a boolean/],
@@ -81,7 +81,7 @@ describe('a cell that cannot be stored as it is', () => {
         assert.match(error.message, message)
         assert.match(
           error.message,
-          /^The attribute at\b.*\. Nothing was written\. .*Correct the handler and deploy\.$/,
+          /^The attribute at\b.*\. Nothing was written\. .*Correct the handler, then deploy it\.$/,
         )
         assert.doesNotMatch(error.message, /canary/)
         return true
@@ -89,7 +89,7 @@ describe('a cell that cannot be stored as it is', () => {
     })
   }
 
-  test('what is refused fails its own change, with the reason in the answer to the poller', async () => {
+  test('fails its own change, and the answer to the poller has the reason', async () => {
     const handler = defineTable({
       table: 'shop.orders',
       row,
@@ -105,14 +105,14 @@ describe('a cell that cannot be stored as it is', () => {
   })
 })
 
-describe('a key that cannot be one', () => {
+describe('a key that DynamoDB does not accept', () => {
   const keys: [reason: string, id: unknown, message: RegExp][] = [
-    ['a column that the image lacks', undefined, /id is undefined, which no key/],
-    ['NULL', null, /id is null, which no key/],
-    ['an empty text', '', /id is empty, which no key/],
-    ['no bytes', new Uint8Array(), /id is empty, which no key/],
-    ['a truth value', true, /id is a boolean, which no key/],
-    ['a document', { id: 1 }, /id is an object of the class Object, which no key/],
+    ['a column that the image lacks', undefined, /id is undefined, which DynamoDB does not accept/],
+    ['NULL', null, /id is null, which DynamoDB does not accept/],
+    ['an empty text', '', /id is empty, which DynamoDB does not accept/],
+    ['no bytes', new Uint8Array(), /id is empty, which DynamoDB does not accept/],
+    ['a truth value', true, /id is a boolean, which DynamoDB does not accept/],
+    ['a document', { id: 1 }, /id is an object of the class Object, which DynamoDB does not accept/],
     ['NaN', Number.NaN, /id is a number outside/],
   ]
   for (const [reason, id, message] of keys) {
@@ -130,7 +130,7 @@ describe('a key that cannot be one', () => {
     ['other bytes', new Uint8Array([1]), Buffer.from([2])],
   ]
   for (const [reason, key, id] of contradictions) {
-    test(`that the row contradicts (${reason}): is refused, and the message says what to do instead`, async () => {
+    test(`or that the row contradicts (${reason}): is refused, and the message names the alternative`, async () => {
       const writing = fencedUpdate(client, {
         table: 'rows',
         key: { id: key },
@@ -146,7 +146,7 @@ describe('a key that cannot be one', () => {
   }
 })
 
-test('a row may hold the key in another form of the same value', async () => {
+test('a row can contain the key in another form of the same value', async () => {
   const same: [key: number | Uint8Array, cell: Cell][] = [
     [1, 1n],
     [Buffer.from([1]), new Uint8Array([1])],
@@ -157,14 +157,14 @@ test('a row may hold the key in another form of the same value', async () => {
   }
 })
 
-test('attributes that the fence keeps for itself cannot be set', async () => {
+test('attributes that are reserved for the fence cannot be set', async () => {
   for (const name of ['dtsGeneration', 'dtsOffset', 'dtsDeleted', 'dtsExpires']) {
     const writing = fencedUpdate(client, { table: 'rows', key: { id: 1 }, change, set: { [name]: 1 } })
-    await assert.rejects(writing, { code: 'FENCE_INVALID', message: /keeps for itself/ })
+    await assert.rejects(writing, { code: 'FENCE_INVALID', message: /reserved for the fence/ })
   }
 })
 
-test('a change without its place in the log is refused: it could be compared with nothing', async () => {
+test('a change without generation and offset is refused, because it cannot be compared', async () => {
   const changes: unknown[] = [
     { generation: 1, offset: '5' },
     { generation: 1, offset: 5 },

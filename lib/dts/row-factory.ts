@@ -3,9 +3,8 @@ import type { ColumnValue, Row } from './types.ts'
 type OpenRow = Record<string, ColumnValue>
 
 /**
- * What every row has as its prototype: an object with nothing in it, on which nothing can be put. A row thus inherits
- * no name, as if it had no prototype; only, V8 makes an object without prototype a hash table, which takes several
- * times as long to fill and to read.
+ * The prototype of every row: an empty, frozen object. So a row inherits no name, as if it had no prototype. A null
+ * prototype would make V8 use a hash table, which is several times slower to fill and to read.
  */
 export const rowPrototype: object = Object.freeze(Object.create(null))
 
@@ -13,12 +12,12 @@ export function emptyRow(): OpenRow {
   return Object.create(rowPrototype)
 }
 
-/** Makes a row of values in the order of its names, none of them undefined. */
+/** Makes a row from one value for each of its names. No value is undefined. */
 type RowConstructor = new (values: readonly (ColumnValue | undefined)[]) => Row
 
-/** Above this many, V8 keeps properties outside of the object anyway. */
+/** Above this number, V8 stores properties outside of the object, and a constructor has no advantage. */
 const maxGenerated = 128
-/** A column list is worth a constructor of its own when so many images have come with it. */
+/** A column list gets a constructor after this many images: to generate one for a rare list would cost more than it saves. */
 const imagesUntilGenerated = 8
 
 /** Makes the rows of one set of columns. */
@@ -32,8 +31,8 @@ export class RowFactory {
   }
 
   /**
-   * @param values one for each name, undefined where the image does not hold the column
-   * @param complete false when one of them may be undefined
+   * @param values one for each name; undefined if the image does not have the column
+   * @param complete false if a value may be undefined
    */
   make(values: readonly (ColumnValue | undefined)[], complete: boolean): Row {
     const generated = this.#generated
@@ -55,9 +54,9 @@ export class RowFactory {
 }
 
 /**
- * A constructor that names each column in its source, `this["id"]=v[0];this["status"]=v[1]`, so that V8 writes the
- * values to fixed places: ten times as quick as writing by names that it sees only at run time. The names come from
- * the stream, and enter the source as JSON strings only, which are string literals of JavaScript whatever they hold.
+ * A constructor that names each column in its source, `this["id"]=v[0];this["status"]=v[1]`. V8 then writes the values to
+ * fixed places, ten times faster than by names that it sees only at run time. The names come from the stream. They enter
+ * the source as JSON strings only, and every JSON string is a string literal of JavaScript.
  */
 function generate(names: readonly string[]): RowConstructor {
   const source = names.map((name, index) => `this[${JSON.stringify(name)}]=v[${index}]`).join(';')

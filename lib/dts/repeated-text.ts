@@ -1,20 +1,20 @@
 import type { Cursor } from './cursor.ts'
 
 /**
- * One string of a record that mostly says the same as in the record before (a version, a table, a character set).
- * It is recognised by its bytes, so that the text is made only when it changes.
+ * One string of a record that mostly repeats the string of the record before, such as a version or a table name.
+ * It compares the bytes, and decodes the text only if they changed.
  */
-export class Remembered {
+export class RepeatedText {
   text = ''
   private readonly raw: Buffer
   private rawLength = -1
 
-  /** @param maxBytes longer text than this is never remembered */
+  /** @param maxBytes longer texts are decoded each time */
   constructor(maxBytes: number) {
     this.raw = Buffer.alloc(maxBytes)
   }
 
-  /** Reads an Avro string into `text`. @returns true when it is the one of the time before */
+  /** Reads an Avro string into `text`. @returns true if it is the previous one */
   read(cursor: Cursor, member: string): boolean {
     const { bytes } = cursor
     const head = cursor.position
@@ -35,10 +35,10 @@ export class Remembered {
   }
 }
 
-/** From this length on, Node's own comparison is quicker than one in JavaScript. */
+/** From this length on, Node's comparison is faster than one in JavaScript. */
 const longComparison = 256
 
-/** True when `bytes` from `start` on begin with the first `length` bytes of `other`; both have that many. */
+/** True if the first `length` bytes of `other` are at `start` in `bytes`. Both must have that many. */
 export function sameBytes(bytes: Buffer, start: number, other: Buffer, length: number): boolean {
   if (length >= longComparison) return bytes.compare(other, 0, length, start, start + length) === 0
   for (let at = 0; at < length; at++) {

@@ -1,57 +1,36 @@
-import { sameBytes } from './byte-cache.ts'
-import type { ColumnPlan } from './column-list.ts'
+import type { Projection } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
-import { isoText, quickDateTime, quickDateTimeText } from './datetime.ts'
+import { quickDateTime, quickDateTimeText } from './datetime.ts'
+import { isoText } from './datetime-text.ts'
+import { endOfInt, endOfValues } from './fast-skip.ts'
+import { beforeImage, type ImageSlots } from './image-slots.ts'
 import { exactBigint } from './integers.ts'
+import { sameBytes } from './repeated-text.ts'
 import type { ColumnValue } from './types.ts'
-import { behindInt, behindValues, type ColumnReader, readValue, skipValue } from './values.ts'
+import { type ColumnReader, readValue, skipValues } from './value.ts'
 
-/** The values of an image by their place among the columns that are read, and where they lie in the record. */
-class Image {
-  values: (ColumnValue | undefined)[] = []
-  starts = new Int32Array(0)
-  ends = new Int32Array(0)
-  /** False once a value is undefined: the image does not hold the column. */
-  complete = true
-
-  reset(size: number): void {
-    this.complete = true
-    if (this.starts.length >= size) return
-    this.values = Array.from({ length: size }, () => undefined)
-    this.starts = new Int32Array(size)
-    this.ends = new Int32Array(size)
-  }
-}
-
-/**
- * The image before is kept while the one after is read. Most columns of an update stay as they were, and comparing a
- * value's bytes with those is several times quicker than decoding it again.
- */
-export const beforeImage = new Image()
-export const afterImage = new Image()
-
-/** A value that starts with fewer bytes than this before the end of the record is left to `readValue`. */
+/** If fewer bytes than this remain in the record, `readValue` reads the value. */
 const quickBytes = 13
 /** The same for a DateTime. */
 const quickDateTimeBytes = 24
 
 /**
- * Reads the values of the columns from `first` to before `last` into `image`, the first that is read into `slot`.
+ * Reads the values of the columns from `first` to before `last` into `image`, beginning with `slot`.
  *
- * The branches that most values have are read right here where nothing about them is unusual: that keeps the
- * position in a local variable, which doubles the speed. `readValue` does all the rest, and all the errors.
- * @returns the slot behind the last one written
+ * This one long function reads the usual forms of the common branches itself. So the position stays in a local variable,
+ * which doubles the speed. `readValue` reads all other values, and reports all errors.
+ * @returns the slot after the last one that was written
  */
 export function readValues(
   cursor: Cursor,
-  plan: ColumnPlan,
+  projection: Projection,
   first: number,
   last: number,
-  image: Image,
+  image: ImageSlots,
   slot: number,
   hasBefore: boolean,
 ): number {
-  const { columns, runs } = plan
+  const { columns, runs } = projection
   const { bytes, end, text, textStart } = cursor
   const { values, starts, ends } = image
   let at = cursor.position
@@ -59,13 +38,13 @@ export function readValues(
     const column = columns[item] as ColumnReader | null
     if (column === null) {
       const count = Math.min(runs[item] as number, last - item)
-      const behind = behindValues(bytes, at, end, count)
-      if (behind < 0) {
+      const runEnd = endOfValues(bytes, at, end, count)
+      if (runEnd < 0) {
         cursor.position = at
         skipValues(cursor, item, count)
         at = cursor.position
       } else {
-        at = behind
+        at = runEnd
       }
       item += count - 1
       continue
@@ -78,7 +57,7 @@ export function readValues(
         at += length
         const value = beforeImage.values[slot]
         if (value === undefined) image.complete = false
-        // Each row has its own bytes: what is written into one of them must not show in the other.
+        // Each row has its own bytes, so that a handler that overwrites one row does not change the other.
         values[slot++] = typeof value === 'object' && value !== null ? Buffer.from(value) : value
         continue
       }
@@ -95,7 +74,7 @@ export function readValues(
           break
         case 2: {
           // Integer, not negative, of at most 15 digits.
-          const lengthAt = behindInt(bytes, at + 1)
+          const lengthAt = endOfInt(bytes, at + 1)
           const length = bytes[lengthAt] as number
           const digitsEnd = lengthAt + 1 + (length >>> 1)
           if (lengthAt < 0 || length === 0 || length > 30 || length & 1 || digitsEnd > end) break
@@ -112,7 +91,7 @@ export function readValues(
           break
         }
         case 4: {
-          // Character, in the character set of the value before, and ASCII in fact.
+          // Character in the character set of the previous value, whose bytes are all ASCII.
           const { charset, charsetBytes } = column
           if (charset === null || !charset.keepsAscii) break
           const lengthAt = at + 1 + charsetBytes.length
@@ -134,8 +113,8 @@ export function readValues(
           const valueAt = at + (length < 64 ? 2 : 3)
           const valueEnd = valueAt + length
           if (length < 0 || end - valueEnd < 4 || !isAscii(bytes, valueAt, valueEnd)) break
-          const behindPrecision = behindInt(bytes, valueEnd)
-          next = behindPrecision < 0 ? -1 : behindInt(bytes, behindPrecision)
+          const scaleAt = endOfInt(bytes, valueEnd)
+          next = scaleAt < 0 ? -1 : endOfInt(bytes, scaleAt)
           if (next < 0) break
           value =
             text === ''
@@ -145,23 +124,23 @@ export function readValues(
         }
         case 8: {
           // Float.
-          const behindPrecision = behindInt(bytes, at + 9)
-          next = behindPrecision < 0 ? -1 : behindInt(bytes, behindPrecision)
+          const scaleAt = endOfInt(bytes, at + 9)
+          next = scaleAt < 0 ? -1 : endOfInt(bytes, scaleAt)
           if (next >= 0) value = bytes.readDoubleLE(at + 1)
           break
         }
         case 10: {
-          // Timestamp of five bytes, as those of this century's first decades are, after 1970.
+          // Timestamp after 1970 whose seconds have five bytes, as those from 1974 to 2514 have.
           const low = ((bytes[at + 1] as number) & 0x7f) | (((bytes[at + 2] as number) & 0x7f) << 7)
           const middle = ((bytes[at + 3] as number) & 0x7f) | (((bytes[at + 4] as number) & 0x7f) << 7)
-          const allGoOn =
+          const allContinue =
             (bytes[at + 1] as number) &
             (bytes[at + 2] as number) &
             (bytes[at + 3] as number) &
             (bytes[at + 4] as number) &
             0x80
           const top = bytes[at + 5] as number
-          if (allGoOn === 0 || top >= 0x80 || low & 1) break
+          if (allContinue === 0 || top >= 0x80 || low & 1) break
           // Zigzag: the lowest bit is the sign.
           const seconds = (low >>> 1) + middle * 0x2000 + top * 0x8000000
           const fractionAt = at + 6
@@ -169,31 +148,31 @@ export function readValues(
           const two = bytes[fractionAt + 1] as number
           const three = bytes[fractionAt + 2] as number
           let raw = one
-          let behind = fractionAt + 1
+          let fractionEnd = fractionAt + 1
           if (one >= 0x80) {
             raw = (one & 0x7f) | (two << 7)
-            behind++
+            fractionEnd++
             if (two >= 0x80) {
               raw = (raw & 0x3fff) | (three << 14)
-              behind++
+              fractionEnd++
               if (three >= 0x80) break
             }
           }
           const micros = raw >>> 1
           if (raw & 1 || micros >= 1_000_000) break
           value = isoText(seconds, micros)
-          next = behind
+          next = fractionEnd
           break
         }
         case 12: {
           // DateTime.
           if (end - at < quickDateTimeBytes) break
-          const behind = quickDateTime(bytes, at + 1)
-          if (behind < 0) break
+          const dateTimeEnd = quickDateTime(bytes, at + 1)
+          if (dateTimeEnd < 0) break
           const printed = quickDateTimeText()
           if (printed === '') break
           value = printed
-          next = behind
+          next = dateTimeEnd
           break
         }
         case 24: {
@@ -223,7 +202,7 @@ export function readValues(
   return slot
 }
 
-/** Length of at most 13 bits at `at`; -1 when it takes more than two bytes, or is negative. Two bytes from 64 on. */
+/** A length of at most 13 bits. It has two bytes from 64 on. @returns -1 if it is longer or negative */
 function shortLength(bytes: Buffer, at: number): number {
   const low = bytes[at] as number
   if (low < 0x80) return low & 1 ? -1 : low >>> 1
@@ -232,31 +211,17 @@ function shortLength(bytes: Buffer, at: number): number {
   return high >= 0x80 || low & 1 || length < 64 ? -1 : length
 }
 
-/** Without a branch for each byte, which a text that is ASCII does not need. */
+/** Without a branch for each byte: most texts are ASCII to their end. */
 function isAscii(bytes: Buffer, start: number, end: number): boolean {
   let all = 0
   for (let at = start; at < end; at++) all |= bytes[at] as number
   return all < 0x80
 }
 
-/** True when the record says the same in both places. */
+/** True if the record has the same bytes in both places. */
 function sameWithin(bytes: Buffer, one: number, other: number, length: number): boolean {
   for (let at = 0; at < length; at++) {
     if (bytes[one + at] !== bytes[other + at]) return false
   }
   return true
-}
-
-/** Moves over so many values, the first of which is the item `first`. */
-export function skipValues(cursor: Cursor, first: number, count: number): void {
-  const next = behindValues(cursor.bytes, cursor.position, cursor.end, count)
-  if (next >= 0) {
-    cursor.position = next
-    return
-  }
-  for (let item = first; item < first + count; item++) {
-    cursor.item = item
-    skipValue(cursor)
-  }
-  cursor.item = -1
 }

@@ -1,24 +1,26 @@
-import type { ColumnPlan } from './column-list.ts'
+import type { Projection } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
-import { afterImage, beforeImage, readValues, skipValues } from './image-values.ts'
+import { readValues } from './fast-values.ts'
+import { afterImage, beforeImage } from './image-slots.ts'
 import type { Row } from './types.ts'
+import { skipValues } from './value.ts'
 
 export type ImageName = 'beforeImages' | 'afterImages'
 
-/** With fewer columns than this, single strings are quicker than one text for all. */
+/** With fewer columns than this, single strings are faster than one shared text. */
 const sharingColumns = 6
 
 /**
- * Reads an image (null, string, or array of values parallel to the column list).
- * @param last true when nothing of the record is needed behind the columns that are read of this image: the cursor
- *   may then stop there. What is behind is still known to be long enough for as many values as there are columns.
- * @param hasBefore true when the image before was read by the call just before this one
- * @returns null when the record has no such image; an empty array counts as none
+ * Reads an image of a row.
+ * @param last true if the caller needs nothing after the wanted columns of this image. The cursor then stops there, after
+ *   it has checked that the remaining bytes are enough for the remaining values.
+ * @param hasBefore true if the previous call read the before image of the same record
+ * @returns null if the record has no such image; an empty array counts as none
  */
 export function readImage(
   cursor: Cursor,
   section: ImageName,
-  plan: ColumnPlan,
+  projection: Projection,
   last: boolean,
   hasBefore = false,
 ): Row | null {
@@ -26,19 +28,19 @@ export function readImage(
   const start = cursor.position
   const kind = cursor.index(3, '')
   if (kind === 0) return null
-  if (kind === 1) throw cursor.failAt(start, '', 'a string where an image of a row is needed')
-  const { columns, wanted, wantedEnd } = plan
+  if (kind === 1) throw cursor.failAt(start, '', 'a string instead of an image of a row')
+  const { columns, wanted, wantedEnd } = projection
   const image = section === 'beforeImages' ? beforeImage : afterImage
   image.reset(wanted)
   if (wanted >= sharingColumns) cursor.shareText()
   if (cursor.startsBlockOf(columns.length)) {
-    readValues(cursor, plan, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
+    readValues(cursor, projection, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
     if (last) {
       if (cursor.end - cursor.position < columns.length - wantedEnd)
         throw cursor.fail('', 'values are cut off')
-      return plan.rows.make(image.values, image.complete)
+      return projection.rows.make(image.values, image.complete)
     }
-    if (cursor.block(1) === 0) return plan.rows.make(image.values, image.complete)
+    if (cursor.block(1) === 0) return projection.rows.make(image.values, image.complete)
     throw lengthError(cursor, start, columns.length + 1, columns.length)
   }
   let item = 0
@@ -46,29 +48,29 @@ export function readImage(
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
     const next = item + left
     if (next > columns.length) throw lengthError(cursor, start, next, columns.length)
-    slot = readValues(cursor, plan, item, next, image, slot, hasBefore)
+    slot = readValues(cursor, projection, item, next, image, slot, hasBefore)
     item = next
   }
   if (item === 0) return null
   if (item < columns.length) throw lengthError(cursor, start, item, columns.length)
-  return plan.rows.make(image.values, image.complete)
+  return projection.rows.make(image.values, image.complete)
 }
 
 function lengthError(cursor: Cursor, start: number, values: number, columns: number): Error {
-  return cursor.failAt(start, '', `${values} values where the table has ${columns} columns`)
+  return cursor.failAt(start, '', `${values} values, but the table has ${columns} columns`)
 }
 
-/** Reads an image that is text: the statement of a DDL record. @returns null when there is none */
+/** Reads an image that is text: the statement of a DDL record. @returns null if the record has none */
 export function readTextImage(cursor: Cursor, section: ImageName): string | null {
   cursor.section = section
   const start = cursor.position
   const kind = cursor.index(3, '')
   if (kind === 0) return null
   if (kind === 1) return cursor.string('')
-  throw cursor.failAt(start, '', 'an image of a row where text is needed')
+  throw cursor.failAt(start, '', 'an image of a row instead of text')
 }
 
-/** Moves over an image of any kind. */
+/** Moves over an image of any branch. */
 export function skipImage(cursor: Cursor, section: ImageName): void {
   cursor.section = section
   const kind = cursor.index(3, '')

@@ -1,22 +1,24 @@
-import { sameBytes } from './byte-cache.ts'
 import { type Charset, charsetOf } from './charset.ts'
 import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
+import { endOfValues } from './fast-skip.ts'
+import { valueBranches } from './grammar.ts'
 import { readBigInteger, readInteger } from './integers.ts'
+import { sameBytes } from './repeated-text.ts'
 import type { ColumnValue, SourceType } from './types.ts'
 
 const noBytes = Buffer.alloc(0)
 
-/** How one column's values are read: what the union branch alone does not say. */
+/** How to read one column's values, as far as the union branch does not say it. */
 export class ColumnReader {
   readonly name: string
-  /** True when the Integer branch may hold more than a number holds exactly, so that all of it becomes bigint. */
+  /** True if the type allows integers that a number would round. All values of the column then are bigints. */
   readonly wide: boolean
-  /** Sources call different character sets by one name. */
+  /** Two sources can give one name to different character sets. */
   readonly source: SourceType
-  /** The character set of the value before, null before the first. */
+  /** The character set of the previous value; null before the first. */
   charset: Charset | null = null
-  /** Its name as it stands in a record, length and all: a value that starts with these bytes has the same. */
+  /** Its name as the record encodes it, with the length: a value that begins with these bytes has the same set. */
   charsetBytes: Buffer = noBytes
 
   constructor(name: string, wide: boolean, source: SourceType) {
@@ -26,93 +28,11 @@ export class ColumnReader {
   }
 }
 
-/** Branches of the union that an image's values are. */
-const branchCount = 13
-
-/** Moves over an `int` at `at` of at most two bytes. @returns -1 when it is longer */
-export function behindInt(bytes: Buffer, at: number): number {
-  if ((bytes[at] as number) < 0x80) return at + 1
-  return (bytes[at + 1] as number) < 0x80 ? at + 2 : -1
-}
-
-/** No branch below looks at more bytes than this before it compares with the end. */
-const quickBytes = 24
-
-/**
- * Moves over so many values of an image, as `skipValue` does for each, where they are what nearly all values are:
- * lengths of one byte, and not at the very end of the record. Twice as quick, for it keeps the position to itself.
- * @returns where the next value starts; -1 when one of them is anything else, also when it is malformed
- */
-export function behindValues(bytes: Buffer, start: number, end: number, count: number): number {
-  let at = start
-  for (let left = count; left > 0; left--) {
-    if (end - at < quickBytes) return -1
-    switch (bytes[at++]) {
-      case 0: // null
-        break
-      case 2: // Integer: precision, digits
-        at = behindInt(bytes, at)
-        if (at < 0) return -1
-        at = behindShort(bytes, at)
-        break
-      case 4: // Character: charset, bytes
-      case 22: // TextObject: type, text
-        at = behindShort(bytes, at)
-        if (at < 0 || at >= end) return -1
-        at = behindShort(bytes, at)
-        break
-      case 6: // Decimal: digits, precision, scale
-        at = behindShort(bytes, at)
-        if (at < 0 || end - at < 4) return -1
-        at = behindInt(bytes, at)
-        if (at < 0) return -1
-        at = behindInt(bytes, at)
-        break
-      case 8: // Float: double, precision, scale
-        at = behindInt(bytes, at + 8)
-        if (at < 0) return -1
-        at = behindInt(bytes, at)
-        break
-      case 10: {
-        // Timestamp: two numbers
-        const last = at + 15
-        for (let numbers = 0; numbers < 2; at++) {
-          if (at === last) return -1
-          if ((bytes[at] as number) < 0x80) numbers++
-        }
-        break
-      }
-      case 12: // DateTime: seven times null or a number
-        for (let part = 0; part < 7; part++) {
-          const branch = bytes[at++] as number
-          if (branch === 2) {
-            at = behindInt(bytes, at)
-            if (at < 0) return -1
-          } else if (branch !== 0) {
-            return -1
-          }
-        }
-        break
-      case 24: // EmptyObject: NULL or NONE
-        if ((bytes[at++] as number) & 0xfd) return -1
-        break
-      default:
-        return -1
-    }
-    if (at < 0) return -1
-  }
-  return at <= end ? at : -1
-}
-
-/** Moves over text or bytes whose length takes one byte. @returns -1 when it takes more */
-function behindShort(bytes: Buffer, at: number): number {
-  const byte = bytes[at] as number
-  return (byte & 0x81) === 0 ? at + 1 + (byte >>> 1) : -1
-}
+const branchCount = valueBranches.length
 
 /**
  * Reads one value of an image.
- * @returns undefined for EmptyObject NONE: the image does not hold the column
+ * @returns undefined for EmptyObject NONE: the image does not have the column
  */
 export function readValue(cursor: Cursor, column: ColumnReader): ColumnValue | undefined {
   switch (cursor.index(branchCount, '')) {
@@ -199,6 +119,20 @@ export function skipValue(cursor: Cursor): void {
   }
 }
 
+/** Moves over `count` values, beginning with the item `first`. */
+export function skipValues(cursor: Cursor, first: number, count: number): void {
+  const next = endOfValues(cursor.bytes, cursor.position, cursor.end, count)
+  if (next >= 0) {
+    cursor.position = next
+    return
+  }
+  for (let item = first; item < first + count; item++) {
+    cursor.item = item
+    skipValue(cursor)
+  }
+  cursor.item = -1
+}
+
 function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
   const { bytes, position } = cursor
   const { charsetBytes } = column
@@ -237,7 +171,7 @@ function readCharset(cursor: Cursor, column: ColumnReader): Charset {
   return charset
 }
 
-/** A copy, so that a handler that keeps the value does not keep the whole fetch response with it. */
+/** A copy: otherwise a handler that keeps the value would keep the whole fetch response in memory. */
 function readBytes(cursor: Cursor): Buffer {
   const length = cursor.length('value')
   const start = cursor.position
