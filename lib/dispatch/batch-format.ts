@@ -29,7 +29,7 @@ export const batchSchema = z.strictObject({
   partition: z.number().int(),
   clusterId: z.string(),
   generation: z.number().int(),
-  /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
+  /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. -1: none. */
   replayUntil: z.number().int(),
   /**
    * A function that starts later refuses the batch: its sender was frozen, and another poller may hold the lease.
@@ -58,7 +58,10 @@ export const acknowledgementSchema = z.strictObject({
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>
 
 /** The origin of a batch. */
-export type BatchOrigin = Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation' | 'replayUntil'>
+export interface BatchOrigin extends Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation'> {
+  /** As `Batch` says; null if no event of the batch repeats. */
+  readonly replayUntil: number | null
+}
 
 const compression = {
   // The lowest ordinary level. Higher levels gain little on such records.
@@ -113,7 +116,7 @@ export function toBatch(data: string, origin: BatchOrigin, startBefore: number |
     partition,
     clusterId,
     generation,
-    replayUntil,
+    replayUntil: replayUntil ?? -1,
     startBefore,
     data,
   }

@@ -126,7 +126,8 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
 }
 
 function comparePosition(left: DeadLetter, right: DeadLetter): number {
-  if (left.functionName !== right.functionName) return left.functionName < right.functionName ? -1 : 1
+  const [name, other] = [left.functionName ?? '', right.functionName ?? '']
+  if (name !== other) return name < other ? -1 : 1
   if (left.generation !== right.generation) return left.generation - right.generation
   const [a, b] = [BigInt(left.offset), BigInt(right.offset)]
   return a < b ? -1 : a > b ? 1 : 0

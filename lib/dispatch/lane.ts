@@ -53,12 +53,12 @@ export class Lane {
   #at = 0
   #upcoming: (() => readonly RoutedEvent[]) | null = null
   #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: string } | null = null
-  #through: bigint
+  #through: bigint | null
   #trouble: Trouble | null
   #failure: DtsError | null = null
   #halt: DtsError | null = null
-  #unknownUntil = 0
-  #waitsUntil = 0
+  #mayRunUntil: number | null = null
+  #waitsUntil: number | null = null
 
   constructor(
     name: string,
@@ -71,12 +71,12 @@ export class Lane {
     this.#functionName = functionName
     this.#delivery = delivery
     this.#environment = environment
-    this.#through = state?.through ?? -1n
+    this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
 
-  /** The last offset that was acknowledged or dead-lettered; -1 before the first. */
-  get through(): bigint {
+  /** The last offset that was acknowledged or dead-lettered. Null if this is not known of any. */
+  get through(): bigint | null {
     return this.#through
   }
 
@@ -98,20 +98,20 @@ export class Lane {
     return this.#halt
   }
 
-  /** When it continues by itself, in milliseconds since 1970; 0 while it waits only for an answer. */
-  get waitsUntil(): number {
+  /** The time of the next attempt, in milliseconds since 1970. Null if the lane does not wait for a time. */
+  get waitsUntil(): number | null {
     return this.#waitsUntil
   }
 
-  /** Until when a handler without an answer may still run, in milliseconds since 1970; 0 if none may. */
-  get unknownUntil(): number {
-    return this.#unknownUntil
+  /** Until when a handler that did not answer may still run, in milliseconds since 1970. Null if every handler answered. */
+  get mayRunUntil(): number | null {
+    return this.#mayRunUntil
   }
 
   /** Marks an offset as done because another lane of the same function has handled it. */
   passed(offset: bigint): void {
     // A lane that an earlier run of the poller brought further keeps its place.
-    if (offset > this.#through) this.#through = offset
+    if (this.#through === null || offset > this.#through) this.#through = offset
   }
 
   /**
@@ -128,9 +128,9 @@ export class Lane {
     this.#at = 0
     this.#upcoming = upcoming
     while (this.#at < this.#events.length) {
-      const goesOn = await this.#next()
-      if (goesOn || this.#halt !== null) this.#environment.changed()
-      if (!goesOn) return false
+      const mayContinue = await this.#next()
+      if (mayContinue || this.#halt !== null) this.#environment.changed()
+      if (!mayContinue) return false
     }
     return true
   }
@@ -143,11 +143,11 @@ export class Lane {
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
       this.#waitsUntil = this.#trouble.nextAt
       await pause(this.#trouble.nextAt - now())
-      this.#waitsUntil = 0
+      this.#waitsUntil = null
     }
     if (!(await permit())) return false
     if (wireSize(first) > maxBatchBytes) {
-      await this.#giveUp(first, 1, tooLarge(this.#functionName, first))
+      await this.#sendToDeadLetters(first, 1, tooLarge(this.#functionName, first))
       return this.#halt === null
     }
     const endsBy = this.#environment.endsBy()
@@ -155,7 +155,7 @@ export class Lane {
     this.#packAhead(batch.length)
     const result = await sending.catch((error: unknown) => {
       // The request may have been sent.
-      this.#unknownUntil = endsBy
+      this.#mayRunUntil = endsBy
       throw error
     })
     switch (result.kind) {
@@ -171,11 +171,11 @@ export class Lane {
         await this.#failed(first, batch.length, result.error, false)
         break
       case 'held':
-        this.#wait(first, result.error, 0)
+        this.#wait(first, result.error, null)
         break
       case 'unknown':
-        this.#unknownUntil = endsBy
-        this.#wait(first, result.error, this.#unknownUntil)
+        this.#mayRunUntil = endsBy
+        this.#wait(first, result.error, endsBy)
     }
     return this.#halt === null
   }
@@ -235,17 +235,21 @@ export class Lane {
     const decision = afterEventFailure(this.#delivery, this.#trouble, failure, now(), random())
     this.#failure = error
     if (decision.kind === 'retry') this.#trouble = decision.trouble
-    else await this.#giveUp(first, decision.attempts, error)
+    else await this.#sendToDeadLetters(first, decision.attempts, error)
   }
 
-  /** The event is not the cause: it waits as long as needed and never becomes a dead letter for this. */
-  #wait(first: RoutedEvent, error: DtsError, notBefore: number): void {
+  /**
+   * The event is not the cause. It waits as long as needed, and never becomes a dead letter for this failure.
+   * @param notBefore the earliest time of the next attempt, in milliseconds since 1970; null for no such limit
+   */
+  #wait(first: RoutedEvent, error: DtsError, notBefore: number | null): void {
     const { now, random } = this.#environment
     this.#failure = error
     this.#trouble = afterOutage(this.#trouble, first.offset, notBefore, now(), random())
   }
 
-  async #giveUp(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
+  /** Sends the event to the dead-letter queue, or halts the stream. */
+  async #sendToDeadLetters(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
     const { putAside } = this.#environment
     if (this.#delivery.onFailure === 'halt' || putAside === null) {
       this.#halt = error
@@ -257,7 +261,7 @@ export class Lane {
       const problem = cause instanceof DtsError ? cause : error
       if (!problem.retryable) this.#halt = problem
       // No commit may pass an event that is stored nowhere. The event keeps its place and its attempts.
-      else this.#wait(event, problem, 0)
+      else this.#wait(event, problem, null)
       return
     }
     this.#complete([event])

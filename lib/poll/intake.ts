@@ -18,7 +18,7 @@ const waitAtWorkMs = 200
 /** Fetching pauses when this many bytes wait in the lanes. */
 const maxWaitingBytes = 4 * 1024 * 1024
 /** Fetching pauses when the read window holds this many bytes. While one function waits, others get ahead by no more. */
-const maxTrailBytes = 64 * 1024 * 1024
+const maxWindowBytes = 64 * 1024 * 1024
 /** The pause after an empty answer, in milliseconds, if the broker answered sooner than it was asked to. */
 const emptyPauseMs = 100
 /** Records that are routed in one step, between which answers of handlers are processed. */
@@ -48,7 +48,7 @@ export class Intake {
   readonly #reading: ReadAhead
   #lastNews: number
   /** Fetches in a row without a readable record although the log continues. */
-  #heldBack = 0
+  #unreadableEnds = 0
   #end: bigint | null = null
   #halt: DtsError | null = null
   #fault: DtsError | null = null
@@ -81,7 +81,7 @@ export class Intake {
   }
 
   get atEnd(): boolean {
-    return this.#end !== null && (this.#parts.readWindow.end >= this.#end || this.#heldBack > 1)
+    return this.#end !== null && (this.#parts.readWindow.end >= this.#end || this.#unreadableEnds > 1)
   }
 
   /** Whether the run has waited long enough for news at the end of the stream. */
@@ -99,7 +99,7 @@ export class Intake {
       summary.fetched < config.maxRecords &&
       summary.bytes < config.maxBytes &&
       dispatcher.bytes < maxWaitingBytes &&
-      readWindow.bytes < maxTrailBytes
+      readWindow.bytes < maxWindowBytes
     )
   }
 
@@ -137,11 +137,11 @@ export class Intake {
     if (fetched.nextOffset === readWindow.end) {
       // The log continues but is not readable: a transaction is still open. Ask once more with a long wait, then leave the
       // rest to the next run. Otherwise this run would never end.
-      this.#heldBack = fetched.end > readWindow.end ? this.#heldBack + 1 : 0
+      this.#unreadableEnds = fetched.end > readWindow.end ? this.#unreadableEnds + 1 : 0
       if (took < maxWaitMs) await sleep(Math.min(emptyPauseMs, maxWaitMs - took), stopping)
       return
     }
-    this.#heldBack = 0
+    this.#unreadableEnds = 0
     if (fetched.records.length > 0) this.#lastNews = now()
     summary.fetched += fetched.records.length
     for (let at = 0; at < fetched.records.length; at++) summary.bytes += fetched.records.size(at)
@@ -152,7 +152,7 @@ export class Intake {
   }
 
   /** Resolves when the intake hands nothing more to lanes or queue. The run must be stopping. */
-  async settled(): Promise<void> {
+  async ended(): Promise<void> {
     // `fetch` reports the failure.
     await this.#accepting.catch(() => {})
   }
@@ -173,10 +173,11 @@ export class Intake {
   #maxWaitMs(): number {
     const { config, now } = this.#dependencies
     const { dispatcher, timeLeftMs, readWindow } = this.#parts
-    if (this.#heldBack === 0 && (this.#end === null || readWindow.end < this.#end)) return 0
+    if (this.#unreadableEnds === 0 && (this.#end === null || readWindow.end < this.#end)) return 0
     const lingerLeftMs = this.#lastNews + config.lingerMs - now()
     // Without a wait, a run whose functions work would ask the broker again as fast as it answers.
-    const atLeastMs = this.#heldBack > 0 ? longestWaitMs : dispatcher.firstUndone === null ? 0 : waitAtWorkMs
+    const atLeastMs =
+      this.#unreadableEnds > 0 ? longestWaitMs : dispatcher.firstUndone === null ? 0 : waitAtWorkMs
     return Math.max(0, Math.min(longestWaitMs, timeLeftMs(), Math.max(lingerLeftMs, atLeastMs)))
   }
 

@@ -1,5 +1,8 @@
 import type { ErrorCode } from '../errors.ts'
 
+/** The name under which a summary counts records that could not be read. */
+export const unreadable = ''
+
 /** Why a run ended. Everything that needs a person is thrown instead. */
 export type PollEnd =
   | 'end-of-stream'
@@ -10,7 +13,7 @@ export type PollEnd =
   | 'lease-held'
   | 'lease-lost'
   | 'superseded'
-  /** The log was another one, and the checkpoint moved there without loss; the next run goes on. */
+  /** The log was another one, and the checkpoint moved there without loss; the next run continues. */
   | 'recovered'
 
 /** What a run did with one table function. */
@@ -39,11 +42,11 @@ export interface PollSummary {
   skipped: Record<string, number>
   /** Changes of ghost tables of online schema changes, which `GHOST_TABLES=skip` left out. */
   ghosts: Record<string, number>
-  /** Changes that were given up and put into the dead-letter queue; unreadable records under ''. */
+  /** Changes that were sent to the dead-letter queue; unreadable records under `unreadable`. */
   deadLettered: Record<string, number>
   /** Invocations that did not acknowledge all they were sent. */
   retried: number
-  /** By function name; unreadable records under ''. */
+  /** By function name; unreadable records under `unreadable`. */
   functions: Record<string, FunctionSummary>
   /** What still waits to be tried again, by lane: a function, or with `concurrency` one part of it. */
   failures: { lane: string; code: ErrorCode; message: string }[]
@@ -69,7 +72,7 @@ export interface PollSummary {
    */
   milliseconds: { fetch: number; wait: number; handlers: number; commit: number }
   commits: number
-  /** Whether the broker took the courtesy commit to the consumer group; the checkpoint does not depend on it. */
+  /** The result of the commit to the consumer group. The checkpoint does not depend on it. */
   groupCommit: 'none' | 'done' | ErrorCode
   /** The deployment of this project that committed to the same consumer group last, in words; null: none did. */
   otherDeployment: string | null
@@ -107,7 +110,9 @@ export function add(counts: Record<string, number>, name: string, by: number): v
   counts[name] = (counts[name] ?? 0) + by
 }
 
-export function functionSummary({ functions }: PollSummary, name: string): FunctionSummary {
+/** @param functionName null for records that could not be read */
+export function functionSummary({ functions }: PollSummary, functionName: string | null): FunctionSummary {
+  const name = functionName ?? unreadable
   functions[name] ??= { handled: 0, retried: 0, deadLettered: 0, milliseconds: 0 }
   return functions[name]
 }

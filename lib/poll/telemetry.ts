@@ -3,7 +3,7 @@ import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
 import { isDtsError } from '../errors.ts'
 import { printableValue } from '../text/printable.ts'
 import { nameOf } from '../text/thrown.ts'
-import type { PollSummary } from './summary.ts'
+import { type PollSummary, unreadable } from './summary.ts'
 
 /**
  * What a run tells: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both say
@@ -64,7 +64,7 @@ export function functionMeasures({ functions }: PollSummary): Map<string, Measur
   return new Map(
     Object.entries(functions).map(([name, { handled, retried, deadLettered, milliseconds }]) => [
       // Records of which not even the table could be read.
-      name === '' ? 'unreadable' : name,
+      name === unreadable ? 'unreadable' : name,
       [
         ['Handled', Unit.Count, handled],
         ['Retried', Unit.Count, retried],

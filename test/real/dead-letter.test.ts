@@ -162,7 +162,7 @@ describe('a change that is given up', () => {
   test('that cannot be decoded stands there with its bytes alone, in a group of its own', async () => {
     const queue = await newQueue()
     const value = Buffer.from([255, 254, 0, 1, 2])
-    await target(queue)({ ...letter(3n, value), functionName: '', table: '' })
+    await target(queue)({ ...letter(3n, value), functionName: null, table: '' })
     const [one] = await bodies(queue)
     assert.deepEqual([one?.group, one?.letter.event], ['unreadable', null])
     assert.equal(one?.letter.raw, value.toString('base64'))
@@ -257,7 +257,7 @@ test('dead letters are received in their order, and those that are given back ar
     const functionName = index % 5 === 4 ? 'b' : 'a'
     await target(queue)({ ...letter(BigInt(index), insert(index, 'x')), functionName })
   }
-  const offsets = (items: readonly { letter: { functionName: string; offset: string } }[]) =>
+  const offsets = (items: readonly { letter: { functionName: string | null; offset: string } }[]) =>
     items.map(({ letter: { functionName, offset } }) => `${functionName}${offset}`)
   const { items: all } = await source(queue).receive(100, () => true)
   // A group of which something is in hand gives nothing more, so that these are the first of each function.

@@ -1,8 +1,8 @@
-import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import type { Halt } from '../../lib/checkpoint/types.ts'
 import type { Facts } from './facts.ts'
 
 /** Whether something in a world of one log calls for the halt that the stream ended with. */
-export function haltIsJustified({ halt }: Pick<Checkpoint, 'halt'>, facts: Facts): boolean {
+export function haltIsJustified(halt: Halt | null, facts: Facts): boolean {
   const { functions, scenario, damaged } = facts
   const { config, entries, rates } = scenario
   // Where there is no queue, what would go there halts the stream.

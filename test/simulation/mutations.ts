@@ -1,8 +1,9 @@
 import type { Mutant } from './mutant.ts'
 import { recoveryMutants } from './recovery-mutations.ts'
 
-const store = 'lib/checkpoint/store.ts'
+const conditions = 'lib/checkpoint/conditions.ts'
 const run = 'lib/poll/run.ts'
+const progress = 'lib/poll/progress.ts'
 const decideFile = 'lib/poll/decide.ts'
 const outlet = 'lib/poll/outlet.ts'
 const intake = 'lib/poll/intake.ts'
@@ -14,71 +15,72 @@ const dispatcher = 'lib/dispatch/dispatcher.ts'
 export const mutants: readonly Mutant[] = [
   {
     name: 'late write: epoch and owner conditions removed',
-    file: store,
+    file: conditions,
     find: "epochIsOurs: '#epoch = :epoch', ownerIsUs: '#owner = :owner',",
     put: '',
   },
   {
     name: 'commit: the offset may go back',
-    file: store,
+    file: conditions,
     // Together: an older commit of the same holder has an older lease too, so that either refuses it.
-    find: "offsetDoesNotGoBack: '#offset <= :newOffset', leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
+    find: "offsetDoesNotGoBack: '#offset <= :set_offset', leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
     put: '',
   },
   {
     name: 'commit: a lease may be made shorter by a late one',
-    file: store,
+    file: conditions,
     find: "leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
     put: '',
   },
   {
     name: 'commit: accepted after the lease was given back',
-    file: store,
-    find: "leaseIsNotGivenBack: '#leaseUntil > :givenBack',",
+    file: conditions,
+    find: "leaseIsNotReleased: '#leaseUntil > :released',",
     put: '',
   },
   {
     name: 'group: told of a position before the item has it',
     file: run,
-    find: '      await this.#held.flush()\n',
-    put: '      await commitToGroup(this.#stream, this.#held.position, this.#generation)\n      await this.#held.flush()\n',
+    find: '      await this.#lease.flush()\n',
+    put: '      await commitStored(this.#dependencies, this.#stream, this.#lease.position, this.#generation, this.#summary)\n      await this.#lease.flush()\n',
   },
   {
     name: 'acquire: no margin for clock skew',
-    file: store,
+    file: 'lib/checkpoint/store.ts',
     find: 'now - this.#clockSkewMs',
     put: 'now',
   },
   {
     name: 'acquire: expiry of the lease not asked for',
-    file: store,
+    file: conditions,
     find: "leaseRanOut: '#leaseUntil < :expiry',",
     put: '',
   },
   {
     name: 'acquire: epoch may have moved since the read',
-    file: store,
-    within: 'async acquire(',
-    find: "nobodyTookItSinceTheRead: '#epoch = :readEpoch',",
+    file: conditions,
+    within: 'export function acquire(',
+    find: "epochAsRead: '#epoch = :readEpoch',",
     put: '',
   },
   {
     name: 'acquire: a write since the read is not noticed',
-    file: store,
-    find: "nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',",
+    file: conditions,
+    find: "leaseAsRead: '#leaseUntil = :readLeaseUntil',",
     put: '',
   },
   {
     name: 'acquire: in any state',
-    file: store,
+    file: conditions,
+    within: 'export function acquire(',
     find: 'states.map((state, index) =>',
     put: "(['RUNNING', 'HALTED'] as const).map((state, index) =>",
   },
   {
     name: 'commit before acknowledgement',
-    file: run,
-    find: 'this.#lanes.firstUndone ?? this.#readWindow.end',
-    put: 'this.#readWindow.end',
+    file: progress,
+    find: 'dispatcher.firstUndone ?? readWindow.end',
+    put: 'readWindow.end',
   },
   {
     name: 'permit: the lease is not looked at',
@@ -95,37 +97,37 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'put aside: the lease is not looked at',
     file: outlet,
-    find: 'if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)',
+    find: 'if (signal.aborted || !this.#lease.lasts()) throw leaseRanOut(event)',
     put: 'void [signal, leaseRanOut]',
   },
   {
     name: 'unknown outcome: the lease is given back',
     file: run,
-    find: 'const handlerMayRun = this.#lanes.unknownUntil > now()',
+    find: 'const handlerMayRun = mayRunUntil !== null && mayRunUntil > now()',
     put: 'const handlerMayRun = false',
   },
   {
     name: 'unknown outcome: sent again at once',
     file: lane,
-    find: 'this.#wait(first, result.error, this.#unknownUntil)',
-    put: 'this.#wait(first, result.error, 0)',
+    find: 'this.#wait(first, result.error, endsBy)',
+    put: 'this.#wait(first, result.error, null)',
   },
   {
     name: 'unknown outcome taken for an acknowledgement',
     file: lane,
-    find: 'this.#wait(first, result.error, this.#unknownUntil)',
+    find: 'this.#wait(first, result.error, endsBy)',
     put: 'this.#complete(batch)',
   },
   {
     name: 'held fault counted as the change’s own',
     file: lane,
-    find: 'this.#wait(first, result.error, 0) break',
+    find: 'this.#wait(first, result.error, null) break',
     put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
   },
   {
     name: 'dead letter: committed past one that was not stored',
     file: lane,
-    find: 'else this.#wait(event, problem, 0) return',
+    find: 'else this.#wait(event, problem, null) return',
     put: '',
   },
   {
@@ -143,8 +145,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letter: a whole batch is given up for its first change',
     file: 'lib/dispatch/policy.ts',
-    find: "if (failure.size === 1) return { kind: 'give-up', attempts }",
-    put: "if (failure.size >= 1) return { kind: 'give-up', attempts }",
+    find: "if (failure.size === 1) return { kind: 'dead-letter', attempts }",
+    put: "if (failure.size >= 1) return { kind: 'dead-letter', attempts }",
   },
   {
     name: 'answer: another batch’s id accepted',
@@ -167,19 +169,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: a lane that is ahead is not stored',
     file: dispatcher,
-    find: 'states[name] = { through: through >= offset ? through : null, trouble }',
-    put: 'states[name] = { through: null, trouble }',
+    find: 'const through = lane.through !== null && lane.through >= offset ? lane.through : null',
+    put: 'const through = null',
   },
   {
     name: 'progress: a lane without events in this run is forgotten',
     file: dispatcher,
-    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble }',
-    put: '',
+    within: 'statesAt(offset',
+    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble } }',
+    put: '}',
   },
   {
     name: 'progress: lanes are set back to the end of their run',
     file: lane,
-    find: 'if (offset > this.#through) this.#through = offset',
+    find: 'if (this.#through === null || offset > this.#through) this.#through = offset',
     put: 'this.#through = offset',
   },
   {
@@ -190,15 +193,15 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'progress: not stored when the offset stands',
-    file: 'lib/checkpoint/lease.ts',
+    file: 'lib/checkpoint/held-lease.ts',
     find: 'if (differs(this.#position, this.#stored))',
     put: 'void differs\n    if (this.#position.offset > this.#stored.offset)',
   },
   {
     name: 'progress: what is done during a commit is forgotten',
-    file: run,
-    find: 'await this.#held.commit(this.#held.position)',
-    put: 'await this.#held.commit(this.#held.position)\n      this.#dirty = false',
+    file: progress,
+    find: 'await lease.commit(lease.position)',
+    put: 'await lease.commit(lease.position)\n      this.#pending = false',
   },
   {
     name: 'order: a key change is no barrier',
@@ -240,8 +243,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: what a lane had done before this run is sent again',
     file: functionQueue,
-    find: 'if (event.offset > this.#known) this.#known = null',
-    put: 'if (event.offset > -1n) this.#known = null',
+    find: 'if (event.offset > this.#doneBefore) this.#doneBefore = null',
+    put: 'if (event.offset > -1n) this.#doneBefore = null',
   },
   {
     name: 'function: begins a batch that comes too late',
@@ -259,7 +262,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'broker: asked without a pause while functions work',
     file: intake,
-    find: 'lanes.firstUndone === null ? 0 : waitAtWorkMs',
+    find: 'dispatcher.firstUndone === null ? 0 : waitAtWorkMs',
     put: '0',
   },
   {

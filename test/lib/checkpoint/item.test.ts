@@ -8,7 +8,13 @@ import {
   fromItem,
   positionAttributes,
 } from '../../../lib/checkpoint/item.ts'
-import type { Anchor, Halt, LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
+import {
+  type Anchor,
+  type Halt,
+  haltOf,
+  type LedgerEntry,
+  type Position,
+} from '../../../lib/checkpoint/types.ts'
 
 const farOffset = 9_223_372_036_854_775_807n
 const anchor: Anchor = {
@@ -81,7 +87,7 @@ test('an item is read as it was written, offsets to the last digit', () => {
     leaseUntil: 1_795_433_580_123,
     generation: 2,
     clusterId: 'c',
-    replayUntil: -1,
+    replayUntil: null,
     state: 'HALTED',
     halt,
     ledger,
@@ -98,13 +104,13 @@ test('what may be absent', () => {
     lanes: encodeJson({}),
     halt: encodeJson(null),
   })
-  assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, fresh.halt], [null, null, {}, null])
+  assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, haltOf(fresh)], [null, null, {}, null])
 })
 
 test('a halt that was stored without its facts has none', () => {
   const { facts: _, ...factless } = halt
   const item = { ...good, halt: { S: JSON.stringify(factless) } }
-  assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, facts: {} })
+  assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, facts: {} })
 })
 
 test('what items of older versions lack', () => {

@@ -2,13 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { GetItemCommandInput, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { startDynalite } from '../../../infra/local/dynalite.ts'
-import {
-  CheckpointStore,
-  clockSkewMs,
-  generationAfter,
-  isLeaseTooLong,
-} from '../../../lib/checkpoint/store.ts'
-import type { Lease } from '../../../lib/checkpoint/types.ts'
+import { clockSkewMs, isLeaseTooLong } from '../../../lib/checkpoint/lease-limits.ts'
+import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
+import { generationAfter } from '../../../lib/checkpoint/transitions.ts'
+import { haltOf, type Lease } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
@@ -95,17 +92,14 @@ describe('the checkpoint store', () => {
   test('a halted stream is taken by recovery alone', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, null)
     const found = await read(store)
-    assert.deepEqual([found.state, found.halt?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', 0])
+    assert.deepEqual([found.state, haltOf(found)?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', null])
     await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), taken)
     const held = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
     await store.reset(held, found, start(99n))
     const after = await read(store)
-    assert.deepEqual(
-      [after.state, after.halt, after.offset, after.generation],
-      ['RUNNING', null, 99n, generation + 1],
-    )
+    assert.deepEqual([after.state, after.offset, after.generation], ['RUNNING', 99n, generation + 1])
     assert.deepEqual(after.ledger.at(-1)?.from, { clusterId: 'c', offset: '10', generation })
   })
 
@@ -128,7 +122,7 @@ describe('the checkpoint store', () => {
     assert.equal((await read(store)).leaseUntil, now + 9_000)
     await store.release(lease)
     await assert.rejects(store.commit(lease, at(20n), now + 10_000), lost)
-    assert.equal((await read(store)).leaseUntil, 0)
+    assert.equal((await read(store)).leaseUntil, null)
   })
 
   test('a stream that halts while a handler may be running keeps its lease', async () => {
@@ -153,7 +147,7 @@ describe('the checkpoint store', () => {
     const before = await read(store)
     await assert.rejects(store.commit(late, at(50n), later + 1_000), lost)
     await assert.rejects(store.release(late), lost)
-    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0), lost)
+    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null), lost)
     await assert.rejects(store.reset(late, found, start(0n)), lost)
     // The same invocation's name under another epoch, and the other way round.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
@@ -196,7 +190,7 @@ describe('the checkpoint store', () => {
     assert.equal(await move(now - 5_000), generation + 92)
     assert.equal(await move(now, generation + 500), generation + 501)
     assert.deepEqual(
-      [generationAfter(0, now), generationAfter(0, now, generation + 7), generationAfter(0, 0)],
+      [generationAfter(null, now), generationAfter(null, now, generation + 7), generationAfter(null, 0)],
       [generation, generation + 8, 1],
     )
     // Of an item that was restored to before a move, as of one that another cluster change moves.
@@ -234,7 +228,9 @@ describe('the checkpoint store', () => {
       await store.create(start(10n), 'wrong-clock', years)
       const found = await read(store)
       assert.deepEqual(
-        [years, now + 15 * 60_000 + 30_000, now, 0].map((leaseUntil) => isLeaseTooLong({ leaseUntil }, now)),
+        [years, now + 15 * 60_000 + 30_000, now, null].map((leaseUntil) =>
+          isLeaseTooLong({ leaseUntil }, now),
+        ),
         [true, false, false, false],
       )
       await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), {
@@ -264,11 +260,11 @@ describe('the checkpoint store', () => {
     })
 
     test('is not broken when anything was written since it was read', async () => {
-      const halt = { code: 'PAUSED', message: '', facts: {}, at: now } as const
+      const pause = { by: 'me', reason: null, at: now }
       const acts: [what: string, act: (store: CheckpointStore, lease: Lease) => Promise<void>][] = [
         ['a commit', (store, lease) => store.commit(lease, at(20n), years + 1)],
         ['a release', (store, lease) => store.release(lease)],
-        ['a pause', async (store) => store.pause(await read(store), halt)],
+        ['a pause', async (store) => store.pause(await read(store), pause)],
       ]
       for (const [what, act] of acts) {
         const store = table.fresh()
@@ -284,11 +280,7 @@ describe('the checkpoint store', () => {
 
   test('a reset undoes nothing that somebody did to the stream since it was read', async () => {
     const meanwhile: [what: string, halted: boolean, act: (store: CheckpointStore) => Promise<void>][] = [
-      [
-        'stopped',
-        false,
-        async (store) => store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 }),
-      ],
+      ['stopped', false, async (store) => store.pause(await read(store), { by: 'me', reason: null, at: 1 })],
       [
         'resumed',
         true,
@@ -297,7 +289,7 @@ describe('the checkpoint store', () => {
     ]
     for (const [what, halted, act] of meanwhile) {
       const store = await table.released()
-      if (halted) await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 })
+      if (halted) await store.pause(await read(store), { by: 'me', reason: null, at: 1 })
       const found = await read(store)
       const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
       await act(store)
@@ -335,14 +327,14 @@ describe('the checkpoint store', () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.commit(lease, at(11n), now)
-    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null)
     await store.release(lease)
     table.client.middlewareStack.remove(name)
     assert.deepEqual(seen, Array(4).fill(['UpdateItemCommand', true]))
   })
 
   describe('pause and resume', () => {
-    const pause = { code: 'PAUSED', message: 'maintenance', facts: {}, at: now } as const
+    const pause = { by: 'ann', reason: 'maintenance', at: now }
     const entry = { at: now + 1, by: 'me', how: 'resumed' }
     const stopped = { code: 'STREAM_HALTED' }
 
@@ -351,12 +343,12 @@ describe('the checkpoint store', () => {
       const lease = await store.create(start(10n), 'a', now + 1_000)
       await store.pause(await read(store), pause)
       const found = await read(store)
-      assert.deepEqual([found.state, found.halt], ['HALTED', pause])
+      assert.deepEqual(found.state === 'PAUSED' && found.pause, pause)
       assert.deepEqual([found.owner, found.leaseUntil], ['a', now + 1_000])
       await store.commit(lease, at(20n), now + 2_000)
       await store.release(lease)
       const later = await read(store)
-      assert.deepEqual([later.state, later.offset], ['HALTED', 20n])
+      assert.deepEqual([later.state, later.offset], ['PAUSED', 20n])
       await assert.rejects(store.acquire(later, 'b', now, now + 1_000, ['RUNNING']), taken)
     })
 
@@ -366,7 +358,8 @@ describe('the checkpoint store', () => {
       await store.pause(found, pause)
       await store.pause(found, pause)
       await assert.rejects(store.pause(found, { ...pause, at: now + 1 }), stopped)
-      assert.deepEqual((await read(store)).halt, pause)
+      const paused = await read(store)
+      assert.deepEqual(paused.state === 'PAUSED' && paused.pause, pause)
     })
 
     test('what was reset or never written since it was read is not paused', async () => {
@@ -398,10 +391,10 @@ describe('the checkpoint store', () => {
         stuck: { through: null, anchor: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
-      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, 0)
+      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, null)
       await store.resume(await read(store), entry)
       const found = await read(store)
-      assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
+      assert.deepEqual([found.state, found.offset], ['RUNNING', 10n])
       assert.deepEqual(found.lanes, { ahead: { through: 15n, anchor, trouble: null } })
       assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
       const here = { clusterId: 'c', offset: '10', generation }
@@ -438,7 +431,7 @@ describe('the checkpoint store', () => {
       const found = await read(store)
       await store.acquire(found, 'r', now, now + 1_000, ['HALTED'])
       await assert.rejects(store.resume(found, entry), taken)
-      assert.equal((await read(store)).state, 'HALTED')
+      assert.equal((await read(store)).state, 'PAUSED')
     })
   })
 })

@@ -241,7 +241,7 @@ describe('a lane of several lanes', () => {
     assert.equal(lane.firstUndone, 2n)
     assert.deepEqual(
       lane.lanes.map(({ through }) => through),
-      [3n, -1n],
+      [3n, null],
     )
   })
 })
@@ -258,7 +258,7 @@ describe('all lanes of a run', () => {
     offer(lanes)
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
     stopping.abort()
-    await lanes.settled()
+    await lanes.ended()
     return lanes
   }
   const failItems = () =>
@@ -308,14 +308,17 @@ describe('all lanes of a run', () => {
       const lanes = await runLanes(run, {}, (all) => {
         for (const event of keyedFor(items, [2, null])) all.offer(event)
       })
-      assert.deepEqual([lanes.broken, lanes.halt, lanes.firstUndone, run.changes], [odd, null, 2n, 1])
+      assert.deepEqual(
+        [lanes.unexpectedError, lanes.halt, lanes.firstUndone, run.changes],
+        [odd, null, 2n, 1],
+      )
       // Whether the request had left is not known: whoever gives the lease back has to wait as for a lost answer.
-      assert.equal(lanes.unknownUntil, run.clock + run.worstCaseMs)
+      assert.equal(lanes.mayRunUntil, run.clock + run.worstCaseMs)
       const others = await runLanes(run, {}, (all) => {
         for (const event of keyedFor(items, [2, null])) all.offer(event)
         for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
       })
-      assert.equal(others.broken, odd)
+      assert.equal(others.unexpectedError, odd)
       assert.deepEqual(others.statesAt(2n), { orders: { through: 3n, trouble: null } })
     })
 
@@ -324,7 +327,7 @@ describe('all lanes of a run', () => {
       const lanes = await runLanes(run, {}, (all) => {
         for (const event of keyedFor(items, [2, null])) all.offer(event)
       })
-      assert.ok(lanes.broken instanceof Error)
+      assert.ok(lanes.unexpectedError instanceof Error)
     })
 
     test('in one lane ends the lane when the others have ended', async () => {
@@ -342,10 +345,10 @@ describe('all lanes of a run', () => {
         for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
       }
       await turns()
-      assert.deepEqual([lanes.broken, run.changes], [odd, 1])
+      assert.deepEqual([lanes.unexpectedError, run.changes], [odd, 1])
       stopping.abort()
       let ended = false
-      const settled = lanes.settled().then(() => {
+      const settled = lanes.ended().then(() => {
         ended = true
       })
       await turns()
@@ -381,7 +384,7 @@ describe('all lanes of a run', () => {
       const lanes = await runLanes(run, {}, (all) => {
         for (const event of events) all.offer(event)
       })
-      assert.deepEqual([lanes.broken, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
+      assert.deepEqual([lanes.unexpectedError, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
     })
   })
 

@@ -119,7 +119,7 @@ describe('a lane', () => {
       [0, 500],
     )
     assert.deepEqual([lane.failure?.code, lane.trouble?.attempts], ['HANDLER_FAILED', 2])
-    assert.deepEqual([lane.firstUndone, lane.through, lane.halt], [1n, -1n, null])
+    assert.deepEqual([lane.firstUndone, lane.through, lane.halt], [1n, null, null])
   })
 
   test('goes on counting where the run before it stopped', async () => {
@@ -157,7 +157,7 @@ describe('a lane', () => {
     const startedAt = run.clock
     const lane = strandOf(run)
     assert.equal(await lane.deliver(eventsAt(1)), true)
-    assert.equal(lane.unknownUntil, startedAt + run.worstCaseMs)
+    assert.equal(lane.mayRunUntil, startedAt + run.worstCaseMs)
     assert.equal(run.sent[1]?.at, startedAt + run.worstCaseMs)
   })
 

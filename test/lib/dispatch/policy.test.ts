@@ -77,7 +77,7 @@ describe('a failure that may be the events’ own', () => {
       assert.deepEqual([decision.trouble.limit, decision.trouble.nextAt], [limit, now])
       // What is left has one try, not all of them again.
       const next = afterEventFailure(rules, decision.trouble, failed({ size: limit }), now, 1)
-      if (limit === 1) assert.deepEqual(next, { kind: 'give-up', attempts: 5 })
+      if (limit === 1) assert.deepEqual(next, { kind: 'dead-letter', attempts: 5 })
       else assert.equal(next.kind === 'retry' && next.trouble.limit, Math.ceil(limit / 2))
     }
   })
@@ -89,7 +89,7 @@ describe('a failure that may be the events’ own', () => {
       for (let tries = 1; ; tries++) {
         assert.ok(tries <= rules.attempts + Math.ceil(Math.log2(size)))
         const decision = afterEventFailure(rules, state, failed({ size: left }), now, 0)
-        if (decision.kind === 'give-up') break
+        if (decision.kind === 'dead-letter') break
         state = decision.trouble
         left = Math.min(left, state.limit ?? left)
       }
@@ -108,10 +108,10 @@ describe('a failure that may be the events’ own', () => {
     for (const [attempts, age, gives, reason] of cases) {
       const before = trouble({ attempts, since: now - age * 1_000 })
       const decision = afterEventFailure(rules, before, failed({ size: 1 }), now, 0)
-      assert.equal(decision.kind, gives ? 'give-up' : 'retry', reason)
+      assert.equal(decision.kind, gives ? 'dead-letter' : 'retry', reason)
     }
     const once = afterEventFailure({ ...rules, attempts: 1 }, null, failed({ size: 1 }), now, 0)
-    assert.deepEqual(once, { kind: 'give-up', attempts: 1 })
+    assert.deepEqual(once, { kind: 'dead-letter', attempts: 1 })
   })
 })
 
@@ -151,7 +151,7 @@ describe('an outage', () => {
     assert.deepEqual([second.trouble.attempts, age(second.trouble, state.nextAt)], [2, 1_000])
     // The time in which it did fail still counts.
     const last = afterEventFailure(rules, second.trouble, failed({ size: 1 }), state.nextAt + 3_599_000, 0)
-    assert.deepEqual(last, { kind: 'give-up', attempts: 3 })
+    assert.deepEqual(last, { kind: 'dead-letter', attempts: 3 })
   })
 
   test('pauses grow with outages; a handler that may be running is waited for', () => {

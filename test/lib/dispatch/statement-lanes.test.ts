@@ -34,7 +34,7 @@ async function deliver(
   for (const event of plan.events) lanes.offer(event)
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   stopping.abort()
-  await lanes.settled()
+  await lanes.ended()
   return lanes
 }
 

@@ -11,6 +11,7 @@ import {
   codeOf,
   failed,
   failure,
+  haltCode,
   held,
   type RunOptions as Options,
   oneByOne,
@@ -78,7 +79,7 @@ describe('a commit that fails', () => {
     assert.deepEqual([thrown, summary.ended, tries()], [undefined, 'lease-lost', 1])
     assert.ok(sent.length <= 2, `${sent.length} sent`)
     // It is not this run's any more, so the run does not give it back.
-    assert.notEqual(item?.leaseUntil, 0)
+    assert.notEqual(item?.leaseUntil, null)
   })
 
   test('for a reason that does not pass is thrown at once', async () => {
@@ -123,12 +124,12 @@ describe('what comes while a run is at its end', () => {
     }
     const { summary, thrown, item } = await run({ environment, invoke: late(failed) })
     assert.deepEqual([codeOf(thrown), summary.halted], ['HANDLER_FAILED', 'HANDLER_FAILED'])
-    assert.deepEqual([item?.state, item?.halt?.code, item?.offset], ['HALTED', 'HANDLER_FAILED', 1n])
+    assert.deepEqual([item?.state, haltCode(item), item?.offset], ['HALTED', 'HANDLER_FAILED', 1n])
   })
 
   test('an acknowledgement is committed, and the lease is given back', async () => {
     const { summary, item } = await run({ invoke: late(acknowledge) })
-    assert.deepEqual([summary.ended, item?.offset, item?.leaseUntil], ['time', 10n, 0])
+    assert.deepEqual([summary.ended, item?.offset, item?.leaseUntil], ['time', 10n, null])
   })
 })
 
@@ -136,7 +137,7 @@ describe('a halt', () => {
   test('ends the run at once, and says so', async () => {
     const { summary, thrown, tookMs, item } = await run({ invoke: () => failed })
     assert.deepEqual([codeOf(thrown), summary.halted], ['HANDLER_FAILED', 'HANDLER_FAILED'])
-    assert.deepEqual([item?.state, item?.leaseUntil], ['HALTED', 0])
+    assert.deepEqual([item?.state, item?.leaseUntil], ['HALTED', null])
     assert.ok(tookMs < 5_000, `${tookMs} ms`)
   })
 
@@ -185,7 +186,7 @@ describe('a log that cannot be read further', () => {
     test(`${code}: what came before is delivered and committed, and the run says why it ends`, async () => {
       const { thrown, item, sent, tookMs } = await run({ given, stream: brokenAt5(code) })
       assert.deepEqual([codeOf(thrown), sent.flat()], [code, [1n, 2n, 3n, 4n]])
-      assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], [state, 5n, 0])
+      assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], [state, 5n, null])
       assert.ok(tookMs < 5_000, `${tookMs} ms`)
     })
   }
@@ -193,7 +194,7 @@ describe('a log that cannot be read further', () => {
   test('is told also where a function fails until the end of the run', async () => {
     const { thrown, item } = await run({ given, stream: brokenAt5('BROKER_FAILED'), invoke: () => held })
     assert.equal(codeOf(thrown), 'BROKER_FAILED')
-    assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], ['RUNNING', 1n, 0])
+    assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], ['RUNNING', 1n, null])
   })
 })
 

@@ -1,6 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
-import { freshPosition, type Position } from '../../../lib/checkpoint/types.ts'
+import { type Checkpoint, freshPosition, haltOf, type Position } from '../../../lib/checkpoint/types.ts'
 import { pollConfig } from '../../../lib/config.ts'
 import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import { digestOf } from '../../../lib/dts/digest.ts'
@@ -137,7 +137,7 @@ export async function readUpTo(
   const start = {
     clusterId: 'c',
     position: { ...freshPosition(offset, t0, null, tail), deadLetters },
-    replayUntil: -1,
+    replayUntil: null,
     entry: { at: startedAt, by: 'test', how: 'start' },
   }
   await store.release(await store.create(start, 'first', startedAt))
@@ -177,6 +177,8 @@ export async function run(options: RunOptions = {}) {
   const tookMs = parts.now() - startedAt
   return { summary, thrown, sent, tookMs, item: await store.read(), now: parts.now }
 }
+
+export const haltCode = (item: Checkpoint | null) => (item === null ? null : haltOf(item)?.code)
 
 export const codeOf = (thrown: unknown) => (thrown as { code?: string } | undefined)?.code
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { HeldCheckpoint } from '../../../lib/checkpoint/lease.ts'
+import { HeldLease } from '../../../lib/checkpoint/held-lease.ts'
+import { haltOf } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { at, CheckpointTable, now, read } from './support.ts'
 
@@ -14,9 +15,9 @@ describe('the checkpoint that a run holds', () => {
   async function hold() {
     const store = await table.released()
     const clock = { now }
-    const leaseUntil = HeldCheckpoint.leaseUntil(now, terms)
+    const leaseUntil = HeldLease.leaseUntil(now, terms)
     const lease = await store.acquire(await read(store), 'a', now, leaseUntil, ['RUNNING'])
-    const held = new HeldCheckpoint(store, lease, leaseUntil, at(10n), terms, () => clock.now)
+    const held = new HeldLease(store, lease, leaseUntil, at(10n), terms, () => clock.now)
     return { store, clock, lease, held }
   }
 
@@ -39,18 +40,18 @@ describe('the checkpoint that a run holds', () => {
   test('what is passed is stored with the next flush or halt', async () => {
     const { store, clock, held } = await hold()
     const stored = async () => (await read(store)).offset
-    held.pass(at(30n))
+    held.advance(at(30n))
     assert.deepEqual([held.position.offset, await stored()], [30n, 10n])
     await held.commit(at(35n))
     assert.deepEqual([held.position.offset, await stored()], [35n, 35n])
-    held.pass(at(40n))
+    held.advance(at(40n))
     await held.flush()
     assert.equal(await stored(), 40n)
-    held.pass(at(50n))
+    held.advance(at(50n))
     await held.halt(why)
     const halted = await read(store)
-    assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', 0])
-    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
+    assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', null])
+    assert.deepEqual(haltOf(halted), { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
   })
 
   test('a clock that is set back shortens no lease, and costs none', async () => {
@@ -74,7 +75,7 @@ describe('the checkpoint that a run holds', () => {
 
   test('what is stored is told from what is only done', async () => {
     const { held } = await hold()
-    held.pass(at(30n))
+    held.advance(at(30n))
     assert.equal(held.stored.offset, 10n)
     await held.flush()
     assert.equal(held.stored.offset, 30n)
@@ -91,7 +92,7 @@ describe('the checkpoint that a run holds', () => {
   test('what a lane learned is stored, also when the offset stays', async () => {
     const { store, held } = await hold()
     const lanes = { orders: { through: 12n, anchor: null, trouble: null } }
-    held.pass({ ...at(10n), lanes })
+    held.advance({ ...at(10n), lanes })
     await held.flush()
     assert.deepEqual((await read(store)).lanes, lanes)
   })
