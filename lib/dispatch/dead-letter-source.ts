@@ -42,11 +42,17 @@ export interface DeadLetterSource {
 /** Longer than recovery can run, in seconds. */
 const visibilitySeconds = 360
 
-export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
+export interface DeadLetterOrigin {
+  readonly queueUrl: string
+  readonly sqs: () => Promise<SQSClient>
+  readonly s3: () => Promise<S3Client>
+}
+
+export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadLetterSource {
   /** The most that the queue gives at once, because a wanted letter can come after unwanted ones. */
   async function next() {
-    const { Messages = [] } = await ask(() =>
-      sqs.send(
+    const { Messages = [] } = await ask(async () =>
+      (await sqs()).send(
         new ReceiveMessageCommand({
           QueueUrl: queueUrl,
           MaxNumberOfMessages: 10,
@@ -91,12 +97,14 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
       return { items, others: others.map(({ letter }) => letter) }
     },
     async remove({ receipt }) {
-      await ask(() => sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })))
+      await ask(async () =>
+        (await sqs()).send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })),
+      )
     },
     async giveBack(items) {
       for (const { receipt } of items) {
-        await ask(() =>
-          sqs.send(
+        await ask(async () =>
+          (await sqs()).send(
             new ChangeMessageVisibilityCommand({
               QueueUrl: queueUrl,
               ReceiptHandle: receipt,
@@ -107,13 +115,15 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
       }
     },
     async load({ bucket, key }) {
-      const { Body } = await ask(() => s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })))
+      const { Body } = await ask(async () =>
+        (await s3()).send(new GetObjectCommand({ Bucket: bucket, Key: key })),
+      )
       if (Body === undefined) throw failed(`the object ${key} of bucket ${bucket} is empty`, false)
       return Buffer.from(await Body.transformToByteArray())
     },
     async count() {
-      const { Attributes } = await ask(() =>
-        sqs.send(
+      const { Attributes } = await ask(async () =>
+        (await sqs()).send(
           new GetQueueAttributesCommand({
             QueueUrl: queueUrl,
             AttributeNames: ['ApproximateNumberOfMessages'],

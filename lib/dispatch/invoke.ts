@@ -1,4 +1,4 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
@@ -17,28 +17,8 @@ export type Invoke = (
 ) => Promise<SendResult>
 
 /**
- * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
- * is no limit here: the lanes limit the number of parallel invocations.
- */
-const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
-
-/** A client with a longer time-out than the handlers', so that Lambda reports a handler's time-out first. */
-export function handlerClient(handlerTimeoutMs: number): LambdaClient {
-  return new LambdaClient({
-    // A retry inside the SDK could start a second copy of a handler while the first still runs.
-    maxAttempts: 1,
-    requestHandler: {
-      requestTimeout: handlerTimeoutMs + 10_000,
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
-  })
-}
-
-/**
  * Invokes table functions and waits for their answer.
- * @param client as `handlerClient` makes it
+ * @param client as `handlerClient` of lib/connect/clients.ts makes it: without retries
  */
 export function lambdaInvoke(client: LambdaClient): Invoke {
   return async (functionName, batch, events) => {

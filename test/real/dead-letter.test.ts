@@ -47,7 +47,7 @@ function target(queueUrl: string, bucketName: string | undefined = bucket) {
 }
 
 function source(queueUrl: string) {
-  return deadLetterSource(queueUrl, sqs, s3)
+  return deadLetterSource({ queueUrl, sqs: async () => sqs, s3: async () => s3 })
 }
 
 function insert(id: number, status: string, image?: Buffer): Buffer {

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
+import { handlerClient } from '../../../lib/connect/clients.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
-import { handlerClient, lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
+import { lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { startInvokeServer } from '../../rig/invoke-server.ts'
 import { eventsAt } from './support.ts'
 
 const sent = eventsAt(7, 8, 10)
 const batch: Batch = {
-  ...toBatch(packEvents(sent), { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }),
+  ...toBatch(packEvents(sent), {
+    topic: 't',
+    partition: 0,
+    clusterId: 'c',
+    generation: 1,
+    replayUntil: null,
+  }),
   batchId: 'this',
 }
 const failure = { offset: '7', code: 'ROW_INVALID', message: 'status is missing' }

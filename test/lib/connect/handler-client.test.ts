@@ -3,15 +3,16 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { before, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
+import { handlerClient } from '../../../lib/connect/clients.ts'
 import { packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
-import { handlerClient, lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
-import { eventsAt } from './support.ts'
+import { lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
+import { eventsAt } from '../dispatch/support.ts'
 
 /** More than the connections that an SDK client has unless told, and fewer than the lanes that a poller may have. */
 const lanes = 120
 const events = eventsAt(7)
 const packed = packEvents(events)
-const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: null }
 
 before(() => Object.assign(process.env, localAws))
 
