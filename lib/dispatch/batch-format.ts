@@ -74,7 +74,7 @@ const compression = {
 export const recordOverhead = 12
 
 /** An event's share of a batch, in bytes before they are compressed. */
-export function wireSize({ size }: RoutedEvent): number {
+export function sizeInBatch({ size }: RoutedEvent): number {
   return size + recordOverhead
 }
 
@@ -84,7 +84,7 @@ let gatheredView = new DataView(gathered.buffer)
 
 /** Packs the records of a batch. This is the slow part, and it does not depend on the time of sending. */
 export function packEvents(events: readonly RoutedEvent[]): string {
-  const bytes = events.reduce((sum, event) => sum + wireSize(event), 0)
+  const bytes = events.reduce((sum, event) => sum + sizeInBatch(event), 0)
   if (gathered.length < bytes) {
     gathered = Buffer.allocUnsafeSlow(bytes)
     gatheredView = new DataView(gathered.buffer)

@@ -1,8 +1,8 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
-import type { PlannedEvent } from './event.ts'
+import type { DeliveryEnvironment } from './delivery.ts'
+import type { QueuedEvent } from './event.ts'
 import { FunctionQueue } from './function-queue.ts'
-import type { DeliveryEnvironment } from './lane.ts'
 
 /** All lanes of a run: one for each function that gets changes. They work in parallel. */
 export class Dispatcher {
@@ -23,7 +23,7 @@ export class Dispatcher {
     this.#stopped = stopped
   }
 
-  offer(event: PlannedEvent): void {
+  offer(event: QueuedEvent): void {
     const { route } = event
     let queue = this.#queues.get(route.functionName)
     if (queue === undefined) {

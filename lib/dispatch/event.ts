@@ -13,7 +13,7 @@ export class RoutedEvent extends LogRecord {
 }
 
 /** A change with its route, and with the key hash that decides which changes may run beside it. */
-export class PlannedEvent extends RoutedEvent {
+export class QueuedEvent extends RoutedEvent {
   readonly route: Route
   /** Hash of the primary key. Null: no other change of the function may run beside this one. */
   readonly keyHash: number | null

@@ -1,9 +1,10 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
-import { wireSize } from './batch-format.ts'
-import type { PlannedEvent } from './event.ts'
+import { sizeInBatch } from './batch-format.ts'
+import type { DeliveryEnvironment } from './delivery.ts'
+import type { QueuedEvent } from './event.ts'
 import { keyHashVersion } from './key.ts'
-import { type DeliveryEnvironment, Lane } from './lane.ts'
+import { Lane } from './lane.ts'
 import type { Route } from './settings.ts'
 
 /**
@@ -33,7 +34,7 @@ export class FunctionQueue {
   readonly lanes: readonly Lane[]
   readonly #route: Route
   readonly #environment: DeliveryEnvironment
-  readonly #queue: PlannedEvent[] = []
+  readonly #queue: QueuedEvent[] = []
   /** How many changes at the front of the queue are done. A change that is done stays done. */
   #done = 0
   #bytes = 0
@@ -99,13 +100,13 @@ export class FunctionQueue {
   }
 
   /** Adds a change to the queue, unless the checkpoint has it as done. */
-  offer(event: PlannedEvent): void {
+  offer(event: QueuedEvent): void {
     if (this.#doneBefore !== null) {
       if (event.offset > this.#doneBefore) this.#doneBefore = null
       else if (this.#isDone(event)) return
     }
     this.#queue.push(event)
-    this.#bytes += wireSize(event)
+    this.#bytes += sizeInBatch(event)
     this.#wake()
   }
 
@@ -153,7 +154,7 @@ export class FunctionQueue {
     return true
   }
 
-  #mayGrow(run: readonly PlannedEvent[]): boolean {
+  #mayGrow(run: readonly QueuedEvent[]): boolean {
     const { expectsMore, now, pause } = this.#environment
     // A run that is shorter than the queue is full, or ends before a change that must be alone.
     if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
@@ -173,11 +174,11 @@ export class FunctionQueue {
     return this.#route.batchSize * this.lanes.length
   }
 
-  async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
+  async #handle(run: readonly QueuedEvent[]): Promise<boolean> {
     // Read now: when all changes are done, the memory of this one may already be released.
     const through = run.at(-1)?.offset ?? null
     let bytes = 0
-    for (let at = 0; at < run.length; at++) bytes += wireSize(run[at] as PlannedEvent)
+    for (let at = 0; at < run.length; at++) bytes += sizeInBatch(run[at] as QueuedEvent)
     const [only] = this.lanes
     const results =
       this.lanes.length === 1 && only !== undefined
@@ -201,7 +202,7 @@ export class FunctionQueue {
   }
 
   /** The next changes that may be handled in parallel: all with keys up to one without, or that one alone. */
-  #nextRun(): readonly PlannedEvent[] {
+  #nextRun(): readonly QueuedEvent[] {
     // One batch at a time, so that finished changes make room for the next fetch.
     if (this.lanes.length === 1) return this.#queue.slice(0, this.#longestRun)
     const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
@@ -209,11 +210,11 @@ export class FunctionQueue {
     return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, this.#longestRun))
   }
 
-  #laneOf({ keyHash }: PlannedEvent): number {
+  #laneOf({ keyHash }: QueuedEvent): number {
     return keyHash === null ? 0 : keyHash % this.lanes.length
   }
 
-  #isDone(event: PlannedEvent): boolean {
+  #isDone(event: QueuedEvent): boolean {
     const lane = this.lanes[this.#laneOf(event)]
     return lane !== undefined && lane.through !== null && event.offset <= lane.through
   }

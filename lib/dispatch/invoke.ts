@@ -5,8 +5,8 @@ import { DtsError } from '../errors.ts'
 import { freeOwn } from '../kafka/free-memory.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { acknowledgementSchema, type Batch } from './batch-format.ts'
+import type { SendResult } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
-import type { SendResult } from './lane.ts'
 import { cutMessage } from './message.ts'
 
 /** @param events the events of the batch */
@@ -77,7 +77,7 @@ export function readAnswer(
   }
   if (result.data.refused !== undefined) {
     return {
-      kind: 'held',
+      kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
         `The function ${functionName} began so late that the lease could have ended before it, and refused its ` +
@@ -128,7 +128,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
   const { errorType, errorMessage } = parseFunctionError(answer)
   if (brokenDeployment.test(errorType)) {
     return {
-      kind: 'held',
+      kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
         `The function ${functionName} cannot begin (${errorType}: ${errorMessage}). Its events wait: deploy poller ` +
@@ -163,7 +163,7 @@ function notAnswered(functionName: string, cause: unknown): SendResult {
   const status = answered.safeParse(cause)
   if (status.success && status.data.$metadata.httpStatusCode < 500) {
     return {
-      kind: 'held',
+      kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
         `The function ${functionName} could not be invoked (${reason}). Its events wait: deploy it, ` +

@@ -1,47 +1,10 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import { maxBatchBytes, packEvents, wireSize } from './batch-format.ts'
+import { maxBatchBytes, packEvents, sizeInBatch } from './batch-format.ts'
+import type { DeliveryEnvironment } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
-
-/** The outcome of an invocation. */
-export type SendResult =
-  /** Done up to and including `through`; null: not even the first event. `error` is the failure of the next event. */
-  | { readonly kind: 'acknowledged'; readonly through: bigint | null; readonly error: DtsError | null }
-  /** The function failed. The events may be the cause. */
-  | { readonly kind: 'failed'; readonly error: DtsError }
-  /** The function could not run. The events are not the cause. */
-  | { readonly kind: 'held'; readonly error: DtsError }
-  /** No answer came. The handler may still be running. */
-  | { readonly kind: 'unknown'; readonly error: DtsError }
-
-/** The run, as delivery uses it. */
-export interface DeliveryEnvironment {
-  /** Sends events to a function and resolves to the outcome. */
-  readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
-  /**
-   * Stores a failed event as a dead letter. Null if no queue is configured: then the stream halts instead.
-   * @throws DtsError if it cannot be stored
-   */
-  readonly putAside:
-    | ((functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>)
-    | null
-  /** Resolves to true when an invocation may start, and to false when this run starts no more. */
-  readonly permit: () => Promise<boolean>
-  /** Whether more records are known to follow at once. */
-  readonly expectsMore: () => boolean
-  /** Waits; resolves early when the run stops. */
-  readonly pause: (milliseconds: number) => Promise<void>
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  /** From 0 to 1. */
-  readonly random: () => number
-  /** The latest end of an invocation that starts now, even without an answer, in milliseconds since 1970. */
-  readonly endsBy: () => number
-  /** Called after each completed or failed event. */
-  readonly changed: () => void
-}
 
 /** One ordered line of delivery: sends one batch at a time, in the order of the stream. */
 export class Lane {
@@ -146,7 +109,7 @@ export class Lane {
       this.#waitsUntil = null
     }
     if (!(await permit())) return false
-    if (wireSize(first) > maxBatchBytes) {
+    if (sizeInBatch(first) > maxBatchBytes) {
       await this.#sendToDeadLetters(first, 1, tooLarge(this.#functionName, first))
       return this.#halt === null
     }
@@ -170,7 +133,7 @@ export class Lane {
       case 'failed':
         await this.#failed(first, batch.length, result.error, false)
         break
-      case 'held':
+      case 'unavailable':
         this.#wait(first, result.error, null)
         break
       case 'unknown':
@@ -187,7 +150,7 @@ export class Lane {
     let to = at
     while (to < events.length && to - at < limit) {
       const event = events[to]
-      bytes += event === undefined ? 0 : wireSize(event)
+      bytes += event === undefined ? 0 : sizeInBatch(event)
       if (bytes > maxBatchBytes && to > at) break
       to += 1
     }

@@ -12,7 +12,7 @@ import { escapeName, unescapeName } from '../dts/names.ts'
 import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecords } from '../kafka/records.ts'
-import { PlannedEvent, RoutedEvent } from './event.ts'
+import { QueuedEvent, RoutedEvent } from './event.ts'
 import { keyHash } from './key.ts'
 import { ReadRecords } from './read-records.ts'
 import type { Router, Routing } from './routes.ts'
@@ -36,11 +36,11 @@ export interface SlicePart {
 }
 
 /** A part of the stream, sorted by who handles it. Pure data: nothing has been sent. */
-export interface Plan {
+export interface RoutedPart {
   /** All records, for the read window. */
   readonly read: ReadRecords
   /** In stream order. */
-  readonly events: readonly PlannedEvent[]
+  readonly events: readonly QueuedEvent[]
   readonly unreadable: readonly UnreadableRecord[]
   /** Changes that a written rule leaves out (no route, an exclusion, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
@@ -53,13 +53,13 @@ export interface Plan {
 }
 
 /** Reads the headers of records and sorts the changes by route. A table that must not be passed over ends the plan. */
-export function planSlice(
+export function routeSlice(
   { records, from, to, nextOffset }: SlicePart,
   router: Router,
   unroutedTables: 'skip' | 'halt',
-): Plan {
+): RoutedPart {
   const read = new ReadRecords(records, from, to)
-  const events: PlannedEvent[] = []
+  const events: QueuedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
   const ghosts = new Map<string, number>()
@@ -84,7 +84,7 @@ export function planSlice(
       const route = routes[at] as Route
       if (!wants(route, operation)) continue
       isWanted = true
-      events.push(new PlannedEvent(records, index, table, route, hashFor(route, records, index)))
+      events.push(new QueuedEvent(records, index, table, route, hashFor(route, records, index)))
     }
     const counts = leftOut === 'ghost' ? ghosts : skipped
     if (!isWanted) counts.set(table, (counts.get(table) ?? 0) + 1)

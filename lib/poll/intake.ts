@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
-import type { PlannedEvent, RoutedEvent } from '../dispatch/event.ts'
-import { type Plan, planSlice } from '../dispatch/route-slice.ts'
+import type { QueuedEvent, RoutedEvent } from '../dispatch/event.ts'
+import { type RoutedPart, routeSlice } from '../dispatch/route-slice.ts'
 import { Router } from '../dispatch/routes.ts'
 import { DtsError } from '../errors.ts'
 import type { Fetched, Stream } from '../kafka/stream.ts'
@@ -190,16 +190,16 @@ export class Intake {
       to = Math.min(from + partRecords, records.length)
       const isLast = to === records.length
       const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
-      await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
+      await this.#accept(routeSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
       if (isLast || this.#halt !== null) return
     }
   }
 
   /** @param free releases the memory of the slice; null unless this is its last part */
-  async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
+  async #accept(routed: RoutedPart, free: (() => void) | null): Promise<void> {
     const { dispatcher, putAside, summary, readWindow } = this.#parts
-    let { end, halt } = plan
-    for (const { event, error } of plan.unreadable) {
+    let { end, halt } = routed
+    for (const { event, error } of routed.unreadable) {
       if (this.#isOver) {
         end = event.offset
         break
@@ -214,13 +214,13 @@ export class Intake {
         break
       }
     }
-    for (let at = 0; at < plan.events.length; at++) {
-      const event = plan.events[at] as PlannedEvent
-      if (end === plan.end || event.offset < end) dispatcher.offer(event)
+    for (let at = 0; at < routed.events.length; at++) {
+      const event = routed.events[at] as QueuedEvent
+      if (end === routed.end || event.offset < end) dispatcher.offer(event)
     }
-    for (const [table, count] of plan.skipped) add(summary.skipped, table, count)
-    for (const [table, count] of plan.ghosts) add(summary.ghosts, table, count)
-    readWindow.add(plan.read, end, free)
+    for (const [table, count] of routed.skipped) add(summary.skipped, table, count)
+    for (const [table, count] of routed.ghosts) add(summary.ghosts, table, count)
+    readWindow.add(routed.read, end, free)
     this.#halt = halt
   }
 }

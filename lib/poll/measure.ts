@@ -1,5 +1,6 @@
 import { reachedTime } from '../checkpoint/source-times.ts'
 import type { Position } from '../checkpoint/types.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { oldestTime } from '../log/scan.ts'
 import { silentSeconds } from '../log/silence.ts'
@@ -8,14 +9,27 @@ import type { PollSummary } from './summary.ts'
 
 /** Values that a run reports about the stream. */
 
-/** @param end the end of the log; null if the run does not know it. Then the run must not look as if it had reached it. */
-export function reportLag(position: Position, end: bigint | null, now: number, summary: PollSummary): void {
+/**
+ * Reports where the stream is after a run, and which lanes fail.
+ * @param end the end of the log; null if the run does not know it. Then the run must not look as if it had reached it.
+ */
+export function reportEnd(
+  position: Position,
+  end: bigint | null,
+  failures: Dispatcher['failures'],
+  now: number,
+  summary: PollSummary,
+): void {
   const { offset } = position
   summary.to = String(offset)
-  if (end === null) return
-  summary.lagRecords = String(end > offset ? end - offset : 0n)
-  summary.lagSeconds =
-    offset >= end ? 0 : Math.max(0, Math.floor(now / 1000) - reachedTime(position, now / 1000))
+  if (end !== null) {
+    summary.lagRecords = String(end > offset ? end - offset : 0n)
+    const seconds = Math.floor(now / 1000) - reachedTime(position, now / 1000)
+    summary.lagSeconds = offset >= end ? 0 : Math.max(0, seconds)
+  }
+  for (const { name, error } of failures) {
+    summary.failures.push({ lane: name, code: error.code, message: error.message })
+  }
 }
 
 /** Measures the log for the alarms. If it fails, the run's result does not change. */

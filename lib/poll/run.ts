@@ -8,11 +8,12 @@ import type { Origin, PollDependencies } from './dependencies.ts'
 import { commitStored } from './group-commit.ts'
 import { Halt } from './halt.ts'
 import { Intake } from './intake.ts'
-import { measureLog, reportLag } from './measure.ts'
+import { measureLog, reportEnd } from './measure.ts'
 import { optionalWork } from './optional-work.ts'
 import { Outlet } from './outlet.ts'
 import { Progress } from './progress.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
+import { WakeUp } from './wake-up.ts'
 
 /** The work under one lease: fetch ahead, deliver in lanes, commit what is done. */
 export class Run {
@@ -32,7 +33,7 @@ export class Run {
   #fetching = false
   /** The unexpected error of a fetch; null if there was none. */
   #fetchError: unknown = null
-  #notify: () => void = () => {}
+  readonly #wakeUp: WakeUp
 
   constructor(
     dependencies: PollDependencies,
@@ -42,13 +43,14 @@ export class Run {
     worstCaseMs: number,
     summary: PollSummary,
   ) {
-    const { now } = dependencies
+    const { now, sleep } = dependencies
     this.#dependencies = dependencies
     this.#stream = stream
     this.#lease = lease
     this.#worstCaseMs = worstCaseMs
     this.#generation = origin.generation
     this.#summary = summary
+    this.#wakeUp = new WakeUp(sleep)
     this.#outlet = new Outlet(dependencies, stream, lease, origin, summary)
     this.#readWindow = new ReadWindow(lease.position)
     this.#dispatcher = this.#makeDispatcher()
@@ -139,7 +141,7 @@ export class Run {
     const { now } = this.#dependencies
     const halt = thrown instanceof Halt ? thrown.reason : this.#dispatcher.halt
     this.#progress.advance()
-    this.#report()
+    reportEnd(this.#lease.position, this.#intake.end, this.#dispatcher.failures, now(), this.#summary)
     const { mayRunUntil } = this.#dispatcher
     // If a handler may still run, keep the lease until it must have ended.
     const handlerMayRun = mayRunUntil !== null && mayRunUntil > now()
@@ -168,7 +170,7 @@ export class Run {
           await this.#progress.commit()
           break
         case 'wait':
-          await this.#rest(step.milliseconds)
+          await this.#wakeUp.wait(step.milliseconds)
           break
         case 'end':
           return step.why
@@ -218,19 +220,9 @@ export class Run {
       })
       .finally(() => {
         this.#fetching = false
-        this.#notify()
+        this.#wakeUp.notify()
         this.#dispatcher.nudge()
       })
-  }
-
-  /** Waits that long, or until something happens. */
-  async #rest(milliseconds: number): Promise<void> {
-    const timer = new AbortController()
-    const woken = new Promise<void>((resolve) => {
-      this.#notify = resolve
-    })
-    await Promise.race([woken, this.#dependencies.sleep(milliseconds, timer.signal)])
-    timer.abort()
   }
 
   /** Waits until an invocation may start. @returns false if this run starts no more */
@@ -244,21 +236,14 @@ export class Run {
       })
       if (answer !== 'later') return answer === 'now'
       // A commit renews the lease.
-      this.#notify()
+      this.#wakeUp.notify()
       await sleep(20, this.#stopping.signal)
     }
   }
 
   #changed(): void {
     this.#progress.changed()
-    this.#notify()
-  }
-
-  #report(): void {
-    reportLag(this.#lease.position, this.#intake.end, this.#dependencies.now(), this.#summary)
-    for (const { name, error } of this.#dispatcher.failures) {
-      this.#summary.failures.push({ lane: name, code: error.code, message: error.message })
-    }
+    this.#wakeUp.notify()
   }
 
   /** Milliseconds in which another invocation may still be started. */

@@ -10,8 +10,8 @@ import {
   recordOverhead,
   recordsOf,
   refusal,
+  sizeInBatch,
   toBatch,
-  wireSize,
 } from '../../../lib/dispatch/batch-format.ts'
 import { eventOf } from './support.ts'
 
@@ -41,7 +41,7 @@ test('the largest batch fits into an invocation, also when nothing of it compres
   for (const [count, what] of cases) {
     const size = Math.floor(maxBatchBytes / count) - recordOverhead
     const batch = events(...Array.from({ length: count }, () => randomBytes(size)))
-    assert.ok(batch.reduce((sum, event) => sum + wireSize(event), 0) <= maxBatchBytes)
+    assert.ok(batch.reduce((sum, event) => sum + sizeInBatch(event), 0) <= maxBatchBytes)
     assert.ok(JSON.stringify(toBatch(packEvents(batch), origin)).length < lambdaLimit, what)
   }
 })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
+import type { SendResult } from '../../../lib/dispatch/delivery.ts'
 import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
-import { PlannedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
+import { QueuedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { FunctionQueue } from '../../../lib/dispatch/function-queue.ts'
-import type { SendResult } from '../../../lib/dispatch/lane.ts'
 import type { Route } from '../../../lib/dispatch/settings.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { all, FakeRun, failure, route, through } from './support.ts'
@@ -17,15 +17,15 @@ type Keyed = readonly [offset: number, key: number | null]
 /** `[offset, key]` each; a key's parity is its lane. */
 const keyed = (...given: readonly Keyed[]) => keyedFor(two, ...given)
 
-function keyedFor(to: Route, ...given: readonly Keyed[]): PlannedEvent[] {
+function keyedFor(to: Route, ...given: readonly Keyed[]): QueuedEvent[] {
   return given.map(([offset, keyHash]) => {
     const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(10) }])
-    return new PlannedEvent(records, 0, 'shop.orders', to, keyHash)
+    return new QueuedEvent(records, 0, 'shop.orders', to, keyHash)
   })
 }
 
 /** Works until nothing is left, or nothing may start any more. */
-async function work(lane: FunctionQueue, events: readonly PlannedEvent[], run: FakeRun): Promise<void> {
+async function work(lane: FunctionQueue, events: readonly QueuedEvent[], run: FakeRun): Promise<void> {
   for (const event of events) lane.offer(event)
   const stopping = new AbortController()
   const finished = lane.run(stopping.signal)

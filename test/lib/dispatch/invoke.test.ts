@@ -90,7 +90,7 @@ test('everything else is a failure, never success', () => {
 test('a refusal of a batch that came too late is nobody’s failure: its events are held and sent again', () => {
   const answer = { batchId: 'this', acknowledgedThrough: null, refused: 'late' }
   const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
-  assert.ok(result.kind === 'held')
+  assert.ok(result.kind === 'unavailable')
   assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_UNAVAILABLE', true])
   assert.equal(
     readAnswer('orders', batch, sent, JSON.stringify({ ...answer, batchId: 'that' })).kind,
@@ -126,7 +126,12 @@ describe('what a function says is cut, however long it is', () => {
     const cases: [type: string, message: string, kind: string, reason: string][] = [
       [long, 'm', 'failed', `${cut} was thrown`],
       ['Sandbox.Timedout', long, 'failed', `Sandbox.Timedout: ${cut}.`],
-      ['Runtime.ImportModuleError', long, 'held', `(Runtime.ImportModuleError: ${cut}). Its events wait`],
+      [
+        'Runtime.ImportModuleError',
+        long,
+        'unavailable',
+        `(Runtime.ImportModuleError: ${cut}). Its events wait`,
+      ],
     ]
     for (const [type, message, kind, reason] of cases) {
       server.fail('orders', { kind: 'error', type, message })
@@ -137,7 +142,7 @@ describe('what a function says is cut, however long it is', () => {
     assert.equal(server.faultsFired('orders'), cases.length)
     server.fail('orders', { kind: 'service', status: 403, type: 'x'.repeat(9_000) })
     const denied = await lambdaInvoke(client)('orders', batch, sent)
-    assert.equal(denied.kind, 'held')
+    assert.equal(denied.kind, 'unavailable')
     assert.ok((denied.error?.message.length ?? 0) < 2_500)
   })
 })
@@ -171,7 +176,7 @@ describe('an error of the function itself', () => {
     for (const type of broken) {
       server.fail('orders', { kind: 'error', type, message: 'what Lambda says of the deployment' })
       const result = await invoke('orders', batch, sent)
-      assert.equal(result.kind, 'held', type)
+      assert.equal(result.kind, 'unavailable', type)
       assert.deepEqual([result.error?.code, result.error?.retryable], ['HANDLER_UNAVAILABLE', true])
       assert.match(
         result.error?.message ?? '',
@@ -216,11 +221,11 @@ describe('an error of the function itself', () => {
   test('of the service says whether the function may have begun', async (t) => {
     const { server, invoke } = await invoking(t)
     const cases: [status: number, kind: string][] = [
-      [403, 'held'],
-      [404, 'held'],
-      [413, 'held'],
-      [429, 'held'],
-      [499, 'held'],
+      [403, 'unavailable'],
+      [404, 'unavailable'],
+      [413, 'unavailable'],
+      [429, 'unavailable'],
+      [499, 'unavailable'],
       [500, 'unknown'],
       [502, 'unknown'],
       [503, 'unknown'],

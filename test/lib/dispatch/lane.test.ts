@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
-import { maxBatchBytes, recordOverhead, wireSize } from '../../../lib/dispatch/batch-format.ts'
+import { maxBatchBytes, recordOverhead, sizeInBatch } from '../../../lib/dispatch/batch-format.ts'
+import type { SendResult } from '../../../lib/dispatch/delivery.ts'
 import type { RoutedEvent } from '../../../lib/dispatch/event.ts'
-import { Lane, type SendResult } from '../../../lib/dispatch/lane.ts'
+import { Lane } from '../../../lib/dispatch/lane.ts'
 import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { all, eventOf, eventsAt, FakeRun, failure, route, through } from './support.ts'
 
 const away: SendResult = {
-  kind: 'held',
+  kind: 'unavailable',
   error: new DtsError('HANDLER_UNAVAILABLE', 'not deployed', { retryable: true }),
 }
 const lost: SendResult = {
@@ -173,7 +174,7 @@ describe('a lane', () => {
   test('an event that is too large for an invocation is put aside unsent; at the limit it is sent', async () => {
     const sized = (offset: number, bytes: number) =>
       eventOf(BigInt(offset), Buffer.alloc(bytes - recordOverhead))
-    assert.equal(wireSize(sized(1, maxBatchBytes)), maxBatchBytes)
+    assert.equal(sizeInBatch(sized(1, maxBatchBytes)), maxBatchBytes)
     const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
     const run = new FakeRun()
     assert.equal(await strandOf(run).deliver(events), true)

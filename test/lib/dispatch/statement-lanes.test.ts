@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
 import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
-import { planSlice } from '../../../lib/dispatch/route-slice.ts'
+import { routeSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { t0, Writer } from '../../integration/records.ts'
@@ -28,10 +28,10 @@ async function deliver(
     'shop.items': route('items', { concurrency: 2 }),
   })
   const log = LogRecords.of(records.map(({ value }, at) => ({ offset: BigInt(at), value })))
-  const plan = planSlice({ records: log, from: 0, to: log.length, nextOffset: 5n }, router, 'halt')
+  const routed = routeSlice({ records: log, from: 0, to: log.length, nextOffset: 5n }, router, 'halt')
   const stopping = new AbortController()
   const lanes = new Dispatcher(states, run, stopping.signal)
-  for (const event of plan.events) lanes.offer(event)
+  for (const event of routed.events) lanes.offer(event)
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   stopping.abort()
   await lanes.ended()

@@ -1,5 +1,5 @@
+import type { DeliveryEnvironment, SendResult } from '../../../lib/dispatch/delivery.ts'
 import { RoutedEvent } from '../../../lib/dispatch/event.ts'
-import type { DeliveryEnvironment, SendResult } from '../../../lib/dispatch/lane.ts'
 import { type DeliveryInput, deliverySchema, type Route } from '../../../lib/dispatch/settings.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'

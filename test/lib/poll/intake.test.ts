@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import { t0, Writer } from '../../integration/records.ts'
-import { codeOf, failure, held, run, slice } from './support.ts'
+import { codeOf, failure, run, slice, unavailable } from './support.ts'
 
 const write = new Writer()
 const noRecord = { value: Buffer.from('this is no record'), timestamp: t0 }
@@ -103,7 +103,7 @@ describe('reading', () => {
     const { summary } = await run({
       given,
       stream: { fetch: async (from) => slice(given, from, from + 1n) },
-      invoke: () => held,
+      invoke: () => unavailable,
     })
     assert.ok(summary.fetched >= 4 && summary.fetched <= 6, `${summary.fetched} MB fetched`)
   })

@@ -324,7 +324,7 @@ describe('a run of the poller', () => {
     })
     const summary = await poll(
       dependencies(store, stream, {
-        invoke: async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') }),
+        invoke: async () => ({ kind: 'unavailable', error: failure('HANDLER_UNAVAILABLE') }),
       }),
     )
     assert.deepEqual([summary.to, (await store.read())?.offset], ['0', 0n])

@@ -12,12 +12,12 @@ import {
   failed,
   failure,
   haltCode,
-  held,
   type RunOptions as Options,
   oneByOne,
   run,
   slice,
   startedAt,
+  unavailable,
 } from './support.ts'
 
 const write = new Writer()
@@ -28,7 +28,7 @@ describe('the lag that a run reports', () => {
   })
 
   test('is what lies between the committed position and the end of the log', async () => {
-    const { summary, now } = await run({ invoke: () => held })
+    const { summary, now } = await run({ invoke: () => unavailable })
     assert.deepEqual([summary.ended, summary.to, summary.lagRecords], ['handler-failed', '1', '9'])
     // The last change that was handled is a minute old when the run begins.
     const { lagSeconds } = summary
@@ -42,7 +42,9 @@ describe('the lag that a run reports', () => {
       write.insert('shop.orders', 2, t0 + 3_600),
     ]
     const invoke: Invoke = async (name, batch, events) =>
-      events[0]?.offset === 1n ? await acknowledge(name, batch, events) : await held(name, batch, events)
+      events[0]?.offset === 1n
+        ? await acknowledge(name, batch, events)
+        : await unavailable(name, batch, events)
     const { summary } = await run({ given, environment: oneByOne, invoke: () => invoke })
     assert.deepEqual([summary.to, summary.lagRecords, summary.lagSeconds], ['2', '1', 0])
   })
@@ -192,7 +194,11 @@ describe('a log that cannot be read further', () => {
   }
 
   test('is told also where a function fails until the end of the run', async () => {
-    const { thrown, item } = await run({ given, stream: brokenAt5('BROKER_FAILED'), invoke: () => held })
+    const { thrown, item } = await run({
+      given,
+      stream: brokenAt5('BROKER_FAILED'),
+      invoke: () => unavailable,
+    })
     assert.equal(codeOf(thrown), 'BROKER_FAILED')
     assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], ['RUNNING', 1n, null])
   })

@@ -144,7 +144,10 @@ export async function readUpTo(
   return store
 }
 
-export const held: Invoke = async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') })
+export const unavailable: Invoke = async () => ({
+  kind: 'unavailable',
+  error: failure('HANDLER_UNAVAILABLE'),
+})
 export const failed: Invoke = async () => ({ kind: 'failed', error: failure('HANDLER_FAILED') })
 
 export interface RunOptions {
