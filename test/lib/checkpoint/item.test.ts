@@ -78,7 +78,7 @@ const good: Attributes = {
   ledger: encodeJson(ledger),
 }
 
-test('an item is read as it was written, offsets to the last digit', () => {
+test('an item reads back as it was written, with every digit of an offset', () => {
   assert.deepEqual(fromItem('topic/0', good), {
     ...position,
     key: 'topic/0',
@@ -94,7 +94,7 @@ test('an item is read as it was written, offsets to the last digit', () => {
   })
 })
 
-test('what may be absent', () => {
+test('an item may lack an owner, an anchor, a tail, lanes and a halt', () => {
   const { owner: _, ...ownerless } = good
   assert.equal(fromItem('topic/0', ownerless).owner, null)
   const fresh = fromItem('topic/0', {
@@ -107,13 +107,13 @@ test('what may be absent', () => {
   assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, haltOf(fresh)], [null, null, {}, null])
 })
 
-test('a halt that was stored without its facts has none', () => {
+test('a halt that an older version stored without facts has no facts', () => {
   const { facts: _, ...factless } = halt
   const item = { ...good, halt: { S: JSON.stringify(factless) } }
   assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, facts: {} })
 })
 
-test('what items of older versions lack', () => {
+test('an item of an older version may lack ordinals and the anchors of lanes', () => {
   const { ordinal: _, ...older } = anchor
   const read = fromItem('topic/0', {
     ...good,
@@ -124,7 +124,7 @@ test('what items of older versions lack', () => {
   assert.deepEqual(read.lanes, { orders: { through: 7n, anchor: null, trouble: null } })
 })
 
-test('members that a later version added under the same schemaVersion do no harm', () => {
+test('this version ignores members that a later version added under the same schemaVersion', () => {
   const more = (value: object) => ({ ...value, added: { by: ['a later version'] } })
   const text = (value: unknown) => ({
     S: JSON.stringify(value, (_key, member) => (typeof member === 'bigint' ? String(member) : member)),
@@ -154,16 +154,16 @@ test('members that a later version added under the same schemaVersion do no harm
   assert.deepEqual(read, fromItem('topic/0', good))
 })
 
-describe('an item that this version cannot read is refused, and the attribute named', () => {
+describe('an item that this version cannot read is refused with the name of the attribute', () => {
   const cases: [attribute: string, value: Attributes[string] | undefined, reason: string][] = [
     ['schemaVersion', { N: '2' }, 'a later version'],
     ['schemaVersion', undefined, 'no version'],
     ['offset', { S: '5' }, 'an offset as text'],
-    ['offset', { N: '1E+3' }, 'an offset that is not written out'],
+    ['offset', { N: '1E+3' }, 'an offset in exponent notation'],
     ['offset', { N: '-1' }, 'a negative offset'],
     ['offset', undefined, 'no offset'],
     ['state', { S: 'PAUSED' }, 'an unknown state'],
-    ['anchor', { S: '{' }, 'no JSON'],
+    ['anchor', { S: '{' }, 'text that is not JSON'],
     ['anchor', { S: '{"offset":"1"}' }, 'half an anchor'],
     [
       'anchor',
@@ -180,15 +180,11 @@ describe('an item that this version cannot read is refused, and the attribute na
     ['deadLetters', undefined, 'no count of dead letters'],
     ['deadLetters', { S: '{"since":0}' }, 'half a count of dead letters'],
     ['halt', { S: '{"code":"NO_SUCH_CODE","message":"","at":1}' }, 'an unknown code'],
-    [
-      'halt',
-      { S: '{"code":"DATA_GAP","message":"","facts":{"row":{}},"at":1}' },
-      'a fact that is no plain value',
-    ],
-    ['ledger', { S: '{}' }, 'a ledger that is no list'],
+    ['halt', { S: '{"code":"DATA_GAP","message":"","facts":{"row":{}},"at":1}' }, 'a fact that is an object'],
+    ['ledger', { S: '{}' }, 'a ledger that is not a list'],
     ['epoch', { S: '1' }, 'an epoch as text'],
     ['epoch', { N: '9007199254740993' }, 'an epoch that a number rounds'],
-    ['generation', { N: '1.5' }, 'a generation that is no whole number'],
+    ['generation', { N: '1.5' }, 'a generation that is not a whole number'],
     ['leaseUntil', { N: '1E+40' }, 'a lease that a number rounds'],
     ['clusterId', { N: '1' }, 'a cluster id that is a number'],
   ]

@@ -12,13 +12,13 @@ import { at, CheckpointTable, clientOf, now, read, start, tableName } from './su
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }
 const taken = { code: 'LEASE_HELD' }
 
-/** Of a checkpoint that begins at `now`. */
+/** The generation of a checkpoint that is created at `now`. */
 const generation = now / 1000
 
 describe('the checkpoint store', () => {
   const table = new CheckpointTable()
 
-  test('the first start is written once', async () => {
+  test('only one first start writes the item', async () => {
     const store = table.fresh()
     assert.equal(await store.read(), null)
     await store.create(start(10n), 'a', now + 1_000)
@@ -28,7 +28,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual(found.ledger, [
       { at: now, by: 'test', how: 'start', from: null, to: { clusterId: 'c', offset: '10', generation } },
     ])
-    // A retry of a write whose reply was lost.
+    // The client repeats a write whose reply was lost.
     assert.deepEqual(await store.create(start(10n), 'a', now + 1_000), {
       owner: 'a',
       epoch: 1,
@@ -36,7 +36,7 @@ describe('the checkpoint store', () => {
     })
   })
 
-  test('a lease is taken only after it ran out and the clocks’ difference has passed', async () => {
+  test('a lease can be taken only after its end plus the margin for different clocks', async () => {
     const store = table.fresh()
     await store.create(start(10n), 'a', now)
     for (const early of [now - 1, now, now + clockSkewMs]) {
@@ -49,7 +49,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual(lease, { owner: 'b', epoch: 2, generation })
   })
 
-  test('of two takers with the same reading, one gets the lease', async () => {
+  test('only one of several runs that read the same item gets the lease', async () => {
     const store = await table.released()
     const found = await read(store)
     const results = await Promise.allSettled(
@@ -57,13 +57,13 @@ describe('the checkpoint store', () => {
     )
     assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
     assert.equal((await read(store)).epoch, 2)
-    // Whoever got it may ask again: the reply of the first try may have been lost.
+    // The holder may repeat its request: the reply of the first try may have been lost.
     const { owner } = await read(store)
     await store.acquire(found, owner ?? '', now, now + 1_000, ['RUNNING'])
     assert.equal((await read(store)).epoch, 2)
   })
 
-  test('who is refused a lease is told when it can be taken, and then it can', async () => {
+  test('a refused lease names the time from which it can be taken', async () => {
     const store = table.fresh()
     await store.create(start(10n), 'a', now)
     const found = await read(store)
@@ -78,7 +78,7 @@ describe('the checkpoint store', () => {
     await store.acquire(found, 'b', until + 1, until + 1_000, ['RUNNING'])
   })
 
-  test('a lease is not taken on a reading that the late holder has made old', async () => {
+  test('a lease cannot be taken with a read from before the late holder’s last commit', async () => {
     const store = table.fresh()
     const late = await store.create(start(10n), 'late', now)
     const found = await read(store)
@@ -89,7 +89,7 @@ describe('the checkpoint store', () => {
     await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
   })
 
-  test('a halted stream is taken by recovery alone', async () => {
+  test('only recovery takes the lease of a halted stream', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, null)
@@ -103,7 +103,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual(after.ledger.at(-1)?.from, { clusterId: 'c', offset: '10', generation })
   })
 
-  test('a commit moves forward, never back, compared as numbers; repeating it is harmless', async () => {
+  test('a commit moves the offset only forward, compared as a number, and can be repeated', async () => {
     const store = table.fresh()
     const lease = await store.create(start(9n), 'a', now)
     await store.commit(lease, at(10n), now + 1)
@@ -114,7 +114,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual([found.offset, found.leaseUntil, found.epoch], [9_223_372_036_854_775_807n, now + 2, 1])
   })
 
-  test('a commit that arrives late ends no lease early, and takes none that was given back', async () => {
+  test('a late commit neither shortens the lease nor takes a released one', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now + 1_000)
     await store.commit(lease, at(20n), now + 9_000)
@@ -138,7 +138,7 @@ describe('the checkpoint store', () => {
     await store.acquire(found, 'r', late, late + 1_000, states)
   })
 
-  test('a late holder can write nothing', async () => {
+  test('a holder whose lease was taken over can write nothing', async () => {
     const store = table.fresh()
     const late = await store.create(start(10n), 'late', now)
     const found = await read(store)
@@ -149,7 +149,7 @@ describe('the checkpoint store', () => {
     await assert.rejects(store.release(late), lost)
     await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null), lost)
     await assert.rejects(store.reset(late, found, start(0n)), lost)
-    // The same invocation's name under another epoch, and the other way round.
+    // Our owner with another epoch, and our epoch with another owner.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
     await assert.rejects(store.commit({ ...lease, owner: 'late' }, at(50n), later + 1_000), lost)
     await assert.rejects(store.commit({ ...lease, generation: generation + 1 }, at(50n), later + 1_000), lost)
@@ -157,7 +157,7 @@ describe('the checkpoint store', () => {
     await store.commit(lease, at(50n), later + 1_000)
   })
 
-  test('a reset whose reply was lost counts once; the ledger keeps its last twenty entries', async () => {
+  test('a repeated reset counts once, and the ledger keeps its last twenty entries', async () => {
     const store = await table.released()
     for (let i = 0; i < 25; i++) {
       const found = await read(store)
@@ -171,7 +171,7 @@ describe('the checkpoint store', () => {
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
 
-  test('a move takes a generation that was never used, also after the item was deleted or restored', async () => {
+  test('a move takes a generation that was never used, even after the item was deleted or restored', async () => {
     const store = await table.released()
     const move = async (at: number, usedGeneration?: number) => {
       const found = await read(store)
@@ -184,7 +184,7 @@ describe('the checkpoint store', () => {
       })
       return (await read(store)).generation
     }
-    // By the clock; within the same second, or with a clock that was set back, one more; above what the group knows.
+    // The clock's second. One more within the same second, or if the clock was set back. Always above the group's generation.
     assert.equal(await move(now + 90_999), generation + 90)
     assert.equal(await move(now + 90_999), generation + 91)
     assert.equal(await move(now - 5_000), generation + 92)
@@ -193,14 +193,14 @@ describe('the checkpoint store', () => {
       [generationAfter(null, now), generationAfter(null, now, generation + 7), generationAfter(null, 0)],
       [generation, generation + 8, 1],
     )
-    // Of an item that was restored to before a move, as of one that another cluster change moves.
+    // An item from before a move was restored and then moves again.
     assert.ok(generationAfter(generation, now + 60_000) > generationAfter(generation, now + 59_000))
     const anew = table.fresh()
     await anew.create({ ...start(1n), usedGeneration: generation + 7 }, 'a', now)
     assert.equal((await read(anew)).generation, generation + 8)
   })
 
-  test('the item is read as it is now, not as a replica has it', async () => {
+  test('every read of the item is a consistent read', async () => {
     const seen: unknown[] = []
     const name = 'observe'
     table.client.middlewareStack.add(
@@ -212,7 +212,7 @@ describe('the checkpoint store', () => {
     )
     const store = await table.released()
     await read(store)
-    // Also to find out what became of a write that was refused.
+    // A refused write reads the item too, because this DynamoDB does not return it.
     await assert.rejects(store.create(start(1n), 'b', now), taken)
     table.client.middlewareStack.remove(name)
     assert.equal(seen.length, 2)
@@ -223,7 +223,7 @@ describe('the checkpoint store', () => {
     const years = Date.UTC(2099, 0, 1)
     const entry = { at: now, by: 'me', how: 'broke it' }
 
-    test('is told from one that a run holds, also to recovery', async () => {
+    test('is reported as too long, with the command that breaks it', async () => {
       const store = table.fresh()
       await store.create(start(10n), 'wrong-clock', years)
       const found = await read(store)
@@ -239,12 +239,12 @@ describe('the checkpoint store', () => {
       })
     })
 
-    test('is broken: its holder can write nothing more, and the position stays', async () => {
+    test('can be broken: its holder can write nothing more, and the position stays', async () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'wrong-clock', years)
       const found = await read(store)
       await store.breakLease(found, 'me', now + 30_000, entry)
-      // A retry of a write whose reply was lost.
+      // The client repeats a write whose reply was lost.
       await store.breakLease(found, 'me', now + 30_000, entry)
       const broken = await read(store)
       assert.deepEqual(
@@ -259,7 +259,7 @@ describe('the checkpoint store', () => {
       await store.acquire(broken, 'b', late, late + 1_000, ['RUNNING'])
     })
 
-    test('is not broken when anything was written since it was read', async () => {
+    test('is not broken if the item was written since it was read', async () => {
       const pause = { by: 'me', reason: null, at: now }
       const acts: [what: string, act: (store: CheckpointStore, lease: Lease) => Promise<void>][] = [
         ['a commit', (store, lease) => store.commit(lease, at(20n), years + 1)],
@@ -278,7 +278,7 @@ describe('the checkpoint store', () => {
     })
   })
 
-  test('a reset undoes nothing that somebody did to the stream since it was read', async () => {
+  test('a reset is refused if the stream was paused or resumed since the read', async () => {
     const meanwhile: [what: string, halted: boolean, act: (store: CheckpointStore) => Promise<void>][] = [
       ['stopped', false, async (store) => store.pause(await read(store), { by: 'me', reason: null, at: 1 })],
       [
@@ -299,7 +299,7 @@ describe('the checkpoint store', () => {
     }
   })
 
-  test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
+  test('a missing table is not retryable, an endpoint that does not answer is', async () => {
     const missing = new CheckpointStore(table.client, 'nowhere', 't', 0)
     await assert.rejects(missing.read(), { code: 'CHECKPOINT_TABLE_UNAVAILABLE', retryable: false })
     await assert.rejects(missing.create(start(1n), 'a', now), { code: 'CHECKPOINT_TABLE_UNAVAILABLE' })
@@ -313,7 +313,7 @@ describe('the checkpoint store', () => {
     })
   })
 
-  test('every write is one conditional UpdateItem: the poller’s role allows nothing else', async () => {
+  test('every write is one conditional UpdateItem, the only write that the poller’s role allows', async () => {
     const seen: [command: string, condition: boolean][] = []
     const name = 'observe'
     table.client.middlewareStack.add(
@@ -338,7 +338,7 @@ describe('the checkpoint store', () => {
     const entry = { at: now + 1, by: 'me', how: 'resumed' }
     const stopped = { code: 'STREAM_HALTED' }
 
-    test('a pause stops the next run and leaves the holder its lease and its commits', async () => {
+    test('a pause stops the next run, and the current holder can still commit and release', async () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'a', now + 1_000)
       await store.pause(await read(store), pause)
@@ -352,7 +352,7 @@ describe('the checkpoint store', () => {
       await assert.rejects(store.acquire(later, 'b', now, now + 1_000, ['RUNNING']), taken)
     })
 
-    test('only a running stream is paused; a retry of the same pause is harmless', async () => {
+    test('only a running stream can be paused, and the same pause can be repeated', async () => {
       const store = await table.released()
       const found = await read(store)
       await store.pause(found, pause)
@@ -362,7 +362,7 @@ describe('the checkpoint store', () => {
       assert.deepEqual(paused.state === 'PAUSED' && paused.pause, pause)
     })
 
-    test('what was reset or never written since it was read is not paused', async () => {
+    test('a pause is refused if the stream was moved since the read, or has no item', async () => {
       const store = await table.released()
       const found = await read(store)
       const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING'])
@@ -374,7 +374,7 @@ describe('the checkpoint store', () => {
       assert.equal(await nobody.read(), null)
     })
 
-    test('resume forgets failures, keeps what is done ahead, and is written down', async () => {
+    test('a resume forgets failures, keeps the progress of lanes, and adds an entry to the ledger', async () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'a', now + 1_000)
       const trouble = { offset: 10n, attempts: 5, since: now, nextAt: now + 9_000, limit: null }
@@ -402,7 +402,7 @@ describe('the checkpoint store', () => {
       await store.acquire(found, 'b', now, now + 1_000, ['RUNNING'])
     })
 
-    test('a resume whose reply was lost counts once; a running stream is not resumed', async () => {
+    test('a repeated resume counts once, and a running stream cannot be resumed', async () => {
       const store = await table.released()
       await assert.rejects(store.resume(await read(store), entry), taken)
       await store.pause(await read(store), pause)
@@ -412,7 +412,7 @@ describe('the checkpoint store', () => {
       assert.equal((await read(store)).ledger.length, 2)
     })
 
-    test('the ledger keeps its last twenty entries, and the newest of them is the last resume', async () => {
+    test('the ledger keeps the last twenty resumes', async () => {
       const store = await table.released()
       for (let time = 1; time <= 25; time++) {
         await store.pause(await read(store), { ...pause, at: time })
@@ -425,7 +425,7 @@ describe('the checkpoint store', () => {
       )
     })
 
-    test('a stream that another recovery has taken since it was read is not resumed', async () => {
+    test('a resume is refused if another recovery took the lease since the read', async () => {
       const store = await table.released()
       await store.pause(await read(store), pause)
       const found = await read(store)

@@ -45,7 +45,7 @@ describe('the password', () => {
     ['{"password":"p4ss\\n"}', 'p4ss', 'JSON with a line break in it'],
   ]
   for (const [text, password, reason] of cured) {
-    test(`${reason}: used without it, and said so`, async (t) => {
+    test(`${reason}: the password is used without it, and a note says so`, async (t) => {
       const { credentials } = await source(t, text)
       assert.equal(credentials.note, null)
       assert.equal((await credentials.get())?.password, password)
@@ -54,7 +54,7 @@ describe('the password', () => {
     })
   }
 
-  test('stored as it should be: nothing is said, also after it was stored anew', async (t) => {
+  test('without a fault has no note, also after the fault was corrected', async (t) => {
     const { server, credentials } = await source(t, '{"password":"p4ss"}\n')
     await credentials.get()
     assert.equal(credentials.note, null)
@@ -93,7 +93,7 @@ describe('the password', () => {
     ['{"password":"canary"', /begins with "\{" and is no JSON/, 'JSON that is cut off'],
   ]
   for (const [text, message, reason] of unreadable) {
-    test(`is not to be had: ${reason}`, async (t) => {
+    test(`cannot be read: ${reason}`, async (t) => {
       const { credentials } = await source(t, text)
       await assert.rejects(credentials.get(), (error) => {
         assert.ok(error instanceof DtsError)
@@ -109,14 +109,14 @@ describe('the password', () => {
     })
   }
 
-  test('a secret that could not be read is asked for again', async (t) => {
+  test('a secret that could not be read is read again by the next run', async (t) => {
     const { server, credentials } = await source(t)
     await assert.rejects(credentials.get(), { code: 'SECRET_UNAVAILABLE' })
     server.secrets.set('dts', 'p4ss')
     assert.equal((await credentials.get())?.password, 'p4ss')
   })
 
-  test('in the environment: no secret is read, and reading again changes nothing', async () => {
+  test('in the environment: no secret is read, and a renewal changes nothing', async () => {
     const none = () => assert.fail('Secrets Manager was asked')
     const given = new CredentialSource({ user: 'u', password: { value: 'p' } }, none)
     assert.deepEqual(await given.get(), { username: 'u', password: 'p' })
@@ -158,7 +158,7 @@ describe('after a rotation', () => {
     return { server, dstore, openStream: connections(config).openStream }
   }
 
-  test('a refused password is read again once, and the new one works', async (t) => {
+  test('a refused password is read again once, and the new password works', async (t) => {
     const { server, dstore, openStream } = await rotated(t)
     await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
     const refused = dstore.counters.credentialsRefused
@@ -173,7 +173,7 @@ describe('after a rotation', () => {
     assert.equal(server.reads, 3)
   })
 
-  test('a password that is still the same is not tried twice: DTS may lock the user', async (t) => {
+  test('an unchanged password is not tried twice, because DTS may lock the user', async (t) => {
     const { server, dstore, openStream } = await rotated(t)
     await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
     assert.deepEqual([server.reads, dstore.counters.credentialsRefused], [2, 1])

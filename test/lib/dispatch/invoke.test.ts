@@ -20,7 +20,7 @@ const batch: Batch = {
 }
 const failure = { offset: '7', code: 'ROW_INVALID', message: 'status is missing' }
 
-test('what counts as an acknowledgement', () => {
+test('a well-formed answer to this batch counts as an acknowledgement', () => {
   const accepted: [answer: unknown, through: bigint | null, error: RegExp | null, reason: string][] = [
     [{ batchId: 'this', acknowledgedThrough: '10' }, 10n, null, 'all of it'],
     [{ batchId: 'this', acknowledgedThrough: '8' }, 8n, null, 'a part: the time ran short'],
@@ -49,7 +49,7 @@ test('what counts as an acknowledgement', () => {
 const failing = (acknowledgedThrough: string | null, offset: string) =>
   JSON.stringify({ batchId: 'this', acknowledgedThrough, failure: { ...failure, offset } })
 
-test('everything else is a failure, never success', () => {
+test('every other answer counts as a failure', () => {
   const refused: [answer: string, reason: RegExp][] = [
     ['', /not JSON/],
     ['OK', /not JSON/],
@@ -87,7 +87,7 @@ test('everything else is a failure, never success', () => {
   }
 })
 
-test('a refusal of a batch that came too late is nobody’s failure: its events are held and sent again', () => {
+test('a batch that came too late counts as no failure of its events: they wait and are sent again', () => {
   const answer = { batchId: 'this', acknowledgedThrough: null, refused: 'late' }
   const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
   assert.ok(result.kind === 'unavailable')
@@ -102,7 +102,7 @@ test('a refusal of a batch that came too late is nobody’s failure: its events 
   )
 })
 
-describe('what a function says is cut, however long it is', () => {
+describe('a long message of a function is cut', () => {
   const long = `${'x'.repeat(1_999)}\u{1F600}${'y'.repeat(500_000)}`
   const cut = `${'x'.repeat(1_999)}\uFFFD`
 
@@ -114,7 +114,7 @@ describe('what a function says is cut, however long it is', () => {
     assert.ok(result.error?.message.endsWith(`at offset 7 it failed with ${cut}: ${cut}.`))
   })
 
-  test('in an error of its own', async (t) => {
+  test('in an error of the function', async (t) => {
     const server = await startInvokeServer()
     Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
     const client = handlerClient(10_000)
@@ -148,7 +148,7 @@ describe('what a function says is cut, however long it is', () => {
 })
 
 describe('an error of the function itself', () => {
-  /** The real client against Lambda's API. */
+  /** The real client with a server that speaks Lambda's API. */
   async function invoking(t: TestContext) {
     const server = await startInvokeServer()
     Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
@@ -171,7 +171,7 @@ describe('an error of the function itself', () => {
     'Runtime.UserCodeSyntaxError',
     'Runtime.MalformedHandlerName',
   ]
-  test('that says it cannot begin is not the fault of its changes: they wait for a deployment', async (t) => {
+  test('that says that the function cannot start is not caused by its changes: they wait for a deployment', async (t) => {
     const { server, invoke } = await invoking(t)
     for (const type of broken) {
       server.fail('orders', { kind: 'error', type, message: 'what Lambda says of the deployment' })
@@ -185,7 +185,7 @@ describe('an error of the function itself', () => {
     }
   })
 
-  test('of any other name, also of a similar one, counts against its changes', async (t) => {
+  test('with any other name counts as a failure of its changes', async (t) => {
     const { server, invoke } = await invoking(t)
     const others = [
       'TypeError',
@@ -199,7 +199,7 @@ describe('an error of the function itself', () => {
     }
   })
 
-  test('is repeated where its message cannot hold a row, and nowhere else', async (t) => {
+  test('is quoted only if its message cannot contain a row', async (t) => {
     const { server, invoke } = await invoking(t)
     const cases: [type: string, isRepeated: boolean][] = [
       ['Sandbox.Timedout', true],
@@ -218,7 +218,7 @@ describe('an error of the function itself', () => {
     }
   })
 
-  test('of the service says whether the function may have begun', async (t) => {
+  test('of the Lambda service shows whether the function may have started', async (t) => {
     const { server, invoke } = await invoking(t)
     const cases: [status: number, kind: string][] = [
       [403, 'unavailable'],
@@ -234,7 +234,7 @@ describe('an error of the function itself', () => {
       server.fail('orders', { kind: 'service', status, type: 'AnyException' })
       assert.equal((await invoke('orders', batch, sent)).kind, kind, String(status))
     }
-    // One request for each: a retry inside the SDK could run a second copy of a handler.
+    // One request for each case: a retry inside the SDK could run a second copy of a handler.
     assert.equal(server.invocations('orders'), cases.length)
     assert.equal((await invoke('orders', batch, sent)).kind, 'acknowledged')
   })

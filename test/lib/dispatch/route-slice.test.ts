@@ -22,7 +22,7 @@ const eventsOf = ({ events }: ReturnType<typeof routeSlice>) =>
   events.map(({ route: { functionName }, offset }) => [functionName, offset])
 
 describe('a slice of the stream', () => {
-  test('is sorted by function, in the order of the stream; what nobody handles is counted', () => {
+  test('is sorted by function in stream order, and changes without a function are counted', () => {
     const routed = routeSlice(
       slice([
         write.mark('BEGIN', t0),
@@ -45,7 +45,7 @@ describe('a slice of the stream', () => {
     assert.deepEqual([routed.end, routed.halt, routed.unreadable, routed.read.length], [9n, null, [], 9])
   })
 
-  test('a statement that may concern any table of a database goes to each function of it', () => {
+  test('a statement that may concern any table of a database goes to each function of that database', () => {
     const more = new Router({
       'shop.orders': route('orders'),
       'shop.customers': route('customers', { operations: ['DELETE'] }),
@@ -64,7 +64,7 @@ describe('a slice of the stream', () => {
     assert.deepEqual(ofDatabase('shop.orders'), ['orders', 'customers', 'rest'])
   })
 
-  test('a statement is an event of each function that its text concerns, and an operation that each wants', () => {
+  test('a statement goes to each function that its text concerns, whatever operations they take', () => {
     const some = new Router({
       'shop.orders': route('orders', { operations: ['INSERT'] }),
       'shop.customers': route('customers', { concurrency: 4 }),
@@ -93,7 +93,7 @@ describe('a slice of the stream', () => {
     )
   })
 
-  test('ghost tables of an online schema change are counted apart, and halt nothing', () => {
+  test('ghost tables of an online schema change are counted separately and do not halt the stream', () => {
     const pattern = new Router({ 'shop.*': route('all'), 'shop.orders': route('orders') })
     const routed = routeSlice(
       slice([
@@ -122,7 +122,7 @@ describe('a slice of the stream', () => {
     assert.deepEqual([routed.skipped, routed.halt], [new Map(), null])
   })
 
-  test('a table that a handler leaves out is counted as left out, and halts nothing', () => {
+  test('a table that a handler leaves out is counted as skipped and does not halt the stream', () => {
     const except = ['shop.orders_tmp']
     const some = new Router({ 'shop.orders_*': { ...route('orders'), except } })
     const routed = routeSlice(slice([write.insert('shop.orders_tmp', 1, t0)]), some, 'halt')
@@ -132,7 +132,7 @@ describe('a slice of the stream', () => {
     )
   })
 
-  test('operations that a handler does not want are counted as left out, statements never are', () => {
+  test('operations that a handler does not take are counted as skipped, but statements never are', () => {
     const some = new Router({ 'shop.orders': route('orders', { operations: ['DELETE', 'INIT'] }) })
     const routed = routeSlice(
       slice([
@@ -151,7 +151,7 @@ describe('a slice of the stream', () => {
     assert.deepEqual([routed.skipped, routed.halt], [new Map([['shop.orders', 2]]), null])
   })
 
-  test('ends before a table that must not be passed over, with all that comes before it', () => {
+  test('ends before a table without a route if UNROUTED_TABLES is halt', () => {
     const records = ['shop.orders', 'shop.customers', 'shop.a\\u002Eb', 'shop.orders'].map((table, id) =>
       write.insert(table, id, t0),
     )
@@ -167,7 +167,7 @@ describe('a slice of the stream', () => {
     ])
   })
 
-  test('a handler of every table gets what no other names, so that nothing is unrouted', () => {
+  test('the catch-all handler gets every table without another route', () => {
     const every = new Router({ 'shop.orders': route('orders'), '*': route('rest') })
     const records = ['shop.orders', 'shop.other', 'x.y.z'].map((table, id) => write.insert(table, id, t0))
     assert.deepEqual(eventsOf(routeSlice(slice(records), every, 'halt')), [
@@ -177,7 +177,7 @@ describe('a slice of the stream', () => {
     ])
   })
 
-  test('records that cannot be read are set apart with their bytes, and stop nothing', () => {
+  test('unreadable records are listed with their bytes, and the slice continues', () => {
     const broken = (write.insert('shop.orders', 2, t0).value ?? Buffer.alloc(0)).subarray(0, 5)
     const records = [
       write.insert('shop.orders', 1, t0),
@@ -209,9 +209,9 @@ describe('a slice of the stream', () => {
   const nameless = [null, '', 'shop', '.', 'shop.', '.orders', 'shop..orders', 'a.b.c.d', 'a.b.c.'] as const
   for (const operation of ['INSERT', 'UPDATE', 'DELETE', 'INIT', 'DDL'] as const) {
     for (const objectName of nameless) {
-      // A statement may be on a database, or on nothing that is named.
+      // A statement may be about a database, or may have no name.
       if (operation === 'DDL' && !objectName?.includes('.')) continue
-      test(`a change ${operation} of the table ${JSON.stringify(objectName)} is a record that cannot be read`, () => {
+      test(`a change ${operation} of the table ${JSON.stringify(objectName)} is an unreadable record`, () => {
         const image = [integer(1)]
         const value = encodeRecord({
           operation,
@@ -238,7 +238,7 @@ describe('a slice of the stream', () => {
     }
   }
 
-  test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
+  test('a change that is damaged after its header reaches its function, which has a policy for it', () => {
     const keyed = new Router({ 'shop.orders': route('orders', { concurrency: 4 }) })
     const value = write.insert('shop.orders', 1, t0).value ?? Buffer.alloc(0)
     const broken = value.subarray(0, readHeader(value).bodyStart + 4)
@@ -250,7 +250,7 @@ describe('a slice of the stream', () => {
     assert.equal(routed.unreadable.length, 0)
   })
 
-  test('keys are read only where changes are worked on side by side', () => {
+  test('keys are read only for functions with concurrency above 1', () => {
     const hashes = (concurrency: number) =>
       routeSlice(
         slice([1, 2, 1].map((id) => write.insert('shop.orders', id, t0))),
@@ -279,7 +279,7 @@ describe('a sharded source', () => {
   })
   const named = { l_db_name: 'shop', l_tb_name: 'orders' }
 
-  test('its tables are routed by their logical name, where the physical one has no route', () => {
+  test('its tables are routed by their logical name if the physical one has no route', () => {
     assert.deepEqual(eventsOf(routeSlice(slice([shard(named)]), router, 'halt')), [['orders', 0n]])
     const own = new Router({ 'shop.orders': route('orders'), 'shop_7.*': route('seven') })
     assert.deepEqual(eventsOf(routeSlice(slice([shard(named)]), own, 'halt')), [['seven', 0n]])
@@ -288,7 +288,7 @@ describe('a sharded source', () => {
     assert.equal(other.halt?.code, 'TABLE_UNROUTED')
   })
 
-  test('a dot in a logical name is no separator', () => {
+  test('a dot inside a logical name does not separate parts', () => {
     const dotted = new Router({ 'shop.a\\u002Eb': route('dotted') })
     const record = shard({ l_db_name: 'shop', l_tb_name: 'a.b' })
     assert.deepEqual(eventsOf(routeSlice(slice([record]), dotted, 'skip')), [['dotted', 0n]])
@@ -304,7 +304,7 @@ describe('a sharded source', () => {
       .events.filter((event) => event.offset === offset)
       .map((event) => [event.route.functionName, event.keyHash])
 
-  test('a statement without the logical name has no route, whatever came before it, and halts nothing', () => {
+  test('a statement without the logical name has no route and does not halt the stream', () => {
     assert.deepEqual(functionsOf([shard({}, 'DDL')], 0n), [['rest', null]])
     assert.deepEqual(functionsOf([shard(named), shard({}, 'DDL')], 1n), [['rest', null]])
     const one = new Router({ 'shop.orders': route('orders') })
@@ -318,7 +318,7 @@ describe('a sharded source', () => {
     }
   })
 
-  test('a statement with the logical name, or on a table that a route names, goes where the rows go', () => {
+  test('a statement with the logical name, or about a table with a route of its own, goes where the rows go', () => {
     assert.deepEqual(functionsOf([shard(named, 'DDL')], 0n), [['orders', null]])
     assert.deepEqual(functionsOf([shard({ l_db_name: 'shop', l_tb_name: 'x' }, 'DDL')], 0n), [['rest', null]])
     const own = new Router({ ...routes, 'shop_7.*': route('seven') })
@@ -330,7 +330,7 @@ describe('a sharded source', () => {
     assert.equal(other.halt?.code, 'TABLE_UNROUTED')
   })
 
-  test('nor does a row that cannot be read', () => {
+  test('an unreadable row decides no route', () => {
     const fresh = new Router({ 'shop.orders': route('orders') })
     const broken = { value: (shard(named).value ?? Buffer.alloc(0)).subarray(0, 60), timestamp: t0 }
     const routed = routeSlice(slice([broken, shard(named)]), fresh, 'skip')

@@ -50,7 +50,7 @@ const refusing = () =>
   })
 
 describe('a statement that concerns two functions', () => {
-  test('keeps its place in both, alone where changes are worked on side by side', async () => {
+  test('keeps its place in both, and runs alone in a function with several lanes', async () => {
     const run = new FakeRun()
     const lanes = await deliver(run, 'halt')
     assert.deepEqual(offsetsOf(run, 'orders').flat(), [0, 2])
@@ -59,7 +59,7 @@ describe('a statement that concerns two functions', () => {
     assert.equal(lanes.firstUndone, null)
   })
 
-  test('is a dead letter of the one that refuses it, and is not sent again to the other', async () => {
+  test('becomes a dead letter of the function that refuses it, and is not sent again to the other', async () => {
     const run = refusing()
     const lanes = await deliver(run, 'dead-letter')
     assert.deepEqual(
@@ -70,7 +70,7 @@ describe('a statement that concerns two functions', () => {
     assert.equal(lanes.firstUndone, null)
   })
 
-  test('is not committed while one of them has not done it; the other is remembered as ahead', async () => {
+  test('is not committed before both have done it, and the faster function is stored as ahead', async () => {
     const run = refusing()
     const lanes = await deliver(run, 'halt')
     assert.deepEqual([lanes.firstUndone, lanes.halt?.code], [2n, 'HANDLER_FAILED'])

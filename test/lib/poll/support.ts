@@ -26,7 +26,7 @@ export const acknowledge: Invoke = async (_name, _batch, events) => ({
 export const failure = (code: ErrorCode, retryable = true) =>
   new DtsError(code, 'as the test wants it', { retryable })
 
-/** A log of these records; what a test overrides goes wrong. */
+/** A log of these records. A test overrides the parts that fail. */
 export function streamOf(given: readonly NewRecord[], own: Partial<Stream> = {}): Stream {
   const end = BigInt(given.length)
   return {
@@ -83,7 +83,7 @@ export function dependencies(
 
 export const startedAt = (t0 + 60) * 1_000
 
-/** Time that passes only where everybody waits: nothing here does anything outside this process. */
+/** Time passes only when everything waits: no work leaves this process. */
 export function virtualTime(runMs = 120_000) {
   const clock = new Clock(startedAt)
   let isPassing = false
@@ -110,7 +110,7 @@ export function virtualTime(runMs = 120_000) {
   }
 }
 
-/** Resolves when everything has run that waits for nothing but its turn: some of it takes several. */
+/** Resolves when all work that can continue without a timer has run. Some of it takes several turns. */
 export async function quiet(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await quiescence()
 }
@@ -160,7 +160,7 @@ export interface RunOptions {
   readonly deadLetters?: Position['deadLetters']
 }
 
-/** One run over ten orders, of which the first is done. */
+/** One run over ten orders. The first one is done before the run. */
 export async function run(options: RunOptions = {}) {
   const { given = new Writer().inserts('shop.orders', 0, 9), environment, own } = options
   const store = await readUpTo(1n, given, options.deadLetters)
