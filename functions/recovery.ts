@@ -52,7 +52,7 @@ export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
     })
-    // Whoever invokes this by serverless has it printed by that.
+    // `serverless invoke` prints the answer in a terminal.
     const answer = printableValue(found)
     logger.info('Recovery ended', { answer })
     return answer

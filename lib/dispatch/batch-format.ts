@@ -48,7 +48,7 @@ const said = z.string().transform(cutMessage)
 
 export const acknowledgementSchema = z.strictObject({
   batchId: z.string(),
-  /** The offset of the last event that is done; null when not even the first one is. */
+  /** The offset of the last event that is done; null if no event is done. */
   acknowledgedThrough: offset.nullable(),
   /** The failure of the next event. Absent if all are done, or if only the function's time ran out. */
   failure: z.strictObject({ offset, code: said, message: said }).optional(),
@@ -134,7 +134,7 @@ export interface BatchRecord {
   readonly value: Buffer
 }
 
-/** @throws Error when the data is damaged */
+/** @throws Error if the data is damaged */
 export function recordsOf({ data }: Batch): BatchRecord[] {
   const bytes = zstdDecompressSync(Buffer.from(data, 'base64'), { maxOutputLength: maxBatchBytes })
   const records: BatchRecord[] = []
@@ -147,6 +147,6 @@ export function recordsOf({ data }: Batch): BatchRecord[] {
     records.push({ offset: bytes.readBigInt64BE(at), value: bytes.subarray(start, start + length) })
     at = start + length
   }
-  if (records.length === 0) throw new RangeError('the batch holds no record')
+  if (records.length === 0) throw new RangeError('the batch contains no record')
   return records
 }

@@ -10,7 +10,7 @@ import { DtsError } from '../errors.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 
-/** A received dead letter. It is invisible to others until it is given back or removed, or its time-out passes. */
+/** A received dead letter. Other receivers do not see it until it is given back, or until its time-out passes. */
 export interface Received {
   readonly letter: DeadLetter
   readonly messageId: string
@@ -21,15 +21,15 @@ export interface Received {
 export interface Receipt {
   /** Oldest first within each function. */
   readonly items: readonly Received[]
-  /** Letters that were not wanted and were given back. The queue hides everything after about ten letters of a function. */
+  /** Unwanted letters, which were given back. The queue hides all letters after about ten of a function. */
   readonly others: readonly DeadLetter[]
 }
 
 /** The reading side of the dead-letter queue. Every method may throw DEAD_LETTER_FAILED. */
 export interface DeadLetterSource {
   /**
-   * Receives the wanted letters and gives the others back. While letters of a function are in hand, the queue gives out no
-   * more of that function. So there may be more letters than it returns: remove or give back, then call it again.
+   * Receives the wanted letters and gives the others back. While a receiver has letters of a function, the queue returns no more
+   * of that function. So there may be more letters than it returns: remove them or give them back, then call it again.
    */
   receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
@@ -49,7 +49,7 @@ export interface DeadLetterOrigin {
 }
 
 export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadLetterSource {
-  /** The most that the queue gives at once, because a wanted letter can come after unwanted ones. */
+  /** Receives as many messages as the queue returns at once, because a wanted letter can come after unwanted ones. */
   async function next() {
     const { Messages = [] } = await ask(async () =>
       (await sqs()).send(
@@ -72,7 +72,7 @@ export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadL
     async receive(max, isWanted) {
       const items: Received[] = []
       const others: Received[] = []
-      /** Received, but not for the caller. */
+      /** Received messages that the caller does not get. */
       let unwanted: { readonly receipt: string }[] = []
       try {
         while (items.length < max) {
@@ -149,7 +149,7 @@ function parse(body: string, messageId: string): DeadLetter {
   } catch (cause) {
     throw failed(
       `its message ${messageId} is not a dead letter of this project. Nothing was sent; receive that message by hand ` +
-        '(SQS console, "Send and receive messages"), see whose it is, delete it, and run the same again',
+        '(SQS console, "Send and receive messages"), find out who sent it, delete it, and run the same again',
       false,
       cause,
     )

@@ -14,7 +14,7 @@ export type SendResult =
   /** No answer came. The handler may still be running. */
   | { readonly kind: 'unknown'; readonly error: DtsError }
 
-/** The run, as delivery uses it. */
+/** The parts of a run that delivery uses. */
 export interface DeliveryEnvironment {
   /** Sends events to a function and resolves to the outcome. */
   readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>

@@ -4,7 +4,7 @@ import type { DeliveryEnvironment } from './delivery.ts'
 import type { QueuedEvent } from './event.ts'
 import { FunctionQueue } from './function-queue.ts'
 
-/** All lanes of a run: one for each function that gets changes. They work in parallel. */
+/** All function queues of a run: one for each function that gets changes. They work in parallel. */
 export class Dispatcher {
   readonly #states: Readonly<Record<string, LaneState>>
   readonly #environment: DeliveryEnvironment
@@ -34,7 +34,7 @@ export class Dispatcher {
     queue.offer(event)
   }
 
-  /** Wakes lanes that wait for more changes. */
+  /** Wakes queues that wait for more changes. */
   nudge(): void {
     for (const queue of this.#queues.values()) queue.nudge()
   }
@@ -62,7 +62,7 @@ export class Dispatcher {
   }
 
   /**
-   * The unexpected error that ended a lane; null if none did. That lane's changes are not done, so the run must end with
+   * The unexpected error that ended a queue; null if there was none. That queue's changes are not done, so the run must end with
    * the error.
    */
   get unexpectedError(): unknown {
@@ -120,7 +120,7 @@ export class Dispatcher {
     return states
   }
 
-  /** Resolves when no invocation is in flight. Requires that `stopped` is aborted or every lane has ended. */
+  /** Resolves when no invocation is in flight. Requires that `stopped` is aborted or every queue has ended. */
   async ended(): Promise<void> {
     await Promise.all(this.#running)
   }

@@ -99,7 +99,7 @@ export class FunctionQueue {
     return this.#unexpectedError
   }
 
-  /** Adds a change to the queue, unless the checkpoint has it as done. */
+  /** Adds a change to the queue, unless an earlier run has done it. */
   offer(event: QueuedEvent): void {
     if (this.#doneBefore !== null) {
       if (event.offset > this.#doneBefore) this.#doneBefore = null

@@ -80,8 +80,8 @@ export function readAnswer(
       kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
-        `The function ${functionName} began so late that the lease could have ended before it, and refused its ` +
-          'events. They are sent again; if it happens often, the function starts too slowly, or clocks differ.',
+        `The function ${functionName} started so late that the lease could have ended before its work, and refused its ` +
+          'events. They are sent again. If this happens often, the function starts too slowly, or clocks differ.',
         { retryable: true, facts: { function: functionName } },
       ),
     }
@@ -95,7 +95,7 @@ export function readAnswer(
   }
   const { failure } = result.data
   if (through === null && failure === undefined) {
-    return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
+    return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing and named no reason') }
   }
   const next = events[countThrough(events, through)]
   if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {
@@ -103,7 +103,7 @@ export function readAnswer(
       kind: 'failed',
       error: handlerFailed(
         functionName,
-        `it named offset ${failure.offset} as failed, which does not stand right behind what it acknowledged`,
+        `it named offset ${failure.offset} as failed, which does not come right after the last acknowledged offset`,
       ),
     }
   }
@@ -120,7 +120,7 @@ const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z
 const platformErrors = /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/
 const ownErrors: ReadonlySet<string> = new Set(errorCodeNames)
 
-/** Errors of a function that cannot start with any event: its deployment is broken, or another one than the poller's. */
+/** Errors of a function that cannot start with any event: its deployment is broken, or does not match the poller's. */
 const brokenDeployment =
   /^(CONFIG_INVALID|Runtime\.(ImportModuleError|HandlerNotFound|UserCodeSyntaxError|MalformedHandlerName))$/
 
@@ -131,7 +131,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
       kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
-        `The function ${functionName} cannot begin (${errorType}: ${errorMessage}). Its events wait: deploy poller ` +
+        `The function ${functionName} cannot start (${errorType}: ${errorMessage}). Its events wait: deploy poller ` +
           'and table functions together.',
         { retryable: true, facts: { function: functionName } },
       ),
@@ -141,7 +141,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
   const reason =
     ownErrors.has(errorType) || platformErrors.test(errorType)
       ? `${errorType}: ${errorMessage}`
-      : `${errorType} was thrown; the function's own log has its message`
+      : `it threw ${errorType}; the message is in the function's own log`
   return { kind: 'failed', error: handlerFailed(functionName, reason) }
 }
 
@@ -150,7 +150,7 @@ function parseFunctionError(answer: string): { errorType: string; errorMessage: 
     const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
     return { errorType: cutMessage(errorType), errorMessage: cutMessage(errorMessage) }
   } catch {
-    return { errorType: 'An error that says nothing', errorMessage: 'no message' }
+    return { errorType: 'An unknown error', errorMessage: 'no message' }
   }
 }
 
@@ -177,7 +177,7 @@ function notAnswered(functionName: string, cause: unknown): SendResult {
     error: new DtsError(
       'HANDLER_UNAVAILABLE',
       `No answer came from the function ${functionName} (${reason}); it may still be running. ` +
-        'Its events are sent again after the time in which it must have ended.',
+        'Its events are sent again when it must have ended.',
       { retryable: true, facts, cause },
     ),
   }

@@ -38,7 +38,7 @@ export class Lane {
     this.#trouble = state?.trouble ?? null
   }
 
-  /** The last offset that was acknowledged or dead-lettered. Null if this is not known of any. */
+  /** The last offset that was acknowledged or dead-lettered. Null before the first. */
   get through(): bigint | null {
     return this.#through
   }
@@ -56,7 +56,7 @@ export class Lane {
     return this.#failure
   }
 
-  /** Why the stream must stop at this event. */
+  /** Why the stream must halt at this event; null if it need not. */
   get halt(): DtsError | null {
     return this.#halt
   }

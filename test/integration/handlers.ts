@@ -122,7 +122,7 @@ export function handlerTests(start: Start): void {
         'answered that nothing was done, without a reason',
         { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: null }) },
         'HANDLER_FAILED',
-        /did nothing without saying why/,
+        /did nothing and named no reason/,
       ],
     ]
     for (const [what, fault, code, message] of faults) {

@@ -179,7 +179,7 @@ describe('what is refused', () => {
     ])
       refused.push([
         { [name]: value },
-        new RegExp(`has 1 problem.*${name} holds nothing but blanks`),
+        new RegExp(`has 1 problem.*${name} contains only blanks`),
         `${name} that is ${JSON.stringify(value)}`,
       ])
   }

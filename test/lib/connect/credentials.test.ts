@@ -74,10 +74,10 @@ describe('the password', () => {
     ],
     [null, /is binary: store the password as text/, 'a binary secret'],
     ['\n', /holds an empty password/, 'nothing but a line break'],
-    ['{"user":"canary"}', /is JSON without "password" \(in small letters\)/, 'JSON without a password'],
+    ['{"user":"canary"}', /is JSON without "password" \(in lower case\)/, 'JSON without a password'],
     [
       '{"Password":"canary"}',
-      /is JSON without "password" \(in small letters\)/,
+      /is JSON without "password" \(in lower case\)/,
       'JSON with another spelling',
     ],
     ['{"password":""}', /holds an empty password/, 'an empty password'],
