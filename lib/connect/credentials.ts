@@ -97,7 +97,7 @@ function passwordIn(secretId: string, text: string): string {
   if (typeof password === 'string') return password
   if (password === undefined) throw refuse('is JSON without "password" (in lower case)')
   if (typeof password === 'number')
-    throw refuse('has a number as "password", of which zeros and digits may be lost: put it in quotes')
+    throw refuse('has a number as "password", which may lose zeros and digits: put it in quotes')
   throw refuse(
     `has ${password === null ? 'null' : `a value of type ${typeof password}`} as "password", and no text`,
   )
@@ -113,7 +113,7 @@ function unavailable(secretId: string, what: string, cause?: unknown): DtsError 
 }
 
 function emptyPassword(): DtsError {
-  return new DtsError('CONFIG_INVALID', 'DTS_PASSWORD holds nothing but a line break: set it again.', {
+  return new DtsError('CONFIG_INVALID', 'DTS_PASSWORD contains only a line break: set it again.', {
     retryable: false,
   })
 }

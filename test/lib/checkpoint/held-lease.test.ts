@@ -73,7 +73,7 @@ describe('the lease that a run holds', () => {
     await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
   })
 
-  test('the stored position stays behind the position in memory until a flush', async () => {
+  test('an advance changes only the position in memory until a flush', async () => {
     const { held } = await hold()
     held.advance(at(30n))
     assert.equal(held.stored.offset, 10n)

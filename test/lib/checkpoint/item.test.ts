@@ -3,10 +3,13 @@ import { describe, test } from 'node:test'
 import {
   type Attributes,
   encodeJson,
+  encodeLeaseEnd,
   encodeNumber,
+  encodeReplay,
   encodeText,
   fromItem,
   positionAttributes,
+  stateAttributes,
 } from '../../../lib/checkpoint/item.ts'
 import {
   type Anchor,
@@ -152,6 +155,51 @@ test('this version ignores members that a later version added under the same sch
     ledger: text(ledger.map((entry) => more({ ...entry, to: more(entry.to) }))),
   })
   assert.deepEqual(read, fromItem('topic/0', good))
+})
+
+describe('the state of the stream', () => {
+  const stateOf = (item: Attributes) => {
+    const read = fromItem('topic/0', { ...good, ...item })
+    return read.state === 'PAUSED' ? read.pause : read.state === 'HALTED' ? read.halt : read.state
+  }
+
+  test('a pause keeps who and why, and older versions read it as a halt with the code PAUSED', () => {
+    const pause = { by: 'ann', reason: 'a migration', at: 5 }
+    const item = stateAttributes({ state: 'PAUSED', pause })
+    assert.deepEqual(stateOf(item), pause)
+    assert.deepEqual(item.state, { S: 'HALTED' })
+    assert.deepEqual(JSON.parse(item.halt?.S ?? ''), {
+      code: 'PAUSED',
+      message: 'Paused by ann: a migration.',
+      facts: { by: 'ann', reason: 'a migration' },
+      at: 5,
+    })
+  })
+
+  test('a pause without a reason has none, and its message ends after the name', () => {
+    const pause = { by: 'ann', reason: null, at: 5 }
+    assert.deepEqual(stateOf(stateAttributes({ state: 'PAUSED', pause })), pause)
+    assert.equal(haltOf({ state: 'PAUSED', pause })?.message, 'Paused by ann.')
+  })
+
+  test('a pause of an older version keeps its message', () => {
+    const older = { code: 'PAUSED', message: 'Paused by ann: a migration.', facts: {}, at: 5 } as const
+    const read = fromItem('topic/0', { ...good, halt: encodeJson(older) })
+    assert.equal(read.state, 'PAUSED')
+    assert.equal(haltOf(read)?.message, older.message)
+  })
+
+  test('a running stream has no halt, and a state that a person set by hand may lack one', () => {
+    assert.equal(stateOf(stateAttributes({ state: 'RUNNING' })), 'RUNNING')
+    assert.equal(stateOf({ halt: encodeJson(null) }), null)
+  })
+
+  test('a lease that no run holds is the number 0 in the item, and a reset that repeats nothing is -1', () => {
+    assert.deepEqual([encodeLeaseEnd(null), encodeReplay(null)], [{ N: '0' }, { N: '-1' }])
+    const read = fromItem('topic/0', { ...good, leaseUntil: { N: '0' }, replayUntil: { N: '-1' } })
+    assert.deepEqual([read.leaseUntil, read.replayUntil], [null, null])
+    assert.deepEqual([encodeLeaseEnd(7), encodeReplay(0)], [{ N: '7' }, { N: '0' }])
+  })
 })
 
 describe('an item that this version cannot read is refused with the name of the attribute', () => {

@@ -27,29 +27,37 @@ const same = (count: number, time: number) => range(1, count).map(() => time)
 
 describe('the settled time of a stream', () => {
   const cases: [reason: string, times: readonly number[], expected: number][] = [
-    ['goes with the source', range(1, 100), 100],
-    ['does not go back with it', [1, 2, 3, 1, 2], 3],
-    ['a change an hour ahead does not raise it', [1, 2, 2 + hour, 3, 4], 4],
-    ['nor as the last one', [1, 2, 2 + hour], 2],
-    ['nor do hundreds of one transaction', [1, 2, ...same(500, 2 + hour)], 2],
-    ['nor do those whose statements are some seconds apart', [1, ...range(1 + hour, 20 + hour), 21], 21],
+    ['follows the source', range(1, 100), 100],
+    ['does not go back with the source', [1, 2, 3, 1, 2], 3],
+    ['is not raised by one change an hour ahead', [1, 2, 2 + hour, 3, 4], 4],
+    ['is not raised by a last change an hour ahead', [1, 2, 2 + hour], 2],
+    ['is not raised by hundreds of changes of one transaction', [1, 2, ...same(500, 2 + hour)], 2],
     [
-      'nor between heartbeats that are right',
+      'is not raised by a transaction whose statements are seconds apart',
+      [1, ...range(1 + hour, 20 + hour), 21],
+      21,
+    ],
+    [
+      'is not raised by changes an hour ahead between correct heartbeats',
       range(1, 300).flatMap((second) => [second, second + hour]),
       300,
     ],
-    ['nor does a date that is none', [1, 9_000_000_000_000, 2], 2],
-    ['nor, but by seconds, one beyond another', [1, hour, 24 * hour, 2], 11],
-    ['nor a jump that a small one hides', [12, 12 + hour, 13 + hour, 14 + hour], 32],
-    ['rows that are hours old do not lower it', [5, ...same(500, -2 * hour), 6], 6],
+    ['is not raised by a time that is not a date', [1, 9_000_000_000_000, 2], 2],
+    ['is raised only by seconds by two changes, each further ahead', [1, hour, 24 * hour, 2], 11],
+    ['is not raised by a jump that follows a small one', [12, 12 + hour, 13 + hour, 14 + hour], 32],
+    ['is not lowered by rows that are hours old', [5, ...same(500, -2 * hour), 6], 6],
     [
-      'of shards whose clocks differ, it is that of the fast one',
+      'is the time of the fast shard if the clocks of shards differ',
       range(1, 50).flatMap((at) => [at, at - 90]),
       50,
     ],
-    ['a clock that went ahead for good is followed', range(hour, 2 * hour + 10), 2 * hour + 10],
-    ['one that went ahead and back is not', [...range(1 + hour, 600 + hour), ...range(601, 700)], 700],
-    ['a source that writes seldom is followed', range(1, 40).map((step) => step * 1_000), 40_000],
+    ['follows a clock that stays ahead', range(hour, 2 * hour + 10), 2 * hour + 10],
+    [
+      'does not follow a clock that went ahead and back',
+      [...range(1 + hour, 600 + hour), ...range(601, 700)],
+      700,
+    ],
+    ['follows a source that writes rarely', range(1, 40).map((step) => step * 1_000), 40_000],
   ]
   for (const [reason, times, expected] of cases) {
     test(reason, () => {

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { GetItemCommandInput, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
+import {
+  type DynamoDBClient,
+  type GetItemCommandInput,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
+} from '@aws-sdk/client-dynamodb'
 import { startDynalite } from '../../../infra/local/dynalite.ts'
 import { clockSkewMs, isLeaseTooLong } from '../../../lib/checkpoint/lease-limits.ts'
 import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
 import { generationAfter } from '../../../lib/checkpoint/transitions.ts'
 import { haltOf, type Lease } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
+import { ItemTable } from '../../simulation/dynamodb.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }
@@ -195,9 +201,9 @@ describe('the checkpoint store', () => {
     )
     // An item from before a move was restored and then moves again.
     assert.ok(generationAfter(generation, now + 60_000) > generationAfter(generation, now + 59_000))
-    const anew = table.fresh()
-    await anew.create({ ...start(1n), usedGeneration: generation + 7 }, 'a', now)
-    assert.equal((await read(anew)).generation, generation + 8)
+    const recreated = table.fresh()
+    await recreated.create({ ...start(1n), usedGeneration: generation + 7 }, 'a', now)
+    assert.equal((await read(recreated)).generation, generation + 8)
   })
 
   test('every read of the item is a consistent read', async () => {
@@ -217,6 +223,22 @@ describe('the checkpoint store', () => {
     table.client.middlewareStack.remove(name)
     assert.equal(seen.length, 2)
     for (const input of seen) assert.equal((input as GetItemCommandInput).ConsistentRead, true)
+  })
+
+  test('a refused write uses the item that DynamoDB returns, without another read', async () => {
+    const items = new ItemTable(() => {})
+    const reads: unknown[] = []
+    const send = async (command: unknown): Promise<unknown> => {
+      if (command instanceof UpdateItemCommand) return items.update(command.input)
+      reads.push(command)
+      return { Item: items.item }
+    }
+    const store = new CheckpointStore({ send } as unknown as DynamoDBClient, tableName, 't', 0)
+    const lease = await store.create(start(10n), 'a', now + 1_000)
+    await store.create(start(10n), 'a', now + 1_000)
+    await assert.rejects(store.create(start(10n), 'b', now), { ...taken, facts: { leaseUntil: now + 1_000 } })
+    await assert.rejects(store.commit({ ...lease, owner: 'b' }, at(20n), now + 2_000), lost)
+    assert.deepEqual(reads, [])
   })
 
   describe('a lease that ends years ahead', () => {
@@ -369,9 +391,9 @@ describe('the checkpoint store', () => {
       await store.reset(lease, found, start(99n))
       await assert.rejects(store.pause(found, pause), stopped)
       assert.equal((await read(store)).state, 'RUNNING')
-      const nobody = table.fresh()
-      await assert.rejects(nobody.pause(found, pause), stopped)
-      assert.equal(await nobody.read(), null)
+      const missing = table.fresh()
+      await assert.rejects(missing.pause(found, pause), stopped)
+      assert.equal(await missing.read(), null)
     })
 
     test('a resume forgets failures, keeps the progress of lanes, and adds an entry to the ledger', async () => {

@@ -46,7 +46,7 @@ export class CheckpointTable {
     return new CheckpointStore(this.client, tableName, `topic${this.#topics++}`, 0)
   }
 
-  /** A checkpoint at 10 whose lease nobody holds. */
+  /** A checkpoint at offset 10 with a released lease. */
   async released(): Promise<CheckpointStore> {
     const store = this.fresh()
     await store.release(await store.create(start(10n), 'first', now + 1_000))

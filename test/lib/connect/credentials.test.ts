@@ -27,7 +27,7 @@ describe('the password', () => {
     ['p4ss', 'p4ss', 'plain'],
     [' p{4}ss ', ' p{4}ss ', 'plain, kept to the last space'],
     ['{"password":"p4ss"}', 'p4ss', 'JSON'],
-    ['\n{"username":"u","password":"{x}","engine":"dts"}', '{x}', 'JSON as the console writes it'],
+    ['\n{"username":"u","password":"{x}","engine":"dts"}', '{x}', 'JSON from the console'],
   ]
   for (const [text, password, reason] of readable) {
     test(reason, async (t) => {
@@ -39,9 +39,9 @@ describe('the password', () => {
   }
 
   const cured: [text: string, password: string, reason: string][] = [
-    ['p4ss\n', 'p4ss', 'plain with a line break'],
-    ['p4ss \r\n\n', 'p4ss ', 'plain with line breaks of Windows, a space before them kept'],
-    ['\ufeffp4ss', 'p4ss', 'plain with a byte order mark'],
+    ['p4ss\n', 'p4ss', 'plain text with a line break'],
+    ['p4ss \r\n\n', 'p4ss ', 'plain text with line breaks of Windows, and a space before them that is kept'],
+    ['\ufeffp4ss', 'p4ss', 'plain text with a byte order mark'],
     ['{"password":"p4ss\\n"}', 'p4ss', 'JSON with a line break in it'],
   ]
   for (const [text, password, reason] of cured) {
@@ -73,13 +73,9 @@ describe('the password', () => {
       'no such secret',
     ],
     [null, /is binary: store the password as text/, 'a binary secret'],
-    ['\n', /holds an empty password/, 'nothing but a line break'],
+    ['\n', /holds an empty password/, 'only a line break'],
     ['{"user":"canary"}', /is JSON without "password" \(in lower case\)/, 'JSON without a password'],
-    [
-      '{"Password":"canary"}',
-      /is JSON without "password" \(in lower case\)/,
-      'JSON with another spelling',
-    ],
+    ['{"Password":"canary"}', /is JSON without "password" \(in lower case\)/, 'JSON with another spelling'],
     ['{"password":""}', /holds an empty password/, 'an empty password'],
     ['{"password":12345678}', /has a number as "password".*put it in quotes/, 'a password that is a number'],
     ['{"password":null}', /has null as "password", and no text/, 'a password that is null'],
@@ -88,7 +84,7 @@ describe('the password', () => {
     [
       '{canary',
       /begins with "\{" and is no JSON: correct the JSON, or, if that is the password itself, store it as \{"password"/,
-      'a text that begins as JSON does',
+      'text that begins like JSON',
     ],
     ['{"password":"canary"', /begins with "\{" and is no JSON/, 'JSON that is cut off'],
   ]

@@ -124,7 +124,7 @@ describe('a long message of a function is cut', () => {
     })
     server.host('orders', () => assert.fail('the fault answers'))
     const cases: [type: string, message: string, kind: string, reason: string][] = [
-      [long, 'm', 'failed', `${cut} was thrown`],
+      [long, 'm', 'failed', `it threw ${cut}`],
       ['Sandbox.Timedout', long, 'failed', `Sandbox.Timedout: ${cut}.`],
       [
         'Runtime.ImportModuleError',

@@ -93,9 +93,9 @@ async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
     },
   )
   for (const _ of steps) await intake.fetch()
-  const told = Object.fromEntries(runMeasures(summary, null).map(([name, , value]) => [name, value]))
+  const measured = Object.fromEntries(runMeasures(summary, null).map(([name, , value]) => [name, value]))
   stopping.abort()
-  return { fetch: told.FetchTime, wait: told.WaitTime, asked, fault: intake.fault }
+  return { fetch: measured.FetchTime, wait: measured.WaitTime, asked, fault: intake.fault }
 }
 
 describe('the summary separates the time of fetching from the wait for news', () => {

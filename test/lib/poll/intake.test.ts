@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { DtsError } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import { t0, Writer } from '../../integration/records.ts'
-import { codeOf, failure, run, slice, unavailable } from './support.ts'
+import { codeOf, failure, held, run, slice } from './support.ts'
 
 const write = new Writer()
 const noRecord = { value: Buffer.from('this is no record'), timestamp: t0 }
@@ -29,11 +29,11 @@ describe('a record that cannot be read', () => {
       'RUNNING',
     ],
     [
-      'for good: the stream halts before it',
+      'permanently: the stream halts before it',
       new DtsError('DEAD_LETTER_FAILED', 'no', { retryable: false }),
       'HALTED',
     ],
-    ['by a fault of ours: it is thrown', new TypeError('nobody expects this'), 'RUNNING'],
+    ['by an unexpected error: the run rethrows it', new TypeError('unexpected'), 'RUNNING'],
   ] as const
   for (const [how, fault, state] of refusals) {
     test(`that the dead-letter queue refuses ${how}`, async () => {
@@ -62,7 +62,7 @@ describe('reading', () => {
   })
 
   test('rethrows an unexpected error of a fetch, and releases the lease', async () => {
-    const fault = new TypeError('nobody expects this')
+    const fault = new TypeError('unexpected')
     const fetch: Stream['fetch'] = async () => {
       throw fault
     }
@@ -103,7 +103,7 @@ describe('reading', () => {
     const { summary } = await run({
       given,
       stream: { fetch: async (from) => slice(given, from, from + 1n) },
-      invoke: () => unavailable,
+      invoke: () => held,
     })
     assert.ok(summary.fetched >= 4 && summary.fetched <= 6, `${summary.fetched} MB fetched`)
   })

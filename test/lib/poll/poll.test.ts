@@ -39,8 +39,8 @@ describe('a run of the poller', () => {
       const summary = emptySummary()
       await assert.rejects(poll(dependencies(store, stream), summary), { code: 'BROKER_FAILED' })
       assert.deepEqual([summary.lagSeconds, summary.lagRecords], [null, null])
-      const told = runMeasures(summary, failure('BROKER_FAILED')).map(([name]) => name)
-      assert.ok(told.length > 0 && !told.some((name) => name.startsWith('Lag')), told.join(' '))
+      const names = runMeasures(summary, failure('BROKER_FAILED')).map(([name]) => name)
+      assert.ok(names.length > 0 && !names.some((name) => name.startsWith('Lag')), names.join(' '))
     })
 
     test('by never answering: the run ends in time, commits what was done and releases the lease', async () => {
@@ -281,7 +281,7 @@ describe('a run of the poller', () => {
   test('an unexpected error during an invocation is rethrown, and the lease stays until the function must have ended', async () => {
     const given = write.inserts('shop.orders', 0, 1)
     const store = await readUpTo(1n, given)
-    const fault = new TypeError('nobody expects this')
+    const fault = new TypeError('unexpected')
     const invoke: Invoke = async () => {
       throw fault
     }

@@ -12,12 +12,12 @@ import {
   failed,
   failure,
   haltCode,
+  held,
   type RunOptions as Options,
   oneByOne,
   run,
   slice,
   startedAt,
-  unavailable,
 } from './support.ts'
 
 const write = new Writer()
@@ -28,23 +28,21 @@ describe('the lag that a run reports', () => {
   })
 
   test('is the distance from the committed position to the end of the log', async () => {
-    const { summary, now } = await run({ invoke: () => unavailable })
+    const { summary, now } = await run({ invoke: () => held })
     assert.deepEqual([summary.ended, summary.to, summary.lagRecords], ['handler-failed', '1', '9'])
     // The last handled change is a minute old when the run starts.
     const { lagSeconds } = summary
     assert.ok(lagSeconds !== null && lagSeconds >= 60 && lagSeconds <= now() / 1_000 - t0, String(lagSeconds))
   })
 
-  test('is never negative, even if the clock of the source is ahead', async () => {
+  test('is never negative, also where the clock of the source is ahead', async () => {
     const given = [
       ...write.inserts('shop.orders', 0, 0),
       write.insert('shop.orders', 1, t0 + 3_600),
       write.insert('shop.orders', 2, t0 + 3_600),
     ]
     const invoke: Invoke = async (name, batch, events) =>
-      events[0]?.offset === 1n
-        ? await acknowledge(name, batch, events)
-        : await unavailable(name, batch, events)
+      events[0]?.offset === 1n ? await acknowledge(name, batch, events) : await held(name, batch, events)
     const { summary } = await run({ given, environment: oneByOne, invoke: () => invoke })
     assert.deepEqual([summary.to, summary.lagRecords, summary.lagSeconds], ['2', '1', 0])
   })
@@ -110,7 +108,7 @@ describe('an answer that comes while a run ends', () => {
     }
 
   test('is rethrown if it is an unexpected error', async () => {
-    const fault = new TypeError('nobody expects this')
+    const fault = new TypeError('unexpected')
     const { thrown, item } = await run({
       invoke: late(async () => {
         throw fault
@@ -197,7 +195,7 @@ describe('a log that cannot be read further', () => {
     const { thrown, item } = await run({
       given,
       stream: brokenAt5('BROKER_FAILED'),
-      invoke: () => unavailable,
+      invoke: () => held,
     })
     assert.equal(codeOf(thrown), 'BROKER_FAILED')
     assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], ['RUNNING', 1n, null])
@@ -257,7 +255,7 @@ describe('a run ends', () => {
 
 describe('the optional work of a run', () => {
   test('reports the result of the commit to the consumer group', async () => {
-    const answers: [commit: Stream['commit'], told: string][] = [
+    const answers: [commit: Stream['commit'], result: string][] = [
       [async () => {}, 'done'],
       [
         async () => {
@@ -272,9 +270,9 @@ describe('the optional work of a run', () => {
         'BROKER_FAILED',
       ],
     ]
-    for (const [commit, told] of answers) {
+    for (const [commit, result] of answers) {
       const { summary } = await run({ stream: { commit } })
-      assert.deepEqual([summary.ended, summary.groupCommit], ['end-of-stream', told])
+      assert.deepEqual([summary.ended, summary.groupCommit], ['end-of-stream', result])
     }
   })
 
@@ -289,7 +287,7 @@ describe('the optional work of a run', () => {
 
   test('never outlasts the invocation, whatever the broker does', async () => {
     const never = new Promise<never>(() => {})
-    // After the work, four seconds are left: one of them for optional work.
+    // When the work is done, four seconds are left: one for this.
     let isDone = false
     const { summary, tookMs } = await run({
       stream: {
@@ -305,7 +303,7 @@ describe('the optional work of a run', () => {
   })
 })
 
-test('the time until loss is the age of the oldest readable record relative to the position', async () => {
+test('the time until data is lost is how much older the oldest readable record is than the position', async () => {
   const given = [
     write.insert('shop.orders', 0, t0),
     write.insert('shop.orders', 1, t0 + 40),

@@ -144,7 +144,7 @@ export async function readUpTo(
   return store
 }
 
-export const unavailable: Invoke = async () => ({
+export const held: Invoke = async () => ({
   kind: 'unavailable',
   error: failure('HANDLER_UNAVAILABLE'),
 })

@@ -22,7 +22,7 @@ const states = [
   'LeaseTooLong',
   'GroupShared',
 ] as const
-const told = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
+const coded = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
 const broken = new DtsError('BROKER_FAILED', 'no', { retryable: true })
 
 describe('the measures of a run', () => {
@@ -43,8 +43,8 @@ describe('the measures of a run', () => {
     ['a lease that was lost', { ended: 'lease-lost' }, null, 'LeaseLost'],
     ['a run that thawed too late', { ended: 'superseded' }, null, 'Superseded'],
     ['a cluster change without loss', { ended: 'recovered' }, null, 'Recovered'],
-    ['a lease that ends years ahead', {}, told('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
-    ['a first start on another one’s group', {}, told('GROUP_SHARED'), 'Failed', 'GroupShared'],
+    ['a lease that ends years ahead', {}, coded('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
+    ['a first start on another one’s group', {}, coded('GROUP_SHARED'), 'Failed', 'GroupShared'],
     ['another deployment on the group', { otherDeployment: 'service "a"' }, null, 'GroupShared'],
   ]
   for (const [reason, change, thrown, ...expected] of ends) {
