@@ -14,7 +14,11 @@ export const clockSkewMs = 5_000
 const longestLeaseMs = 20 * 60_000
 
 /** Whether a lease ends later than any run can hold it. @param now milliseconds since 1970 */
-export function isLeaseTooLong({ leaseUntil }: Pick<Checkpoint, 'leaseUntil'>, now: number): boolean {
+export function isLeaseTooLong<Read extends Pick<Checkpoint, 'leaseUntil'>>(
+  read: Read,
+  now: number,
+): read is Read & { readonly leaseUntil: number } {
+  const { leaseUntil } = read
   return leaseUntil !== null && leaseUntil > now + longestLeaseMs
 }
 
@@ -31,11 +35,15 @@ export function leaseHeld(leaseUntil: number | null): DtsError {
   )
 }
 
-/** @param checkpoint one for which `isLeaseTooLong` holds */
-export function leaseTooLong({ leaseUntil, owner, epoch }: Checkpoint): DtsError {
+/** The error for a checkpoint for which `isLeaseTooLong` holds. */
+export function leaseTooLong({
+  leaseUntil,
+  owner,
+  epoch,
+}: Checkpoint & { readonly leaseUntil: number }): DtsError {
   return new DtsError(
     'LEASE_TOO_LONG',
-    `The lease of ${owner} (epoch ${epoch}) ends at ${timeOf(leaseUntil ?? 0)}, later than any run can hold it: a clock was wrong, ` +
+    `The lease of ${owner} (epoch ${epoch}) ends at ${timeOf(leaseUntil)}, later than any run can hold it: a clock was wrong, ` +
       'or a person wrote into the item. Nothing is delivered until then. Once no run of the poller is at work, break the ' +
       `lease: ${recoveryCommand('{"action":"release"}')}`,
     { retryable: false, facts: { leaseUntil, owner, epoch } },

@@ -23,12 +23,13 @@ export interface Taken {
 
 /** @throws DtsError STREAM_HALTED, LEASE_TOO_LONG if only a person can let this stream continue */
 export function refuseStopped(read: Checkpoint, now: number, summary: PollSummary): void {
-  if (read.state === 'RUNNING' && !isLeaseTooLong(read, now)) return
+  const fault =
+    read.state !== 'RUNNING' ? streamHalted(read) : isLeaseTooLong(read, now) ? leaseTooLong(read) : null
+  if (fault === null) return
   // The run does not read the log, but the age of the position is known.
   summary.lagSeconds = Math.max(0, Math.floor(now / 1000) - reachedTime(read, now / 1000))
-  if (read.state === 'RUNNING') throw leaseTooLong(read)
-  summary.halted = haltOf(read)?.code ?? 'STREAM_HALTED'
-  throw streamHalted(read)
+  if (read.state !== 'RUNNING') summary.halted = haltOf(read)?.code ?? 'STREAM_HALTED'
+  throw fault
 }
 
 /** @throws DtsError LEASE_HELD if another run was faster; the errors of `firstOffset` */
