@@ -2,14 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import type { S3Client } from '@aws-sdk/client-s3'
-import type { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { type Connections, connections, requestLimits } from '../lib/connect/clients.ts'
+import { type Connections, connections, handlerClient } from '../lib/connect/clients.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
-import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import type { PollDependencies } from '../lib/poll/dependencies.ts'
 import { poll } from '../lib/poll/poll.ts'
 import { emptySummary, type PollSummary } from '../lib/poll/summary.ts'
@@ -26,21 +24,16 @@ let telemetry: Telemetry | undefined
 function setUp(): Parts {
   const config = pollConfig(process.env)
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
-  let sqs: SQSClient | undefined
-  let s3: S3Client | undefined
-  const clients = {
-    sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient(requestLimits)),
-    s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client(requestLimits)),
-  }
-  const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...clients })
-  return { config, ...connections(config), putAside }
+  const connected = connections(config)
+  const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...connected })
+  return { config, ...connected, putAside }
 }
 
 let current = new AbortController()
 
 /**
- * The schedule starts it; the event is ignored. Lambda's timeout ends a run for good. middy's early timeout is off: the run
- * would continue when the function thaws.
+ * The schedule starts it; the event is ignored. Lambda's timeout ends a run. middy's early timeout is off: the run would
+ * continue when the function thaws.
  */
 export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))

@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
-import { S3Client } from '@aws-sdk/client-s3'
-import { SQSClient } from '@aws-sdk/client-sqs'
+import { InvokeCommand } from '@aws-sdk/client-lambda'
 import middy from '@middy/core'
 import { pollConfig } from '../lib/config.ts'
-import { connections, requestLimits } from '../lib/connect/clients.ts'
+import { connections, handlerClient, probeClient } from '../lib/connect/clients.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
-import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
@@ -24,23 +22,21 @@ let parts: Parts | undefined
 
 function setUp(): Parts {
   const config = pollConfig(process.env)
-  const { routes, ghostTables, handlerTimeoutMs, deadLetterQueueUrl } = config
-  const lambda = new LambdaClient(requestLimits)
+  const { routes, ghostTables, handlerTimeoutMs, deadLetterQueueUrl: queueUrl } = config
+  const connected = connections(config)
+  const probe = probeClient()
   return {
     config,
     routes,
     ghostTables,
     handlerTimeoutMs,
-    ...connections(config),
+    ...connected,
     invoke: lambdaInvoke(handlerClient(handlerTimeoutMs)),
     functionNames: [...new Set(Object.values(routes).map(({ functionName }) => functionName))],
     probeFunction: async (name) => {
-      await lambda.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))
+      await probe.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))
     },
-    deadLetters:
-      deadLetterQueueUrl === undefined
-        ? undefined
-        : deadLetterSource(deadLetterQueueUrl, new SQSClient(requestLimits), new S3Client(requestLimits)),
+    deadLetters: queueUrl === undefined ? undefined : deadLetterSource({ queueUrl, ...connected }),
   }
 }
 
@@ -56,7 +52,7 @@ export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 
       remainingMs: () => context.getRemainingTimeInMillis(),
       owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
     })
-    // Whoever invokes this by serverless has it printed by that.
+    // `serverless invoke` prints the answer in a terminal.
     const answer = printableValue(found)
     logger.info('Recovery ended', { answer })
     return answer

@@ -6,11 +6,11 @@ import { type BrokerConfig, maxFetchBytes } from './kafka/broker-config.ts'
 import { parseTime, timeHint } from './time.ts'
 
 /**
- * The environment, parsed once at the edge. Names that DTS users know from Alibaba's SDK and connectors.
- * An unknown name that begins with `DTS_` or `POLL_` is refused: it is nearly always a misspelt known one.
+ * The environment, parsed once. DTS users know the names from Alibaba's SDK and connectors. An unknown name that begins with
+ * `DTS_` or `POLL_` is refused: it is nearly always a known one with a spelling mistake.
  */
 
-/** A time as people write it, as UNIX seconds. */
+/** Parses a time that a person wrote into UNIX seconds. */
 export const timeSchema = z.union([z.string(), z.number()]).transform((value, context) => {
   const seconds = parseTime(value)
   if (seconds === null) {
@@ -57,7 +57,7 @@ const nodeList = z.string().transform((text, context): readonly string[] => {
 const required = z.string('is missing').min(1, 'is missing')
 const flag = z.enum(['true', 'false'], 'must be true or false')
 
-/** Digits alone: `Number` would take a blank for 0, `0x10` for 16 and `1e3` for 1000. */
+/** Accepts only digits: `Number` would read a blank as 0, `0x10` as 16 and `1e3` as 1000. */
 function whole(low: number, high: number, message = `must be a whole number from ${low} to ${high}`) {
   return z
     .string()
@@ -84,7 +84,7 @@ const streamFields = {
   DTS_CHECKPOINT: timeSchema.optional(),
   DTS_ALLOWED_NODES: nodeList.default([]),
   CHECKPOINT_TABLE: required,
-  /** Service and stage of the deployment, and its region, which Lambda sets: they name it in the consumer group. */
+  /** Service, stage and region of the deployment. They identify its commits to the consumer group. Lambda sets the region. */
   DEPLOYMENT_SERVICE: z.string().default(''),
   DEPLOYMENT_STAGE: z.string().default(''),
   AWS_REGION: z.string().optional(),
@@ -94,34 +94,33 @@ const pollFields = {
   ROUTES: required,
   FUNCTION_PREFIX: z.string().default(''),
   DEAD_LETTER_QUEUE_URL: z.string().optional(),
-  /** Where records go that are larger than a queue's message. */
+  /** The bucket for dead letters that are larger than a message of the queue. */
   DEAD_LETTER_BUCKET: z.string().optional(),
   ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
-  /** What becomes of tables that tools for online schema changes make, unless a handler names them: lib/dispatch/ghosts.ts. */
+  /** The treatment of ghost tables (lib/dispatch/ghosts.ts) that no handler names. */
   GHOST_TABLES: z.enum(['skip', 'deliver'], 'must be skip or deliver').default('skip'),
-  /** Whole seconds a handler invocation may take; the timeout of the table functions. */
+  /** The timeout of the table functions, in seconds. */
   HANDLER_TIMEOUT_SECONDS: whole(1, 900).default(30),
   POLL_MAX_RECORDS: whole(1, 100_000_000).default(100_000),
   POLL_MAX_BYTES: whole(1024, 64 * 1024 * 1024 * 1024).default(256 * 1024 * 1024),
-  /** One fetch is on its way while one is worked on, so that more than this gains little. */
+  /** The poller fetches one slice while it processes another, so larger slices gain little. */
   POLL_FETCH_BYTES: whole(1024, maxFetchBytes).default(2 * 1024 * 1024),
-  /** How long a run waits for more at the end of the stream before it leaves; 0 leaves at once. */
+  /** The time that a run waits for news at the end of the stream, in seconds; 0 ends the run at once. */
   POLL_LINGER_SECONDS: whole(0, 900).default(0),
 }
 
-/** How the stream is reached and what its conventions are. */
 /** A stream: how to reach it, and where its checkpoint is. */
 export interface StreamConfig extends BrokerConfig {
   readonly user: string | undefined
   readonly password: { readonly value: string } | { readonly secretId: string } | undefined
-  /** Where a stream without a stored checkpoint starts, in UNIX seconds. */
+  /** The start of a stream without a checkpoint, in UNIX seconds. */
   readonly startTime: number | undefined
   readonly checkpointTable: string
 }
 
 export interface PollConfig extends StreamConfig {
-  /** By table pattern. */
+  /** Routes by table pattern. */
   readonly routes: Readonly<Record<string, Route>>
   readonly unroutedTables: 'skip' | 'halt'
   readonly ghostTables: 'skip' | 'deliver'
@@ -132,13 +131,13 @@ export interface PollConfig extends StreamConfig {
   readonly lingerMs: number
   readonly deadLetterQueueUrl: string | undefined
   readonly deadLetterBucket: string | undefined
-  /** What the poller does when another cluster answers: stop, or recover by itself where nothing is lost. */
+  /** The poller's reaction to another cluster: halt the stream, or recover by itself if nothing is lost. */
   readonly onClusterChange: 'halt' | 'recover'
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The configuration of poller and recovery. @throws DtsError CONFIG_INVALID with everything that is wrong in one message */
+/** The configuration of poller and recovery. @throws DtsError CONFIG_INVALID, which lists all problems */
 export function pollConfig(environment: Environment): PollConfig {
   const values = parse(z.object({ ...streamFields, ...pollFields }), environment)
   return {
@@ -168,7 +167,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.
     (name) => knownNames.has(name) && environment[name]?.trim() === '',
   )
   for (const name of blank)
-    problems.push(`${name} holds nothing but blanks: give it a value, or leave it empty for "not set"`)
+    problems.push(`${name} contains only blanks: give it a value, or leave it empty for "not set"`)
   const result = schema.safeParse(environment)
   if (!result.success) {
     const issues = result.error.issues.filter(({ path }) => !blank.includes(String(path[0])))
@@ -190,8 +189,8 @@ function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.
 }
 
 /**
- * An empty variable is how a shell or a .env file says "not set". Blanks around a value were pasted with it, or are the
- * line ends of a file from Windows; of a password only lib/connect/credentials.ts may take anything away.
+ * In a shell or a .env file, an empty variable means "not set". Blanks around a value were pasted with it, or are line ends of a
+ * file from Windows. Only lib/connect/credentials.ts may trim a password.
  */
 function withoutBlanks(given: Environment): Environment {
   const entries = Object.entries(given).filter(([, value]) => value !== undefined && value !== '')
@@ -207,7 +206,7 @@ function differentGroup({ DTS_SID, DTS_GROUP }: Environment): boolean {
   return Boolean(DTS_SID && DTS_GROUP && DTS_SID !== DTS_GROUP)
 }
 
-/** What no single variable shows to be wrong. */
+/** Problems that no single variable shows. */
 function contradictions(environment: Environment): string[] {
   const { DTS_SID, DTS_GROUP, DTS_USER, DTS_PASSWORD, DTS_PASSWORD_SECRET } = environment
   const found: string[] = []
@@ -265,14 +264,10 @@ function parseRoutes(text: string, prefix: string): Record<string, Route> {
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw new DtsError(
-      'CONFIG_INVALID',
-      'ROUTES is not JSON. It is written by the deployment: deploy again.',
-      {
-        retryable: false,
-        cause,
-      },
-    )
+    throw new DtsError('CONFIG_INVALID', 'ROUTES is not JSON. The deployment writes it: deploy again.', {
+      retryable: false,
+      cause,
+    })
   }
   const result = routesSchema.safeParse(value)
   if (!result.success) {

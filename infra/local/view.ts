@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import { type Checkpoint, haltOf } from '../../lib/checkpoint/types.ts'
 import type { DataRange } from '../../lib/kafka/data-range.ts'
 import { printable } from '../../lib/text/printable.ts'
 
@@ -65,8 +65,9 @@ function describeLag(
 }
 
 function describeState(checkpoint: Checkpoint | null): string {
-  if (checkpoint?.halt == null) return checkpoint?.state ?? 'waiting for the first poll'
-  return `HALTED: ${checkpoint.halt.message}`
+  if (checkpoint === null) return 'waiting for the first poll'
+  const halt = haltOf(checkpoint)
+  return halt === null ? checkpoint.state : `HALTED: ${halt.message}`
 }
 
 function columns([name = '', ...cells]: readonly string[]): string {

@@ -3,24 +3,40 @@ import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
 import type { SourceTimes } from './source-times.ts'
-import type { Anchor, Checkpoint, Halt, LedgerEntry, Position, Tail } from './types.ts'
+import {
+  type Anchor,
+  type Checkpoint,
+  type Halt,
+  haltOf,
+  type LedgerEntry,
+  type Pause,
+  type Position,
+  type StreamState,
+  type Tail,
+} from './types.ts'
 
 /**
- * The checkpoint as a DynamoDB item and back. Offsets are DynamoDB numbers (38 digits), so that conditions
- * compare them as numbers; the parts that no condition looks at are JSON strings.
+ * The checkpoint as a DynamoDB item and back. Offsets are DynamoDB numbers (38 digits), so that conditions compare them as
+ * numbers. The parts that no condition compares are JSON strings.
+ *
+ * Only this file knows how the item writes what is absent, so that older and newer versions can read each other's items: the
+ * number 0 for a lease that no run holds, the number -1 for a reset that repeats nothing, and the state HALTED with the code
+ * PAUSED for a pause.
  */
 
 export const schemaVersion = 1
 
 export type Attributes = Record<string, AttributeValue>
 
+const noLease = 0
+const noReplay = -1
+
 const integerText = z.string().regex(/^\d+$/)
 const offsetText = integerText.transform(BigInt)
 
 /**
- * Defaults are for items of versions that did not write the field yet. Members that are not known here were added by a
- * later version under the same schemaVersion, which means that they may be left out: going back must not need more than
- * the older commit.
+ * Defaults are for items of versions that did not write the field yet. This version leaves out unknown members: a later version
+ * added them under the same schemaVersion, so a rollback to this version needs only its own code.
  */
 const anchorSchema = z.object({
   offset: offsetText,
@@ -58,7 +74,7 @@ const laneSchema = z.object({
 const haltSchema = z.object({
   code: z.enum(errorCodeNames),
   message: z.string(),
-  // Missing in items of versions that did not keep it.
+  // Absent in items of versions that did not store it.
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
   at: z.number(),
 })
@@ -75,15 +91,15 @@ const ledgerSchema = z.array(
 
 const text = z.object({ S: z.string() }).transform(({ S }) => S)
 const number = z.object({ N: z.string() }).transform(({ N }) => Number(N))
-/** Conditions compare these: one that JavaScript cannot hold exactly would never be equal to what was read. */
-const exact = number.refine(Number.isSafeInteger, 'is not a whole number that can be held exactly')
+/** Conditions compare these numbers. If JavaScript rounded one, it would never be equal to the item's. */
+const exact = number.refine(Number.isSafeInteger, 'is not a whole number that JavaScript represents exactly')
 const bigint = z.object({ N: integerText }).transform(({ N }) => BigInt(N))
 const json = <Schema extends z.ZodType>(schema: Schema) =>
   text.transform((value, context): z.infer<Schema> => {
     try {
       return schema.parse(JSON.parse(value))
     } catch {
-      context.addIssue({ code: 'custom', message: 'is not the JSON that was expected' })
+      context.addIssue({ code: 'custom', message: 'is not the expected JSON' })
       return z.NEVER
     }
   })
@@ -93,12 +109,12 @@ const itemSchema = z.object({
   schemaVersion: number.refine((version) => version === schemaVersion, `is not ${schemaVersion}`),
   epoch: exact,
   owner: text.optional(),
-  leaseUntil: exact,
+  leaseUntil: exact.transform((time) => (time === noLease ? null : time)),
   generation: exact,
   clusterId: text,
   offset: bigint,
   timestamp: number,
-  // Missing in items of versions that did not measure it.
+  // Absent in items of versions that did not measure it.
   times: json(timesSchema.nullable())
     .optional()
     .transform((times) => times ?? null),
@@ -106,13 +122,13 @@ const itemSchema = z.object({
   tail: json(tailSchema.nullable()),
   lanes: json(z.record(z.string(), laneSchema)),
   deadLetters: json(z.object({ since: z.number(), count: z.number() })),
-  replayUntil: number,
+  replayUntil: number.transform((time) => (time === noReplay ? null : time)),
   state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
   halt: json(haltSchema.nullable()),
   ledger: json(ledgerSchema),
 })
 
-/** What `positionAttributes` writes. */
+/** The attributes that `positionAttributes` writes. */
 export const positionSchema = itemSchema.pick({
   offset: true,
   timestamp: true,
@@ -123,7 +139,7 @@ export const positionSchema = itemSchema.pick({
   deadLetters: true,
 })
 
-/** @throws DtsError CHECKPOINT_INVALID naming each attribute that is not as this version writes it */
+/** @throws DtsError CHECKPOINT_INVALID, which names each attribute that this version cannot read */
 export function fromItem(key: string, item: Attributes): Checkpoint {
   const result = itemSchema.safeParse(item)
   if (!result.success) {
@@ -132,14 +148,34 @@ export function fromItem(key: string, item: Attributes): Checkpoint {
     )
     throw new DtsError(
       'CHECKPOINT_INVALID',
-      `The checkpoint item ${key} cannot be read (${problems.join('; ')}). It was written by another version or ` +
-        'by hand: deploy the version that wrote it, or restore it from the point-in-time recovery of its table (into a ' +
-        'table beside it, and copy the item back). Do not delete it: it alone knows what was handled.',
+      `The checkpoint item ${key} cannot be read (${problems.join('; ')}). Another version wrote it, ` +
+        'or a person: deploy the version that wrote it, or restore it from the point-in-time recovery of its table (into ' +
+        'another table, then copy the item back). Do not delete it: only this item says which changes were handled.',
       { retryable: false, facts: { key } },
     )
   }
-  const { pk, schemaVersion: _version, owner, ...rest } = result.data
-  return { key: pk, owner: owner ?? null, ...rest }
+  const { pk, schemaVersion: _version, owner, state, halt, ...rest } = result.data
+  return { key: pk, owner: owner ?? null, ...rest, ...toState(state, halt) }
+}
+
+function toState(state: 'RUNNING' | 'HALTED', halt: Halt | null): StreamState {
+  if (state === 'RUNNING') return { state }
+  return halt?.code === 'PAUSED' ? { state: 'PAUSED', pause: toPause(halt) } : { state, halt }
+}
+
+function toPause({ message, facts: { by, reason }, at }: Halt): Pause {
+  // Older versions stored only the message.
+  if (typeof by !== 'string') return { by: null, reason: message, at }
+  return { by, reason: typeof reason === 'string' ? reason : null, at }
+}
+
+/** How the item writes a state. */
+export function stateText(state: StreamState['state']): 'RUNNING' | 'HALTED' {
+  return state === 'RUNNING' ? 'RUNNING' : 'HALTED'
+}
+
+export function stateAttributes(state: StreamState): Attributes {
+  return { state: encodeText(stateText(state.state)), halt: encodeJson(haltOf(state)) }
 }
 
 const bigintAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
@@ -155,6 +191,12 @@ export const encodeJson = (
     | null,
 ): AttributeValue => ({ S: JSON.stringify(value, bigintAsText) })
 export const encodeNumber = (value: number | bigint): AttributeValue => ({ N: value.toString() })
+/** The end of a lease in milliseconds since 1970; null if no run holds it. */
+export const encodeLeaseEnd = (leaseUntil: number | null): AttributeValue =>
+  encodeNumber(leaseUntil ?? noLease)
+/** In seconds. */
+export const encodeReplay = (replayUntil: number | null): AttributeValue =>
+  encodeNumber(replayUntil ?? noReplay)
 export const encodeText = (value: string): AttributeValue => ({ S: value })
 
 /** The attributes that a commit, a reset and a first start all write. */

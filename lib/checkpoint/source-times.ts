@@ -1,43 +1,43 @@
 /**
- * How the source's times run, measured on the stream itself. A single change can be dated hours ahead (`SET TIMESTAMP`,
- * a clock step) or hours back (a long transaction), so neither the last time nor the highest one says how far a stream
- * has got. All times and distances are in seconds.
+ * The course of the source's times, measured on the stream itself. A single change can be dated hours ahead (`SET TIMESTAMP`, a
+ * clock step) or hours back (a long transaction). So neither the last time nor the highest one shows how far a stream has got.
+ * All times and distances are in seconds.
  */
 
-/** How far records were dated away from where the stream was. */
+/** The distances of records' times from the stream's own time. */
 export interface Distance {
   /** The furthest. */
   readonly once: number
-  /** The furthest but one: what a single transaction did decides nothing. */
+  /** The furthest but one, so that a single transaction decides nothing. */
   readonly often: number
 }
 
-/** Records that are dated ahead, while nothing tells whether the source's clock really went there. */
+/** Records that are dated ahead, while it is not known whether the source's clock really moved there. */
 export interface Jump {
   /** The lowest of their times, and the last one. */
   readonly from: number
   readonly to: number
-  /** How far `from` was ahead when it came. */
+  /** The distance of `from` ahead of the settled time when it came. */
   readonly width: number
 }
 
 export interface SourceTimes {
-  /** How far the stream has got: a time that single records dated ahead do not raise. */
+  /** How far the stream has got. Single records that are dated ahead do not raise it. */
   readonly settled: number
   readonly jump: Jump | null
-  /** The depth of a fall below `settled` that is not over; 0: there is none. */
+  /** The depth of the current fall below `settled`; 0 if there is no fall. */
   readonly fall: number
   readonly back: Distance
   readonly ahead: Distance
-  /** The value of `settled` when the distances were halved last: what was long ago counts less and less. */
+  /** The value of `settled` when the distances were last halved. Old distances count less and less. */
   readonly halvedAt: number
-  /** The highest time of all that was read, also beyond the position: it may have been handed out. */
+  /** The highest time of all records that were read, also beyond the position: their changes may have been sent. */
   readonly youngest: number
 }
 
-/** Source times may go back or ahead by so much without having been seen to do so. */
+/** Source times may always go back or ahead by this much. */
 export const leastMargin = 10
-/** A date further ahead than this that nothing has confirmed is taken for a wrong one. */
+/** An unconfirmed date further ahead than this is treated as wrong. */
 export const furthestJump = 600
 const day = 86_400
 
@@ -47,7 +47,7 @@ export function startOfTimes(settled: number, youngest = settled): SourceTimes {
   return { settled, jump: null, fall: 0, back: none, ahead: none, halvedAt: settled, youngest }
 }
 
-/** Takes the times of records one by one, in the order of the log. */
+/** Measures the times of records, one by one, in the order of the log. */
 export class SourceClock {
   #settled: number
   #jump: Jump | null
@@ -65,7 +65,7 @@ export class SourceClock {
     this.#halvedAt = times.halvedAt
   }
 
-  /** @param youngest of what was read up to now */
+  /** @param youngest the highest time of all records that were read */
   times(youngest: number): SourceTimes {
     return {
       settled: this.#settled,
@@ -91,7 +91,7 @@ export class SourceClock {
     }
   }
 
-  /** The source's clock is believed to be ahead once it has moved on there by as much as it went ahead. */
+  /** Accepts that the source's clock jumped ahead, once it has moved on there by the width of the jump. */
   #follow(time: number): void {
     const jump = this.#jump
     if (jump === null || time < jump.from) {
@@ -101,11 +101,11 @@ export class SourceClock {
     const step = time - jump.to
     if (step < -leastMargin) this.#jump = { ...jump, to: time }
     if (step <= 0) return
-    // One record counts for half of the way at most, however far ahead it is.
+    // One record counts for at most half of the way, however far ahead it is.
     const counted = Math.min(step, Math.max(leastMargin, Math.ceil(jump.width / 2)))
     const to = jump.to + counted
     this.#jump = { ...jump, to }
-    // Until then it goes on from where it was, as after a step of the clock.
+    // Until then, the settled time continues from its old value, as after a step of the clock.
     this.#settle(this.#settled + Math.min(step, leastMargin))
     if (to - jump.from < jump.width && this.#settled < jump.from) return
     this.#jump = null
@@ -143,7 +143,7 @@ function further({ once, often }: Distance, by: number): Distance {
   return by > once ? { once: by, often: once } : { once, often: Math.max(often, by) }
 }
 
-/** A position's times, as far as they are known. */
+/** The times of a position. */
 interface Timed {
   /** The running maximum. */
   readonly timestamp: number
@@ -156,18 +156,18 @@ export function timesOf({ timestamp, times, anchor }: Timed): SourceTimes {
   return times ?? startOfTimes(Math.min(timestamp, anchor?.timestamp ?? timestamp), timestamp)
 }
 
-/** What is older than this lies before the position, as far as the stream was seen to go back. */
+/** A record older than this is before the position, unless times go back further than measured. */
 export function certainlyBefore({ settled, fall, back }: SourceTimes): number {
   return settled - leastMargin - Math.max(fall, back.often)
 }
 
-/** A log that has got to this time has got to the position. */
+/** A log that has reached this time has reached the position. */
 export function levelToReach(position: Timed): number {
   const { settled, fall } = timesOf(position)
   return position.timestamp - settled <= furthestJump ? position.timestamp : settled - fall
 }
 
-/** The time of a position as a lag is told from it: a date that lies in the future is not how far the stream got. */
+/** The time of a position, to compute a lag. A date in the future does not show how far the stream got. */
 export function reachedTime(position: Timed, nowSeconds: number): number {
   return position.timestamp <= nowSeconds ? position.timestamp : timesOf(position).settled
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode, Facts } from '../errors.ts'
 import type { SourceTimes } from './source-times.ts'
 
-/** What a record is recognised by, also on a cluster where it has another offset. */
+/** The identity of a record. It finds the record also on a cluster where it has another offset. */
 export interface Anchor {
   readonly offset: bigint
   /** In seconds, as the record says. */
@@ -9,15 +9,15 @@ export interface Anchor {
   readonly sourcePosition: string
   readonly transactionId: string
   /**
-   * Which of the changes of its source position and transaction it is, from 0 on: rows of one statement may be
-   * equal. Null where the beginning of the statement was not seen.
+   * The number of the change among those with its source position and transaction, from 0 on: rows of one statement may be
+   * equal. Null if the beginning of the statement was not read.
    */
   readonly ordinal: number | null
-  /** Digest of what the record says happened; see `identityOf` in lib/dts/digest.ts. */
+  /** Digest of the change itself; see `identityOf` in lib/dts/digest.ts. */
   readonly digest: string
 }
 
-/** The record right below the committed offset; it proves on the next connect that the log is the same one. */
+/** The record right below the committed offset. The next connect compares it, to prove that the log is the same one. */
 export interface Tail {
   readonly offset: bigint
   /** Digest of the record's raw value. */
@@ -30,100 +30,155 @@ export interface Position {
   readonly offset: bigint
   /** The highest `sourceTimestamp` below `offset`, in seconds. */
   readonly timestamp: number
-  /** How the times below `offset` ran; null where that was not measured yet. */
+  /** The course of the times below `offset`. Null if an older version wrote the position. */
   readonly times: SourceTimes | null
-  /** The last change below `offset`; null while there was none since the start or the last reset. */
+  /** The last change below `offset`. Null if there was none since the start or the last reset. */
   readonly anchor: Anchor | null
   /** Null right after the start or a reset. */
   readonly tail: Tail | null
-  /** By lane, what differs from "everything below `offset` is done and nothing failed". */
+  /** By lane, each difference from "everything below `offset` is done and nothing failed". */
   readonly lanes: Readonly<Record<string, StoredLane>>
-  /** Dead letters written of late; many in a short time halt the stream. */
+  /** Recent dead letters. Many in a short time halt the stream. */
   readonly deadLetters: DeadLetterCount
 }
 
-/** Changes of a lane that fail. */
+/** The failing changes of a lane. */
 export interface Trouble {
   /** The first change of the batch that failed. */
   readonly offset: bigint
-  /** Tries so far that may have failed because of the change itself. */
+  /** Attempts that may have failed because of the change itself. */
   readonly attempts: number
-  /** When it first failed, in milliseconds since 1970. */
+  /** The time of the first failure, in milliseconds since 1970. */
   readonly since: number
-  /** Not to be tried before, in milliseconds since 1970. */
+  /** The time of the next attempt, in milliseconds since 1970. */
   readonly nextAt: number
-  /** The most changes of the next batch, while one that cannot be handled is being searched for; null: all. */
+  /** The most changes of the next batch, during the search for the failing change. Null: no limit. */
   readonly limit: number | null
-  /** Tries so far that failed for another reason, such as a missing function. */
+  /** Attempts that failed for another reason, such as a missing function. */
   readonly outages?: number | undefined
 }
 
-/** How a lane (a function, or one part of it by primary key) stands apart from the committed offset. */
+/** How a lane differs from the committed offset. */
 export interface LaneState {
-  /** The last offset that is acknowledged, where the lane is ahead; null where it is not. */
+  /** The last acknowledged offset. Null if the lane is not ahead of the committed offset. */
   readonly through: bigint | null
   readonly trouble: Trouble | null
 }
 
-/** A lane as the checkpoint has it. */
+/** A lane in the checkpoint. */
 export interface StoredLane extends LaneState {
   /**
-   * The change at `through`, to find it in another log; null where the lane is not ahead, and in older items. Its
-   * digest covers also what sends it to the lane; see `identifyRouted` in lib/log/anchor.ts.
+   * The change at `through`, to find it in another log. Null if the lane is not ahead, and in older items. Its digest also
+   * covers the facts that assign the change to the lane; see `identifyRouted` in lib/log/anchor.ts.
    */
   readonly anchor: Anchor | null
 }
 
 export interface DeadLetterCount {
-  /** Since when they are counted, in milliseconds since 1970. */
+  /** The start of the count, in milliseconds since 1970. */
   readonly since: number
   readonly count: number
 }
 
+/** No dead letter was counted. */
+export const noDeadLetters: DeadLetterCount = { since: 0, count: 0 }
+
+/** Why the stream halted. */
 export interface Halt {
   readonly code: ErrorCode
   readonly message: string
-  /** What the error knew, as values: for a cluster change `from`, `to` and `offset`. */
+  /** The facts of the error: for a cluster change `from`, `to` and `offset`. */
   readonly facts: Facts
   /** Milliseconds since 1970. */
   readonly at: number
 }
 
-/** One move of the checkpoint that was not a commit. */
+/** Who paused the stream, and why. */
+export interface Pause {
+  /** Null if an older version paused the stream. `reason` is its whole message then. */
+  readonly by: string | null
+  /** Null if the person gave no reason. */
+  readonly reason: string | null
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
+
+export interface Running {
+  readonly state: 'RUNNING'
+}
+
+/** The stream waits for a person to run recovery. */
+export interface Halted {
+  readonly state: 'HALTED'
+  /** Null if the item does not say why: a person set its state by hand. */
+  readonly halt: Halt | null
+}
+
+/** A person stopped the stream. */
+export interface Paused {
+  readonly state: 'PAUSED'
+  readonly pause: Pause
+}
+
+export type StreamState = Running | Halted | Paused
+
+/** The position of one stream in one generation, for the ledger. */
+export interface LedgerPlace {
+  readonly clusterId: string
+  readonly offset: string
+  readonly generation: number
+}
+
+/** A write to the checkpoint other than a commit: a start, a move, a resume, a broken lease. */
 export interface LedgerEntry {
   readonly at: number
   readonly by: string
   readonly how: string
-  readonly from: { readonly clusterId: string; readonly offset: string; readonly generation: number } | null
-  readonly to: { readonly clusterId: string; readonly offset: string; readonly generation: number }
+  /** Null for the first start. */
+  readonly from: LedgerPlace | null
+  readonly to: LedgerPlace
 }
 
-/** The item of one topic and partition. */
-export interface Checkpoint extends Position {
+/** A ledger entry before the store adds both places. */
+export type LedgerNote = Pick<LedgerEntry, 'at' | 'by' | 'how'>
+
+interface StoredFacts extends Position {
   readonly key: string
-  /** Rises by one with each change of the lease's holder, never falls. */
+  /** Rises by one each time the lease changes hands. Never falls. */
   readonly epoch: number
+  /** The last holder of the lease. */
   readonly owner: string | null
-  /** Milliseconds since 1970; 0 when nobody holds the lease. */
-  readonly leaseUntil: number
+  /** The end of the lease, in milliseconds since 1970. Null if no run holds it. */
+  readonly leaseUntil: number | null
   /**
-   * Rises with each move and is never used twice, see `generationAfter` in store.ts; offsets of different generations cannot be
-   * compared.
+   * Rises with each move and is never used twice; see `generationAfter`. Offsets of different generations cannot be compared.
    */
   readonly generation: number
   readonly clusterId: string
-  /** Events up to this time (seconds) may have been delivered before the last reset; -1 when there are none. */
-  readonly replayUntil: number
-  readonly state: 'RUNNING' | 'HALTED'
-  readonly halt: Halt | null
+  /** Events up to this time (seconds) may have been delivered before the last reset. Null if the reset repeats none. */
+  readonly replayUntil: number | null
   readonly ledger: readonly LedgerEntry[]
 }
 
-/** What identifies a held lease in the conditions of every later write. */
+/** The item of one topic and partition. */
+export type Checkpoint = StoredFacts & StreamState
+
+/** A held lease. The conditions of each later write name it. */
 export interface Lease {
   readonly owner: string
   readonly epoch: number
   readonly generation: number
+}
+
+/** The position of a new stream, or the target of a move. */
+export interface Start {
+  readonly clusterId: string
+  readonly position: Position
+  /** As in the checkpoint. */
+  readonly replayUntil: number | null
+  readonly entry: LedgerNote
+  /** The highest generation that the consumer group knows. Null or absent: it knows none. */
+  readonly usedGeneration?: number | null
 }
 
 /** A position right after a start or a reset: nothing failed yet. */
@@ -135,11 +190,30 @@ export function freshPosition(
   lanes: Position['lanes'] = {},
   times: SourceTimes | null = null,
 ): Position {
-  return { offset, timestamp, times, anchor, tail, lanes, deadLetters: { since: 0, count: 0 } }
+  return { offset, timestamp, times, anchor, tail, lanes, deadLetters: noDeadLetters }
 }
 
-/** The lanes that are ahead, as they are, with their failures forgotten. */
+/** The lanes that are ahead, without their failures. */
 export function withoutTrouble(lanes: Position['lanes']): Position['lanes'] {
   const ahead = Object.entries(lanes).filter(([, { through }]) => through !== null)
   return Object.fromEntries(ahead.map(([name, state]) => [name, { ...state, trouble: null }]))
+}
+
+/** Why the stream does not run, for a person. A pause has the code PAUSED. Null if it runs, or if the item does not say why. */
+export function haltOf(checkpoint: StreamState): Halt | null {
+  switch (checkpoint.state) {
+    case 'RUNNING':
+      return null
+    case 'HALTED':
+      return checkpoint.halt
+    case 'PAUSED': {
+      const { by, reason, at } = checkpoint.pause
+      return { code: 'PAUSED', message: pauseMessage(checkpoint.pause), facts: { by, reason }, at }
+    }
+  }
+}
+
+function pauseMessage({ by, reason }: Pause): string {
+  if (by === null) return reason ?? 'The stream was paused.'
+  return `Paused by ${by}${reason === null ? '' : `: ${reason}`}.`
 }

@@ -1,5 +1,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { SQSClient } from '@aws-sdk/client-sqs'
 import { CheckpointStore } from '../checkpoint/store.ts'
 import type { StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
@@ -7,39 +10,68 @@ import { openStream } from '../kafka/open-stream.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { CredentialSource } from './credentials.ts'
 
-/** Of each request to an AWS service. Without a limit one that does not answer would hold the run until Lambda ends it. */
-export const requestLimits = {
+/** The limits of a request to an AWS service. Without them, a service that does not answer would hold the run until Lambda ends it. */
+const requestLimits = {
   requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
 }
 
-/** What poller and recovery both work with, made once per process from the configuration. */
+/** The connections of poller and recovery, made once per process from the configuration. */
 export interface Connections {
   readonly store: CheckpointStore
   readonly openStream: () => Promise<Stream>
-  /** What was wrong with the stored password and could be put right, for people; null when nothing was. */
+  /** The dead-letter queue. Its client is loaded and made with the first letter: most runs have none and start sooner. */
+  readonly sqs: () => Promise<SQSClient>
+  /** The bucket of dead letters, likewise. */
+  readonly s3: () => Promise<S3Client>
+  /** A fault of the stored password that was corrected, for people; null if there was none. */
   readonly passwordNote: () => string | null
 }
 
 export function connections(config: StreamConfig): Connections {
   const credentials = new CredentialSource(config, () => new SecretsManagerClient(requestLimits))
-  // A topic whose partition is not named has one, and Kafka numbers it 0.
-  const store = new CheckpointStore(
-    new DynamoDBClient(requestLimits),
-    config.checkpointTable,
-    config.topic,
-    config.partition ?? 0,
-  )
+  // Without a configured partition, the topic has one, and Kafka numbers it 0.
+  const partition = config.partition ?? 0
+  const dynamo = new DynamoDBClient(requestLimits)
+  let sqs: SQSClient | undefined
+  let s3: S3Client | undefined
   return {
-    store,
+    store: new CheckpointStore(dynamo, config.checkpointTable, config.topic, partition),
+    sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient(requestLimits)),
+    s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client(requestLimits)),
     passwordNote: () => credentials.note,
     openStream: async () => {
       try {
         return await openStream(config, await credentials.get())
       } catch (error) {
-        const refused = error instanceof DtsError && error.code === 'AUTHENTICATION_FAILED'
-        if (!refused || !(await credentials.renew())) throw error
+        const isRefused = error instanceof DtsError && error.code === 'AUTHENTICATION_FAILED'
+        if (!isRefused || !(await credentials.renew())) throw error
         return await openStream(config, await credentials.get())
       }
     },
   }
+}
+
+/**
+ * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
+ * is no limit here: the lanes limit the number of parallel invocations.
+ */
+const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
+
+/** Invokes table functions. Its time-out is longer than the handlers', so that Lambda reports a handler's time-out first. */
+export function handlerClient(handlerTimeoutMs: number): LambdaClient {
+  return new LambdaClient({
+    // A retry inside the SDK could start a second copy of a handler while the first still runs.
+    maxAttempts: 1,
+    requestHandler: {
+      requestTimeout: handlerTimeoutMs + 10_000,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+  })
+}
+
+/** Asks Lambda whether it would invoke a function, without doing so. */
+export function probeClient(): LambdaClient {
+  return new LambdaClient(requestLimits)
 }

@@ -5,8 +5,8 @@ import type { Credentials } from '../kafka/connection.ts'
 import { nameOf } from '../text/thrown.ts'
 
 /**
- * Who we are to the broker. A password from Secrets Manager is read once per process, and again by `renew`: after
- * a rotation the cached one is refused.
+ * User and password for the broker. A password from Secrets Manager is read once per process, and again by `renew`: after a
+ * rotation, the broker refuses the cached one.
  */
 export class CredentialSource {
   readonly #config: Pick<StreamConfig, 'user' | 'password'>
@@ -19,13 +19,13 @@ export class CredentialSource {
     this.#client = client
   }
 
-  /** Null when the broker asks for none. @throws DtsError SECRET_UNAVAILABLE */
+  /** Null if none are configured. @throws DtsError SECRET_UNAVAILABLE */
   async get(): Promise<Credentials | null> {
     this.#cached ??= await this.#read()
     return this.#cached
   }
 
-  /** False when reading again cannot change anything. @throws DtsError SECRET_UNAVAILABLE */
+  /** Reads the password again. @returns false if it did not change. @throws DtsError SECRET_UNAVAILABLE */
   async renew(): Promise<boolean> {
     const { password } = this.#config
     if (password === undefined || !('secretId' in password)) return false
@@ -34,7 +34,7 @@ export class CredentialSource {
     return this.#cached?.password !== before?.password
   }
 
-  /** What was wrong with the password as it is stored, for people; null when nothing was, or it was not read yet. */
+  /** A fault of the stored password that was corrected, for people. Null if there was none, or before the first read. */
   get note(): string | null {
     return this.#note
   }
@@ -46,7 +46,7 @@ export class CredentialSource {
       'value' in password
         ? password.value
         : passwordIn(password.secretId, await this.#readSecret(password.secretId))
-    // An editor or `echo` puts a line break at the end, and DTS refuses the password with it.
+    // An editor or `echo` adds a line break, and DTS refuses the password with it.
     const trimmed = text.replace(/^\uFEFF/, '').replace(/[\r\n]+$/, '')
     if (trimmed === '')
       throw 'value' in password
@@ -77,8 +77,8 @@ export class CredentialSource {
 }
 
 /**
- * The secret itself, or the `password` of a JSON object, as Secrets Manager's console writes it.
- * @throws DtsError SECRET_UNAVAILABLE, which repeats nothing of the secret
+ * The secret itself, or the `password` of a JSON object, which Secrets Manager's console writes.
+ * @throws DtsError SECRET_UNAVAILABLE, which quotes nothing of the secret
  */
 function passwordIn(secretId: string, text: string): string {
   const json = text.replace(/^\uFEFF/, '').trimStart()
@@ -95,15 +95,15 @@ function passwordIn(secretId: string, text: string): string {
   }
   const { password } = value
   if (typeof password === 'string') return password
-  if (password === undefined) throw refuse('is JSON without "password" (in small letters)')
+  if (password === undefined) throw refuse('is JSON without "password" (in lower case)')
   if (typeof password === 'number')
-    throw refuse('has a number as "password", of which zeros and digits may be lost: put it in quotes')
+    throw refuse('has a number as "password", which may lose zeros and digits: put it in quotes')
   throw refuse(
     `has ${password === null ? 'null' : `a value of type ${typeof password}`} as "password", and no text`,
   )
 }
 
-/** @param what is wrong, and what to do about it; without the last full stop */
+/** @param what the fault and its remedy, without the last full stop */
 function unavailable(secretId: string, what: string, cause?: unknown): DtsError {
   return new DtsError('SECRET_UNAVAILABLE', `The secret ${secretId} ${what}.`, {
     retryable: true,
@@ -113,7 +113,7 @@ function unavailable(secretId: string, what: string, cause?: unknown): DtsError 
 }
 
 function emptyPassword(): DtsError {
-  return new DtsError('CONFIG_INVALID', 'DTS_PASSWORD holds nothing but a line break: set it again.', {
+  return new DtsError('CONFIG_INVALID', 'DTS_PASSWORD contains only a line break: set it again.', {
     retryable: false,
   })
 }

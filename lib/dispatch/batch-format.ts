@@ -29,7 +29,7 @@ export const batchSchema = z.strictObject({
   partition: z.number().int(),
   clusterId: z.string(),
   generation: z.number().int(),
-  /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. */
+  /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. -1: none. */
   replayUntil: z.number().int(),
   /**
    * A function that starts later refuses the batch: its sender was frozen, and another poller may hold the lease.
@@ -48,7 +48,7 @@ const said = z.string().transform(cutMessage)
 
 export const acknowledgementSchema = z.strictObject({
   batchId: z.string(),
-  /** The offset of the last event that is done; null when not even the first one is. */
+  /** The offset of the last event that is done; null if no event is done. */
   acknowledgedThrough: offset.nullable(),
   /** The failure of the next event. Absent if all are done, or if only the function's time ran out. */
   failure: z.strictObject({ offset, code: said, message: said }).optional(),
@@ -58,7 +58,10 @@ export const acknowledgementSchema = z.strictObject({
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>
 
 /** The origin of a batch. */
-export type BatchOrigin = Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation' | 'replayUntil'>
+export interface BatchOrigin extends Pick<Batch, 'topic' | 'partition' | 'clusterId' | 'generation'> {
+  /** As `Batch` says; null if no event of the batch repeats. */
+  readonly replayUntil: number | null
+}
 
 const compression = {
   // The lowest ordinary level. Higher levels gain little on such records.
@@ -71,7 +74,7 @@ const compression = {
 export const recordOverhead = 12
 
 /** An event's share of a batch, in bytes before they are compressed. */
-export function wireSize({ size }: RoutedEvent): number {
+export function sizeInBatch({ size }: RoutedEvent): number {
   return size + recordOverhead
 }
 
@@ -81,7 +84,7 @@ let gatheredView = new DataView(gathered.buffer)
 
 /** Packs the records of a batch. This is the slow part, and it does not depend on the time of sending. */
 export function packEvents(events: readonly RoutedEvent[]): string {
-  const bytes = events.reduce((sum, event) => sum + wireSize(event), 0)
+  const bytes = events.reduce((sum, event) => sum + sizeInBatch(event), 0)
   if (gathered.length < bytes) {
     gathered = Buffer.allocUnsafeSlow(bytes)
     gatheredView = new DataView(gathered.buffer)
@@ -113,7 +116,7 @@ export function toBatch(data: string, origin: BatchOrigin, startBefore: number |
     partition,
     clusterId,
     generation,
-    replayUntil,
+    replayUntil: replayUntil ?? -1,
     startBefore,
     data,
   }
@@ -131,7 +134,7 @@ export interface BatchRecord {
   readonly value: Buffer
 }
 
-/** @throws Error when the data is damaged */
+/** @throws Error if the data is damaged */
 export function recordsOf({ data }: Batch): BatchRecord[] {
   const bytes = zstdDecompressSync(Buffer.from(data, 'base64'), { maxOutputLength: maxBatchBytes })
   const records: BatchRecord[] = []
@@ -144,6 +147,6 @@ export function recordsOf({ data }: Batch): BatchRecord[] {
     records.push({ offset: bytes.readBigInt64BE(at), value: bytes.subarray(start, start + length) })
     at = start + length
   }
-  if (records.length === 0) throw new RangeError('the batch holds no record')
+  if (records.length === 0) throw new RangeError('the batch contains no record')
   return records
 }

@@ -10,7 +10,7 @@ import { DtsError } from '../errors.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
 
-/** A received dead letter. It is invisible to others until it is given back or removed, or its time-out passes. */
+/** A received dead letter. Other receivers do not see it until it is given back, or until its time-out passes. */
 export interface Received {
   readonly letter: DeadLetter
   readonly messageId: string
@@ -21,15 +21,15 @@ export interface Received {
 export interface Receipt {
   /** Oldest first within each function. */
   readonly items: readonly Received[]
-  /** Letters that were not wanted and were given back. The queue hides everything after about ten letters of a function. */
+  /** Unwanted letters, which were given back. The queue hides all letters after about ten of a function. */
   readonly others: readonly DeadLetter[]
 }
 
 /** The reading side of the dead-letter queue. Every method may throw DEAD_LETTER_FAILED. */
 export interface DeadLetterSource {
   /**
-   * Receives the wanted letters and gives the others back. While letters of a function are in hand, the queue gives out no
-   * more of that function. So there may be more letters than it returns: remove or give back, then call it again.
+   * Receives the wanted letters and gives the others back. While a receiver has letters of a function, the queue returns no more
+   * of that function. So there may be more letters than it returns: remove them or give them back, then call it again.
    */
   receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
@@ -42,11 +42,17 @@ export interface DeadLetterSource {
 /** Longer than recovery can run, in seconds. */
 const visibilitySeconds = 360
 
-export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client): DeadLetterSource {
-  /** The most that the queue gives at once, because a wanted letter can come after unwanted ones. */
+export interface DeadLetterOrigin {
+  readonly queueUrl: string
+  readonly sqs: () => Promise<SQSClient>
+  readonly s3: () => Promise<S3Client>
+}
+
+export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadLetterSource {
+  /** Receives as many messages as the queue returns at once, because a wanted letter can come after unwanted ones. */
   async function next() {
-    const { Messages = [] } = await ask(() =>
-      sqs.send(
+    const { Messages = [] } = await ask(async () =>
+      (await sqs()).send(
         new ReceiveMessageCommand({
           QueueUrl: queueUrl,
           MaxNumberOfMessages: 10,
@@ -66,7 +72,7 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
     async receive(max, isWanted) {
       const items: Received[] = []
       const others: Received[] = []
-      /** Received, but not for the caller. */
+      /** Received messages that the caller does not get. */
       let unwanted: { readonly receipt: string }[] = []
       try {
         while (items.length < max) {
@@ -91,12 +97,14 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
       return { items, others: others.map(({ letter }) => letter) }
     },
     async remove({ receipt }) {
-      await ask(() => sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })))
+      await ask(async () =>
+        (await sqs()).send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })),
+      )
     },
     async giveBack(items) {
       for (const { receipt } of items) {
-        await ask(() =>
-          sqs.send(
+        await ask(async () =>
+          (await sqs()).send(
             new ChangeMessageVisibilityCommand({
               QueueUrl: queueUrl,
               ReceiptHandle: receipt,
@@ -107,13 +115,15 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
       }
     },
     async load({ bucket, key }) {
-      const { Body } = await ask(() => s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })))
+      const { Body } = await ask(async () =>
+        (await s3()).send(new GetObjectCommand({ Bucket: bucket, Key: key })),
+      )
       if (Body === undefined) throw failed(`the object ${key} of bucket ${bucket} is empty`, false)
       return Buffer.from(await Body.transformToByteArray())
     },
     async count() {
-      const { Attributes } = await ask(() =>
-        sqs.send(
+      const { Attributes } = await ask(async () =>
+        (await sqs()).send(
           new GetQueueAttributesCommand({
             QueueUrl: queueUrl,
             AttributeNames: ['ApproximateNumberOfMessages'],
@@ -126,7 +136,8 @@ export function deadLetterSource(queueUrl: string, sqs: SQSClient, s3: S3Client)
 }
 
 function comparePosition(left: DeadLetter, right: DeadLetter): number {
-  if (left.functionName !== right.functionName) return left.functionName < right.functionName ? -1 : 1
+  const [name, other] = [left.functionName ?? '', right.functionName ?? '']
+  if (name !== other) return name < other ? -1 : 1
   if (left.generation !== right.generation) return left.generation - right.generation
   const [a, b] = [BigInt(left.offset), BigInt(right.offset)]
   return a < b ? -1 : a > b ? 1 : 0
@@ -138,7 +149,7 @@ function parse(body: string, messageId: string): DeadLetter {
   } catch (cause) {
     throw failed(
       `its message ${messageId} is not a dead letter of this project. Nothing was sent; receive that message by hand ` +
-        '(SQS console, "Send and receive messages"), see whose it is, delete it, and run the same again',
+        '(SQS console, "Send and receive messages"), find out who sent it, delete it, and run the same again',
       false,
       cause,
     )

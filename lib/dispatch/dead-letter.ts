@@ -16,8 +16,8 @@ import { cutMessage } from './message.ts'
  */
 export const deadLetterSchema = z.strictObject({
   version: z.literal(1),
-  /** Empty for a record that could not be read. */
-  functionName: z.string(),
+  /** Null for a record that could not be read. The stored letter then has an empty name. */
+  functionName: z.string().transform((name) => (name === '' ? null : name)),
   table: z.string(),
   topic: z.string(),
   partition: z.number(),
@@ -61,6 +61,7 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
     const letter = {
       version: 1,
       ...facts,
+      functionName: storedName(input),
       error: { ...error, message: cutMessage(error.message) },
       offset: String(offset),
       event: null,
@@ -87,12 +88,17 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
         new SendMessageCommand({
           QueueUrl: queueUrl,
           MessageBody: body,
-          MessageGroupId: input.functionName === '' ? 'unreadable' : input.functionName,
+          MessageGroupId: input.functionName ?? 'unreadable',
           MessageDeduplicationId: deduplicationId(input),
         }),
       )
     })
   }
+}
+
+/** Version 1 of the letter writes an empty name if there is none. */
+function storedName({ functionName }: DeadLetterInput): string {
+  return functionName ?? ''
 }
 
 /** A body with the record, and with the event if both fit. Null if the record alone is too large. */
@@ -118,8 +124,9 @@ function toBody(letter: object): string {
  * topic or cluster is another message.
  */
 function deduplicationId(letter: DeadLetterInput): string {
-  const { topic, partition, clusterId, generation, offset, functionName } = letter
-  const identity = JSON.stringify([topic, partition, clusterId, generation, String(offset), functionName])
+  const { topic, partition, clusterId, generation, offset } = letter
+  const name = storedName(letter)
+  const identity = JSON.stringify([topic, partition, clusterId, generation, String(offset), name])
   return createHash('sha256').update(identity).digest('hex')
 }
 
@@ -139,11 +146,15 @@ async function store(input: DeadLetterInput, send: () => Promise<unknown>): Prom
   }
 }
 
+function nameOfRecord({ offset, table, functionName }: DeadLetterInput): string {
+  if (functionName === null) return `the record at offset ${offset}, which could not be read`
+  return `the change at offset ${offset} of ${table}, which ${functionName} could not handle`
+}
+
 function failed(input: DeadLetterInput, reason: string, retryable: boolean, cause?: unknown): DtsError {
   return new DtsError(
     'DEAD_LETTER_FAILED',
-    `The change at offset ${input.offset} of ${input.table || 'an unknown table'}, which ${input.functionName || 'nothing'} ` +
-      `could not handle, could not be sent to the dead-letter queue: ${reason}. Nothing is committed past it.`,
+    `The dead-letter queue did not take ${nameOfRecord(input)}: ${reason}. Nothing is committed past it.`,
     { retryable, facts: { offset: String(input.offset), function: input.functionName }, cause },
   )
 }

@@ -1,10 +1,10 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
-import type { PlannedEvent } from './event.ts'
+import type { DeliveryEnvironment } from './delivery.ts'
+import type { QueuedEvent } from './event.ts'
 import { FunctionQueue } from './function-queue.ts'
-import type { DeliveryEnvironment } from './lane.ts'
 
-/** All lanes of a run: one for each function that gets changes. They work in parallel. */
+/** All function queues of a run: one for each function that gets changes. They work in parallel. */
 export class Dispatcher {
   readonly #states: Readonly<Record<string, LaneState>>
   readonly #environment: DeliveryEnvironment
@@ -23,7 +23,7 @@ export class Dispatcher {
     this.#stopped = stopped
   }
 
-  offer(event: PlannedEvent): void {
+  offer(event: QueuedEvent): void {
     const { route } = event
     let queue = this.#queues.get(route.functionName)
     if (queue === undefined) {
@@ -34,7 +34,7 @@ export class Dispatcher {
     queue.offer(event)
   }
 
-  /** Wakes lanes that wait for more changes. */
+  /** Wakes queues that wait for more changes. */
   nudge(): void {
     for (const queue of this.#queues.values()) queue.nudge()
   }
@@ -46,7 +46,7 @@ export class Dispatcher {
     return sum
   }
 
-  /** The offset of the first change that is not done; null when there is none. */
+  /** The offset of the first change that is not done; null if there is none. */
   get firstUndone(): bigint | null {
     let first: bigint | null = null
     for (const { firstUndone } of this.#queues.values()) {
@@ -55,18 +55,19 @@ export class Dispatcher {
     return first
   }
 
-  /** Why the stream must stop; null while it need not. */
+  /** Why the stream must halt; null if it need not. */
   get halt(): DtsError | null {
     for (const { halt } of this.#queues.values()) if (halt !== null) return halt
     return null
   }
 
   /**
-   * The unexpected error that ended a lane; null if none did. That lane's changes are not done, so the run must end with
+   * The unexpected error that ended a queue; null if there was none. That queue's changes are not done, so the run must end with
    * the error.
    */
-  get broken(): unknown {
-    for (const { broken } of this.#queues.values()) if (broken !== null) return broken
+  get unexpectedError(): unknown {
+    for (const { unexpectedError } of this.#queues.values())
+      if (unexpectedError !== null) return unexpectedError
     return null
   }
 
@@ -80,19 +81,24 @@ export class Dispatcher {
   }
 
   /**
-   * The earliest time at which a failing lane tries again, in milliseconds since 1970. Null when no lane fails, or one
-   * of them can continue now.
+   * The earliest time at which a failing lane tries again, in milliseconds since 1970. Null if no lane fails, or if a lane with
+   * work does not wait for a time.
    */
   get waitsUntil(): number | null {
     if (this.failures.length === 0) return null
-    const times = [...this.#queues.values()].flatMap(({ waitsUntil }) => waitsUntil ?? [])
-    const first = Math.min(...times)
-    return first === 0 ? null : first
+    let first: number | null = null
+    for (const { firstUndone, waitsUntil } of this.#queues.values()) {
+      if (firstUndone === null) continue
+      if (waitsUntil === null) return null
+      if (first === null || waitsUntil < first) first = waitsUntil
+    }
+    return first
   }
 
-  /** Until when a handler without an answer may still run, in milliseconds since 1970. */
-  get unknownUntil(): number {
-    return Math.max(0, ...this.#lanes.map(({ unknownUntil }) => unknownUntil))
+  /** Until when a handler that did not answer may still run, in milliseconds since 1970. Null if every handler answered. */
+  get mayRunUntil(): number | null {
+    const times = this.#lanes.flatMap(({ mayRunUntil }) => mayRunUntil ?? [])
+    return times.length === 0 ? null : Math.max(...times)
   }
 
   /** The lanes' states that the checkpoint must store with a committed offset. */
@@ -105,16 +111,17 @@ export class Dispatcher {
       const trouble = state.trouble !== null && state.trouble.offset >= offset ? state.trouble : null
       if (through !== null || trouble !== null) states[name] = { through, trouble }
     }
-    for (const { name, through, trouble } of this.#lanes) {
-      if (through >= offset || trouble !== null)
-        states[name] = { through: through >= offset ? through : null, trouble }
+    for (const lane of this.#lanes) {
+      const { name, trouble } = lane
+      const through = lane.through !== null && lane.through >= offset ? lane.through : null
+      if (through !== null || trouble !== null) states[name] = { through, trouble }
       else delete states[name]
     }
     return states
   }
 
-  /** Resolves when no invocation is in flight. Requires that `stopped` is aborted or every lane has ended. */
-  async settled(): Promise<void> {
+  /** Resolves when no invocation is in flight. Requires that `stopped` is aborted or every queue has ended. */
+  async ended(): Promise<void> {
     await Promise.all(this.#running)
   }
 }

@@ -3,7 +3,7 @@ import type { Route } from './settings.ts'
 
 /** A change on its way to a function. */
 export class RoutedEvent extends LogRecord {
-  /** As in the record: `database.table`. Empty if it could not be read. */
+  /** The name in the record: `database.table`. Empty if it could not be read, or if a statement has none. */
   readonly table: string
 
   constructor(records: LogRecords, index: number, table: string) {
@@ -12,10 +12,10 @@ export class RoutedEvent extends LogRecord {
   }
 }
 
-/** A change with its route, and with the key hash that decides which changes may run beside it. */
-export class PlannedEvent extends RoutedEvent {
+/** A change with its route, and with the key hash that decides which changes may run in parallel. */
+export class QueuedEvent extends RoutedEvent {
   readonly route: Route
-  /** Hash of the primary key. Null: no other change of the function may run beside this one. */
+  /** Hash of the primary key. Null: no other change of the function may run in parallel to this one. */
   readonly keyHash: number | null
 
   constructor(records: LogRecords, index: number, table: string, route: Route, keyHash: number | null) {

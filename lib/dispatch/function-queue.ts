@@ -1,9 +1,10 @@
 import type { LaneState } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
-import { wireSize } from './batch-format.ts'
-import type { PlannedEvent } from './event.ts'
+import { sizeInBatch } from './batch-format.ts'
+import type { DeliveryEnvironment } from './delivery.ts'
+import type { QueuedEvent } from './event.ts'
 import { keyHashVersion } from './key.ts'
-import { type DeliveryEnvironment, Lane } from './lane.ts'
+import { Lane } from './lane.ts'
 import type { Route } from './settings.ts'
 
 /**
@@ -20,7 +21,7 @@ export function laneName(functionName: string, index: number, concurrency: numbe
   return concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}/v${keyHashVersion}`
 }
 
-/** The function that a name of `laneName` begins with, whatever version wrote it. */
+/** The function of a lane. Every version's lane names begin with it. */
 export function functionOfLane(name: string): string {
   return name.split('#')[0] ?? name
 }
@@ -33,18 +34,18 @@ export class FunctionQueue {
   readonly lanes: readonly Lane[]
   readonly #route: Route
   readonly #environment: DeliveryEnvironment
-  readonly #queue: PlannedEvent[] = []
+  readonly #queue: QueuedEvent[] = []
   /** How many changes at the front of the queue are done. A change that is done stays done. */
   #done = 0
   #bytes = 0
-  /** The checkpoint may have changes up to this offset as done. Null after the first change above it. */
-  #known: bigint | null
+  /** Earlier runs may have done changes up to this offset. Null if they did none, and after the first change above it. */
+  #doneBefore: bigint | null = null
   /** Until when the next run may wait for more changes; null while it does not wait. */
   #growsUntil: number | null = null
   #wake: () => void = () => {}
-  #broken: unknown = null
+  #unexpectedError: unknown = null
 
-  /** @param states from the checkpoint; states of another concurrency or hash do not belong to this lane */
+  /** @param states from the checkpoint; states of another concurrency or hash do not belong to this queue */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
     this.#route = route
     this.#environment = environment
@@ -53,14 +54,17 @@ export class FunctionQueue {
       laneName(functionName, index, concurrency),
     )
     this.lanes = names.map((name) => new Lane(name, functionName, route, states[name], environment))
-    this.#known = this.lanes.reduce((known, { through }) => (through > known ? through : known), -1n)
+    for (const { through } of this.lanes) {
+      if (through !== null && (this.#doneBefore === null || through > this.#doneBefore))
+        this.#doneBefore = through
+    }
   }
 
   get bytes(): number {
     return this.#bytes
   }
 
-  /** The offset of the first change that is not done; null when there is none. */
+  /** The offset of the first change that is not done; null if there is none. */
   get firstUndone(): bigint | null {
     for (;;) {
       const event = this.#queue[this.#done]
@@ -72,32 +76,37 @@ export class FunctionQueue {
   }
 
   /**
-   * The earliest time at which it continues by itself, in milliseconds since 1970; 0 while it waits for nothing but an
-   * answer or a batch. Null when it has no work.
+   * The earliest time at which a lane tries again, in milliseconds since 1970. Null if the queue has no work, or if a lane with
+   * work does not wait for a time.
    */
   get waitsUntil(): number | null {
     if (this.firstUndone === null) return null
-    const working = this.lanes.filter(({ firstUndone }) => firstUndone !== null)
-    return working.length === 0 ? 0 : Math.min(...working.map(({ waitsUntil }) => waitsUntil))
+    let first: number | null = null
+    for (const { firstUndone, waitsUntil } of this.lanes) {
+      if (firstUndone === null) continue
+      if (waitsUntil === null) return null
+      if (first === null || waitsUntil < first) first = waitsUntil
+    }
+    return first
   }
 
   get halt(): DtsError | null {
     return this.lanes.find(({ halt }) => halt !== null)?.halt ?? null
   }
 
-  /** The unexpected error that ended this lane; null while it works. */
-  get broken(): unknown {
-    return this.#broken
+  /** The unexpected error that ended this queue; null if there was none. */
+  get unexpectedError(): unknown {
+    return this.#unexpectedError
   }
 
-  /** Adds a change to the queue, unless the checkpoint has it as done. */
-  offer(event: PlannedEvent): void {
-    if (this.#known !== null) {
-      if (event.offset > this.#known) this.#known = null
+  /** Adds a change to the queue, unless an earlier run has done it. */
+  offer(event: QueuedEvent): void {
+    if (this.#doneBefore !== null) {
+      if (event.offset > this.#doneBefore) this.#doneBefore = null
       else if (this.#isDone(event)) return
     }
     this.#queue.push(event)
-    this.#bytes += wireSize(event)
+    this.#bytes += sizeInBatch(event)
     this.#wake()
   }
 
@@ -122,7 +131,7 @@ export class FunctionQueue {
     try {
       return await working
     } catch (error) {
-      this.#broken ??= error ?? new Error('null or undefined was thrown.')
+      this.#unexpectedError ??= error ?? new Error('null or undefined was thrown.')
       this.#environment.changed()
       return false
     }
@@ -145,7 +154,7 @@ export class FunctionQueue {
     return true
   }
 
-  #mayGrow(run: readonly PlannedEvent[]): boolean {
+  #mayGrow(run: readonly QueuedEvent[]): boolean {
     const { expectsMore, now, pause } = this.#environment
     // A run that is shorter than the queue is full, or ends before a change that must be alone.
     if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
@@ -153,8 +162,8 @@ export class FunctionQueue {
       const until = now() + growMs
       this.#growsUntil = until
       void pause(growMs).then(() => {
-        // A timer may end a moment before the clock says so, and no other one would wake the lane.
-        if (this.#growsUntil === until) this.#growsUntil = 0
+        // A timer may end a moment before the clock reaches `until`, and no other timer would wake the queue.
+        if (this.#growsUntil === until) this.#growsUntil = now()
         this.#wake()
       })
     }
@@ -165,11 +174,11 @@ export class FunctionQueue {
     return this.#route.batchSize * this.lanes.length
   }
 
-  async #handle(run: readonly PlannedEvent[]): Promise<boolean> {
+  async #handle(run: readonly QueuedEvent[]): Promise<boolean> {
     // Read now: when all changes are done, the memory of this one may already be released.
-    const through = run.at(-1)?.offset ?? -1n
+    const through = run.at(-1)?.offset ?? null
     let bytes = 0
-    for (let at = 0; at < run.length; at++) bytes += wireSize(run[at] as PlannedEvent)
+    for (let at = 0; at < run.length; at++) bytes += sizeInBatch(run[at] as QueuedEvent)
     const [only] = this.lanes
     const results =
       this.lanes.length === 1 && only !== undefined
@@ -185,7 +194,7 @@ export class FunctionQueue {
           )
     if (results.includes(false)) return false
     // All lanes have passed this run now, also those that had no part in it.
-    for (const lane of this.lanes) lane.passed(through)
+    if (through !== null) for (const lane of this.lanes) lane.passed(through)
     this.#queue.splice(0, run.length)
     this.#bytes -= bytes
     this.#done = Math.max(0, this.#done - run.length)
@@ -193,7 +202,7 @@ export class FunctionQueue {
   }
 
   /** The next changes that may be handled in parallel: all with keys up to one without, or that one alone. */
-  #nextRun(): readonly PlannedEvent[] {
+  #nextRun(): readonly QueuedEvent[] {
     // One batch at a time, so that finished changes make room for the next fetch.
     if (this.lanes.length === 1) return this.#queue.slice(0, this.#longestRun)
     const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
@@ -201,12 +210,12 @@ export class FunctionQueue {
     return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, this.#longestRun))
   }
 
-  #laneOf({ keyHash }: PlannedEvent): number {
+  #laneOf({ keyHash }: QueuedEvent): number {
     return keyHash === null ? 0 : keyHash % this.lanes.length
   }
 
-  #isDone(event: PlannedEvent): boolean {
+  #isDone(event: QueuedEvent): boolean {
     const lane = this.lanes[this.#laneOf(event)]
-    return lane !== undefined && event.offset <= lane.through
+    return lane !== undefined && lane.through !== null && event.offset <= lane.through
   }
 }

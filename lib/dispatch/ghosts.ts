@@ -1,13 +1,13 @@
 /**
- * Tables that tools for online schema changes make beside the real one and fill with a copy of its rows. They are told by
- * their names alone. The first two rules are the ones that DTS documents for itself.
+ * Ghost tables: a tool for online schema changes creates one for the real table and copies its rows there. Only their names show
+ * what they are. DTS documents the first two rules for itself.
  */
 const rules = [
-  // The copy of gh-ost and of pt-online-schema-change, which takes the real table's place in the end.
+  // The copy of gh-ost and of pt-online-schema-change, which replaces the real table in the end.
   /^_.+_(?:gho|new)$/s,
-  // gh-ost's log of its own doings, and the real table after it was replaced.
+  // gh-ost's own log, and the real table after it was replaced.
   /^_.+_(?:ghc|del|old)$/s,
-  // The same three of Alibaba's DMS, which puts its task's number in front.
+  // The same three tables of Alibaba's DMS, which begin with the number of its task.
   /^tp_[0-9]+_(?:ogt|ogl|del)_.+$/s,
 ]
 

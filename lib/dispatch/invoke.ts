@@ -1,12 +1,12 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
 import { DtsError } from '../errors.ts'
 import { freeOwn } from '../kafka/free-memory.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { acknowledgementSchema, type Batch } from './batch-format.ts'
+import type { SendResult } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
-import type { SendResult } from './lane.ts'
 import { cutMessage } from './message.ts'
 
 /** @param events the events of the batch */
@@ -17,28 +17,8 @@ export type Invoke = (
 ) => Promise<SendResult>
 
 /**
- * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
- * is no limit here: the lanes limit the number of parallel invocations.
- */
-const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
-
-/** A client with a longer time-out than the handlers', so that Lambda reports a handler's time-out first. */
-export function handlerClient(handlerTimeoutMs: number): LambdaClient {
-  return new LambdaClient({
-    // A retry inside the SDK could start a second copy of a handler while the first still runs.
-    maxAttempts: 1,
-    requestHandler: {
-      requestTimeout: handlerTimeoutMs + 10_000,
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
-  })
-}
-
-/**
  * Invokes table functions and waits for their answer.
- * @param client as `handlerClient` makes it
+ * @param client as `handlerClient` of lib/connect/clients.ts makes it: without retries
  */
 export function lambdaInvoke(client: LambdaClient): Invoke {
   return async (functionName, batch, events) => {
@@ -97,11 +77,11 @@ export function readAnswer(
   }
   if (result.data.refused !== undefined) {
     return {
-      kind: 'held',
+      kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
-        `The function ${functionName} began so late that the lease could have ended before it, and refused its ` +
-          'events. They are sent again; if it happens often, the function starts too slowly, or clocks differ.',
+        `The function ${functionName} started so late that the lease could have ended before its work, and refused its ` +
+          'events. They are sent again. If this happens often, the function starts too slowly, or clocks differ.',
         { retryable: true, facts: { function: functionName } },
       ),
     }
@@ -115,7 +95,7 @@ export function readAnswer(
   }
   const { failure } = result.data
   if (through === null && failure === undefined) {
-    return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing without saying why') }
+    return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing and named no reason') }
   }
   const next = events[countThrough(events, through)]
   if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {
@@ -123,7 +103,7 @@ export function readAnswer(
       kind: 'failed',
       error: handlerFailed(
         functionName,
-        `it named offset ${failure.offset} as failed, which does not stand right behind what it acknowledged`,
+        `it named offset ${failure.offset} as failed, which does not come right after the last acknowledged offset`,
       ),
     }
   }
@@ -140,7 +120,7 @@ const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z
 const platformErrors = /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/
 const ownErrors: ReadonlySet<string> = new Set(errorCodeNames)
 
-/** Errors of a function that cannot start with any event: its deployment is broken, or another one than the poller's. */
+/** Errors of a function that cannot start with any event: its deployment is broken, or does not match the poller's. */
 const brokenDeployment =
   /^(CONFIG_INVALID|Runtime\.(ImportModuleError|HandlerNotFound|UserCodeSyntaxError|MalformedHandlerName))$/
 
@@ -148,10 +128,10 @@ function readFunctionError(functionName: string, answer: string): SendResult {
   const { errorType, errorMessage } = parseFunctionError(answer)
   if (brokenDeployment.test(errorType)) {
     return {
-      kind: 'held',
+      kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
-        `The function ${functionName} cannot begin (${errorType}: ${errorMessage}). Its events wait: deploy poller ` +
+        `The function ${functionName} cannot start (${errorType}: ${errorMessage}). Its events wait: deploy poller ` +
           'and table functions together.',
         { retryable: true, facts: { function: functionName } },
       ),
@@ -161,7 +141,7 @@ function readFunctionError(functionName: string, answer: string): SendResult {
   const reason =
     ownErrors.has(errorType) || platformErrors.test(errorType)
       ? `${errorType}: ${errorMessage}`
-      : `${errorType} was thrown; the function's own log has its message`
+      : `it threw ${errorType}; the message is in the function's own log`
   return { kind: 'failed', error: handlerFailed(functionName, reason) }
 }
 
@@ -170,7 +150,7 @@ function parseFunctionError(answer: string): { errorType: string; errorMessage: 
     const { errorType = 'Error', errorMessage = 'no message' } = errorAnswer.parse(JSON.parse(answer))
     return { errorType: cutMessage(errorType), errorMessage: cutMessage(errorMessage) }
   } catch {
-    return { errorType: 'An error that says nothing', errorMessage: 'no message' }
+    return { errorType: 'An unknown error', errorMessage: 'no message' }
   }
 }
 
@@ -183,7 +163,7 @@ function notAnswered(functionName: string, cause: unknown): SendResult {
   const status = answered.safeParse(cause)
   if (status.success && status.data.$metadata.httpStatusCode < 500) {
     return {
-      kind: 'held',
+      kind: 'unavailable',
       error: new DtsError(
         'HANDLER_UNAVAILABLE',
         `The function ${functionName} could not be invoked (${reason}). Its events wait: deploy it, ` +
@@ -197,7 +177,7 @@ function notAnswered(functionName: string, cause: unknown): SendResult {
     error: new DtsError(
       'HANDLER_UNAVAILABLE',
       `No answer came from the function ${functionName} (${reason}); it may still be running. ` +
-        'Its events are sent again after the time in which it must have ended.',
+        'Its events are sent again when it must have ended.',
       { retryable: true, facts, cause },
     ),
   }

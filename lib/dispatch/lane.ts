@@ -1,47 +1,10 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import { maxBatchBytes, packEvents, wireSize } from './batch-format.ts'
+import { maxBatchBytes, packEvents, sizeInBatch } from './batch-format.ts'
+import type { DeliveryEnvironment } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
-
-/** The outcome of an invocation. */
-export type SendResult =
-  /** Done up to and including `through`; null: not even the first event. `error` is the failure of the next event. */
-  | { readonly kind: 'acknowledged'; readonly through: bigint | null; readonly error: DtsError | null }
-  /** The function failed. The events may be the cause. */
-  | { readonly kind: 'failed'; readonly error: DtsError }
-  /** The function could not run. The events are not the cause. */
-  | { readonly kind: 'held'; readonly error: DtsError }
-  /** No answer came. The handler may still be running. */
-  | { readonly kind: 'unknown'; readonly error: DtsError }
-
-/** The run, as delivery uses it. */
-export interface DeliveryEnvironment {
-  /** Sends events to a function and resolves to the outcome. */
-  readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
-  /**
-   * Stores a failed event as a dead letter. Null if no queue is configured: then the stream halts instead.
-   * @throws DtsError if it cannot be stored
-   */
-  readonly putAside:
-    | ((functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>)
-    | null
-  /** Resolves to true when an invocation may start, and to false when this run starts no more. */
-  readonly permit: () => Promise<boolean>
-  /** Whether more records are known to follow at once. */
-  readonly expectsMore: () => boolean
-  /** Waits; resolves early when the run stops. */
-  readonly pause: (milliseconds: number) => Promise<void>
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  /** From 0 to 1. */
-  readonly random: () => number
-  /** The latest end of an invocation that starts now, even without an answer, in milliseconds since 1970. */
-  readonly endsBy: () => number
-  /** Called after each completed or failed event. */
-  readonly changed: () => void
-}
 
 /** One ordered line of delivery: sends one batch at a time, in the order of the stream. */
 export class Lane {
@@ -53,12 +16,12 @@ export class Lane {
   #at = 0
   #upcoming: (() => readonly RoutedEvent[]) | null = null
   #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: string } | null = null
-  #through: bigint
+  #through: bigint | null
   #trouble: Trouble | null
   #failure: DtsError | null = null
   #halt: DtsError | null = null
-  #unknownUntil = 0
-  #waitsUntil = 0
+  #mayRunUntil: number | null = null
+  #waitsUntil: number | null = null
 
   constructor(
     name: string,
@@ -71,12 +34,12 @@ export class Lane {
     this.#functionName = functionName
     this.#delivery = delivery
     this.#environment = environment
-    this.#through = state?.through ?? -1n
+    this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
 
-  /** The last offset that was acknowledged or dead-lettered; -1 before the first. */
-  get through(): bigint {
+  /** The last offset that was acknowledged or dead-lettered. Null before the first. */
+  get through(): bigint | null {
     return this.#through
   }
 
@@ -93,25 +56,25 @@ export class Lane {
     return this.#failure
   }
 
-  /** Why the stream must stop at this event. */
+  /** Why the stream must halt at this event; null if it need not. */
   get halt(): DtsError | null {
     return this.#halt
   }
 
-  /** When it continues by itself, in milliseconds since 1970; 0 while it waits only for an answer. */
-  get waitsUntil(): number {
+  /** The time of the next attempt, in milliseconds since 1970. Null if the lane does not wait for a time. */
+  get waitsUntil(): number | null {
     return this.#waitsUntil
   }
 
-  /** Until when a handler without an answer may still run, in milliseconds since 1970; 0 if none may. */
-  get unknownUntil(): number {
-    return this.#unknownUntil
+  /** Until when a handler that did not answer may still run, in milliseconds since 1970. Null if every handler answered. */
+  get mayRunUntil(): number | null {
+    return this.#mayRunUntil
   }
 
   /** Marks an offset as done because another lane of the same function has handled it. */
   passed(offset: bigint): void {
     // A lane that an earlier run of the poller brought further keeps its place.
-    if (offset > this.#through) this.#through = offset
+    if (this.#through === null || offset > this.#through) this.#through = offset
   }
 
   /**
@@ -128,9 +91,9 @@ export class Lane {
     this.#at = 0
     this.#upcoming = upcoming
     while (this.#at < this.#events.length) {
-      const goesOn = await this.#next()
-      if (goesOn || this.#halt !== null) this.#environment.changed()
-      if (!goesOn) return false
+      const mayContinue = await this.#next()
+      if (mayContinue || this.#halt !== null) this.#environment.changed()
+      if (!mayContinue) return false
     }
     return true
   }
@@ -143,11 +106,11 @@ export class Lane {
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
       this.#waitsUntil = this.#trouble.nextAt
       await pause(this.#trouble.nextAt - now())
-      this.#waitsUntil = 0
+      this.#waitsUntil = null
     }
     if (!(await permit())) return false
-    if (wireSize(first) > maxBatchBytes) {
-      await this.#giveUp(first, 1, tooLarge(this.#functionName, first))
+    if (sizeInBatch(first) > maxBatchBytes) {
+      await this.#sendToDeadLetters(first, 1, tooLarge(this.#functionName, first))
       return this.#halt === null
     }
     const endsBy = this.#environment.endsBy()
@@ -155,7 +118,7 @@ export class Lane {
     this.#packAhead(batch.length)
     const result = await sending.catch((error: unknown) => {
       // The request may have been sent.
-      this.#unknownUntil = endsBy
+      this.#mayRunUntil = endsBy
       throw error
     })
     switch (result.kind) {
@@ -170,12 +133,12 @@ export class Lane {
       case 'failed':
         await this.#failed(first, batch.length, result.error, false)
         break
-      case 'held':
-        this.#wait(first, result.error, 0)
+      case 'unavailable':
+        this.#wait(first, result.error, null)
         break
       case 'unknown':
-        this.#unknownUntil = endsBy
-        this.#wait(first, result.error, this.#unknownUntil)
+        this.#mayRunUntil = endsBy
+        this.#wait(first, result.error, endsBy)
     }
     return this.#halt === null
   }
@@ -187,7 +150,7 @@ export class Lane {
     let to = at
     while (to < events.length && to - at < limit) {
       const event = events[to]
-      bytes += event === undefined ? 0 : wireSize(event)
+      bytes += event === undefined ? 0 : sizeInBatch(event)
       if (bytes > maxBatchBytes && to > at) break
       to += 1
     }
@@ -235,17 +198,21 @@ export class Lane {
     const decision = afterEventFailure(this.#delivery, this.#trouble, failure, now(), random())
     this.#failure = error
     if (decision.kind === 'retry') this.#trouble = decision.trouble
-    else await this.#giveUp(first, decision.attempts, error)
+    else await this.#sendToDeadLetters(first, decision.attempts, error)
   }
 
-  /** The event is not the cause: it waits as long as needed and never becomes a dead letter for this. */
-  #wait(first: RoutedEvent, error: DtsError, notBefore: number): void {
+  /**
+   * The event is not the cause. It waits as long as needed, and never becomes a dead letter for this failure.
+   * @param notBefore the earliest time of the next attempt, in milliseconds since 1970; null for no such limit
+   */
+  #wait(first: RoutedEvent, error: DtsError, notBefore: number | null): void {
     const { now, random } = this.#environment
     this.#failure = error
     this.#trouble = afterOutage(this.#trouble, first.offset, notBefore, now(), random())
   }
 
-  async #giveUp(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
+  /** Sends the event to the dead-letter queue, or halts the stream. */
+  async #sendToDeadLetters(event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
     const { putAside } = this.#environment
     if (this.#delivery.onFailure === 'halt' || putAside === null) {
       this.#halt = error
@@ -257,7 +224,7 @@ export class Lane {
       const problem = cause instanceof DtsError ? cause : error
       if (!problem.retryable) this.#halt = problem
       // No commit may pass an event that is stored nowhere. The event keeps its place and its attempts.
-      else this.#wait(event, problem, 0)
+      else this.#wait(event, problem, null)
       return
     }
     this.#complete([event])

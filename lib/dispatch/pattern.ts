@@ -1,4 +1,4 @@
-/** The pattern of a route that takes whatever no other route names. */
+/** The pattern of a route that gets every table without another route. */
 export const catchAll = '*'
 
 /**
@@ -7,11 +7,11 @@ export const catchAll = '*'
  */
 export class Pattern {
   readonly text: string
-  /** Each part as the texts between its stars; one text: the part has no star. */
+  /** For each part, the texts between its stars. A part without a star is one text. */
   readonly #parts: readonly (readonly string[])[]
 
   constructor(text: string) {
-    // Stars side by side say no more than one.
+    // Several stars in a row mean the same as one.
     this.text = text.replaceAll(/\*+/g, '*')
     this.#parts = this.text.split('.').map((part) => part.split('*'))
   }
@@ -20,12 +20,12 @@ export class Pattern {
     return this.text === catchAll
   }
 
-  /** Whether it names one table. */
+  /** Whether it matches exactly one table. */
   get isExact(): boolean {
     return !this.text.includes('*')
   }
 
-  /** How many parts a name has that it can match. */
+  /** The number of parts of the names that it can match. */
   get length(): number {
     return this.#parts.length
   }
@@ -34,7 +34,7 @@ export class Pattern {
     return this.isCatchAll || this.matchesParts(name.split('.'))
   }
 
-  /** @param parts of a name; null matches every part of a pattern */
+  /** @param parts the parts of a name; null matches every part of a pattern */
   matchesParts(parts: readonly (string | null)[]): boolean {
     if (this.isCatchAll) return true
     return (
@@ -46,7 +46,7 @@ export class Pattern {
     )
   }
 
-  /** Whether one part of it, counted from 0, matches a name's part. */
+  /** Whether one of its parts, counted from 0, matches a part of a name. */
   matchesPart(at: number, part: string): boolean {
     const pieces = this.#parts[at]
     return pieces !== undefined && matchesPieces(pieces, part)
@@ -61,7 +61,7 @@ export class Pattern {
     )
   }
 
-  /** Whether some name is matched by both. */
+  /** Whether both match a common name. */
   meets(other: Pattern): boolean {
     if (this.isCatchAll || other.isCatchAll) return true
     return (
@@ -70,7 +70,7 @@ export class Pattern {
     )
   }
 
-  /** True if it surely matches every name that both `one` and `other` match; false where that is not certain. */
+  /** True if it surely matches every name that both `one` and `other` match; false if that is not certain. */
   coversMeeting(one: Pattern, other: Pattern): boolean {
     if (this.isCatchAll) return true
     if (one.isCatchAll || other.isCatchAll) return this.contains(one.isCatchAll ? other : one)
@@ -86,8 +86,8 @@ export class Pattern {
 }
 
 /**
- * The narrower one first: more characters that are no star, then fewer stars. A pattern within another one has more such
- * characters, or as many and fewer stars, so that it always comes first; the names decide the rest.
+ * Sorts narrow patterns first: more characters that are not stars, then fewer stars, then by name. A pattern that another one
+ * contains always has more such characters, or as many and fewer stars. So it always comes first.
  */
 export function bySpecificity(one: Pattern, other: Pattern): number {
   if (one.isCatchAll !== other.isCatchAll) return one.isCatchAll ? 1 : -1
@@ -100,13 +100,13 @@ export function bySpecificity(one: Pattern, other: Pattern): number {
   )
 }
 
-/** What a handler declares: the tables that it takes, and which of them it leaves out. */
+/** The declaration of a handler: the patterns of its tables, and the patterns of exceptions. */
 export interface DeclaredTables {
   readonly patterns: readonly string[]
   readonly except: readonly string[]
 }
 
-/** @param table of `defineTable`: a name or pattern, or several, of which those with `!` in front are left out */
+/** @param table the setting of `defineTable`: one or several names or patterns. `!` marks an exception. */
 export function declaredTables(table: string | readonly string[]): DeclaredTables {
   const all = [table].flat().filter((text) => typeof text === 'string')
   return {
@@ -115,7 +115,7 @@ export function declaredTables(table: string | readonly string[]): DeclaredTable
   }
 }
 
-/** Why a declaration cannot be used; empty when it can. */
+/** The problems of a declaration; empty if it is valid. */
 export function problemsOf({ patterns, except }: DeclaredTables): string[] {
   const problems = [
     ...patterns.filter((text) => text !== catchAll && !isName(text)),
@@ -164,18 +164,18 @@ function matchesPieces(pieces: readonly string[], part: string): boolean {
   return at <= end
 }
 
-/** A character that no name holds: only a star matches it, so that it represents what another pattern's star matches. */
+/** No name contains this character, so only a star matches it. It represents the text that another pattern's star matches. */
 const anything = '\0'
 
 function containsPart(pieces: readonly string[], other: readonly string[]): boolean {
   return matchesPieces(pieces, other.join(anything))
 }
 
-/** Walks through `one` and keeps the set of places in `other` that a common name can have reached. */
+/** Walks through `one` and tracks all positions in `other` that a common name can reach. */
 function meetsPart(one: string, other: string): boolean {
   const letters = [...other]
   const overStars = (places: Set<number>) => {
-    // A star matches the empty text too. The loop also visits what it adds to the set.
+    // A star also matches the empty text. The loop visits the positions that it adds.
     for (const at of places) if (letters[at] === '*') places.add(at + 1)
     return places
   }

@@ -20,11 +20,11 @@ export interface Failure {
 export type Decision =
   | { readonly kind: 'retry'; readonly trouble: Trouble }
   /** The single event that is left becomes a dead letter, or halts the stream. */
-  | { readonly kind: 'give-up'; readonly attempts: number }
+  | { readonly kind: 'dead-letter'; readonly attempts: number }
 
 /**
  * After a failure that the events may have caused: try again within attempts and age, then halve the batch until one event
- * is left, then give that event up.
+ * is left, then send that event to the dead-letter queue.
  * @param random from 0 to 1, for full jitter
  */
 export function afterEventFailure(
@@ -46,7 +46,7 @@ export function afterEventFailure(
       trouble: { offset: failure.offset, attempts, since, nextAt: now + jitter(attempts, random), limit },
     }
   }
-  if (failure.size === 1) return { kind: 'give-up', attempts }
+  if (failure.size === 1) return { kind: 'dead-letter', attempts }
   const limit = failure.firstIsToBlame ? 1 : Math.ceil(failure.size / 2)
   // Each half gets one attempt: the others were made with the whole batch.
   return {
@@ -61,17 +61,20 @@ export function afterEventFailure(
   }
 }
 
-/** After a failure that the events did not cause: wait as long as needed. */
+/**
+ * After a failure that the events did not cause: wait as long as needed.
+ * @param notBefore the earliest time of the next attempt, in milliseconds since 1970; null for no such limit
+ */
 export function afterOutage(
   before: Trouble | null,
   offset: bigint,
-  notBefore: number,
+  notBefore: number | null,
   now: number,
   random: number,
 ): Trouble {
   const same = before !== null && before.offset === offset
   const outages = (same ? (before.outages ?? 0) : 0) + 1
-  const nextAt = Math.max(notBefore, now + jitter(outages, random))
+  const nextAt = Math.max(notBefore ?? now, now + jitter(outages, random))
   // Move `since` by the pause: the time of an outage does not count as the change's age.
   const outageMs = same && before.attempts > 0 ? nextAt - before.nextAt : 0
   return {

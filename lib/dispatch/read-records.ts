@@ -6,14 +6,14 @@ import { toSeconds } from '../time.ts'
 /** The records of a part of a slice, with the source time of each, and whether it is a change. */
 export class ReadRecords {
   readonly records: LogRecords
-  /** The first of the records, and how many were read from there on. */
+  /** The index of the first record of the part. */
   readonly from: number
   #length = 0
   #bytes = 0
-  /** `sourceTimestamp` in seconds; -1 without a header. */
+  /** `sourceTimestamp` in seconds. NaN for a record without a header. */
   readonly #timestamps: Float64Array<ArrayBuffer>
   readonly #changes: Uint8Array<ArrayBuffer>
-  #youngest = -1
+  #youngest: number | null = null
 
   /** @param to after the last record that will be pushed */
   constructor(records: LogRecords, from: number, to: number) {
@@ -34,16 +34,16 @@ export class ReadRecords {
 
   /** Adds the next record. @param header null for filler and for a record that cannot be decoded */
   push(header: HeaderFacts | null): void {
-    const time = header === null ? -1 : toSeconds(header.sourceTimestamp)
-    this.#timestamps[this.#length] = time
-    if (time > this.#youngest) this.#youngest = time
+    const time = header === null ? null : toSeconds(header.sourceTimestamp)
+    this.#timestamps[this.#length] = time ?? Number.NaN
+    if (time !== null && (this.#youngest === null || time > this.#youngest)) this.#youngest = time
     this.#changes[this.#length] = Number(header !== null && carriesChange(header.operation))
     this.#bytes += this.records.size(this.from + this.#length)
     this.#length += 1
   }
 
-  /** The highest of their times; -1 if none has one. */
-  get youngest(): number {
+  /** The highest of their times; null if none of them has one. */
+  get youngest(): number | null {
     return this.#youngest
   }
 
@@ -58,8 +58,10 @@ export class ReadRecords {
     return low
   }
 
-  timestamp(at: number): number {
-    return this.#timestamps[at] ?? -1
+  /** In seconds; null for a record without a header. */
+  timestamp(at: number): number | null {
+    const time = this.#timestamps[at] ?? Number.NaN
+    return Number.isNaN(time) ? null : time
   }
 
   isChange(at: number): boolean {

@@ -12,14 +12,14 @@ import { escapeName, unescapeName } from '../dts/names.ts'
 import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecords } from '../kafka/records.ts'
-import { PlannedEvent, RoutedEvent } from './event.ts'
+import { QueuedEvent, RoutedEvent } from './event.ts'
 import { keyHash } from './key.ts'
 import { ReadRecords } from './read-records.ts'
 import type { Router, Routing } from './routes.ts'
 import type { Route } from './settings.ts'
 import { routesOfStatement } from './statement-routes.ts'
 
-/** A record that passed its checksum and is no DTS record. */
+/** A record that passed its checksum but is not a DTS record. */
 export interface UnreadableRecord {
   readonly event: RoutedEvent
   readonly error: DtsError
@@ -28,38 +28,38 @@ export interface UnreadableRecord {
 /** A part of a fetched slice. */
 export interface SlicePart {
   readonly records: LogRecords
-  /** The first record that belongs to it, and the first that does not. */
+  /** Indexes: the first record of the part, and the first record after it. */
   readonly from: number
   readonly to: number
-  /** Where the part ends: behind its last record, gaps included. */
+  /** The offset after the part, gaps included. */
   readonly nextOffset: bigint
 }
 
-/** A part of the stream, sorted by who handles it. Pure data: nothing has been sent. */
-export interface Plan {
+/** A part of a slice, sorted by function. Pure data: nothing has been sent. */
+export interface RoutedPart {
   /** All records, for the read window. */
   readonly read: ReadRecords
   /** In stream order. */
-  readonly events: readonly PlannedEvent[]
+  readonly events: readonly QueuedEvent[]
   readonly unreadable: readonly UnreadableRecord[]
   /** Changes that a written rule leaves out (no route, an exclusion, or an operation that the handler does not want), by table. */
   readonly skipped: ReadonlyMap<string, number>
-  /** Changes that are left out because their table is a ghost of an online schema change, by table. */
+  /** Changes of ghost tables of online schema changes, which `GHOST_TABLES=skip` leaves out, by table. */
   readonly ghosts: ReadonlyMap<string, number>
-  /** Where the plan ends: behind the part, or at the record that `halt` speaks of. */
+  /** The offset after the part; or, with `halt`, the offset of the record at which the stream must halt. */
   readonly end: bigint
   /** Why the stream must not go past `end`. */
   readonly halt: DtsError | null
 }
 
-/** Reads the headers of records and sorts the changes by route. A table that must not be passed over ends the plan. */
-export function planSlice(
+/** Reads the headers of records and sorts the changes by route. With `unroutedTables` halt, a table without a route ends it. */
+export function routeSlice(
   { records, from, to, nextOffset }: SlicePart,
   router: Router,
   unroutedTables: 'skip' | 'halt',
-): Plan {
+): RoutedPart {
   const read = new ReadRecords(records, from, to)
-  const events: PlannedEvent[] = []
+  const events: QueuedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
   const ghosts = new Map<string, number>()
@@ -67,7 +67,7 @@ export function planSlice(
     const header = isFiller(records.size(index)) ? null : tryHeader(records, index, unreadable)
     read.push(header)
     if (header === null || !carriesChange(header.operation)) continue
-    // Taken out at once: the header is another record's as soon as one is read.
+    // Read now: the next record overwrites this header.
     const { operation, objectName } = header
     const table = objectName ?? ''
     const { routes, leftOut } = routingOf(records, index, operation, objectName, router)
@@ -84,7 +84,7 @@ export function planSlice(
       const route = routes[at] as Route
       if (!wants(route, operation)) continue
       isWanted = true
-      events.push(new PlannedEvent(records, index, table, route, hashFor(route, records, index)))
+      events.push(new QueuedEvent(records, index, table, route, hashFor(route, records, index)))
     }
     const counts = leftOut === 'ghost' ? ghosts : skipped
     if (!isWanted) counts.set(table, (counts.get(table) ?? 0) + 1)
@@ -112,11 +112,11 @@ function unreadableRecord(records: LogRecords, index: number, thrown: unknown): 
   return { event: new RoutedEvent(records, index, ''), error }
 }
 
-/** What the decoder says of a record that it refuses. */
+/** The decoder's error for a record that it refuses. */
 function faultOf(records: LogRecords, index: number): unknown {
   try {
     decoded(records, index)
-    return new TypeError('The name of its table is not one.')
+    return new TypeError('The record names no valid table.')
   } catch (thrown) {
     return thrown
   }
@@ -141,8 +141,8 @@ function routingOf(
 }
 
 /**
- * A statement may lack the logical name that the rows of its table have, or name another table than it is filed under: it is
- * left out, and only the first row of a table that really has no route halts.
+ * A statement may lack the logical name that the rows of its table have, or may name another table than the one under which DTS
+ * filed it. So it does not halt the stream. If the table really has no route, its first row does.
  */
 function mayBeShard(records: LogRecords, index: number, operation: ChangeOperation): boolean {
   return operation === 'DDL' && logicalName(records, index) == null
@@ -151,14 +151,14 @@ function mayBeShard(records: LogRecords, index: number, operation: ChangeOperati
 const noColumns: readonly string[] = []
 const origin = { offset: 0n, generation: 0, replay: false }
 
-/** Null where the record has none; undefined where it cannot tell. */
+/** Null if the record has none; undefined if the record cannot be decoded. */
 function logicalName(records: LogRecords, index: number): string | null | undefined {
   const change = tryDecoded(records, index)
   if (change === null) return undefined
   return change.logical === null ? null : nameText(change.logical)
 }
 
-/** Null where it cannot be read: the handler of whatever route is found will meet the same fault, and has a policy for it. */
+/** Null if it cannot be decoded. The function of the route will meet the same fault, and has a policy for it. */
 function tryDecoded(records: LogRecords, index: number): Change | null {
   try {
     return decoded(records, index)
@@ -193,7 +193,7 @@ function hashFor({ concurrency }: Route, records: LogRecords, index: number): nu
   }
 }
 
-/** Of a record that has a header, and so a value. */
+/** The value of a record that has a header. */
 function bytesOf(records: LogRecords, index: number): Buffer {
   return records.bytes(index).subarray(records.start(index), records.end(index))
 }

@@ -4,16 +4,16 @@ import { bySpecificity, Pattern } from './pattern.ts'
 import type { Route } from './settings.ts'
 
 /**
- * Why a change has no route: no handler matches, a handler excludes the table, the table is a ghost, or the record's name is
- * not one that a table can have.
+ * Why a change has no route: no handler matches, a handler excludes the table, the table is a ghost, or the record's name cannot
+ * be the name of a table.
  */
 export type LeftOut = 'unrouted' | 'excluded' | 'ghost' | 'unnamed'
 
-/** Who handles a change. */
+/** The routes of a change. */
 export interface Routing {
   /** Each function once. */
   readonly routes: readonly Route[]
-  /** Why there is none; null when there is one. */
+  /** Why there is no route; null if there is one. */
   readonly leftOut: LeftOut | null
 }
 
@@ -24,28 +24,28 @@ interface Entry {
 }
 
 /**
- * Which route handles which table. An exact name wins over a pattern, of two patterns the narrower one wins, and the
- * physical name of a sharded table wins over its logical one; what none of these match is the catch-all's. A ghost table
- * of an online schema change goes to an exact name or to none.
+ * Finds the route of a table. An exact name wins over a pattern, and a narrow pattern wins over a wide one. The physical name of a
+ * sharded table wins over its logical one. The catch-all gets every table that nothing else matches. A ghost table of an online
+ * schema change goes only to a route with its exact name.
  */
 export class Router {
   readonly #rows: RouteTable
   readonly #statements: RouteTable
-  /** Names seen so far; a stream names few tables many times. */
+  /** A cache by table name: a stream names few tables many times. */
   readonly #found = new Map<string, Routing>()
 
-  /** @param ghosts `deliver`: tables that look like ghosts are tables like any other */
+  /** @param ghosts `deliver` treats ghost tables like any other table */
   constructor(routes: Readonly<Record<string, Route>>, ghosts: 'skip' | 'deliver' = 'skip') {
     this.#rows = new RouteTable(routes, ghosts, (name) => name)
-    // Some sources ignore case, so that a statement may write a name in another case than the records.
+    // Some sources ignore case. So a statement may write a name in another case than the records.
     this.#statements = new RouteTable(routes, ghosts, fold)
   }
 
   /**
    * The one route that handles a table's rows, or none.
-   * @param table as a record says it, whatever that is
-   * @param logicalName reads the table's logical name from a record; undefined when this record cannot tell, so that
-   *   the next one of the table is asked again
+   * @param table the name in the record, valid or not
+   * @param logicalName reads the table's logical name from the record; undefined if the record cannot be decoded. Then the
+   *   answer is not cached, and the table's next record is read.
    */
   routesFor(table: string, logicalName: () => string | null | undefined): Routing {
     const known = this.#found.get(table)
@@ -60,29 +60,29 @@ export class Router {
   }
 
   /**
-   * The routes that a statement on a table concerns. What rows have told of the table does not count, since where a
-   * statement goes must not depend on what else a run happened to read before it.
-   * @param logicalName null where the statement does not tell it
+   * The routes that a statement about a table concerns. It does not use the cache of rows: the routes of a statement must not
+   * depend on the records that a run read before it.
+   * @param logicalName null if the record does not have it
    */
   routesForStatement(table: string, logicalName: string | null): Routing {
     const folded = logicalName === null ? null : fold(logicalName)
     return merged([this.#rows.find(table, logicalName), this.#statements.find(fold(table), folded)])
   }
 
-  /** The routes that may handle a table of which only some parts of the name are known; null: not known. */
+  /** The routes that may handle a table whose name is only partly known. @param parts null for an unknown part */
   routesForParts(parts: readonly (string | null)[]): Routing {
     return this.#statements.findParts(parts.map((part) => (part === null ? null : fold(part))))
   }
 
-  /** The routes that may handle a table of the named database or schema; of every one when it is null. */
+  /** The routes that may handle a table of a database or schema. @param name null for any database */
   routesForDatabase(name: string | null): Routing {
     return this.#statements.findDatabase(name === null ? null : fold(name))
   }
 }
 
-/** The routes of several names together. */
+/** The routes of several names, each function once. */
 export function merged(routings: readonly Routing[]): Routing {
-  // A function with several tables gets a statement that concerns them all once.
+  // A function with several tables gets one copy of a statement that concerns all of them.
   const byFunction = new Map(
     routings.flatMap(({ routes }) => routes).map((route) => [route.functionName, route]),
   )
@@ -162,7 +162,7 @@ class RouteTable {
     const isIn = ({ pattern }: Entry) =>
       name === null ||
       pattern.matchesPart(0, name) ||
-      // In a source with schemas the middle part is what its statements may name.
+      // In a source with schemas, a statement may name the middle part.
       (pattern.length === 3 && pattern.matchesPart(1, name))
     return merged([...all.filter(isIn), ...this.#others].map(toRouting))
   }

@@ -6,7 +6,7 @@ import { operations } from '../dts/grammar.ts'
  * setting has a default, so that a route is usually only a function's name.
  */
 export const deliverySchema = z.strictObject({
-  /** The number of attempts before a change is given up. The backoff between two attempts grows up to 30 s. */
+  /** The number of attempts before `onFailure`. The backoff between two attempts grows up to 30 s. */
   attempts: z.int().min(1).max(100).default(5),
   /** The longest time for attempts, in seconds since the first failure. The time of outages does not count. */
   maxAgeSeconds: z.int().min(1).max(86_400).default(3_600),
@@ -32,7 +32,7 @@ export const defaultDelivery: Delivery = deliverySchema.parse({})
 
 const functionKey = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 
-/** The poller's routes: table pattern → function, with what it leaves out and those settings that differ from the defaults. */
+/** The poller's routes: table pattern → function, with its exceptions and the settings that differ from the defaults. */
 export const routesSchema = z.record(
   z.string().min(1),
   z.union([

@@ -3,20 +3,20 @@ import { escapeName, isTableName, unescapeName } from '../dts/names.ts'
 import type { SourceType } from '../dts/types.ts'
 import { merged, none, type Router, type Routing } from './routes.ts'
 
-/** A statement that changed a schema, as its record has it. */
+/** A DDL statement in its record. */
 export interface FiledStatement {
-  /** The name under which DTS filed it: a table's, a database's, or null. */
+  /** The name under which DTS filed the statement: a table, a database, or null. */
   readonly objectName: string | null
-  /** Of the table under whose name it is filed; null where the record does not tell it. */
+  /** The logical name of that table; null if the record does not have it. */
   readonly logicalName: string | null
-  /** Null: the record cannot be read as far as that. */
+  /** Null if the record cannot be decoded. */
   readonly statement: string | null
   readonly sourceType: SourceType
 }
 
 /**
- * The routes that get a statement: those of the table that it is filed under, and of all tables and databases that its text
- * names. Where the text does not name all of them for sure, every route that it could concern.
+ * The routes that get a statement: the routes of the table under which it is filed, and of all tables and databases that its text
+ * names. If the text does not surely name all of them, every route that it could concern.
  */
 export function routesOfStatement(filed: FiledStatement, router: Router): Routing {
   const { objectName, logicalName, statement, sourceType } = filed
@@ -32,34 +32,34 @@ export function routesOfStatement(filed: FiledStatement, router: Router): Routin
   const names = read.tables.flatMap((parts) => fullNames(parts, place))
   const ofTables = names.map((parts) => routesOfName(parts, objectName, router))
   const ofDatabases = read.databases.map((name) => router.routesForDatabase(escapeName(name)))
-  // A statement has to name any other database, and `databases` has all names that may be one.
+  // A statement must name any other database, and `databases` has all names that may be databases.
   const ofPlace =
     read.certainty === 'sure' ? [] : [router.routesForDatabase(place.database && escapeName(place.database))]
   return merged([...ofName, ...ofTables, ...ofDatabases, ...ofPlace])
 }
 
-/** The database and schema of names that do not say theirs; null: not known. */
+/** The database and schema of names that do not include them; null if unknown. */
 interface Place {
   readonly database: string | null
   readonly schema: string | null
-  /** How many parts the source's names have; null: not known. */
+  /** The number of parts in the source's names; null if unknown. */
   readonly parts: 2 | 3 | null
 }
 
 function placeOf(objectName: string | null, source: SourceType, { tables, databases }: DdlTables): Place {
-  // These have databases and no schemas below them.
+  // These sources have databases without schemas.
   const usual = source === 'MySQL' || source === 'DRDS' ? 2 : null
   if (objectName === null || objectName === '') return { database: null, schema: null, parts: usual }
   const parts = objectName.split('.').map(unescapeName)
   const [database = null, schema = null] = parts
   if (parts.length === 3) return { database, schema, parts: 3 }
-  // If the statement says this database itself, it may have run in another one.
+  // If the statement names this database explicitly, it may have run in another one.
   const said = new Set([...tables.flatMap((name) => name.slice(-2, -1)), ...databases].map(fold))
   const isSaid = database !== null && said.has(fold(database))
   return { database: isSaid ? null : database, schema: null, parts: parts.length === 2 ? 2 : usual }
 }
 
-/** The full names that a name in a statement can mean; null in them: not known. */
+/** The full names that a name in a statement can mean. An unknown part is null. */
 function fullNames(name: readonly string[], { database, schema, parts }: Place): (string | null)[][] {
   if (name.length === 3) return [[...name]]
   const short = name.length === 2 ? [...name] : [database, ...name]
@@ -71,7 +71,7 @@ function fullNames(name: readonly string[], { database, schema, parts }: Place):
 function routesOfName(parts: readonly (string | null)[], objectName: string | null, router: Router): Routing {
   if (parts.includes(null)) return router.routesForParts(parts.map((part) => part && escapeName(part)))
   const name = parts.map((part) => escapeName(part ?? '')).join('.')
-  // `ofName` has it, by its logical name too.
+  // `ofName` contains this table, also by its logical name.
   if (objectName !== null && fold(name) === fold(objectName)) return none('unrouted')
   return router.routesForStatement(name, null)
 }

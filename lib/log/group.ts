@@ -62,10 +62,10 @@ export async function commitToGroup(
   }
 }
 
-/** The generation of our own commit; 0 where there is none. A new generation has to be above it, too. */
-export function generationOf(answer: GroupAnswer | null): number {
+/** The generation of our own commit; null if there is none. A new generation must be above it, too. */
+export function generationOf(answer: GroupAnswer | null): number | null {
   const mark = answer?.isKnown ? answer.committed?.mark : undefined
-  return mark?.whose === 'ours' ? (mark.place?.generation ?? 0) : 0
+  return mark?.whose === 'ours' ? (mark.place?.generation ?? null) : null
 }
 
 /** The other deployment that committed to this group last, if one did. */

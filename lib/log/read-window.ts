@@ -46,7 +46,7 @@ export class ReadWindow {
   add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
     this.#slices.push({ read, free })
     this.#bytes += read.bytes
-    this.#youngest = Math.max(this.#youngest, read.youngest)
+    this.#youngest = Math.max(this.#youngest, read.youngest ?? this.#youngest)
     this.#end = end
   }
 
@@ -61,8 +61,10 @@ export class ReadWindow {
       const below = read.countBelow(offset)
       for (let at = passed; at < below; at++) {
         const time = read.timestamp(at)
-        timestamp = Math.max(timestamp, time)
-        if (time >= 0) clock.see(time)
+        if (time !== null) {
+          timestamp = Math.max(timestamp, time)
+          if (time >= 0) clock.see(time)
+        }
         if (read.isChange(at)) lastChange = { index, at }
       }
       if (below > passed) last = read.record(below - 1)

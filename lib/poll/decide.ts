@@ -37,8 +37,8 @@ export interface ReadingState {
   readonly halt: DtsError | null
   /** Nothing more can be fetched in this run. */
   readonly fault: DtsError | null
-  /** A fetch ended with an error that nobody expected; null if none did. */
-  readonly broken: unknown
+  /** The unexpected error that ended a fetch; null if there was none. */
+  readonly unexpectedError: unknown
 }
 
 export interface DeliveryState {
@@ -48,8 +48,8 @@ export interface DeliveryState {
   readonly waitsUntil: number | null
   /** The stream must halt at once. */
   readonly halt: DtsError | null
-  /** A lane ended with an error that nobody expected; null if none did. */
-  readonly broken: unknown
+  /** The unexpected error that ended a lane; null if there was none. */
+  readonly unexpectedError: unknown
 }
 
 export interface CommitState {
@@ -76,9 +76,9 @@ export type Step =
 export function decide(state: RunState): Step {
   const { reading, delivery } = state
   if (state.superseded) return { do: 'end', why: 'superseded' }
-  if (reading.broken !== null) return { do: 'fail', error: reading.broken }
+  if (reading.unexpectedError !== null) return { do: 'fail', error: reading.unexpectedError }
   if (delivery.halt !== null) return { do: 'halt', reason: delivery.halt }
-  if (delivery.broken !== null) return { do: 'fail', error: delivery.broken }
+  if (delivery.unexpectedError !== null) return { do: 'fail', error: delivery.unexpectedError }
   if (commitIsDue(state)) return { do: 'commit' }
   const end = endOf(state)
   if (end !== null) return end

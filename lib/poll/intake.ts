@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
-import type { PlannedEvent, RoutedEvent } from '../dispatch/event.ts'
-import { type Plan, planSlice } from '../dispatch/route-slice.ts'
+import type { QueuedEvent, RoutedEvent } from '../dispatch/event.ts'
+import { type RoutedPart, routeSlice } from '../dispatch/route-slice.ts'
 import { Router } from '../dispatch/routes.ts'
 import { DtsError } from '../errors.ts'
 import type { Fetched, Stream } from '../kafka/stream.ts'
@@ -18,7 +18,7 @@ const waitAtWorkMs = 200
 /** Fetching pauses when this many bytes wait in the lanes. */
 const maxWaitingBytes = 4 * 1024 * 1024
 /** Fetching pauses when the read window holds this many bytes. While one function waits, others get ahead by no more. */
-const maxTrailBytes = 64 * 1024 * 1024
+const maxWindowBytes = 64 * 1024 * 1024
 /** The pause after an empty answer, in milliseconds, if the broker answered sooner than it was asked to. */
 const emptyPauseMs = 100
 /** Records that are routed in one step, between which answers of handlers are processed. */
@@ -48,7 +48,7 @@ export class Intake {
   readonly #reading: ReadAhead
   #lastNews: number
   /** Fetches in a row without a readable record although the log continues. */
-  #heldBack = 0
+  #unreadableEnds = 0
   #end: bigint | null = null
   #halt: DtsError | null = null
   #fault: DtsError | null = null
@@ -81,7 +81,7 @@ export class Intake {
   }
 
   get atEnd(): boolean {
-    return this.#end !== null && (this.#parts.readWindow.end >= this.#end || this.#heldBack > 1)
+    return this.#end !== null && (this.#parts.readWindow.end >= this.#end || this.#unreadableEnds > 1)
   }
 
   /** Whether the run has waited long enough for news at the end of the stream. */
@@ -99,7 +99,7 @@ export class Intake {
       summary.fetched < config.maxRecords &&
       summary.bytes < config.maxBytes &&
       dispatcher.bytes < maxWaitingBytes &&
-      readWindow.bytes < maxTrailBytes
+      readWindow.bytes < maxWindowBytes
     )
   }
 
@@ -137,11 +137,11 @@ export class Intake {
     if (fetched.nextOffset === readWindow.end) {
       // The log continues but is not readable: a transaction is still open. Ask once more with a long wait, then leave the
       // rest to the next run. Otherwise this run would never end.
-      this.#heldBack = fetched.end > readWindow.end ? this.#heldBack + 1 : 0
+      this.#unreadableEnds = fetched.end > readWindow.end ? this.#unreadableEnds + 1 : 0
       if (took < maxWaitMs) await sleep(Math.min(emptyPauseMs, maxWaitMs - took), stopping)
       return
     }
-    this.#heldBack = 0
+    this.#unreadableEnds = 0
     if (fetched.records.length > 0) this.#lastNews = now()
     summary.fetched += fetched.records.length
     for (let at = 0; at < fetched.records.length; at++) summary.bytes += fetched.records.size(at)
@@ -152,7 +152,7 @@ export class Intake {
   }
 
   /** Resolves when the intake hands nothing more to lanes or queue. The run must be stopping. */
-  async settled(): Promise<void> {
+  async ended(): Promise<void> {
     // `fetch` reports the failure.
     await this.#accepting.catch(() => {})
   }
@@ -173,10 +173,11 @@ export class Intake {
   #maxWaitMs(): number {
     const { config, now } = this.#dependencies
     const { dispatcher, timeLeftMs, readWindow } = this.#parts
-    if (this.#heldBack === 0 && (this.#end === null || readWindow.end < this.#end)) return 0
+    if (this.#unreadableEnds === 0 && (this.#end === null || readWindow.end < this.#end)) return 0
     const lingerLeftMs = this.#lastNews + config.lingerMs - now()
     // Without a wait, a run whose functions work would ask the broker again as fast as it answers.
-    const atLeastMs = this.#heldBack > 0 ? longestWaitMs : dispatcher.firstUndone === null ? 0 : waitAtWorkMs
+    const atLeastMs =
+      this.#unreadableEnds > 0 ? longestWaitMs : dispatcher.firstUndone === null ? 0 : waitAtWorkMs
     return Math.max(0, Math.min(longestWaitMs, timeLeftMs(), Math.max(lingerLeftMs, atLeastMs)))
   }
 
@@ -189,16 +190,16 @@ export class Intake {
       to = Math.min(from + partRecords, records.length)
       const isLast = to === records.length
       const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
-      await this.#accept(planSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
+      await this.#accept(routeSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
       if (isLast || this.#halt !== null) return
     }
   }
 
   /** @param free releases the memory of the slice; null unless this is its last part */
-  async #accept(plan: Plan, free: (() => void) | null): Promise<void> {
+  async #accept(routed: RoutedPart, free: (() => void) | null): Promise<void> {
     const { dispatcher, putAside, summary, readWindow } = this.#parts
-    let { end, halt } = plan
-    for (const { event, error } of plan.unreadable) {
+    let { end, halt } = routed
+    for (const { event, error } of routed.unreadable) {
       if (this.#isOver) {
         end = event.offset
         break
@@ -213,13 +214,13 @@ export class Intake {
         break
       }
     }
-    for (let at = 0; at < plan.events.length; at++) {
-      const event = plan.events[at] as PlannedEvent
-      if (end === plan.end || event.offset < end) dispatcher.offer(event)
+    for (let at = 0; at < routed.events.length; at++) {
+      const event = routed.events[at] as QueuedEvent
+      if (end === routed.end || event.offset < end) dispatcher.offer(event)
     }
-    for (const [table, count] of plan.skipped) add(summary.skipped, table, count)
-    for (const [table, count] of plan.ghosts) add(summary.ghosts, table, count)
-    readWindow.add(plan.read, end, free)
+    for (const [table, count] of routed.skipped) add(summary.skipped, table, count)
+    for (const [table, count] of routed.ghosts) add(summary.ghosts, table, count)
+    readWindow.add(routed.read, end, free)
     this.#halt = halt
   }
 }

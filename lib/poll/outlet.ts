@@ -1,9 +1,9 @@
-import type { HeldCheckpoint } from '../checkpoint/lease.ts'
+import type { HeldLease } from '../checkpoint/held-lease.ts'
 import type { Position } from '../checkpoint/types.ts'
 import { toBatch } from '../dispatch/batch-format.ts'
 import type { DeadLetterInput } from '../dispatch/dead-letter.ts'
+import type { SendResult } from '../dispatch/delivery.ts'
 import { countThrough, type RoutedEvent } from '../dispatch/event.ts'
-import type { SendResult } from '../dispatch/lane.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { Origin, PollDependencies } from './dependencies.ts'
@@ -15,7 +15,7 @@ const breaker = { limit: 20, windowMs: 300_000 }
 /** The sending side of a run: batches to functions, dead letters to the queue. */
 export class Outlet {
   readonly #dependencies: PollDependencies
-  readonly #held: HeldCheckpoint
+  readonly #lease: HeldLease
   readonly #origin: Origin & Pick<Stream, 'topic' | 'partition'>
   readonly #summary: PollSummary
   #deadLetters: Position['deadLetters']
@@ -23,15 +23,15 @@ export class Outlet {
   constructor(
     dependencies: PollDependencies,
     { topic, partition }: Stream,
-    held: HeldCheckpoint,
+    lease: HeldLease,
     origin: Origin,
     summary: PollSummary,
   ) {
     this.#dependencies = dependencies
-    this.#held = held
+    this.#lease = lease
     this.#origin = { ...origin, topic, partition }
     this.#summary = summary
-    this.#deadLetters = held.position.deadLetters
+    this.#deadLetters = lease.position.deadLetters
   }
 
   get deadLetters(): Position['deadLetters'] {
@@ -43,7 +43,7 @@ export class Outlet {
     const { config, invoke, now, signal } = this.#dependencies
     const startedAt = now()
     // The process may be frozen between this line and the request, for longer than the lease lasts.
-    const startBefore = this.#held.leaseUntil - config.handlerTimeoutMs
+    const startBefore = this.#lease.leaseUntil - config.handlerTimeoutMs
     const result = await invoke(functionName, toBatch(packed, this.#origin, startBefore), events)
     // A run that was frozen must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
@@ -61,12 +61,20 @@ export class Outlet {
     return result
   }
 
-  /** @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER, LEASE_LOST; `error` if there is no queue */
-  async putAside(functionName: string, event: RoutedEvent, attempts: number, error: DtsError): Promise<void> {
+  /**
+   * @param functionName null for a record that could not be read, so that no function is known
+   * @throws DtsError DEAD_LETTER_FAILED, DEAD_LETTER_BREAKER, LEASE_LOST; `error` if there is no queue
+   */
+  async putAside(
+    functionName: string | null,
+    event: RoutedEvent,
+    attempts: number,
+    error: DtsError,
+  ): Promise<void> {
     const { now, putAside, signal } = this.#dependencies
     if (putAside === null) throw error
     // An invocation may have outlasted the lease. Then the change may belong to another run.
-    if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)
+    if (signal.aborted || !this.#lease.lasts()) throw leaseRanOut(event)
     const recent = now() - this.#deadLetters.since < breaker.windowMs
     const { since, count } = recent ? this.#deadLetters : { since: now(), count: 0 }
     if (count >= breaker.limit) throw tripped(count, event, error)
@@ -82,7 +90,12 @@ export class Outlet {
     functionSummary(this.#summary, functionName).deadLettered += 1
   }
 
-  #letter(functionName: string, event: RoutedEvent, attempts: number, error: DtsError): DeadLetterInput {
+  #letter(
+    functionName: string | null,
+    event: RoutedEvent,
+    attempts: number,
+    error: DtsError,
+  ): DeadLetterInput {
     const { topic, partition, clusterId, generation } = this.#origin
     return {
       functionName,

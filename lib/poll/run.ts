@@ -1,29 +1,25 @@
-import type { HeldCheckpoint } from '../checkpoint/lease.ts'
-import { reachedTime } from '../checkpoint/source-times.ts'
+import type { HeldLease } from '../checkpoint/held-lease.ts'
 import { Dispatcher } from '../dispatch/dispatcher.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { identifiedLanes, identifyRouted } from '../log/anchor.ts'
-import { commitToGroup } from '../log/group.ts'
 import { ReadWindow } from '../log/read-window.ts'
-import { oldestTime } from '../log/scan.ts'
-import { silentSeconds } from '../log/silence.ts'
-import { courtesy } from './courtesy.ts'
 import { decide, decideSend, type RunState } from './decide.ts'
 import type { Origin, PollDependencies } from './dependencies.ts'
+import { commitStored } from './group-commit.ts'
 import { Halt } from './halt.ts'
 import { Intake } from './intake.ts'
+import { measureLog, reportEnd } from './measure.ts'
+import { optionalWork } from './optional-work.ts'
 import { Outlet } from './outlet.ts'
+import { Progress } from './progress.ts'
 import type { PollEnd, PollSummary } from './summary.ts'
-
-/** The wait after a failed commit, in milliseconds. It doubles from the first to the last. */
-const commitAgain = { firstMs: 200, lastMs: 3_200 }
+import { WakeUp } from './wake-up.ts'
 
 /** The work under one lease: fetch ahead, deliver in lanes, commit what is done. */
 export class Run {
   readonly #dependencies: PollDependencies
   readonly #stream: Stream
-  readonly #held: HeldCheckpoint
+  readonly #lease: HeldLease
   readonly #worstCaseMs: number
   readonly #generation: number
   readonly #summary: PollSummary
@@ -33,40 +29,50 @@ export class Run {
   readonly #intake: Intake
   /** Aborted when no further invocation may start. */
   readonly #stopping = new AbortController()
-  /** Something was done, or failed, since the last commit. */
-  #dirty = false
-  #lastCommit: number
-  /** The pause after a failed commit, in milliseconds after the attempt. */
-  #commitPauseMs = 0
+  readonly #progress: Progress
   #fetching = false
-  /** The unexpected error of a fetch. */
-  #fetchBroken: unknown = null
-  #notify: () => void = () => {}
+  /** The unexpected error of a fetch; null if there was none. */
+  #fetchError: unknown = null
+  readonly #wakeUp: WakeUp
 
   constructor(
     dependencies: PollDependencies,
     stream: Stream,
-    held: HeldCheckpoint,
+    lease: HeldLease,
     origin: Origin,
     worstCaseMs: number,
     summary: PollSummary,
   ) {
-    const { now, random, sleep } = dependencies
+    const { now, sleep } = dependencies
     this.#dependencies = dependencies
     this.#stream = stream
-    this.#held = held
+    this.#lease = lease
     this.#worstCaseMs = worstCaseMs
     this.#generation = origin.generation
     this.#summary = summary
-    this.#lastCommit = now()
-    this.#outlet = new Outlet(dependencies, stream, held, origin, summary)
-    this.#readWindow = new ReadWindow(held.position)
-    this.#dispatcher = new Dispatcher(
-      held.position.lanes,
+    this.#wakeUp = new WakeUp(sleep)
+    this.#outlet = new Outlet(dependencies, stream, lease, origin, summary)
+    this.#readWindow = new ReadWindow(lease.position)
+    this.#dispatcher = this.#makeDispatcher()
+    this.#intake = this.#makeIntake()
+    this.#progress = new Progress({
+      lease,
+      dispatcher: this.#dispatcher,
+      readWindow: this.#readWindow,
+      outlet: this.#outlet,
+      summary,
+      now,
+    })
+  }
+
+  #makeDispatcher(): Dispatcher {
+    const { now, random, sleep, putAside } = this.#dependencies
+    return new Dispatcher(
+      this.#lease.position.lanes,
       {
         send: (name, events, packed) => this.#outlet.send(name, events, packed),
         putAside:
-          dependencies.putAside === null
+          putAside === null
             ? null
             : (name, event, attempts, error) => this.#outlet.putAside(name, event, attempts, error),
         permit: () => this.#permit(),
@@ -74,19 +80,22 @@ export class Run {
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
         random,
-        // By then it has ended, or the function has refused it because it came too late.
-        endsBy: () => held.leaseUntil,
+        // By then the invocation has ended, or the function has refused it because it came too late.
+        endsBy: () => this.#lease.leaseUntil,
         changed: () => this.#changed(),
       },
       this.#stopping.signal,
     )
-    this.#intake = new Intake(dependencies, {
-      stream,
+  }
+
+  #makeIntake(): Intake {
+    return new Intake(this.#dependencies, {
+      stream: this.#stream,
       readWindow: this.#readWindow,
       dispatcher: this.#dispatcher,
-      summary,
+      summary: this.#summary,
       putAside: async (event, error) => {
-        await this.#outlet.putAside('', event, 1, error)
+        await this.#outlet.putAside(null, event, 1, error)
         this.#changed()
       },
       timeLeftMs: () => this.#timeLeftMs(),
@@ -94,9 +103,9 @@ export class Run {
     })
   }
 
-  /** Works until the end of the run and gives the lease back. @throws DtsError as `poll` */
+  /** Works until the end of the run and releases the lease. @throws DtsError as `poll` */
   async work(): Promise<void> {
-    const { signal, now } = this.#dependencies
+    const { signal } = this.#dependencies
     let thrown: unknown = null
     try {
       this.#summary.ended = await this.#loop()
@@ -104,52 +113,64 @@ export class Run {
       thrown = error
     }
     this.#stopping.abort()
+    if (!signal.aborted) {
+      // Do not wait for a pending answer of the broker. Nothing reads it any more, and it ends with the connection.
+      await this.#intake.ended()
+      await this.#dispatcher.ended()
+    }
     if (signal.aborted) {
       this.#summary.ended = 'superseded'
       return
     }
-    // Do not wait for a pending answer of the broker. Nothing reads it any more, and it ends with the connection.
-    await this.#intake.settled()
-    await this.#dispatcher.settled()
-    if (signal.aborted) {
-      this.#summary.ended = 'superseded'
-      return
-    }
-    thrown ??= this.#dispatcher.broken
+    await this.#finish(thrown ?? this.#dispatcher.unexpectedError)
+    const { stored, position } = this.#lease
+    await optionalWork(this.#dependencies, () =>
+      commitStored(this.#dependencies, this.#stream, stored, this.#generation, this.#summary),
+    )
+    await optionalWork(this.#dependencies, () =>
+      measureLog(this.#dependencies, this.#stream, position, this.#summary),
+    )
+  }
+
+  /**
+   * Stores the position, and halts the stream or releases the lease.
+   * @param thrown the error that ended the run; null if there was none
+   * @throws the reason of the halt, or `thrown`
+   */
+  async #finish(thrown: unknown): Promise<void> {
+    const { now } = this.#dependencies
     const halt = thrown instanceof Halt ? thrown.reason : this.#dispatcher.halt
-    this.#advance()
-    this.#report()
+    this.#progress.advance()
+    reportEnd(this.#lease.position, this.#intake.end, this.#dispatcher.failures, now(), this.#summary)
+    const { mayRunUntil } = this.#dispatcher
     // If a handler may still run, keep the lease until it must have ended.
-    const handlerMayRun = this.#dispatcher.unknownUntil > now()
+    const handlerMayRun = mayRunUntil !== null && mayRunUntil > now()
     if (halt !== null) {
-      await this.#held.halt(halt, handlerMayRun)
+      await this.#lease.halt(halt, handlerMayRun)
       this.#summary.halted = halt.code
       throw halt
     }
     if (!(thrown instanceof DtsError && thrown.code === 'LEASE_LOST')) {
-      await this.#held.flush()
-      if (!handlerMayRun) await this.#held.release()
+      await this.#lease.flush()
+      if (!handlerMayRun) await this.#lease.release()
     }
     if (thrown !== null) throw thrown
-    await courtesy(this.#dependencies, () => this.#commitToGroup())
-    await courtesy(this.#dependencies, () => this.#measureLog())
   }
 
   /** Observes, decides and acts until the run ends. @throws Halt, or the error that ends the run */
   async #loop(): Promise<PollEnd> {
     for (;;) {
-      // Release the memory of finished slices now. Until the next commit there could be many.
-      this.#readWindow.moveTo(this.#doneTo)
+      this.#progress.releaseDone()
       const step = decide(this.#observe())
       switch (step.do) {
         case 'fetch':
           this.#startFetch()
           break
         case 'commit':
-          await this.#commit()
+          await this.#progress.commit()
           break
         case 'wait':
-          await this.#rest(step.milliseconds)
+          await this.#wakeUp.wait(step.milliseconds)
           break
         case 'end':
           return step.why
@@ -177,20 +198,15 @@ export class Run {
         bound: fetched >= config.maxRecords ? 'records' : bytes >= config.maxBytes ? 'bytes' : null,
         halt,
         fault,
-        broken: this.#fetchBroken,
+        unexpectedError: this.#fetchError,
       },
       delivery: {
         idle: this.#dispatcher.firstUndone === null,
         waitsUntil: this.#dispatcher.waitsUntil,
         halt: this.#dispatcher.halt,
-        broken: this.#dispatcher.broken,
+        unexpectedError: this.#dispatcher.unexpectedError,
       },
-      commit: {
-        pending: this.#dirty,
-        last: this.#lastCommit,
-        pauseMs: this.#commitPauseMs,
-        leaseCoversInvocation: this.#held.coversInvocation(),
-      },
+      commit: this.#progress.state,
     }
   }
 
@@ -200,23 +216,13 @@ export class Run {
     void this.#intake
       .fetch()
       .catch((error: unknown) => {
-        this.#fetchBroken = error ?? new TypeError('The fetch threw null or undefined.')
+        this.#fetchError = error ?? new TypeError('The fetch threw null or undefined.')
       })
       .finally(() => {
         this.#fetching = false
-        this.#notify()
+        this.#wakeUp.notify()
         this.#dispatcher.nudge()
       })
-  }
-
-  /** Waits that long, or until something happens. */
-  async #rest(milliseconds: number): Promise<void> {
-    const timer = new AbortController()
-    const woken = new Promise<void>((resolve) => {
-      this.#notify = resolve
-    })
-    await Promise.race([woken, this.#dependencies.sleep(milliseconds, timer.signal)])
-    timer.abort()
   }
 
   /** Waits until an invocation may start. @returns false if this run starts no more */
@@ -226,109 +232,22 @@ export class Run {
       const answer = decideSend({
         stopping: signal.aborted || this.#stopping.signal.aborted,
         timeLeftMs: this.#timeLeftMs(),
-        leaseCoversInvocation: this.#held.coversInvocation(),
+        leaseCoversInvocation: this.#lease.coversInvocation(),
       })
       if (answer !== 'later') return answer === 'now'
       // A commit renews the lease.
-      this.#notify()
+      this.#wakeUp.notify()
       await sleep(20, this.#stopping.signal)
     }
   }
 
   #changed(): void {
-    this.#dirty = true
-    this.#notify()
-  }
-
-  async #commit(): Promise<void> {
-    const { now } = this.#dependencies
-    this.#advance()
-    // Work that is done during the write is not part of it.
-    this.#dirty = false
-    const startedAt = now()
-    try {
-      await this.#held.commit(this.#held.position)
-      this.#summary.commits += 1
-      this.#commitPauseMs = 0
-    } catch (error) {
-      this.#dirty = true
-      this.#commitPauseMs = Math.min(
-        commitAgain.lastMs,
-        Math.max(commitAgain.firstMs, 2 * this.#commitPauseMs),
-      )
-      // DynamoDB may work again in a moment. Until then, no invocation starts that the lease does not cover.
-      if (!(error instanceof DtsError && error.code === 'CHECKPOINT_TABLE_UNAVAILABLE' && error.retryable))
-        throw error
-    }
-    this.#lastCommit = now()
-    this.#summary.milliseconds.commit += now() - startedAt
-  }
-
-  /** Everything below this offset is done. */
-  get #doneTo(): bigint {
-    return this.#dispatcher.firstUndone ?? this.#readWindow.end
-  }
-
-  /** Moves the position in memory to the first offset that is not done. */
-  #advance(): void {
-    const offset = this.#doneTo
-    const place = this.#readWindow.moveTo(offset)
-    const lanes = identifiedLanes(this.#dispatcher.statesAt(offset), this.#held.position.lanes, (through) =>
-      this.#readWindow.anchorAt(through, identifyRouted),
-    )
-    this.#held.pass({ ...place, lanes, deadLetters: this.#outlet.deadLetters })
-  }
-
-  #report(): void {
-    const { now } = this.#dependencies
-    const { offset } = this.#held.position
-    const { end } = this.#intake
-    this.#summary.to = String(offset)
-    // A run that does not know the log's end must not look as if it had reached it.
-    if (end !== null) {
-      this.#summary.lagRecords = String(end > offset ? end - offset : 0n)
-      this.#summary.lagSeconds = offset >= end ? 0 : Math.max(0, Math.floor(now() / 1000) - this.#reachedTime)
-    }
-    for (const { name, error } of this.#dispatcher.failures) {
-      this.#summary.failures.push({ lane: name, code: error.code, message: error.message })
-    }
-  }
-
-  /** Up to which source time the stream is handled, in seconds. */
-  get #reachedTime(): number {
-    return reachedTime(this.#held.position, this.#dependencies.now() / 1000)
+    this.#progress.changed()
+    this.#wakeUp.notify()
   }
 
   /** Milliseconds in which another invocation may still be started. */
   #timeLeftMs(): number {
     return this.#dependencies.remainingMs() - this.#worstCaseMs
-  }
-
-  /** DTS carries this commit over to a new cluster. Its failure is only reported. */
-  async #commitToGroup(): Promise<void> {
-    const { stored } = this.#held
-    if (this.#summary.from === String(stored.offset) || this.#dependencies.signal.aborted) return
-    this.#summary.groupCommit = await commitToGroup(this.#stream, stored, this.#generation)
-  }
-
-  /** Measures the log for the alarms only. Runs last, and its failure changes nothing. */
-  async #measureLog(): Promise<void> {
-    const { config, now } = this.#dependencies
-    try {
-      const range = await this.#stream.range()
-      const oldest = await oldestTime(this.#stream, range)
-      // Where source times go back, the oldest record may be younger than the position, and nothing is lost by that.
-      if (oldest !== null) this.#summary.secondsUntilLoss = Math.max(0, this.#reachedTime - oldest)
-      // A plain topic may rest for days.
-      if (config.mode === 'dts')
-        this.#summary.silentSeconds = await silentSeconds(
-          this.#stream,
-          range,
-          now(),
-          this.#held.position.timestamp,
-        )
-    } catch {
-      // A value that was not measured is not reported.
-    }
   }
 }

@@ -1,6 +1,9 @@
 import type { ErrorCode } from '../errors.ts'
 
-/** Why a run ended. Everything that needs a person is thrown instead. */
+/** The name under which a summary counts records that could not be read. */
+export const unreadable = ''
+
+/** Why a run ended. If a person is needed, the run throws an error instead. */
 export type PollEnd =
   | 'end-of-stream'
   | 'records'
@@ -10,21 +13,21 @@ export type PollEnd =
   | 'lease-held'
   | 'lease-lost'
   | 'superseded'
-  /** The log was another one, and the checkpoint moved there without loss; the next run goes on. */
+  /** The log was another one, and the checkpoint moved there without loss; the next run continues. */
   | 'recovered'
 
 /** What a run did with one table function. */
 export interface FunctionSummary {
   /** Acknowledged changes. */
   handled: number
-  /** Invocations that did not acknowledge all they were sent. */
+  /** Invocations that did not acknowledge all of their changes. */
   retried: number
   deadLettered: number
-  /** Time in its invocations. */
+  /** The time of its invocations. */
   milliseconds: number
 }
 
-/** What one run of the poller did. Counts by table; offsets as decimal digits, null when no lease was held. */
+/** The result of one run of the poller. Counts are by table. Offsets are decimal digits, or null if the run held no lease. */
 export interface PollSummary {
   ended: PollEnd
   from: string | null
@@ -35,43 +38,40 @@ export interface PollSummary {
   bytes: number
   /** Acknowledged changes. */
   handled: Record<string, number>
-  /** Changes that a written rule left out: no handler, an exclusion, or an operation that it does not want. */
+  /** Changes that a written rule left out: no handler, an exception, or an operation that the handler does not take. */
   skipped: Record<string, number>
   /** Changes of ghost tables of online schema changes, which `GHOST_TABLES=skip` left out. */
   ghosts: Record<string, number>
-  /** Changes that were given up and put into the dead-letter queue; unreadable records under ''. */
+  /** Changes that were sent to the dead-letter queue; unreadable records under `unreadable`. */
   deadLettered: Record<string, number>
-  /** Invocations that did not acknowledge all they were sent. */
+  /** Invocations that did not acknowledge all of their changes. */
   retried: number
-  /** By function name; unreadable records under ''. */
+  /** By function name; unreadable records under `unreadable`. */
   functions: Record<string, FunctionSummary>
-  /** What still waits to be tried again, by lane: a function, or with `concurrency` one part of it. */
+  /** The lanes that wait for another attempt: a function, or with `concurrency` one part of it. */
   failures: { lane: string; code: ErrorCode; message: string }[]
-  /** How far behind the source the committed position is, in seconds; 0 at the end of the stream, null: not known. */
+  /** The lag of the committed position, in seconds: 0 at the end of the stream, null if unknown. */
   lagSeconds: number | null
-  /** Offsets between the committed position and the end of the log; null: not known. */
+  /** Offsets between the committed position and the end of the log; null if unknown. */
   lagRecords: string | null
   /**
-   * How long the stream may stand still before its oldest unread record is lost: seconds of the source's time between
-   * the oldest readable record and the committed position. Null when it could not be asked for.
+   * How long the stream may stop before its oldest unread record is lost: the seconds of source time between the oldest readable
+   * record and the committed position. Null if it was not measured.
    */
   secondsUntilLoss: number | null
   /**
-   * Seconds since DTS wrote its newest record of any kind, by that record's source time. Null when that could not be
-   * asked for, and of a plain Kafka topic, which may rest.
+   * Seconds since DTS wrote its newest record of any kind, by that record's source time. Null if it was not measured, and for a
+   * plain Kafka topic, which may be silent.
    */
   silentSeconds: number | null
-  /** Why the stream is halted, whether this run halted it or found it so; null while it is not. */
+  /** Why the stream is halted, by this run or before it; null if it is not. */
   halted: ErrorCode | null
-  /**
-   * Milliseconds that passed in fetching, in waiting for news at the end of the stream, in handlers (added up over all
-   * of them) and in commits.
-   */
+  /** Milliseconds of fetching, of waiting for news at the end of the stream, of handlers (the sum over all) and of commits. */
   milliseconds: { fetch: number; wait: number; handlers: number; commit: number }
   commits: number
-  /** Whether the broker took the courtesy commit to the consumer group; the checkpoint does not depend on it. */
+  /** The result of the commit to the consumer group. The checkpoint does not depend on it. */
   groupCommit: 'none' | 'done' | ErrorCode
-  /** The deployment of this project that committed to the same consumer group last, in words; null: none did. */
+  /** Another deployment of this project that was the last to commit to the same consumer group, in words; null if none did. */
   otherDeployment: string | null
 }
 
@@ -107,7 +107,9 @@ export function add(counts: Record<string, number>, name: string, by: number): v
   counts[name] = (counts[name] ?? 0) + by
 }
 
-export function functionSummary({ functions }: PollSummary, name: string): FunctionSummary {
+/** @param functionName null for records that could not be read */
+export function functionSummary({ functions }: PollSummary, functionName: string | null): FunctionSummary {
+  const name = functionName ?? unreadable
   functions[name] ??= { handled: 0, retried: 0, deadLettered: 0, milliseconds: 0 }
   return functions[name]
 }

@@ -3,12 +3,11 @@ import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
 import { isDtsError } from '../errors.ts'
 import { printableValue } from '../text/printable.ts'
 import { nameOf } from '../text/thrown.ts'
-import type { PollSummary } from './summary.ts'
+import { type PollSummary, unreadable } from './summary.ts'
 
 /**
- * What a run tells: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both say
- * counts, offsets, times, names of functions, and codes; no value of a row, no raw bytes, no secret. docs/telemetry.md
- * has the names for readers.
+ * The report of a run: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both contain counts,
+ * offsets, times, names of functions and codes, but no value of a row, no raw bytes and no secret. docs/telemetry.md describes them.
  */
 
 export const metricNamespace = 'DtsFunctions'
@@ -16,7 +15,7 @@ export const metricNamespace = 'DtsFunctions'
 type UnitName = (typeof Unit)[keyof typeof Unit]
 export type Measure = readonly [name: string, unit: UnitName, value: number]
 
-/** Measures of the whole run; what is not known is left out, never told as 0. */
+/** Measures of the whole run. Unknown values are left out: 0 would look healthy. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
   const { ended, fetched, bytes, handled, skipped, ghosts, deadLettered, retried } = summary
   const { commits, milliseconds, lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
@@ -57,14 +56,13 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
 }
 
 /**
- * Measures of each table function that got something. By function, not by table: functions are as many as files,
- * while tables behind a pattern, and what they are called, are the source's.
+ * Measures of each table function that got changes. By function, not by table: there are as many functions as files, while the
+ * source decides how many tables match a pattern, and their names.
  */
 export function functionMeasures({ functions }: PollSummary): Map<string, Measure[]> {
   return new Map(
     Object.entries(functions).map(([name, { handled, retried, deadLettered, milliseconds }]) => [
-      // Records of which not even the table could be read.
-      name === '' ? 'unreadable' : name,
+      name === unreadable ? 'unreadable' : name,
       [
         ['Handled', Unit.Count, handled],
         ['Retried', Unit.Count, retried],
@@ -75,7 +73,7 @@ export function functionMeasures({ functions }: PollSummary): Map<string, Measur
   )
 }
 
-/** Tells how runs of the poller ended. */
+/** Reports how runs of the poller ended. */
 export class Telemetry {
   readonly #logger: Logger
   readonly #run: Metrics
@@ -88,7 +86,7 @@ export class Telemetry {
     this.#function = new Metrics({ namespace: metricNamespace, serviceName: service })
   }
 
-  /** @param thrown what ended the run early; null when nothing did */
+  /** @param thrown the error that ended the run; null if there was none */
   runEnded(summary: PollSummary, thrown: unknown): void {
     const code = summary.halted ?? (isDtsError(thrown) ? thrown.code : null)
     this.#log(summary, thrown)
@@ -102,7 +100,7 @@ export class Telemetry {
   }
 
   #log(counted: PollSummary, thrown: unknown): void {
-    // Names of tables are its keys, and logs are read in terminals, too.
+    // Its keys are names of tables, which come from the stream, and people read logs in terminals.
     const summary = printableValue(counted)
     if (thrown === null) {
       const isWell = counted.failures.length === 0 && counted.otherDeployment === null
@@ -112,7 +110,7 @@ export class Telemetry {
       const facts = printableValue(thrown.facts)
       this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
     } else {
-      // Nothing is known of such an error's message.
+      // The message of an unknown error may contain a value of a row.
       this.#logger.error('Poll failed', { code: nameOf(thrown), summary })
     }
   }
@@ -122,7 +120,7 @@ function isShared(thrown: unknown): boolean {
   return isDtsError(thrown) && thrown.code === 'GROUP_SHARED'
 }
 
-/** One line, after which the instance is empty again. */
+/** Writes one line and empties the instance. */
 function publish(metrics: Metrics, measures: readonly Measure[]): void {
   for (const [name, unit, value] of measures) metrics.addMetric(name, unit, value)
   metrics.publishStoredMetrics()

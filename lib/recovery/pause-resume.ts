@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/store.ts'
+import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/lease-limits.ts'
+import { haltOf } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { askGroup, restoredFault } from '../log/group.ts'
@@ -27,13 +28,8 @@ export async function pause(
   const read = await store.read()
   if (read === null) throw nothingThere()
   const by = event.by ?? owner
-  await store.pause(read, {
-    code: 'PAUSED',
-    message: `Paused by ${by}${event.reason ? `: ${event.reason}` : ''}.`,
-    facts: {},
-    at: now(),
-  })
-  const running = read.leaseUntil > now()
+  await store.pause(read, { by, reason: event.reason || null, at: now() })
+  const running = read.leaseUntil !== null && read.leaseUntil > now()
   return {
     action: 'pause',
     offset: String(read.offset),
@@ -66,16 +62,17 @@ export async function resumeStream(
   const restored = restoredFault(read, await askGroup(stream))
   if (restored !== null) throw restored
   await proveSameLog(read, stream)
-  const how = `resume after ${read.halt?.code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
+  const code = haltOf(read)?.code
+  const how = `resume after ${code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
   await store.resume(read, { at: now(), by: event.by ?? owner, how })
   return {
     action: 'resume',
     offset: String(read.offset),
     note:
       `The stream is no longer halted: the next run of the poller reads on at offset ${read.offset}.` +
-      (read.halt === null || read.halt.code === 'PAUSED'
+      (code === undefined || code === 'PAUSED'
         ? ''
-        : ` While the cause of the halt (${read.halt.code}) lasts, it halts again.`),
+        : ` While the cause of the halt (${code}) lasts, it halts again.`),
   }
 }
 
@@ -91,8 +88,8 @@ export async function release(
   const read = await store.read()
   if (read === null) throw nothingThere()
   const offset = String(read.offset)
-  if (read.leaseUntil === 0)
-    return { action: 'release', offset, note: 'Nobody holds the lease; nothing to do.' }
+  if (read.leaseUntil === null)
+    return { action: 'release', offset, note: 'No run holds the lease; nothing to do.' }
   if (!isLeaseTooLong(read, now())) throw leaseHeld(read.leaseUntil)
   const leaseUntil = now() + handlerTimeoutMs + marginMs
   const how = `broke the lease of ${read.owner} until ${timeOf(read.leaseUntil)}${event.reason ? `: ${event.reason}` : ''}`

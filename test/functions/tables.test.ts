@@ -15,7 +15,7 @@ const seconds = 1_795_433_580
 const shop = new Shop(7)
 const stream: ShopRecord[] = Array.from({ length: 400 }, (_, i) => shop.transaction(seconds + i)).flat()
 
-const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: null }
 const batchOf = (values: readonly Buffer[]): Batch => ({
   ...toBatch(packEvents(values.map((value, index) => eventOf(BigInt(index), value))), origin),
   batchId: 'batch',

@@ -122,7 +122,7 @@ export function handlerTests(start: Start): void {
         'an acknowledgement of nothing, without a reason',
         { kind: 'answer', make: ({ batchId }) => ({ batchId, acknowledgedThrough: null }) },
         'HANDLER_FAILED',
-        /did nothing without saying why/,
+        /did nothing and named no reason/,
       ],
     ]
     for (const [what, fault, code, message] of faults) {
@@ -216,6 +216,8 @@ export function handlerTests(start: Start): void {
         message: /PAUSED: Paused by day shift: migration/,
       })
       await assert.rejects(world.recover({ action: 'pause' }), { code: 'STREAM_HALTED' })
+      const { stored } = await world.inspect()
+      assert.deepEqual(stored?.halt?.facts, { by: 'day shift', reason: 'migration' })
       assert.deepEqual(world.ids('orders'), range(0, 4))
       await world.recover({ action: 'resume' })
       await world.poll()

@@ -243,8 +243,8 @@ describe('the configuration is refused', () => {
     ])
       refused.push([
         { [name]: value },
-        new RegExp(`has 1 problem.*${name} holds nothing but blanks`),
-        `${name} that is only ${JSON.stringify(value)}`,
+        new RegExp(`has 1 problem.*${name} contains only blanks`),
+        `${name} that is ${JSON.stringify(value)}`,
       ])
   }
   for (const value of ['1795433580999999', '1795433580999999999', '10000000000001']) {

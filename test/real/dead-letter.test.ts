@@ -47,7 +47,7 @@ function target(queueUrl: string, bucketName: string | undefined = bucket) {
 }
 
 function source(queueUrl: string) {
-  return deadLetterSource(queueUrl, sqs, s3)
+  return deadLetterSource({ queueUrl, sqs: async () => sqs, s3: async () => s3 })
 }
 
 function insert(id: number, status: string, image?: Buffer): Buffer {
@@ -162,7 +162,7 @@ describe('a change that is sent to the dead-letter queue', () => {
   test('that cannot be decoded is in the queue with its bytes only, in a group of its own', async () => {
     const queue = await newQueue()
     const value = Buffer.from([255, 254, 0, 1, 2])
-    await target(queue)({ ...letter(3n, value), functionName: '', table: '' })
+    await target(queue)({ ...letter(3n, value), functionName: null, table: '' })
     const [one] = await bodies(queue)
     assert.deepEqual([one?.group, one?.letter.event], ['unreadable', null])
     assert.equal(one?.letter.raw, value.toString('base64'))
@@ -257,7 +257,7 @@ test('dead letters are received in order, and released ones are available again'
     const functionName = index % 5 === 4 ? 'b' : 'a'
     await target(queue)({ ...letter(BigInt(index), insert(index, 'x')), functionName })
   }
-  const offsets = (items: readonly { letter: { functionName: string; offset: string } }[]) =>
+  const offsets = (items: readonly { letter: { functionName: string | null; offset: string } }[]) =>
     items.map(({ letter: { functionName, offset } }) => `${functionName}${offset}`)
   const { items: all } = await source(queue).receive(100, () => true)
   // SQS gives no more of a group while a message is in flight, so these are the first of each function.

@@ -44,7 +44,7 @@ export class DeadLetters {
         if (typeof letter.raw !== 'string' && !this.#objects.has(letter.raw.key)) {
           facts.violate('I1', `the dead letter of ${letter.offset} names an object that does not exist`)
         }
-        deliveries.storedDeadLetter(run, letter.functionName, BigInt(letter.offset))
+        deliveries.storedDeadLetter(run, letter.functionName ?? '', BigInt(letter.offset))
       }
       if (fails) {
         facts.fault(15)

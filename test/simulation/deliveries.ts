@@ -35,8 +35,8 @@ export class DeliveryChecker {
     this.#mayAct(run, `invokes ${name}`)
     const { checkpoint, damaged } = facts
     const endsAt = run.machine.now() + facts.scenario.config.handlerTimeoutMs + 15_000
-    const isHeld = checkpoint?.owner === run.owner && checkpoint.leaseUntil > 0
-    if (!damaged && isHeld && endsAt > checkpoint.leaseUntil)
+    const isHeld = checkpoint?.owner === run.owner && checkpoint.leaseUntil !== null
+    if (!damaged && isHeld && endsAt > (checkpoint.leaseUntil ?? 0))
       facts.violate('I3', `${run.owner} invokes ${name}, and its lease ends before that invocation can end`)
     if (run.base !== null && !damaged && run.log !== facts.logOf(run.base))
       facts.violate('I1', `${run.owner} delivers from another log than the checkpoint's`)

@@ -1,8 +1,8 @@
-import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import type { Halt } from '../../lib/checkpoint/types.ts'
 import type { Facts } from './facts.ts'
 
 /** Whether a world of one log contains the reason of the halt that the stream ended with. */
-export function haltIsJustified({ halt }: Pick<Checkpoint, 'halt'>, facts: Facts): boolean {
+export function haltIsJustified(halt: Halt | null, facts: Facts): boolean {
   const { functions, scenario, damaged } = facts
   const { config, entries, rates } = scenario
   // Without a dead-letter queue, a change that would go there halts the stream.

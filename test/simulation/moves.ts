@@ -1,4 +1,4 @@
-import type { Anchor, Checkpoint } from '../../lib/checkpoint/types.ts'
+import { type Anchor, type Checkpoint, haltOf } from '../../lib/checkpoint/types.ts'
 import type { ResetResult } from '../../lib/recovery/move/reset.ts'
 import type { Facts } from './facts.ts'
 import { howFindable, shouldWait } from './findable.ts'
@@ -53,7 +53,7 @@ export class MoveChecker {
     }
     facts.happened('moved')
     this.#checkRead(run, old)
-    if (now.state !== 'RUNNING' || now.halt !== null || now.leaseUntil !== 0)
+    if (now.state !== 'RUNNING' || now.leaseUntil !== null)
       facts.violate('I4', 'a move left the stream halted, or its lease taken')
     const { how, lost } = this.#checkLedger(run, old, now)
     if (lost !== null && !run.acceptsLoss)
@@ -222,8 +222,9 @@ export class MoveChecker {
   /** The stream was halted because of its log. */
   halted(run: ObservedRun, old: Checkpoint, now: Checkpoint): void {
     const facts = this.#facts
-    const code = now.halt?.code
-    facts.log(() => `halted: ${code} ${now.halt?.message}`)
+    const halt = haltOf(now)
+    const code = halt?.code
+    facts.log(() => `halted: ${code} ${halt?.message}`)
     facts.happened(`halted: ${code}`)
     const oldLog = facts.logOf(old)
     const { log } = run

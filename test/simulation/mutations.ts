@@ -1,8 +1,9 @@
 import type { Mutant } from './mutant.ts'
 import { recoveryMutants } from './recovery-mutations.ts'
 
-const store = 'lib/checkpoint/store.ts'
+const conditions = 'lib/checkpoint/conditions.ts'
 const run = 'lib/poll/run.ts'
+const progress = 'lib/poll/progress.ts'
 const decideFile = 'lib/poll/decide.ts'
 const outlet = 'lib/poll/outlet.ts'
 const intake = 'lib/poll/intake.ts'
@@ -14,71 +15,72 @@ const dispatcher = 'lib/dispatch/dispatcher.ts'
 export const mutants: readonly Mutant[] = [
   {
     name: 'late write: accepted without comparing epoch and owner',
-    file: store,
+    file: conditions,
     find: "epochIsOurs: '#epoch = :epoch', ownerIsUs: '#owner = :owner',",
     put: '',
   },
   {
     name: 'commit: accepted with a lower offset',
-    file: store,
-    // Both conditions go: an older commit of the same holder also has an older lease, so either one refuses it.
-    find: "offsetDoesNotGoBack: '#offset <= :newOffset', leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
+    file: conditions,
+    // Together: an older commit of the same holder has an older lease too, so that either refuses it.
+    find: "offsetDoesNotGoBack: '#offset <= :set_offset', leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
     put: '',
   },
   {
     name: 'commit: a late one shortens the lease',
-    file: store,
+    file: conditions,
     find: "leaseDoesNotGetShorter: '#leaseUntil <= :set_leaseUntil',",
     put: '',
   },
   {
     name: 'commit: accepted after the lease was released',
-    file: store,
-    find: "leaseIsNotGivenBack: '#leaseUntil > :givenBack',",
+    file: conditions,
+    find: "leaseIsNotReleased: '#leaseUntil > :released',",
     put: '',
   },
   {
     name: 'group: receives a position before the item has it',
     file: run,
-    find: '      await this.#held.flush()\n',
-    put: '      await commitToGroup(this.#stream, this.#held.position, this.#generation)\n      await this.#held.flush()\n',
+    find: '      await this.#lease.flush()\n',
+    put: '      await commitStored(this.#dependencies, this.#stream, this.#lease.position, this.#generation, this.#summary)\n      await this.#lease.flush()\n',
   },
   {
     name: 'acquire: no margin for clock skew',
-    file: store,
+    file: 'lib/checkpoint/store.ts',
     find: 'now - this.#clockSkewMs',
     put: 'now',
   },
   {
     name: 'acquire: a live lease is taken',
-    file: store,
+    file: conditions,
     find: "leaseRanOut: '#leaseUntil < :expiry',",
     put: '',
   },
   {
     name: 'acquire: the epoch that was read is not compared',
-    file: store,
-    within: 'async acquire(',
-    find: "nobodyTookItSinceTheRead: '#epoch = :readEpoch',",
+    file: conditions,
+    within: 'export function acquire(',
+    find: "epochAsRead: '#epoch = :readEpoch',",
     put: '',
   },
   {
     name: 'acquire: the lease that was read is not compared',
-    file: store,
-    find: "nobodyWroteSinceTheRead: '#leaseUntil = :readLeaseUntil',",
+    file: conditions,
+    find: "leaseAsRead: '#leaseUntil = :readLeaseUntil',",
     put: '',
   },
   {
     name: 'acquire: a halted stream is taken',
-    file: store,
+    file: conditions,
+    within: 'export function acquire(',
     find: 'states.map((state, index) =>',
     put: "(['RUNNING', 'HALTED'] as const).map((state, index) =>",
   },
   {
     name: 'commit: passes changes without an acknowledgement',
-    file: run,
-    find: 'this.#dispatcher.firstUndone ?? this.#readWindow.end',
-    put: 'this.#readWindow.end',
+    file: progress,
+    find: 'dispatcher.firstUndone ?? readWindow.end',
+    put: 'readWindow.end',
   },
   {
     name: 'permit: an invocation starts that the lease does not cover',
@@ -95,37 +97,37 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letter: stored without a valid lease',
     file: outlet,
-    find: 'if (signal.aborted || !this.#held.lasts()) throw leaseRanOut(event)',
+    find: 'if (signal.aborted || !this.#lease.lasts()) throw leaseRanOut(event)',
     put: 'void [signal, leaseRanOut]',
   },
   {
     name: 'unknown outcome: the lease is released while the handler may run',
     file: run,
-    find: 'const handlerMayRun = this.#dispatcher.unknownUntil > now()',
+    find: 'const handlerMayRun = mayRunUntil !== null && mayRunUntil > now()',
     put: 'const handlerMayRun = false',
   },
   {
     name: 'unknown outcome: the batch is sent again at once',
     file: lane,
-    find: 'this.#wait(first, result.error, this.#unknownUntil)',
-    put: 'this.#wait(first, result.error, 0)',
+    find: 'this.#wait(first, result.error, endsBy)',
+    put: 'this.#wait(first, result.error, null)',
   },
   {
     name: 'unknown outcome: counts as an acknowledgement',
     file: lane,
-    find: 'this.#wait(first, result.error, this.#unknownUntil)',
+    find: 'this.#wait(first, result.error, endsBy)',
     put: 'this.#complete(batch)',
   },
   {
     name: 'outage: counts as an attempt of the change',
     file: lane,
-    find: 'this.#wait(first, result.error, 0) break',
+    find: 'this.#wait(first, result.error, null) break',
     put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
   },
   {
     name: 'dead letter: a commit passes one that was not stored',
     file: lane,
-    find: 'else this.#wait(event, problem, 0) return',
+    find: 'else this.#wait(event, problem, null) return',
     put: '',
   },
   {
@@ -143,8 +145,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letter: the first change is stored while its batch still has others',
     file: 'lib/dispatch/policy.ts',
-    find: "if (failure.size === 1) return { kind: 'give-up', attempts }",
-    put: "if (failure.size >= 1) return { kind: 'give-up', attempts }",
+    find: "if (failure.size === 1) return { kind: 'dead-letter', attempts }",
+    put: "if (failure.size >= 1) return { kind: 'dead-letter', attempts }",
   },
   {
     name: 'answer: the id of another batch is accepted',
@@ -167,19 +169,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: a lane that is ahead is not stored',
     file: dispatcher,
-    find: 'states[name] = { through: through >= offset ? through : null, trouble }',
-    put: 'states[name] = { through: null, trouble }',
+    find: 'const through = lane.through !== null && lane.through >= offset ? lane.through : null',
+    put: 'const through = null',
   },
   {
     name: 'progress: a lane without changes in this run is not stored',
     file: dispatcher,
-    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble }',
-    put: '',
+    within: 'statesAt(offset',
+    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble } }',
+    put: '}',
   },
   {
     name: 'progress: a lane is set back to the end of its last batch',
     file: lane,
-    find: 'if (offset > this.#through) this.#through = offset',
+    find: 'if (this.#through === null || offset > this.#through) this.#through = offset',
     put: 'this.#through = offset',
   },
   {
@@ -190,15 +193,15 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'progress: not stored while the offset stays the same',
-    file: 'lib/checkpoint/lease.ts',
+    file: 'lib/checkpoint/held-lease.ts',
     find: 'if (differs(this.#position, this.#stored))',
     put: 'void differs\n    if (this.#position.offset > this.#stored.offset)',
   },
   {
     name: 'progress: an acknowledgement during a commit is not stored',
-    file: run,
-    find: 'await this.#held.commit(this.#held.position)',
-    put: 'await this.#held.commit(this.#held.position)\n      this.#dirty = false',
+    file: progress,
+    find: 'await lease.commit(lease.position)',
+    put: 'await lease.commit(lease.position)\n      this.#pending = false',
   },
   {
     name: 'order: a changed key does not wait for other lanes',
@@ -240,8 +243,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: changes that a lane had done before this run are sent again',
     file: functionQueue,
-    find: 'if (event.offset > this.#known) this.#known = null',
-    put: 'if (event.offset > -1n) this.#known = null',
+    find: 'if (event.offset > this.#doneBefore) this.#doneBefore = null',
+    put: 'if (event.offset > -1n) this.#doneBefore = null',
   },
   {
     name: 'function: starts a batch after its deadline',

@@ -45,14 +45,15 @@ export class Operator {
 
   async pause(): Promise<void> {
     const { facts, random, clock } = this.#stage
-    if (facts.checkpoint === null || facts.checkpoint.state === 'HALTED') return
+    if (facts.checkpoint?.state !== 'RUNNING') return
     await this.#steadily({ action: 'pause', by: 'operator' })
     clock.after(random.pick([500, 6_000, 30_000]), () => void this.resume())
   }
 
   /** @returns the error that a retry cannot remove */
   async resume(): Promise<DtsError | null> {
-    if (this.#stopped || this.#stage.facts.checkpoint?.state !== 'HALTED') return null
+    const { checkpoint } = this.#stage.facts
+    if (this.#stopped || checkpoint === null || checkpoint.state === 'RUNNING') return null
     const error = await this.#steadily({ action: 'resume', by: 'operator' })
     if (error?.retryable !== true) return error
     this.#stage.clock.after(1_000, () => void this.resume())

@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
-const store = 'lib/checkpoint/store.ts'
+const conditions = 'lib/checkpoint/conditions.ts'
+const transitions = 'lib/checkpoint/transitions.ts'
 const ordinals = 'lib/log/statement-ordinals.ts'
 const assess = 'lib/recovery/move/assess.ts'
 const anchors = 'lib/log/find-anchors.ts'
@@ -175,34 +176,34 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'reset: written without comparing epoch and owner',
-      file: store,
-      within: 'async reset(',
-      find: '...held,',
+      file: conditions,
+      within: 'export function reset(',
+      find: '...leaseIsOurs,',
       put: "itIsThere: 'attribute_exists(#pk)',",
     },
     {
       name: 'reset: undoes a pause that came after its read',
-      file: store,
-      find: "stateAsItWasRead: '#state = :readState',",
+      file: conditions,
+      find: "stateAsRead: '#state = :readState',",
       put: '',
     },
     {
       name: 'reset: the ledger is not written',
-      file: store,
-      find: 'ledger: encodeJson([...read.ledger, entry].slice(-ledgerLength)),',
-      put: 'ledger: encodeJson([...read.ledger, ...[entry].slice(1)].slice(-ledgerLength)),',
+      file: transitions,
+      find: 'ledger: ledgerWith(read, start.entry, to),',
+      put: 'ledger: encodeJson(read.ledger),',
     },
     {
       name: 'reset: the generation is not raised',
-      file: store,
+      file: transitions,
       find: 'const generation = generationAfter(read.generation, start.entry.at, start.usedGeneration)',
       put: 'const generation = read.generation',
     },
     {
       name: 'generation: always the stored one plus one',
-      file: store,
-      find: 'return Math.max(stored + 1, used + 1, Math.floor(at / 1000))',
-      put: 'return stored === 0 ? Math.floor(at / 1000) : stored + 1',
+      file: transitions,
+      find: 'return Math.max((stored ?? 0) + 1, (used ?? 0) + 1, Math.floor(at / 1000))',
+      put: 'return stored === null ? Math.floor(at / 1000) : stored + 1',
     },
     {
       name: 'fence: changes have the old generation after a move',
@@ -225,19 +226,19 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'restored: repeats are not marked',
       file: 'lib/recovery/move/known.ts',
-      find: "return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil }",
-      put: "return { by: 'restored', reference, forgotten: unread.forgotten, replayUntil: read.replayUntil }",
+      find: "return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil ?? -1 }",
+      put: "return { by: 'restored', reference, forgotten: unread.forgotten, replayUntil: read.replayUntil ?? -1 }",
     },
     {
       name: 'group: does not receive the generation before deliveries',
-      file: 'lib/poll/poll.ts',
+      file: 'lib/poll/group-commit.ts',
       find: 'if (!answer.isKnown || generationOf(answer) === generation) return\n',
-      put: 'if (!answer.isKnown || generationOf(answer) !== 0) return\n',
+      put: 'if (!answer.isKnown || generationOf(answer) !== null) return\n',
     },
     {
       name: 'reset: the cluster id is written in a write of its own',
-      file: store,
-      within: 'async reset(',
+      file: transitions,
+      within: 'export function reset(',
       find: 'clusterId: encodeText(start.clusterId),',
       put: '',
     },

@@ -1,3 +1,4 @@
+import { haltOf } from '../../lib/checkpoint/types.ts'
 import '../rig/quiet.ts'
 import { Clock, quiescence } from '../support/virtual-clock.ts'
 import { CheckpointTable } from './checkpoint-table.ts'
@@ -104,7 +105,7 @@ class World implements Stage {
       if (steps > 400_000) facts.violate('I6', 'the world does not end')
     }
     const stored = facts.checkpoint
-    const end = stored?.state === 'HALTED' ? (stored.halt?.code ?? 'HALTED') : 'drained'
+    const end = stored === null || stored.state === 'RUNNING' ? 'drained' : (haltOf(stored)?.code ?? 'HALTED')
     if (!this.#done && facts.violations.length === 0)
       facts.violate(
         'I6',
@@ -156,10 +157,9 @@ class World implements Stage {
   }
 
   #runEnded(): void {
-    const { state, halt } = this.facts.checkpoint ?? {}
     if (this.quiet) this.#checkEnd()
     // In these worlds no operator restarts a halted stream. So the world ends after all late writes have arrived.
-    else if (this.scenario.kind === 'faults' && state === 'HALTED' && halt?.code !== 'PAUSED')
+    else if (this.scenario.kind === 'faults' && this.facts.checkpoint?.state === 'HALTED')
       this.clock.after(150_000, () => this.#becomeQuiet())
   }
 
@@ -168,7 +168,7 @@ class World implements Stage {
     this.facts.log(() => 'no more faults')
     this.quiet = true
     this.#windows.close()
-    if (this.facts.checkpoint?.halt?.code === 'PAUSED') void this.#operator.resume()
+    if (this.facts.checkpoint?.state === 'PAUSED') void this.#operator.resume()
     this.clock.after(1_000, () => this.#checkEnd())
   }
 
@@ -180,7 +180,7 @@ class World implements Stage {
     if (stored === null) {
       const isLeftAlone = facts.damaged && this.scenario.kind === 'faults'
       if (isLeftAlone || this.scenario.entries.every(({ kind }) => kind !== 'change')) this.#end()
-    } else if (stored.state === 'HALTED') {
+    } else if (stored.state !== 'RUNNING') {
       if (this.scenario.kind === 'faults') this.#checkHalt()
     } else if (facts.logOf(stored) === log && log.complete && stored.offset >= log.end) {
       this.deliveries.fence.checkEnd()
@@ -191,14 +191,12 @@ class World implements Stage {
   #checkHalt(): void {
     const { facts } = this
     const stored = facts.checkpoint
-    if (stored?.halt?.code === 'PAUSED') return void this.#endPause()
-    if (stored === null || !haltIsJustified(stored, facts)) {
-      facts.violate(
-        'I6',
-        `halted, but the world contains no reason for it: ${stored?.halt?.code} ${stored?.halt?.message}`,
-      )
+    if (stored?.state === 'PAUSED') return void this.#endPause()
+    const halt = stored === null ? null : haltOf(stored)
+    if (stored === null || !haltIsJustified(halt, facts)) {
+      facts.violate('I6', `halted, but the world contains no reason for it: ${halt?.code} ${halt?.message}`)
     }
-    if (!this.#fixed && this.#isFixable(stored?.halt?.code)) {
+    if (!this.#fixed && this.#isFixable(halt?.code)) {
       this.#fixed = true
       this.#parts.functions.fixed = true
       void this.#operator.resume()

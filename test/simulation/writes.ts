@@ -1,5 +1,5 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
-import type { Checkpoint } from '../../lib/checkpoint/types.ts'
+import { type Checkpoint, haltOf } from '../../lib/checkpoint/types.ts'
 import type { Item } from '../support/item-table.ts'
 import type { Facts } from './facts.ts'
 import { MoveChecker } from './moves.ts'
@@ -78,12 +78,12 @@ export class WriteChecker {
         facts.violate('I3', `${run.owner} took the lease of a halted stream`)
       if (now.offset !== old.offset) facts.violate('I4', 'taking the lease moved the offset')
       const previous = facts.runs.get(old.owner ?? '')
-      if (old.leaseUntil > 0 && previous !== undefined && !previous.ended && previous.machine.alive) {
+      if (old.leaseUntil !== null && previous !== undefined && !previous.ended && previous.machine.alive) {
         if (previous.machine.skewMs !== run.machine.skewMs) facts.fault(8)
       }
-      const early = run.machine.now() - marginMs <= old.leaseUntil
-      if (early)
-        facts.violate('I3', `${run.owner} took a lease ${old.leaseUntil - run.machine.now()} ms early`)
+      const ends = old.leaseUntil ?? 0
+      if (run.machine.now() - marginMs <= ends)
+        facts.violate('I3', `${run.owner} took a lease ${ends - run.machine.now()} ms early`)
     }
     run.epoch = now.epoch
     run.base = now
@@ -123,15 +123,13 @@ export class WriteChecker {
         }
       }
     }
-    if (input.ExpressionAttributeValues?.[':newOffset'] === undefined) {
-      if (now.state === 'HALTED' && old.state !== 'HALTED') this.moves.halted(run, old, now)
+    if (input.ExpressionAttributeValues?.[':set_offset'] === undefined) {
+      if (now.state === 'HALTED' && old.state === 'RUNNING') this.moves.halted(run, old, now)
       return
     }
-    if (now.leaseUntil < old.leaseUntil) {
-      facts.violate(
-        'I3',
-        `a commit made the lease of ${run.owner} end ${old.leaseUntil - now.leaseUntil} ms earlier`,
-      )
+    const shorter = (old.leaseUntil ?? 0) - (now.leaseUntil ?? 0)
+    if (shorter > 0) {
+      facts.violate('I3', `a commit made the lease of ${run.owner} end ${shorter} ms earlier`)
     }
     if (now.offset > old.offset) this.#countPassed(now, old.offset, now.offset)
     facts.commits += 1
@@ -242,8 +240,9 @@ export class WriteChecker {
 
 function describe(checkpoint: Checkpoint | null): string {
   if (checkpoint === null) return 'none'
-  const { epoch, owner, offset, state, leaseUntil, lanes, generation, clusterId, halt } = checkpoint
-  const ends = leaseUntil === 0 ? 'free' : ((leaseUntil - worldStart) / 1000).toFixed(3)
+  const { epoch, owner, offset, state, leaseUntil, lanes, generation, clusterId } = checkpoint
+  const halt = haltOf(checkpoint)
+  const ends = leaseUntil === null ? 'free' : ((leaseUntil - worldStart) / 1000).toFixed(3)
   const why = halt === null ? '' : ` (${halt.code})`
   return `epoch ${epoch} of ${owner}, ${clusterId} ${generation}, offset ${offset}, ${state}${why}, lease ${ends} ${laneText(lanes)}`
 }

@@ -1,10 +1,10 @@
+import type { DeliveryEnvironment, SendResult } from '../../lib/dispatch/delivery.ts'
 import { RoutedEvent } from '../../lib/dispatch/event.ts'
-import type { DeliveryEnvironment, SendResult } from '../../lib/dispatch/lane.ts'
 import { type DeliveryInput, deliverySchema, type Route } from '../../lib/dispatch/settings.ts'
 import { DtsError } from '../../lib/errors.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
 
-/** A route with defaults, except `settings`. */
+/** A route with default settings except `settings`. */
 export function route(functionName: string, settings: DeliveryInput = {}): Route {
   return { ...deliverySchema.parse(settings), functionName }
 }
@@ -30,17 +30,17 @@ export function eventsAt(...offsets: readonly number[]): RoutedEvent[] {
 
 type Answer = (events: readonly RoutedEvent[], functionName: string) => SendResult | Promise<SendResult>
 
-/** The run that dispatch needs. Pauses advance its clock, and `answer` answers each invocation. */
+/** A run for delivery tests. Pauses move its clock, and it answers each invocation. */
 export class FakeRun implements DeliveryEnvironment {
   clock = 1_795_433_580_000
-  /** The longest duration of an invocation. */
+  /** The longest time of an invocation, in milliseconds. */
   readonly worstCaseMs = 45_000
   readonly sent: { readonly functionName: string; readonly offsets: number[]; readonly at: number }[] = []
   readonly aside: { readonly offset: number; readonly attempts: number; readonly error: DtsError }[] = []
-  /** The number of invocations that may still start. */
+  /** The number of invocations that may start. */
   permits = 1_000
   answer: Answer
-  /** Called before an event is sent to the dead-letter queue. */
+  /** Called before an event becomes a dead letter. */
   store: () => void = () => {}
   hasQueue = true
 
@@ -68,7 +68,7 @@ export class FakeRun implements DeliveryEnvironment {
     }
   }
 
-  /** Whether more events are known to come. */
+  /** Whether more records are known to follow at once. */
   more = false
   readonly expectsMore = (): boolean => this.more
   readonly permit = async (): Promise<boolean> => this.permits-- > 0
@@ -77,7 +77,7 @@ export class FakeRun implements DeliveryEnvironment {
   }
   readonly now = (): number => this.clock
   readonly random = (): number => 0.5
-  /** The number of calls of `changed`. */
+  /** The number of `changed` calls. */
   changes = 0
   readonly changed = (): void => {
     this.changes += 1

@@ -25,7 +25,13 @@ export class ItemTable {
   update(input: UpdateItemCommandInput): void {
     const before = this.#item
     if (!holds(input.ConditionExpression ?? '', input, before)) {
-      throw new ConditionalCheckFailedException({ message: 'The conditional request failed', $metadata: {} })
+      const message = 'The conditional request failed'
+      const isAsked = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' && before !== undefined
+      throw new ConditionalCheckFailedException({
+        message,
+        $metadata: {},
+        ...(isAsked ? { Item: before } : {}),
+      })
     }
     const after: Item = { ...(before ?? input.Key) }
     const expression = input.UpdateExpression ?? ''

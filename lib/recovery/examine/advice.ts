@@ -1,4 +1,4 @@
-import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/store.ts'
+import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/lease-limits.ts'
 import type { Checkpoint, Trouble } from '../../checkpoint/types.ts'
 import { functionOfLane } from '../../dispatch/function-queue.ts'
 import { DtsError } from '../../errors.ts'

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../../checkpoint/types.ts'
+import { type Checkpoint, haltOf } from '../../checkpoint/types.ts'
 import type { StreamConfig } from '../../config.ts'
 import { DtsError } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
@@ -41,8 +41,9 @@ export async function checkDelivery(
   now: number,
 ): Promise<Finding<true>> {
   if (item === null) return ['nothing was read yet', true]
-  const { state, halt, lanes, offset, timestamp } = item
-  if (state === 'HALTED') {
+  const { state, lanes, offset, timestamp } = item
+  if (state !== 'RUNNING') {
+    const halt = haltOf(item)
     const since = halt === null ? '' : ` since ${new Date(halt.at).toISOString()} (${halt.code})`
     return [`halted${since}: ${recoveryCommand('{"action":"inspect"}')} says what ends it`, true, 'attention']
   }
@@ -65,7 +66,7 @@ function lateBecause({ lanes, leaseUntil }: Checkpoint, now: number): string {
       ? ''
       : ` ${ahead.join(', ')} got further than that: one of the other functions is slow.`
   const work =
-    leaseUntil > now
+    leaseUntil !== null && leaseUntil > now
       ? 'A run is at work.'
       : 'No run is at work now: if that stays so, look at the schedule and at "Poll failed" in the poller\'s log.'
   return (

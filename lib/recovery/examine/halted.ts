@@ -1,4 +1,4 @@
-import type { Checkpoint, Halt } from '../../checkpoint/types.ts'
+import { type Checkpoint, type Halt, haltOf } from '../../checkpoint/types.ts'
 import { Router } from '../../dispatch/routes.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { glance, isDamage } from '../../log/scan.ts'
@@ -11,7 +11,7 @@ import { type Advice, afterFault, type Setup } from './setup.ts'
  * found that it would halt again.
  */
 export async function adviseHalted(stored: Checkpoint, stream: Stream, setup: Setup): Promise<Advice> {
-  const { halt } = stored
+  const halt = haltOf(stored)
   if (halt === null) return resume('The stream is halted, and the checkpoint does not say why.')
   switch (halt.code) {
     case 'PAUSED':

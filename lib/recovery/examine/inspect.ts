@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { timeOf } from '../../checkpoint/lease-limits.ts'
 import { reachedTime } from '../../checkpoint/source-times.ts'
-import { timeOf } from '../../checkpoint/store.ts'
-import type { Checkpoint, Halt, LedgerEntry } from '../../checkpoint/types.ts'
+import { type Checkpoint, type Halt, haltOf, type LedgerEntry } from '../../checkpoint/types.ts'
 import type { PollConfig } from '../../config.ts'
 import type { Route } from '../../dispatch/settings.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
@@ -43,7 +43,8 @@ export interface Inspection extends Advice {
     readonly times: string
     readonly clusterId: string
     readonly generation: number
-    readonly state: Checkpoint['state']
+    /** HALTED also for a pause; `halt` then has the code PAUSED and says who paused the stream and why. */
+    readonly state: 'RUNNING' | 'HALTED'
     readonly halt: Halt | null
     /** Until when a run may hold the lease. */
     readonly leaseUntil: string | null
@@ -213,7 +214,7 @@ function numbered(ledger: readonly LedgerEntry[]): NumberedEntry[] {
 }
 
 function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stored']> {
-  const { clusterId, generation, state, halt, timestamp } = stored
+  const { clusterId, generation, timestamp } = stored
   const lanes = Object.entries(stored.lanes).map(([name, { through, trouble }]) => {
     const ahead = through === null ? [] : [`done through ${through}`]
     const troubles = failing(trouble) ? [describeTrouble(trouble)] : []
@@ -226,9 +227,9 @@ function describe(stored: Checkpoint, now: number): NonNullable<Inspection['stor
     times: describeTimes(stored.times),
     clusterId,
     generation,
-    state,
-    halt,
-    leaseUntil: stored.leaseUntil > now ? timeOf(stored.leaseUntil) : null,
+    state: stored.state === 'RUNNING' ? 'RUNNING' : 'HALTED',
+    halt: haltOf(stored),
+    leaseUntil: stored.leaseUntil !== null && stored.leaseUntil > now ? timeOf(stored.leaseUntil) : null,
     lanes: Object.fromEntries(lanes.filter(([, text]) => text !== '')),
   }
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:net'
-import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/store.ts'
+import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/lease-limits.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import type { StreamConfig } from '../../config.ts'
 import type { DeadLetterSource } from '../../dispatch/dead-letter-source.ts'
@@ -198,7 +198,8 @@ async function describeRange(stream: Stream, { mode }: Pick<StreamConfig, 'mode'
 
 function describeItem(item: Checkpoint | null): string {
   if (item === null) return 'readable; nothing was read from the stream yet'
-  return `offset ${item.offset}, generation ${item.generation}, ${item.state}${item.halt ? ` (${item.halt.code})` : ''}`
+  const halt = item.state === 'HALTED' && item.halt !== null ? ` (${item.halt.code})` : ''
+  return `offset ${item.offset}, generation ${item.generation}, ${item.state}${halt}`
 }
 
 async function checkPosition(

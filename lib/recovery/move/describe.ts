@@ -52,7 +52,7 @@ function repeats({ how, repeats: counts, countedTo }: Plan): string {
 }
 
 function pauseEnds(read: Checkpoint | null, dryRun: boolean): string {
-  if (read?.halt?.code !== 'PAUSED') return ''
+  if (read?.state !== 'PAUSED') return ''
   return dryRun
     ? 'The stream is paused, and the reset ends that: the next run of the poller reads on.'
     : 'The stream was paused, and is no longer: the next run of the poller reads on. To stop it, pause again.'

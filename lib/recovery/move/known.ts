@@ -1,5 +1,5 @@
 import { SourceClock, startOfTimes } from '../../checkpoint/source-times.ts'
-import type { Checkpoint } from '../../checkpoint/types.ts'
+import { type Checkpoint, haltOf, type StreamState } from '../../checkpoint/types.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { askGroup, commitAhead } from '../../log/group.ts'
 import { readableRecords } from '../../log/scan.ts'
@@ -30,7 +30,7 @@ const unread: Known = {
 const notKnown = { forgotten: { lanes: {}, forgottenUntil: null }, replayUntil: -1 }
 
 export function knownByCheckpoint(read: Checkpoint): Known {
-  const { replayUntil } = read
+  const replayUntil = read.replayUntil ?? -1
   return { by: 'checkpoint', reference: read, forgotten: leadOf(read, forgetLead(read)), replayUntil }
 }
 
@@ -38,8 +38,8 @@ export function knownByCheckpoint(read: Checkpoint): Known {
  * What became of functions that were ahead. The group may have lost the commit that showed a restore; what was done since the
  * backup is not known all the same.
  */
-export function leadOf({ halt }: Pick<Checkpoint, 'halt'>, lead: Lead): Lead {
-  return halt?.code === 'CHECKPOINT_RESTORED' ? { ...lead, forgottenUntil: null } : lead
+export function leadOf(read: StreamState, lead: Lead): Lead {
+  return haltOf(read)?.code === 'CHECKPOINT_RESTORED' ? { ...lead, forgottenUntil: null } : lead
 }
 
 /**
@@ -52,7 +52,7 @@ export async function knownOf(read: Checkpoint | null, stream: Stream): Promise<
     const ahead = commitAhead(read, answer)
     if (ahead === null) return knownByCheckpoint(read)
     const reference = await referenceOf(ahead.offset, ahead.timestamp, stream)
-    return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil }
+    return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil ?? -1 }
   }
   if (!answer.isKnown) {
     if (answer.error.code === 'GROUP_REFUSED') return { by: 'unasked', reference: null, ...notKnown }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { HeldCheckpoint } from '../../checkpoint/lease.ts'
-import { generationAfter, type Start } from '../../checkpoint/store.ts'
-import type { Checkpoint } from '../../checkpoint/types.ts'
+import { HeldLease } from '../../checkpoint/held-lease.ts'
+import { generationAfter } from '../../checkpoint/transitions.ts'
+import type { Checkpoint, Start } from '../../checkpoint/types.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { askGroup, generationOf, otherDeployment, sharedGroup } from '../../log/group.ts'
 import { formatTime } from '../../time.ts'
@@ -85,7 +85,7 @@ export async function reset(
   const start: Omit<Start, 'entry'> = {
     clusterId: stream.clusterId,
     position,
-    replayUntil: plan.replayUntil,
+    replayUntil: plan.replayUntil < 0 ? null : plan.replayUntil,
     usedGeneration: generationOf(group),
   }
   const at = now()
@@ -99,7 +99,7 @@ export async function reset(
     to: {
       clusterId: stream.clusterId,
       offset: String(position.offset),
-      generation: generationAfter(read?.generation ?? 0, at, start.usedGeneration),
+      generation: generationAfter(read?.generation ?? null, at, start.usedGeneration),
       time: formatTime(position.timestamp),
     },
     how,
@@ -146,7 +146,7 @@ async function apply(
   read: Checkpoint | null,
   start: Start,
 ): Promise<void> {
-  const leaseUntil = HeldCheckpoint.leaseUntil(now(), leaseTerms)
+  const leaseUntil = HeldLease.leaseUntil(now(), leaseTerms)
   if (read === null) {
     await store.release(await store.create(start, owner, leaseUntil))
     return
@@ -170,10 +170,11 @@ export async function startWithoutLoss(
   const move = await resume(read, stream, { now: entry.at, mayGoOn })
   const { how, lost } = move.landing
   if (lost !== null) return null
+  const replayUntil = await replayUntilOf(move, stream, entry.at)
   return {
     clusterId: stream.clusterId,
     position: await positionOf(move, stream),
-    replayUntil: await replayUntilOf(move, stream, entry.at),
+    replayUntil: replayUntil < 0 ? null : replayUntil,
     entry: { ...entry, how: `${entry.how}, by ${how}` },
   }
 }

@@ -55,8 +55,8 @@ export async function redrive(
   const { deadLetters } = dependencies
   const letters: Letter[] = []
   const unreadable: Received[] = []
-  /** Functions whose turn has ended, and what ended it; null for what no function can be named for. */
-  const ended = new Map<string, DtsError | null>()
+  /** Functions whose turn has ended, and what ended it. The function null: records that could not be read. */
+  const ended = new Map<string | null, DtsError | null>()
   const count = (outcome: Letter['outcome']) => letters.filter((letter) => letter.outcome === outcome).length
   for (;;) {
     const room = max - count('redriven') - count('failed')
@@ -65,7 +65,7 @@ export async function redrive(
     const { items, others } = await deadLetters.receive(room, isWanted)
     const round = dryRun ? await listed(items, deadLetters) : await redriveRound(items, ended, dependencies)
     letters.push(...round)
-    unreadable.push(...items.filter(({ letter }) => letter.functionName === ''))
+    unreadable.push(...items.filter(({ letter }) => letter.functionName === null))
     const redriven = count('redriven')
     const isTried = round.some(({ outcome }) => outcome === 'redriven' || outcome === 'failed')
     // The queue gives out a function's next letters once those in hand are gone.
@@ -87,7 +87,7 @@ function standInFront(others: readonly DeadLetter[], table: string | undefined):
   const counts = Map.groupBy(others, ({ functionName }) => functionName)
   return [...counts].map(
     ([functionName, { length }]) =>
-      `${length} letters of other tables of ${functionName || 'no function'} stand in front, and the queue does not give ` +
+      `${length} letters of other tables of ${functionName ?? 'no function'} stand in front, and the queue does not give ` +
       `out what may stand behind them of ${table}: redrive those first, without a table: ` +
       recoveryCommand('{"action":"redrive"}'),
   )
@@ -112,19 +112,19 @@ async function listed(items: readonly Received[], deadLetters: DeadLetterSource)
 /** What the queue gave out at once. @param ended gets the functions whose turn ends here */
 async function redriveRound(
   items: readonly Received[],
-  ended: Map<string, DtsError | null>,
+  ended: Map<string | null, DtsError | null>,
   dependencies: RedriveDependencies,
 ): Promise<Letter[]> {
   const outcomes = new Map<Received, Letter['outcome']>()
   try {
     for (const item of items) {
       const { functionName } = item.letter
-      if (functionName === '') ended.set(functionName, null)
-      if (ended.has(functionName) || !mayInvoke(dependencies)) {
+      if (functionName === null) ended.set(functionName, null)
+      if (functionName === null || ended.has(functionName) || !mayInvoke(dependencies)) {
         outcomes.set(item, 'left')
         continue
       }
-      const error = await redriveOne(item, dependencies)
+      const error = await redriveOne(item, functionName, dependencies)
       outcomes.set(item, error === null ? 'redriven' : 'failed')
       if (error !== null) ended.set(functionName, error)
     }
@@ -136,9 +136,13 @@ async function redriveRound(
 }
 
 /** @returns what it failed with; null when it is done */
-async function redriveOne(item: Received, dependencies: RedriveDependencies): Promise<DtsError | null> {
+async function redriveOne(
+  item: Received,
+  functionName: string,
+  dependencies: RedriveDependencies,
+): Promise<DtsError | null> {
   const { letter } = item
-  const { topic, partition, clusterId, generation, functionName, table, offset } = letter
+  const { topic, partition, clusterId, generation, table, offset } = letter
   const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
   try {
     const value = await bytesOf(letter, dependencies.deadLetters)
@@ -165,7 +169,7 @@ function describe(letter: DeadLetter, outcome: Letter['outcome']): Letter {
   const { table, functionName, offset, generation, at, attempts, error } = letter
   return {
     table,
-    function: functionName,
+    function: functionName ?? '',
     offset,
     generation,
     at,

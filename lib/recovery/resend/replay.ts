@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type PollConfig, timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
-import { planSlice } from '../../dispatch/route-slice.ts'
+import { routeSlice } from '../../dispatch/route-slice.ts'
 import { Router } from '../../dispatch/routes.ts'
 import { DtsError } from '../../errors.ts'
 import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
@@ -96,8 +96,8 @@ export async function replay(
     const slice = await stream.fetch(next, fetchBounds)
     if (slice.nextOffset === next) break
     const part = { ...slice, from: 0, to: slice.records.length }
-    const concerned = new Set(planSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
-    let events: readonly RoutedEvent[] = planSlice(part, router, 'skip').events.filter(
+    const concerned = new Set(routeSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
+    let events: readonly RoutedEvent[] = routeSlice(part, router, 'skip').events.filter(
       (routed) =>
         routed.route.functionName === route.functionName &&
         concerned.has(routed.offset) &&

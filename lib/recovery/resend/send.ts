@@ -1,5 +1,5 @@
 import type { BatchOrigin } from '../../dispatch/batch-format.ts'
-import { maxBatchBytes, packEvents, toBatch, wireSize } from '../../dispatch/batch-format.ts'
+import { maxBatchBytes, packEvents, sizeInBatch, toBatch } from '../../dispatch/batch-format.ts'
 import { countThrough, type RoutedEvent } from '../../dispatch/event.ts'
 import type { Invoke } from '../../dispatch/invoke.ts'
 import { DtsError } from '../../errors.ts'
@@ -28,7 +28,7 @@ export function firstBatch(events: readonly RoutedEvent[]): readonly RoutedEvent
   let bytes = 0
   let count = 0
   for (const event of events) {
-    bytes += wireSize(event)
+    bytes += sizeInBatch(event)
     if (count > 0 && (bytes > maxBatchBytes || count >= mostEvents)) break
     count += 1
   }

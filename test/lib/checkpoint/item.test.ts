@@ -3,12 +3,21 @@ import { describe, test } from 'node:test'
 import {
   type Attributes,
   encodeJson,
+  encodeLeaseEnd,
   encodeNumber,
+  encodeReplay,
   encodeText,
   fromItem,
   positionAttributes,
+  stateAttributes,
 } from '../../../lib/checkpoint/item.ts'
-import type { Anchor, Halt, LedgerEntry, Position } from '../../../lib/checkpoint/types.ts'
+import {
+  type Anchor,
+  type Halt,
+  haltOf,
+  type LedgerEntry,
+  type Position,
+} from '../../../lib/checkpoint/types.ts'
 
 const farOffset = 9_223_372_036_854_775_807n
 const anchor: Anchor = {
@@ -72,7 +81,7 @@ const good: Attributes = {
   ledger: encodeJson(ledger),
 }
 
-test('an item is read as it was written, offsets to the last digit', () => {
+test('an item reads back as it was written, with every digit of an offset', () => {
   assert.deepEqual(fromItem('topic/0', good), {
     ...position,
     key: 'topic/0',
@@ -81,14 +90,14 @@ test('an item is read as it was written, offsets to the last digit', () => {
     leaseUntil: 1_795_433_580_123,
     generation: 2,
     clusterId: 'c',
-    replayUntil: -1,
+    replayUntil: null,
     state: 'HALTED',
     halt,
     ledger,
   })
 })
 
-test('what may be absent', () => {
+test('an item may lack an owner, an anchor, a tail, lanes and a halt', () => {
   const { owner: _, ...ownerless } = good
   assert.equal(fromItem('topic/0', ownerless).owner, null)
   const fresh = fromItem('topic/0', {
@@ -98,16 +107,16 @@ test('what may be absent', () => {
     lanes: encodeJson({}),
     halt: encodeJson(null),
   })
-  assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, fresh.halt], [null, null, {}, null])
+  assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, haltOf(fresh)], [null, null, {}, null])
 })
 
-test('a halt that was stored without its facts has none', () => {
+test('a halt that an older version stored without facts has no facts', () => {
   const { facts: _, ...factless } = halt
   const item = { ...good, halt: { S: JSON.stringify(factless) } }
-  assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, facts: {} })
+  assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, facts: {} })
 })
 
-test('what items of older versions lack', () => {
+test('an item of an older version may lack ordinals and the anchors of lanes', () => {
   const { ordinal: _, ...older } = anchor
   const read = fromItem('topic/0', {
     ...good,
@@ -118,7 +127,7 @@ test('what items of older versions lack', () => {
   assert.deepEqual(read.lanes, { orders: { through: 7n, anchor: null, trouble: null } })
 })
 
-test('members that a later version added under the same schemaVersion do no harm', () => {
+test('this version ignores members that a later version added under the same schemaVersion', () => {
   const more = (value: object) => ({ ...value, added: { by: ['a later version'] } })
   const text = (value: unknown) => ({
     S: JSON.stringify(value, (_key, member) => (typeof member === 'bigint' ? String(member) : member)),
@@ -148,16 +157,61 @@ test('members that a later version added under the same schemaVersion do no harm
   assert.deepEqual(read, fromItem('topic/0', good))
 })
 
-describe('an item that this version cannot read is refused, and the attribute named', () => {
+describe('the state of the stream', () => {
+  const stateOf = (item: Attributes) => {
+    const read = fromItem('topic/0', { ...good, ...item })
+    return read.state === 'PAUSED' ? read.pause : read.state === 'HALTED' ? read.halt : read.state
+  }
+
+  test('a pause keeps who and why, and older versions read it as a halt with the code PAUSED', () => {
+    const pause = { by: 'ann', reason: 'a migration', at: 5 }
+    const item = stateAttributes({ state: 'PAUSED', pause })
+    assert.deepEqual(stateOf(item), pause)
+    assert.deepEqual(item.state, { S: 'HALTED' })
+    assert.deepEqual(JSON.parse(item.halt?.S ?? ''), {
+      code: 'PAUSED',
+      message: 'Paused by ann: a migration.',
+      facts: { by: 'ann', reason: 'a migration' },
+      at: 5,
+    })
+  })
+
+  test('a pause without a reason has none, and its message ends after the name', () => {
+    const pause = { by: 'ann', reason: null, at: 5 }
+    assert.deepEqual(stateOf(stateAttributes({ state: 'PAUSED', pause })), pause)
+    assert.equal(haltOf({ state: 'PAUSED', pause })?.message, 'Paused by ann.')
+  })
+
+  test('a pause of an older version keeps its message', () => {
+    const older = { code: 'PAUSED', message: 'Paused by ann: a migration.', facts: {}, at: 5 } as const
+    const read = fromItem('topic/0', { ...good, halt: encodeJson(older) })
+    assert.equal(read.state, 'PAUSED')
+    assert.equal(haltOf(read)?.message, older.message)
+  })
+
+  test('a running stream has no halt, and a state that a person set by hand may lack one', () => {
+    assert.equal(stateOf(stateAttributes({ state: 'RUNNING' })), 'RUNNING')
+    assert.equal(stateOf({ halt: encodeJson(null) }), null)
+  })
+
+  test('a lease that no run holds is the number 0 in the item, and a reset that repeats nothing is -1', () => {
+    assert.deepEqual([encodeLeaseEnd(null), encodeReplay(null)], [{ N: '0' }, { N: '-1' }])
+    const read = fromItem('topic/0', { ...good, leaseUntil: { N: '0' }, replayUntil: { N: '-1' } })
+    assert.deepEqual([read.leaseUntil, read.replayUntil], [null, null])
+    assert.deepEqual([encodeLeaseEnd(7), encodeReplay(0)], [{ N: '7' }, { N: '0' }])
+  })
+})
+
+describe('an item that this version cannot read is refused with the name of the attribute', () => {
   const cases: [attribute: string, value: Attributes[string] | undefined, reason: string][] = [
     ['schemaVersion', { N: '2' }, 'a later version'],
     ['schemaVersion', undefined, 'no version'],
     ['offset', { S: '5' }, 'an offset as text'],
-    ['offset', { N: '1E+3' }, 'an offset that is not written out'],
+    ['offset', { N: '1E+3' }, 'an offset in exponent notation'],
     ['offset', { N: '-1' }, 'a negative offset'],
     ['offset', undefined, 'no offset'],
     ['state', { S: 'PAUSED' }, 'an unknown state'],
-    ['anchor', { S: '{' }, 'no JSON'],
+    ['anchor', { S: '{' }, 'text that is not JSON'],
     ['anchor', { S: '{"offset":"1"}' }, 'half an anchor'],
     [
       'anchor',
@@ -174,15 +228,11 @@ describe('an item that this version cannot read is refused, and the attribute na
     ['deadLetters', undefined, 'no count of dead letters'],
     ['deadLetters', { S: '{"since":0}' }, 'half a count of dead letters'],
     ['halt', { S: '{"code":"NO_SUCH_CODE","message":"","at":1}' }, 'an unknown code'],
-    [
-      'halt',
-      { S: '{"code":"DATA_GAP","message":"","facts":{"row":{}},"at":1}' },
-      'a fact that is no plain value',
-    ],
-    ['ledger', { S: '{}' }, 'a ledger that is no list'],
+    ['halt', { S: '{"code":"DATA_GAP","message":"","facts":{"row":{}},"at":1}' }, 'a fact that is an object'],
+    ['ledger', { S: '{}' }, 'a ledger that is not a list'],
     ['epoch', { S: '1' }, 'an epoch as text'],
     ['epoch', { N: '9007199254740993' }, 'an epoch that a number rounds'],
-    ['generation', { N: '1.5' }, 'a generation that is no whole number'],
+    ['generation', { N: '1.5' }, 'a generation that is not a whole number'],
     ['leaseUntil', { N: '1E+40' }, 'a lease that a number rounds'],
     ['clusterId', { N: '1' }, 'a cluster id that is a number'],
   ]

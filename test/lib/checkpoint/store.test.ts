@@ -1,27 +1,30 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { GetItemCommandInput, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
-import { startDynalite } from '../../../infra/local/dynalite.ts'
 import {
-  CheckpointStore,
-  clockSkewMs,
-  generationAfter,
-  isLeaseTooLong,
-} from '../../../lib/checkpoint/store.ts'
-import type { Lease } from '../../../lib/checkpoint/types.ts'
+  type DynamoDBClient,
+  type GetItemCommandInput,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
+} from '@aws-sdk/client-dynamodb'
+import { startDynalite } from '../../../infra/local/dynalite.ts'
+import { clockSkewMs, isLeaseTooLong } from '../../../lib/checkpoint/lease-limits.ts'
+import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
+import { generationAfter } from '../../../lib/checkpoint/transitions.ts'
+import { haltOf, type Lease } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
+import { ItemTable } from '../../support/item-table.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
 
 const lost = { code: 'LEASE_LOST', message: /nothing was written/ }
 const taken = { code: 'LEASE_HELD' }
 
-/** Of a checkpoint that begins at `now`. */
+/** The generation of a checkpoint that is created at `now`. */
 const generation = now / 1000
 
 describe('the checkpoint store', () => {
   const table = new CheckpointTable()
 
-  test('the first start is written once', async () => {
+  test('only one first start writes the item', async () => {
     const store = table.fresh()
     assert.equal(await store.read(), null)
     await store.create(start(10n), 'a', now + 1_000)
@@ -31,7 +34,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual(found.ledger, [
       { at: now, by: 'test', how: 'start', from: null, to: { clusterId: 'c', offset: '10', generation } },
     ])
-    // A retry of a write whose reply was lost.
+    // The client repeats a write whose reply was lost.
     assert.deepEqual(await store.create(start(10n), 'a', now + 1_000), {
       owner: 'a',
       epoch: 1,
@@ -39,7 +42,7 @@ describe('the checkpoint store', () => {
     })
   })
 
-  test('a lease is taken only after it ran out and the clocks’ difference has passed', async () => {
+  test('a lease can be taken only after its end plus the margin for different clocks', async () => {
     const store = table.fresh()
     await store.create(start(10n), 'a', now)
     for (const early of [now - 1, now, now + clockSkewMs]) {
@@ -52,7 +55,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual(lease, { owner: 'b', epoch: 2, generation })
   })
 
-  test('of two takers with the same reading, one gets the lease', async () => {
+  test('only one of several runs that read the same item gets the lease', async () => {
     const store = await table.released()
     const found = await read(store)
     const results = await Promise.allSettled(
@@ -60,13 +63,13 @@ describe('the checkpoint store', () => {
     )
     assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
     assert.equal((await read(store)).epoch, 2)
-    // Whoever got it may ask again: the reply of the first try may have been lost.
+    // The holder may repeat its request: the reply of the first try may have been lost.
     const { owner } = await read(store)
     await store.acquire(found, owner ?? '', now, now + 1_000, ['RUNNING'])
     assert.equal((await read(store)).epoch, 2)
   })
 
-  test('who is refused a lease is told when it can be taken, and then it can', async () => {
+  test('a refused lease names the time from which it can be taken', async () => {
     const store = table.fresh()
     await store.create(start(10n), 'a', now)
     const found = await read(store)
@@ -81,7 +84,7 @@ describe('the checkpoint store', () => {
     await store.acquire(found, 'b', until + 1, until + 1_000, ['RUNNING'])
   })
 
-  test('a lease is not taken on a reading that the late holder has made old', async () => {
+  test('a lease cannot be taken with a read from before the late holder’s last commit', async () => {
     const store = table.fresh()
     const late = await store.create(start(10n), 'late', now)
     const found = await read(store)
@@ -92,24 +95,21 @@ describe('the checkpoint store', () => {
     await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
   })
 
-  test('a halted stream is taken by recovery alone', async () => {
+  test('only recovery takes the lease of a halted stream', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, null)
     const found = await read(store)
-    assert.deepEqual([found.state, found.halt?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', 0])
+    assert.deepEqual([found.state, haltOf(found)?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', null])
     await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), taken)
     const held = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
     await store.reset(held, found, start(99n))
     const after = await read(store)
-    assert.deepEqual(
-      [after.state, after.halt, after.offset, after.generation],
-      ['RUNNING', null, 99n, generation + 1],
-    )
+    assert.deepEqual([after.state, after.offset, after.generation], ['RUNNING', 99n, generation + 1])
     assert.deepEqual(after.ledger.at(-1)?.from, { clusterId: 'c', offset: '10', generation })
   })
 
-  test('a commit moves forward, never back, compared as numbers; repeating it is harmless', async () => {
+  test('a commit moves the offset only forward, compared as a number, and can be repeated', async () => {
     const store = table.fresh()
     const lease = await store.create(start(9n), 'a', now)
     await store.commit(lease, at(10n), now + 1)
@@ -120,7 +120,7 @@ describe('the checkpoint store', () => {
     assert.deepEqual([found.offset, found.leaseUntil, found.epoch], [9_223_372_036_854_775_807n, now + 2, 1])
   })
 
-  test('a commit that arrives late ends no lease early, and takes none that was given back', async () => {
+  test('a late commit neither shortens the lease nor takes a released one', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now + 1_000)
     await store.commit(lease, at(20n), now + 9_000)
@@ -128,7 +128,7 @@ describe('the checkpoint store', () => {
     assert.equal((await read(store)).leaseUntil, now + 9_000)
     await store.release(lease)
     await assert.rejects(store.commit(lease, at(20n), now + 10_000), lost)
-    assert.equal((await read(store)).leaseUntil, 0)
+    assert.equal((await read(store)).leaseUntil, null)
   })
 
   test('a stream that halts while a handler may be running keeps its lease', async () => {
@@ -144,7 +144,7 @@ describe('the checkpoint store', () => {
     await store.acquire(found, 'r', late, late + 1_000, states)
   })
 
-  test('a late holder can write nothing', async () => {
+  test('a holder whose lease was taken over can write nothing', async () => {
     const store = table.fresh()
     const late = await store.create(start(10n), 'late', now)
     const found = await read(store)
@@ -153,9 +153,9 @@ describe('the checkpoint store', () => {
     const before = await read(store)
     await assert.rejects(store.commit(late, at(50n), later + 1_000), lost)
     await assert.rejects(store.release(late), lost)
-    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0), lost)
+    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null), lost)
     await assert.rejects(store.reset(late, found, start(0n)), lost)
-    // The same invocation's name under another epoch, and the other way round.
+    // Our owner with another epoch, and our epoch with another owner.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
     await assert.rejects(store.commit({ ...lease, owner: 'late' }, at(50n), later + 1_000), lost)
     await assert.rejects(store.commit({ ...lease, generation: generation + 1 }, at(50n), later + 1_000), lost)
@@ -163,7 +163,7 @@ describe('the checkpoint store', () => {
     await store.commit(lease, at(50n), later + 1_000)
   })
 
-  test('a reset whose reply was lost counts once; the ledger keeps its last twenty entries', async () => {
+  test('a repeated reset counts once, and the ledger keeps its last twenty entries', async () => {
     const store = await table.released()
     for (let i = 0; i < 25; i++) {
       const found = await read(store)
@@ -177,7 +177,7 @@ describe('the checkpoint store', () => {
     assert.equal(found.ledger[0]?.to.offset, '105')
   })
 
-  test('a move takes a generation that was never used, also after the item was deleted or restored', async () => {
+  test('a move takes a generation that was never used, even after the item was deleted or restored', async () => {
     const store = await table.released()
     const move = async (at: number, usedGeneration?: number) => {
       const found = await read(store)
@@ -190,23 +190,23 @@ describe('the checkpoint store', () => {
       })
       return (await read(store)).generation
     }
-    // By the clock; within the same second, or with a clock that was set back, one more; above what the group knows.
+    // The clock's second. One more within the same second, or if the clock was set back. Always above the group's generation.
     assert.equal(await move(now + 90_999), generation + 90)
     assert.equal(await move(now + 90_999), generation + 91)
     assert.equal(await move(now - 5_000), generation + 92)
     assert.equal(await move(now, generation + 500), generation + 501)
     assert.deepEqual(
-      [generationAfter(0, now), generationAfter(0, now, generation + 7), generationAfter(0, 0)],
+      [generationAfter(null, now), generationAfter(null, now, generation + 7), generationAfter(null, 0)],
       [generation, generation + 8, 1],
     )
-    // Of an item that was restored to before a move, as of one that another cluster change moves.
+    // An item from before a move was restored and then moves again.
     assert.ok(generationAfter(generation, now + 60_000) > generationAfter(generation, now + 59_000))
-    const anew = table.fresh()
-    await anew.create({ ...start(1n), usedGeneration: generation + 7 }, 'a', now)
-    assert.equal((await read(anew)).generation, generation + 8)
+    const recreated = table.fresh()
+    await recreated.create({ ...start(1n), usedGeneration: generation + 7 }, 'a', now)
+    assert.equal((await read(recreated)).generation, generation + 8)
   })
 
-  test('the item is read as it is now, not as a replica has it', async () => {
+  test('every read of the item is a consistent read', async () => {
     const seen: unknown[] = []
     const name = 'observe'
     table.client.middlewareStack.add(
@@ -218,23 +218,41 @@ describe('the checkpoint store', () => {
     )
     const store = await table.released()
     await read(store)
-    // Also to find out what became of a write that was refused.
+    // A refused write reads the item too, because this DynamoDB does not return it.
     await assert.rejects(store.create(start(1n), 'b', now), taken)
     table.client.middlewareStack.remove(name)
     assert.equal(seen.length, 2)
     for (const input of seen) assert.equal((input as GetItemCommandInput).ConsistentRead, true)
   })
 
+  test('a refused write uses the item that DynamoDB returns, without another read', async () => {
+    const items = new ItemTable(() => {})
+    const reads: unknown[] = []
+    const send = async (command: unknown): Promise<unknown> => {
+      if (command instanceof UpdateItemCommand) return items.update(command.input)
+      reads.push(command)
+      return { Item: items.item }
+    }
+    const store = new CheckpointStore({ send } as unknown as DynamoDBClient, tableName, 't', 0)
+    const lease = await store.create(start(10n), 'a', now + 1_000)
+    await store.create(start(10n), 'a', now + 1_000)
+    await assert.rejects(store.create(start(10n), 'b', now), { ...taken, facts: { leaseUntil: now + 1_000 } })
+    await assert.rejects(store.commit({ ...lease, owner: 'b' }, at(20n), now + 2_000), lost)
+    assert.deepEqual(reads, [])
+  })
+
   describe('a lease that ends years ahead', () => {
     const years = Date.UTC(2099, 0, 1)
     const entry = { at: now, by: 'me', how: 'broke it' }
 
-    test('is told from one that a run holds, also to recovery', async () => {
+    test('is reported as too long, with the command that breaks it', async () => {
       const store = table.fresh()
       await store.create(start(10n), 'wrong-clock', years)
       const found = await read(store)
       assert.deepEqual(
-        [years, now + 15 * 60_000 + 30_000, now, 0].map((leaseUntil) => isLeaseTooLong({ leaseUntil }, now)),
+        [years, now + 15 * 60_000 + 30_000, now, null].map((leaseUntil) =>
+          isLeaseTooLong({ leaseUntil }, now),
+        ),
         [true, false, false, false],
       )
       await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), {
@@ -243,12 +261,12 @@ describe('the checkpoint store', () => {
       })
     })
 
-    test('is broken: its holder can write nothing more, and the position stays', async () => {
+    test('can be broken: its holder can write nothing more, and the position stays', async () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'wrong-clock', years)
       const found = await read(store)
       await store.breakLease(found, 'me', now + 30_000, entry)
-      // A retry of a write whose reply was lost.
+      // The client repeats a write whose reply was lost.
       await store.breakLease(found, 'me', now + 30_000, entry)
       const broken = await read(store)
       assert.deepEqual(
@@ -263,12 +281,12 @@ describe('the checkpoint store', () => {
       await store.acquire(broken, 'b', late, late + 1_000, ['RUNNING'])
     })
 
-    test('is not broken when anything was written since it was read', async () => {
-      const halt = { code: 'PAUSED', message: '', facts: {}, at: now } as const
+    test('is not broken if the item was written since it was read', async () => {
+      const pause = { by: 'me', reason: null, at: now }
       const acts: [what: string, act: (store: CheckpointStore, lease: Lease) => Promise<void>][] = [
         ['a commit', (store, lease) => store.commit(lease, at(20n), years + 1)],
         ['a release', (store, lease) => store.release(lease)],
-        ['a pause', async (store) => store.pause(await read(store), halt)],
+        ['a pause', async (store) => store.pause(await read(store), pause)],
       ]
       for (const [what, act] of acts) {
         const store = table.fresh()
@@ -282,13 +300,9 @@ describe('the checkpoint store', () => {
     })
   })
 
-  test('a reset undoes nothing that somebody did to the stream since it was read', async () => {
+  test('a reset is refused if the stream was paused or resumed since the read', async () => {
     const meanwhile: [what: string, halted: boolean, act: (store: CheckpointStore) => Promise<void>][] = [
-      [
-        'stopped',
-        false,
-        async (store) => store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 }),
-      ],
+      ['stopped', false, async (store) => store.pause(await read(store), { by: 'me', reason: null, at: 1 })],
       [
         'resumed',
         true,
@@ -297,7 +311,7 @@ describe('the checkpoint store', () => {
     ]
     for (const [what, halted, act] of meanwhile) {
       const store = await table.released()
-      if (halted) await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 })
+      if (halted) await store.pause(await read(store), { by: 'me', reason: null, at: 1 })
       const found = await read(store)
       const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
       await act(store)
@@ -307,7 +321,7 @@ describe('the checkpoint store', () => {
     }
   })
 
-  test('a table that does not exist needs a person; an endpoint that is gone needs time', async () => {
+  test('a missing table is not retryable, an endpoint that does not answer is', async () => {
     const missing = new CheckpointStore(table.client, 'nowhere', 't', 0)
     await assert.rejects(missing.read(), { code: 'CHECKPOINT_TABLE_UNAVAILABLE', retryable: false })
     await assert.rejects(missing.create(start(1n), 'a', now), { code: 'CHECKPOINT_TABLE_UNAVAILABLE' })
@@ -321,7 +335,7 @@ describe('the checkpoint store', () => {
     })
   })
 
-  test('every write is one conditional UpdateItem: the poller’s role allows nothing else', async () => {
+  test('every write is one conditional UpdateItem, the only write that the poller’s role allows', async () => {
     const seen: [command: string, condition: boolean][] = []
     const name = 'observe'
     table.client.middlewareStack.add(
@@ -335,53 +349,54 @@ describe('the checkpoint store', () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.commit(lease, at(11n), now)
-    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null)
     await store.release(lease)
     table.client.middlewareStack.remove(name)
     assert.deepEqual(seen, Array(4).fill(['UpdateItemCommand', true]))
   })
 
   describe('pause and resume', () => {
-    const pause = { code: 'PAUSED', message: 'maintenance', facts: {}, at: now } as const
+    const pause = { by: 'ann', reason: 'maintenance', at: now }
     const entry = { at: now + 1, by: 'me', how: 'resumed' }
     const stopped = { code: 'STREAM_HALTED' }
 
-    test('a pause stops the next run and leaves the holder its lease and its commits', async () => {
+    test('a pause stops the next run, and the current holder can still commit and release', async () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'a', now + 1_000)
       await store.pause(await read(store), pause)
       const found = await read(store)
-      assert.deepEqual([found.state, found.halt], ['HALTED', pause])
+      assert.deepEqual(found.state === 'PAUSED' && found.pause, pause)
       assert.deepEqual([found.owner, found.leaseUntil], ['a', now + 1_000])
       await store.commit(lease, at(20n), now + 2_000)
       await store.release(lease)
       const later = await read(store)
-      assert.deepEqual([later.state, later.offset], ['HALTED', 20n])
+      assert.deepEqual([later.state, later.offset], ['PAUSED', 20n])
       await assert.rejects(store.acquire(later, 'b', now, now + 1_000, ['RUNNING']), taken)
     })
 
-    test('only a running stream is paused; a retry of the same pause is harmless', async () => {
+    test('only a running stream can be paused, and the same pause can be repeated', async () => {
       const store = await table.released()
       const found = await read(store)
       await store.pause(found, pause)
       await store.pause(found, pause)
       await assert.rejects(store.pause(found, { ...pause, at: now + 1 }), stopped)
-      assert.deepEqual((await read(store)).halt, pause)
+      const paused = await read(store)
+      assert.deepEqual(paused.state === 'PAUSED' && paused.pause, pause)
     })
 
-    test('what was reset or never written since it was read is not paused', async () => {
+    test('a pause is refused if the stream was moved since the read, or has no item', async () => {
       const store = await table.released()
       const found = await read(store)
       const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING'])
       await store.reset(lease, found, start(99n))
       await assert.rejects(store.pause(found, pause), stopped)
       assert.equal((await read(store)).state, 'RUNNING')
-      const nobody = table.fresh()
-      await assert.rejects(nobody.pause(found, pause), stopped)
-      assert.equal(await nobody.read(), null)
+      const missing = table.fresh()
+      await assert.rejects(missing.pause(found, pause), stopped)
+      assert.equal(await missing.read(), null)
     })
 
-    test('resume forgets failures, keeps what is done ahead, and is written down', async () => {
+    test('a resume forgets failures, keeps the progress of lanes, and adds an entry to the ledger', async () => {
       const store = table.fresh()
       const lease = await store.create(start(10n), 'a', now + 1_000)
       const trouble = { offset: 10n, attempts: 5, since: now, nextAt: now + 9_000, limit: null }
@@ -398,10 +413,10 @@ describe('the checkpoint store', () => {
         stuck: { through: null, anchor: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
-      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, 0)
+      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, null)
       await store.resume(await read(store), entry)
       const found = await read(store)
-      assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
+      assert.deepEqual([found.state, found.offset], ['RUNNING', 10n])
       assert.deepEqual(found.lanes, { ahead: { through: 15n, anchor, trouble: null } })
       assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
       const here = { clusterId: 'c', offset: '10', generation }
@@ -409,7 +424,7 @@ describe('the checkpoint store', () => {
       await store.acquire(found, 'b', now, now + 1_000, ['RUNNING'])
     })
 
-    test('a resume whose reply was lost counts once; a running stream is not resumed', async () => {
+    test('a repeated resume counts once, and a running stream cannot be resumed', async () => {
       const store = await table.released()
       await assert.rejects(store.resume(await read(store), entry), taken)
       await store.pause(await read(store), pause)
@@ -419,7 +434,7 @@ describe('the checkpoint store', () => {
       assert.equal((await read(store)).ledger.length, 2)
     })
 
-    test('the ledger keeps its last twenty entries, and the newest of them is the last resume', async () => {
+    test('the ledger keeps the last twenty resumes', async () => {
       const store = await table.released()
       for (let time = 1; time <= 25; time++) {
         await store.pause(await read(store), { ...pause, at: time })
@@ -432,13 +447,13 @@ describe('the checkpoint store', () => {
       )
     })
 
-    test('a stream that another recovery has taken since it was read is not resumed', async () => {
+    test('a resume is refused if another recovery took the lease since the read', async () => {
       const store = await table.released()
       await store.pause(await read(store), pause)
       const found = await read(store)
       await store.acquire(found, 'r', now, now + 1_000, ['HALTED'])
       await assert.rejects(store.resume(found, entry), taken)
-      assert.equal((await read(store)).state, 'HALTED')
+      assert.equal((await read(store)).state, 'PAUSED')
     })
   })
 })

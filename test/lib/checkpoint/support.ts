@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { type AwsEndpoint, createCheckpointTable, startDynalite } from '../../../infra/local/dynalite.ts'
-import { CheckpointStore, type Start } from '../../../lib/checkpoint/store.ts'
-import { type Checkpoint, freshPosition, type Position } from '../../../lib/checkpoint/types.ts'
+import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
+import { type Checkpoint, freshPosition, type Position, type Start } from '../../../lib/checkpoint/types.ts'
 
 export const now = 1_795_433_580_000
 
 export const start = (offset: bigint): Start => ({
   clusterId: 'c',
   position: freshPosition(offset, 1),
-  replayUntil: -1,
+  replayUntil: null,
   entry: { at: now, by: 'test', how: 'start' },
 })
 
@@ -46,7 +46,7 @@ export class CheckpointTable {
     return new CheckpointStore(this.client, tableName, `topic${this.#topics++}`, 0)
   }
 
-  /** A checkpoint at 10 whose lease nobody holds. */
+  /** A checkpoint at offset 10 with a released lease. */
   async released(): Promise<CheckpointStore> {
     const store = this.fresh()
     await store.release(await store.create(start(10n), 'first', now + 1_000))

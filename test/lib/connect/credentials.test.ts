@@ -27,7 +27,7 @@ describe('the password', () => {
     ['p4ss', 'p4ss', 'plain'],
     [' p{4}ss ', ' p{4}ss ', 'plain, kept to the last space'],
     ['{"password":"p4ss"}', 'p4ss', 'JSON'],
-    ['\n{"username":"u","password":"{x}","engine":"dts"}', '{x}', 'JSON as the console writes it'],
+    ['\n{"username":"u","password":"{x}","engine":"dts"}', '{x}', 'JSON from the console'],
   ]
   for (const [text, password, reason] of readable) {
     test(reason, async (t) => {
@@ -39,13 +39,13 @@ describe('the password', () => {
   }
 
   const cured: [text: string, password: string, reason: string][] = [
-    ['p4ss\n', 'p4ss', 'plain with a line break'],
-    ['p4ss \r\n\n', 'p4ss ', 'plain with line breaks of Windows, a space before them kept'],
-    ['\ufeffp4ss', 'p4ss', 'plain with a byte order mark'],
+    ['p4ss\n', 'p4ss', 'plain text with a line break'],
+    ['p4ss \r\n\n', 'p4ss ', 'plain text with line breaks of Windows, and a space before them that is kept'],
+    ['\ufeffp4ss', 'p4ss', 'plain text with a byte order mark'],
     ['{"password":"p4ss\\n"}', 'p4ss', 'JSON with a line break in it'],
   ]
   for (const [text, password, reason] of cured) {
-    test(`${reason}: used without it, and said so`, async (t) => {
+    test(`${reason}: the password is used without it, and a note says so`, async (t) => {
       const { credentials } = await source(t, text)
       assert.equal(credentials.note, null)
       assert.equal((await credentials.get())?.password, password)
@@ -54,7 +54,7 @@ describe('the password', () => {
     })
   }
 
-  test('stored as it should be: nothing is said, also after it was stored anew', async (t) => {
+  test('without a fault has no note, also after the fault was corrected', async (t) => {
     const { server, credentials } = await source(t, '{"password":"p4ss"}\n')
     await credentials.get()
     assert.equal(credentials.note, null)
@@ -73,13 +73,9 @@ describe('the password', () => {
       'no such secret',
     ],
     [null, /is binary: store the password as text/, 'a binary secret'],
-    ['\n', /holds an empty password/, 'nothing but a line break'],
-    ['{"user":"canary"}', /is JSON without "password" \(in small letters\)/, 'JSON without a password'],
-    [
-      '{"Password":"canary"}',
-      /is JSON without "password" \(in small letters\)/,
-      'JSON with another spelling',
-    ],
+    ['\n', /holds an empty password/, 'only a line break'],
+    ['{"user":"canary"}', /is JSON without "password" \(in lower case\)/, 'JSON without a password'],
+    ['{"Password":"canary"}', /is JSON without "password" \(in lower case\)/, 'JSON with another spelling'],
     ['{"password":""}', /holds an empty password/, 'an empty password'],
     ['{"password":12345678}', /has a number as "password".*put it in quotes/, 'a password that is a number'],
     ['{"password":null}', /has null as "password", and no text/, 'a password that is null'],
@@ -88,12 +84,12 @@ describe('the password', () => {
     [
       '{canary',
       /begins with "\{" and is no JSON: correct the JSON, or, if that is the password itself, store it as \{"password"/,
-      'a text that begins as JSON does',
+      'text that begins like JSON',
     ],
     ['{"password":"canary"', /begins with "\{" and is no JSON/, 'JSON that is cut off'],
   ]
   for (const [text, message, reason] of unreadable) {
-    test(`is not to be had: ${reason}`, async (t) => {
+    test(`cannot be read: ${reason}`, async (t) => {
       const { credentials } = await source(t, text)
       await assert.rejects(credentials.get(), (error) => {
         assert.ok(error instanceof DtsError)
@@ -109,14 +105,14 @@ describe('the password', () => {
     })
   }
 
-  test('a secret that could not be read is asked for again', async (t) => {
+  test('a secret that could not be read is read again by the next run', async (t) => {
     const { server, credentials } = await source(t)
     await assert.rejects(credentials.get(), { code: 'SECRET_UNAVAILABLE' })
     server.secrets.set('dts', 'p4ss')
     assert.equal((await credentials.get())?.password, 'p4ss')
   })
 
-  test('in the environment: no secret is read, and reading again changes nothing', async () => {
+  test('in the environment: no secret is read, and a renewal changes nothing', async () => {
     const none = () => assert.fail('Secrets Manager was asked')
     const given = new CredentialSource({ user: 'u', password: { value: 'p' } }, none)
     assert.deepEqual(await given.get(), { username: 'u', password: 'p' })
@@ -158,7 +154,7 @@ describe('after a rotation', () => {
     return { server, dstore, openStream: connections(config).openStream }
   }
 
-  test('a refused password is read again once, and the new one works', async (t) => {
+  test('a refused password is read again once, and the new password works', async (t) => {
     const { server, dstore, openStream } = await rotated(t)
     await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
     const refused = dstore.counters.credentialsRefused
@@ -173,7 +169,7 @@ describe('after a rotation', () => {
     assert.equal(server.reads, 3)
   })
 
-  test('a password that is still the same is not tried twice: DTS may lock the user', async (t) => {
+  test('an unchanged password is not tried twice, because DTS may lock the user', async (t) => {
     const { server, dstore, openStream } = await rotated(t)
     await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
     assert.deepEqual([server.reads, dstore.counters.credentialsRefused], [2, 1])

@@ -10,20 +10,20 @@ import {
   recordOverhead,
   recordsOf,
   refusal,
+  sizeInBatch,
   toBatch,
-  wireSize,
 } from '../../../lib/dispatch/batch-format.ts'
 import { eventOf } from '../../support/dispatch.ts'
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }
-/** Of a request to Lambda, in bytes. */
+/** The largest request to Lambda, in bytes. */
 const lambdaLimit = 6 * 1024 * 1024
 
 function events(...values: readonly Buffer[]) {
   return values.map((value, index) => eventOf(2n ** 62n + BigInt(index), value))
 }
 
-test('records arrive as they were sent', () => {
+test('a function gets the records as they were sent', () => {
   const sent = events(Buffer.from('first'), Buffer.alloc(0), randomBytes(100_000), Buffer.from('last'))
   const batch = batchSchema.parse(JSON.parse(JSON.stringify(toBatch(packEvents(sent), origin))))
   assert.deepEqual(
@@ -33,7 +33,7 @@ test('records arrive as they were sent', () => {
   assert.deepEqual([batch.topic, batch.generation, batch.replayUntil], ['t', 3, 99])
 })
 
-test('the largest batch fits into an invocation, also when nothing of it compresses', () => {
+test('the largest batch fits into an invocation even if nothing of it compresses', () => {
   const cases: [count: number, what: string][] = [
     [1, 'one record'],
     [10_000, 'as many as a route may have'],
@@ -41,12 +41,12 @@ test('the largest batch fits into an invocation, also when nothing of it compres
   for (const [count, what] of cases) {
     const size = Math.floor(maxBatchBytes / count) - recordOverhead
     const batch = events(...Array.from({ length: count }, () => randomBytes(size)))
-    assert.ok(batch.reduce((sum, event) => sum + wireSize(event), 0) <= maxBatchBytes)
+    assert.ok(batch.reduce((sum, event) => sum + sizeInBatch(event), 0) <= maxBatchBytes)
     assert.ok(JSON.stringify(toBatch(packEvents(batch), origin)).length < lambdaLimit, what)
   }
 })
 
-/** A record that says a length of its own. */
+/** A record with a given length field. */
 function record(length: number, value: string): Buffer {
   const head = Buffer.alloc(recordOverhead)
   head.writeBigInt64BE(7n)
@@ -75,7 +75,7 @@ test('a damaged batch is refused', () => {
   ])
 })
 
-test('a batch is refused from the moment on that its sender names', () => {
+test('a batch is refused from its startBefore on', () => {
   const batch = toBatch(packEvents(events(Buffer.from('one'))), origin, 1_000)
   const late = { batchId: batch.batchId, acknowledgedThrough: null, refused: 'late' }
   const cases: [batch: Batch, now: number, answer: object | null][] = [

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
+import type { SendResult } from '../../../lib/dispatch/delivery.ts'
 import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
-import { PlannedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
+import { QueuedEvent, type RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { FunctionQueue } from '../../../lib/dispatch/function-queue.ts'
-import type { SendResult } from '../../../lib/dispatch/lane.ts'
 import type { Route } from '../../../lib/dispatch/settings.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts'
@@ -14,18 +14,18 @@ const two = route('orders', { concurrency, batchSize: 10 })
 
 type Keyed = readonly [offset: number, key: number | null]
 
-/** `[offset, key]` each; a key's parity is its lane. */
+/** `[offset, key]` of each event. The parity of a key selects its lane. */
 const keyed = (...given: readonly Keyed[]) => keyedFor(two, ...given)
 
-function keyedFor(to: Route, ...given: readonly Keyed[]): PlannedEvent[] {
+function keyedFor(to: Route, ...given: readonly Keyed[]): QueuedEvent[] {
   return given.map(([offset, keyHash]) => {
     const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(10) }])
-    return new PlannedEvent(records, 0, 'shop.orders', to, keyHash)
+    return new QueuedEvent(records, 0, 'shop.orders', to, keyHash)
   })
 }
 
-/** Works until nothing is left, or nothing may start any more. */
-async function work(lane: FunctionQueue, events: readonly PlannedEvent[], run: FakeRun): Promise<void> {
+/** Works until all events are done, or until no invocation may start. */
+async function work(lane: FunctionQueue, events: readonly QueuedEvent[], run: FakeRun): Promise<void> {
   for (const event of events) lane.offer(event)
   const stopping = new AbortController()
   const finished = lane.run(stopping.signal)
@@ -36,7 +36,7 @@ async function work(lane: FunctionQueue, events: readonly PlannedEvent[], run: F
   await finished
 }
 
-/** Answers at a later turn, so that what runs side by side overlaps. */
+/** Answers at a later turn, so that parallel invocations overlap. */
 function recordOverlaps(run: FakeRun, answer: (events: readonly RoutedEvent[]) => SendResult = all) {
   const inFlight = new Set<readonly RoutedEvent[]>()
   const overlaps: [number, number][] = []
@@ -57,8 +57,8 @@ function recordOverlaps(run: FakeRun, answer: (events: readonly RoutedEvent[]) =
   return { overlaps, order }
 }
 
-describe('a lane of one lane', () => {
-  test('delivers in order what comes while it works', async () => {
+describe('a function queue with one lane', () => {
+  test('delivers changes in order that arrive while it works', async () => {
     const run = new FakeRun()
     const lane = new FunctionQueue(route('orders', { batchSize: 2 }), {}, run)
     await work(lane, keyed([1, null], [2, null], [3, null]), run)
@@ -66,16 +66,16 @@ describe('a lane of one lane', () => {
     assert.deepEqual([lane.firstUndone, lane.bytes], [null, 0])
   })
 
-  test('leaves out what the checkpoint says is done', async () => {
+  test('leaves out changes that the checkpoint has as done', async () => {
     const run = new FakeRun()
     const lane = new FunctionQueue(route('orders'), { orders: { through: 2n, trouble: null } }, run)
     await work(lane, keyed([1, 4], [2, null], [3, 4]), run)
     assert.deepEqual(run.batches, [[3]])
   })
 
-  describe('while more is known to come at once', () => {
+  describe('while more records are known to follow at once', () => {
     const turn = () => new Promise((resolve) => setImmediate(resolve))
-    /** A lane at work for batches of three; `elapse` lets the time pass for which a batch may wait. */
+    /** A queue with batches of three. `elapse` lets the time pass for which a batch may wait. */
     function growing(t: TestContext) {
       const run = new FakeRun()
       run.more = true
@@ -107,7 +107,7 @@ describe('a lane of one lane', () => {
       assert.deepEqual(run.batches, [[1, 2, 3]])
     })
 
-    test('a batch waits for a time, not for ever', async (t) => {
+    test('a batch waits only for a limited time', async (t) => {
       const { run, lane, elapse } = growing(t)
       for (const event of keyed([1, null])) lane.offer(event)
       await turn()
@@ -117,7 +117,7 @@ describe('a lane of one lane', () => {
       assert.deepEqual(run.batches, [[1]])
     })
 
-    test('a batch waits for its time also when the timer ends a moment before the clock says so', async (t) => {
+    test('a batch stops waiting even if the timer ends a moment before the clock', async (t) => {
       const { run, lane, elapse } = growing(t)
       for (const event of keyed([1, null])) lane.offer(event)
       await turn()
@@ -126,7 +126,7 @@ describe('a lane of one lane', () => {
       assert.deepEqual(run.batches, [[1]])
     })
 
-    test('a batch goes when nothing more is to come after all', async (t) => {
+    test('a batch is sent as soon as no more records are expected', async (t) => {
       const { run, lane } = growing(t)
       for (const event of keyed([1, null])) lane.offer(event)
       await turn()
@@ -137,7 +137,7 @@ describe('a lane of one lane', () => {
     })
   })
 
-  test('tells what waits, in bytes, until it is done', () => {
+  test('counts the bytes of waiting changes until they are done', () => {
     const lane = new FunctionQueue(route('orders'), {}, new FakeRun())
     for (const event of keyed([1, 0], [2, 0])) lane.offer(event)
     assert.ok(lane.bytes >= 20)
@@ -145,8 +145,8 @@ describe('a lane of one lane', () => {
   })
 })
 
-describe('a lane of several lanes', () => {
-  test('works on different keys side by side, on one key in order', async () => {
+describe('a function queue with several lanes', () => {
+  test('works on different keys in parallel, and on one key in order', async () => {
     const run = new FakeRun()
     const { overlaps, order } = recordOverlaps(run)
     await work(new FunctionQueue(two, {}, run), keyed([1, 0], [2, 1], [3, 0], [4, 1]), run)
@@ -158,7 +158,7 @@ describe('a lane of several lanes', () => {
     assert.deepEqual(order.toSorted(), [1, 2, 3, 4])
   })
 
-  test('a key that fails holds back its own later changes only', async () => {
+  test('a failing key holds back only its own later changes', async () => {
     const run = new FakeRun()
     let failures = 0
     const { order } = recordOverlaps(run, (events) => {
@@ -170,7 +170,7 @@ describe('a lane of several lanes', () => {
     assert.deepEqual(order, [2, 4, 1, 3])
   })
 
-  test('a change without a key runs alone: after all before it, before all behind it', async () => {
+  test('a change without a key runs alone, after all earlier changes and before all later ones', async () => {
     const run = new FakeRun()
     const { overlaps, order } = recordOverlaps(run)
     const events = keyed([1, 0], [2, 1], [3, null], [4, null], [5, 1], [6, 0])
@@ -183,7 +183,7 @@ describe('a lane of several lanes', () => {
     assert.deepEqual(order.slice(2, 4), [3, 4])
   })
 
-  test('a change without a key waits for a neighbour that fails', async () => {
+  test('a change without a key waits for an earlier change that fails', async () => {
     const run = new FakeRun((events) =>
       events[0]?.offset === 1n ? { kind: 'failed', error: failure() } : all(events),
     )
@@ -194,7 +194,7 @@ describe('a lane of several lanes', () => {
     assert.equal(lane.firstUndone, 1n)
   })
 
-  test('a redelivery skips, lane by lane, what the checkpoint says is done', async () => {
+  test('a redelivery skips in each lane the changes that the checkpoint has as done', async () => {
     const run = new FakeRun()
     const states: Record<string, LaneState> = {
       'orders#1/2/v2': { through: 5n, trouble: null },
@@ -208,7 +208,7 @@ describe('a lane of several lanes', () => {
     assert.deepEqual(run.batches.toSorted(), [[4], [6]])
   })
 
-  test('a lane that is ahead stays ahead when the others catch up', async () => {
+  test('a lane that is ahead keeps its progress while the others catch up', async () => {
     const run = new FakeRun()
     const lane = new FunctionQueue(two, { 'orders#1/2/v2': { through: 9n, trouble: null } }, run)
     await work(lane, keyed([4, 1], [6, 0]), run)
@@ -217,12 +217,12 @@ describe('a lane of several lanes', () => {
     assert.equal(lane.firstUndone, null)
   })
 
-  test('states of another concurrency, or of another hash of keys, are not its own', async () => {
+  test('a queue ignores the states of another concurrency or of another version of the key hash', async () => {
     const states: Record<string, LaneState> = {
       orders: { through: 9n, trouble: null },
       'orders#1/3/v2': { through: 9n, trouble: null },
       'orders#2/4/v2': { through: 9n, trouble: null },
-      // By another hash the change at 2 was the second lane's, which had not got to it.
+      // With another hash, the change at 2 belonged to the second lane, which had not reached it.
       'orders#1/2': { through: 9n, trouble: null },
       'orders#1/2/v1': { through: 9n, trouble: null },
     }
@@ -231,7 +231,7 @@ describe('a lane of several lanes', () => {
     assert.deepEqual(run.batches.flat().toSorted(), [1, 2])
   })
 
-  test('its first undone change is the earliest of all lanes, also when others are ahead', async () => {
+  test('the first undone change is the earliest of all lanes, even if other lanes are ahead', async () => {
     const run = new FakeRun((events) =>
       events[0]?.offset === 2n ? { kind: 'failed', error: failure() } : all(events),
     )
@@ -241,7 +241,7 @@ describe('a lane of several lanes', () => {
     assert.equal(lane.firstUndone, 2n)
     assert.deepEqual(
       lane.lanes.map(({ through }) => through),
-      [3n, -1n],
+      [3n, null],
     )
   })
 })
@@ -258,13 +258,13 @@ describe('all lanes of a run', () => {
     offer(lanes)
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
     stopping.abort()
-    await lanes.settled()
+    await lanes.ended()
     return lanes
   }
   const failItems = () =>
     new FakeRun((events, name) => (name === 'items' ? { kind: 'failed', error: failure() } : all(events)))
 
-  test('a function that fails stops its own changes only; what others are ahead is remembered', async () => {
+  test('a failing function stops only its own changes, and the checkpoint keeps the progress of the others', async () => {
     const lanes = await runLanes(failItems(), {}, (all) => {
       for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
       for (const event of keyedFor(items, [2, null])) all.offer(event)
@@ -275,7 +275,7 @@ describe('all lanes of a run', () => {
     assert.deepEqual(lanes.statesAt(4n), {})
   })
 
-  test('what failed is remembered with its attempts', async () => {
+  test('the checkpoint keeps the attempts of a failing change', async () => {
     const run = failItems()
     run.permits = 2
     const lanes = await runLanes(run, {}, (all) => {
@@ -289,7 +289,7 @@ describe('all lanes of a run', () => {
     )
   })
 
-  test('a halt is told at once', async () => {
+  test('a halt is reported at once', async () => {
     const run = failItems()
     const lanes = await runLanes(run, {}, (all) => {
       for (const event of keyedFor(items, [2, null])) all.offer(event)
@@ -297,10 +297,10 @@ describe('all lanes of a run', () => {
     assert.deepEqual([lanes.halt?.code, run.changes], ['HANDLER_FAILED', 1])
   })
 
-  describe('what nobody expected', () => {
+  describe('an unexpected error', () => {
     const odd = new TypeError('odd')
 
-    test('is told at once; its changes are not done, other lanes are not touched, and nothing is rejected', async () => {
+    test('is reported at once: its changes are not done, other queues continue, and no promise rejects', async () => {
       const run = new FakeRun((events, name) => {
         if (name === 'items') throw odd
         return all(events)
@@ -308,26 +308,29 @@ describe('all lanes of a run', () => {
       const lanes = await runLanes(run, {}, (all) => {
         for (const event of keyedFor(items, [2, null])) all.offer(event)
       })
-      assert.deepEqual([lanes.broken, lanes.halt, lanes.firstUndone, run.changes], [odd, null, 2n, 1])
-      // Whether the request had left is not known: whoever gives the lease back has to wait as for a lost answer.
-      assert.equal(lanes.unknownUntil, run.clock + run.worstCaseMs)
+      assert.deepEqual(
+        [lanes.unexpectedError, lanes.halt, lanes.firstUndone, run.changes],
+        [odd, null, 2n, 1],
+      )
+      // The request may have been sent. So the lease must be kept as after a lost answer.
+      assert.equal(lanes.mayRunUntil, run.clock + run.worstCaseMs)
       const others = await runLanes(run, {}, (all) => {
         for (const event of keyedFor(items, [2, null])) all.offer(event)
         for (const event of keyedFor(route('orders'), [1, null], [3, null])) all.offer(event)
       })
-      assert.equal(others.broken, odd)
+      assert.equal(others.unexpectedError, odd)
       assert.deepEqual(others.statesAt(2n), { orders: { through: 3n, trouble: null } })
     })
 
-    test('may be nothing at all', async () => {
+    test('may be null or undefined', async () => {
       const run = new FakeRun(() => Promise.reject(undefined))
       const lanes = await runLanes(run, {}, (all) => {
         for (const event of keyedFor(items, [2, null])) all.offer(event)
       })
-      assert.ok(lanes.broken instanceof Error)
+      assert.ok(lanes.unexpectedError instanceof Error)
     })
 
-    test('in one lane ends the lane when the others have ended', async () => {
+    test('in one lane ends the queue after the other lanes have ended', async () => {
       const stopping = new AbortController()
       let answer = (_: SendResult) => {}
       const run = new FakeRun((events) => {
@@ -342,10 +345,10 @@ describe('all lanes of a run', () => {
         for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
       }
       await turns()
-      assert.deepEqual([lanes.broken, run.changes], [odd, 1])
+      assert.deepEqual([lanes.unexpectedError, run.changes], [odd, 1])
       stopping.abort()
       let ended = false
-      const settled = lanes.settled().then(() => {
+      const settled = lanes.ended().then(() => {
         ended = true
       })
       await turns()
@@ -364,10 +367,10 @@ describe('all lanes of a run', () => {
       )
     })
 
-    test('while the next batch is made ready ends nothing before that batch is sent', async () => {
+    test('while the next batch is packed has no effect before that batch is sent', async () => {
       const events = keyedFor(route('orders', { batchSize: 1 }), [1, null], [2, null], [3, null])
       let asked = 0
-      // The function is at work until the batch behind is being made ready.
+      // The function works until the next batch is being packed.
       const run = new FakeRun(async (given) => {
         while (asked === 0) await new Promise((resolve) => setImmediate(resolve))
         return all(given)
@@ -381,11 +384,11 @@ describe('all lanes of a run', () => {
       const lanes = await runLanes(run, {}, (all) => {
         for (const event of events) all.offer(event)
       })
-      assert.deepEqual([lanes.broken, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
+      assert.deepEqual([lanes.unexpectedError, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
     })
   })
 
-  test('a lane that gets nothing in a run keeps what it had, as long as it is ahead', async () => {
+  test('a lane without changes in a run keeps its progress as long as it is ahead', async () => {
     const trouble = { offset: 20n, attempts: 1, since: 1, nextAt: 2, limit: null }
     const states = { idle: { through: 15n, trouble: null }, failing: { through: null, trouble } }
     const lanes = await runLanes(new FakeRun(), states, (all) => {
@@ -393,7 +396,7 @@ describe('all lanes of a run', () => {
     })
     assert.deepEqual(lanes.statesAt(13n), states)
     assert.deepEqual(lanes.statesAt(16n), { failing: states.failing })
-    // Its function was removed or renamed: nothing of it is left once the stream has passed what failed.
+    // Its function was removed or renamed. Its state disappears once the stream has passed the failed change.
     assert.deepEqual(lanes.statesAt(21n), {})
   })
 })

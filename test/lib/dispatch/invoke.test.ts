@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
+import { handlerClient } from '../../../lib/connect/clients.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
-import { handlerClient, lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
+import { lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { startInvokeServer } from '../../rig/invoke-server.ts'
 import { eventsAt } from '../../support/dispatch.ts'
 
 const sent = eventsAt(7, 8, 10)
 const batch: Batch = {
-  ...toBatch(packEvents(sent), { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }),
+  ...toBatch(packEvents(sent), {
+    topic: 't',
+    partition: 0,
+    clusterId: 'c',
+    generation: 1,
+    replayUntil: null,
+  }),
   batchId: 'this',
 }
 const failure = { offset: '7', code: 'ROW_INVALID', message: 'status is missing' }
 
-test('what counts as an acknowledgement', () => {
+test('a well-formed answer to this batch counts as an acknowledgement', () => {
   const accepted: [answer: unknown, through: bigint | null, error: RegExp | null, reason: string][] = [
     [{ batchId: 'this', acknowledgedThrough: '10' }, 10n, null, 'all of it'],
     [{ batchId: 'this', acknowledgedThrough: '8' }, 8n, null, 'a part: the time ran short'],
@@ -42,7 +49,7 @@ test('what counts as an acknowledgement', () => {
 const failing = (acknowledgedThrough: string | null, offset: string) =>
   JSON.stringify({ batchId: 'this', acknowledgedThrough, failure: { ...failure, offset } })
 
-test('everything else is a failure, never success', () => {
+test('every other answer counts as a failure', () => {
   const refused: [answer: string, reason: RegExp][] = [
     ['', /not JSON/],
     ['OK', /not JSON/],
@@ -61,8 +68,8 @@ test('everything else is a failure, never success', () => {
     ['{"batchId":"this","acknowledgedThrough":"9"}', /not sent/],
     ['{"batchId":"this","acknowledgedThrough":"11"}', /not sent/],
     ['{"batchId":"this","acknowledgedThrough":"010"}', /not an acknowledgement/],
-    ['{"batchId":"this","acknowledgedThrough":null}', /without saying why/],
-    [failing('10', '7'), /offset 7 as failed, which does not stand right behind what it acknowledged/],
+    ['{"batchId":"this","acknowledgedThrough":null}', /did nothing and named no reason/],
+    [failing('10', '7'), /offset 7 as failed, which does not come right after the last acknowledged offset/],
     [failing('10', '10'), /offset 10 as failed/],
     [failing('10', '11'), /offset 11 as failed/],
     [failing('7', '7'), /offset 7 as failed/],
@@ -80,10 +87,10 @@ test('everything else is a failure, never success', () => {
   }
 })
 
-test('a refusal of a batch that came too late is nobody’s failure: its events are held and sent again', () => {
+test('a batch that came too late counts as no failure of its events: they wait and are sent again', () => {
   const answer = { batchId: 'this', acknowledgedThrough: null, refused: 'late' }
   const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
-  assert.ok(result.kind === 'held')
+  assert.ok(result.kind === 'unavailable')
   assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_UNAVAILABLE', true])
   assert.equal(
     readAnswer('orders', batch, sent, JSON.stringify({ ...answer, batchId: 'that' })).kind,
@@ -95,7 +102,7 @@ test('a refusal of a batch that came too late is nobody’s failure: its events 
   )
 })
 
-describe('what a function says is cut, however long it is', () => {
+describe('a long message of a function is cut', () => {
   const long = `${'x'.repeat(1_999)}\u{1F600}${'y'.repeat(500_000)}`
   const cut = `${'x'.repeat(1_999)}\uFFFD`
 
@@ -107,7 +114,7 @@ describe('what a function says is cut, however long it is', () => {
     assert.ok(result.error?.message.endsWith(`at offset 7 it failed with ${cut}: ${cut}.`))
   })
 
-  test('in an error of its own', async (t) => {
+  test('in an error of the function', async (t) => {
     const server = await startInvokeServer()
     Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
     const client = handlerClient(10_000)
@@ -117,9 +124,14 @@ describe('what a function says is cut, however long it is', () => {
     })
     server.host('orders', () => assert.fail('the fault answers'))
     const cases: [type: string, message: string, kind: string, reason: string][] = [
-      [long, 'm', 'failed', `${cut} was thrown`],
+      [long, 'm', 'failed', `it threw ${cut}`],
       ['Sandbox.Timedout', long, 'failed', `Sandbox.Timedout: ${cut}.`],
-      ['Runtime.ImportModuleError', long, 'held', `(Runtime.ImportModuleError: ${cut}). Its events wait`],
+      [
+        'Runtime.ImportModuleError',
+        long,
+        'unavailable',
+        `(Runtime.ImportModuleError: ${cut}). Its events wait`,
+      ],
     ]
     for (const [type, message, kind, reason] of cases) {
       server.fail('orders', { kind: 'error', type, message })
@@ -130,13 +142,13 @@ describe('what a function says is cut, however long it is', () => {
     assert.equal(server.faultsFired('orders'), cases.length)
     server.fail('orders', { kind: 'service', status: 403, type: 'x'.repeat(9_000) })
     const denied = await lambdaInvoke(client)('orders', batch, sent)
-    assert.equal(denied.kind, 'held')
+    assert.equal(denied.kind, 'unavailable')
     assert.ok((denied.error?.message.length ?? 0) < 2_500)
   })
 })
 
 describe('an error of the function itself', () => {
-  /** The real client against Lambda's API. */
+  /** The real client with a server that speaks Lambda's API. */
   async function invoking(t: TestContext) {
     const server = await startInvokeServer()
     Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
@@ -159,12 +171,12 @@ describe('an error of the function itself', () => {
     'Runtime.UserCodeSyntaxError',
     'Runtime.MalformedHandlerName',
   ]
-  test('that says it cannot begin is not the fault of its changes: they wait for a deployment', async (t) => {
+  test('that says that the function cannot start is not caused by its changes: they wait for a deployment', async (t) => {
     const { server, invoke } = await invoking(t)
     for (const type of broken) {
       server.fail('orders', { kind: 'error', type, message: 'what Lambda says of the deployment' })
       const result = await invoke('orders', batch, sent)
-      assert.equal(result.kind, 'held', type)
+      assert.equal(result.kind, 'unavailable', type)
       assert.deepEqual([result.error?.code, result.error?.retryable], ['HANDLER_UNAVAILABLE', true])
       assert.match(
         result.error?.message ?? '',
@@ -173,7 +185,7 @@ describe('an error of the function itself', () => {
     }
   })
 
-  test('of any other name, also of a similar one, counts against its changes', async (t) => {
+  test('with any other name counts as a failure of its changes', async (t) => {
     const { server, invoke } = await invoking(t)
     const others = [
       'TypeError',
@@ -187,7 +199,7 @@ describe('an error of the function itself', () => {
     }
   })
 
-  test('is repeated where its message cannot hold a row, and nowhere else', async (t) => {
+  test('is quoted only if its message cannot contain a row', async (t) => {
     const { server, invoke } = await invoking(t)
     const cases: [type: string, isRepeated: boolean][] = [
       ['Sandbox.Timedout', true],
@@ -206,14 +218,14 @@ describe('an error of the function itself', () => {
     }
   })
 
-  test('of the service says whether the function may have begun', async (t) => {
+  test('of the Lambda service shows whether the function may have started', async (t) => {
     const { server, invoke } = await invoking(t)
     const cases: [status: number, kind: string][] = [
-      [403, 'held'],
-      [404, 'held'],
-      [413, 'held'],
-      [429, 'held'],
-      [499, 'held'],
+      [403, 'unavailable'],
+      [404, 'unavailable'],
+      [413, 'unavailable'],
+      [429, 'unavailable'],
+      [499, 'unavailable'],
       [500, 'unknown'],
       [502, 'unknown'],
       [503, 'unknown'],
@@ -222,7 +234,7 @@ describe('an error of the function itself', () => {
       server.fail('orders', { kind: 'service', status, type: 'AnyException' })
       assert.equal((await invoke('orders', batch, sent)).kind, kind, String(status))
     }
-    // One request for each: a retry inside the SDK could run a second copy of a handler.
+    // One request for each case: a retry inside the SDK could run a second copy of a handler.
     assert.equal(server.invocations('orders'), cases.length)
     assert.equal((await invoke('orders', batch, sent)).kind, 'acknowledged')
   })

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
-import { maxBatchBytes, recordOverhead, wireSize } from '../../../lib/dispatch/batch-format.ts'
+import { maxBatchBytes, recordOverhead, sizeInBatch } from '../../../lib/dispatch/batch-format.ts'
+import type { SendResult } from '../../../lib/dispatch/delivery.ts'
 import type { RoutedEvent } from '../../../lib/dispatch/event.ts'
-import { Lane, type SendResult } from '../../../lib/dispatch/lane.ts'
+import { Lane } from '../../../lib/dispatch/lane.ts'
 import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { all, eventOf, eventsAt, FakeRun, failure, route, through } from '../../support/dispatch.ts'
 
 const away: SendResult = {
-  kind: 'held',
+  kind: 'unavailable',
   error: new DtsError('HANDLER_UNAVAILABLE', 'not deployed', { retryable: true }),
 }
 const lost: SendResult = {
@@ -21,7 +22,7 @@ function strandOf(run: FakeRun, settings: DeliveryInput = {}, state?: LaneState)
   return new Lane('orders', 'orders', route('orders', settings), state, run)
 }
 
-/** Fails every batch that holds one of these, without saying which. */
+/** Fails every batch that contains one of these offsets, without naming it. */
 const failing =
   (...bad: number[]) =>
   (events: readonly RoutedEvent[]): SendResult =>
@@ -29,7 +30,7 @@ const failing =
       ? { kind: 'failed', error: failure() }
       : all(events)
 
-/** Fails at the first of these, and says so. */
+/** Fails at the first of these offsets, and names it. */
 const failingAt =
   (...bad: number[]) =>
   (events: readonly RoutedEvent[]): SendResult => {
@@ -38,7 +39,7 @@ const failingAt =
   }
 
 describe('a lane', () => {
-  test('sends its events in order, one batch at a time, none larger than its settings or an invocation allow', async () => {
+  test('sends its events in order, one batch at a time, within the limits of its settings and of an invocation', async () => {
     const run = new FakeRun()
     const lane = strandOf(run, { batchSize: 2 })
     assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4, 5)), true)
@@ -56,13 +57,13 @@ describe('a lane', () => {
     ])
   })
 
-  test('goes on behind what was acknowledged when the function’s time ran short', async () => {
+  test('continues after the last acknowledged event if the function’s time ran out', async () => {
     const run = new FakeRun((events) => through(events[1]?.offset ?? events[0]?.offset ?? null))
     assert.equal(await strandOf(run).deliver(eventsAt(1, 2, 3, 4, 5)), true)
     assert.deepEqual(run.batches, [[1, 2, 3, 4, 5], [3, 4, 5], [5]])
   })
 
-  test('never sends again what was acknowledged before a failure', async () => {
+  test('does not send acknowledged events again after a failure', async () => {
     const run = new FakeRun()
     run.answer = (events) => (run.sent.length === 1 ? through(2n, failure()) : all(events))
     const lane = strandOf(run)
@@ -75,7 +76,7 @@ describe('a lane', () => {
     assert.deepEqual([lane.failure, lane.trouble], [null, null])
   })
 
-  test('puts the event that the function names aside after its attempts, and delivers all others', async () => {
+  test('sends the event that the function names to the dead-letter queue after its attempts, and delivers all others', async () => {
     const run = new FakeRun(failingAt(3))
     assert.equal(await strandOf(run, { attempts: 3 }).deliver(eventsAt(1, 2, 3, 4, 5)), true)
     assert.deepEqual(
@@ -87,12 +88,12 @@ describe('a lane', () => {
     assert.deepEqual(delivered.slice(-2), [4, 5])
   })
 
-  test('searches the event out when the function does not name it', async () => {
+  test('halves the batch to find the failing event if the function does not name it', async () => {
     for (const bad of [[1], [8], [4, 5], [1, 2, 3, 4, 5, 6, 7, 8]]) {
       const run = new FakeRun()
       let done = 0
       run.answer = (events) => {
-        // Whatever goes out begins with the first event that is not done: order holds through the search.
+        // Each batch starts with the first event that is not done, so order holds during the search.
         done = Math.max(done, run.aside.at(-1)?.offset ?? 0)
         assert.equal(events[0]?.offset, BigInt(done + 1))
         const result = failing(...bad)(events)
@@ -109,7 +110,7 @@ describe('a lane', () => {
     }
   })
 
-  test('waits between tries, and remembers why', async () => {
+  test('waits between attempts, and keeps the last error', async () => {
     const run = new FakeRun(failing(1))
     run.permits = 2
     const lane = strandOf(run)
@@ -119,10 +120,10 @@ describe('a lane', () => {
       [0, 500],
     )
     assert.deepEqual([lane.failure?.code, lane.trouble?.attempts], ['HANDLER_FAILED', 2])
-    assert.deepEqual([lane.firstUndone, lane.through, lane.halt], [1n, -1n, null])
+    assert.deepEqual([lane.firstUndone, lane.through, lane.halt], [1n, null, null])
   })
 
-  test('goes on counting where the run before it stopped', async () => {
+  test('continues to count the attempts of the run before', async () => {
     const run = new FakeRun(failing(7))
     const nextAt = run.clock + 20_000
     const trouble = { offset: 7n, attempts: 4, since: run.clock - 1_000, nextAt, limit: null }
@@ -137,7 +138,7 @@ describe('a lane', () => {
     )
   })
 
-  test('an outage never gives an event up, whatever the attempts and the age', async () => {
+  test('an outage never makes an event a dead letter, however long it lasts', async () => {
     for (const outage of [away, lost]) {
       const run = new FakeRun()
       run.answer = (events) => (run.sent.length <= 200 ? outage : all(events))
@@ -147,7 +148,7 @@ describe('a lane', () => {
     }
   })
 
-  test('an event whose answer never came is sent again only when the handler must have ended', async () => {
+  test('an event without an answer is sent again only after the handler must have ended', async () => {
     const run = new FakeRun()
     run.answer = (events) => {
       if (run.sent.length > 1) return all(events)
@@ -157,11 +158,11 @@ describe('a lane', () => {
     const startedAt = run.clock
     const lane = strandOf(run)
     assert.equal(await lane.deliver(eventsAt(1)), true)
-    assert.equal(lane.unknownUntil, startedAt + run.worstCaseMs)
+    assert.equal(lane.mayRunUntil, startedAt + run.worstCaseMs)
     assert.equal(run.sent[1]?.at, startedAt + run.worstCaseMs)
   })
 
-  test('starts nothing that it may not', async () => {
+  test('starts no invocation without a permit', async () => {
     const run = new FakeRun()
     run.permits = 1
     const lane = strandOf(run, { batchSize: 1 })
@@ -170,10 +171,10 @@ describe('a lane', () => {
     assert.deepEqual([lane.through, lane.firstUndone], [1n, 2n])
   })
 
-  test('an event that is too large for an invocation is put aside unsent; at the limit it is sent', async () => {
+  test('an event that is too large for an invocation becomes a dead letter unsent; one at the limit is sent', async () => {
     const sized = (offset: number, bytes: number) =>
       eventOf(BigInt(offset), Buffer.alloc(bytes - recordOverhead))
-    assert.equal(wireSize(sized(1, maxBatchBytes)), maxBatchBytes)
+    assert.equal(sizeInBatch(sized(1, maxBatchBytes)), maxBatchBytes)
     const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
     const run = new FakeRun()
     assert.equal(await strandOf(run).deliver(events), true)
@@ -188,7 +189,7 @@ describe('a lane', () => {
     assert.deepEqual([lane.halt?.code, lane.firstUndone, lane.through], ['EVENT_TOO_LARGE', 2n, 1n])
   })
 
-  test('halts at the event where the route says so, or where there is no queue', async () => {
+  test('halts at the event if the route says so, or if there is no dead-letter queue', async () => {
     for (const onFailure of ['halt', 'dead-letter'] as const) {
       const run = new FakeRun(failingAt(2))
       run.hasQueue = onFailure === 'halt'
@@ -200,7 +201,7 @@ describe('a lane', () => {
     }
   })
 
-  test('a queue that is away keeps the event in its place until it is stored', async () => {
+  test('while the dead-letter queue is unavailable, the event keeps its place', async () => {
     const run = new FakeRun(failing(1))
     let refused = 0
     run.store = () => {
@@ -217,7 +218,7 @@ describe('a lane', () => {
     assert.deepEqual(run.batches.at(-1), [2])
   })
 
-  test('an event that can be stored nowhere halts the stream, with the reason', async () => {
+  test('an event that the dead-letter queue can never store halts the stream with the reason', async () => {
     const run = new FakeRun(failing(1))
     run.store = () => {
       throw new DtsError('DEAD_LETTER_BREAKER', 'too many', { retryable: false })
@@ -228,7 +229,7 @@ describe('a lane', () => {
     assert.deepEqual(run.batches.at(-1), [1])
   })
 
-  test('an event that may not be put aside any more keeps its place for the next run', async () => {
+  test('an event that this run may no longer send to the dead-letter queue stays for the next run', async () => {
     const run = new FakeRun(failing(1))
     run.permits = 1
     run.store = () => {

@@ -20,8 +20,8 @@ const trouble = (given: Partial<Trouble> = {}): Trouble => ({
   ...given,
 })
 
-describe('a failure that may be the events’ own', () => {
-  test('is tried again after a pause of anything up to a bound that doubles, 30 s at most', () => {
+describe('a failure that the events may have caused', () => {
+  test('is retried after a random pause below a bound that doubles up to 30 s', () => {
     const cases: [failedBefore: number, longestMs: number][] = [
       [0, 1_000],
       [1, 2_000],
@@ -47,7 +47,7 @@ describe('a failure that may be the events’ own', () => {
     }
   })
 
-  test('keeps its age and its limit; one at another offset begins anew', () => {
+  test('keeps its age and its limit, and starts again at another offset', () => {
     const before = trouble({ attempts: 2, limit: 4 })
     const same = afterEventFailure(rules, before, failed(), now, 0)
     assert.deepEqual(same, {
@@ -61,7 +61,7 @@ describe('a failure that may be the events’ own', () => {
     })
   })
 
-  test('with its attempts used up, the batch is halved at once, or cut to the event that is to blame', () => {
+  test('halves the batch at once after the last attempt, or cuts it to the event that the handler named', () => {
     const cases: [size: number, firstIsToBlame: boolean, limit: number][] = [
       [8, false, 4],
       [5, false, 3],
@@ -75,21 +75,21 @@ describe('a failure that may be the events’ own', () => {
       const decision = afterEventFailure(rules, before, failed({ size, firstIsToBlame }), now, 1)
       assert.ok(decision.kind === 'retry')
       assert.deepEqual([decision.trouble.limit, decision.trouble.nextAt], [limit, now])
-      // What is left has one try, not all of them again.
+      // The half gets one attempt, not all of them again.
       const next = afterEventFailure(rules, decision.trouble, failed({ size: limit }), now, 1)
-      if (limit === 1) assert.deepEqual(next, { kind: 'give-up', attempts: 5 })
+      if (limit === 1) assert.deepEqual(next, { kind: 'dead-letter', attempts: 5 })
       else assert.equal(next.kind === 'retry' && next.trouble.limit, Math.ceil(limit / 2))
     }
   })
 
-  test('finds the one bad event of a batch of any size within as many tries as it can be halved', () => {
+  test('finds the one failing event of any batch within as many attempts as the batch can be halved', () => {
     for (const size of [1, 2, 3, 7, 1_000, 10_000]) {
       let state: Trouble | null = null
       let left = size
       for (let tries = 1; ; tries++) {
         assert.ok(tries <= rules.attempts + Math.ceil(Math.log2(size)))
         const decision = afterEventFailure(rules, state, failed({ size: left }), now, 0)
-        if (decision.kind === 'give-up') break
+        if (decision.kind === 'dead-letter') break
         state = decision.trouble
         left = Math.min(left, state.limit ?? left)
       }
@@ -97,7 +97,7 @@ describe('a failure that may be the events’ own', () => {
     }
   })
 
-  test('one event is given up when its attempts are used up, or when it is too old', () => {
+  test('sends a single event to the dead-letter queue after its attempts, or when it is too old', () => {
     const cases: [attempts: number, ageSeconds: number, gives: boolean, reason: string][] = [
       [3, 0, false, 'one attempt is left'],
       [4, 0, true, 'it was the last'],
@@ -108,15 +108,15 @@ describe('a failure that may be the events’ own', () => {
     for (const [attempts, age, gives, reason] of cases) {
       const before = trouble({ attempts, since: now - age * 1_000 })
       const decision = afterEventFailure(rules, before, failed({ size: 1 }), now, 0)
-      assert.equal(decision.kind, gives ? 'give-up' : 'retry', reason)
+      assert.equal(decision.kind, gives ? 'dead-letter' : 'retry', reason)
     }
     const once = afterEventFailure({ ...rules, attempts: 1 }, null, failed({ size: 1 }), now, 0)
-    assert.deepEqual(once, { kind: 'give-up', attempts: 1 })
+    assert.deepEqual(once, { kind: 'dead-letter', attempts: 1 })
   })
 })
 
 describe('an outage', () => {
-  test('never counts as an attempt and never makes an event old, however long it lasts', () => {
+  test('never counts as an attempt and never ages an event', () => {
     let state: Trouble | null = null
     let clock = now
     for (let i = 0; i < 1_000; i++) {
@@ -130,18 +130,18 @@ describe('an outage', () => {
     assert.deepEqual([decision.trouble.attempts, decision.trouble.since], [1, clock])
   })
 
-  test('keeps the attempts and the limit that were there before', () => {
+  test('keeps the earlier attempts and the limit', () => {
     const before = trouble({ attempts: 3, limit: 2 })
     assert.deepEqual(afterOutage(before, 7n, 0, now, 0), { ...before, nextAt: now, outages: 1 })
     const other = afterOutage(before, 8n, 0, now, 0)
     assert.deepEqual([other.offset, other.attempts, other.limit], [8n, 0, null])
   })
 
-  test('in the middle of failures adds nothing to the age of the change, whatever it lasts', () => {
+  test('between failures adds nothing to the age of the change', () => {
     const age = (state: Trouble, at: number) => at - state.since
     const first = afterEventFailure(rules, null, failed({ size: 1 }), now, 1)
     assert.ok(first.kind === 'retry')
-    // Its next try is due a second later, and from there on the function is away for an hour, then for a minute.
+    // The next attempt is due a second later. From then on the function is unavailable for an hour, then for a minute.
     let state = afterOutage(first.trouble, 7n, 0, first.trouble.nextAt + 3_600_000, 1)
     assert.equal(age(state, state.nextAt), 1_000)
     state = afterOutage(state, 7n, state.nextAt + 60_000, state.nextAt, 1)
@@ -149,12 +149,12 @@ describe('an outage', () => {
     const second = afterEventFailure(rules, state, failed({ size: 1 }), state.nextAt, 0)
     assert.ok(second.kind === 'retry')
     assert.deepEqual([second.trouble.attempts, age(second.trouble, state.nextAt)], [2, 1_000])
-    // The time in which it did fail still counts.
+    // The time of real failures still counts.
     const last = afterEventFailure(rules, second.trouble, failed({ size: 1 }), state.nextAt + 3_599_000, 0)
-    assert.deepEqual(last, { kind: 'give-up', attempts: 3 })
+    assert.deepEqual(last, { kind: 'dead-letter', attempts: 3 })
   })
 
-  test('pauses grow with outages; a handler that may be running is waited for', () => {
+  test('pauses longer with each outage, and at least until a running handler must have ended', () => {
     const pauses = [0, 1, 2, 10].map((outages) => {
       const before = outages === 0 ? null : trouble({ attempts: 0, outages })
       return afterOutage(before, 7n, 0, now, 1).nextAt - now
@@ -166,7 +166,7 @@ describe('an outage', () => {
 })
 
 describe('success', () => {
-  test('forgets a failure, but makes a batch that was cut grow back step by step', () => {
+  test('forgets a failure, but lets a halved batch grow back step by step', () => {
     const cases: [before: Trouble | null, done: number, limit: number | null, reason: string][] = [
       [null, 100, null, 'nothing had failed'],
       [trouble({ attempts: 3 }), 100, null, 'a retry went through whole'],
@@ -183,7 +183,7 @@ describe('success', () => {
     }
   })
 
-  test('with nothing left to send there is nothing to keep', () => {
+  test('keeps nothing if no event is left', () => {
     assert.equal(afterSuccess(trouble({ limit: 1 }), 1, 1_000, null), null)
   })
 })

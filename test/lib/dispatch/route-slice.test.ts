@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeRecord, integer } from '../../../infra/local/encode.ts'
-import { planSlice } from '../../../lib/dispatch/route-slice.ts'
+import { routeSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
@@ -18,12 +18,12 @@ function slice(records: readonly NewRecord[], from = 0n) {
 }
 
 /** `[function, offset]` of each event, in order. */
-const eventsOf = ({ events }: ReturnType<typeof planSlice>) =>
+const eventsOf = ({ events }: ReturnType<typeof routeSlice>) =>
   events.map(({ route: { functionName }, offset }) => [functionName, offset])
 
 describe('a slice of the stream', () => {
-  test('is sorted by function, in the order of the stream; what nobody handles is counted', () => {
-    const plan = planSlice(
+  test('is sorted by function in stream order, and changes without a function are counted', () => {
+    const routed = routeSlice(
       slice([
         write.mark('BEGIN', t0),
         write.insert('shop.orders', 1, t0),
@@ -36,16 +36,16 @@ describe('a slice of the stream', () => {
       router,
       'skip',
     )
-    assert.deepEqual(eventsOf(plan), [
+    assert.deepEqual(eventsOf(routed), [
       ['orders', 1n],
       ['customers', 2n],
       ['orders', 7n],
     ])
-    assert.deepEqual(plan.skipped, new Map([['shop.other', 2]]))
-    assert.deepEqual([plan.end, plan.halt, plan.unreadable, plan.read.length], [9n, null, [], 9])
+    assert.deepEqual(routed.skipped, new Map([['shop.other', 2]]))
+    assert.deepEqual([routed.end, routed.halt, routed.unreadable, routed.read.length], [9n, null, [], 9])
   })
 
-  test('a statement that may concern any table of a database goes to each function of it', () => {
+  test('a statement that may concern any table of a database goes to each function of that database', () => {
     const more = new Router({
       'shop.orders': route('orders'),
       'shop.customers': route('customers', { operations: ['DELETE'] }),
@@ -53,7 +53,7 @@ describe('a slice of the stream', () => {
       '*': route('rest'),
     })
     const ofDatabase = (name: string | null) =>
-      eventsOf(planSlice(slice([write.ddl(name, 'FLUSH TABLES', t0)]), more, 'skip')).map(
+      eventsOf(routeSlice(slice([write.ddl(name, 'FLUSH TABLES', t0)]), more, 'skip')).map(
         ([functionName]) => functionName,
       )
     assert.deepEqual(ofDatabase('shop'), ['orders', 'customers', 'rest'])
@@ -64,12 +64,12 @@ describe('a slice of the stream', () => {
     assert.deepEqual(ofDatabase('shop.orders'), ['orders', 'customers', 'rest'])
   })
 
-  test('a statement is an event of each function that its text concerns, and an operation that each wants', () => {
+  test('a statement goes to each function that its text concerns, whatever operations they take', () => {
     const some = new Router({
       'shop.orders': route('orders', { operations: ['INSERT'] }),
       'shop.customers': route('customers', { concurrency: 4 }),
     })
-    const plan = planSlice(
+    const routed = routeSlice(
       slice([
         write.insert('shop.customers', 1, t0),
         write.ddl('shop.orders', 'DROP TABLE orders, customers', t0),
@@ -79,7 +79,7 @@ describe('a slice of the stream', () => {
       'halt',
     )
     assert.deepEqual(
-      plan.events.map(({ route: { functionName }, offset, keyHash }) => [
+      routed.events.map(({ route: { functionName }, offset, keyHash }) => [
         functionName,
         offset,
         keyHash === null,
@@ -93,9 +93,9 @@ describe('a slice of the stream', () => {
     )
   })
 
-  test('ghost tables of an online schema change are counted apart, and halt nothing', () => {
+  test('ghost tables of an online schema change are counted separately and do not halt the stream', () => {
     const pattern = new Router({ 'shop.*': route('all'), 'shop.orders': route('orders') })
-    const plan = planSlice(
+    const routed = routeSlice(
       slice([
         write.ddl('shop._orders_gho', 'CREATE TABLE _orders_gho LIKE orders', t0),
         write.insert('shop._orders_gho', 1, t0),
@@ -110,28 +110,31 @@ describe('a slice of the stream', () => {
       pattern,
       'halt',
     )
-    assert.deepEqual(eventsOf(plan), [['orders', 3n]])
+    assert.deepEqual(eventsOf(routed), [['orders', 3n]])
     assert.deepEqual(
-      plan.ghosts,
+      routed.ghosts,
       new Map([
         ['shop._orders_gho', 2],
         ['elsewhere._t_new', 1],
         ['shop._orders_del', 1],
       ]),
     )
-    assert.deepEqual([plan.skipped, plan.halt], [new Map(), null])
+    assert.deepEqual([routed.skipped, routed.halt], [new Map(), null])
   })
 
-  test('a table that a handler leaves out is counted as left out, and halts nothing', () => {
+  test('a table that a handler leaves out is counted as skipped and does not halt the stream', () => {
     const except = ['shop.orders_tmp']
     const some = new Router({ 'shop.orders_*': { ...route('orders'), except } })
-    const plan = planSlice(slice([write.insert('shop.orders_tmp', 1, t0)]), some, 'halt')
-    assert.deepEqual([eventsOf(plan), plan.skipped, plan.halt], [[], new Map([['shop.orders_tmp', 1]]), null])
+    const routed = routeSlice(slice([write.insert('shop.orders_tmp', 1, t0)]), some, 'halt')
+    assert.deepEqual(
+      [eventsOf(routed), routed.skipped, routed.halt],
+      [[], new Map([['shop.orders_tmp', 1]]), null],
+    )
   })
 
-  test('operations that a handler does not want are counted as left out, statements never are', () => {
+  test('operations that a handler does not take are counted as skipped, but statements never are', () => {
     const some = new Router({ 'shop.orders': route('orders', { operations: ['DELETE', 'INIT'] }) })
-    const plan = planSlice(
+    const routed = routeSlice(
       slice([
         write.insert('shop.orders', 1, t0),
         write.update('shop.orders', 1, t0),
@@ -141,37 +144,40 @@ describe('a slice of the stream', () => {
       some,
       'halt',
     )
-    assert.deepEqual(eventsOf(plan), [
+    assert.deepEqual(eventsOf(routed), [
       ['orders', 2n],
       ['orders', 3n],
     ])
-    assert.deepEqual([plan.skipped, plan.halt], [new Map([['shop.orders', 2]]), null])
+    assert.deepEqual([routed.skipped, routed.halt], [new Map([['shop.orders', 2]]), null])
   })
 
-  test('ends before a table that must not be passed over, with all that comes before it', () => {
+  test('ends before a table without a route if UNROUTED_TABLES is halt', () => {
     const records = ['shop.orders', 'shop.customers', 'shop.a\\u002Eb', 'shop.orders'].map((table, id) =>
       write.insert(table, id, t0),
     )
-    const plan = planSlice(slice(records, 10n), router, 'halt')
-    assert.deepEqual([plan.halt?.code, plan.halt?.facts.offset, plan.end], ['TABLE_UNROUTED', '12', 12n])
-    assert.match(plan.halt?.message ?? '', /UNROUTED_TABLES is halt/)
-    assert.deepEqual(eventsOf(plan), [
+    const routed = routeSlice(slice(records, 10n), router, 'halt')
+    assert.deepEqual(
+      [routed.halt?.code, routed.halt?.facts.offset, routed.end],
+      ['TABLE_UNROUTED', '12', 12n],
+    )
+    assert.match(routed.halt?.message ?? '', /UNROUTED_TABLES is halt/)
+    assert.deepEqual(eventsOf(routed), [
       ['orders', 10n],
       ['customers', 11n],
     ])
   })
 
-  test('a handler of every table gets what no other names, so that nothing is unrouted', () => {
+  test('the catch-all handler gets every table without another route', () => {
     const every = new Router({ 'shop.orders': route('orders'), '*': route('rest') })
     const records = ['shop.orders', 'shop.other', 'x.y.z'].map((table, id) => write.insert(table, id, t0))
-    assert.deepEqual(eventsOf(planSlice(slice(records), every, 'halt')), [
+    assert.deepEqual(eventsOf(routeSlice(slice(records), every, 'halt')), [
       ['orders', 0n],
       ['rest', 1n],
       ['rest', 2n],
     ])
   })
 
-  test('records that cannot be read are set apart with their bytes, and stop nothing', () => {
+  test('unreadable records are listed with their bytes, and the slice continues', () => {
     const broken = (write.insert('shop.orders', 2, t0).value ?? Buffer.alloc(0)).subarray(0, 5)
     const records = [
       write.insert('shop.orders', 1, t0),
@@ -180,9 +186,9 @@ describe('a slice of the stream', () => {
       { value: Buffer.alloc(2, 0xff), timestamp: t0 },
       write.insert('shop.orders', 3, t0),
     ]
-    const plan = planSlice(slice(records), router, 'halt')
+    const routed = routeSlice(slice(records), router, 'halt')
     assert.deepEqual(
-      plan.unreadable.map(({ event: { offset, value }, error }) => [
+      routed.unreadable.map(({ event: { offset, value }, error }) => [
         offset,
         value,
         error.code,
@@ -193,19 +199,19 @@ describe('a slice of the stream', () => {
         [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2'],
       ],
     )
-    assert.deepEqual(eventsOf(plan), [
+    assert.deepEqual(eventsOf(routed), [
       ['orders', 0n],
       ['orders', 4n],
     ])
-    assert.deepEqual([plan.end, plan.halt, plan.read.length], [5n, null, 5])
+    assert.deepEqual([routed.end, routed.halt, routed.read.length], [5n, null, 5])
   })
 
   const nameless = [null, '', 'shop', '.', 'shop.', '.orders', 'shop..orders', 'a.b.c.d', 'a.b.c.'] as const
   for (const operation of ['INSERT', 'UPDATE', 'DELETE', 'INIT', 'DDL'] as const) {
     for (const objectName of nameless) {
-      // A statement may be on a database, or on nothing that is named.
+      // A statement may be about a database, or may have no name.
       if (operation === 'DDL' && !objectName?.includes('.')) continue
-      test(`a change ${operation} of the table ${JSON.stringify(objectName)} is a record that cannot be read`, () => {
+      test(`a change ${operation} of the table ${JSON.stringify(objectName)} is an unreadable record`, () => {
         const image = [integer(1)]
         const value = encodeRecord({
           operation,
@@ -221,10 +227,10 @@ describe('a slice of the stream', () => {
         for (const unroutedTables of ['skip', 'halt'] as const) {
           const every = new Router({ 'shop.orders': route('orders'), '*': route('rest') })
           const records = [{ value, timestamp: t0 }, write.insert('shop.orders', 1, t0)]
-          const plan = planSlice(slice(records), every, unroutedTables)
-          assert.deepEqual(eventsOf(plan), [['orders', 1n]])
-          assert.deepEqual([plan.skipped, plan.halt, plan.end], [new Map(), null, 2n])
-          const [unreadable] = plan.unreadable
+          const routed = routeSlice(slice(records), every, unroutedTables)
+          assert.deepEqual(eventsOf(routed), [['orders', 1n]])
+          assert.deepEqual([routed.skipped, routed.halt, routed.end], [new Map(), null, 2n])
+          const [unreadable] = routed.unreadable
           assert.deepEqual([unreadable?.error.code, unreadable?.event.value], ['RECORD_INVALID', value])
           assert.match(unreadable?.error.message ?? '', /objectName/)
         }
@@ -232,21 +238,21 @@ describe('a slice of the stream', () => {
     }
   }
 
-  test('a change that is broken behind its header reaches its function, which has a policy for it', () => {
+  test('a change that is damaged after its header reaches its function, which has a policy for it', () => {
     const keyed = new Router({ 'shop.orders': route('orders', { concurrency: 4 }) })
     const value = write.insert('shop.orders', 1, t0).value ?? Buffer.alloc(0)
     const broken = value.subarray(0, readHeader(value).bodyStart + 4)
-    const plan = planSlice(slice([{ value: broken, timestamp: t0 }]), keyed, 'halt')
+    const routed = routeSlice(slice([{ value: broken, timestamp: t0 }]), keyed, 'halt')
     assert.deepEqual(
-      plan.events.map(({ keyHash }) => keyHash),
+      routed.events.map(({ keyHash }) => keyHash),
       [null],
     )
-    assert.equal(plan.unreadable.length, 0)
+    assert.equal(routed.unreadable.length, 0)
   })
 
-  test('keys are read only where changes are worked on side by side', () => {
+  test('keys are read only for functions with concurrency above 1', () => {
     const hashes = (concurrency: number) =>
-      planSlice(
+      routeSlice(
         slice([1, 2, 1].map((id) => write.insert('shop.orders', id, t0))),
         new Router({ 'shop.orders': route('orders', { concurrency }) }),
         'skip',
@@ -273,19 +279,19 @@ describe('a sharded source', () => {
   })
   const named = { l_db_name: 'shop', l_tb_name: 'orders' }
 
-  test('its tables are routed by their logical name, where the physical one has no route', () => {
-    assert.deepEqual(eventsOf(planSlice(slice([shard(named)]), router, 'halt')), [['orders', 0n]])
+  test('its tables are routed by their logical name if the physical one has no route', () => {
+    assert.deepEqual(eventsOf(routeSlice(slice([shard(named)]), router, 'halt')), [['orders', 0n]])
     const own = new Router({ 'shop.orders': route('orders'), 'shop_7.*': route('seven') })
-    assert.deepEqual(eventsOf(planSlice(slice([shard(named)]), own, 'halt')), [['seven', 0n]])
+    assert.deepEqual(eventsOf(routeSlice(slice([shard(named)]), own, 'halt')), [['seven', 0n]])
     const fresh = new Router({ 'shop.orders': route('orders') })
-    const other = planSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'items' })]), fresh, 'halt')
+    const other = routeSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'items' })]), fresh, 'halt')
     assert.equal(other.halt?.code, 'TABLE_UNROUTED')
   })
 
-  test('a dot in a logical name is no separator', () => {
+  test('a dot inside a logical name does not separate parts', () => {
     const dotted = new Router({ 'shop.a\\u002Eb': route('dotted') })
     const record = shard({ l_db_name: 'shop', l_tb_name: 'a.b' })
-    assert.deepEqual(eventsOf(planSlice(slice([record]), dotted, 'skip')), [['dotted', 0n]])
+    assert.deepEqual(eventsOf(routeSlice(slice([record]), dotted, 'skip')), [['dotted', 0n]])
   })
 
   const routes = {
@@ -294,11 +300,11 @@ describe('a sharded source', () => {
     '*': route('rest'),
   }
   const functionsOf = (records: readonly NewRecord[], offset: bigint) =>
-    planSlice(slice(records), new Router(routes), 'halt')
+    routeSlice(slice(records), new Router(routes), 'halt')
       .events.filter((event) => event.offset === offset)
       .map((event) => [event.route.functionName, event.keyHash])
 
-  test('a statement without the logical name has no route, whatever came before it, and halts nothing', () => {
+  test('a statement without the logical name has no route and does not halt the stream', () => {
     assert.deepEqual(functionsOf([shard({}, 'DDL')], 0n), [['rest', null]])
     assert.deepEqual(functionsOf([shard(named), shard({}, 'DDL')], 1n), [['rest', null]])
     const one = new Router({ 'shop.orders': route('orders') })
@@ -306,29 +312,29 @@ describe('a sharded source', () => {
       [[shard({}, 'DDL'), shard(named)], 1n],
       [[shard(named), shard({}, 'DDL')], 0n],
     ] as const) {
-      const plan = planSlice(slice(records), one, 'halt')
-      assert.deepEqual(eventsOf(plan), [['orders', rows]])
-      assert.deepEqual([plan.halt, [...plan.skipped.values()]], [null, [1]])
+      const routed = routeSlice(slice(records), one, 'halt')
+      assert.deepEqual(eventsOf(routed), [['orders', rows]])
+      assert.deepEqual([routed.halt, [...routed.skipped.values()]], [null, [1]])
     }
   })
 
-  test('a statement with the logical name, or on a table that a route names, goes where the rows go', () => {
+  test('a statement with the logical name, or about a table with a route of its own, goes where the rows go', () => {
     assert.deepEqual(functionsOf([shard(named, 'DDL')], 0n), [['orders', null]])
     assert.deepEqual(functionsOf([shard({ l_db_name: 'shop', l_tb_name: 'x' }, 'DDL')], 0n), [['rest', null]])
     const own = new Router({ ...routes, 'shop_7.*': route('seven') })
     for (const tags of [{}, named]) {
-      assert.deepEqual(eventsOf(planSlice(slice([shard(tags, 'DDL')]), own, 'halt')), [['seven', 0n]])
+      assert.deepEqual(eventsOf(routeSlice(slice([shard(tags, 'DDL')]), own, 'halt')), [['seven', 0n]])
     }
     const none = new Router({ 'shop.orders': route('orders') })
-    const other = planSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'x' }, 'DDL')]), none, 'halt')
+    const other = routeSlice(slice([shard({ l_db_name: 'shop', l_tb_name: 'x' }, 'DDL')]), none, 'halt')
     assert.equal(other.halt?.code, 'TABLE_UNROUTED')
   })
 
-  test('nor does a row that cannot be read', () => {
+  test('an unreadable row decides no route', () => {
     const fresh = new Router({ 'shop.orders': route('orders') })
     const broken = { value: (shard(named).value ?? Buffer.alloc(0)).subarray(0, 60), timestamp: t0 }
-    const plan = planSlice(slice([broken, shard(named)]), fresh, 'skip')
-    assert.deepEqual([plan.unreadable.length, plan.skipped.get('shop_7.orders_7')], [0, 1])
-    assert.deepEqual(eventsOf(plan), [['orders', 1n]])
+    const routed = routeSlice(slice([broken, shard(named)]), fresh, 'skip')
+    assert.deepEqual([routed.unreadable.length, routed.skipped.get('shop_7.orders_7')], [0, 1])
+    assert.deepEqual(eventsOf(routed), [['orders', 1n]])
   })
 })

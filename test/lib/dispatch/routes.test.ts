@@ -18,22 +18,22 @@ const router = new Router({
   'a+b.t$': route('special'),
 })
 
-test('which function handles a table', () => {
+test('a table goes to the function whose name or pattern matches', () => {
   const cases: [table: string, expected: string | null, reason: string][] = [
     ['shop.orders', 'orders', 'exact'],
-    ['shop.Orders', null, 'names know their case'],
+    ['shop.Orders', null, 'names are case-sensitive'],
     ['shop.orders2', null, 'no prefix match'],
     ['xshop.orders', null, 'no suffix match'],
     ['shop_7.orders_2026', 'sharded', 'a star in each part'],
-    ['shop_.orders_', 'sharded', 'a star may stand for nothing'],
+    ['shop_.orders_', 'sharded', 'a star may match the empty text'],
     ['shop_7.orders', null, 'the rest of the pattern counts'],
     ['erp.anything', 'erp', 'a whole database'],
     ['erp.public.t', null, 'a star does not cross a dot'],
-    ['erp.a\\u002Eb', 'erp', 'an escaped dot is no dot'],
+    ['erp.a\\u002Eb', 'erp', 'an escaped dot does not separate parts'],
     ['pg.public.users', 'users', 'with a schema'],
     ['pg.users', null, 'without the schema it is another table'],
     ['a+b.t$', 'special', 'characters that mean something in a regular expression'],
-    ['aab.t', null, 'they mean themselves'],
+    ['aab.t', null, 'these characters match only themselves'],
     ['__proto__.constructor', null, 'names that JavaScript knows'],
     ['shop.orders\n', null, 'a line break at the end'],
   ]
@@ -55,9 +55,9 @@ describe('of several names that match a table', () => {
   const cases: [table: string, expected: string, reason: string][] = [
     ['shop.orders_2026_01', 'january', 'an exact name wins'],
     ['shop.orders_2026_02', 'this year', 'the narrowest pattern wins'],
-    ['shop.orders_2025_02', 'shards', 'the next one has the rest'],
-    ['shop.customers', 'all of shop', 'and the next'],
-    ['shop.items', 'items', 'more letters win where neither lies within the other'],
+    ['shop.orders_2025_02', 'shards', 'the next narrower pattern gets the rest'],
+    ['shop.customers', 'all of shop', 'then the widest pattern'],
+    ['shop.items', 'items', 'more letters win if neither pattern contains the other'],
     ['erp.customers', 'rest', 'the catch-all comes last'],
   ]
   for (const [table, expected, reason] of cases) {
@@ -68,7 +68,7 @@ describe('of several names that match a table', () => {
     })
   }
 
-  test('a pattern within another one comes first, whatever the patterns', () => {
+  test('a pattern that another one contains comes first', () => {
     const part = fc.array(fc.constantFrom('a', 'b', '*'), { minLength: 1, maxLength: 5 })
     const name = fc.tuple(part, part).map((parts) => parts.map((letters) => letters.join('')).join('.'))
     fc.assert(
@@ -82,7 +82,7 @@ describe('of several names that match a table', () => {
     )
   })
 
-  test('what two patterns have in common is found by trying all names', () => {
+  test('meets and coversMeeting agree with a comparison of all names', () => {
     const names = [...'abc'].flatMap((x) =>
       ['', ...'abc'].flatMap((y) => ['', ...'abc'].map((z) => x + y + z)),
     )
@@ -107,7 +107,7 @@ describe('of several names that match a table', () => {
   })
 })
 
-test('a pattern is matched in time that grows with the name alone, however many stars it has', () => {
+test('the time to match a pattern does not grow with its number of stars', () => {
   const many = new Router({ [`shop.${'*a'.repeat(40)}`]: route('stars') })
   assert.equal(functionFor(many, `shop.${'a'.repeat(100_000)}b`), null)
   assert.equal(functionFor(many, `shop.${'ab'.repeat(50_000)}a`), 'stars')
@@ -117,7 +117,7 @@ describe('a table that a handler leaves out', () => {
   const except = ['shop.orders_tmp', 'shop.*_bak']
   const routesWithout = { 'shop.orders_*': { ...route('orders'), except } }
 
-  test('goes to another handler that takes it, or is left out by a written rule', () => {
+  test('goes to another handler that takes it, or is excluded', () => {
     const one = new Router(routesWithout)
     assert.equal(functionFor(one, 'shop.orders_1'), 'orders')
     for (const table of ['shop.orders_tmp', 'shop.orders_1_bak']) {
@@ -129,7 +129,7 @@ describe('a table that a handler leaves out', () => {
     assert.equal(functionFor(new Router({ ...routesWithout, '*': route('rest') }), 'shop.orders_tmp'), 'rest')
   })
 
-  test('may be named by its logical name where that is what was matched', () => {
+  test('may be excluded by its logical name if that name was matched', () => {
     const sharded = new Router({
       'shop.orders_*': { ...route('orders'), except },
       '*': { ...route('rest'), except },
@@ -153,7 +153,7 @@ describe('a ghost table of an online schema change', () => {
   ]
   const all = { 'shop.*': route('all'), '*': route('rest') }
 
-  test('is left out where a pattern or the catch-all would take it', () => {
+  test('is left out if only a pattern or the catch-all matches', () => {
     for (const routes of [all, { '*': route('rest') }, {}]) {
       for (const table of ghosts) {
         const routing = new Router(routes).routesFor(`shop.${table}`, unnamed)
@@ -163,7 +163,7 @@ describe('a ghost table of an online schema change', () => {
     for (const table of others) assert.equal(functionFor(new Router(all), `shop.${table}`), 'all', table)
   })
 
-  test('goes to the handler that names it, by its logical name too', () => {
+  test('goes to the handler that names it exactly, also by its logical name', () => {
     const named = new Router({ ...all, 'shop._orders_new': route('exact') })
     assert.equal(functionFor(named, 'shop._orders_new'), 'exact')
     assert.equal(
@@ -176,7 +176,7 @@ describe('a ghost table of an online schema change', () => {
     )
   })
 
-  test('is a table like any other where the rule is turned off', () => {
+  test('is a table like any other with GHOST_TABLES=deliver', () => {
     for (const table of ghosts) assert.equal(functionFor(new Router(all, 'deliver'), `shop.${table}`), 'all')
   })
 })
@@ -184,7 +184,7 @@ describe('a ghost table of an online schema change', () => {
 const functionsFor = (from: Router, database: string | null) =>
   from.routesForDatabase(database).routes.map(({ functionName }) => functionName)
 
-test('which functions a statement on a database concerns', () => {
+test('a statement about a database concerns every function that may have a table in it', () => {
   const cases: [database: string | null, expected: string[]][] = [
     ['shop', ['orders']],
     ['shop_1', ['sharded']],
@@ -197,12 +197,12 @@ test('which functions a statement on a database concerns', () => {
   for (const [database, expected] of cases) assert.deepEqual(functionsFor(router, database), expected)
 })
 
-test('many tables do not make the router forget or mix up', () => {
+test('the router finds the right route for more tables than it caches', () => {
   for (let i = 0; i < 25_000; i++) assert.equal(functionFor(router, `erp.t${i}`), 'erp')
   assert.equal(functionFor(router, 'shop.orders'), 'orders')
 })
 
-test('a function with several tables gets a statement on their database once, as does the catch-all', () => {
+test('a function with several tables, or the catch-all, gets a statement about their database once', () => {
   const many = new Router({
     'shop.orders': route('sales'),
     'shop.items': route('sales'),
@@ -213,7 +213,7 @@ test('a function with several tables gets a statement on their database once, as
   assert.deepEqual(functionsFor(many, null), ['sales', 'rest'])
 })
 
-test('the physical name wins over the logical one, any name over the catch-all', () => {
+test('the physical name wins over the logical one, and any name wins over the catch-all', () => {
   const sharded = new Router({
     'shop.orders': route('logical'),
     'shop_7.orders_7': route('one shard'),
@@ -226,7 +226,7 @@ test('the physical name wins over the logical one, any name over the catch-all',
   assert.equal(functionFor(new Router({ 'shop.orders': route('logical') }), 'shop_8.items_8'), null)
 })
 
-test('the logical name is read from one record of a table, not from each', () => {
+test('the router reads the logical name from only one record of a table', () => {
   const sharded = new Router({ 'shop.orders': route('logical') })
   let asked = 0
   const logical = () => {
@@ -237,7 +237,7 @@ test('the logical name is read from one record of a table, not from each', () =>
   assert.equal(asked, 1)
 })
 
-test('a record that cannot tell its logical name decides nothing for those behind it', () => {
+test('a record without a readable logical name does not decide the route of later records', () => {
   const sharded = new Router({ 'shop.orders': route('logical'), '*': route('rest') })
   const name = (logical: string | null | undefined) =>
     sharded.routesFor('shop_8.orders_8', () => logical).routes[0]?.functionName

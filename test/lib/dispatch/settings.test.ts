@@ -21,7 +21,7 @@ const settings: DeliveryInput[] = [
   { attempts: 9, maxAgeSeconds: 60, onFailure: 'halt', batchSize: 1, concurrency: 2, operations: ['INIT'] },
 ]
 
-test('what a table declares reaches the poller as it was, through the text of an environment variable', () => {
+test('the declared settings of a table reach the poller unchanged through the environment variable', () => {
   const declared = settings.map((input, index) => [`shop.t${index}`, deliverySchema.parse(input)] as const)
   const text = JSON.stringify(
     Object.fromEntries(
@@ -36,7 +36,7 @@ test('what a table declares reaches the poller as it was, through the text of an
   )
 })
 
-test('a route says only what is not a default: the environment of a function is small', () => {
+test('a route contains only settings that differ from the defaults, because the environment is small', () => {
   assert.equal(routeJson('orders', defaultDelivery), 'orders')
   assert.equal(routeJson('orders', { ...defaultDelivery, operations: undefined }), 'orders')
   assert.deepEqual(routeJson('orders', { ...defaultDelivery, attempts: 3 }), {
@@ -45,7 +45,7 @@ test('a route says only what is not a default: the environment of a function is 
   })
 })
 
-test('routes that are refused', () => {
+test('invalid routes are refused', () => {
   const cases: [route: unknown, reason: string][] = [
     ['arn:aws:lambda:eu-central-1:1:function:x', 'an ARN'],
     ['../x', 'a path'],

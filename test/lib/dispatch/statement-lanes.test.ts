@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
 import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
-import { planSlice } from '../../../lib/dispatch/route-slice.ts'
+import { routeSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts'
@@ -28,13 +28,13 @@ async function deliver(
     'shop.items': route('items', { concurrency: 2 }),
   })
   const log = LogRecords.of(records.map(({ value }, at) => ({ offset: BigInt(at), value })))
-  const plan = planSlice({ records: log, from: 0, to: log.length, nextOffset: 5n }, router, 'halt')
+  const routed = routeSlice({ records: log, from: 0, to: log.length, nextOffset: 5n }, router, 'halt')
   const stopping = new AbortController()
   const lanes = new Dispatcher(states, run, stopping.signal)
-  for (const event of plan.events) lanes.offer(event)
+  for (const event of routed.events) lanes.offer(event)
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   stopping.abort()
-  await lanes.settled()
+  await lanes.ended()
   return lanes
 }
 
@@ -50,7 +50,7 @@ const refusing = () =>
   })
 
 describe('a statement that concerns two functions', () => {
-  test('keeps its place in both, alone where changes are worked on side by side', async () => {
+  test('keeps its place in both, and runs alone in a function with several lanes', async () => {
     const run = new FakeRun()
     const lanes = await deliver(run, 'halt')
     assert.deepEqual(offsetsOf(run, 'orders').flat(), [0, 2])
@@ -59,7 +59,7 @@ describe('a statement that concerns two functions', () => {
     assert.equal(lanes.firstUndone, null)
   })
 
-  test('is a dead letter of the one that refuses it, and is not sent again to the other', async () => {
+  test('becomes a dead letter of the function that refuses it, and is not sent again to the other', async () => {
     const run = refusing()
     const lanes = await deliver(run, 'dead-letter')
     assert.deepEqual(
@@ -70,7 +70,7 @@ describe('a statement that concerns two functions', () => {
     assert.equal(lanes.firstUndone, null)
   })
 
-  test('is not committed while one of them has not done it; the other is remembered as ahead', async () => {
+  test('is not committed before both have done it, and the faster function is stored as ahead', async () => {
     const run = refusing()
     const lanes = await deliver(run, 'halt')
     assert.deepEqual([lanes.firstUndone, lanes.halt?.code], [2n, 'HANDLER_FAILED'])

@@ -19,7 +19,7 @@ const postgres = new Router({
   'other.public.orders': route('other'),
 })
 
-/** The functions that hear of a statement. */
+/** The functions that get a statement. */
 function heard(
   router: Router,
   objectName: string | null,
@@ -32,7 +32,7 @@ function heard(
     .sort()
 }
 
-describe('the handlers of every table that a statement names hear of it', () => {
+describe('a statement goes to the handlers of every table that it names', () => {
   const cases: [objectName: string | null, statement: string, expected: string[]][] = [
     ['shop.orders', 'DROP TABLE orders, items', ['items', 'orders']],
     ['shop.items', 'DROP TABLE orders, items', ['items', 'orders']],
@@ -74,7 +74,7 @@ describe('the handlers of every table that a statement names hear of it', () => 
   }
 })
 
-describe('where a text does not tell for sure', () => {
+describe('a statement whose tables are not certain', () => {
   const all = ['erp', 'items', 'orders', 'rest', 'tmp']
   const cases: [objectName: string | null, statement: string | null, expected: string[], reason: string][] = [
     [
@@ -83,38 +83,38 @@ describe('where a text does not tell for sure', () => {
       ['items', 'orders', 'rest', 'tmp'],
       'all of the database that it is filed under',
     ],
-    ['shop', 'FLUSH x', ['items', 'orders', 'rest', 'tmp'], 'or on'],
-    [null, 'FLUSH x', all, 'or all there are'],
-    ['shop.orders', 'FLUSH erp.x', all, 'and those of each database that it names'],
-    ['erp.orders', 'DROP TABLE orders, `erp', all, 'all, where it cannot be read to its end'],
+    ['shop', 'FLUSH x', ['items', 'orders', 'rest', 'tmp'], 'filed under the database itself'],
+    [null, 'FLUSH x', all, 'all functions, if it is filed under nothing'],
+    ['shop.orders', 'FLUSH erp.x', all, 'also the functions of each database that it names'],
+    ['erp.orders', 'DROP TABLE orders, `erp', all, 'all functions, if the text cannot be parsed to its end'],
     [
       null,
       'DROP TABLE orders',
       ['erp', 'orders', 'rest'],
-      'all tables of that name, where the database is not known',
+      'all tables of that name, if the database is unknown',
     ],
     [
       'erp.x',
       'DROP TABLE erp.x, orders',
       ['erp', 'orders', 'rest'],
-      'or may be another than the one of the file',
+      'or may differ from the database under which it is filed',
     ],
-    ['shop.orders', null, ['orders'], 'a record that cannot be read goes where its name says'],
-    [null, null, all, 'and without a name to all'],
+    ['shop.orders', null, ['orders'], 'an unreadable record goes to the table under which it is filed'],
+    [null, null, all, 'an unreadable record without a name goes to all functions'],
   ]
   for (const [objectName, statement, expected, reason] of cases) {
-    test(`every handler hears that it could concern: ${statement}, filed under ${objectName}: ${reason}`, () => {
+    test(`goes to every handler that it could concern: ${statement}, filed under ${objectName}: ${reason}`, () => {
       assert.deepEqual(heard(mySql, objectName, statement), expected)
     })
   }
 })
 
-test('a function with several of the tables hears of the statement once', () => {
+test('a function with several of the tables gets the statement once', () => {
   const one = new Router({ 'shop.orders': route('sales'), 'shop.items': route('sales') })
   assert.deepEqual(heard(one, 'shop.orders', 'DROP TABLE orders, items'), ['sales'])
 })
 
-test('a dot within a name is no separator', () => {
+test('a dot inside a name does not separate parts', () => {
   const dotted = new Router({
     'shop.a\\u002Eb': route('dotted'),
     'a.b': route('other'),
@@ -125,7 +125,7 @@ test('a dot within a name is no separator', () => {
   assert.deepEqual(heard(dotted, 'e\\u002Ef', 'FLUSH TABLES'), ['dotted database'])
 })
 
-test('a statement on a shard is routed by the logical name that its record tells', () => {
+test('a statement about a shard is routed by the logical name in its record', () => {
   const sharded = new Router({
     'shop.orders': route('orders'),
     'shop.items': route('items'),

@@ -39,10 +39,10 @@ function state({ run, reading, delivery, commit }: Changes): RunState {
       bound: null,
       halt: null,
       fault: null,
-      broken: null,
+      unexpectedError: null,
       ...reading,
     },
-    delivery: { idle: true, waitsUntil: null, halt: null, broken: null, ...delivery },
+    delivery: { idle: true, waitsUntil: null, halt: null, unexpectedError: null, ...delivery },
     commit: { pending: false, last: now, pauseMs: 0, leaseCoversInvocation: true, ...commit },
   }
 }
@@ -191,17 +191,17 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
   ],
   [
     'a fetch threw an unexpected error: fail at once',
-    { reading: { broken: unexpected }, delivery: working },
+    { reading: { unexpectedError: unexpected }, delivery: working },
     { do: 'fail', error: unexpected },
   ],
   [
     'a lane threw an unexpected error: fail at once',
-    { delivery: { idle: false, broken: unexpected } },
+    { delivery: { idle: false, unexpectedError: unexpected } },
     { do: 'fail', error: unexpected },
   ],
   [
     'a halt and an unexpected error in lanes: halt, because a person must look',
-    { delivery: { idle: false, halt: poison, broken: unexpected } },
+    { delivery: { idle: false, halt: poison, unexpectedError: unexpected } },
     { do: 'halt', reason: poison },
   ],
 
@@ -209,8 +209,8 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
     'a newer invocation runs in this process: end, whatever else is true',
     {
       run: { superseded: true, timeLeftMs: 0 },
-      reading: { broken: unexpected, halt: corrupt, fault: away },
-      delivery: { halt: poison, broken: unexpected },
+      reading: { unexpectedError: unexpected, halt: corrupt, fault: away },
+      delivery: { halt: poison, unexpectedError: unexpected },
       commit: { pending: true, last: 0, leaseCoversInvocation: false },
     },
     { do: 'end', why: 'superseded' },

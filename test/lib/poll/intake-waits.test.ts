@@ -12,20 +12,20 @@ import { emptySummary } from '../../../lib/poll/summary.ts'
 import { runMeasures } from '../../../lib/poll/telemetry.ts'
 import { t0, Writer } from '../../support/records.ts'
 
-/** What a broker does with one fetch: how long it takes, and how many of the log's records can be read then. */
+/** A broker's answer to one fetch: its time, and the number of readable records. */
 interface Step {
-  /** Milliseconds until the answer, beyond what it waits. */
+  /** Milliseconds until the answer, without the wait for news. */
   readonly takes: number
-  /** For how much of the time that it may wait nothing comes; all of it where this is left out. */
+  /** Milliseconds of waiting until news come. Absent: no news come within the allowed wait. */
   readonly waits?: number
-  /** Records that can be read. */
+  /** Readable records. */
   readonly readable: number
-  /** Offsets that the log has; the same where this is left out. */
+  /** Offsets in the log. Absent: as many as readable records. */
   readonly end?: number
   readonly fails?: boolean
 }
 
-/** Fetches once for each step on a clock that only the broker moves, with a handler that never answers. */
+/** Fetches once for each step. Only the broker moves the clock, and the handler never answers. */
 async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
   const write = new Writer()
   const given = write.inserts('shop.orders', 0, 9)
@@ -93,13 +93,13 @@ async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
     },
   )
   for (const _ of steps) await intake.fetch()
-  const told = Object.fromEntries(runMeasures(summary, null).map(([name, , value]) => [name, value]))
+  const measured = Object.fromEntries(runMeasures(summary, null).map(([name, , value]) => [name, value]))
   stopping.abort()
-  return { fetch: told.FetchTime, wait: told.WaitTime, asked, fault: intake.fault }
+  return { fetch: measured.FetchTime, wait: measured.WaitTime, asked, fault: intake.fault }
 }
 
-describe('the time of fetching and the time of waiting for news are told apart', () => {
-  test('a slow handler on the last records: the broker waits, and that is not its own time', async () => {
+describe('the summary separates the time of fetching from the wait for news', () => {
+  test('while a slow handler works on the last records, the broker’s wait is not its fetch time', async () => {
     const found = await fetchTimes(
       [
         { takes: 30, readable: 10 },
@@ -112,12 +112,12 @@ describe('the time of fetching and the time of waiting for news are told apart',
     assert.deepEqual(found, { fetch: 45, wait: 600, asked: [0, 200, 200, 200], fault: null })
   })
 
-  test('a slow broker is told as slow', async () => {
+  test('a slow broker has a long fetch time', async () => {
     const found = await fetchTimes([{ takes: 4_000, readable: 10 }], 5)
     assert.deepEqual(found, { fetch: 4_000, wait: 0, asked: [0], fault: null })
   })
 
-  test('news that come while the broker waits', async () => {
+  test('news that come while the broker waits end the wait', async () => {
     const found = await fetchTimes(
       [
         { takes: 30, readable: 3 },
@@ -128,7 +128,7 @@ describe('the time of fetching and the time of waiting for news are told apart',
     assert.deepEqual(found, { fetch: 30, wait: 300, asked: [0, 1_000], fault: null })
   })
 
-  test('a stream without news from the first fetch on', async () => {
+  test('a stream without any news counts the allowed wait as wait', async () => {
     const found = await fetchTimes(
       [
         { takes: 20, readable: 0 },
@@ -139,7 +139,7 @@ describe('the time of fetching and the time of waiting for news are told apart',
     assert.deepEqual(found, { fetch: 40, wait: 1_000, asked: [0, 1_000], fault: null })
   })
 
-  test('records of a transaction that is still open', async () => {
+  test('a transaction that is still open counts as wait', async () => {
     const found = await fetchTimes(
       [
         { takes: 10, readable: 0, end: 5 },
@@ -150,7 +150,7 @@ describe('the time of fetching and the time of waiting for news are told apart',
     assert.deepEqual(found, { fetch: 20, wait: 1_000, asked: [0, 1_000], fault: null })
   })
 
-  test('a fetch that fails took its time', async () => {
+  test('a fetch that fails counts its time', async () => {
     const found = await fetchTimes([{ takes: 30_000, readable: 10, fails: true }], 0)
     assert.deepEqual([found.fetch, found.wait, found.fault?.code], [30_000, 0, 'BROKER_FAILED'])
   })

@@ -11,7 +11,7 @@ const noRecord = { value: Buffer.from('this is no record'), timestamp: t0 }
 describe('a record that cannot be read', () => {
   const given = [...write.inserts('shop.orders', 0, 2), noRecord, ...write.inserts('shop.orders', 4, 5)]
 
-  test('is put aside before what follows it, and the run continues', async () => {
+  test('becomes a dead letter before any later record is sent, and the run continues', async () => {
     const letters: bigint[] = []
     const { summary, sent } = await run({
       given,
@@ -29,21 +29,21 @@ describe('a record that cannot be read', () => {
       'RUNNING',
     ],
     [
-      'for good: the stream halts before it',
+      'permanently: the stream halts before it',
       new DtsError('DEAD_LETTER_FAILED', 'no', { retryable: false }),
       'HALTED',
     ],
-    ['by a fault of ours: it is thrown', new TypeError('nobody expects this'), 'RUNNING'],
+    ['by an unexpected error: the run rethrows it', new TypeError('unexpected'), 'RUNNING'],
   ] as const
   for (const [how, fault, state] of refusals) {
-    test(`that the queue refuses ${how}`, async () => {
+    test(`that the dead-letter queue refuses ${how}`, async () => {
       const putAside = async () => {
         throw fault
       }
       const { thrown, sent, item } = await run({ given, own: { putAside } })
       assert.equal(codeOf(thrown) ?? thrown, codeOf(fault) ?? fault)
       assert.equal(item?.state, state)
-      // Nothing is known of its table, so nothing after it may be sent.
+      // Its table is unknown, so no later record may be sent.
       assert.ok(
         sent.flat().every((offset) => offset < 3n),
         String(sent),
@@ -55,22 +55,22 @@ describe('a record that cannot be read', () => {
 })
 
 describe('reading', () => {
-  test('counts what a rule leaves out, by table', async () => {
+  test('counts the changes that a rule leaves out, by table', async () => {
     const given = [...write.inserts('shop.orders', 0, 1), ...write.inserts('shop.nobody', 2, 4)]
     const { summary } = await run({ given })
     assert.deepEqual([summary.to, { ...summary.skipped }], ['5', { 'shop.nobody': 3 }])
   })
 
-  test('throws what nobody expects of a fetch, and gives the lease back', async () => {
-    const fault = new TypeError('nobody expects this')
+  test('rethrows an unexpected error of a fetch, and releases the lease', async () => {
+    const fault = new TypeError('unexpected')
     const fetch: Stream['fetch'] = async () => {
       throw fault
     }
     const { thrown, item } = await run({ stream: { range: async () => ({ earliest: 1n, end: 10n }), fetch } })
-    assert.deepEqual([thrown, item?.state, item?.leaseUntil], [fault, 'RUNNING', 0])
+    assert.deepEqual([thrown, item?.state, item?.leaseUntil], [fault, 'RUNNING', null])
   })
 
-  test('leaves the records of an open transaction to the next run, after it has asked twice', async () => {
+  test('asks twice for the records of an open transaction, then leaves them to the next run', async () => {
     const given = write.inserts('shop.orders', 0, 9)
     let empty = 0
     const fetch: Stream['fetch'] = async (from) => {
@@ -83,7 +83,7 @@ describe('reading', () => {
     assert.ok(empty >= 2 && tookMs < 10_000, `${empty} answers, ${tookMs} ms`)
   })
 
-  test('does not take two waits with records between them for an open transaction', async () => {
+  test('does not mistake two waits with records between them for an open transaction', async () => {
     const given = write.inserts('shop.orders', 0, 9)
     const waits = new Set<bigint>()
     const fetch: Stream['fetch'] = async (from) => {
@@ -95,7 +95,7 @@ describe('reading', () => {
     assert.deepEqual([summary.ended, summary.to], ['end-of-stream', '10'])
   })
 
-  test('rests while 4 MB wait for a function', async () => {
+  test('pauses while 4 MB wait for a function', async () => {
     const [order] = write.inserts('shop.orders', 0, 0)
     const value = Buffer.alloc(1024 * 1024)
     order?.value?.copy(value)
@@ -108,7 +108,7 @@ describe('reading', () => {
     assert.ok(summary.fetched >= 4 && summary.fetched <= 6, `${summary.fetched} MB fetched`)
   })
 
-  test('takes nothing from an answer that comes after a newer invocation has begun', async () => {
+  test('ignores an answer that comes after a newer invocation has started', async () => {
     const newer = new AbortController()
     const given = write.inserts('shop.orders', 0, 9)
     const fetch: Stream['fetch'] = async (from) => {
@@ -125,11 +125,11 @@ describe('reading', () => {
     assert.ok(summary.fetched <= 1, `${summary.fetched} fetched`)
   })
 
-  test('asks a damaged slice for again, and begins to count anew when one is whole', async () => {
+  test('fetches a damaged slice again, and restarts its count after a good slice', async () => {
     const given = write.inserts('shop.orders', 0, 9)
     let damaged = 0
     const fetch: Stream['fetch'] = async (from) => {
-      // Four times for each record: five in a row would halt.
+      // Four damaged answers for each record: five in a row would halt the stream.
       if (from > 1n && damaged < 4) {
         damaged += 1
         throw failure('BATCH_CORRUPT')
@@ -141,7 +141,7 @@ describe('reading', () => {
     assert.deepEqual([summary.ended, summary.to], ['end-of-stream', '10'])
   })
 
-  test('halts at a slice that stays damaged, after what came before is delivered', async () => {
+  test('halts at a slice that stays damaged, after all earlier changes were delivered', async () => {
     const given = write.inserts('shop.orders', 0, 9)
     let tries = 0
     const fetch: Stream['fetch'] = async (from) => {

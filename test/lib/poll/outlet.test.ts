@@ -11,7 +11,7 @@ const poison = { ROUTES: '{"shop.orders":{"function":"orders","batchSize":1,"att
 describe('the breaker of dead letters', () => {
   const given = write.inserts('shop.orders', 0, 29)
 
-  test('halts the stream at the 21st change that is given up within five minutes', async () => {
+  test('halts the stream at the 21st dead letter within five minutes', async () => {
     const letters: bigint[] = []
     const putAside = async ({ offset }: { offset: bigint }) => void letters.push(offset)
     const { thrown, item } = await run({
@@ -24,13 +24,13 @@ describe('the breaker of dead letters', () => {
     assert.deepEqual([item?.state, item?.offset], ['HALTED', 21n])
   })
 
-  test('counts what earlier runs gave up', async () => {
+  test('counts the dead letters of earlier runs', async () => {
     const deadLetters = { since: startedAt - 200_000, count: 19 }
     const { thrown, item } = await run({ given, environment: poison, invoke: () => failed, deadLetters })
     assert.deepEqual([codeOf(thrown), item?.offset], ['DEAD_LETTER_BREAKER', 2n])
   })
 
-  test('forgets what is older than that', async () => {
+  test('forgets dead letters that are older than five minutes', async () => {
     const deadLetters = { since: startedAt - 300_000, count: 20 }
     const { thrown, item } = await run({
       given: given.slice(0, 5),
@@ -41,7 +41,7 @@ describe('the breaker of dead letters', () => {
     assert.deepEqual([thrown, item?.offset, item?.deadLetters.count], [undefined, 5n, 4])
   })
 
-  test('does not count a change that the queue did not take', async () => {
+  test('does not count a change that the queue refused', async () => {
     let refusals = 3
     const putAside = async () => {
       if (refusals-- > 0) throw new DtsError('DEAD_LETTER_FAILED', 'no', { retryable: true })
@@ -58,7 +58,7 @@ describe('the breaker of dead letters', () => {
 })
 
 describe('an invocation', () => {
-  test('has to begin before the lease could end under it', async () => {
+  test('must start early enough to end within the lease', async () => {
     let startBefore: number | null = null
     await run({
       invoke: () => async (name, batch, events) => {
@@ -66,11 +66,11 @@ describe('an invocation', () => {
         return await acknowledge(name, batch, events)
       },
     })
-    // The lease of 31 s: the function's second, its start, the commit, and time to work. Less that second.
+    // The lease lasts 31 s: one for the function, its cold start, the commit and the slack. The function must start one second before its end.
     assert.equal(startBefore, startedAt + 30_000)
   })
 
-  test('whose answer comes after a newer invocation has begun changes nothing', async () => {
+  test('changes nothing if its answer comes after a newer run has started', async () => {
     const newer = new AbortController()
     const invoke: Invoke = async (...parameters) => {
       newer.abort()
@@ -80,7 +80,7 @@ describe('an invocation', () => {
     assert.deepEqual([summary.ended, { ...summary.handled }, item?.offset], ['superseded', {}, 1n])
   })
 
-  test('that fails after a newer one has begun gives nothing up', async () => {
+  test('sends nothing to the dead-letter queue if it fails after a newer run has started', async () => {
     const newer = new AbortController()
     const letters: bigint[] = []
     const { summary } = await run({

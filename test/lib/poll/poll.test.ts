@@ -14,6 +14,7 @@ import {
   dependencies,
   failure,
   freshStore,
+  haltCode,
   quiet,
   readUpTo,
   run,
@@ -26,7 +27,7 @@ const write = new Writer()
 
 describe('a run of the poller', () => {
   describe('a broker that fails', () => {
-    test('before the end of the log is known: no lag is told, rather than none', async () => {
+    test('before the end of the log is known: the run reports no lag, rather than a lag of 0', async () => {
       const given = write.inserts('shop.orders', 0, 9)
       const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
@@ -38,11 +39,11 @@ describe('a run of the poller', () => {
       const summary = emptySummary()
       await assert.rejects(poll(dependencies(store, stream), summary), { code: 'BROKER_FAILED' })
       assert.deepEqual([summary.lagSeconds, summary.lagRecords], [null, null])
-      const told = runMeasures(summary, failure('BROKER_FAILED')).map(([name]) => name)
-      assert.ok(told.length > 0 && !told.some((name) => name.startsWith('Lag')), told.join(' '))
+      const names = runMeasures(summary, failure('BROKER_FAILED')).map(([name]) => name)
+      assert.ok(names.length > 0 && !names.some((name) => name.startsWith('Lag')), names.join(' '))
     })
 
-    test('by never answering: the run ends in time, with what was done committed and the lease given back', async () => {
+    test('by never answering: the run ends in time, commits what was done and releases the lease', async () => {
       const given = write.inserts('shop.orders', 0, 9)
       const closed = Promise.withResolvers<never>()
       closed.promise.catch(() => {})
@@ -65,10 +66,10 @@ describe('a run of the poller', () => {
       )
       assert.deepEqual([summary.ended, summary.to, handled], ['time', '10', 9])
       const item = await store.read()
-      assert.deepEqual([item?.offset, item?.leaseUntil], [10n, 0])
+      assert.deepEqual([item?.offset, item?.leaseUntil], [10n, null])
     })
 
-    test('when it is asked for the group: a first start waits, since the checkpoint may only be gone', async () => {
+    test('to say what the group has: a first start waits, because the checkpoint may have been deleted', async () => {
       const given = write.inserts('shop.orders', 0, 0)
       const store = freshStore()
       const committed = async () => {
@@ -84,7 +85,7 @@ describe('a run of the poller', () => {
       assert.equal((await poll(dependencies(store, streamOf(given, { committed: refused })))).to, '1')
     })
 
-    test('to the question of what the group has: a run works all the same', async () => {
+    test('to say what the group has: a run with a checkpoint continues', async () => {
       const given = write.inserts('shop.orders', 0, 9)
       const never = new Promise<never>(() => {})
       const failing = async () => {
@@ -98,7 +99,7 @@ describe('a run of the poller', () => {
       }
     })
 
-    test('while the next place is looked for: the lease is given back', async () => {
+    test('during the search for the next position: the run releases the lease', async () => {
       const given = write.inserts('shop.orders', 0, 9)
       const store = await readUpTo(5n, given)
       const stream = streamOf(given, {
@@ -111,12 +112,12 @@ describe('a run of the poller', () => {
       const recovering = { ...rest, config: { ...config, onClusterChange: 'recover' as const } }
       await assert.rejects(poll(recovering), { code: 'BROKER_FAILED' })
       const item = await store.read()
-      assert.deepEqual([item?.state, item?.epoch, item?.leaseUntil], ['RUNNING', 2, 0])
+      assert.deepEqual([item?.state, item?.epoch, item?.leaseUntil], ['RUNNING', 2, null])
     })
   })
 
   test('without time for one invocation is refused before it takes the lease', async () => {
-    // A second for the function, ten for its start, five for the commit.
+    // One second for the function, ten for its cold start, five for the commit.
     for (const [remainingMs, code] of [
       [16_000, 'CONFIG_INVALID'],
       [16_001, undefined],
@@ -126,12 +127,12 @@ describe('a run of the poller', () => {
     }
   })
 
-  test('of a halted stream reads nothing, and tells how old the position is', async () => {
+  test('of a halted stream reads nothing, and reports the age of the position', async () => {
     const store = await readUpTo(1n, write.inserts('shop.orders', 0, 9))
     const read = await store.read()
     assert.ok(read !== null)
     const lease = await store.acquire(read, 'before', startedAt, startedAt + 1_000, ['RUNNING'])
-    await store.halt(lease, { code: 'CLUSTER_CHANGED', message: 'm', facts: {}, at: startedAt }, 0)
+    await store.halt(lease, { code: 'CLUSTER_CHANGED', message: 'm', facts: {}, at: startedAt }, null)
     const summary = emptySummary()
     const openStream = () => assert.fail('the stream is opened')
     const parts = { ...dependencies(store, streamOf([])), openStream }
@@ -139,7 +140,7 @@ describe('a run of the poller', () => {
     assert.deepEqual([summary.halted, summary.lagSeconds], ['CLUSTER_CHANGED', 60])
   })
 
-  test('whose process is invoked again while it connects takes no lease', async () => {
+  test('takes no lease if its process is invoked again while it connects', async () => {
     const newer = new AbortController()
     const given = write.inserts('shop.orders', 0, 9)
     let closed = 0
@@ -152,7 +153,7 @@ describe('a run of the poller', () => {
   })
 
   describe('the consumer group', () => {
-    /** The run and the group, whose commits are told in order. */
+    /** A run and a group. `happened` lists invocations, writes and group commits in order. */
     async function working(own: Partial<Stream> = {}) {
       const given = write.inserts('shop.orders', 0, 9)
       const store = await readUpTo(5n, given)
@@ -172,13 +173,13 @@ describe('a run of the poller', () => {
       return { store, happened, parts: dependencies(store, stream, { invoke }) }
     }
 
-    test('is told the generation before a handler is invoked in it, and the position after the item has it', async () => {
+    test('gets the generation before a handler is invoked in it, and the position after the item has it', async () => {
       const { happened, parts } = await working()
       await poll(parts)
       assert.deepEqual(happened, ['group 5', 'invoke', 'group 10'])
     })
 
-    test('is not told twice of a generation that it has', async () => {
+    test('does not get a generation twice', async () => {
       const { store, happened, parts } = await working()
       const generation = (await store.read())?.generation ?? 0
       const self = parts.config.deployment
@@ -188,7 +189,7 @@ describe('a run of the poller', () => {
       assert.deepEqual(happened, ['invoke', 'group 10'])
     })
 
-    test('hears nothing of a position that the item did not get', async () => {
+    test('never gets a position that the item did not get', async () => {
       const { store, happened, parts } = await working()
       store.commit = async () => {
         throw failure('CHECKPOINT_TABLE_UNAVAILABLE')
@@ -197,7 +198,7 @@ describe('a run of the poller', () => {
       assert.deepEqual(happened, ['group 5', 'invoke'])
     })
 
-    test('of which DTS moved the commit to another offset proves nothing against the item', async () => {
+    test('does not prove a restore if DTS moved its commit to another offset', async () => {
       const { store, parts } = await working()
       const generation = (await store.read())?.generation ?? 0
       const self = parts.config.deployment
@@ -211,7 +212,7 @@ describe('a run of the poller', () => {
       }
     })
 
-    test('shows a restored item also where the log is another one, and with recover chosen', async () => {
+    test('shows a restored item even if the log is another one and ON_CLUSTER_CHANGE is recover', async () => {
       const { store, happened, parts } = await working({ clusterId: 'another' })
       const generation = (await store.read())?.generation ?? 0
       const { config } = parts
@@ -225,8 +226,8 @@ describe('a run of the poller', () => {
       assert.deepEqual(happened, [])
       const item = await store.read()
       assert.deepEqual(
-        [item?.state, item?.halt?.code, item?.generation, item?.leaseUntil],
-        ['HALTED', 'CHECKPOINT_RESTORED', generation, 0],
+        [item?.state, haltCode(item), item?.generation, item?.leaseUntil],
+        ['HALTED', 'CHECKPOINT_RESTORED', generation, null],
       )
     })
   })
@@ -244,10 +245,10 @@ describe('a run of the poller', () => {
     await assert.rejects(poll(dependencies(store, stream)), { code: 'BATCH_CORRUPT' })
     assert.equal(fetches, 5)
     const item = await store.read()
-    assert.deepEqual([item?.state, item?.halt?.code, item?.leaseUntil], ['HALTED', 'BATCH_CORRUPT', 0])
+    assert.deepEqual([item?.state, haltCode(item), item?.leaseUntil], ['HALTED', 'BATCH_CORRUPT', null])
   })
 
-  test('what a fetch brings after the stream has halted is neither put aside nor sent', async () => {
+  test('records that arrive after the halt are neither sent nor become dead letters', async () => {
     const given = [
       ...write.inserts('shop.orders', 0, 1),
       { value: Buffer.from('this is no record'), timestamp: t0 },
@@ -277,10 +278,10 @@ describe('a run of the poller', () => {
     assert.deepEqual([letters, sent], [[], [1n]])
   })
 
-  test('a fault of ours while something is with a function is thrown, and its lease is kept for it', async () => {
+  test('an unexpected error during an invocation is rethrown, and the lease stays until the function must have ended', async () => {
     const given = write.inserts('shop.orders', 0, 1)
     const store = await readUpTo(1n, given)
-    const fault = new TypeError('nobody expects this')
+    const fault = new TypeError('unexpected')
     const invoke: Invoke = async () => {
       throw fault
     }
@@ -290,7 +291,7 @@ describe('a run of the poller', () => {
     assert.ok((item?.leaseUntil ?? 0) > startedAt)
   })
 
-  test('commits that DynamoDB refuses are not tried again as fast as it refuses them', async () => {
+  test('the run pauses between commits that DynamoDB refuses', async () => {
     const given = write.inserts('shop.orders', 0, 99)
     const store = freshStore()
     let tries = 0
@@ -299,7 +300,7 @@ describe('a run of the poller', () => {
       throw failure('CHECKPOINT_TABLE_UNAVAILABLE')
     }
     const { config, ...rest } = dependencies(store, streamOf(given))
-    // A hundred batches of a second each.
+    // A hundred batches, one second each.
     const invoke: Invoke = async (...parameters) => {
       await rest.sleep(1_000, rest.signal)
       return await acknowledge(...parameters)
@@ -311,7 +312,7 @@ describe('a run of the poller', () => {
     assert.ok(tries > 5 && tries < 60, `${tries} tries in two minutes`)
   })
 
-  test('while a function is away, others get ahead of it by what fits into memory', async () => {
+  test('while one function is unavailable, others get ahead of it only by the size of the read window', async () => {
     const [order] = write.inserts('shop.orders', 0, 0)
     const value = Buffer.alloc(1024 * 1024)
     write.inserts('shop.nobody', 0, 0)[0]?.value?.copy(value)
@@ -323,7 +324,7 @@ describe('a run of the poller', () => {
     })
     const summary = await poll(
       dependencies(store, stream, {
-        invoke: async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') }),
+        invoke: async () => ({ kind: 'unavailable', error: failure('HANDLER_UNAVAILABLE') }),
       }),
     )
     assert.deepEqual([summary.to, (await store.read())?.offset], ['0', 0n])

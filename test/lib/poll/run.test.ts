@@ -12,6 +12,7 @@ import {
   codeOf,
   failed,
   failure,
+  haltCode,
   held,
   type RunOptions as Options,
   oneByOne,
@@ -22,15 +23,15 @@ import {
 
 const write = new Writer()
 describe('the lag that a run reports', () => {
-  test('is nothing at the end of the stream', async () => {
+  test('is 0 at the end of the stream', async () => {
     const { summary } = await run()
     assert.deepEqual([summary.ended, summary.lagRecords, summary.lagSeconds], ['end-of-stream', '0', 0])
   })
 
-  test('is what lies between the committed position and the end of the log', async () => {
+  test('is the distance from the committed position to the end of the log', async () => {
     const { summary, now } = await run({ invoke: () => held })
     assert.deepEqual([summary.ended, summary.to, summary.lagRecords], ['handler-failed', '1', '9'])
-    // The last change that was handled is a minute old when the run begins.
+    // The last handled change is a minute old when the run starts.
     const { lagSeconds } = summary
     assert.ok(lagSeconds !== null && lagSeconds >= 60 && lagSeconds <= now() / 1_000 - t0, String(lagSeconds))
   })
@@ -66,7 +67,7 @@ describe('the lag that a run reports', () => {
 })
 
 describe('a commit that fails', () => {
-  /** Ten changes, a second each. */
+  /** Ten changes, one second each. */
   const slowly: Pick<Options, 'invoke' | 'environment'> = {
     environment: oneByOne,
     invoke:
@@ -90,23 +91,23 @@ describe('a commit that fails', () => {
     }
   }
 
-  test('because the lease is lost ends the run at once: no other change is sent, nothing is written again', async () => {
+  test('because the lease is lost ends the run at once: it sends and writes nothing more', async () => {
     const { tries, store } = refusing('LEASE_LOST', true)
     const { summary, thrown, sent, item } = await run({ ...slowly, store })
     assert.deepEqual([thrown, summary.ended, tries()], [undefined, 'lease-lost', 1])
     assert.ok(sent.length <= 2, `${sent.length} sent`)
-    // It is not this run's any more, so the run does not give it back.
-    assert.notEqual(item?.leaseUntil, 0)
+    // The lease is another run's now, so this run does not release it.
+    assert.notEqual(item?.leaseUntil, null)
   })
 
-  test('for a reason that does not pass is thrown at once', async () => {
+  test('with an error that is not retryable ends the run at once', async () => {
     const { store } = refusing('CHECKPOINT_TABLE_UNAVAILABLE', false)
     const { thrown, sent } = await run({ ...slowly, store })
     assert.equal(codeOf(thrown), 'CHECKPOINT_TABLE_UNAVAILABLE')
     assert.ok(sent.length <= 2, `${sent.length} sent`)
   })
 
-  test('for a reason that passes is tried again, and changes are sent meanwhile', async () => {
+  test('with a retryable error is repeated, and changes are sent meanwhile', async () => {
     const { tries, store } = refusing('CHECKPOINT_TABLE_UNAVAILABLE', true)
     const { thrown, sent } = await run({ ...slowly, store })
     assert.deepEqual([codeOf(thrown), sent.length], ['CHECKPOINT_TABLE_UNAVAILABLE', 9])
@@ -114,8 +115,8 @@ describe('a commit that fails', () => {
   })
 })
 
-describe('what comes while a run is at its end', () => {
-  /** An answer that comes when no time is left for another invocation. */
+describe('an answer that comes while a run ends', () => {
+  /** Answers when no time is left for another invocation. */
   const late =
     (answer: Invoke): NonNullable<Options['invoke']> =>
     ({ sleep, signal }) =>
@@ -124,8 +125,8 @@ describe('what comes while a run is at its end', () => {
       return await answer(...parameters)
     }
 
-  test('an error that nobody expects is thrown, not lost', async () => {
-    const fault = new TypeError('nobody expects this')
+  test('is rethrown if it is an unexpected error', async () => {
+    const fault = new TypeError('unexpected')
     const { thrown, item } = await run({
       invoke: late(async () => {
         throw fault
@@ -135,30 +136,30 @@ describe('what comes while a run is at its end', () => {
     assert.deepEqual([item?.state, item?.offset], ['RUNNING', 1n])
   })
 
-  test('a change that is given up halts the stream', async () => {
+  test('halts the stream if the change fails for the last time', async () => {
     const environment = {
       ROUTES: '{"shop.orders":{"function":"orders","batchSize":1,"attempts":1,"onFailure":"halt"}}',
     }
     const { summary, thrown, item } = await run({ environment, invoke: late(failed) })
     assert.deepEqual([codeOf(thrown), summary.halted], ['HANDLER_FAILED', 'HANDLER_FAILED'])
-    assert.deepEqual([item?.state, item?.halt?.code, item?.offset], ['HALTED', 'HANDLER_FAILED', 1n])
+    assert.deepEqual([item?.state, haltCode(item), item?.offset], ['HALTED', 'HANDLER_FAILED', 1n])
   })
 
-  test('an acknowledgement is committed, and the lease is given back', async () => {
+  test('is committed if it is an acknowledgement, and the lease is released', async () => {
     const { summary, item } = await run({ invoke: late(acknowledge) })
-    assert.deepEqual([summary.ended, item?.offset, item?.leaseUntil], ['time', 10n, 0])
+    assert.deepEqual([summary.ended, item?.offset, item?.leaseUntil], ['time', 10n, null])
   })
 })
 
 describe('a halt', () => {
-  test('ends the run at once, and says so', async () => {
+  test('ends the run at once, with its code in the summary', async () => {
     const { summary, thrown, tookMs, item } = await run({ invoke: () => failed })
     assert.deepEqual([codeOf(thrown), summary.halted], ['HANDLER_FAILED', 'HANDLER_FAILED'])
-    assert.deepEqual([item?.state, item?.leaseUntil], ['HALTED', 0])
+    assert.deepEqual([item?.state, item?.leaseUntil], ['HALTED', null])
     assert.ok(tookMs < 5_000, `${tookMs} ms`)
   })
 
-  test('keeps the lease for a handler whose answer never came', async () => {
+  test('keeps the lease while a handler that did not answer may still run', async () => {
     const given = [
       ...write.inserts('shop.orders', 0, 0),
       ...write.inserts('shop.customers', 1, 1),
@@ -200,18 +201,22 @@ describe('a log that cannot be read further', () => {
   ] as const
 
   for (const [code, state] of cases) {
-    test(`${code}: what came before is delivered and committed, and the run says why it ends`, async () => {
+    test(`${code}: the run delivers and commits all earlier changes, and names the reason for its end`, async () => {
       const { thrown, item, sent, tookMs } = await run({ given, stream: brokenAt5(code) })
       assert.deepEqual([codeOf(thrown), sent.flat()], [code, [1n, 2n, 3n, 4n]])
-      assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], [state, 5n, 0])
+      assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], [state, 5n, null])
       assert.ok(tookMs < 5_000, `${tookMs} ms`)
     })
   }
 
-  test('is told also where a function fails until the end of the run', async () => {
-    const { thrown, item } = await run({ given, stream: brokenAt5('BROKER_FAILED'), invoke: () => held })
+  test('is reported even if a function fails until the end of the run', async () => {
+    const { thrown, item } = await run({
+      given,
+      stream: brokenAt5('BROKER_FAILED'),
+      invoke: () => held,
+    })
     assert.equal(codeOf(thrown), 'BROKER_FAILED')
-    assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], ['RUNNING', 1n, 0])
+    assert.deepEqual([item?.state, item?.offset, item?.leaseUntil], ['RUNNING', 1n, null])
   })
 })
 
@@ -221,13 +226,13 @@ describe('a run ends', () => {
   }
   const given = write.inserts('shop.orders', 0, 9)
 
-  test('after the records that it may fetch', async () => {
+  test('after POLL_MAX_RECORDS', async () => {
     const environment = { POLL_MAX_RECORDS: '4' }
     const { summary } = await run({ given, stream: piecemeal, environment })
     assert.deepEqual([summary.ended, summary.fetched, summary.to], ['records', 4, '5'])
   })
 
-  test('after the bytes that it may fetch', async () => {
+  test('after POLL_MAX_BYTES', async () => {
     const long = write.inserts('shop.orders', 0, 99)
     const fetch: Stream['fetch'] = async (from) => slice(long, from, from + 1n)
     const { summary } = await run({ given: long, stream: { fetch }, environment: { POLL_MAX_BYTES: '1024' } })
@@ -237,10 +242,10 @@ describe('a run ends', () => {
     assert.equal(summary.to, String(1 + summary.fetched))
   })
 
-  test('when nothing has come for the time to linger, not at the end of the log', async () => {
+  test('at the end of the log only after POLL_LINGER_SECONDS without news', async () => {
     const lingerMs = 3_000
     let asked = 0
-    // After an empty answer there are five more.
+    // After an empty answer, five more records come.
     const fetch: Stream['fetch'] = async (from) => {
       if (from === 5n && asked++ === 0) return { ...slice(given, 5n, 5n), end: 5n }
       const next = from < 5n ? 5n : 10n
@@ -252,7 +257,7 @@ describe('a run ends', () => {
     assert.ok(tookMs >= lingerMs, `${tookMs} ms`)
   })
 
-  test('early where all functions wait for longer than it pays to', async () => {
+  test('early if all functions wait for a long time', async () => {
     const { summary, tookMs, item } = await run({
       invoke: () => async () => ({ kind: 'unknown', error: failure('HANDLER_UNAVAILABLE') }),
     })
@@ -266,9 +271,9 @@ describe('a run ends', () => {
   })
 })
 
-describe('what a run does only for others', () => {
-  test('is told as it came out: the commit to the consumer group', async () => {
-    const answers: [commit: Stream['commit'], told: string][] = [
+describe('the optional work of a run', () => {
+  test('reports the result of the commit to the consumer group', async () => {
+    const answers: [commit: Stream['commit'], result: string][] = [
       [async () => {}, 'done'],
       [
         async () => {
@@ -283,13 +288,13 @@ describe('what a run does only for others', () => {
         'BROKER_FAILED',
       ],
     ]
-    for (const [commit, told] of answers) {
+    for (const [commit, result] of answers) {
       const { summary } = await run({ stream: { commit } })
-      assert.deepEqual([summary.ended, summary.groupCommit], ['end-of-stream', told])
+      assert.deepEqual([summary.ended, summary.groupCommit], ['end-of-stream', result])
     }
   })
 
-  test('is left out where nothing moved', async () => {
+  test('does not commit to the group if the position did not move', async () => {
     const commits: bigint[] = []
     const { summary } = await run({
       given: write.inserts('shop.orders', 0, 0),

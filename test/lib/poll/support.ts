@@ -1,6 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
-import { freshPosition, type Position } from '../../../lib/checkpoint/types.ts'
+import { type Checkpoint, freshPosition, haltOf, type Position } from '../../../lib/checkpoint/types.ts'
 import { pollConfig } from '../../../lib/config.ts'
 import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import { digestOf } from '../../../lib/dts/digest.ts'
@@ -27,7 +27,7 @@ export const acknowledge: Invoke = async (_name, _batch, events) => ({
 export const failure = (code: ErrorCode, retryable = true) =>
   new DtsError(code, 'as the test wants it', { retryable })
 
-/** A log of these records; what a test overrides goes wrong. */
+/** A log of these records. A test overrides the parts that fail. */
 export function streamOf(given: readonly NewRecord[], own: Partial<Stream> = {}): Stream {
   const end = BigInt(given.length)
   return {
@@ -84,7 +84,7 @@ export function dependencies(
 
 export const startedAt = (t0 + 60) * 1_000
 
-/** Time that passes only where everybody waits: nothing here does anything outside this process. */
+/** Time passes only when everything waits: no work leaves this process. */
 export function virtualTime(runMs = 120_000) {
   const clock = new Clock(startedAt)
   let isPassing = false
@@ -111,7 +111,7 @@ export function virtualTime(runMs = 120_000) {
   }
 }
 
-/** Resolves when everything has run that waits for nothing but its turn: some of it takes several. */
+/** Resolves when all work that can continue without a timer has run. Some of it takes several turns. */
 export async function quiet(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await quiescence()
 }
@@ -138,14 +138,17 @@ export async function readUpTo(
   const start = {
     clusterId: 'c',
     position: { ...freshPosition(offset, t0, null, tail), deadLetters },
-    replayUntil: -1,
+    replayUntil: null,
     entry: { at: startedAt, by: 'test', how: 'start' },
   }
   await store.release(await store.create(start, 'first', startedAt))
   return store
 }
 
-export const held: Invoke = async () => ({ kind: 'held', error: failure('HANDLER_UNAVAILABLE') })
+export const held: Invoke = async () => ({
+  kind: 'unavailable',
+  error: failure('HANDLER_UNAVAILABLE'),
+})
 export const failed: Invoke = async () => ({ kind: 'failed', error: failure('HANDLER_FAILED') })
 
 export interface RunOptions {
@@ -160,7 +163,7 @@ export interface RunOptions {
   readonly isIntroduced?: boolean
 }
 
-/** One run over ten orders, of which the first is done. */
+/** One run over ten orders. The first one is done before the run. */
 export async function run(options: RunOptions = {}) {
   const { given = new Writer().inserts('shop.orders', 0, 9), environment, own } = options
   const store = await readUpTo(1n, given, options.deadLetters)
@@ -187,6 +190,8 @@ export async function run(options: RunOptions = {}) {
   const tookMs = parts.now() - startedAt
   return { summary, thrown, sent, tookMs, item: await store.read(), now: parts.now }
 }
+
+export const haltCode = (item: Checkpoint | null) => (item === null ? null : haltOf(item)?.code)
 
 export const codeOf = (thrown: unknown) => (thrown as { code?: string } | undefined)?.code
 

@@ -22,10 +22,10 @@ const states = [
   'LeaseTooLong',
   'GroupShared',
 ] as const
-const told = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
+const coded = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
 const broken = new DtsError('BROKER_FAILED', 'no', { retryable: true })
 
-describe('what a run measures', () => {
+describe('the measures of a run', () => {
   const ends: [
     reason: string,
     change: Partial<PollSummary>,
@@ -43,8 +43,8 @@ describe('what a run measures', () => {
     ['a lease that was lost', { ended: 'lease-lost' }, null, 'LeaseLost'],
     ['a run that thawed too late', { ended: 'superseded' }, null, 'Superseded'],
     ['a cluster change without loss', { ended: 'recovered' }, null, 'Recovered'],
-    ['a lease that ends years ahead', {}, told('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
-    ['a first start on another one’s group', {}, told('GROUP_SHARED'), 'Failed', 'GroupShared'],
+    ['a lease that ends years ahead', {}, coded('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
+    ['a first start on another one’s group', {}, coded('GROUP_SHARED'), 'Failed', 'GroupShared'],
     ['another deployment on the group', { otherDeployment: 'service "a"' }, null, 'GroupShared'],
   ]
   for (const [reason, change, thrown, ...expected] of ends) {
@@ -57,7 +57,7 @@ describe('what a run measures', () => {
     })
   }
 
-  test('no end at all of a run that was thrown out of it', () => {
+  test('reports no end for a run that threw an error', () => {
     for (const ended of ['lease-held', 'lease-lost', 'superseded', 'recovered'] as const) {
       const found = measures({ ended }, broken)
       assert.deepEqual(
@@ -67,7 +67,7 @@ describe('what a run measures', () => {
     }
   })
 
-  test('adds up over tables', () => {
+  test('are sums over all tables', () => {
     const found = measures({
       handled: { 'shop.a': 3, 'shop.b': 4 },
       skipped: { x: 5 },
@@ -77,7 +77,7 @@ describe('what a run measures', () => {
     assert.deepEqual([found.Handled, found.Skipped, found.Ghosts, found.DeadLettered], [7, 5, 6, 1])
   })
 
-  test('what is not known is left out: as 0 it would say that all is well', () => {
+  test('leaves out unknown values: 0 would look healthy', () => {
     const unknown = measures({
       from: null,
       lagSeconds: null,
@@ -99,7 +99,7 @@ describe('what a run measures', () => {
     assert.equal(halted.LagSeconds, 3_600)
   })
 
-  test('by function, with unreadable records under a name of their own', () => {
+  test('are given by function, with unreadable records under a name of their own', () => {
     const summary = emptySummary()
     functionSummary(summary, 'shop-dev-orders').handled = 2
     functionSummary(summary, '').deadLettered = 1
@@ -109,7 +109,7 @@ describe('what a run measures', () => {
     assert.deepEqual(found, { 'shop-dev-orders': [2, 0, 0, 0], unreadable: [0, 0, 1, 0] })
   })
 
-  test('stands in docs/telemetry.md, and nothing else does', () => {
+  test('lists exactly the metrics of docs/telemetry.md', () => {
     const manual = readFileSync(new URL('../../../docs/telemetry.md', import.meta.url), 'utf8')
     const listed = [...manual.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1] ?? '')
     const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
@@ -124,7 +124,7 @@ class Recorder extends Logger {
   }
 }
 
-test('a log line shows names of the stream as escapes: logs are read in terminals, too', () => {
+test('a log line escapes names from the stream, because people read logs in terminals', () => {
   const table = 'shop.\u001b[2J\u009b31m\u202eorders\u007f'
   const summary = { ...emptySummary(), skipped: { [table]: 2 } }
   const logger = new Recorder({ serviceName: 'poller' })
@@ -139,12 +139,12 @@ test('a log line shows names of the stream as escapes: logs are read in terminal
   }
 })
 
-describe('what a run writes at its end', () => {
+describe('the log lines at the end of a run', () => {
   type Line = Record<string, unknown>
 
-  /** The lines of one run, as they stand in the function's log. */
+  /** The lines of one run in the function's log. */
   function written(t: TestContext, change: Partial<PollSummary>, thrown: unknown = null): Line[] {
-    // Powertools then writes to the console of the process, and no metrics unless told so.
+    // With this setting, Powertools writes to the console of the process, and writes metrics.
     Object.assign(process.env, { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' })
     const lines: Line[] = []
     for (const method of ['log', 'info', 'error'] as const) {
@@ -161,7 +161,7 @@ describe('what a run writes at its end', () => {
 
   const failures: PollSummary['failures'] = [{ lane: 'orders', code: 'HANDLER_FAILED', message: 'm' }]
 
-  test('is an error in the log where a change could not be handled', (t) => {
+  test('have the level error if a change could not be handled', (t) => {
     const level = (change: Partial<PollSummary>, thrown: unknown = null) =>
       written(t, change, thrown)[0]?.level
     assert.equal(level({}), 'INFO')
@@ -169,7 +169,7 @@ describe('what a run writes at its end', () => {
     assert.equal(level({}, broken), 'ERROR')
   })
 
-  test('has the code of what ended it: of the halt rather than of what was thrown for it', (t) => {
+  test('contain the code of the halt rather than the code of the thrown error', (t) => {
     const codes = (change: Partial<PollSummary>, thrown: unknown) => {
       const [log, metrics] = written(t, change, thrown)
       return [log?.code, metrics?.code, metrics?.ended]
@@ -184,7 +184,7 @@ describe('what a run writes at its end', () => {
     assert.deepEqual(codes({ ended: 'records' }, null), [undefined, undefined, 'records'])
   })
 
-  test('has nothing of an unknown error but its name: its message may hold a value of a row', (t) => {
+  test('contain only the name of an unknown error, because its message may contain a value of a row', (t) => {
     for (const thrown of [new RangeError('the name of a customer'), 'the name of a customer']) {
       const text = JSON.stringify(written(t, {}, thrown))
       assert.doesNotMatch(text, /customer/)
@@ -192,7 +192,7 @@ describe('what a run writes at its end', () => {
     }
   })
 
-  test('has a line of metrics for each function, under its own name', (t) => {
+  test('contain one line of metrics for each function, with its name', (t) => {
     const functions = { orders: { handled: 3, retried: 1, deadLettered: 2, milliseconds: 40 } }
     const lines = written(t, { functions })
     const found = lines.map(({ service, function: name, Handled }) => [service, name, Handled])

@@ -17,7 +17,7 @@ export type Row = z.output<typeof row>
 type Handler = (event: unknown, context: ReturnType<typeof functionContext>) => Promise<unknown>
 export const functionContext = (remainingMs: () => number = () => 30_000) => context('orders', remainingMs)
 
-const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 2, replayUntil: -1 }
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 2, replayUntil: null }
 
 /** A batch of these values, with offsets from 100. */
 export function batchOf(values: readonly (Buffer | null)[], extra: object = {}): Batch {

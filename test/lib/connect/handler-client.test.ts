@@ -3,22 +3,23 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { before, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
+import { handlerClient } from '../../../lib/connect/clients.ts'
 import { packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
-import { handlerClient, lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
+import { lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
 import { eventsAt } from '../../support/dispatch.ts'
 
-/** More than the connections that an SDK client has unless told, and fewer than the lanes that a poller may have. */
+/** More than the default connections of an SDK client, and fewer than the most lanes of a poller. */
 const lanes = 120
 const events = eventsAt(7)
 const packed = packEvents(events)
-const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: -1 }
+const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: null }
 
 before(() => Object.assign(process.env, localAws))
 
-test('as many invocations as there are lanes are at work at once, on connections that are kept', async (t) => {
+test('all lanes invoke at the same time, on connections that stay open', async (t) => {
   const working = new Map<ServerResponse, string>()
   let connections = 0
-  // Each function is at work until all are: one that waits for another's end gets no answer.
+  // No function answers before all were invoked. So an invocation that waits for another one's end gets no answer.
   const server = createServer(async (request, response) => {
     const { batchId } = JSON.parse(Buffer.concat(await request.toArray()).toString())
     working.set(response, JSON.stringify({ batchId, acknowledgedThrough: '7' }))

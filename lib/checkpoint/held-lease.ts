@@ -1,19 +1,19 @@
 import type { DtsError } from '../errors.ts'
 import { encodeJson } from './item.ts'
 import type { CheckpointStore } from './store.ts'
-import type { Lease, Position } from './types.ts'
+import type { Checkpoint, Lease, Position, Start } from './types.ts'
 
-/** How long a lease is taken for, in milliseconds: one invocation's worst case, and room to begin another. */
+/** The length of a lease, in milliseconds: the worst case of one invocation, and time to start another. */
 export interface LeaseTerms {
   readonly worstCaseMs: number
   readonly slackMs: number
 }
 
 /**
- * The lease that this run holds, and the position that it has reached. The position in memory may be ahead of the
- * stored one by what was done since the last commit; if the run dies there, that is sent again.
+ * The lease of this run, and the position that the run has reached. The position in memory may be ahead of the stored one. If
+ * the run dies, the next run sends the changes since the last commit again.
  */
-export class HeldCheckpoint {
+export class HeldLease {
   readonly #store: CheckpointStore
   readonly #lease: Lease
   readonly #terms: LeaseTerms
@@ -39,7 +39,7 @@ export class HeldCheckpoint {
     this.#now = now
   }
 
-  /** Until when a lease taken now lasts, in milliseconds since 1970. */
+  /** The end of a lease that is taken now, in milliseconds since 1970. */
   static leaseUntil(now: number, terms: LeaseTerms): number {
     return now + terms.worstCaseMs + terms.slackMs
   }
@@ -48,12 +48,12 @@ export class HeldCheckpoint {
     return this.#position
   }
 
-  /** What the item has. */
+  /** The position of the item. */
   get stored(): Position {
     return this.#stored
   }
 
-  /** In milliseconds since 1970. */
+  /** The end of the lease, in milliseconds since 1970. */
   get leaseUntil(): number {
     return this.#leaseUntil
   }
@@ -63,50 +63,55 @@ export class HeldCheckpoint {
     return this.#now() + this.#terms.worstCaseMs <= this.#leaseUntil
   }
 
-  /** Whether nobody else can hold the lease yet. */
+  /** Whether no other run can hold the lease yet. */
   lasts(): boolean {
     return this.#now() <= this.#leaseUntil
   }
 
-  /** Moves on to what is done by now; stored with the next commit. */
-  pass(position: Position): void {
+  /** Moves the position in memory. The next commit stores it. */
+  advance(position: Position): void {
     this.#position = position
   }
 
   /** Stores the position and renews the lease. @throws DtsError LEASE_LOST */
   async commit(position: Position): Promise<void> {
-    // A clock that was set back must not shorten the lease: the store would refuse that as a commit that comes late. Nor may
-    // the lease stay the same: a run that has read it takes an unchanged end for an unchanged position.
-    const leaseUntil = Math.max(this.#leaseUntil + 1, HeldCheckpoint.leaseUntil(this.#now(), this.#terms))
+    // If the clock was set back, the lease must not get shorter: the store would refuse the commit as a late one. It must not
+    // stay equal either: a run that has read the item takes an unchanged end for an unchanged position.
+    const leaseUntil = Math.max(this.#leaseUntil + 1, HeldLease.leaseUntil(this.#now(), this.#terms))
     await this.#store.commit(this.#lease, position, leaseUntil)
     this.#position = position
     this.#stored = position
     this.#leaseUntil = leaseUntil
   }
 
-  /** Stores what is passed but not stored yet. @throws DtsError LEASE_LOST */
+  /** Stores the position, unless the item has it already. @throws DtsError LEASE_LOST */
   async flush(): Promise<void> {
     if (differs(this.#position, this.#stored)) await this.commit(this.#position)
   }
 
   /**
-   * Stops the stream at the position reached, until somebody runs recovery.
-   * @param keepLease when a handler may still be running: then not even recovery begins before the lease is out
+   * Stops the stream at the position reached, until a person runs recovery.
+   * @param keepLease if a handler may still be running: then not even recovery starts before the end of the lease
    * @throws DtsError LEASE_LOST
    */
   async halt({ code, message, facts }: DtsError, keepLease = false): Promise<void> {
     await this.flush()
     const halt = { code, message, facts, at: this.#now() }
-    await this.#store.halt(this.#lease, halt, keepLease ? this.#leaseUntil : 0)
+    await this.#store.halt(this.#lease, halt, keepLease ? this.#leaseUntil : null)
   }
 
-  /** Gives the lease back. @throws DtsError LEASE_LOST */
+  /** Moves the checkpoint, and releases the lease. @throws DtsError LEASE_LOST, LEASE_HELD if the stream was paused since */
+  async move(read: Checkpoint, start: Start): Promise<void> {
+    await this.#store.reset(this.#lease, read, start)
+  }
+
+  /** Releases the lease. @throws DtsError LEASE_LOST */
   async release(): Promise<void> {
     await this.#store.release(this.#lease)
   }
 }
 
-/** Whether another run would do anything else from the one position than from the other. */
+/** Whether a run would behave differently after one position than after the other. */
 function differs(left: Position, right: Position): boolean {
   return (
     left.offset !== right.offset ||

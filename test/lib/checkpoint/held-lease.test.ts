@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { HeldCheckpoint } from '../../../lib/checkpoint/lease.ts'
+import { HeldLease } from '../../../lib/checkpoint/held-lease.ts'
+import { haltOf } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { at, CheckpointTable, now, read } from './support.ts'
 
@@ -8,15 +9,15 @@ const terms = { worstCaseMs: 10_000, slackMs: 5_000 }
 const facts = { offset: '50', earliest: '70' }
 const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts })
 
-describe('the checkpoint that a run holds', () => {
+describe('the lease that a run holds', () => {
   const table = new CheckpointTable()
 
   async function hold() {
     const store = await table.released()
     const clock = { now }
-    const leaseUntil = HeldCheckpoint.leaseUntil(now, terms)
+    const leaseUntil = HeldLease.leaseUntil(now, terms)
     const lease = await store.acquire(await read(store), 'a', now, leaseUntil, ['RUNNING'])
-    const held = new HeldCheckpoint(store, lease, leaseUntil, at(10n), terms, () => clock.now)
+    const held = new HeldLease(store, lease, leaseUntil, at(10n), terms, () => clock.now)
     return { store, clock, lease, held }
   }
 
@@ -25,7 +26,7 @@ describe('the checkpoint that a run holds', () => {
     assert.equal((await read(store)).leaseUntil, now + 15_000)
   })
 
-  test('an invocation fits until the slack is used up, and again when a commit has renewed the lease', async () => {
+  test('an invocation may start until the slack is used up, and again after a commit has renewed the lease', async () => {
     const { store, clock, held } = await hold()
     clock.now = now + 5_000
     assert.equal(held.coversInvocation(), true)
@@ -36,24 +37,24 @@ describe('the checkpoint that a run holds', () => {
     assert.equal((await read(store)).leaseUntil, clock.now + 15_000)
   })
 
-  test('what is passed is stored with the next flush or halt', async () => {
+  test('the next flush or halt stores the position reached', async () => {
     const { store, clock, held } = await hold()
     const stored = async () => (await read(store)).offset
-    held.pass(at(30n))
+    held.advance(at(30n))
     assert.deepEqual([held.position.offset, await stored()], [30n, 10n])
     await held.commit(at(35n))
     assert.deepEqual([held.position.offset, await stored()], [35n, 35n])
-    held.pass(at(40n))
+    held.advance(at(40n))
     await held.flush()
     assert.equal(await stored(), 40n)
-    held.pass(at(50n))
+    held.advance(at(50n))
     await held.halt(why)
     const halted = await read(store)
-    assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', 0])
-    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
+    assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', null])
+    assert.deepEqual(haltOf(halted), { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
   })
 
-  test('a clock that is set back shortens no lease, and costs none', async () => {
+  test('a commit under a clock that was set back does not shorten the lease and is not refused', async () => {
     const { store, clock, held } = await hold()
     await held.commit(at(20n))
     clock.now -= 300
@@ -62,7 +63,7 @@ describe('the checkpoint that a run holds', () => {
     assert.deepEqual([offset, leaseUntil], [30n, now + 15_002])
   })
 
-  test('a run that read the item before a commit does not get the lease, also when the clock was set back', async () => {
+  test('a run that read the item before a commit does not get the lease, even if the clock was set back', async () => {
     const { store, clock, held } = await hold()
     const found = await read(store)
     clock.now -= 300
@@ -72,15 +73,15 @@ describe('the checkpoint that a run holds', () => {
     await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
   })
 
-  test('what is stored is told from what is only done', async () => {
+  test('an advance changes only the position in memory until a flush', async () => {
     const { held } = await hold()
-    held.pass(at(30n))
+    held.advance(at(30n))
     assert.equal(held.stored.offset, 10n)
     await held.flush()
     assert.equal(held.stored.offset, 30n)
   })
 
-  test('a flush of what is stored already writes nothing', async () => {
+  test('a flush writes nothing if the position is stored already', async () => {
     const { store, clock, held } = await hold()
     await held.commit(at(20n))
     clock.now += 1_000
@@ -88,15 +89,15 @@ describe('the checkpoint that a run holds', () => {
     assert.equal((await read(store)).leaseUntil, now + 15_001)
   })
 
-  test('what a lane learned is stored, also when the offset stays', async () => {
+  test('a flush stores the progress of a lane even if the offset stays the same', async () => {
     const { store, held } = await hold()
     const lanes = { orders: { through: 12n, anchor: null, trouble: null } }
-    held.pass({ ...at(10n), lanes })
+    held.advance({ ...at(10n), lanes })
     await held.flush()
     assert.deepEqual((await read(store)).lanes, lanes)
   })
 
-  test('a halt beside a handler that may be running keeps the lease that was last stored', async () => {
+  test('a halt while a handler may be running keeps the stored end of the lease', async () => {
     const { store, clock, held } = await hold()
     clock.now = now + 2_000
     await held.halt(why, true)
@@ -104,7 +105,7 @@ describe('the checkpoint that a run holds', () => {
     assert.deepEqual([halted.state, halted.leaseUntil], ['HALTED', now + 15_000])
   })
 
-  test('a refused commit moves nothing, in memory either', async () => {
+  test('a refused commit does not move the position in memory', async () => {
     const { store, clock, held } = await hold()
     const later = now + 60_000
     await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
@@ -117,7 +118,7 @@ describe('the checkpoint that a run holds', () => {
     assert.deepEqual([found.owner, found.offset, found.state], ['b', 10n, 'RUNNING'])
   })
 
-  test('a lease that is given back can be taken at once', async () => {
+  test('another run can take a released lease at once', async () => {
     const { store, held } = await hold()
     await held.release()
     await store.acquire(await read(store), 'b', now, now + 1_000, ['RUNNING'])

@@ -1,0 +1,99 @@
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  ResourceNotFoundException,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import { DtsError } from '../errors.ts'
+import { reasonOf } from '../text/thrown.ts'
+import { type Attributes, encodeText, fromItem } from './item.ts'
+import type { Write } from './transitions.ts'
+import type { Checkpoint } from './types.ts'
+
+/** A condition of the write did not hold. */
+export interface Refused {
+  /** The item that refused the write; null if there is none. */
+  readonly item: () => Promise<Checkpoint | null>
+}
+
+/** The requests to DynamoDB for one item. Each method throws CHECKPOINT_TABLE_UNAVAILABLE if DynamoDB cannot be used. */
+export class CheckpointTable {
+  readonly #client: DynamoDBClient
+  readonly #table: string
+  readonly #key: string
+
+  constructor(client: DynamoDBClient, table: string, key: string) {
+    this.#client = client
+    this.#table = table
+    this.#key = key
+  }
+
+  /** A consistent read. */
+  async read(): Promise<Checkpoint | null> {
+    const { Item } = await this.#reach(() =>
+      this.#client.send(
+        new GetItemCommand({
+          TableName: this.#table,
+          Key: { pk: encodeText(this.#key) },
+          ConsistentRead: true,
+        }),
+      ),
+    )
+    return this.#parse(Item)
+  }
+
+  /** Applies a write if its conditions hold. */
+  async write({ attributes, conditions }: Write): Promise<'applied' | Refused> {
+    const ConditionExpression = Object.values(conditions.expressions).join(' AND ')
+    const names = new Set([...Object.keys(attributes), ...mentioned(ConditionExpression)])
+    const command = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: { pk: encodeText(this.#key) },
+      UpdateExpression: `SET ${Object.keys(attributes)
+        .map((name) => `#${name} = :set_${name}`)
+        .join(', ')}`,
+      ConditionExpression,
+      ExpressionAttributeNames: Object.fromEntries([...names].map((name) => [`#${name}`, name])),
+      ExpressionAttributeValues: {
+        ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`:set_${name}`, value])),
+        ...conditions.values,
+      },
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    })
+    try {
+      await this.#reach(() => this.#client.send(command))
+      return 'applied'
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error
+      const { Item } = error
+      // Some implementations of DynamoDB do not return the item.
+      return { item: async () => (Item === undefined ? await this.read() : this.#parse(Item)) }
+    }
+  }
+
+  #parse(item: Attributes | undefined): Checkpoint | null {
+    return item === undefined ? null : fromItem(this.#key, item)
+  }
+
+  async #reach<Result>(send: () => Promise<Result>): Promise<Result> {
+    try {
+      return await send()
+    } catch (cause) {
+      if (cause instanceof ConditionalCheckFailedException) throw cause
+      const missing = cause instanceof ResourceNotFoundException
+      throw new DtsError(
+        'CHECKPOINT_TABLE_UNAVAILABLE',
+        missing
+          ? `The DynamoDB table ${this.#table} does not exist. Deploy the stack, or correct CHECKPOINT_TABLE.`
+          : `The DynamoDB table ${this.#table} cannot be used (${reasonOf(cause)}). ` +
+              'Check the role of this function and the state of DynamoDB; the next run tries again.',
+        { retryable: !missing, facts: { table: this.#table }, cause },
+      )
+    }
+  }
+}
+
+function mentioned(expression: string): string[] {
+  return [...expression.matchAll(/#(\w+)/g)].flatMap(([, name]) => name ?? [])
+}

@@ -1,0 +1,42 @@
+import type { DtsError } from '../errors.ts'
+import type { RoutedEvent } from './event.ts'
+
+/** What a lane needs from the run, and the outcome of an invocation. */
+
+/** The outcome of an invocation. */
+export type SendResult =
+  /** Done up to and including `through`; null: not even the first event. `error` is the failure of the next event. */
+  | { readonly kind: 'acknowledged'; readonly through: bigint | null; readonly error: DtsError | null }
+  /** The function failed. The events may be the cause. */
+  | { readonly kind: 'failed'; readonly error: DtsError }
+  /** The function could not run. The events are not the cause. */
+  | { readonly kind: 'unavailable'; readonly error: DtsError }
+  /** No answer came. The handler may still be running. */
+  | { readonly kind: 'unknown'; readonly error: DtsError }
+
+/** The parts of a run that delivery uses. */
+export interface DeliveryEnvironment {
+  /** Sends events to a function and resolves to the outcome. */
+  readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
+  /**
+   * Stores a failed event as a dead letter. Null if no queue is configured: then the stream halts instead.
+   * @throws DtsError if it cannot be stored
+   */
+  readonly putAside:
+    | ((functionName: string, event: RoutedEvent, attempts: number, error: DtsError) => Promise<void>)
+    | null
+  /** Resolves to true when an invocation may start, and to false when this run starts no more. */
+  readonly permit: () => Promise<boolean>
+  /** Whether more records are known to follow at once. */
+  readonly expectsMore: () => boolean
+  /** Waits; resolves early when the run stops. */
+  readonly pause: (milliseconds: number) => Promise<void>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** The latest end of an invocation that starts now, even without an answer, in milliseconds since 1970. */
+  readonly endsBy: () => number
+  /** Called after each completed or failed event. */
+  readonly changed: () => void
+}
