@@ -2,7 +2,7 @@ import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { sharedGroup } from './group.ts'
-import { locateTime } from './scan.ts'
+import { locateTime } from './locate-time.ts'
 
 /**
  * The offset at which a stream that was never read begins.

@@ -1,6 +1,6 @@
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { timesAtEnd } from './scan.ts'
+import { timesAtEnd } from './log-times.ts'
 
 /**
  * How long DTS has written nothing. A stream that nothing comes through has no lag, so that a task that was paused, has

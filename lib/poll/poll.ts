@@ -14,7 +14,7 @@ import {
   otherDeployment,
   restoredFault,
 } from '../log/group.ts'
-import { proveSameLog, sameLogCodes } from '../log/same-log.ts'
+import { requireSameLog, sameLogCodes } from '../log/same-log.ts'
 import { startWithoutLoss } from '../recovery/move/reset.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { courtesy } from './courtesy.ts'
@@ -127,7 +127,7 @@ async function changedLog(
 ): Promise<DtsError | null> {
   for (let tries = 1; ; tries++) {
     try {
-      await proveSameLog(read, stream)
+      await requireSameLog(read, stream)
       return null
     } catch (error) {
       if (!(error instanceof DtsError)) throw error

@@ -3,7 +3,7 @@ import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/st
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { askGroup, restoredFault } from '../log/group.ts'
-import { proveSameLog } from '../log/same-log.ts'
+import { requireSameLog } from '../log/same-log.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { marginMs, type SendDependencies } from './resend/send.ts'
 
@@ -65,7 +65,7 @@ export async function resumeStream(
   }
   const restored = restoredFault(read, await askGroup(stream))
   if (restored !== null) throw restored
-  await proveSameLog(read, stream)
+  await requireSameLog(read, stream)
   const how = `resume after ${read.halt?.code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
   await store.resume(read, { at: now(), by: event.by ?? owner, how })
   return {

@@ -216,8 +216,8 @@ export const mutants: readonly Mutant[] = [
     name: 'log: not proved to be the same',
     kind: 'switch',
     file: 'lib/log/same-log.ts',
-    find: 'if (tail === null || tail.offset < earliest) return',
-    put: 'if (tail?.offset !== -1n) return',
+    find: 'if (tail === null || tail.offset < earliest) return null',
+    put: 'if (tail === null || tail.offset !== -1n) return null',
   },
   {
     name: 'unreadable record: passed over',

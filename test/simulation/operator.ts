@@ -130,7 +130,7 @@ export class Operator {
       stored,
       await openStream(),
       { checks: [], routes, hasQueue: true, unroutedTables },
-      { now: now(), mayGoOn: () => true },
+      { now, mayContinue: () => true },
     )
   }
 

@@ -1,0 +1,75 @@
+import type { Checkpoint } from '../checkpoint/types.ts'
+import { DtsError } from '../errors.ts'
+import type { Stream } from '../kafka/stream.ts'
+import type { DataRange } from '../kafka/types.ts'
+import { type Comparison, compareLog } from './compare.ts'
+import { askGroup, type GroupAnswer } from './group.ts'
+import { locateTimeIn } from './locate-time.ts'
+import { type LogEnds, logEnds } from './log-times.ts'
+import { type KnownProgress, readProgress } from './progress.ts'
+import { isDamage } from './scan.ts'
+
+/**
+ * The reads that a decision about the checkpoint needs, and nothing else reads for one. Each part is a plain value:
+ * `surveyLog`, then `compareWith` (a search that may take minutes), then `surveyPlace` in survey-place.ts. A pure choice
+ * lies between two parts, because it says what the next part has to read.
+ */
+export interface Survey {
+  /** Of the log that is there now. */
+  readonly clusterId: string
+  readonly range: DataRange
+  readonly ends: LogEnds
+  readonly group: GroupAnswer
+  readonly known: KnownProgress
+  /** Where the time that was asked for is; null if none was asked for. */
+  readonly located: Located | null
+}
+
+export type Located =
+  | { readonly kind: 'at'; readonly offset: bigint }
+  /** The log does not cover that time, or damage hides what it covers. */
+  | { readonly kind: 'nowhere'; readonly fault: DtsError }
+
+/** @param group the group's answer, if it was asked already */
+export async function surveyLog(
+  stream: Stream,
+  read: Checkpoint | null,
+  seconds: number | null = null,
+  group?: GroupAnswer,
+): Promise<Survey> {
+  const range = await stream.range()
+  const answer = group ?? (await askGroup(stream))
+  const ends = await logEnds(stream, range)
+  return {
+    clusterId: stream.clusterId,
+    range,
+    ends,
+    group: answer,
+    known: await readProgress(read, answer, stream, range),
+    located: seconds === null ? null : await locate(stream, range, ends, seconds),
+  }
+}
+
+/**
+ * Compares the log with the known progress; null if no progress is known.
+ * @param mayContinue asked again and again during a search; the comparison is `unreadable` if it says no
+ */
+export async function compareWith(
+  survey: Survey,
+  stream: Stream,
+  mayContinue: () => boolean,
+): Promise<Comparison | null> {
+  const { known } = survey
+  if (known.source === 'unanswered' || known.progress === null) return null
+  return await compareLog(known.progress, stream, survey, mayContinue)
+}
+
+async function locate(stream: Stream, range: DataRange, ends: LogEnds, seconds: number): Promise<Located> {
+  try {
+    return { kind: 'at', offset: await locateTimeIn(stream, range, ends, seconds) }
+  } catch (fault) {
+    const isOutside = fault instanceof DtsError && fault.code === 'CHECKPOINT_OUT_OF_RANGE'
+    if (isOutside || isDamage(fault)) return { kind: 'nowhere', fault }
+    throw fault
+  }
+}
