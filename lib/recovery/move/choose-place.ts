@@ -66,7 +66,8 @@ function chooseSafe({ survey, comparison, now }: Facts, read: Checkpoint): SafeC
 
 function chooseNamed({ read, survey, comparison, now }: Facts, target: NamedTarget): NamedChoice {
   const { known } = survey
-  if (known.source === 'unanswered') throw new TypeError('A place was resolved without an answer of the group.')
+  if (known.source === 'unanswered')
+    throw new TypeError('A place was resolved without an answer of the group.')
   const { source, progress, replayUntil } = known
   const { offset } = target
   const assessed = progress === null || comparison === null ? null : assess(progress, comparison, survey, now)

@@ -63,7 +63,14 @@ function safePlace({ safe, read }: SafeChoice, { lowestNext }: PlaceDetails): De
     case 'stored':
     case 'anchor': {
       const anchor = safe.how === 'anchor' ? safe.anchor : read.anchor
-      return { kind: 'decided', how: safe.how, timestamp: read.timestamp, times: timesOf(read), anchor, lost: null }
+      return {
+        kind: 'decided',
+        how: safe.how,
+        timestamp: read.timestamp,
+        times: timesOf(read),
+        anchor,
+        lost: null,
+      }
     }
     case 'time': {
       const { how, timestamp } = safe

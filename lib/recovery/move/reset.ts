@@ -201,5 +201,10 @@ export async function startWithoutLoss(
     throw decision.error
   }
   const { how, position, replayUntil } = decision
-  return { clusterId: stream.clusterId, position, replayUntil, entry: { ...entry, how: `${entry.how}, by ${how}` } }
+  return {
+    clusterId: stream.clusterId,
+    position,
+    replayUntil,
+    entry: { ...entry, how: `${entry.how}, by ${how}` },
+  }
 }

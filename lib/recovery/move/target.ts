@@ -27,8 +27,7 @@ export type NamedBy = 'timestamp' | 'offset' | 'earliest' | 'latest' | 'committe
 
 export type ResolvedTarget =
   /** No place was named: the move goes where nothing is lost. */
-  | { readonly kind: 'safe'; readonly read: Checkpoint }
-  | NamedTarget
+  { readonly kind: 'safe'; readonly read: Checkpoint } | NamedTarget
 
 export interface NamedTarget {
   readonly kind: 'named'
@@ -111,11 +110,7 @@ function resolveCommitted(group: GroupAnswer): NamedTarget | Refusal {
   )
 }
 
-function resolveLedger(
-  number: number,
-  read: Checkpoint | null,
-  clusterId: string,
-): NamedTarget | Refusal {
+function resolveLedger(number: number, read: Checkpoint | null, clusterId: string): NamedTarget | Refusal {
   const entry = moves(read?.ledger ?? [])[number]?.from
   if (entry == null) return noSuchPlace(`The ledger has no earlier position at entry ${number}.`)
   if (entry.clusterId !== clusterId) {

@@ -18,7 +18,7 @@ function valueAt(offset: number): Buffer {
   return changes[offset]?.value ?? assert.fail(`no change at ${offset}`)
 }
 
-/** What a poller stores after the first twenty changes, while a lane is six changes ahead. */
+/** The position that a poller stores after the first twenty changes, while a lane is six changes ahead. */
 function committed(): Position {
   const anchor = anchorOf({ offset: 19n, value: valueAt(19) }, 0)
   const tail = { offset: 19n, digest: digestOf(valueAt(19)) }
@@ -43,9 +43,14 @@ async function resets(t: TestContext, { log, isSameCluster, event, how }: Case):
     const { store: broker, stream } = await open(t, log)
     const store = checkpoints.fresh()
     const clusterId = isSameCluster ? stream.clusterId : 'another'
-    const start = { clusterId, position: committed(), replayUntil: -1, entry: { at: now, by: 'me', how: 'start' } }
+    const start = {
+      clusterId,
+      position: committed(),
+      replayUntil: -1,
+      entry: { at: now, by: 'me', how: 'start' },
+    }
     await store.release(await store.create(start, 'me', now))
-    // What the checkpoint came from, for `ledger`.
+    // A second entry, so that the ledger has a position to go back to.
     const read = await store.read()
     assert.ok(read !== null)
     const lease = await store.acquire(read, 'me', now + 60_000, now + 120_000, ['RUNNING'])
@@ -60,7 +65,11 @@ async function resets(t: TestContext, { log, isSameCluster, event, how }: Case):
     }
     const count = async (asked: object) => {
       const before = total(broker.requests)
-      const result = await reset(resetSchema.parse({ action: 'reset', acceptLoss: true, ...asked }), dependencies, stream)
+      const result = await reset(
+        resetSchema.parse({ action: 'reset', acceptLoss: true, ...asked }),
+        dependencies,
+        stream,
+      )
       assert.equal(result.how, how)
       counts.push(total(broker.requests) - before)
       return result
@@ -79,23 +88,47 @@ function total(requests: Readonly<Record<string, number>>): number {
 
 const same = { log: changes, isSameCluster: true } as const
 const cases: readonly Case[] = [
-  { name: 'on the same log', ...same, how: 'stored', requests: [0, 0, 0] },
-  { name: 'by the anchor', log: [...shift(), ...changes], how: 'anchor', requests: [0, 0, 0] },
-  { name: 'by time', log: [...shift(), ...rewritten], how: 'time', requests: [0, 0, 0] },
-  { name: 'over a gap', log: rewritten.slice(30), how: 'gap', requests: [0, 0, 0] },
-  { name: 'to the earliest record', ...same, event: { to: 'earliest' }, how: 'earliest', requests: [0, 0, 0] },
-  { name: 'to the end', ...same, event: { to: 'latest' }, how: 'latest', requests: [0, 0, 0] },
-  { name: "to the group's commit", ...same, event: { to: 'committed' }, how: 'committed', requests: [0, 0, 0] },
-  { name: 'to a time', ...same, event: { to: { timestamp: t0 + 10 } }, how: 'timestamp', requests: [0, 0, 0] },
-  { name: 'back by the ledger', ...same, event: { to: { ledger: 0 } }, how: 'ledger', requests: [0, 0, 0] },
-  { name: 'to an offset', ...same, event: { to: { offset: 10 } }, how: 'offset', requests: [0, 0, 0] },
-  { name: 'to an offset ahead', ...same, event: { to: { offset: 30 } }, how: 'offset', requests: [0, 0, 0] },
+  { name: 'on the same log', ...same, how: 'stored', requests: [8, 9, 6] },
+  { name: 'by the anchor', log: [...shift(), ...changes], how: 'anchor', requests: [10, 11, 6] },
+  { name: 'by time', log: [...shift(), ...rewritten], how: 'time', requests: [14, 14, 6] },
+  { name: 'over a gap', log: rewritten.slice(30), how: 'gap', requests: [13, 13, 5] },
+  {
+    name: 'to the earliest record',
+    ...same,
+    event: { to: 'earliest' },
+    how: 'earliest',
+    requests: [9, 9, 5],
+  },
+  { name: 'to the end', ...same, event: { to: 'latest' }, how: 'latest', requests: [10, 10, 5] },
+  {
+    name: "to the group's commit",
+    ...same,
+    event: { to: 'committed' },
+    how: 'committed',
+    requests: [10, 10, 6],
+  },
+  {
+    name: 'to a time',
+    ...same,
+    event: { to: { timestamp: t0 + 10 } },
+    how: 'timestamp',
+    requests: [14, 14, 6],
+  },
+  { name: 'back by the ledger', ...same, event: { to: { ledger: 0 } }, how: 'ledger', requests: [10, 10, 6] },
+  { name: 'to an offset', ...same, event: { to: { offset: 10 } }, how: 'offset', requests: [10, 10, 6] },
+  {
+    name: 'to an offset ahead',
+    ...same,
+    event: { to: { offset: 30 } },
+    how: 'offset',
+    requests: [11, 11, 6],
+  },
   {
     name: 'to an offset of another log',
     log: [...shift(), ...changes],
     event: { to: { offset: 10 } },
     how: 'offset',
-    requests: [0, 0, 0],
+    requests: [12, 12, 6],
   },
 ]
 
