@@ -95,7 +95,7 @@ function changed(code: 'CLUSTER_CHANGED' | 'LOG_CHANGED' | 'DATA_GAP', what: str
   return new DtsError(
     code,
     `${what} The poller delivers no change until the checkpoint was moved. First see its position, and whether changes are lost: ` +
-      `${recoveryCommand('{"action":"inspect"}')} Then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
+      `${recoveryCommand('{"action":"inspect"}')} and then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
     { retryable: false, facts },
   )
 }

@@ -120,7 +120,7 @@ const brokenThings: readonly Broken[] = [
     what: 'what the checkpoint would read next has expired',
     line: 'checkpoint within the log',
     advice:
-      /^DATA_GAP: .*First see where it stands, and whether changes are lost: .*"inspect".* and then move the checkpoint: .*"reset"/,
+      /^DATA_GAP: .*First see its position, and whether changes are lost: .*"inspect".* and then move the checkpoint: .*"reset"/,
     skipped: ['delivery'],
     breakIt: async ({ source }) => {
       await source.append([...new Writer('later').inserts('shop.orders', 10, 19), alive()])

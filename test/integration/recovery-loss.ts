@@ -57,7 +57,7 @@ export function recoveryLossTests(start: Start): void {
       await world.source.append(changes.slice(0, 1))
       await world.poll()
       await world.source.replaceLog([...changes.slice(2), ...filler(t0)])
-      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 0/)
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 0/)
       await assert.rejects(world.reset(), { code: 'DATA_GAP' })
       await world.reset({ to: 'earliest', acceptLoss: true })
       await world.pollToEnd()

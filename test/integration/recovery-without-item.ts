@@ -20,7 +20,7 @@ export function recoveryWithoutItemTests(start: Start): void {
       await lose(world)
       const dry = await world.reset({ to: 'latest', dryRun: true })
       assert.match(dry.lost?.from ?? '', new RegExp(`\\(${t0 + 14 - 10}\\)`))
-      assert.match(dry.note, /are lost .*consumer group stands for it/)
+      assert.match(dry.note, /are lost .*commit to its consumer group takes its place/)
       for (const event of [{ to: 'latest' }, { to: { offset: '16' } }, { token: dry.token }]) {
         await assert.rejects(world.reset(event), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
       }

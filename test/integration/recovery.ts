@@ -104,7 +104,7 @@ export function recoveryTests(start: Start): void {
       const { clusterId } = world.source
       await world.source.replaceLog([...shift(), ...changes])
       assert.equal(world.source.clusterId, clusterId)
-      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 9/)
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 9/)
       assert.equal((await world.inspect()).command, resetCommand)
       const { from, to } = await world.reset()
       assert.deepEqual(
@@ -122,7 +122,7 @@ export function recoveryTests(start: Start): void {
       await world.poll()
       // Where the filler stood there is filler again, with other changes in front.
       await world.source.replaceLog([...changes.slice(3, 13), ...filler(t0 + 12), ...changes.slice(13)])
-      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 9/)
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 9/)
       assert.equal((await world.reset()).how, 'anchor')
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 19))
