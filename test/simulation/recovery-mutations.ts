@@ -4,7 +4,9 @@ const store = 'lib/checkpoint/store.ts'
 const ordinals = 'lib/log/statement-ordinals.ts'
 const assess = 'lib/recovery/move/assess.ts'
 const anchors = 'lib/log/find-anchors.ts'
-const landing = 'lib/recovery/move/landing.ts'
+const choose = 'lib/recovery/move/choose-place.ts'
+const laneProgress = 'lib/recovery/move/lanes.ts'
+const progress = 'lib/log/progress.ts'
 const reset = 'lib/recovery/move/reset.ts'
 const group = 'lib/log/group.ts'
 
@@ -20,8 +22,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: going on at it instead of behind it',
       file: assess,
-      find: 'offset: main.anchor.offset + 1n',
-      put: 'offset: main.anchor.offset',
+      find: 'offset: anchor.offset + 1n',
+      put: 'offset: anchor.offset',
     },
     {
       name: 'anchor: taken for the one that is wanted in a statement that is cut off',
@@ -38,8 +40,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: not waited for where the log ends within equal rows',
       file: assess,
-      find: '  if (main?.unfinished) throw notThereYet(stream, times.last, read, look)\n',
-      put: '',
+      find: 'if (unfinished) return notThereYet(log, last, read, now)\n',
+      put: 'void [unfinished, last]\n',
     },
     {
       name: 'anchor: counted anew after each commit',
@@ -55,13 +57,13 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'lanes: their anchors are ignored',
-      file: assess,
+      file: laneProgress,
       find: 'const here = anchor === null ? undefined : found.get(anchor)',
       put: 'const here = anchor === null ? undefined : found.get({ ...anchor })',
     },
     {
       name: 'lanes: ahead by offsets of the old log',
-      file: assess,
+      file: laneProgress,
       find: 'if (here?.exact !== true) forgottenUntil',
       put: 'if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
     },
@@ -79,21 +81,21 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'lanes: what one forgets is not marked as a replay',
-      file: assess,
+      file: laneProgress,
       find: 'Math.max(until, anchor.timestamp + leastMargin, youngest)',
       put: 'until',
     },
     {
       name: 'lanes: keep their lead over a place that somebody names',
-      file: landing,
-      find: 'return { landing, known, lead: forgotten, handledUntil: reference.timestamp, handledBelow }',
-      put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: reference.timestamp, handledBelow }',
+      file: choose,
+      find: 'const lanes = forgottenLanes(read, source)',
+      put: 'const lanes =\n    read !== null && comparison !== null ? keptLanes(read, comparison, offset) : forgottenLanes(read, source)',
     },
     {
       name: 'time: gone on at the highest of all that was committed',
-      file: assess,
+      file: progress,
       find: 'return Math.max(0, Math.min(level, read.anchor?.timestamp ?? level))',
-      put: 'return level * 0 + Math.max(0, read.timestamp - leastMargin)',
+      put: 'return level * 0 + Math.max(0, read.timestamp - 10)',
     },
     {
       name: 'time: the highest of all counts as settled',
@@ -115,27 +117,27 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'time: what repeats is not marked',
-      file: landing,
-      find: 'const handledUntil = isExact ? -1 : reference.timestamp',
-      put: 'const handledUntil = isExact ? -1 : -1',
+      file: choose,
+      find: 'const handled = isExact ? -1 : read.timestamp',
+      put: 'const handled = isExact ? -1 : -1',
     },
     {
       name: 'time: what an earlier move made repeat is not marked any more',
-      file: 'lib/recovery/move/repeats.ts',
-      find: 'const anywhere = Math.max(known.replayUntil, ',
-      put: 'const anywhere = Math.max(-1, ',
+      file: choose,
+      find: 'return Math.max(replayUntil, ',
+      put: 'return Math.max(replayUntil * 0 - 1, ',
     },
     {
       name: 'time: gone on by it in a log that is still being filled',
       file: assess,
-      find: ' || !hasGotThere(last, read, searched))',
+      find: ' || !hasGotThere(last, read, hasTime))',
       put: ')',
     },
     {
       name: 'place: its time is that of the record that stands there',
-      file: landing,
-      find: 'time = Math.max(time, timestamp)',
-      put: 'void timestamp',
+      file: 'lib/log/survey-place.ts',
+      find: 'youngest = Math.max(youngest, timed?.timestamp ?? youngest)',
+      put: 'void timed',
     },
     {
       name: 'gap: not noticed',
@@ -152,20 +154,20 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: recover accepts it',
       file: reset,
-      find: '  if (lost !== null) return null\n',
-      put: '',
+      find: 'to: undefined, mayLose: false,',
+      put: 'to: undefined, mayLose: true,',
     },
     {
       name: 'recover: halts while the log is being filled',
       file: reset,
-      find: '  const move = await resume(read, stream, { now: entry.at, mayGoOn })\n',
-      put: '  const move = await resume(read, stream, { now: entry.at, mayGoOn }).catch(() => null)\n  if (move === null) return null\n',
+      find: "if (decision.reason === 'loss-not-accepted') return null",
+      put: 'if (decision.reason !== null) return null',
     },
     {
       name: 'gap: nobody is asked',
-      file: reset,
-      find: 'if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)',
-      put: 'void lossNotAccepted',
+      file: 'lib/recovery/move/decide.ts',
+      find: 'if (lost !== null && !mayLose) return lossNotAccepted(lost, how)',
+      put: 'void mayLose',
     },
     {
       name: 'token: the checkpoint may have moved since',
@@ -224,9 +226,9 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'restored: what repeats is not marked',
-      file: 'lib/recovery/move/known.ts',
-      find: "return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil }",
-      put: "return { by: 'restored', reference, forgotten: unread.forgotten, replayUntil: read.replayUntil }",
+      file: laneProgress,
+      find: "if (source === 'nothing') return",
+      put: "if (source === 'nothing' || source === 'restored') return",
     },
     {
       name: 'group: not told of a generation before it delivers',
