@@ -139,7 +139,7 @@ export class Run {
   async #loop(): Promise<PollEnd> {
     for (;;) {
       // Release the memory of finished slices now. Until the next commit there could be many.
-      this.#readWindow.moveTo(this.#doneTo)
+      this.#readWindow.advanceTo(this.#doneTo)
       const step = decide(this.#observe())
       switch (step.do) {
         case 'fetch':
@@ -272,7 +272,7 @@ export class Run {
   /** Moves the position in memory to the first offset that is not done. */
   #advance(): void {
     const offset = this.#doneTo
-    const place = this.#readWindow.moveTo(offset)
+    const place = this.#readWindow.advanceTo(offset)
     const lanes = identifiedLanes(this.#dispatcher.statesAt(offset), this.#held.position.lanes, (through) =>
       this.#readWindow.anchorAt(through, identifyRouted),
     )

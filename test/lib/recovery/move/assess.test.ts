@@ -37,7 +37,7 @@ function committed(records: readonly NewRecord[], lanes: Position['lanes'] = {})
   const start = { offset: 0n, timestamp: t0, times: startOfTimes(t0), anchor: null, tail: null }
   const readWindow = new ReadWindow(start)
   readWindow.add(read, BigInt(records.length))
-  return checkpointOf({ clusterId: 'another', ...readWindow.moveTo(BigInt(records.length)), lanes })
+  return checkpointOf({ clusterId: 'another', ...readWindow.advanceTo(BigInt(records.length)), lanes })
 }
 
 const shapes: [shape: string, dated: (second: number) => number][] = [
