@@ -70,7 +70,7 @@ async function compareOtherLog(
   return { kind: 'no-anchor', since, hasTime, first, last, lanes: found }
 }
 
-/** The search begins so many records before the place of the anchor's time, to see where its statement begins. */
+/** The search begins this many records before the place of the anchor's time, to find the beginning of its statement. */
 const recordsBefore = 100n
 
 /** Whatever the other times are, the first record at or after an anchor's time is not after the anchor. */

@@ -9,7 +9,7 @@ import { recoveryCommand } from '../recovery-command.ts'
 import { type Identify, identify, identifyRouted } from './anchor.ts'
 import { isDamage, type TimedRecord, timedRecords } from './scan.ts'
 
-/** Where a change is in this log. */
+/** The place of a change in this log. */
 export interface AnchorMatch {
   readonly anchor: Anchor
   /** False if an equal change further on may be the right one. Then the changes in between repeat. */
@@ -20,7 +20,7 @@ export interface AnchorMatch {
 
 /** How many records are searched for lanes alone. A lane that is further ahead counts as not found. */
 const mostAhead = 500_000
-/** The second half of a search overlaps the first by so many records: a statement may lie across the border. */
+/** The second half of a search overlaps the first by this many records: a statement may lie across the border. */
 const overlap = 1_000
 
 /** The changes to search for. */

@@ -51,7 +51,7 @@ export async function offsetNear(
   return offset === null || offset < earliest || offset > end ? earliest : offset
 }
 
-/** So many records below the broker's offset are checked too. */
+/** This many records below the broker's offset are checked too. */
 const mostBelow = 20_000n
 
 /** A broker that searches times by halves expects them in order, and one wrong date misleads it. */

@@ -12,7 +12,7 @@ export type Progress = Pick<
   'clusterId' | 'offset' | 'timestamp' | 'times' | 'anchor' | 'tail' | 'lanes'
 >
 
-/** What says how far the stream was handled. */
+/** The progress, and its source. */
 export type KnownProgress =
   /**
    * `group`: the item is gone, and our own commit to the consumer group takes its place.
@@ -76,7 +76,7 @@ async function progressOfCommit(
   return { clusterId, offset, timestamp, times: null, anchor: null, tail: null, lanes: {} }
 }
 
-/** So many records below a commit show which time the stream had reached there. */
+/** This many records below a commit show which time the stream had reached there. */
 const recordsBelow = 1_000n
 
 /**

@@ -4,7 +4,7 @@ import type { ReadRecords } from '../dispatch/read-records.ts'
 import { digestOf } from '../dts/digest.ts'
 import type { LogRecord } from '../kafka/records.ts'
 import { anchorOf, type Identify } from './anchor.ts'
-import { type LoggedChange, Ordinals } from './statement-ordinals.ts'
+import { type LoggedChange, StatementOrdinals } from './statement-ordinals.ts'
 
 /** The part of a position that follows from the records below it. */
 export type WindowPosition = Pick<Position, 'offset' | 'timestamp' | 'times' | 'anchor' | 'tail'>
@@ -21,7 +21,7 @@ export class ReadWindow {
   #bytes = 0
   /** The highest time of all records that were read. */
   #youngest: number
-  readonly #ordinals = new Ordinals()
+  readonly #ordinals = new StatementOrdinals()
 
   constructor(base: WindowPosition) {
     this.#base = base

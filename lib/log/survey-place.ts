@@ -10,9 +10,9 @@ import type { LogEnds } from './log-times.ts'
 import { type RepeatBounds, RepeatCounter, type Repeats } from './repeats.ts'
 import { allRecords, glance, holdsWork, isDamage, readTimed } from './scan.ts'
 
-/** The last part of a survey: what is at the chosen place, and around it. */
+/** The last part of a survey: the records at the chosen place, and around it. */
 
-/** What a decision needs to know about a place. */
+/** The facts that a decision needs about a place. */
 export interface PlaceQuestion {
   readonly offset: bigint
   /** Whether the time of the place is needed, and which time it was looked up by, in seconds. */
@@ -67,7 +67,7 @@ export async function surveyPlace(
   }
 }
 
-/** So many records after a place show which time it has. */
+/** This many records after a place show which time it has. */
 const nextRecords = 100
 
 interface Ahead {
@@ -116,7 +116,7 @@ async function readAhead(
 /** Takes the place of a digest if a batch cannot be read: a reset may also be planned to a place before such a batch. */
 const unreadable = 'unreadable'
 
-/** What is in the log around a place, to compare it with what a dry run found there. */
+/** The records around a place, to compare them with those that a dry run found. */
 export interface RecordsAround {
   readonly clusterId: string
   readonly range: DataRange

@@ -10,9 +10,9 @@ import { type KnownProgress, readProgress } from './progress.ts'
 import { isDamage } from './scan.ts'
 
 /**
- * The reads that a decision about the checkpoint needs, and nothing else reads for one. Each part is a plain value:
- * `surveyLog`, then `compareWith` (a search that may take minutes), then `surveyPlace` in survey-place.ts. A pure choice
- * lies between two parts, because it says what the next part has to read.
+ * The survey reads everything that a decision about the checkpoint needs. No other code reads the log for a decision. It has
+ * three parts, each a plain value: `surveyLog`, `compareWith` (a search that may take minutes), and `surveyPlace` in
+ * survey-place.ts. A pure choice comes between two parts, and says what the next part reads.
  */
 export interface Survey {
   /** Of the log that is there now. */
@@ -21,7 +21,7 @@ export interface Survey {
   readonly ends: LogEnds
   readonly group: GroupAnswer
   readonly known: KnownProgress
-  /** Where the time that was asked for is; null if none was asked for. */
+  /** The offset of the requested time; null if no time was requested. */
   readonly located: Located | null
 }
 

@@ -151,7 +151,7 @@ const brokenThings: readonly Broken[] = [
   {
     what: 'the item was deleted',
     line: 'checkpoint within the log',
-    advice: /^CHECKPOINT_MISSING: .*Restore the table, or say where to go on: .*"committed"/,
+    advice: /^CHECKPOINT_MISSING: .*Restore the table, or say where to continue: .*"committed"/,
     skipped: ['delivery'],
     breakIt: async (world) => {
       await world.deleteItem()

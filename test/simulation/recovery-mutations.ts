@@ -70,8 +70,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'lanes: stored without their anchors',
       file: 'lib/log/anchor.ts',
-      find: 'anchor: known ?? anchorAt(through)',
-      put: 'anchor: known',
+      find: 'anchor: unmoved ?? anchorAt(through)',
+      put: 'anchor: unmoved',
     },
     {
       name: 'lanes: found again whoever their changes come to',

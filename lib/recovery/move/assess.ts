@@ -14,7 +14,7 @@ import type { Survey } from '../../log/survey.ts'
 import { formatTime } from '../../time.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
-/** Where the stream can continue, and what that means for changes that were or were not handled. Pure. */
+/** A place where the stream can continue, and the consequences for its changes. Computed without I/O. */
 export type SafePlace =
   /** The log is the one that the checkpoint belongs to: at the stored offset. */
   | { readonly kind: 'place'; readonly how: 'stored'; readonly offset: bigint }
@@ -90,13 +90,13 @@ function withoutAnchor(
   const begunBefore = first <= certainlyBefore(times)
   if (trimmed || !begunBefore) return gap(earliest, read, first)
   // There was a change of this time. A log without one lacks that change, and perhaps others.
-  // Without an anchor, no known commit tells this log's records of that time from others.
+  // Without an anchor, no known commit identifies a record of that time.
   const isHere = anchor === null ? read.times === null : hasTime
   if (!isHere) return gap(since.offset, read, since.timestamp)
   return { kind: 'place', how: 'time', offset: since.offset, timestamp: sinceOf(read) }
 }
 
-/** A log may be behind by so many seconds if a single record says that it has reached a time. */
+/** Two of the last three records may be this many seconds older than the time that the log has reached. */
 const nearlyThere = 60
 
 function hasGotThere({ middle, highest }: LastLevel, read: Progress, hasTime: boolean): boolean {

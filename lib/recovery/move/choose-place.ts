@@ -31,11 +31,11 @@ export interface NamedChoice extends Choice {
   readonly kind: 'named'
   readonly target: NamedTarget
   readonly progress: Progress | null
-  /** Where nothing would be lost; null if no progress is known, or the log does not show that place. */
+  /** The place that loses nothing; null if no progress is known, or the log does not show that place. */
   readonly safe: SafePlace | null
 }
 
-/** What a decision starts from, beside the survey. */
+/** The facts of a decision before the details of the place are read. */
 export interface Facts {
   readonly target: ResolvedTarget
   readonly read: Checkpoint | null
@@ -102,7 +102,7 @@ function youngestDelivered(progress: Progress | null, ends: Survey['ends'], now:
   return Math.max(Math.ceil(now / 1000), last, progress?.timestamp ?? -1) + leastMargin
 }
 
-/** What the survey has to read at the chosen place. */
+/** The details that the survey must read at the chosen place. */
 export function questionAt(
   chosen: ChosenPlace,
   { countsRepeats, wantsNext }: { readonly countsRepeats: boolean; readonly wantsNext: boolean },

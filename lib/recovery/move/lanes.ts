@@ -3,7 +3,7 @@ import { type Anchor, type Checkpoint, type Position, withoutTrouble } from '../
 import type { Comparison, LaneMatches } from '../../log/compare.ts'
 import type { KnownProgress, Progress } from '../../log/progress.ts'
 
-/** What a move keeps of the lanes that are ahead of the checkpoint. */
+/** The progress of the lanes that are ahead of the checkpoint, after a move. */
 export interface LaneProgress {
   /** The lanes that stay ahead, with offsets of this log. */
   readonly lanes: Position['lanes']

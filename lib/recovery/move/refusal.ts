@@ -18,7 +18,7 @@ export type RefusalReason =
   | 'not-there-yet'
   /** Damage hides the records that would decide, or the search was too long for this invocation. */
   | 'unreadable'
-  /** The move loses changes, and nobody accepted that. */
+  /** The move loses changes, and the request does not accept that. */
   | 'loss-not-accepted'
 
 /** The decision not to move. The error says why, for people. */

@@ -22,7 +22,7 @@ export const resetSchema = z
     token: z.string().optional(),
     /** Accepts the loss of the changes that the answer names as lost. */
     acceptLoss: z.boolean().default(false),
-    /** Who asks, and why: kept in the ledger. */
+    /** The person who asks, and the reason: kept in the ledger. */
     by: z.string().max(200).optional(),
     reason: z.string().max(1_000).optional(),
   })

@@ -42,7 +42,7 @@ export function secondsOf(to: Target | undefined): number | null {
   return typeof to === 'object' && 'timestamp' in to ? to.timestamp : null
 }
 
-/** What a request asks for, before the log is searched: a search may take minutes. */
+/** Resolves the target of a request. This comes before the search of the log, which may take minutes. */
 export function resolveTarget(
   to: Target | undefined,
   read: Checkpoint | null,

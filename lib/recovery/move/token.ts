@@ -48,7 +48,7 @@ const tokenSchema = z.strictObject({
   }),
 })
 
-/** What a dry run found, beside the move that it decided. */
+/** The facts of a dry run, beside the move that it decided. */
 export interface MadeFrom {
   readonly read: Checkpoint | null
   readonly clusterId: string
