@@ -6,7 +6,7 @@ import type { LogRecord } from '../kafka/records.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
 import { offsetNear } from './locate-time.ts'
-import type { LogEnds } from './log-times.ts'
+import { type LastLevel, type LogEnds, lastLevel } from './log-times.ts'
 import { type RepeatBounds, RepeatCounter, type Repeats } from './repeats.ts'
 import { allRecords, glance, holdsWork, isDamage, readTimed } from './scan.ts'
 
@@ -32,6 +32,8 @@ export interface PlaceDetails {
   readonly time: PlaceTime | null
   /** A time that none of the next records is older than; null if there are none. */
   readonly lowestNext: number | null
+  /** The times of the last records below the place; null if there are none, or they were not asked for. */
+  readonly levelBelow: LastLevel | null
   /** Whether the part that is left out holds a change, or something unreadable. */
   readonly leavesOutWork: boolean
   /** The last record below the place, unless damage hides it. */
@@ -60,6 +62,7 @@ export async function surveyPlace(
   return {
     time: first?.kind === 'at' && below !== null ? { kind: 'at', seconds: below.youngest } : first,
     lowestNext: ahead.lowest,
+    levelBelow: first === null ? null : await lastLevel(stream, { earliest: range.earliest, end: offset }),
     leavesOutWork,
     tail: below?.tail ?? (await tailBelow(offset, stream, range)),
     next: ahead.next,

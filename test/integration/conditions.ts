@@ -208,7 +208,7 @@ export function conditionTests(start: Start): void {
       await assert.rejects(world.poll(), (error: Error) => {
         assert.match(
           error.message,
-          /offset 11 to 40 are no longer in the data range: those .* are lost to this stream/,
+          /offset 11 to 39 are no longer in the data range, which begins at 40: those .* are lost to this stream/,
         )
         assert.doesNotMatch(error.message, /nothing is lost/)
         return true

@@ -24,7 +24,7 @@ export function recoveryPlaceTests(start: Start): void {
         assert.deepEqual(await world.item(), before)
         const done = await world.reset({ to })
         assert.deepEqual([done.how, done.to.offset], [how, String(offset)])
-        assert.equal(done.to.generation, Number(before?.generation?.N) + 1)
+        assert.ok(done.to.generation > Number(before?.generation?.N))
         const known = world.received.length
         const summary = await world.poll()
         assert.equal(summary.from, String(offset))

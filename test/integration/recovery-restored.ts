@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
-import { range, t0, Writer } from './records.ts'
+import { alive, range, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
 /** The row that a handler with the fence of lib/handler/fence.ts keeps. */
@@ -52,7 +52,7 @@ export function recoveryRestoredTests(start: Start): void {
       assert.ok(backup !== undefined)
       await world.restore(backup)
       // The same rows change again.
-      await world.source.append(new Writer('later').inserts('shop.orders', 0, 4))
+      await world.source.append([...new Writer('later').inserts('shop.orders', 0, 4), alive()])
       fence.written()
       return { world, fence, generation: Number(backup.generation?.N) }
     }

@@ -21,35 +21,30 @@ import { type Rig, type Start, startRig, type World } from './world.ts'
 
 type Tests = (start: Start) => void
 
-/** What depends on the log's side: what a broker answers, where its logs begin and end, how it looks times up. */
-const logTests: readonly Tests[] = [
-  deliveryTests,
-  startTests,
-  badInputTests,
-  recoveryTests,
-  recoveryAnchorTests,
-  recoveryLossTests,
-  recoveryPlaceTests,
-]
-/** What depends on DynamoDB, on the functions, or on this project's code alone. */
-const otherTests: readonly Tests[] = [
-  handlerTests,
-  leaseTests,
-  recoveryPlanTests,
-  recoveryDeathTests,
-  recoveryRaceTests,
-  recoveryWithoutItemTests,
-  recoveryRestoredTests,
-  doctorTests,
-  inspectTests,
-  conditionTests,
-]
+/** The files of an embedded run take a group or two each, so that they can run side by side. */
+const groups = {
+  // These two depend on the log's side: what a broker answers, where its logs begin and end, how it looks times up.
+  delivery: [deliveryTests, startTests, badInputTests],
+  recovery: [recoveryTests, recoveryAnchorTests, recoveryLossTests, recoveryPlaceTests],
+  // The others depend on DynamoDB, on the functions, or on this project's code alone.
+  handlers: [handlerTests, leaseTests],
+  moves: [
+    recoveryPlanTests,
+    recoveryDeathTests,
+    recoveryRaceTests,
+    recoveryWithoutItemTests,
+    recoveryRestoredTests,
+  ],
+  operation: [doctorTests, inspectTests, conditionTests],
+} satisfies Readonly<Record<string, readonly Tests[]>>
+type Group = keyof typeof groups
 
-/**
- * The same tests for any set of parts: nothing in them knows which ones run.
- * @param only leaves out what another release of the broker does not change
- */
-export function integrationSuite(parts: Parts, only: 'log' | null = null): void {
+/** What another release of the broker may change. */
+export const logGroups: readonly Group[] = ['delivery', 'recovery']
+const allGroups = Object.keys(groups) as Group[]
+
+/** The same tests for any set of parts: nothing in them knows which ones run. */
+export function integrationSuite(parts: Parts, only: readonly Group[] = allGroups): void {
   describe(`poller and recovery on ${parts.name}`, () => {
     let rig: Rig | undefined
     // A broker is started here, and not in the first test: on a busy machine that alone may take a minute.
@@ -67,6 +62,6 @@ export function integrationSuite(parts: Parts, only: 'log' | null = null): void 
       if (rig === undefined) throw new Error('The parts did not start.')
       return rig.start(t, options)
     }
-    for (const tests of only === 'log' ? logTests : [...logTests, ...otherTests]) tests(start)
+    for (const group of only) for (const tests of groups[group]) tests(start)
   })
 }

@@ -1,10 +1,4 @@
-import { startDynalite } from '../../infra/local/dynalite.ts'
-import { startDStoreSource } from './dstore-source.ts'
+import { embedded } from './embedded.ts'
 import { switchTests } from './switches.ts'
 
-switchTests({
-  name: 'the DStore emulator and dynalite',
-  startDynamo: startDynalite,
-  startSource: startDStoreSource,
-  stop: async () => {},
-})
+switchTests(embedded)

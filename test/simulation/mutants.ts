@@ -15,6 +15,9 @@ export interface Verdict {
   readonly caught: { readonly seed: number; readonly invariant: string; readonly message: string } | null
 }
 
+/** The longest search for one mutant, in milliseconds. */
+const patienceMs = 600_000
+
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
 const answer = z.object({ seed: z.number(), invariant: z.string(), message: z.string() }).nullable()
@@ -41,21 +44,31 @@ async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
     await writeFile(join(directory, mutant.file), await mutated(mutant))
     const hunt = ['test/simulation/hunt.ts', '--kind', mutant.kind ?? 'faults', '--seeds', String(seeds)]
-    const { stdout } = await run(process.execPath, hunt, { cwd: directory, timeout: 300_000 })
+    const { stdout } = await run(process.execPath, hunt, { cwd: directory, timeout: patienceMs })
     return { mutant, caught: answer.parse(JSON.parse(stdout)) }
+  } catch (error) {
+    // The other verdicts count all the same.
+    if ((error as { killed?: boolean }).killed === true) return { mutant, caught: null }
+    throw error
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-/** All verdicts, in the order of the list. */
-export async function judgeAll(seeds: number, list: readonly Mutant[] = mutants): Promise<Verdict[]> {
+/** All verdicts, in the order of the list. @param judged told of each one when it is known */
+export async function judgeAll(
+  seeds: number,
+  list: readonly Mutant[] = mutants,
+  judged: (verdict: Verdict) => void = () => {},
+): Promise<Verdict[]> {
   for (const mutant of list) await mutated(mutant)
   const verdicts: Verdict[] = []
   const rest = [...list.entries()]
   const work = async (): Promise<void> => {
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
-      verdicts[next[0]] = await judge(next[1], seeds)
+      const verdict = await judge(next[1], seeds)
+      judged(verdict)
+      verdicts[next[0]] = verdict
     }
   }
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
@@ -68,11 +81,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   })
   const seeds = Number(values.seeds)
   const list = mutants.filter(({ name }) => name.includes(values.only))
-  const verdicts = await judgeAll(seeds, list)
-  for (const { mutant, caught } of verdicts) {
+  const verdicts = await judgeAll(seeds, list, ({ mutant, caught }) => {
     const found = caught === null ? 'NOT CAUGHT' : `seed ${caught.seed}`.padEnd(10)
     console.log(`${mutant.name.padEnd(58)} ${mutant.file.padEnd(26)} ${found} ${caught?.invariant ?? ''}`)
-  }
+  })
   const missed = verdicts.filter(({ caught }) => caught === null).length
   console.log(JSON.stringify({ mutants: verdicts.length, caught: verdicts.length - missed, missed }))
   process.exitCode = missed > 0 ? 1 : 0

@@ -77,7 +77,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit before acknowledgement',
     file: run,
-    find: 'this.#lanes.firstUndone ?? this.#readWindow.end',
+    find: 'this.#dispatcher.firstUndone ?? this.#readWindow.end',
     put: 'this.#readWindow.end',
   },
   {
@@ -101,7 +101,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'unknown outcome: the lease is given back',
     file: run,
-    find: 'const handlerMayRun = this.#lanes.unknownUntil > now()',
+    find: 'const handlerMayRun = this.#dispatcher.unknownUntil > now()',
     put: 'const handlerMayRun = false',
   },
   {
@@ -259,7 +259,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'broker: asked without a pause while functions work',
     file: intake,
-    find: 'lanes.firstUndone === null ? 0 : waitAtWorkMs',
+    find: 'dispatcher.firstUndone === null ? 0 : waitAtWorkMs',
     put: '0',
   },
   {

@@ -134,12 +134,13 @@ export class Operator {
     )
   }
 
-  #choose({ command, stored, found }: Inspection): Event | null {
+  #choose(inspection: Inspection): Event | null {
+    const { command, stored } = inspection
     const { random, quiet } = this.#stage
     const advised = command === null ? null : (JSON.parse(command.slice(command.indexOf('{'), -1)) as Event)
     if (stored?.halt?.code === 'PAUSED' && random.chance(0.7)) return { action: 'resume' }
     if (!quiet && random.chance(stored?.state === 'HALTED' ? 0.15 : 0.5)) {
-      return { action: 'reset', to: target(random, found), acceptLoss: random.chance(0.3) }
+      return { action: 'reset', to: target(random, inspection), acceptLoss: random.chance(0.3) }
     }
     if (advised?.action === 'resume') this.#parts.functions.mended = true
     if (advised?.action === 'inspect') return null
@@ -243,13 +244,16 @@ export class Operator {
 }
 
 /** Somewhere that a person may want to go, sensible or not. */
-function target(random: Random, found: Inspection['found']): unknown {
+function target(random: Random, { found, ledger }: Inspection): unknown {
   const { first = 0, last = 0 } = found?.times ?? {}
   const [earliest, end] = [BigInt(found?.earliest ?? 0), BigInt(found?.end ?? 0)]
   const offset = earliest + BigInt(random.whole(-2, Number(end - earliest) + 2))
   // Often: few places lie where times go back, and few moves can be undone.
   const byOffset = { offset: String(offset < 0n ? 0n : offset) }
-  const byLedger = { ledger: random.whole(0, 2) }
+  const [newest, ...older] = ledger.flatMap(({ entry, from }) =>
+    entry !== null && from?.clusterId === found?.clusterId ? [entry] : [],
+  )
+  const byLedger = { ledger: newest === undefined ? random.whole(0, 2) : random.pick([newest, ...older]) }
   return random.pick<unknown>([
     'earliest',
     'latest',

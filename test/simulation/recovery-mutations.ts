@@ -118,7 +118,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'time: what repeats is not marked',
       file: choose,
-      find: 'const handled = isExact ? -1 : read.timestamp',
+      find: 'const handled = isExact ? -1 : youngestCommitted(read)',
       put: 'const handled = isExact ? -1 : -1',
     },
     {

@@ -1,4 +1,4 @@
-import { leastMargin } from '../../checkpoint/source-times.ts'
+import { leastMargin, timesOf } from '../../checkpoint/source-times.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import type { Comparison } from '../../log/compare.ts'
 import type { KnownProgress, Progress } from '../../log/progress.ts'
@@ -58,7 +58,7 @@ function chooseSafe({ survey, comparison, now }: Facts, read: Checkpoint): SafeC
   const { offset } = safe
   const lanes = keptLanes(read, comparison, offset)
   const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
-  const handled = isExact ? -1 : read.timestamp
+  const handled = isExact ? -1 : youngestCommitted(read)
   const anywhere = repeatsAnywhere(read.replayUntil, lanes, read, survey, now)
   const repeats = { anywhere, handled, handledBelow: null }
   return { kind: 'safe', read, safe, offset, lanes, repeats, source: 'checkpoint' }
@@ -76,10 +76,15 @@ function chooseNamed({ read, survey, comparison, now }: Facts, target: NamedTarg
   // Everything from a named place on is delivered to all functions, also to those that were ahead.
   const handledBelow = progress !== null && safe?.how === 'stored' ? progress.offset : null
   const isBelow = handledBelow === null || handledBelow > offset
-  const handled = progress !== null && isBelow ? progress.timestamp : -1
+  const handled = progress !== null && isBelow ? youngestCommitted(progress) : -1
   const anywhere = repeatsAnywhere(replayUntil, lanes, progress, survey, now)
   const repeats = { anywhere, handled, handledBelow }
   return { kind: 'named', target, safe, progress, offset, lanes, repeats, source }
+}
+
+/** A reset may have lowered the position's time. Changes that were delivered before that may still repeat. */
+function youngestCommitted(progress: Progress): number {
+  return Math.max(progress.timestamp, timesOf(progress).youngest)
 }
 
 /** Until which time changes may repeat wherever they are. The repeats of an earlier move may not be delivered yet. */

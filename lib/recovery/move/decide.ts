@@ -1,4 +1,4 @@
-import { type SourceTimes, startOfTimes, timesOf } from '../../checkpoint/source-times.ts'
+import { furthestJump, type SourceTimes, startOfTimes, timesOf } from '../../checkpoint/source-times.ts'
 import { type Anchor, type Checkpoint, freshPosition, type Position } from '../../checkpoint/types.ts'
 import { DtsError } from '../../errors.ts'
 import type { KnownProgress } from '../../log/progress.ts'
@@ -74,12 +74,19 @@ function safePlace({ safe, read }: SafeChoice, { lowestNext }: PlaceDetails): De
     }
     case 'time': {
       const { how, timestamp } = safe
-      return { kind: 'decided', how, timestamp, times: timesAt(read, timestamp), anchor: null, lost: null }
+      return {
+        kind: 'decided',
+        how,
+        timestamp,
+        times: timesAt(read, timestamp, timestamp),
+        anchor: null,
+        lost: null,
+      }
     }
     case 'gap': {
       const { how, timestamp, lost } = safe
       const settled = Math.min(timestamp, lowestNext ?? timestamp)
-      return { kind: 'decided', how, timestamp, times: timesAt(read, settled), anchor: null, lost }
+      return { kind: 'decided', how, timestamp, times: timesAt(read, settled, timestamp), anchor: null, lost }
     }
   }
 }
@@ -93,14 +100,24 @@ function namedPlace(
   if (time.kind === 'empty') return emptyLog(survey.clusterId, survey.range)
   if (time.kind === 'unreadable') return refuse('unreadable', time.fault)
   const timestamp = time.seconds
-  const times = timesAt(read, Math.min(timestamp, details.lowestNext ?? timestamp))
+  const times = timesAt(read, settledAt(timestamp, details), timestamp)
   const lost = lostBefore(chosen, timestamp, details.leavesOutWork)
   return { kind: 'decided', how: chosen.target.how, timestamp, times, anchor: null, lost }
 }
 
+/**
+ * A time that the source had reached at a named place: none of the next records is older. If these are dated far ahead of
+ * the records below the place, the records below count. Otherwise no other log would seem to have reached the place for
+ * hours.
+ */
+function settledAt(time: number, { lowestNext, levelBelow }: PlaceDetails): number {
+  const settled = Math.min(time, lowestNext ?? time)
+  return levelBelow !== null && settled - levelBelow.middle > furthestJump ? levelBelow.middle : settled
+}
+
 /** The measured distances of the source's times hold at every place of every log. */
-function timesAt(read: Checkpoint | null, settled: number): SourceTimes {
-  if (read === null) return startOfTimes(settled)
+function timesAt(read: Checkpoint | null, settled: number, timestamp: number): SourceTimes {
+  if (read === null) return startOfTimes(settled, timestamp)
   return { ...timesOf(read), settled, jump: null, fall: 0 }
 }
 

@@ -207,6 +207,7 @@ describe('a name from the stream that a terminal would obey', () => {
           offset: '1',
           timestamp: 1,
           time: '1',
+          times: name,
           clusterId: name,
           generation: 1,
           state: 'HALTED',
@@ -220,7 +221,7 @@ describe('a name from the stream that a terminal would obey', () => {
         advice: name,
         command: name,
       },
-      15,
+      16,
     ],
     ['doctor', { action: 'doctor', healthy: false, checks: [{ name, result: 'failed', detail: name }] }, 3],
     [

@@ -1,4 +1,4 @@
-import { integrationSuite } from '../../integration/suite.ts'
+import { integrationSuite, logGroups } from '../../integration/suite.ts'
 import { startDynamoDbLocal } from '../../rig/dynamodb-local.ts'
 import { kafkaSources } from '../../rig/kafka-source.ts'
 
@@ -10,5 +10,5 @@ integrationSuite(
     startSource: sources.start,
     stop: sources.stop,
   },
-  'log',
+  logGroups,
 )

@@ -190,7 +190,16 @@ function outcomeOf({ source, to, log, survey: other, details, mayLose = true }: 
   if (chosen.kind === 'refusal') return chosen.reason
   const time = { kind: 'at', seconds: 900 + Number(chosen.offset) } as const
   const repeats = { counts: {}, countedTo: null }
-  const at = { time, lowestNext: null, leavesOutWork: true, tail: null, next: null, repeats, ...details }
+  const at = {
+    time,
+    lowestNext: null,
+    levelBelow: null,
+    leavesOutWork: true,
+    tail: null,
+    next: null,
+    repeats,
+    ...details,
+  }
   const decision = decide(facts, at, mayLose)
   if (decision.kind === 'refusal') return decision.reason
   return [decision.how, decision.position.offset, decision.lost !== null]

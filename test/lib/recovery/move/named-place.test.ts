@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { startOfTimes } from '../../../../lib/checkpoint/source-times.ts'
 import type { Checkpoint } from '../../../../lib/checkpoint/types.ts'
 import { digestOf } from '../../../../lib/dts/digest.ts'
 import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { timeRange } from '../../../../lib/log/log-times.ts'
+import type { Target } from '../../../../lib/recovery/move/target.ts'
 import { filler, t0, Writer } from '../../../integration/records.ts'
 import { open } from '../../kafka/open-stream.ts'
 import { checkpointOf, damagedAt, like, moveTo, only } from '../streams.ts'
@@ -54,6 +56,33 @@ describe('a move to a named place', () => {
         `${offset}`,
       )
     assert.equal((await moveTo('latest', read, stream)).position.timestamp, t0 + 40)
+  })
+
+  test('has the time of the records before it if the next ones are dated hours ahead', async (t) => {
+    const { stream } = await open(t, [
+      ...write.inserts('shop.orders', 0, 9),
+      write.insert('shop.orders', 10, t0 + 3_600),
+      write.insert('shop.orders', 11, t0 + 3_601),
+    ])
+    const read = await checkpointAt(stream, 4n, t0 + 3)
+    const settledAt = async (to: Target) => (await moveTo(to, read, stream)).position.times?.settled
+    assert.equal(await settledAt({ offset: 9n }), t0 + 9)
+    // Two of the last three records before offset 10 are not older than this.
+    assert.equal(await settledAt({ offset: 10n }), t0 + 8)
+    assert.equal(await settledAt({ timestamp: t0 + 1_200 }), t0 + 8)
+    assert.equal(await settledAt({ offset: 11n }), t0 + 9)
+  })
+
+  test('repeats what was delivered before, also if the position’s time was lowered since', async (t) => {
+    const { stream } = await open(t, [
+      ...write.inserts('shop.orders', 0, 1),
+      write.insert('shop.orders', 2, t0 + 3_600),
+      ...write.inserts('shop.orders', 3, 5),
+    ])
+    const read = await checkpointAt(stream, 5n, t0 + 4)
+    const times = startOfTimes(t0 + 4, t0 + 3_600)
+    const { replayUntil, repeats } = await moveTo('earliest', { ...read, times }, stream)
+    assert.deepEqual([replayUntil, { ...repeats.counts }], [t0 + 3_600, { 'shop.orders': 5 }])
   })
 
   test('is refused in an empty log, and may be tried again', async (t) => {
