@@ -24,6 +24,18 @@ export function recoveryPlanTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(4, 14)])
     })
 
+    test('a dry run of a token announces the same again, and its token works too', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(new Writer('more').inserts('shop.orders', 10, 12))
+      const first = await world.reset({ to: 'latest', dryRun: true })
+      const again = await world.reset({ token: first.token, dryRun: true })
+      assert.deepEqual(again, { ...first, repeats: { ...first.repeats } })
+      assert.notEqual(again.lost, null)
+      assert.equal((await world.reset({ token: again.token, acceptLoss: true })).to.offset, '13')
+    })
+
     const moves: [what: string, move: (world: World, changes: NewRecord[]) => Promise<unknown>][] = [
       ['the poller ran', (world) => world.poll()],
       ['the stream was paused', (world) => world.recover({ action: 'pause' })],

@@ -60,7 +60,7 @@ interface Plan {
   readonly move: Move
   readonly acceptLoss: boolean
   readonly group: GroupAnswer
-  /** Digest of the first record from the place on; null at the end of the log, and by token. */
+  /** Digest of the first record from the place on; null at the end of the log. */
   readonly next: string | null
 }
 
@@ -78,7 +78,7 @@ export async function reset(
   const plan =
     event.token === undefined
       ? await planByEvent(event, read, dependencies, stream)
-      : await planByToken(event.token, event.acceptLoss, read, stream)
+      : await planByToken(event.token, event, read, stream)
   const start: Omit<Start, 'entry'> = {
     clusterId: stream.clusterId,
     position: plan.move.position,
@@ -110,16 +110,16 @@ async function planByEvent(
 
 async function planByToken(
   token: string,
-  acceptLoss: boolean,
+  { dryRun, acceptLoss }: ResetEvent,
   read: Checkpoint | null,
   stream: Stream,
 ): Promise<Plan> {
   const planned = readToken(token, read)
-  const { move } = planned
+  const { move, next } = planned
   requireUnchanged(planned, await recordsAround(move.position, stream))
   const isAccepted = acceptLoss || planned.acceptLoss
-  if (move.lost !== null && !isAccepted) throw lossNotAccepted(move.lost, move.how).error
-  return { move, acceptLoss: isAccepted, group: await askGroup(stream), next: null }
+  if (move.lost !== null && !isAccepted && !dryRun) throw lossNotAccepted(move.lost, move.how).error
+  return { move, acceptLoss: isAccepted, group: await askGroup(stream), next }
 }
 
 function resultOf(
