@@ -30,22 +30,21 @@ export type Located =
   /** The log does not cover that time, or damage hides what it covers. */
   | { readonly kind: 'nowhere'; readonly fault: DtsError }
 
-/** @param group the group's answer, if it was asked already */
+/** @param seconds a time to locate; null: none */
 export async function surveyLog(
   stream: Stream,
   read: Checkpoint | null,
   seconds: number | null = null,
-  group?: GroupAnswer,
 ): Promise<Survey> {
   const range = await stream.range()
-  const answer = group ?? (await askGroup(stream))
+  const group = await askGroup(stream)
   const ends = await logEnds(stream, range)
   return {
     clusterId: stream.clusterId,
     range,
     ends,
-    group: answer,
-    known: await readProgress(read, answer, stream, range),
+    group,
+    known: await readProgress(read, group, stream, range),
     located: seconds === null ? null : await locate(stream, range, ends, seconds),
   }
 }
