@@ -6,12 +6,12 @@ import type { RecordHeader } from '../dts/types.ts'
 import { toSeconds } from '../time.ts'
 import type { LoggedChange } from './statement-ordinals.ts'
 
-/** What a change is recognised by, on whatever cluster it is read. */
+/** Identifies a change, so that it can be recognised in the log of any cluster. */
 
-/** How a change is digested; see `identify` and `identifyRouted`. */
+/** Computes the digest of a change: `identify` or `identifyRouted`. */
 export type Identify = (value: Buffer, header: RecordHeader) => string
 
-/** @param ordinal as `Anchor` says */
+/** @param ordinal the change's number within its statement; see `Anchor` */
 export function anchorOf(
   { offset, value }: LoggedChange,
   ordinal: number | null,
@@ -28,7 +28,7 @@ export function anchorOf(
   }
 }
 
-/** Whether a record is the change that an anchor names. */
+/** Whether a record is the change of an anchor. */
 export function isChangeOf(anchor: Anchor, value: Buffer | null): boolean {
   try {
     return value !== null && identify(value, readHeader(value)) === anchor.digest
@@ -38,8 +38,8 @@ export function isChangeOf(anchor: Anchor, value: Buffer | null): boolean {
 }
 
 /**
- * Beside what the record says, that which sends it to a lane: names and keys are told by tags, and another cluster may
- * tag records differently. A lane that is ahead there would pass over changes that were never its own here.
+ * Covers also the tags that decide the lane of a change: names and keys. Another cluster may tag records differently. Then
+ * a lane that is ahead would skip changes that another lane should have delivered.
  */
 export function identifyRouted(value: Buffer, header: RecordHeader): string {
   try {
@@ -50,7 +50,7 @@ export function identifyRouted(value: Buffer, header: RecordHeader): string {
   }
 }
 
-/** A change may be undecodable behind its header, when no handler has asked for it: then its bytes identify it. */
+/** A change that no handler wanted may be undecodable after its header. Then its bytes identify it. */
 export function identify(value: Buffer, header: RecordHeader): string {
   try {
     return identityOf(value, header)
@@ -59,14 +59,14 @@ export function identify(value: Buffer, header: RecordHeader): string {
   }
 }
 
-/** Lanes beyond so many are stored without their change: an item holds 400 KB, and a change takes some 200 bytes. */
+/** Only so many lanes are stored with their anchor: an item holds 400 KB, and an anchor takes some 200 bytes. */
 const mostIdentified = 200
 
 /**
- * The states of lanes with the change that each one ahead is through, by which it is found in the log of another
- * cluster.
- * @param stored what the checkpoint has of them already; nothing is computed for a lane that did not move since
- * @param anchorAt of the change at an offset, by `identifyRouted`
+ * The states of lanes. Each lane that is ahead gets the anchor of its last delivered change, to find that change in the
+ * log of another cluster.
+ * @param stored the lanes of the checkpoint; a lane that did not move since keeps its anchor
+ * @param anchorAt computes the anchor of the change at an offset with `identifyRouted`
  */
 export function identifiedLanes(
   states: Readonly<Record<string, LaneState>>,
@@ -78,8 +78,8 @@ export function identifiedLanes(
     Object.entries(states).map(([name, state]) => {
       const { through } = state
       if (through === null || ++count > mostIdentified) return [name, { ...state, anchor: null }]
-      const known = stored[name]?.through === through ? stored[name].anchor : null
-      return [name, { ...state, anchor: known ?? anchorAt(through) }]
+      const unmoved = stored[name]?.through === through ? stored[name].anchor : null
+      return [name, { ...state, anchor: unmoved ?? anchorAt(through) }]
     }),
   )
 }

@@ -9,53 +9,54 @@ import { recoveryCommand } from '../recovery-command.ts'
 import { type Identify, identify, identifyRouted } from './anchor.ts'
 import { isDamage, type TimedRecord, timedRecords } from './scan.ts'
 
-/** Where a change stands in this log. */
-export interface Found {
+/** The place of a change in this log. */
+export interface AnchorMatch {
   readonly anchor: Anchor
-  /** False where it may as well be an equal change further on: then what lies between is repeated. */
+  /** False if an equal change further on may be the right one. Then the changes in between repeat. */
   readonly exact: boolean
-  /** The log ends within equal changes before it got to the one that is wanted. */
+  /** The log ends within equal changes, before the wanted one. */
   readonly unfinished: boolean
 }
 
-/** How many records are looked through for lanes alone; a lane that is further ahead is taken for not found. */
+/** How many records are searched for lanes alone. A lane that is further ahead counts as not found. */
 const mostAhead = 500_000
-/** How far the second half of a search runs into the first, in records: a statement may lie across the border. */
+/** The second half of a search overlaps the first by this many records: a statement may lie across the border. */
 const overlap = 1_000
 
-/** What is looked for in a log. */
+/** The changes to search for. */
 export interface Wanted {
   /** The change that the checkpoint ends with. */
   readonly main: Anchor | null
-  /** Changes that lanes are through. */
+  /** The last change that each lane delivered. */
   readonly lanes: readonly Anchor[]
-  /** In seconds; the first record that is not older is where a stream without an anchor may go on. */
+  /** In seconds. If the main change is lost, the stream can continue at the first record that is not older. */
   readonly since: number
 }
 
 export interface Searched {
-  readonly found: ReadonlyMap<Anchor, Found>
-  /** The first record that is not older than `since`, where the main change was not found; null: there is none. */
+  readonly found: ReadonlyMap<Anchor, AnchorMatch>
+  /** The first record that is not older than `since`; null if there is none. Valid if the main change was not found. */
   readonly since: { readonly offset: bigint; readonly timestamp: number } | null
-  /** Whether a change of the very time of the main one is there: another cluster may write the same change differently. */
+  /** Whether the log has a change with the main one's time: another cluster may write the same change differently. */
   readonly hasTime: boolean
 }
 
 /**
- * Looks for changes by what they say, whatever the times of the records around them are: first from a place on where
- * they probably are, then before it. So a change that is not found is in no part of the log.
- * @param from where to begin, at best a little before all that is wanted
- * @param mayGoOn asked between records; @throws DtsError SEARCH_UNFINISHED when it says no
+ * Searches for changes by their content, whatever times the records around them have. It begins where they probably are,
+ * and then searches the part before. So a change that is not found is in no part of the log.
+ * @param from where to begin: best a little before all wanted changes
+ * @param mayContinue asked between records
+ * @throws DtsError SEARCH_UNFINISHED if `mayContinue` says no
  */
 export async function searchLog(
   stream: Stream,
   { earliest, end }: DataRange,
   wanted: Wanted,
   from: bigint,
-  mayGoOn: () => boolean,
+  mayContinue: () => boolean,
 ): Promise<Searched> {
-  const scan = new Scan(stream, wanted, mayGoOn)
-  // Without a main change, all that is left to look for is a time, and that of the first record that has it.
+  const scan = new Scan(stream, wanted, mayContinue)
+  // Without a main change, the search is for the first record of a time.
   await scan.run(wanted.main === null ? earliest : from, end, end)
   if (wanted.main !== null && !scan.hasMain) {
     const border = from + BigInt(overlap)
@@ -68,18 +69,18 @@ export async function searchLog(
 class Scan implements Searched {
   readonly #stream: Stream
   readonly #wanted: Wanted
-  readonly #mayGoOn: () => boolean
-  readonly #found = new Map<Anchor, Found>()
+  readonly #mayContinue: () => boolean
+  readonly #found = new Map<Anchor, AnchorMatch>()
   since: Searched['since'] = null
   hasTime = false
 
-  constructor(stream: Stream, wanted: Wanted, mayGoOn: () => boolean) {
+  constructor(stream: Stream, wanted: Wanted, mayContinue: () => boolean) {
     this.#stream = stream
     this.#wanted = wanted
-    this.#mayGoOn = mayGoOn
+    this.#mayContinue = mayContinue
   }
 
-  get found(): ReadonlyMap<Anchor, Found> {
+  get found(): ReadonlyMap<Anchor, AnchorMatch> {
     return this.#found
   }
 
@@ -88,7 +89,7 @@ class Scan implements Searched {
     return main !== null && this.#found.has(main)
   }
 
-  /** @param logEnd what is cut off there may still come */
+  /** @param logEnd a statement that is cut off there may still be completed */
   async run(from: bigint, to: bigint, logEnd: bigint): Promise<void> {
     const { main, lanes } = this.#wanted
     const first = main === null ? null : new Search(main, identify)
@@ -100,14 +101,14 @@ class Scan implements Searched {
     let ahead = 0
     try {
       for await (const record of timedRecords(this.#stream, from, to)) {
-        if (!this.#mayGoOn()) throw unfinished(record.offset, from, to)
+        if (!this.#mayContinue()) throw unfinished(record.offset, from, to)
         this.#look(record)
         const place = counter.count(record.header)
         for (const search of searches) search.look(record, place)
         if (isMainOver() && (++ahead > mostAhead || searches.every(({ settled }) => settled))) break
       }
     } catch (error) {
-      // Lanes alone are worth no more than a repeat; what the main change is not found before may hold it.
+      // A lane that is not found costs only repeats. But the damage may hide the main change.
       if (!isDamage(error) || !isMainOver()) throw error
     }
     for (const search of searches) {
@@ -128,11 +129,11 @@ class Scan implements Searched {
 function unfinished(offset: bigint, from: bigint, to: bigint): DtsError {
   return new DtsError(
     'SEARCH_UNFINISHED',
-    `The last committed change was looked for from offset ${from} on and not found up to offset ${offset}; the log goes on ` +
-      `to offset ${to - 1n}, and the time of this invocation is over. Whether the change is in the log is not known, and ` +
-      `nothing was done. A poller leaves that to recovery, which has more time: ${recoveryCommand('{"action":"reset"}')} ` +
-      `Where that says the same, raise the timeout of the function "recovery" in serverless.yml (up to 900 s), deploy, and run ` +
-      `the same again. A place of your own choice needs no search: "to": {"timestamp":…} with "acceptLoss": true.`,
+    `The search for the last committed change read offsets ${from} to ${offset} and did not find it. The log continues to ` +
+      `offset ${to - 1n}, and this invocation has no more time. So it is not known whether the log holds the change, and ` +
+      `nothing was done. The recovery function has more time than the poller: ${recoveryCommand('{"action":"reset"}')} ` +
+      `If that fails with the same error, raise the timeout of the function "recovery" in serverless.yml (up to 900 s), ` +
+      `deploy, and run the same again. A place of your own choice needs no search: "to": {"timestamp":…} with "acceptLoss": true.`,
     { retryable: true, facts: { from: String(from), offset: String(offset), to: String(to) } },
   )
 }
@@ -141,13 +142,13 @@ function bracketsTransaction({ operation }: Pick<RecordHeader, 'operation'>): bo
   return operation === 'BEGIN' || operation === 'COMMIT'
 }
 
-/** Where a change stands in its statement. */
+/** The number of a change in its statement. */
 interface StatementPlace {
-  /** From 0 on; null where the statement may have begun before the scan. */
+  /** From 0 on; null if the statement may have begun before the scan. */
   readonly ordinal: number | null
 }
 
-/** Counts changes within their statements, as the anchors' ordinals were counted. */
+/** Counts changes within their statements, in the same way as the ordinals of anchors. */
 class StatementCounter {
   #position = ''
   #transaction = ''
@@ -157,12 +158,12 @@ class StatementCounter {
   /** @returns null for a record that carries no change */
   count({ operation, sourcePosition, sourceTxid }: RecordHeader): StatementPlace | null {
     if (!carriesChange(operation)) {
-      // A transaction's statements lie between these two, so that none goes on behind them.
+      // A statement lies between BEGIN and COMMIT, so none continues after one of them.
       if (bracketsTransaction({ operation })) this.#knowsBeginning = true
       return null
     }
-    const goesOn = sourcePosition === this.#position && sourceTxid === this.#transaction
-    if (!goesOn) this.#ordinal = this.#knowsBeginning ? 0 : null
+    const isSame = sourcePosition === this.#position && sourceTxid === this.#transaction
+    if (!isSame) this.#ordinal = this.#knowsBeginning ? 0 : null
     else if (this.#ordinal !== null) this.#ordinal += 1
     this.#position = sourcePosition
     this.#transaction = sourceTxid
@@ -176,7 +177,7 @@ class Search {
   readonly wanted: Anchor
   readonly #digest: Identify
   settled = false
-  /** Changes of the statement that are equal to the one that is wanted, and may be it. */
+  /** Changes of the statement that are equal to the wanted one, and may be it. */
   readonly #equal: Anchor[] = []
   #exact: Anchor | null = null
 
@@ -185,8 +186,8 @@ class Search {
     this.#digest = digest
   }
 
-  /** Of equal changes the first: repeating is better than losing. */
-  get found(): Found | null {
+  /** Of equal changes the first: a repeat is better than a loss. */
+  get found(): AnchorMatch | null {
     if (this.#exact !== null) return { anchor: this.#exact, exact: true, unfinished: false }
     const [anchor, other] = this.#equal
     if (anchor === undefined) return null
@@ -200,7 +201,7 @@ class Search {
     const { header, timestamp, value, offset } = record
     if (place === null) this.settled = this.#equal.length > 0 && bracketsTransaction(header)
     else if (header.sourcePosition !== wanted.sourcePosition || header.sourceTxid !== wanted.transactionId)
-      // Equal changes stand in one statement, and that one is over.
+      // Equal changes belong to one statement, and that statement is over.
       this.settled = this.#equal.length > 0
     else if (timestamp === wanted.timestamp && this.#digest(value, header) === wanted.digest)
       this.#take({ ...wanted, offset, ordinal: place.ordinal }, isOnlyOne(record))
@@ -211,14 +212,14 @@ class Search {
     if (isOnlyOne || (ordinal !== null && ordinal === this.wanted.ordinal)) {
       this.#exact = anchor
       this.settled = true
-    } else if (this.#isNotBehind(ordinal)) {
+    } else if (this.#isNotAfter(ordinal)) {
       this.#equal.push(anchor)
     }
   }
 
-  /** Whether an equal change that stands there cannot be one behind the change that is wanted. */
-  #isNotBehind(ordinal: number | null): boolean {
-    // Where the log begins within the statement, the change that is wanted may stand before that.
+  /** Whether an equal change with this number cannot be after the wanted one. */
+  #isNotAfter(ordinal: number | null): boolean {
+    // If the log begins within the statement, the wanted change may be before the log's beginning.
     if (ordinal === null) return false
     return this.wanted.ordinal === null || this.#equal.length > 0 || ordinal < this.wanted.ordinal
   }

@@ -2,13 +2,13 @@ import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { sharedGroup } from './group.ts'
-import { locateTime } from './scan.ts'
+import { locateTime } from './locate-time.ts'
 
 /**
  * The offset at which a stream that was never read begins.
  * @param startTime DTS_CHECKPOINT, in seconds
- * @throws DtsError CHECKPOINT_MISSING when nothing says where, or the stream was read after all;
- *   GROUP_SHARED when another deployment has read it; CHECKPOINT_OUT_OF_RANGE
+ * @throws DtsError CHECKPOINT_MISSING if there is no start time, or the group shows that the stream was read before;
+ *   GROUP_SHARED if another deployment has read it; CHECKPOINT_OUT_OF_RANGE
  */
 export async function firstOffset(
   startTime: number | undefined,
@@ -24,21 +24,21 @@ export async function firstOffset(
   }
   const committed = await committedOrNull(stream)
   if (committed?.mark.whose === 'another deployment') {
-    // It may be the deployment whose place this one takes: then DTS_CHECKPOINT need not be where that one stopped.
+    // This deployment may replace the other one, and DTS_CHECKPOINT need not be where the other one stopped.
     throw new DtsError(
       'GROUP_SHARED',
       `${sharedGroup(committed.mark.deployment)} This deployment has no checkpoint of ${stream.topic} and does not start. ` +
-        'To start it all the same, name the time to read from: ' +
+        'To start it anyway, name the time to read from: ' +
         recoveryCommand(`{"action":"reset","to":{"timestamp":${startTime}}}`),
       { retryable: false, facts: { topic: stream.topic, offset: String(committed.offset) } },
     )
   }
   if (committed?.mark.whose === 'ours') {
-    // Our own commit at the broker outlived the item: starting at DTS_CHECKPOINT again would repeat all since then.
+    // The item is lost, but our commit at the broker is not. A start at DTS_CHECKPOINT would repeat everything since then.
     throw new DtsError(
       'CHECKPOINT_MISSING',
       `There is no checkpoint of ${stream.topic}, although this consumer group has read it up to offset ` +
-        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or say where to go on: ` +
+        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or say where to continue: ` +
         `${recoveryCommand('{"action":"reset","to":"committed"}')}`,
       { retryable: false, facts: { topic: stream.topic, committed: String(committed.offset) } },
     )
@@ -47,8 +47,8 @@ export async function firstOffset(
 }
 
 /**
- * Null where there is none, or the group may not be asked for. When the answer is only late, as after a broker's restart,
- * a first start has to wait for it: nothing else tells a stream that was never read from one whose checkpoint is gone.
+ * Null if there is none, or the broker refuses the group. If the answer is only late, as after a broker's restart, a first
+ * start must wait for it: only the group distinguishes a new stream from a lost checkpoint.
  */
 async function committedOrNull(stream: Stream): ReturnType<Stream['committed']> {
   try {

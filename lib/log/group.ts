@@ -11,14 +11,14 @@ import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 
 /**
- * What the commit of the consumer group tells of the checkpoint. The commit is a courtesy: it may be late, absent, deleted
- * by DTS, or moved to another cluster. So only what it proves counts, and a group that cannot be asked proves nothing.
+ * The answer of the consumer group. Its commit may be late, absent, deleted by DTS, or moved to another cluster. So a
+ * missing commit proves nothing, and neither does a group that refuses the question.
  */
 export type GroupAnswer =
   | { readonly isKnown: true; readonly committed: GroupPosition | null }
   | { readonly isKnown: false; readonly error: DtsError }
 
-/** Never throws a DtsError: nothing that delivers may depend on the group. */
+/** Never throws a DtsError: deliveries must not depend on the group. */
 export async function askGroup(stream: Stream): Promise<GroupAnswer> {
   try {
     return { isKnown: true, committed: await stream.committed() }
@@ -29,8 +29,8 @@ export async function askGroup(stream: Stream): Promise<GroupAnswer> {
 }
 
 /**
- * The commit of ours that is ahead of the checkpoint, if there is one. The item is written before the group, so that the
- * item was then set back past every condition: it was restored from a backup.
+ * Our own commit if it is ahead of the checkpoint. The poller writes the item before the group. So an item that is behind
+ * the group was restored from a backup.
  */
 export function commitAhead(
   { generation, offset }: Pick<Checkpoint, 'generation' | 'offset'>,
@@ -45,8 +45,8 @@ export function commitAhead(
 }
 
 /**
- * Tells the group how far the item has the stream; a commit that fails is only reported. The position must be what the item
- * has: a group that is ahead of it says that the item was restored.
+ * Commits the item's position to the group. A failure is only returned. The position must already be in the item: a group
+ * that is ahead of the item shows that the item was restored.
  */
 export async function commitToGroup(
   stream: Stream,
@@ -54,7 +54,7 @@ export async function commitToGroup(
   generation: number,
 ): Promise<'done' | ErrorCode> {
   try {
-    // DTS carries the commit over by this time. A time ahead of the stream would pass over changes.
+    // DTS carries the commit over by this time. A time ahead of the stream would skip changes.
     await stream.commit(position.offset, timesOf(position).settled, generation)
     return 'done'
   } catch (error) {
@@ -74,7 +74,7 @@ export function otherDeployment(answer: GroupAnswer | null): Deployment | null {
   return mark?.whose === 'another deployment' ? mark.deployment : null
 }
 
-/** Why a checkpoint that was restored from a backup is not used as it is; null where nothing proves that it was. */
+/** The reason to refuse a checkpoint that was restored from a backup; null if the group does not show a restore. */
 export function restoredFault(read: Checkpoint, answer: GroupAnswer | null): DtsError | null {
   const ahead = commitAhead(read, answer)
   if (ahead === null) return null
@@ -84,7 +84,7 @@ export function restoredFault(read: Checkpoint, answer: GroupAnswer | null): Dts
     `The checkpoint is at offset ${read.offset} of generation ${read.generation}, but this deployment has committed offset ` +
       `${place.offset} of generation ${place.generation} to its consumer group: an older item was restored, or another ` +
       'account has a deployment with the same names. Nothing is delivered, because handlers with the fence would take ' +
-      `changes of generation ${read.generation} for older than what they have and skip them. To continue where the group is, in ` +
+      `changes of generation ${read.generation} for older than their rows and skip them. To continue where the group is, in ` +
       `a new generation: ${recoveryCommand('{"action":"reset","to":"committed"}')} To deliver everything since the time of ` +
       `the restored item again instead: ${recoveryCommand(`{"action":"reset","to":{"timestamp":${read.timestamp}}}`)}`,
     {
@@ -99,7 +99,7 @@ export function restoredFault(read: Checkpoint, answer: GroupAnswer | null): Dts
   )
 }
 
-/** In one sentence, for people. */
+/** For people. */
 export function sharedGroup(other: Deployment): string {
   return (
     `The last commit of this consumer group is of another deployment (${deploymentName(other)}). Two deployments on one ` +

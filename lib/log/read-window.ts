@@ -4,44 +4,44 @@ import type { ReadRecords } from '../dispatch/read-records.ts'
 import { digestOf } from '../dts/digest.ts'
 import type { LogRecord } from '../kafka/records.ts'
 import { anchorOf, type Identify } from './anchor.ts'
-import { type LoggedChange, Ordinals } from './statement-ordinals.ts'
+import { type LoggedChange, StatementOrdinals } from './statement-ordinals.ts'
 
 /** The part of a position that follows from the records below it. */
-export type Place = Pick<Position, 'offset' | 'timestamp' | 'times' | 'anchor' | 'tail'>
+export type WindowPosition = Pick<Position, 'offset' | 'timestamp' | 'times' | 'anchor' | 'tail'>
 
 /**
  * The records between the committed offset and the end of reading. It can compute the position of any offset in between.
  */
 export class ReadWindow {
-  #base: Place
+  #base: WindowPosition
   readonly #slices: Slice[] = []
   /** How many records of the first slice lie below the base. */
   #passed = 0
   #end: bigint
   #bytes = 0
-  /** Of all that was read. */
+  /** The highest time of all records that were read. */
   #youngest: number
-  readonly #ordinals = new Ordinals()
+  readonly #ordinals = new StatementOrdinals()
 
-  constructor(base: Place) {
+  constructor(base: WindowPosition) {
     this.#base = base
     this.#end = base.offset
     this.#youngest = timesOf(base).youngest
   }
 
-  /** Of the values of all records that it holds. */
+  /** Bytes of the values of all records that it holds. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Where reading goes on. */
+  /** The offset that is read next. */
   get end(): bigint {
     return this.#end
   }
 
   /**
-   * @param end where reading goes on; what `read` holds from there on is not looked at
-   * @param free called once nothing up to the end of `read` will be asked for any more
+   * @param end the offset that is read next; records of `read` from there on are ignored
+   * @param free called when no record of `read` is needed any more
    */
   add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
     this.#slices.push({ read, free })
@@ -50,8 +50,8 @@ export class ReadWindow {
     this.#end = end
   }
 
-  /** The position with everything below `offset` done; from then on the read window begins there. */
-  moveTo(offset: bigint): Place {
+  /** The position with everything below `offset` done. From then on the read window begins there. */
+  advanceTo(offset: bigint): WindowPosition {
     let { timestamp } = this.#base
     const clock = new SourceClock(timesOf(this.#base))
     let last: LogRecord | null = null
@@ -131,7 +131,7 @@ interface Slice {
   readonly free: (() => void) | null
 }
 
-/** Where a record lies in the read window: in which slice, and its place there. */
+/** The slice of a record, and its index there. */
 interface Spot {
   readonly index: number
   readonly at: number

@@ -2,37 +2,50 @@ import type { Checkpoint } from '../checkpoint/types.ts'
 import { digestOf } from '../dts/digest.ts'
 import { isFiller } from '../dts/header.ts'
 import { DtsError, type ErrorCode, type Facts } from '../errors.ts'
+import type { DataRange } from '../kafka/data-range.ts'
 import type { LogRecord } from '../kafka/records.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { recoveryCommand } from '../recovery-command.ts'
 import { isChangeOf } from './anchor.ts'
 import { glance } from './scan.ts'
 
-/** What `proveSameLog` throws when the stream must halt. */
+/** The codes of `changeOfLog`: the stream must halt. */
 export const sameLogCodes: ReadonlySet<ErrorCode> = new Set(['CLUSTER_CHANGED', 'LOG_CHANGED', 'DATA_GAP'])
 
+/** A position and the log that it belongs to. */
+type LogPosition = Pick<Checkpoint, 'offset' | 'tail' | 'anchor' | 'clusterId'>
+
 /**
- * Proves that the log behind `stream` is the one that the checkpoint's offset belongs to: same cluster id, offset
- * within the data range, and the record below the offset is the one that was committed.
+ * Requires that the log of `stream` is the one that the checkpoint's offset belongs to.
  * @throws DtsError CLUSTER_CHANGED, LOG_CHANGED, DATA_GAP: the stream must halt
  */
-export async function proveSameLog(
-  checkpoint: Pick<Checkpoint, 'offset' | 'tail' | 'anchor' | 'clusterId'>,
+export async function requireSameLog(checkpoint: LogPosition, stream: Stream): Promise<void> {
+  const change = await changeOfLog(checkpoint, stream)
+  if (change !== null) throw change
+}
+
+/**
+ * Null if the log is the same: the cluster id is equal, the offset is within the data range, and the record below the
+ * offset is the one that was committed. Otherwise the reason to halt, with one of `sameLogCodes`.
+ * @param range the data range, if it was read already
+ */
+export async function changeOfLog(
+  { offset, tail, anchor, clusterId }: LogPosition,
   stream: Stream,
-): Promise<void> {
-  const { offset, tail, anchor, clusterId } = checkpoint
+  range?: DataRange,
+): Promise<DtsError | null> {
   if (clusterId !== stream.clusterId) {
-    throw changed(
+    return changed(
       'CLUSTER_CHANGED',
       `Cluster changed from ${clusterId} to ${stream.clusterId}, consumer require restart. ` +
         `The stored offset ${offset} means nothing on the new cluster.`,
       { from: clusterId, to: stream.clusterId, offset: String(offset) },
     )
   }
-  const { earliest, end } = await stream.range()
+  const { earliest, end } = range ?? (await stream.range())
   const facts = { offset: String(offset), earliest: String(earliest), end: String(end), clusterId }
   if (offset < earliest) {
-    throw changed(
+    return changed(
       'DATA_GAP',
       `The records from offset ${offset} to ${earliest - 1n} are no longer in the data range, which begins at ${earliest}: ` +
         'those that were not delivered yet are lost to this stream.',
@@ -40,28 +53,36 @@ export async function proveSameLog(
     )
   }
   if (offset > end) {
-    throw changed(
+    return changed(
       'LOG_CHANGED',
       `The stored offset ${offset} lies above the end of the log, whose next record gets offset ${end}.`,
       facts,
     )
   }
-  // A log that was trimmed right up to the offset has nothing left to compare; the cluster id has to do.
-  if (tail === null || tail.offset < earliest) return
+  // A log that was trimmed up to the offset has nothing left to compare. Then the cluster id alone decides.
+  if (tail === null || tail.offset < earliest) return null
+  const missing = await missingRecord(tail, anchor, stream, earliest)
+  if (missing === null) return null
+  return changed(
+    'LOG_CHANGED',
+    `Another record, or none, is at offset ${missing}, which was committed last.`,
+    facts,
+  )
+}
+
+/** The offset of a committed record that the log does not have; null if it has both that are compared. */
+async function missingRecord(
+  tail: NonNullable<LogPosition['tail']>,
+  anchor: LogPosition['anchor'],
+  stream: Stream,
+  earliest: bigint,
+): Promise<bigint | null> {
   const last = await recordAt(stream, tail.offset)
-  let missing = last === null || digestOf(last.value) !== tail.digest ? tail.offset : null
-  // Filler is the same in every log: behind it, the last change has to stand where it did.
-  if (missing === null && isFiller(last?.size ?? 0) && anchor !== null && anchor.offset >= earliest) {
-    const change = await recordAt(stream, anchor.offset)
-    if (change === null || !isChangeOf(anchor, change.value)) missing = anchor.offset
-  }
-  if (missing !== null) {
-    throw changed(
-      'LOG_CHANGED',
-      `Another record, or none, stands at offset ${missing}, which was committed last.`,
-      facts,
-    )
-  }
+  if (last === null || digestOf(last.value) !== tail.digest) return tail.offset
+  // Filler is the same in every log, so after filler the last change is compared too.
+  if (!isFiller(last.size) || anchor === null || anchor.offset < earliest) return null
+  const change = await recordAt(stream, anchor.offset)
+  return change === null || !isChangeOf(anchor, change.value) ? anchor.offset : null
 }
 
 async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | null> {
@@ -73,7 +94,7 @@ async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | nul
 function changed(code: 'CLUSTER_CHANGED' | 'LOG_CHANGED' | 'DATA_GAP', what: string, facts: Facts): DtsError {
   return new DtsError(
     code,
-    `${what} No change is delivered until the checkpoint was moved. First see where it stands, and whether changes are lost: ` +
+    `${what} The poller delivers no change until the checkpoint was moved. First see its position, and whether changes are lost: ` +
       `${recoveryCommand('{"action":"inspect"}')} and then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
     { retryable: false, facts },
   )

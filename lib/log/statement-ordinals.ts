@@ -2,31 +2,31 @@ import type { Anchor } from '../checkpoint/types.ts'
 import { readHeader } from '../dts/header.ts'
 import { isSameStatement } from '../dts/statement.ts'
 
-/** A change where it lies in the log. */
+/** A change and its offset in the log. */
 export interface LoggedChange {
   readonly offset: bigint
   readonly value: Buffer
 }
 
-/** Tells which of the changes of its statement a change is; see `Anchor`. */
-export class Ordinals {
-  /** Of changes that were counted already, by offset: no statement is walked through twice. */
-  readonly #known = new Map<bigint, number | null>()
+/** Counts the number of a change among the changes of its statement; see `Anchor`. */
+export class StatementOrdinals {
+  /** Ordinals by offset, so that no statement is counted twice. */
+  readonly #counted = new Map<bigint, number | null>()
 
   /**
-   * Counted backwards, and only as far as the statement goes: mostly that is one change.
+   * Counts backwards to the beginning of the statement. Most statements have one change.
    * @param before the changes below it, the nearest first, down to that of `base`
-   * @param base the last change below all of those; null where nothing is known of it
+   * @param base the last change below all of those; null if it is unknown
    */
   of(change: LoggedChange, before: Iterable<LoggedChange>, base: Anchor | null): number | null {
     const ordinal = this.#count(change, before, base)
-    this.#known.set(change.offset, ordinal)
+    this.#counted.set(change.offset, ordinal)
     return ordinal
   }
 
-  /** Forgets the changes below an offset: none of them is asked for again. */
+  /** Forgets the changes below an offset. They are not needed any more. */
   forget(below: bigint): void {
-    for (const offset of this.#known.keys()) if (offset < below) this.#known.delete(offset)
+    for (const offset of this.#counted.keys()) if (offset < below) this.#counted.delete(offset)
   }
 
   #count({ value }: LoggedChange, before: Iterable<LoggedChange>, base: Anchor | null): number | null {
@@ -34,10 +34,10 @@ export class Ordinals {
     for (const other of before) {
       if (!isSameStatement(other.value, value)) return count
       count += 1
-      const known = this.#known.get(other.offset)
-      if (known !== undefined) return known === null ? null : known + count
+      const counted = this.#counted.get(other.offset)
+      if (counted !== undefined) return counted === null ? null : counted + count
     }
-    // The statement may have begun where nothing is known of.
+    // The statement may have begun before the known changes.
     if (base === null) return null
     const { sourcePosition, sourceTxid } = readHeader(value)
     if (base.sourcePosition !== sourcePosition || base.transactionId !== sourceTxid) return count

@@ -3,7 +3,7 @@ import type { Checkpoint } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type GroupAnswer, restoredFault } from '../log/group.ts'
-import { proveSameLog, sameLogCodes } from '../log/same-log.ts'
+import { requireSameLog, sameLogCodes } from '../log/same-log.ts'
 import { startWithoutLoss } from '../recovery/move/reset.ts'
 import type { PollDependencies } from './dependencies.ts'
 import { corruptPauseMs, corruptTries } from './read-ahead.ts'
@@ -44,7 +44,7 @@ async function changedLog(
 ): Promise<DtsError | null> {
   for (let tries = 1; ; tries++) {
     try {
-      await proveSameLog(read, stream)
+      await requireSameLog(read, stream)
       return null
     } catch (error) {
       if (!(error instanceof DtsError)) throw error

@@ -49,14 +49,14 @@ export class Progress {
 
   /** Releases the memory of finished slices now. Until the next commit there could be many. */
   releaseDone(): void {
-    this.#parts.readWindow.moveTo(this.#doneTo)
+    this.#parts.readWindow.advanceTo(this.#doneTo)
   }
 
   /** Moves the position in memory to the first offset that is not done. */
   advance(): void {
     const { lease, dispatcher, readWindow, outlet } = this.#parts
     const offset = this.#doneTo
-    const place = readWindow.moveTo(offset)
+    const place = readWindow.advanceTo(offset)
     const lanes = identifiedLanes(dispatcher.statesAt(offset), lease.position.lanes, (through) =>
       readWindow.anchorAt(through, identifyRouted),
     )

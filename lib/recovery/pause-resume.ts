@@ -4,7 +4,7 @@ import { haltOf } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { askGroup, restoredFault } from '../log/group.ts'
-import { proveSameLog } from '../log/same-log.ts'
+import { requireSameLog } from '../log/same-log.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { marginMs, type SendDependencies } from './resend/send.ts'
 
@@ -61,7 +61,7 @@ export async function resumeStream(
   }
   const restored = restoredFault(read, await askGroup(stream))
   if (restored !== null) throw restored
-  await proveSameLog(read, stream)
+  await requireSameLog(read, stream)
   const code = haltOf(read)?.code
   const how = `resume after ${code ?? 'halt'}${event.reason ? `: ${event.reason}` : ''}`
   await store.resume(read, { at: now(), by: event.by ?? owner, how })

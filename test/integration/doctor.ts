@@ -120,7 +120,7 @@ const brokenThings: readonly Broken[] = [
     what: 'if the next record of the checkpoint has expired',
     line: 'checkpoint within the log',
     advice:
-      /^DATA_GAP: .*First see where it stands, and whether changes are lost: .*"inspect".* and then move the checkpoint: .*"reset"/,
+      /^DATA_GAP: .*First see its position, and whether changes are lost: .*"inspect".* and then move the checkpoint: .*"reset"/,
     skipped: ['delivery'],
     breakIt: async ({ source }) => {
       await source.append([...new Writer('later').inserts('shop.orders', 10, 19), alive()])
@@ -151,7 +151,7 @@ const brokenThings: readonly Broken[] = [
   {
     what: 'if the item was deleted',
     line: 'checkpoint within the log',
-    advice: /^CHECKPOINT_MISSING: .*Restore the table, or say where to go on: .*"committed"/,
+    advice: /^CHECKPOINT_MISSING: .*Restore the table, or say where to continue: .*"committed"/,
     skipped: ['delivery'],
     breakIt: async (world) => {
       await world.deleteItem()

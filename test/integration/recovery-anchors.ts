@@ -12,8 +12,8 @@ function even(from: number, to: number): number[] {
 }
 
 export function recoveryAnchorTests(start: Start): void {
-  describe('recovery behind what each function had done', () => {
-    /** Orders with even, customers with odd ids, of which the first customer fails until `heal` is called. */
+  describe('recovery after the last change of each function', () => {
+    /** Orders have even ids, customers odd ones. The first customer fails until `heal` is called. */
     async function orderAhead(world: World): Promise<{ changes: NewRecord[]; heal: () => void }> {
       const write = new Writer()
       const changes = range(0, 19).map((id) =>
@@ -66,7 +66,7 @@ export function recoveryAnchorTests(start: Start): void {
       const done = await world.reset()
       assert.deepEqual([done.how, done.to.offset], ['anchor', '6'])
       assert.match(done.note, /Some changes repeat, marked as replay/)
-      // All nine that are there of the ten that were done, and nobody is told apart from the customers between them.
+      // The log has nine of the ten delivered orders. The customers between them cannot be told apart, so they count too.
       assert.deepEqual({ ...done.repeats }, { 'shop.orders': 9, 'shop.customers': 10 })
       heal()
       const known = world.received.length
@@ -80,10 +80,10 @@ export function recoveryAnchorTests(start: Start): void {
       )
     })
 
-    test('a function of which only an old offset is known repeats its lead marked, also what the log does not have yet', async (t) => {
+    test('a function that has only an offset of the old log repeats its lead marked, also changes that come later', async (t) => {
       const world = await start(t)
       const { changes, heal } = await orderAhead(world)
-      // As items of older versions have it, and those with very many functions ahead.
+      // Items of older versions, and items with very many lanes ahead, store no anchor.
       const lanes = JSON.parse((await world.item())?.lanes?.S ?? '{}')
       assert.equal(lanes['test-orders'].through, '18')
       lanes['test-orders'].anchor = null
@@ -102,7 +102,7 @@ export function recoveryAnchorTests(start: Start): void {
       )
     })
 
-    test('of equal rows of one statement, those behind the checkpoint come once, and those before not again', async (t) => {
+    test('of equal rows of one statement, only those after the checkpoint are delivered', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const equal = range(0, 9).map(() => write.equalInsert('shop.orders', 1, t0 + 20))
@@ -116,7 +116,7 @@ export function recoveryAnchorTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [...range(10, 19), ...equal.map(() => 1)])
     })
 
-    test('a log that begins within equal rows is a gap: the last committed one cannot be told from the others', async (t) => {
+    test('a log that begins within equal rows is a gap, because the last committed one is not recognisable', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const equal = range(0, 9).map(() => write.equalInsert('shop.orders', 1, t0 + 20))
@@ -128,7 +128,7 @@ export function recoveryAnchorTests(start: Start): void {
       await assert.rejects(world.reset(), { code: 'DATA_GAP' })
     })
 
-    test('a log that ends within equal rows is waited for', async (t) => {
+    test('a reset is refused until the log has reached the last of equal rows', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const equal = range(0, 9).map(() => write.equalInsert('shop.orders', 1, t0 + 20))

@@ -5,14 +5,14 @@ import { range, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 import { haltedWorld, type Item, parsed } from './recovery-support.ts'
 
-/** The item without its lease: what a reader may see whole or not at all. */
-function stand(item: Item): Item {
+/** The item without its lease. */
+function withoutLease(item: Item): Item {
   if (item === undefined) return undefined
   const { epoch: _, owner: __, leaseUntil: ___, ...rest } = item
   return rest
 }
 
-/** A recovery that dies at its nth request to DynamoDB: nothing that it sends afterwards arrives. */
+/** A recovery that dies at its nth request to DynamoDB. Its later requests do not arrive. */
 async function dyingAt(world: World, event: object, nth: number, moment: Moment) {
   let dead = false
   const line = await startHttpLine(world.dynamo, (request, now) => {
@@ -31,7 +31,7 @@ async function dyingAt(world: World, event: object, nth: number, moment: Moment)
   }
 }
 
-/** What an operator does whose recovery did not answer: waits for what it may have left behind, and runs it again. */
+/** An operator whose recovery did not answer waits until the lease that it may have left ends, and runs it again. */
 async function runAgain(world: World, event: object): Promise<void> {
   const leaseUntil = Number((await world.item())?.leaseUntil?.N ?? 0)
   if (leaseUntil > 0) {
@@ -47,9 +47,9 @@ async function runAgain(world: World, event: object): Promise<void> {
 interface Action {
   readonly what: string
   readonly event: object
-  /** Up to where the action is to be run. */
+  /** Brings the stream to the point where the action is run. */
   readonly arrange: (start: Start, t: TestContext) => Promise<World>
-  /** How many requests it makes of DynamoDB, and which of them does it. */
+  /** How many requests the action sends to DynamoDB, and which of them makes the change. */
   readonly requests: number
   readonly deed: number
   /** @throws AssertionError when the item is not as the whole action leaves it */
@@ -68,7 +68,7 @@ const actions: readonly Action[] = [
     assertDone(before, after) {
       const { clusterId, pk, schemaVersion, timestamp } = before ?? {}
       const generation = Number(before?.generation?.N) + 1
-      const { anchor, tail, ledger, ...rest } = stand(after) ?? {}
+      const { anchor, tail, ledger, ...rest } = withoutLease(after) ?? {}
       assert.deepEqual(rest, {
         pk,
         schemaVersion,
@@ -127,14 +127,14 @@ const actions: readonly Action[] = [
     requests: 2,
     deed: 2,
     assertDone(before, after) {
-      const { state, halt, ...rest } = stand(after) ?? {}
-      const { state: _, halt: __, ...old } = stand(before) ?? {}
+      const { state, halt, ...rest } = withoutLease(after) ?? {}
+      const { state: _, halt: __, ...old } = withoutLease(before) ?? {}
       assert.deepEqual(rest, old)
       assert.deepEqual(state, { S: 'HALTED' })
       assert.match(halt?.S ?? '', /"code":"PAUSED","message":"Paused by me\."/)
     },
     async again(world, event) {
-      // Whoever finds it done already is told so.
+      // If the pause was written, the second one is refused.
       if ((await world.item())?.state?.S === 'HALTED')
         await assert.rejects(world.recover(event), {
           code: 'STREAM_HALTED',
@@ -160,8 +160,8 @@ const actions: readonly Action[] = [
     requests: 2,
     deed: 2,
     assertDone(before, after) {
-      const { state, halt, ledger, ...rest } = stand(after) ?? {}
-      const { state: _, halt: __, ledger: ___, ...old } = stand(before) ?? {}
+      const { state, halt, ledger, ...rest } = withoutLease(after) ?? {}
+      const { state: _, halt: __, ledger: ___, ...old } = withoutLease(before) ?? {}
       assert.deepEqual(rest, old)
       assert.deepEqual([state, halt], [{ S: 'RUNNING' }, { S: 'null' }])
       assert.match(ledger?.S ?? '', /"how":"resume after PAUSED"/)
@@ -185,7 +185,7 @@ export function recoveryDeathTests(start: Start): void {
             assert.ok(await dyingAt(world, event, nth, moment))
             const after = await world.item()
             if (isDone) assertDone(before, after)
-            else assert.deepEqual(stand(after), stand(before))
+            else assert.deepEqual(withoutLease(after), withoutLease(before))
             await again(world, event)
             await world.pollToEnd()
             assert.deepEqual(world.ids('orders'), delivered)

@@ -6,8 +6,8 @@ import type { Start } from '../support/world.ts'
 import { assertHalts } from './recovery-support.ts'
 
 export function recoveryLossTests(start: Start): void {
-  describe('recovery where changes may be lost', () => {
-    test('a new cluster that begins later is a gap, which only a person can accept', async (t) => {
+  describe('recovery if changes may be lost', () => {
+    test('a new cluster that begins after the checkpoint is a gap, and only a person can accept it', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const changes = write.inserts('shop.orders', 0, 39)
@@ -17,7 +17,7 @@ export function recoveryLossTests(start: Start): void {
       await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
       const halted = await world.item()
       const dry = await world.reset({ dryRun: true })
-      // The last committed change is of second 19, two of the first three that can be read are of 26 and later.
+      // The last committed change has second 19. Two of the first three readable changes have second 26 or later.
       assert.match(dry.lost?.from ?? '', new RegExp(`\\(${t0 + 19 - 10}\\)`))
       assert.match(dry.lost?.to ?? '', new RegExp(`\\(${t0 + 26 + 10}\\)`))
       for (const to of [{}, { to: 'earliest' }, { to: 'latest' }, { token: dry.token }]) {
@@ -34,7 +34,7 @@ export function recoveryLossTests(start: Start): void {
       )
     })
 
-    test('a log with a hole where the checkpoint stood is a gap, though it begins long before', async (t) => {
+    test('a log that lacks the changes around the checkpoint is a gap, although it begins long before', async (t) => {
       const world = await start(t)
       const changes = new Writer().inserts('shop.orders', 0, 59)
       await world.source.append(changes.slice(0, 20))
@@ -50,21 +50,21 @@ export function recoveryLossTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [...range(0, 19), ...range(40, 59)])
     })
 
-    test('a new cluster that begins within the second of the checkpoint may lack a change of it', async (t) => {
+    test("a new cluster that begins within the checkpoint's second is a gap, because it may lack a change", async (t) => {
       const world = await start(t)
       const write = new Writer()
       const changes = [1, 2, 3].map((id) => write.insert('shop.orders', id, t0))
       await world.source.append(changes.slice(0, 1))
       await world.poll()
       await world.source.replaceLog([...changes.slice(2), ...filler(t0)])
-      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 0/)
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 0/)
       await assert.rejects(world.reset(), { code: 'DATA_GAP' })
       await world.reset({ to: 'earliest', acceptLoss: true })
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), [1, 3])
     })
 
-    test('a new cluster that DTS has not filled yet: wait', async (t) => {
+    test('a reset on a cluster that DTS has not filled yet is refused, and says to wait', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const changes = write.inserts('shop.orders', 0, 39)
@@ -83,7 +83,7 @@ export function recoveryLossTests(start: Start): void {
       })
     })
 
-    test('a last change that is dated in the future is not waited for: a log that holds it is gone on in', async (t) => {
+    test('a reset does not wait for a last change dated in the future if the log holds that change', async (t) => {
       const world = await start(t)
       const future = Math.ceil(Date.now() / 1000) + 86_400
       const changes = (write: Writer) => [
@@ -96,13 +96,13 @@ export function recoveryLossTests(start: Start): void {
       await world.source.switchCluster([...shift(), ...changes(new Writer('rewritten'))])
       await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/)
       const done = await world.reset()
-      // Ten seconds before the change that is dated as the source goes, not before the other.
+      // Ten seconds before the last change with a right date, not before the other one.
       assert.deepEqual([done.how, done.to.time, done.lost], ['time', formatTime(t0 - 1), null])
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), [...range(0, 10), ...range(0, 19)])
     })
 
-    test('a log without the last change, whatever time that has, is a gap, and asked about', async (t) => {
+    test('a log without a last change dated in the future is a gap, and a person must accept it', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const future = Math.ceil(Date.now() / 1000) + 86_400
@@ -139,7 +139,7 @@ export function recoveryLossTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(15, 29)])
     })
 
-    test('a log that expired right up to the checkpoint is read on', async (t) => {
+    test('a log that expired exactly up to the checkpoint is read without a halt', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
@@ -150,7 +150,7 @@ export function recoveryLossTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })
 
-    test('going forward over changes that nobody handled needs a word of its own', async (t) => {
+    test('a reset over changes that were not delivered needs acceptLoss, and the ledger can undo it', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))

@@ -4,8 +4,8 @@ import { range, t0, Writer } from '../support/records.ts'
 import type { Start } from '../support/world.ts'
 
 export function recoveryPlaceTests(start: Start): void {
-  describe('recovery to a place of choice', () => {
-    test('a reset to a place of choice; the next poll begins there', async (t) => {
+  describe('recovery to a named place', () => {
+    test('after a reset to a named place the next poll begins there, and marks replays', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 19))
       await world.poll()
@@ -24,7 +24,7 @@ export function recoveryPlaceTests(start: Start): void {
         assert.deepEqual(await world.item(), before)
         const done = await world.reset({ to })
         assert.deepEqual([done.how, done.to.offset], [how, String(offset)])
-        assert.equal(done.to.generation, Number(before?.generation?.N) + 1)
+        assert.ok(done.to.generation > Number(before?.generation?.N))
         const known = world.received.length
         const summary = await world.poll()
         assert.equal(summary.from, String(offset))
@@ -38,7 +38,7 @@ export function recoveryPlaceTests(start: Start): void {
       }
     })
 
-    test('committed: where the consumer group stands at the broker', async (t) => {
+    test("a reset to committed goes to the consumer group's offset at the broker", async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
@@ -56,7 +56,7 @@ export function recoveryPlaceTests(start: Start): void {
       ],
     ]
 
-    test('a rollback undoes the last move, whatever was paused and resumed since', async (t) => {
+    test('a rollback undoes the last move, also after pauses and resumes', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -69,7 +69,7 @@ export function recoveryPlaceTests(start: Start): void {
       await assert.rejects(world.reset({ to: { ledger: 2 } }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
     })
 
-    test('a record whose time is no date keeps nobody from looking, or from moving', async (t) => {
+    test('inspect and reset work although a record has a time that is no date', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append([
@@ -84,7 +84,7 @@ export function recoveryPlaceTests(start: Start): void {
       assert.equal((await world.reset({ to: { offset: '6' } })).to.time, 'no date (9007199254740)')
     })
 
-    test('a reset that ends a pause says so, before and after', async (t) => {
+    test('a reset that ends a pause says so, in the dry run and after the move', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -92,15 +92,15 @@ export function recoveryPlaceTests(start: Start): void {
       const paused = await world.recover({ action: 'pause' })
       assert.match(paused.action === 'pause' ? paused.note : '', /until resume. A reset ends the pause, too/)
       const dry = await world.reset({ to: { offset: '6' }, dryRun: true })
-      assert.match(dry.note, /is paused, and the reset ends that/)
+      assert.match(dry.note, /is paused, and the reset ends the pause/)
       const done = await world.reset({ token: dry.token })
-      assert.match(done.note, /was paused, and is no longer: .*pause again/)
+      assert.match(done.note, /was paused, and the reset ended the pause: .*pause again/)
       assert.doesNotMatch((await world.reset()).note, /paused/)
       await world.poll()
       assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
     })
 
-    test('replay of a part that is none is refused, and one that the log has not got to the end of says so', async (t) => {
+    test('a replay of an impossible part is refused, and a replay beyond the end of the log says so', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -128,7 +128,7 @@ export function recoveryPlaceTests(start: Start): void {
       assert.doesNotMatch(all.note, /The log ends/)
     })
 
-    test('replay sends a table the statements that concern it, whatever they are filed under, to its function alone', async (t) => {
+    test("replay sends every statement that concerns a table to that table's function, and to no other", async (t) => {
       const world = await start(t)
       const write = new Writer()
       const drop = 'DROP TABLE customers, orders'
@@ -150,7 +150,7 @@ export function recoveryPlaceTests(start: Start): void {
       assert.deepEqual([world.ids('customers').length, done.replayed, done.complete], [customers, 5, true])
     })
 
-    test('replay whose answer is lost sends nothing again, and says what may still run', async (t) => {
+    test('a replay whose answer is lost sends nothing again, and names the invocation that may still run', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       await world.poll()
@@ -189,7 +189,7 @@ export function recoveryPlaceTests(start: Start): void {
       assert.deepEqual([done.lost, { ...done.repeats }], [null, {}])
       assert.match(
         done.note,
-        /no commit of ours: as far as that tells, this stream was never read, and nothing is lost\. If it was read before/,
+        /no commit of ours, so this stream was probably never read\. If it was read before/,
       )
       await world.poll()
       assert.deepEqual(world.ids('orders'), range(4, 9))

@@ -5,15 +5,15 @@ import { range, t0, Writer } from '../support/records.ts'
 import { pollUntil, type Start, type World } from '../support/world.ts'
 
 export function recoveryPlanTests(start: Start): void {
-  describe('plans of a recovery', () => {
-    test('a plan is applied as it was shown, once', async (t) => {
+  describe('tokens of a dry run', () => {
+    test('a token applies exactly what the dry run announced, and only once', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
       await world.poll()
       const dry = await world.reset({ to: { offset: '4' }, dryRun: true })
       assert.deepEqual({ ...dry.repeats }, { 'shop.orders': 6 })
-      // What comes behind the plan is no part of it.
+      // Changes that come after the dry run are not part of it.
       await world.source.append(write.inserts('shop.orders', 10, 14))
       const done = await world.reset({ token: dry.token })
       assert.deepEqual({ ...dry, applied: true, token: null, repeats: { ...dry.repeats } }, done)
@@ -24,17 +24,29 @@ export function recoveryPlanTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(4, 14)])
     })
 
+    test('a dry run of a token announces the same again, and its token works too', async (t) => {
+      const world = await start(t)
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9))
+      await world.poll()
+      await world.source.append(new Writer('more').inserts('shop.orders', 10, 12))
+      const first = await world.reset({ to: 'latest', dryRun: true })
+      const again = await world.reset({ token: first.token, dryRun: true })
+      assert.deepEqual(again, { ...first, repeats: { ...first.repeats } })
+      assert.notEqual(again.lost, null)
+      assert.equal((await world.reset({ token: again.token, acceptLoss: true })).to.offset, '13')
+    })
+
     const moves: [what: string, move: (world: World, changes: NewRecord[]) => Promise<unknown>][] = [
       ['the poller ran', (world) => world.poll()],
       ['the stream was paused', (world) => world.recover({ action: 'pause' })],
       ['the checkpoint was moved', (world) => world.reset({ to: { offset: '4' } })],
       [
-        'another record stands below the place',
+        'another record is below the place',
         ({ source }, changes) =>
           source.replaceLog(changes.with(3, new Writer('x').insert('shop.orders', 3, t0 + 3))),
       ],
       [
-        'another record stands at the place',
+        'another record is at the place',
         ({ source }, changes) =>
           source.replaceLog(changes.with(4, new Writer('x').insert('shop.orders', 4, t0 + 4))),
       ],
@@ -43,7 +55,7 @@ export function recoveryPlanTests(start: Start): void {
     ]
 
     for (const [what, move] of moves) {
-      test(`a plan is refused because the world moved: ${what}`, async (t) => {
+      test(`a token is refused after a change: ${what}`, async (t) => {
         const world = await start(t)
         const changes = new Writer().inserts('shop.orders', 0, 9)
         await world.source.append(changes)
@@ -59,7 +71,7 @@ export function recoveryPlanTests(start: Start): void {
       })
     }
 
-    test('a plan made beside a run that commits is refused, although its lease is the same', async (t) => {
+    test('a token is refused if a run committed since the dry run, although the lease is the same', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       const running = await pollUntil(world, 4)

@@ -6,22 +6,22 @@ import { range, Writer } from '../support/records.ts'
 import { pollUntil, type Start, type World } from '../support/world.ts'
 import { haltedWorld, parsed } from './recovery-support.ts'
 
-/** A recovery that stands still before its nth request to DynamoDB. */
-async function standingAt(world: World, t: TestContext, event: object, nth: number) {
-  const stands = Promise.withResolvers<void>()
-  const mayGoOn = Promise.withResolvers<void>()
+/** A recovery that waits before its nth request to DynamoDB until `resume` is called. */
+async function waitingAt(world: World, t: TestContext, event: object, nth: number) {
+  const arrived = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
   const line = await startHttpLine(world.dynamo, async (request, moment) => {
     if (request === nth && moment === 'request') {
-      stands.resolve()
-      await mayGoOn.promise
+      arrived.resolve()
+      await released.promise
     }
     return true
   })
   t.after(() => line.stop())
   const ended = outcomeOf(world.recover(event, { AWS_ENDPOINT_URL_DYNAMODB: line.endpoint }))
-  await Promise.race([stands.promise, ended])
+  await Promise.race([arrived.promise, ended])
   assert.equal(line.requests, nth)
-  return { goOn: mayGoOn.resolve, ended }
+  return { resume: released.resolve, ended }
 }
 
 function outcomeOf(recovery: Promise<RecoveryAnswer>) {
@@ -33,7 +33,7 @@ function outcomeOf(recovery: Promise<RecoveryAnswer>) {
 
 export function recoveryRaceTests(start: Start): void {
   describe('two recoveries at once', () => {
-    /** Before which request one stands while the other runs to its end; what becomes of the one and of the other. */
+    /** One recovery waits before a request while the other runs to its end; then the outcomes of both. */
     const meetings: [nth: number, byToken: boolean, one: string, other: string][] = [
       [1, false, 'stored', 'anchor'],
       [2, false, 'LEASE_HELD', 'anchor'],
@@ -46,14 +46,14 @@ export function recoveryRaceTests(start: Start): void {
       answer !== null && 'how' in answer ? answer.how : code
     for (const [nth, byToken, one, other] of meetings) {
       const how = byToken ? 'with the same token' : 'without a token'
-      test(`${how}, one stands before its request ${nth}: exactly one moves the checkpoint`, async (t) => {
+      test(`${how}, one waits before its request ${nth}: exactly one moves the checkpoint`, async (t) => {
         const world = await haltedWorld(start, t)
         const { token } = await world.reset({ dryRun: true })
         const event = { action: 'reset', ...(byToken ? { token } : {}) }
-        const standing = await standingAt(world, t, event, nth)
+        const waiting = await waitingAt(world, t, event, nth)
         const second = await outcomeOf(world.recover(event))
-        standing.goOn()
-        assert.deepEqual([outcome(await standing.ended), outcome(second)], [one, other])
+        waiting.resume()
+        assert.deepEqual([outcome(await waiting.ended), outcome(second)], [one, other])
         const ledger = parsed(await world.item(), 'ledger') as { how: string; to: { offset: string } }[]
         assert.equal(ledger.filter((entry) => entry.how === 'reset by anchor').length, 1)
         assert.ok(ledger.slice(1).every(({ to }) => to.offset === '15'))
@@ -62,7 +62,7 @@ export function recoveryRaceTests(start: Start): void {
       })
     }
 
-    test('of six that begin together, one finds the anchor and moves; the others are refused or find it done', async (t) => {
+    test('of six that begin together, one moves the checkpoint; the others are refused or find it moved', async (t) => {
       const world = await haltedWorld(start, t)
       const ended = await Promise.allSettled(Array.from({ length: 6 }, () => world.reset()))
       const outcomes = ended.map((one) => (one.status === 'fulfilled' ? one.value.how : one.reason.code))
@@ -88,26 +88,26 @@ export function recoveryRaceTests(start: Start): void {
       return world
     }
 
-    test('a run that commits behind its back: refused, and nothing comes twice', async (t) => {
+    test('a run commits meanwhile: the reset is refused, and no change comes twice', async (t) => {
       const world = await begunWorld(t)
-      const standing = await standingAt(world, t, event, 2)
+      const waiting = await waitingAt(world, t, event, 2)
       assert.equal((await world.poll()).to, '15')
       const before = await world.item()
-      standing.goOn()
-      assert.equal((await standing.ended).code, 'LEASE_HELD')
+      waiting.resume()
+      assert.equal((await waiting.ended).code, 'LEASE_HELD')
       assert.deepEqual(await world.item(), before)
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 14))
     })
 
-    test('a run that comes while it holds the lease leaves; then only what was stated comes again', async (t) => {
+    test('a run that starts while recovery holds the lease leaves; then only the announced changes repeat', async (t) => {
       const world = await begunWorld(t)
-      const standing = await standingAt(world, t, event, 3)
+      const waiting = await waitingAt(world, t, event, 3)
       const invocations = world.lambda.total
       assert.equal((await world.poll()).ended, 'lease-held')
       assert.equal(world.lambda.total, invocations)
-      standing.goOn()
-      const { answer } = await standing.ended
+      waiting.resume()
+      const { answer } = await waiting.ended
       assert.ok(answer?.action === 'reset')
       assert.deepEqual({ ...answer.repeats }, { 'shop.orders': 3 })
       await world.pollToEnd()
@@ -121,7 +121,7 @@ export function recoveryRaceTests(start: Start): void {
       )
     })
 
-    test('a run that outlives its lease commits nothing over the move', async (t) => {
+    test('a run that outlives its lease cannot commit over the move', async (t) => {
       const world = await begunWorld(t)
       const late = await pollUntil(world, 12)
       await world.expireLease()
@@ -133,7 +133,7 @@ export function recoveryRaceTests(start: Start): void {
       assert.equal((await late.ended).ended, 'lease-lost')
       assert.deepEqual(await world.item(), moved)
       await world.pollToEnd()
-      // What the late run had in hand was never committed, so it comes again as well.
+      // The late run never committed its changes, so they repeat too.
       assert.deepEqual(world.ids('orders'), [...range(0, 14), ...range(7, 14)])
     })
   })

@@ -5,13 +5,13 @@ import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
 import { alive, range, t0, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 
-/** A row as a handler with the fence of lib/handler/fence.ts keeps it. */
+/** The row that a handler with the fence of lib/handler/fence.ts keeps. */
 interface FencedRow {
   readonly generation: number
   readonly offset: bigint
 }
 
-/** Handlers keep the fence. @returns the rows, by id, and which of them were written since they were last asked for */
+/** Makes the handlers use the fence. @returns the rows by id, and the ids that were written since the last call */
 function fenced(world: World) {
   const rows = new Map<unknown, FencedRow>()
   let written: unknown[] = []
@@ -40,7 +40,7 @@ const doctor = async (world: World, environment: Record<string, string> = {}) =>
 
 export function recoveryRestoredTests(start: Start): void {
   describe('a checkpoint item that was restored from a backup', () => {
-    /** Ten changes of ten rows, a backup, a reset to the start, and the ten again: then the backup comes back. */
+    /** Ten changes, a backup, a reset to the start, and the ten changes again. Then the backup is restored. */
     async function restored(t: TestContext) {
       const world = await start(t)
       const fence = fenced(world)
@@ -57,7 +57,7 @@ export function recoveryRestoredTests(start: Start): void {
       return { world, fence, generation: Number(backup.generation?.N) }
     }
 
-    test('halts the stream before anything is delivered in the older generation, and says what to run', async (t) => {
+    test('halts the stream before a delivery in the older generation, and says what to run', async (t) => {
       const { world, generation } = await restored(t)
       const invocations = world.lambda.total
       await assert.rejects(world.poll(), (error: Error & { facts?: Record<string, unknown> }) => {
@@ -75,12 +75,12 @@ export function recoveryRestoredTests(start: Start): void {
       const { checks } = await doctor(world)
       const line = checks.find(({ name }) => name === 'consumer group')
       assert.deepEqual([line?.result, line?.detail.split(':')[0]], ['failed', 'CHECKPOINT_RESTORED'])
-      // Neither way leads back into the older generation.
+      // Neither resume nor reset goes back to the older generation.
       for (const event of [{ action: 'resume' }, { action: 'reset' }, { action: 'reset', dryRun: true }])
         await assert.rejects(world.recover(event), { code: 'CHECKPOINT_RESTORED' }, JSON.stringify(event))
     })
 
-    test('continues where the group is, in a generation that was never used: fenced handlers miss nothing', async (t) => {
+    test('a reset to committed uses a new generation, so fenced handlers miss nothing', async (t) => {
       const { world, fence, generation } = await restored(t)
       await assert.rejects(world.poll(), { code: 'CHECKPOINT_RESTORED' })
       const used = Number(((await world.inspect()).group?.metadata ?? '').split('|')[4])
@@ -94,7 +94,7 @@ export function recoveryRestoredTests(start: Start): void {
       assert.equal((await doctor(world)).healthy, true)
     })
 
-    test('or delivers everything again since the backup, marked, where the handlers’ tables went back, too', async (t) => {
+    test("a reset to the backup's time delivers everything since then again, marked as replay", async (t) => {
       const { world, fence } = await restored(t)
       await assert.rejects(world.poll(), { code: 'CHECKPOINT_RESTORED' })
       const call = toEvent(['reset', '--to', String(t0)])
@@ -108,7 +108,7 @@ export function recoveryRestoredTests(start: Start): void {
       assert.deepEqual(fence.written(), [...range(0, 9), ...range(0, 4)])
     })
 
-    test('of the same generation halts as well; a place beyond what the group has is a loss', async (t) => {
+    test("an item of the same generation halts too, and a place after the group's commit is a loss", async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 4))
@@ -125,7 +125,7 @@ export function recoveryRestoredTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 14))
     })
 
-    test('is not seen where it is not one: after a reset back, and while the group lags', async (t) => {
+    test('a reset backwards and a late group commit are not taken for a restore', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -138,7 +138,7 @@ export function recoveryRestoredTests(start: Start): void {
       assert.equal((await world.poll()).ended, 'end-of-stream')
     })
 
-    test('the group knows a generation before a handler is invoked in it', async (t) => {
+    test('the poller commits a generation to the group before it invokes a handler in it', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -155,7 +155,7 @@ export function recoveryRestoredTests(start: Start): void {
     const dev = { DEPLOYMENT_SERVICE: 'shop', DEPLOYMENT_STAGE: 'dev' }
     const isNamed = /another deployment \(service "shop", stage "dev", table "[^"]*checkpoints[^"]*"\)/
 
-    /** Prod has done five changes; dev, which is ahead, all ten. Then prod's own item is back as it was. */
+    /** Prod has delivered five changes, and dev all ten. Both items are deleted; `own` is prod's. */
     async function shared(t: TestContext) {
       const world = await start(t)
       const write = new Writer()
@@ -170,7 +170,7 @@ export function recoveryRestoredTests(start: Start): void {
       return { world, own: own ?? {} }
     }
 
-    test('a lost item is not replaced by what the other one has read', async (t) => {
+    test('the commit of another deployment does not replace a lost item', async (t) => {
       const { world } = await shared(t)
       await assert.rejects(world.poll({ environment: prod }), { code: 'GROUP_SHARED', message: isNamed })
       for (const dryRun of [true, false])
@@ -188,7 +188,7 @@ export function recoveryRestoredTests(start: Start): void {
       assert.deepEqual(world.ids('orders').slice(-5), range(5, 9))
     })
 
-    test('a stream that has its checkpoint continues by it; poller, inspect, reset and doctor name the other one', async (t) => {
+    test('a stream with a checkpoint continues; poller, inspect, reset and doctor name the other deployment', async (t) => {
       const { world, own } = await shared(t)
       await world.restore(own)
       const { checks } = await doctor(world, prod)
@@ -202,7 +202,7 @@ export function recoveryRestoredTests(start: Start): void {
       const summary = await world.poll({ environment: prod })
       assert.match(summary.otherDeployment ?? '', /stage "dev"/)
       assert.deepEqual(world.ids('orders').slice(-5), range(5, 9))
-      // The group has our commit now, and the other one is told.
+      // The group has our commit now, and dev sees it.
       assert.equal((await world.poll({ environment: prod })).otherDeployment, null)
       assert.match((await world.inspect(dev)).group?.by ?? '', /stage "prod"/)
     })

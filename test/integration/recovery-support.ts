@@ -10,12 +10,12 @@ export const resetCommand = `npx serverless invoke -f recovery --data '{"action"
 /** The checkpoint item as DynamoDB has it. */
 export type Item = Record<string, AttributeValue> | undefined
 
-/** What an attribute of the item holds as JSON. */
+/** An attribute of the item that holds JSON. */
 export function parsed(item: Item, name: string): unknown {
   return JSON.parse(item?.[name]?.S ?? 'null')
 }
 
-/** Halts with `code`, invokes nobody, and stays where it is until somebody asks for a reset. */
+/** Asserts that the poller halts with `code`, invokes no function, and does not move until a reset. */
 export async function assertHalts(
   world: World,
   code: string,
@@ -49,7 +49,7 @@ export async function assertHalts(
   }
 }
 
-/** A stream of ten handled changes that is halted: its log was replaced by one that holds them and ten more. */
+/** A halted stream with ten delivered changes. Its log was replaced by one that holds them and ten more. */
 export async function haltedWorld(start: Start, t: TestContext): Promise<World> {
   const world = await start(t)
   const changes = new Writer().inserts('shop.orders', 0, 19)

@@ -4,8 +4,8 @@ import { range, t0, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 
 export function recoveryWithoutItemTests(start: Start): void {
-  describe('recovery of a stream whose checkpoint is gone', () => {
-    /** Fifteen changes were done, and the group has that; then the item goes, and five more come. */
+  describe('recovery of a stream whose checkpoint item was deleted', () => {
+    /** Fifteen changes are delivered and committed to the group. Then the item is deleted, and five more changes come. */
     async function lose(world: World): Promise<void> {
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 14))
@@ -15,12 +15,12 @@ export function recoveryWithoutItemTests(start: Start): void {
       await world.source.append(write.inserts('shop.orders', 15, 19))
     }
 
-    test('a place behind what the group has committed loses what lies between, and the ledger says so', async (t) => {
+    test("a place after the group's commit loses the changes in between, and the ledger records that", async (t) => {
       const world = await start(t)
       await lose(world)
       const dry = await world.reset({ to: 'latest', dryRun: true })
       assert.match(dry.lost?.from ?? '', new RegExp(`\\(${t0 + 14 - 10}\\)`))
-      assert.match(dry.note, /are lost .*consumer group stands for it/)
+      assert.match(dry.note, /are lost .*commit to its consumer group takes its place/)
       for (const event of [{ to: 'latest' }, { to: { offset: '16' } }, { token: dry.token }]) {
         await assert.rejects(world.reset(event), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
       }
@@ -31,7 +31,7 @@ export function recoveryWithoutItemTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 14))
     })
 
-    test('a place before it loses nothing, and what may have been done before is counted and marked', async (t) => {
+    test("a place before the group's commit loses nothing, and possible repeats are counted and marked", async (t) => {
       const world = await start(t)
       await lose(world)
       const done = await world.reset({ to: 'earliest' })
@@ -44,7 +44,7 @@ export function recoveryWithoutItemTests(start: Start): void {
       )
     })
 
-    test('where the group stands is where nothing is lost', async (t) => {
+    test("a reset to the group's commit loses nothing", async (t) => {
       const world = await start(t)
       await lose(world)
       const done = await world.reset({ to: 'committed' })

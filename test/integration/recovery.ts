@@ -7,7 +7,7 @@ import { assertHalts, resetCommand } from './recovery-support.ts'
 
 export function recoveryTests(start: Start): void {
   describe('recovery', () => {
-    test('the cluster changes in the middle of a run: halt, inspect, reset, and on without loss or repeat', async (t) => {
+    test('after a cluster change in the middle of a run, inspect and reset continue without loss or repeat', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const batches = [0, 10, 20, 30].map((from) => write.inserts('shop.orders', from, from + 9))
@@ -26,7 +26,7 @@ export function recoveryTests(start: Start): void {
       world.onChange = () => {}
       const newCluster = world.source.clusterId
       assert.notEqual(newCluster, oldCluster)
-      // What was fetched before the old cluster went away is handled to its end, and committed.
+      // The run delivers and commits everything that it fetched before the old cluster disappeared.
       const handled = world.received.length
       assert.ok(handled >= 20, String(handled))
       assert.deepEqual(world.ids('orders'), range(0, handled - 1))
@@ -95,7 +95,7 @@ export function recoveryTests(start: Start): void {
       )
     })
 
-    test('the same cluster id over another log: the record that was committed last gives it away', async (t) => {
+    test('another log with the same cluster id halts the stream, because the last committed record differs', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const changes = write.inserts('shop.orders', 0, 19)
@@ -104,7 +104,7 @@ export function recoveryTests(start: Start): void {
       const { clusterId } = world.source
       await world.source.replaceLog([...shift(), ...changes])
       assert.equal(world.source.clusterId, clusterId)
-      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 9/)
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 9/)
       assert.equal((await world.inspect()).command, resetCommand)
       const { from, to } = await world.reset()
       assert.deepEqual(
@@ -115,20 +115,20 @@ export function recoveryTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })
 
-    test('filler is the same in every log: behind it, the change before gives another log away', async (t) => {
+    test('after filler, another log is recognised by the change before the filler', async (t) => {
       const world = await start(t)
       const changes = new Writer().inserts('shop.orders', 0, 19)
       await world.source.append([...changes.slice(0, 10), ...filler(t0 + 9)])
       await world.poll()
-      // Where the filler stood there is filler again, with other changes in front.
+      // The new log has filler at the same offset, after other changes.
       await world.source.replaceLog([...changes.slice(3, 13), ...filler(t0 + 12), ...changes.slice(13)])
-      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, stands at offset 9/)
+      await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 9/)
       assert.equal((await world.reset()).how, 'anchor')
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })
 
-    test('a new cluster that writes the changes differently: by time, replays marked, nothing lost', async (t) => {
+    test('on a cluster that writes changes differently, a reset continues by time, loses nothing and marks replays', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 29))
       await world.poll()
@@ -139,7 +139,7 @@ export function recoveryTests(start: Start): void {
       assert.match(done.note, /repeat, marked as replay/)
       assert.deepEqual({ ...done.repeats }, { 'shop.orders': 11 })
       await world.pollToEnd()
-      // The last change before was of second 29, and the look-up begins ten seconds before it.
+      // The last change before had second 29, and the stream continues ten seconds before it.
       assert.deepEqual(world.ids('orders'), [...range(0, 29), ...range(19, 39)])
       const second = world.received.slice(30)
       assert.deepEqual(
@@ -148,7 +148,7 @@ export function recoveryTests(start: Start): void {
       )
     })
 
-    test('what a move made repeat stays marked when the cluster changes once more', async (t) => {
+    test('repeats of a move stay marked as replay when the cluster changes again', async (t) => {
       const world = await start(t)
       const rewritten = new Writer('rewritten').inserts('shop.orders', 0, 39)
       await world.source.append(new Writer().inserts('shop.orders', 0, 29))
@@ -175,7 +175,7 @@ export function recoveryTests(start: Start): void {
       )
     })
 
-    test('a poller that may recover goes on by itself where nothing is lost, and halts where something is', async (t) => {
+    test('with ON_CLUSTER_CHANGE=recover the poller continues if nothing is lost, and halts on a gap', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const changes = write.inserts('shop.orders', 0, 59)
@@ -191,7 +191,7 @@ export function recoveryTests(start: Start): void {
       await assertHalts(world, 'CLUSTER_CHANGED', /^Cluster changed from/, environment)
     })
 
-    test('a poller that may recover waits while DTS fills the new log, and goes on when it is there', async (t) => {
+    test('with ON_CLUSTER_CHANGE=recover the poller waits while DTS fills the new log, and then continues', async (t) => {
       const world = await start(t)
       const changes = new Writer().inserts('shop.orders', 0, 39)
       const environment = { ON_CLUSTER_CHANGE: 'recover' }
@@ -207,7 +207,7 @@ export function recoveryTests(start: Start): void {
           retryable: true,
           message: /DTS may still be filling it: wait/,
         })
-        // Neither halted nor moved, and its lease is given back.
+        // The checkpoint is neither halted nor moved, and the lease is released.
         const { epoch: ___, owner: ____, ...after } = (await world.item()) ?? {}
         assert.deepEqual(after, before)
       }
@@ -218,7 +218,7 @@ export function recoveryTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), range(0, 39))
     })
 
-    test('inspect of a healthy stream has nothing to do, and tells the lag', async (t) => {
+    test('inspect of a healthy stream recommends nothing, and reports the lag', async (t) => {
       const world = await start(t)
       const write = new Writer()
       const beat = now()

@@ -219,8 +219,8 @@ export const mutants: readonly Mutant[] = [
     name: 'log: the committed record is not compared',
     kind: 'switch',
     file: 'lib/log/same-log.ts',
-    find: 'if (tail === null || tail.offset < earliest) return',
-    put: 'if (tail?.offset !== -1n) return',
+    find: 'if (tail === null || tail.offset < earliest) return null',
+    put: 'if (tail === null || tail.offset !== -1n) return null',
   },
   {
     name: 'unreadable record: skipped without a dead letter',

@@ -131,7 +131,7 @@ export class Operator {
       stored,
       await openStream(),
       { checks: [], routes, hasQueue: true, unroutedTables },
-      { now: now(), mayGoOn: () => true },
+      { now, mayContinue: () => true },
     )
   }
 

@@ -5,7 +5,9 @@ const transitions = 'lib/checkpoint/transitions.ts'
 const ordinals = 'lib/log/statement-ordinals.ts'
 const assess = 'lib/recovery/move/assess.ts'
 const anchors = 'lib/log/find-anchors.ts'
-const landing = 'lib/recovery/move/landing.ts'
+const choose = 'lib/recovery/move/choose-place.ts'
+const laneProgress = 'lib/recovery/move/lanes.ts'
+const progress = 'lib/log/progress.ts'
 const reset = 'lib/recovery/move/reset.ts'
 const group = 'lib/log/group.ts'
 
@@ -21,8 +23,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: the stream continues at it, not after it',
       file: assess,
-      find: 'offset: main.anchor.offset + 1n',
-      put: 'offset: main.anchor.offset',
+      find: 'offset: anchor.offset + 1n',
+      put: 'offset: anchor.offset',
     },
     {
       name: 'anchor: accepted in a statement whose beginning the log lacks',
@@ -39,8 +41,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'anchor: absent although the log ends within equal rows',
       file: assess,
-      find: '  if (main?.unfinished) throw notThereYet(stream, times.last, read, look)\n',
-      put: '',
+      find: 'if (unfinished) return notThereYet(log, last, read, now)\n',
+      put: 'void [unfinished, last]\n',
     },
     {
       name: 'anchor: the ordinal starts again at each commit',
@@ -56,21 +58,21 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'lanes: a reset ignores their anchors',
-      file: assess,
+      file: laneProgress,
       find: 'const here = anchor === null ? undefined : found.get(anchor)',
       put: 'const here = anchor === null ? undefined : found.get({ ...anchor })',
     },
     {
       name: 'lanes: a reset keeps their offsets of the old log',
-      file: assess,
+      file: laneProgress,
       find: 'if (here?.exact !== true) forgottenUntil',
       put: 'if (here === undefined) kept[name] = { through, anchor, trouble: null }\n    if (here?.exact !== true) forgottenUntil',
     },
     {
       name: 'lanes: a commit stores them without their anchors',
       file: 'lib/log/anchor.ts',
-      find: 'anchor: known ?? anchorAt(through)',
-      put: 'anchor: known',
+      find: 'anchor: unmoved ?? anchorAt(through)',
+      put: 'anchor: unmoved',
     },
     {
       name: 'lanes: a reset keeps a lane that no longer gets the change',
@@ -80,21 +82,21 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'lanes: repeats of a lane that a reset drops are not marked',
-      file: assess,
+      file: laneProgress,
       find: 'Math.max(until, anchor.timestamp + leastMargin, youngest)',
       put: 'until',
     },
     {
       name: 'lanes: stay ahead after a reset to a place that a person names',
-      file: landing,
-      find: 'return { landing, known, lead: forgotten, handledUntil: youngest, handledBelow }',
-      put: 'return { landing, known, lead: assessed?.lead ?? forgotten, handledUntil: youngest, handledBelow }',
+      file: choose,
+      find: 'const lanes = forgottenLanes(read, source)',
+      put: 'const lanes =\n    read !== null && comparison !== null ? keptLanes(read, comparison, offset) : forgottenLanes(read, source)',
     },
     {
       name: 'time: the reset starts at the highest committed time',
-      file: assess,
+      file: progress,
       find: 'return Math.max(0, Math.min(level, read.anchor?.timestamp ?? level))',
-      put: 'return level * 0 + Math.max(0, read.timestamp - leastMargin)',
+      put: 'return level * 0 + Math.max(0, read.timestamp - 10)',
     },
     {
       name: 'time: the highest time counts as the settled time',
@@ -116,27 +118,27 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'time: repeats are not marked',
-      file: landing,
-      find: 'const handledUntil = isExact ? -1 : youngest',
-      put: 'const handledUntil = isExact ? -1 : -1',
+      file: choose,
+      find: 'const handled = isExact ? -1 : youngestCommitted(read)',
+      put: 'const handled = isExact ? -1 : -1',
     },
     {
       name: 'time: repeats of an earlier move lose their mark',
-      file: 'lib/recovery/move/repeats.ts',
-      find: 'const anywhere = Math.max(known.replayUntil, ',
-      put: 'const anywhere = Math.max(-1, ',
+      file: choose,
+      find: 'return Math.max(replayUntil ?? -1, ',
+      put: 'return Math.max(-1, ',
     },
     {
       name: 'time: used in a log that is still being filled',
       file: assess,
-      find: ' || !hasGotThere(last, read, searched))',
+      find: ' || !hasGotThere(last, read, hasTime))',
       put: ')',
     },
     {
       name: 'place: its time is that of its own record',
-      file: landing,
-      find: 'time = Math.max(time, timestamp)',
-      put: 'void timestamp',
+      file: 'lib/log/survey-place.ts',
+      find: 'youngest = Math.max(youngest, timed?.timestamp ?? youngest)',
+      put: 'void timed',
     },
     {
       name: 'gap: not detected',
@@ -153,20 +155,20 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: a poller with recover accepts it',
       file: reset,
-      find: '  if (lost !== null) return null\n',
-      put: '',
+      find: 'to: undefined, mayLose: false,',
+      put: 'to: undefined, mayLose: true,',
     },
     {
       name: 'recover: the poller halts while the log is being filled',
       file: reset,
-      find: '  const move = await resume(read, stream, { now: entry.at, mayGoOn })\n',
-      put: '  const move = await resume(read, stream, { now: entry.at, mayGoOn }).catch(() => null)\n  if (move === null) return null\n',
+      find: "if (decision.reason === 'loss-not-accepted') return null",
+      put: 'if (decision.reason !== null) return null',
     },
     {
       name: 'gap: accepted without acceptLoss',
-      file: reset,
-      find: 'if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)',
-      put: 'void lossNotAccepted',
+      file: 'lib/recovery/move/decide.ts',
+      find: 'if (lost !== null && !mayLose) return lossNotAccepted(lost, how)',
+      put: 'void mayLose',
     },
     {
       name: 'token: applied although the checkpoint moved',
@@ -225,9 +227,9 @@ export const recoveryMutants: readonly Mutant[] = (
     },
     {
       name: 'restored: repeats are not marked',
-      file: 'lib/recovery/move/known.ts',
-      find: "return { by: 'restored', reference, ...notKnown, replayUntil: read.replayUntil ?? -1 }",
-      put: "return { by: 'restored', reference, forgotten: unread.forgotten, replayUntil: read.replayUntil ?? -1 }",
+      file: laneProgress,
+      find: "if (source === 'nothing') return",
+      put: "if (source === 'nothing' || source === 'restored') return",
     },
     {
       name: 'group: does not receive the generation before deliveries',

@@ -1,13 +1,61 @@
+import { type Checkpoint, freshPosition } from '../../lib/checkpoint/types.ts'
 import { DtsError } from '../../lib/errors.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
 import type { Stream } from '../../lib/kafka/stream.ts'
+import type { Progress } from '../../lib/log/progress.ts'
+import { compareWith, surveyLog } from '../../lib/log/survey.ts'
+import { type ChosenPlace, choosePlace } from '../../lib/recovery/move/choose-place.ts'
+import type { Move } from '../../lib/recovery/move/decide.ts'
+import { planMove } from '../../lib/recovery/move/plan-move.ts'
+import { resolveTarget, type Target } from '../../lib/recovery/move/target.ts'
 
 /** The deployment that reads the group in these tests. */
 export const self = { service: 'shop', stage: 'prod', table: 'checkpoints' }
 /** For a search without a time limit. */
-export const patient = { now: 0, mayGoOn: () => true }
+export const patient = { now: () => 0, mayContinue: () => true }
 
-/** The same stream with the given members replaced. */
+/** A checkpoint with this progress, as a halted run leaves it. */
+export function checkpointOf(progress: Progress): Checkpoint {
+  return {
+    ...freshPosition(progress.offset, progress.timestamp),
+    ...progress,
+    key: 'topic/0',
+    epoch: 1,
+    owner: null,
+    leaseUntil: 0,
+    generation: 1,
+    replayUntil: -1,
+    state: 'HALTED',
+    halt: null,
+    ledger: [],
+  }
+}
+
+/** The move that a reset would make, whatever it loses. @throws DtsError if the reset would be refused */
+export async function moveTo(
+  to: Target | undefined,
+  read: Checkpoint | null,
+  stream: Stream,
+  limits = patient,
+): Promise<Move> {
+  const request = { to, mayLose: true, countsRepeats: true, wantsNext: false }
+  const { decision } = await planMove(request, read, stream, limits)
+  if (decision.kind === 'refusal') throw decision.error
+  return decision
+}
+
+/** The place that a reset without `to` would choose. @throws DtsError if the reset would be refused */
+export async function placeOf(read: Checkpoint, stream: Stream): Promise<ChosenPlace> {
+  const survey = await surveyLog(stream, read)
+  const target = resolveTarget(undefined, read, survey)
+  if (target.kind === 'refusal') throw target.error
+  const comparison = await compareWith(survey, stream, patient.mayContinue)
+  const chosen = choosePlace({ target, read, survey, comparison, now: patient.now() })
+  if (chosen.kind === 'refusal') throw chosen.error
+  return chosen
+}
+
+/** The same stream with other answers for the named methods. */
 export function like(stream: Stream, other: Partial<Stream>): Stream {
   return {
     topic: stream.topic,

@@ -4,10 +4,14 @@ import { functionOfLane } from '../../dispatch/function-queue.ts'
 import { DtsError } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { firstOffset } from '../../log/first-start.ts'
-import { type GroupAnswer, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
+import { otherDeployment, sharedGroup } from '../../log/group.ts'
+import { compareWith, type Survey } from '../../log/survey.ts'
 import { recoveryCommand } from '../../recovery-command.ts'
 import { formatTime } from '../../time.ts'
-import { assess, type Look } from '../move/assess.ts'
+import { type ChosenPlace, choosePlace } from '../move/choose-place.ts'
+import type { SearchLimits } from '../move/plan-move.ts'
+import type { Refusal } from '../move/refusal.ts'
+import { resolveTarget } from '../move/target.ts'
 import { adviseHalted } from './halted.ts'
 import { type Check, deadLetterCheck, deliveryCheck } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
@@ -38,52 +42,71 @@ export async function advise(
   stored: Checkpoint,
   stream: Stream,
   setup: Setup,
-  group: GroupAnswer,
-  look: Look,
+  survey: Survey,
+  limits: SearchLimits,
 ): Promise<Advice> {
-  // Whatever else has to be done takes the lease.
-  if (isLeaseTooLong(stored, look.now))
+  const now = limits.now()
+  // Every other action takes the lease.
+  if (isLeaseTooLong(stored, now))
     return { advice: leaseTooLong(stored).message, command: recoveryCommand('{"action":"release"}') }
-  const restored = restoredFault(stored, group)
-  if (restored !== null)
-    return { advice: restored.message, command: recoveryCommand('{"action":"reset","to":"committed"}') }
-  const found = await adviseByLog(stored, stream, setup, look)
-  const other = otherDeployment(group)
-  // The examination of a stream that runs has said it.
+  const target = resolveTarget(undefined, stored, survey)
+  if (target.kind === 'refusal') return adviseRefused(target)
+  const comparison = await compareWith(survey, stream, limits.mayContinue)
+  const chosen = choosePlace({ target, read: stored, survey, comparison, now })
+  const found =
+    chosen.kind === 'refusal' ? adviseRefused(chosen) : await adviseChosen(chosen, stored, stream, setup)
+  const other = otherDeployment(survey.group)
+  // The examination of a stream that runs names the other deployment too.
   if (other === null || found.advice.includes(sharedGroup(other))) return found
   return { ...found, advice: `${found.advice} ${sharedGroup(other)}` }
 }
 
-async function adviseByLog(stored: Checkpoint, stream: Stream, setup: Setup, look: Look): Promise<Advice> {
+/** A reset without `to` would be refused. */
+function adviseRefused({ reason, error }: Refusal): Advice {
+  return reason === 'restored'
+    ? { advice: error.message, command: recoveryCommand('{"action":"reset","to":"committed"}') }
+    : afterFault(error.message)
+}
+
+/** @param chosen where a reset without `to` would go */
+async function adviseChosen(
+  { safe, lanes }: ChosenPlace,
+  stored: Checkpoint,
+  stream: Stream,
+  setup: Setup,
+): Promise<Advice> {
+  const command = recoveryCommand('{"action":"reset"}')
+  switch (safe?.how) {
+    case 'anchor':
+      return {
+        advice:
+          safe.exact && lanes.forgottenUntil === -1
+            ? 'The log changed, and the last committed change is in the new one: a reset loses and repeats nothing.'
+            : 'The log changed, and the last committed change is in the new one: a reset loses nothing; some changes repeat.',
+        command,
+      }
+    case 'time':
+      return {
+        advice:
+          'The log changed, and the last committed change is not in the new one: a reset loses nothing; some changes repeat.',
+        command,
+      }
+    case 'gap':
+      return {
+        advice:
+          `Changes from ${formatTime(safe.lost.from)} to ${formatTime(safe.lost.to)} can no longer be read. Copy the affected ` +
+          'rows from the source, then accept the loss.',
+        command: recoveryCommand('{"action":"reset","acceptLoss":true}'),
+      }
+    default:
+      return await adviseSameLog(stored, stream, setup)
+  }
+}
+
+async function adviseSameLog(stored: Checkpoint, stream: Stream, setup: Setup): Promise<Advice> {
+  if (stored.state === 'RUNNING') return adviseRunning(stored, setup)
   try {
-    const { safe, lead } = await assess(stored, stream, look)
-    switch (safe.how) {
-      case 'stored':
-        return stored.state === 'RUNNING'
-          ? adviseRunning(stored, setup)
-          : withFaults(await adviseHalted(stored, stream, setup), setup.checks)
-      case 'anchor':
-        return {
-          advice:
-            safe.exact && lead.forgottenUntil === -1
-              ? 'The log changed, and the last committed change is in the new one: a reset loses and repeats nothing.'
-              : 'The log changed, and the last committed change is in the new one: a reset loses nothing; some changes repeat.',
-          command: recoveryCommand('{"action":"reset"}'),
-        }
-      case 'time':
-        return {
-          advice:
-            'The log changed, and the last committed change is not in the new one: a reset loses nothing; some changes repeat.',
-          command: recoveryCommand('{"action":"reset"}'),
-        }
-      case 'gap':
-        return {
-          advice:
-            `Changes from ${formatTime(safe.lost.from)} to ${formatTime(safe.lost.to)} can no longer be read. Copy the affected ` +
-            'rows from the source, then accept the loss.',
-          command: recoveryCommand('{"action":"reset","acceptLoss":true}'),
-        }
-    }
+    return withFaults(await adviseHalted(stored, stream, setup), setup.checks)
   } catch (error) {
     if (!(error instanceof DtsError)) throw error
     return afterFault(error.message)

@@ -6,13 +6,13 @@ import type { PollConfig } from '../../config.ts'
 import type { Route } from '../../dispatch/settings.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import { askGroup, type GroupAnswer } from '../../log/group.ts'
-import { firstLevel, type TimeRange, timeRange } from '../../log/scan.ts'
+import { firstLevel, type TimeRange } from '../../log/log-times.ts'
 import { silentSeconds } from '../../log/silence.ts'
+import { type Survey, surveyLog } from '../../log/survey.ts'
 import { formatTime } from '../../time.ts'
-import { type Look, lookOf } from '../move/assess.ts'
 import { describeTimes } from '../move/describe.ts'
 import { moves } from '../move/ledger.ts'
+import { type SearchLimits, searchLimits } from '../move/plan-move.ts'
 import { advise, adviseFirstStart } from './advice.ts'
 import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
@@ -118,11 +118,12 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
   try {
     const { unroutedTables } = config
     const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined, unroutedTables }
-    if (stored !== null) return await inspectStream(stored, stream, setup, lookOf(dependencies))
+    if (stored !== null) return await inspectStream(stored, stream, setup, searchLimits(dependencies))
     const advice =
       storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
-    return { ...answer(base), ...(await look(stored, stream, await askGroup(stream), now())), ...advice }
+    const survey = await surveyLog(stream, stored)
+    return { ...answer(base), ...(await findings(stored, stream, survey, now())), ...advice }
   } finally {
     await stream.close()
   }
@@ -133,23 +134,23 @@ export async function inspectStream(
   stored: Checkpoint,
   stream: Stream,
   setup: Setup,
-  at: Look,
+  limits: SearchLimits,
 ): Promise<Inspection> {
-  const { now } = at
-  const group = await askGroup(stream)
+  const now = limits.now()
+  const survey = await surveyLog(stream, stored)
   return {
     ...answer({ checks: setup.checks, stored, storedFault: null, now }),
-    ...(await look(stored, stream, group, now)),
-    ...(await advise(stored, stream, setup, group, at)),
+    ...(await findings(stored, stream, survey, now)),
+    ...(await advise(stored, stream, setup, survey, limits)),
   }
 }
 
-type Found = Pick<
+type Findings = Pick<
   Inspection,
   'found' | 'group' | 'lagSeconds' | 'lagRecords' | 'secondsUntilLoss' | 'silentSeconds'
 >
 
-const nothingFound: Found = {
+const nothingFound: Findings = {
   found: null,
   group: null,
   lagSeconds: null,
@@ -158,20 +159,20 @@ const nothingFound: Found = {
   silentSeconds: null,
 }
 
-async function look(
+async function findings(
   stored: Checkpoint | null,
   stream: Stream,
-  answer: GroupAnswer,
+  { clusterId, range, ends, group: answer }: Survey,
   now: number,
-): Promise<Found> {
-  const range = await stream.range()
-  const times = await timeRange(stream, range)
+): Promise<Findings> {
+  if (ends.kind === 'damaged') throw ends.fault
+  const times = ends.kind === 'empty' ? null : { first: ends.first, last: ends.last }
   const group = answer.isKnown ? answer.committed : null
   const first = await firstLevel(stream, range)
-  const comparable = stored !== null && stored.clusterId === stream.clusterId && stored.offset <= range.end
+  const comparable = stored !== null && stored.clusterId === clusterId && stored.offset <= range.end
   const atEnd = comparable && stored.offset === range.end
   return {
-    found: { clusterId: stream.clusterId, earliest: String(range.earliest), end: String(range.end), times },
+    found: { clusterId, earliest: String(range.earliest), end: String(range.end), times },
     group:
       group === null
         ? null
@@ -188,14 +189,14 @@ async function look(
   }
 }
 
-interface Known {
+interface Read {
   readonly checks: readonly Check[]
   readonly stored: Checkpoint | null
   readonly storedFault: string | null
   readonly now: number
 }
 
-function answer({ checks, stored, storedFault, now }: Known) {
+function answer({ checks, stored, storedFault, now }: Read) {
   return {
     action: 'inspect' as const,
     checks,

@@ -11,8 +11,8 @@ import { formatOffsets } from '../../kafka/data-range.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { firstOffset } from '../../log/first-start.ts'
 import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
-import { proveSameLog } from '../../log/same-log.ts'
-import { timeRange } from '../../log/scan.ts'
+import { timeRange } from '../../log/log-times.ts'
+import { requireSameLog } from '../../log/same-log.ts'
 import { recoveryCommand } from '../../recovery-command.ts'
 import { reasonOf } from '../../text/thrown.ts'
 import { formatTime } from '../../time.ts'
@@ -208,7 +208,7 @@ async function checkPosition(
   startTime: number | undefined,
 ): Promise<[string, true]> {
   if (item !== null) {
-    await proveSameLog(item, stream)
+    await requireSameLog(item, stream)
     return ['the log is the one that the checkpoint belongs to', true]
   }
   const { offset, timestamp } = await firstOffset(startTime, stream)

@@ -1,24 +1,22 @@
 import type { Distance, SourceTimes } from '../../checkpoint/source-times.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
-import { DtsError } from '../../errors.ts'
 import { formatTime } from '../../time.ts'
-import type { Known } from './known.ts'
-import type { Plan } from './token.ts'
+import type { Move } from './decide.ts'
 
-/** What a reset says to people. @param read the checkpoint that it moves */
-export function describe(plan: Plan, read: Checkpoint | null, dryRun: boolean): string {
-  const { lost, known } = plan
+/** Describes a reset for people. @param read the checkpoint that it moves */
+export function describe(move: Move, read: Checkpoint | null, dryRun: boolean): string {
+  const { lost, source } = move
   const loss =
     lost === null
-      ? evidence[known].noLoss
+      ? sources[source].noLoss
       : `Changes from ${formatTime(lost.from)} to ${formatTime(lost.to)} are lost to this stream; copy the affected ` +
         `rows from the source.${dryRun ? ' It needs "acceptLoss": true.' : ''}`
-  return [whereTo(plan), loss, repeats(plan), evidence[known].standIn, pauseEnds(read, dryRun)]
+  return [whereTo(move), loss, repeats(move), sources[source].standIn, pauseEnds(read, dryRun)]
     .filter(Boolean)
     .join(' ')
 }
 
-/** What `inspect` says of how far the source's times run out of order. */
+/** Describes for `inspect` how far the source's times run out of order. */
 export function describeTimes(times: SourceTimes | null): string {
   if (times === null) return 'not measured yet'
   const { settled, jump, fall, back, ahead } = times
@@ -31,22 +29,29 @@ export function describeTimes(times: SourceTimes | null): string {
   return [measured, ...now].join('; ')
 }
 
-function whereTo({ how, position: { timestamp } }: Plan): string {
+function whereTo({ how, position: { timestamp } }: Move): string {
   switch (how) {
     case 'stored':
-      return 'The log is the one that the checkpoint belongs to; going on where it stands.'
+      return 'The log is the one that the checkpoint belongs to. The stream continues at the stored offset.'
     case 'anchor':
-      return 'The last committed change was found in this log; going on right behind it.'
+      return 'This log holds the last committed change. The stream continues right after it.'
     case 'time':
-      return `The last committed change is not in this log; going on at ${formatTime(timestamp)}.`
-    default:
-      return `Going on where you asked, at ${formatTime(timestamp)}.`
+      return `This log does not hold the last committed change. The stream continues at ${formatTime(timestamp)}.`
+    case 'gap':
+      return `The stream continues at ${formatTime(timestamp)}, after the lost changes.`
+    case 'timestamp':
+    case 'offset':
+    case 'earliest':
+    case 'latest':
+    case 'committed':
+    case 'ledger':
+      return `The stream continues at ${formatTime(timestamp)}, as you asked.`
   }
 }
 
-function repeats({ how, repeats: counts, countedTo }: Plan): string {
+function repeats({ how, repeats: { counts, countedTo } }: Move): string {
   if (countedTo !== null)
-    return `Changes repeat, marked as replay; they were counted up to offset ${countedTo}, and more may repeat from there on.`
+    return `Changes repeat, marked as replay. They were counted up to offset ${countedTo}, and more may repeat from there on.`
   if (Object.keys(counts).length > 0) return 'Some changes repeat, marked as replay.'
   return how === 'stored' || how === 'anchor' || how === 'time' ? 'Nothing committed repeats.' : ''
 }
@@ -54,48 +59,39 @@ function repeats({ how, repeats: counts, countedTo }: Plan): string {
 function pauseEnds(read: Checkpoint | null, dryRun: boolean): string {
   if (read?.state !== 'PAUSED') return ''
   return dryRun
-    ? 'The stream is paused, and the reset ends that: the next run of the poller reads on.'
-    : 'The stream was paused, and is no longer: the next run of the poller reads on. To stop it, pause again.'
+    ? 'The stream is paused, and the reset ends the pause: the next run of the poller reads on.'
+    : 'The stream was paused, and the reset ended the pause: the next run of the poller reads on. To stop it, pause again.'
 }
 
-const isMarked = 'Whatever happened until now may have been delivered before, and is marked as replay.'
+const isMarked = 'All changes up to now may have been delivered before, and are marked as replay.'
 
-const evidence: Readonly<Record<Known['by'], { readonly noLoss: string; readonly standIn: string }>> = {
+const sources: Readonly<Record<Move['source'], { readonly noLoss: string; readonly standIn: string }>> = {
   checkpoint: { noLoss: 'Nothing is lost by it.', standIn: '' },
   group: {
     noLoss: 'Nothing is lost.',
     standIn:
-      'There is no checkpoint; what the poller last committed to its consumer group stands for it, and functions may ' +
-      `have gone further than that. ${isMarked}`,
+      "There is no checkpoint. The poller's last commit to its consumer group takes its place, and functions may have " +
+      `been ahead of that commit. ${isMarked}`,
   },
   restored: {
     noLoss: 'Nothing is lost.',
     standIn:
-      'The checkpoint was restored from a backup; what the poller last committed to its consumer group stands for it, and ' +
-      `functions may have gone further than that. ${isMarked}`,
+      "The checkpoint was restored from a backup. The poller's last commit to its consumer group takes its place, and " +
+      `functions may have been ahead of that commit. ${isMarked}`,
   },
   other: {
     noLoss: 'Whether changes are lost is not known.',
     standIn: `There is no checkpoint, and the consumer group has the commit of another deployment. ${isMarked}`,
   },
   nothing: {
-    // A commit can be gone, too: DTS may drop those of a group when its cluster changes.
+    // A commit can be gone too: DTS may drop the commits of a group when its cluster changes.
     noLoss:
-      'There is no checkpoint, and the consumer group holds no commit of ours: as far as that tells, this stream was never ' +
-      'read, and nothing is lost. If it was read before, changes may be.',
+      'There is no checkpoint, and the consumer group holds no commit of ours, so this stream was probably never read. ' +
+      'If it was read before, changes may be lost.',
     standIn: '',
   },
   unasked: {
     noLoss: 'Whether changes are lost is not known.',
-    standIn: `There is no checkpoint, and the consumer group does not tell how far the stream was read. ${isMarked}`,
+    standIn: `There is no checkpoint, and the consumer group does not show how far the stream was read. ${isMarked}`,
   },
-}
-
-export function lossNotAccepted(lost: { from: number; to: number }, how: string): DtsError {
-  return new DtsError(
-    'DATA_GAP',
-    `Going on by ${how} loses the changes from ${formatTime(lost.from)} to ${formatTime(lost.to)}. Nothing was done. ` +
-      'To accept that, repeat with "acceptLoss": true, and copy the affected rows from the source.',
-    { retryable: false, facts: { from: lost.from, to: lost.to } },
-  )
 }

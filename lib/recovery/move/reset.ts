@@ -3,26 +3,26 @@ import { HeldLease } from '../../checkpoint/held-lease.ts'
 import { generationAfter } from '../../checkpoint/transitions.ts'
 import type { Checkpoint, Start } from '../../checkpoint/types.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import { askGroup, generationOf, otherDeployment, sharedGroup } from '../../log/group.ts'
+import { askGroup, type GroupAnswer, generationOf, otherDeployment, sharedGroup } from '../../log/group.ts'
+import { recordsAround } from '../../log/survey-place.ts'
 import { formatTime } from '../../time.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
-import { lookOf } from './assess.ts'
-import { describe, lossNotAccepted } from './describe.ts'
-import { type Landing, land, type Move, resume, targetSchema } from './landing.ts'
-import { positionOf } from './position.ts'
-import { repeatsOf, replayUntilOf } from './repeats.ts'
-import { makeToken, type Plan, readToken } from './token.ts'
+import { type How, lossNotAccepted, type Move } from './decide.ts'
+import { describe } from './describe.ts'
+import { planMove, searchLimits } from './plan-move.ts'
+import { targetSchema } from './target.ts'
+import { makeToken, readToken, requireUnchanged } from './token.ts'
 
 export const resetSchema = z
   .strictObject({
     action: z.literal('reset'),
     to: targetSchema.optional(),
     dryRun: z.boolean().default(false),
-    /** Of a dry run: applies exactly what it said, or refuses. */
+    /** From a dry run: applies exactly what the dry run announced, or refuses. */
     token: z.string().optional(),
-    /** Says that changes which the answer names as lost may be lost. */
+    /** Accepts the loss of the changes that the answer names as lost. */
     acceptLoss: z.boolean().default(false),
-    /** Who asks, and why: kept in the ledger. */
+    /** The person who asks, and the reason: kept in the ledger. */
     by: z.string().max(200).optional(),
     reason: z.string().max(1_000).optional(),
   })
@@ -32,7 +32,7 @@ export const resetSchema = z
   )
 export type ResetEvent = z.output<typeof resetSchema>
 
-interface Place {
+interface LedgerPlace {
   readonly clusterId: string
   readonly offset: string
   readonly generation: number
@@ -41,25 +41,31 @@ interface Place {
 export interface ResetResult {
   readonly action: 'reset'
   readonly applied: boolean
-  readonly from: Place | null
-  readonly to: Place & { readonly time: string }
-  readonly how: Landing['how']
-  /** Changes that may be delivered again, by table, as far as the log is filled by now and was counted: an upper bound. */
+  readonly from: LedgerPlace | null
+  readonly to: LedgerPlace & { readonly time: string }
+  readonly how: How
+  /** Changes that may be delivered again, by table: an upper bound of those that the log holds by now. */
   readonly repeats: Readonly<Record<string, number>>
-  /** The offset from which on more may repeat than `repeats` says; null: it says all. */
+  /** From this offset on more may repeat than `repeats` says; null: the count is complete. */
   readonly countedTo: string | null
-  /** Between which times are changes that this stream will never deliver; null when there are none. */
+  /** Between which times are changes that this stream will never deliver; null if there are none. */
   readonly lost: { readonly from: string; readonly to: string } | null
-  /** Of a dry run: what `token` takes. */
+  /** Of a dry run: the value for `token`. */
   readonly token: string | null
   readonly note: string
 }
 
-/** A reset decides on what it read before; this is the longest that nobody else may change it, in milliseconds. */
-const leaseTerms = { worstCaseMs: 60_000, slackMs: 0 }
+/** A move that was decided, and the facts that it needs to be written. */
+interface Plan {
+  readonly move: Move
+  readonly acceptLoss: boolean
+  readonly group: GroupAnswer
+  /** Digest of the first record from the place on; null at the end of the log. */
+  readonly next: string | null
+}
 
 /**
- * Moves the checkpoint, in one conditional write. Without `to`: to where nothing is lost.
+ * Moves the checkpoint: reads it, surveys the log, decides, and writes once. Without `to`: to where nothing is lost.
  * @throws DtsError CHECKPOINT_MISSING, CHECKPOINT_OUT_OF_RANGE, CHECKPOINT_RESTORED, GROUP_SHARED, DATA_GAP, LEASE_HELD,
  *   LEASE_TOO_LONG, PLAN_OUTDATED, SEARCH_UNFINISHED
  */
@@ -68,80 +74,101 @@ export async function reset(
   dependencies: RecoveryDependencies,
   stream: Stream,
 ): Promise<ResetResult> {
-  const { store, now } = dependencies
-  const read = await store.read()
+  const read = await dependencies.store.read()
   const plan =
     event.token === undefined
-      ? await planOf(
-          await land(event.to, read, stream, lookOf(dependencies)),
-          stream,
-          now(),
-          event.acceptLoss,
-        )
-      : await readToken(event.token, read, stream)
-  const { how, known, position, lost } = plan
-  const group = await askGroup(stream)
-  const other = otherDeployment(group)
+      ? await planByEvent(event, read, dependencies, stream)
+      : await planByToken(event.token, event, read, stream)
   const start: Omit<Start, 'entry'> = {
     clusterId: stream.clusterId,
-    position,
-    replayUntil: plan.replayUntil < 0 ? null : plan.replayUntil,
-    usedGeneration: generationOf(group),
+    position: plan.move.position,
+    replayUntil: plan.move.replayUntil,
+    usedGeneration: generationOf(plan.group),
   }
-  const at = now()
-  const result: ResetResult = {
+  const at = dependencies.now()
+  const result = resultOf(event, plan, read, start, at)
+  if (event.dryRun) return result
+  const { by = dependencies.owner, reason } = event
+  const how = ledgerText(plan.move, result.lost, reason)
+  await write(dependencies, read, { ...start, entry: { at, by, how } })
+  return result
+}
+
+async function planByEvent(
+  { to, dryRun, acceptLoss }: ResetEvent,
+  read: Checkpoint | null,
+  dependencies: RecoveryDependencies,
+  stream: Stream,
+): Promise<Plan> {
+  // A dry run announces a loss instead of refusing it.
+  const request = { to, mayLose: acceptLoss || dryRun, countsRepeats: true, wantsNext: dryRun }
+  const planned = await planMove(request, read, stream, searchLimits(dependencies))
+  if (planned.decision.kind === 'refusal') throw planned.decision.error
+  const { decision: move, group, next } = planned
+  return { move, acceptLoss, group, next }
+}
+
+async function planByToken(
+  token: string,
+  { dryRun, acceptLoss }: ResetEvent,
+  read: Checkpoint | null,
+  stream: Stream,
+): Promise<Plan> {
+  const planned = readToken(token, read)
+  const { move, next } = planned
+  requireUnchanged(planned, await recordsAround(move.position, stream))
+  const isAccepted = acceptLoss || planned.acceptLoss
+  if (move.lost !== null && !isAccepted && !dryRun) throw lossNotAccepted(move.lost, move.how).error
+  return { move, acceptLoss: isAccepted, group: await askGroup(stream), next }
+}
+
+function resultOf(
+  { dryRun }: ResetEvent,
+  { move, acceptLoss, group, next }: Plan,
+  read: Checkpoint | null,
+  { clusterId, usedGeneration }: Omit<Start, 'entry'>,
+  at: number,
+): ResetResult {
+  const { how, position, lost, repeats } = move
+  const { countedTo } = repeats
+  const other = otherDeployment(group)
+  return {
     action: 'reset',
-    applied: !event.dryRun,
+    applied: !dryRun,
     from:
       read === null
         ? null
         : { clusterId: read.clusterId, offset: String(read.offset), generation: read.generation },
     to: {
-      clusterId: stream.clusterId,
+      clusterId,
       offset: String(position.offset),
-      generation: generationAfter(read?.generation ?? null, at, start.usedGeneration),
+      generation: generationAfter(read?.generation ?? 0, at, usedGeneration),
       time: formatTime(position.timestamp),
     },
     how,
-    repeats: plan.repeats,
-    countedTo: plan.countedTo,
+    repeats: repeats.counts,
+    countedTo: countedTo === null ? null : String(countedTo),
     lost: lost === null ? null : { from: formatTime(lost.from), to: formatTime(lost.to) },
-    token: event.dryRun ? await makeToken(plan, read, stream) : null,
-    note: [describe(plan, read, event.dryRun), other && sharedGroup(other)].filter(Boolean).join(' '),
+    token: dryRun ? makeToken(move, { read, clusterId, next, acceptLoss }) : null,
+    note: [describe(move, read, dryRun), other && sharedGroup(other)].filter(Boolean).join(' '),
   }
-  if (event.dryRun) return result
-  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)
+}
+
+function ledgerText({ how, source }: Move, lost: ResetResult['lost'], reason: string | undefined): string {
   const words = [
     `reset by ${how}`,
-    result.lost && `lost ${result.lost.from} to ${result.lost.to}`,
-    (known === 'unasked' || known === 'other') && 'what was read before is not known',
-    event.reason,
+    lost && `lost ${lost.from} to ${lost.to}`,
+    (source === 'unasked' || source === 'other') && 'what was read before is not known',
+    reason,
   ]
-  await apply(dependencies, read, {
-    ...start,
-    entry: { at, by: event.by ?? dependencies.owner, how: words.filter(Boolean).join(': ') },
-  })
-  return result
+  return words.filter(Boolean).join(': ')
 }
 
-async function planOf(move: Move, stream: Stream, now: number, acceptLoss: boolean): Promise<Plan> {
-  const { how, lost } = move.landing
-  const { by: known } = move.known
-  const { until, counts, countedTo } = await repeatsOf(move, stream, now)
-  return {
-    how,
-    known,
-    position: await positionOf(move, stream),
-    replayUntil: until,
-    repeats: counts,
-    countedTo: countedTo === null ? null : String(countedTo),
-    lost,
-    acceptLoss,
-  }
-}
+/** The checkpoint that a reset read must not change until the write. This is the longest that takes, in milliseconds. */
+const leaseTerms = { worstCaseMs: 60_000, slackMs: 0 }
 
-/** One conditional write under a lease of its own: whoever else moves the checkpoint meanwhile wins, or waits. */
-async function apply(
+/** One conditional write under a lease of its own. If anything else moved the checkpoint, the write fails. */
+async function write(
   { store, now, owner }: RecoveryDependencies,
   read: Checkpoint | null,
   start: Start,
@@ -151,30 +178,33 @@ async function apply(
     await store.release(await store.create(start, owner, leaseUntil))
     return
   }
-  // The conditions of the lease are epoch, end of the lease and state as read: had anything moved since, one fails.
+  // The lease requires epoch, lease end and state as they were read. If anything moved since, one of them differs.
   const lease = await store.acquire(read, owner, now(), leaseUntil, [read.state])
   await store.reset(lease, read, start)
 }
 
 /**
- * What a reset without `to` would write, for a poller that recovers by itself; null when changes would be lost.
- * @param mayGoOn asked as long as the search for the last committed change takes
- * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) when the log has not got to the checkpoint yet; SEARCH_UNFINISHED
+ * The start of a poller that recovers by itself: what a reset without `to` would write. Null if changes would be lost.
+ * @param mayContinue asked again and again during the search for the last committed change
+ * @throws DtsError CHECKPOINT_OUT_OF_RANGE (retryable) if the log has not reached the checkpoint yet; SEARCH_UNFINISHED
  */
 export async function startWithoutLoss(
   read: Checkpoint,
   stream: Stream,
   entry: Start['entry'],
-  mayGoOn: () => boolean,
+  mayContinue: () => boolean,
 ): Promise<Start | null> {
-  const move = await resume(read, stream, { now: entry.at, mayGoOn })
-  const { how, lost } = move.landing
-  if (lost !== null) return null
-  const replayUntil = await replayUntilOf(move, stream, entry.at)
+  const request = { to: undefined, mayLose: false, countsRepeats: false, wantsNext: false }
+  const { decision } = await planMove(request, read, stream, { now: () => entry.at, mayContinue })
+  if (decision.kind === 'refusal') {
+    if (decision.reason === 'loss-not-accepted') return null
+    throw decision.error
+  }
+  const { how, position, replayUntil } = decision
   return {
     clusterId: stream.clusterId,
-    position: await positionOf(move, stream),
-    replayUntil: replayUntil < 0 ? null : replayUntil,
+    position,
+    replayUntil,
     entry: { ...entry, how: `${entry.how}, by ${how}` },
   }
 }

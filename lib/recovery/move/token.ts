@@ -1,49 +1,45 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { positionAttributes, positionSchema } from '../../checkpoint/item.ts'
-import type { Checkpoint, Position } from '../../checkpoint/types.ts'
-import { digestOf } from '../../dts/digest.ts'
+import type { Checkpoint } from '../../checkpoint/types.ts'
 import { DtsError } from '../../errors.ts'
-import type { Stream } from '../../kafka/stream.ts'
-import { glance, isDamage } from '../../log/scan.ts'
-import type { Lost } from './assess.ts'
-import type { Known } from './known.ts'
-import type { Landing } from './landing.ts'
+import type { RecordsAround } from '../../log/survey-place.ts'
+import type { How, Move } from './decide.ts'
 
-/** What a reset writes, and what it says of that. A dry run gives it out as a token, which applies exactly this. */
-export interface Plan {
-  readonly how: Landing['how']
-  readonly known: Known['by']
-  readonly position: Position
-  readonly replayUntil: number
-  /** By table; see `ResetResult`. */
-  readonly repeats: Readonly<Record<string, number>>
-  readonly countedTo: string | null
-  readonly lost: Lost | null
-  readonly acceptLoss: boolean
+/** A dry run returns its move as a token, and a reset with the token applies exactly that move. */
+
+const hows: Readonly<{ [Name in How]: Name }> = {
+  stored: 'stored',
+  anchor: 'anchor',
+  time: 'time',
+  gap: 'gap',
+  timestamp: 'timestamp',
+  offset: 'offset',
+  earliest: 'earliest',
+  latest: 'latest',
+  committed: 'committed',
+  ledger: 'ledger',
+}
+
+const sources: Readonly<{ [Name in Move['source']]: Name }> = {
+  checkpoint: 'checkpoint',
+  group: 'group',
+  restored: 'restored',
+  nothing: 'nothing',
+  unasked: 'unasked',
+  other: 'other',
 }
 
 const tokenSchema = z.strictObject({
-  how: z.enum([
-    'stored',
-    'anchor',
-    'time',
-    'gap',
-    'timestamp',
-    'offset',
-    'earliest',
-    'latest',
-    'committed',
-    'ledger',
-  ]),
-  known: z.enum(['checkpoint', 'group', 'restored', 'nothing', 'unasked', 'other']),
+  how: z.enum(hows),
+  source: z.enum(sources),
   position: positionSchema,
-  replayUntil: z.number(),
-  repeats: z.record(z.string(), z.number()),
-  countedTo: z.string().nullable(),
+  replayUntil: z.number().nullable(),
+  counts: z.record(z.string(), z.number()),
+  countedTo: z.string().regex(/^\d+$/).nullable(),
   lost: z.strictObject({ from: z.number(), to: z.number() }).nullable(),
   acceptLoss: z.boolean(),
-  /** Of everything that the plan was made from; with the record below, which is the position's tail. */
+  /** The facts that the move was decided from, together with the position's tail. */
   madeFrom: z.strictObject({
     checkpoint: z.string(),
     clusterId: z.string(),
@@ -52,33 +48,55 @@ const tokenSchema = z.strictObject({
   }),
 })
 
-export async function makeToken(plan: Plan, read: Checkpoint | null, stream: Stream): Promise<string> {
-  const next = await firstDigest(plan.position.offset, stream)
+/** The facts of a dry run, beside the move that it decided. */
+export interface MadeFrom {
+  readonly read: Checkpoint | null
+  readonly clusterId: string
+  readonly next: string | null
+  readonly acceptLoss: boolean
+}
+
+export function makeToken(move: Move, { read, clusterId, next, acceptLoss }: MadeFrom): string {
+  const { how, source, position, replayUntil, repeats, lost } = move
   const token = {
-    ...plan,
-    position: positionAttributes(plan.position),
-    madeFrom: { checkpoint: fingerprint(read), clusterId: stream.clusterId, next },
+    how,
+    source,
+    position: positionAttributes(position),
+    replayUntil,
+    counts: repeats.counts,
+    countedTo: repeats.countedTo === null ? null : String(repeats.countedTo),
+    lost,
+    acceptLoss,
+    madeFrom: { checkpoint: fingerprint(read), clusterId, next },
   }
   return Buffer.from(JSON.stringify(token)).toString('base64url')
 }
 
-/**
- * The plan of a dry run.
- * @throws DtsError PLAN_OUTDATED when anything that it was made from is not as it was
- */
-export async function readToken(token: string, read: Checkpoint | null, stream: Stream): Promise<Plan> {
-  const { madeFrom, ...plan } = parseToken(token)
-  // Commits and pauses leave the epoch alone, so nothing less than the whole checkpoint tells that it is the same.
+/** The move of a dry run, not yet compared with the log. */
+export interface TokenMove {
+  readonly move: Move
+  readonly acceptLoss: boolean
+  readonly clusterId: string
+  readonly next: string | null
+}
+
+/** @throws DtsError PLAN_OUTDATED if the token cannot be read, or the checkpoint changed */
+export function readToken(token: string, read: Checkpoint | null): TokenMove {
+  const { madeFrom, acceptLoss, counts, countedTo, ...rest } = parseToken(token)
+  // Commits and pauses leave the epoch as it is, so the whole checkpoint is compared.
   if (madeFrom.checkpoint !== fingerprint(read)) throw outdated('The checkpoint moved')
-  const { offset, tail } = plan.position
-  const { earliest, end } = await stream.range()
-  if (madeFrom.clusterId !== stream.clusterId || offset < earliest || offset > end)
-    throw outdated('The log changed')
-  if (tail !== null && (await firstDigest(tail.offset, stream)) !== tail.digest)
-    throw outdated('Another record stands below the place')
-  if (madeFrom.next !== null && (await firstDigest(offset, stream)) !== madeFrom.next)
-    throw outdated('Another record stands at the place')
-  return plan
+  const { clusterId, next } = madeFrom
+  const repeats = { counts, countedTo: countedTo === null ? null : BigInt(countedTo) }
+  return { move: { kind: 'move', ...rest, repeats }, acceptLoss, clusterId, next }
+}
+
+/** @throws DtsError PLAN_OUTDATED if the log is not as the dry run found it */
+export function requireUnchanged({ move, clusterId, next }: TokenMove, here: RecordsAround): void {
+  const { offset, tail } = move.position
+  const { earliest, end } = here.range
+  if (clusterId !== here.clusterId || offset < earliest || offset > end) throw outdated('The log changed')
+  if (tail !== null && here.below !== tail.digest) throw outdated('The record below the place changed')
+  if (next !== null && here.next !== next) throw outdated('The record at the place changed')
 }
 
 function parseToken(token: string): z.output<typeof tokenSchema> {
@@ -87,39 +105,18 @@ function parseToken(token: string): z.output<typeof tokenSchema> {
   } catch (cause) {
     throw new DtsError(
       'PLAN_OUTDATED',
-      'The token is not one that a dry run of this version gave out. Run the dry run again.',
+      'The token is not from a dry run of this version. Nothing was done. Run the dry run again.',
       { retryable: false, cause },
     )
   }
 }
 
-/** Everything that the checkpoint says, except who holds its lease and until when. */
+/** All of the checkpoint except the holder and the end of its lease. */
 function fingerprint(read: Checkpoint | null): string {
   if (read === null) return 'none'
   const { owner: _, leaseUntil: __, ...rest } = read
   const text = JSON.stringify(rest, (_key, value) => (typeof value === 'bigint' ? String(value) : value))
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
-}
-
-/** Stands for the digest of a record in a batch that cannot be read: whoever is halted before one plans there, too. */
-const unreadable = 'unreadable'
-
-/** Digest of the first record at or behind an offset, if any; control batches leave holes among the offsets. */
-async function firstDigest(offset: bigint, stream: Stream): Promise<string | null> {
-  const { end } = await stream.range()
-  try {
-    for (let from = offset; from < end; ) {
-      const { records, nextOffset } = await stream.fetch(from, glance)
-      const [first] = records
-      if (first !== undefined) return digestOf(first.value)
-      if (nextOffset === from) return null
-      from = nextOffset
-    }
-  } catch (error) {
-    if (isDamage(error)) return unreadable
-    throw error
-  }
-  return null
 }
 
 function outdated(what: string): DtsError {

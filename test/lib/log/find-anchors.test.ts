@@ -10,7 +10,7 @@ import { filler, t0, Writer } from '../../support/records.ts'
 
 let ids = 1n
 
-/** A row of a statement. Without a key, rows with the same words are equal. */
+/** A row of a statement. Rows without a key and with the same words are equal. */
 function row(statement: number, words: string, keyed = false, seconds = t0): NewRecord & { value: Buffer } {
   const value = encodeRecord({
     operation: 'INSERT',
@@ -43,9 +43,9 @@ async function find(t: TestContext, log: readonly NewRecord[], wanted: Anchor) {
   return found === undefined ? null : [Number(found.anchor.offset), found.anchor.ordinal, found.exact]
 }
 
-describe('a change of another log is found in this one', () => {
+describe('a search for a change of another log finds', () => {
   const run = ['equal', 'other', 'equal', 'equal'].map((words) => row(2, words))
-  const whole = [row(1, 'before'), ...run, row(3, 'behind')]
+  const whole = [row(1, 'before'), ...run, row(3, 'after')]
   const cases: [
     reason: string,
     log: readonly NewRecord[],
@@ -53,60 +53,85 @@ describe('a change of another log is found in this one', () => {
     found: [offset: number, ordinal: number | null, exact: boolean] | null,
   ][] = [
     ['the first of equal rows', whole, anchor(equal, 0), [1, 0, true]],
-    ['the second', whole, anchor(equal, 2), [3, 2, true]],
-    ['the third', whole, anchor(equal, 3), [4, 3, true]],
-    ['one that was not counted: the first, and it may be another', whole, anchor(equal, null), [1, 0, false]],
-    ['one that was not counted and is alone', whole, anchor(row(2, 'other'), null), [2, 1, true]],
+    ['the second of equal rows', whole, anchor(equal, 2), [3, 2, true]],
+    ['the third of equal rows', whole, anchor(equal, 3), [4, 3, true]],
+    ['a row without a number: the first equal one, not exact', whole, anchor(equal, null), [1, 0, false]],
+    ['a row without a number that is alone: that row', whole, anchor(row(2, 'other'), null), [2, 1, true]],
     [
-      'one whose number another row has: the first, and it may be another',
+      'a row whose number another row has: the first equal one, not exact',
       whole,
       anchor(equal, 1),
       [1, 0, false],
     ],
     [
-      'one whose number lies behind the statement: the first, and it may be another',
+      'a row whose number is after the statement: the first equal one, not exact',
       whole,
       anchor(equal, 9),
       [1, 0, false],
     ],
+    ['nothing, if the only equal row comes too late', whole, anchor(row(2, 'other'), 0), null],
     [
-      'an equal row behind where it should stand is not taken for it',
-      whole,
-      anchor(row(2, 'other'), 0),
-      null,
+      'the right row, if the log ends within the statement',
+      whole.slice(0, 4),
+      anchor(equal, 2),
+      [3, 2, true],
     ],
-    ['the end of the log in the statement', whole.slice(0, 4), anchor(equal, 2), [3, 2, true]],
-    ['after BEGIN a statement begins', [mark('BEGIN'), ...run], anchor(equal, 2), [3, 2, true]],
-    ['after COMMIT, too', [mark('COMMIT'), mark('HEARTBEAT'), ...run], anchor(equal, 2), [4, 2, true]],
     [
-      'marks and filler within the statement do not count',
+      'the right row after BEGIN, because a statement begins there',
+      [mark('BEGIN'), ...run],
+      anchor(equal, 2),
+      [3, 2, true],
+    ],
+    [
+      'the right row after COMMIT, because a statement begins there',
+      [mark('COMMIT'), mark('HEARTBEAT'), ...run],
+      anchor(equal, 2),
+      [4, 2, true],
+    ],
+    [
+      'the right row, without counting marks and filler',
       [whole[0] as NewRecord, run[0] as NewRecord, mark('HEARTBEAT'), ...filler(t0), ...run.slice(1)],
       anchor(equal, 2),
       [7, 2, true],
     ],
-    ['a log that begins within the statement may lack it', run, anchor(equal, 2), null],
-    ['a heartbeat is no beginning', [mark('HEARTBEAT'), ...run], anchor(equal, 0), null],
+    ['nothing, if the log begins within the statement', run, anchor(equal, 2), null],
     [
-      'a row with a key is the only one, wherever the log begins',
+      'nothing after a heartbeat, because a statement may span it',
+      [mark('HEARTBEAT'), ...run],
+      anchor(equal, 0),
+      null,
+    ],
+    [
+      'a row with a key, wherever the log begins',
       ['a', 'b', 'c'].map((words) => row(2, words, true)),
       anchor(row(2, 'b', true), 7),
       [1, null, true],
     ],
     [
-      'another transaction',
+      'nothing of another transaction',
       [row(1, 'before'), ...run],
       { ...anchor(equal, 0), transactionId: 'other' },
       null,
     ],
-    ['another position', [row(1, 'before'), ...run], { ...anchor(equal, 0), sourcePosition: '9@1' }, null],
-    ['another time', [row(1, 'before'), ...run], { ...anchor(equal, 0), timestamp: t0 + 1 }, null],
-    ['another content', [row(1, 'before'), ...run], { ...anchor(equal, 0), digest: 'other' }, null],
+    [
+      'nothing at another source position',
+      [row(1, 'before'), ...run],
+      { ...anchor(equal, 0), sourcePosition: '9@1' },
+      null,
+    ],
+    ['nothing of another time', [row(1, 'before'), ...run], { ...anchor(equal, 0), timestamp: t0 + 1 }, null],
+    [
+      'nothing with another content',
+      [row(1, 'before'), ...run],
+      { ...anchor(equal, 0), digest: 'other' },
+      null,
+    ],
   ]
   for (const [reason, log, wanted, expected] of cases) {
     test(reason, async (t) => assert.deepEqual(await find(t, log, wanted), expected))
   }
 
-  test('whatever times the records before it have', async (t) => {
+  test('the change, whatever times the records before it have', async (t) => {
     const wanted = row(2, 'equal', true, t0)
     for (const away of [-7_200, -61, 61, 3_600, 86_400]) {
       const others = Array.from({ length: 300 }, (_, at) => row(100 + at, 'other', true, t0 + away))
@@ -114,7 +139,7 @@ describe('a change of another log is found in this one', () => {
     }
   })
 
-  test('before the place where the search begins, too: it ends nowhere but with the log', async (t) => {
+  test('a change before the place where the search begins', async (t) => {
     const others = Array.from({ length: 20 }, (_, at) => row(100 + at, 'other', true, t0 + at))
     const wanted = row(2, 'equal', true, t0)
     const { stream } = await open(t, [...others, wanted, ...others])
@@ -126,7 +151,7 @@ describe('a change of another log is found in this one', () => {
     }
   })
 
-  test('a search that runs out of time says so, and never that the change is absent', async (t) => {
+  test('nothing if its time is over: it fails, and does not say that the change is absent', async (t) => {
     const { stream } = await open(t, whole)
     const main = anchor(row(9, 'nowhere', true), 0)
     const range = await stream.range()
@@ -137,15 +162,15 @@ describe('a change of another log is found in this one', () => {
     }
   })
 
-  test('several in one scan, each by itself', async (t) => {
+  test('several changes in one scan', async (t) => {
     const { stream } = await open(t, whole)
     const lane = (one: { readonly value: Buffer }, ordinal: number) =>
       anchorOf({ offset: 1n, value: one.value }, ordinal, identifyRouted)
-    // The last is in the log, but the key that tells its lane is not named there.
+    // The log has the last one, but without the key that decides its lane.
     const lanes = [
       lane(equal, 3),
       lane(row(9, 'nowhere'), 0),
-      lane(row(3, 'behind'), 0),
+      lane(row(3, 'after'), 0),
       lane(row(2, 'other', true), 1),
     ]
     const main = anchor(equal, 0)

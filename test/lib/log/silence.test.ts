@@ -8,7 +8,7 @@ import { damagedAt } from '../../support/streams.ts'
 
 const write = new Writer()
 const beat = (seconds: number) => write.mark('HEARTBEAT', seconds)
-/** Half a minute after the last heartbeat of each log below, unless it says otherwise. */
+/** Half a minute after the last heartbeat of most logs below. */
 const now = (t0 + 130) * 1000
 
 const beats = (count: number, last = t0 + 100) =>
@@ -21,30 +21,30 @@ const logs: [what: string, records: NewRecord[], expected: number | null][] = [
     [...beats(5), write.insert('shop.orders', 1, t0 + 110)],
     20,
   ],
-  ['filler at the end says nothing of the time', [...beats(3), ...filler(t0 + 129), ...filler(t0 + 129)], 30],
+  ['filler at the end has no time', [...beats(3), ...filler(t0 + 129), ...filler(t0 + 129)], 30],
   [
-    'more filler than one look sees',
+    'more filler than one read sees',
     [...beats(3), ...Array.from({ length: 40 }, () => filler(t0)).flat()],
     30,
   ],
   [
-    'rows of a long transaction have times of long ago',
+    'rows of a long transaction have old times',
     [...beats(3), write.insert('shop.orders', 1, t0 - 9_000)],
     30,
   ],
   [
-    'one change that is dated in the future hides nothing',
+    'one change dated in the future is ignored',
     [...beats(3), write.insert('shop.orders', 1, t0 + 9_000)],
     30,
   ],
   [
-    'nor do more of them than one look sees',
+    'more changes dated in the future than one read sees are ignored',
     [...beats(3), ...write.inserts('shop.orders', 1, 100, t0 + 9_000)],
     30,
   ],
-  ['a clock of the source that is a little ahead is no silence', beats(3, t0 + 150), 0],
-  ['all records are dated far ahead: not known', beats(3, t0 + 9_000), null],
-  ['nothing but filler: not known', filler(t0), null],
+  ['a source clock that is a little ahead counts as no silence', beats(3, t0 + 150), 0],
+  ['unknown if all records are dated far ahead', beats(3, t0 + 9_000), null],
+  ['unknown if there is only filler', filler(t0), null],
 ]
 for (const [what, records, expected] of logs) {
   test(`how long DTS has been silent: ${what}`, async (t: TestContext) => {
@@ -53,7 +53,7 @@ for (const [what, records, expected] of logs) {
   })
 }
 
-test('once the whole log has expired, the time of the checkpoint tells; before that it does not', async (t) => {
+test("the checkpoint's time counts only after the whole log has expired", async (t) => {
   const empty = await open(t, filler(t0))
   const range = await empty.stream.range()
   assert.equal(await silentSeconds(empty.stream, range, now, t0 + 40), 90)
@@ -62,7 +62,7 @@ test('once the whole log has expired, the time of the checkpoint tells; before t
   assert.equal(await silentSeconds(stream, await stream.range(), now, t0 + 129), 30)
 })
 
-test('a batch at the end that cannot be read does not hide what is before it', async (t) => {
+test('a damaged batch at the end does not hide the records before it', async (t) => {
   const { stream } = await open(t, [...beats(5), beat(t0 + 129)])
   assert.equal(await silentSeconds(damagedAt(stream, 5n), await stream.range(), now), 30)
 })

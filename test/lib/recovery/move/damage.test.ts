@@ -7,12 +7,12 @@ import { t0, Writer } from '../../../support/records.ts'
 import { damagedAt } from '../../../support/streams.ts'
 import { CheckpointTable, now } from '../../checkpoint/support.ts'
 
-describe('a reset of a stream that is halted before a batch that cannot be read', () => {
+describe('a reset of a stream that halted before a damaged batch', () => {
   const checkpoints = new CheckpointTable()
 
   for (const code of ['BATCH_CORRUPT', 'BATCH_TOO_LARGE'] as const) {
-    /** Twenty changes of which five to nine are damaged, a checkpoint at five, and what a reset does there. */
-    async function halted(t: Parameters<typeof open>[0], replayUntil: number) {
+    /** Twenty changes, of which five to nine are damaged, and a checkpoint at five. */
+    async function halted(t: Parameters<typeof open>[0], replayUntil: number | null) {
       const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 19))
       const log = damagedAt(stream, 5n, 9n, code)
       const store = checkpoints.fresh()
@@ -36,7 +36,7 @@ describe('a reset of a stream that is halted before a batch that cannot be read'
       }
     }
 
-    test(`${code}: to the place behind it, with a dry run and its token`, async (t) => {
+    test(`${code}: goes to the place after it, with a dry run and its token`, async (t) => {
       const stream = await halted(t, -1)
       await assert.rejects(stream.reset({ to: { offset: '10' } }), { code: 'DATA_GAP' })
       const dry = await stream.reset({ to: { offset: '10' }, acceptLoss: true, dryRun: true })
@@ -48,7 +48,7 @@ describe('a reset of a stream that is halted before a batch that cannot be read'
       assert.match(made?.ledger.at(-1)?.how ?? '', /^reset by offset: lost /)
     })
 
-    test(`${code}: to where it stands, or before it, although what lies behind cannot be counted`, async (t) => {
+    test(`${code}: goes to the stored offset or before it, although repeats after it cannot be counted`, async (t) => {
       const stream = await halted(t, t0 + 30)
       const stays = await stream.reset({ dryRun: true })
       assert.deepEqual([stays.how, { ...stays.repeats }, stays.countedTo], ['stored', {}, '5'])

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError } from '../../../../lib/errors.ts'
 import { groupPosition, writeMark } from '../../../../lib/kafka/commit-mark.ts'
-import { land, type Target } from '../../../../lib/recovery/move/landing.ts'
-import { repeatsOf } from '../../../../lib/recovery/move/repeats.ts'
 import { reset, resetSchema } from '../../../../lib/recovery/move/reset.ts'
+import type { Target } from '../../../../lib/recovery/move/target.ts'
 import { open } from '../../../support/open-stream.ts'
 import { filler, t0, Writer } from '../../../support/records.ts'
-import { like, patient, self } from '../../../support/streams.ts'
+import { like, moveTo, patient, self } from '../../../support/streams.ts'
 import { CheckpointTable } from '../../checkpoint/support.ts'
 
 interface Committed {
@@ -15,11 +14,11 @@ interface Committed {
   readonly metadata: string | null
 }
 
-/** When recovery runs, in seconds. */
+/** The time of recovery's clock, in seconds. */
 const clock = t0 + 1_000
 
-describe('without a checkpoint, a move goes by what the consumer group says', () => {
-  /** What the group says of a log of twenty changes, one a second from offset 3 on. */
+describe('without a checkpoint, a move depends on the consumer group', () => {
+  /** The move in a log of twenty changes, one a second from offset 3 on. */
   async function move(t: Parameters<typeof open>[0], committed: Committed | null | DtsError, to: Target) {
     const { stream } = await open(t, [...filler(t0), ...new Writer().inserts('shop.orders', 0, 19)])
     const log = like(stream, {
@@ -28,15 +27,15 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
         return committed && groupPosition(committed.offset, committed.metadata, self)
       },
     })
-    const moved = await land(to, null, log, patient)
-    const { until, counts, countedTo } = await repeatsOf(moved, log, clock * 1000)
-    assert.equal(countedTo, null)
-    return { by: moved.known.by, lost: moved.landing.lost, until, counts: { ...counts } }
+    const moved = await moveTo(to, null, log, { ...patient, now: () => clock * 1000 })
+    assert.equal(moved.repeats.countedTo, null)
+    const { source, lost, replayUntil } = moved
+    return { source, lost, until: replayUntil, counts: { ...moved.repeats.counts } }
   }
   const until = clock + 10
   const ours = (offset: bigint, seconds: number) => ({ offset, metadata: `${seconds}|dts-functions` })
 
-  test('our own commit on this log: its offset counts', async (t) => {
+  test('if the group has our own commit from this log, its offset counts', async (t) => {
     const commit = ours(13n, t0 + 9)
     const lost = { from: t0 - 1, to: t0 + 20 }
     const cases: [to: Target, lost: typeof lost | null, repeats: number][] = [
@@ -46,15 +45,15 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
     ]
     for (const [to, expected, repeats] of cases)
       assert.deepEqual(await move(t, commit, to), {
-        by: 'group',
+        source: 'group',
         lost: expected,
         until,
         counts: { 'shop.orders': repeats },
       })
   })
 
-  test('one that was carried over from another cluster: only its time counts', async (t) => {
-    // As DTS does it, to the first record of that time; and one whose offset is another cluster's own.
+  test('if DTS carried our commit over from another cluster, only its time counts', async (t) => {
+    // DTS moves a commit to the first record of its time. The other offsets belong to another cluster.
     for (const offset of [15n, 4n, 900n]) {
       const commit = ours(offset, t0 + 12)
       const { lost } = await move(t, commit, { offset: 6n })
@@ -63,46 +62,46 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
     }
   })
 
-  test('one that is younger than the log: what the log still has to bring may be lost', async (t) => {
+  test('if our commit is younger than the log, the changes that are still to come may be lost', async (t) => {
     const { lost } = await move(t, ours(900n, t0 + 100), 'earliest')
     assert.deepEqual(lost, { from: t0 + 90, to: t0 + 110 })
   })
 
-  test('no commit, or one of another program: the stream was never read', async (t) => {
+  test('if the group has no commit of a deployment, the stream was never read', async (t) => {
     for (const committed of [null, { offset: 13n, metadata: String(t0) }, { offset: 13n, metadata: null }])
       assert.deepEqual(await move(t, committed, 'latest'), {
-        by: 'nothing',
+        source: 'nothing',
         lost: null,
-        until: -1,
+        until: null,
         counts: {},
       })
   })
 
-  test('one that names this deployment: as one of an older version', async (t) => {
+  test('a commit that names this deployment counts like one of an older version', async (t) => {
     const named = writeMark(self, t0 + 9, { generation: 7, offset: 13n })
     assert.deepEqual(await move(t, { offset: 13n, metadata: named }, { offset: 13n }), {
-      by: 'group',
+      source: 'group',
       lost: null,
       until,
       counts: { 'shop.orders': 10 },
     })
   })
 
-  test('one of another deployment: how far this stream was read is not known, and it is no place to go to', async (t) => {
+  test('a commit of another deployment shows nothing about this stream, and a reset to it is refused', async (t) => {
     const metadata = writeMark({ ...self, stage: 'dev' }, t0 + 9, { generation: 7, offset: 13n })
     const found = await move(t, { offset: 13n, metadata }, { offset: 13n })
-    assert.deepEqual([found.by, found.lost, found.until], ['other', null, until])
+    assert.deepEqual([found.source, found.lost, found.until], ['other', null, until])
     await assert.rejects(move(t, { offset: 13n, metadata }, 'committed'), {
       code: 'GROUP_SHARED',
       message: /stage "dev".*nothing was done/,
     })
   })
 
-  test('a group that may not be asked, or whose commit has no time: nobody knows, and everything is marked', async (t) => {
+  test('if the group refuses the question, or its commit has no time, everything is marked as replay', async (t) => {
     const refused = new DtsError('GROUP_REFUSED', 'no', { retryable: false })
     for (const committed of [refused, { offset: 13n, metadata: 'soon|dts-functions' }])
       assert.deepEqual(await move(t, committed, { offset: 13n }), {
-        by: 'unasked',
+        source: 'unasked',
         lost: null,
         until,
         counts: { 'shop.orders': 10 },
@@ -111,7 +110,7 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
 
   const checkpoints = new CheckpointTable()
 
-  test('that nobody knows is in the answer, and in the ledger', async (t) => {
+  test('answer and ledger say that earlier progress is unknown', async (t) => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 19))
     const log = like(stream, {
       committed: async () => {
@@ -138,7 +137,7 @@ describe('without a checkpoint, a move goes by what the consumer group says', ()
     assert.equal(made.replayUntil, until)
   })
 
-  test('a group whose answer is only late is asked again', async (t) => {
+  test('if the answer of the group is only late, the reset fails with the retryable error', async (t) => {
     const late = new DtsError('BROKER_FAILED', 'timed out', { retryable: true })
     await assert.rejects(move(t, late, 'earliest'), late)
   })
