@@ -127,6 +127,8 @@ export class WriteChecker {
       if (now.state === 'HALTED' && old.state !== 'HALTED') this.moves.halted(run, old, now)
       return
     }
+    if (old.leaseUntil === 0)
+      facts.violate('I3', `a late commit took back the lease that ${run.owner} had given back`)
     if (now.leaseUntil < old.leaseUntil) {
       facts.violate(
         'I3',
