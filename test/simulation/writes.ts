@@ -127,6 +127,8 @@ export class WriteChecker {
       if (now.state === 'HALTED' && old.state === 'RUNNING') this.moves.halted(run, old, now)
       return
     }
+    if (old.leaseUntil === null)
+      facts.violate('I3', `a late commit took back the lease that ${run.owner} had released`)
     const shorter = (old.leaseUntil ?? 0) - (now.leaseUntil ?? 0)
     if (shorter > 0) {
       facts.violate('I3', `a commit made the lease of ${run.owner} end ${shorter} ms earlier`)
