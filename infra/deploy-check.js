@@ -15,7 +15,7 @@ export default class DeployCheck {
       // Without this check, the deployed poller would refuse its own environment every minute.
       'before:deploy:deploy': async () => {
         const { pollConfig } = await import('../lib/config.ts')
-        const { leaseTerms } = await import('../lib/poll/poll.ts')
+        const { leaseTerms } = await import('../lib/poll/lease-terms.ts')
         const [{ environment }] = streamFunctions()
         // CloudFormation fills in the other values later, so they cannot be checked here.
         const known = Object.entries(environment).filter(([, value]) => typeof value === 'string')
