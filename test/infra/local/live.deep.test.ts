@@ -13,7 +13,7 @@ function readmeExample(): { file: string; text: string } {
   const section = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8')
     .split(/^## /m)
     .find((part) => part.startsWith('Write a handler'))
-  const file = /as `(functions\/tables\/\w+\.ts)`/.exec(section ?? '')?.[1] ?? ''
+  const file = /`(functions\/tables\/\w+\.ts)`/.exec(section ?? '')?.[1] ?? ''
   const text = /^```ts\n(.*?)^```/ms.exec(section ?? '')?.[1] ?? ''
   return { file, text }
 }
@@ -79,7 +79,7 @@ test("the handler of the README's example gets its line in the live view", async
 })
 
 test('a handler in a folder runs locally under its deployed name', async (t) => {
-  const text = readmeExample().text.replaceAll("'../../lib/", "'../../../lib/")
+  const { text } = readmeExample()
   const { live } = startCopy(t, ({ folder }) => {
     mkdirSync(join(folder, 'functions/tables/billing'))
     writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
