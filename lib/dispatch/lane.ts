@@ -6,7 +6,7 @@ import { countThrough, type RoutedEvent } from './event.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
 
-/** One ordered line of delivery: sends one batch at a time, in the order of the stream. */
+/** One ordered line of delivery of a function: sends one batch at a time, in the order of the stream. */
 export class Lane {
   readonly name: string
   readonly #functionName: string
@@ -78,7 +78,7 @@ export class Lane {
   }
 
   /**
-   * Delivers `events` to their end.
+   * Delivers all of `events`.
    * @param upcoming the events of the next call, as far as they are known when it is called
    * @returns false if the run stopped or the stream must halt before the end
    * @throws unexpected errors; no invocation of the lane is in flight then

@@ -15,7 +15,7 @@ export const deliverySchema = z.strictObject({
   /** The most changes of one invocation. */
   batchSize: z.int().min(1).max(10_000).default(1_000),
   /**
-   * The number of parallel lanes of a table, split by primary key. A change without a key, or with a key of text beyond
+   * The number of parallel lanes of the function, split by primary key. A change without a key, or with a key of text beyond
    * ASCII, is handled alone.
    */
   concurrency: z.int().min(1).max(32).default(1),

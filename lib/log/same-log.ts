@@ -37,6 +37,7 @@ export async function changeOfLog(
   if (clusterId !== stream.clusterId) {
     return changed(
       'CLUSTER_CHANGED',
+      // These are the words of Alibaba's SDK, which people search for.
       `Cluster changed from ${clusterId} to ${stream.clusterId}, consumer require restart. ` +
         `The stored offset ${offset} means nothing on the new cluster.`,
       { from: clusterId, to: stream.clusterId, offset: String(offset) },
