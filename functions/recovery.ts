@@ -5,17 +5,21 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
 import { connections, requestLimits } from '../lib/connect/clients.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { handlerClient, lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { isDtsError, loggedError } from '../lib/errors.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
   type RecoveryAnswer,
   recover,
 } from '../lib/recovery/recover.ts'
+import { type ReturnedError, returnedError, splitReply } from '../lib/recovery/reply.ts'
 import { printableValue } from '../lib/text/printable.ts'
+import { answerWithCommands, errorWithCommands } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'recovery' })
 
@@ -45,19 +49,30 @@ function setUp(): Parts {
 }
 
 /** Invoked by hand: `npx serverless invoke -f recovery --data '{"action":"inspect"}'`, or `npm run recovery`. */
-export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 })
+export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
-  .handler(async (event, context) => {
-    const request = parseRecoveryEvent(event)
-    parts ??= setUp()
-    const found = await recover(request, {
-      ...parts,
-      now: Date.now,
-      remainingMs: () => context.getRemainingTimeInMillis(),
-      owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
-    })
-    // Whoever invokes this by serverless has it printed by that.
-    const answer = printableValue(found)
-    logger.info('Recovery ended', { answer })
-    return answer
+  .handler(async (given, context) => {
+    const { event, form } = splitReply(given)
+    try {
+      const answer = await answerTo(event, context)
+      logger.info('Recovery ended', { answer })
+      return form === 'data' ? answer : answerWithCommands(answer)
+    } catch (error) {
+      logger.error('Recovery failed', { ...loggedError(error) })
+      if (form === 'data' && isDtsError(error)) return returnedError(error)
+      throw errorWithCommands(error)
+    }
   })
+
+async function answerTo(event: unknown, context: Context): Promise<RecoveryAnswer> {
+  const request = parseRecoveryEvent(event)
+  parts ??= setUp()
+  const answer = await recover(request, {
+    ...parts,
+    now: Date.now,
+    remainingMs: () => context.getRemainingTimeInMillis(),
+    owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
+  })
+  // `serverless invoke` prints the answer to a terminal as it is.
+  return printableValue(answer)
+}

@@ -94,9 +94,9 @@ export class HeldCheckpoint {
    * @param keepLease when a handler may still be running: then not even recovery begins before the lease is out
    * @throws DtsError LEASE_LOST
    */
-  async halt({ code, message, facts }: DtsError, keepLease = false): Promise<void> {
+  async halt({ code, message, facts, next }: DtsError, keepLease = false): Promise<void> {
     await this.flush()
-    const halt = { code, message, facts, at: this.#now() }
+    const halt = { code, message, facts, next, at: this.#now() }
     await this.#store.halt(this.#lease, halt, keepLease ? this.#leaseUntil : 0)
   }
 

@@ -6,7 +6,6 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { DtsError } from '../errors.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { reasonOf } from '../text/thrown.ts'
 import {
   type Attributes,
@@ -426,10 +425,16 @@ export function leaseHeld(leaseUntil: number): DtsError {
     'LEASE_HELD',
     leaseUntil > 0
       ? `Another run works on this stream until ${timeOf(leaseUntil + clockSkewMs)} at the latest. ` +
-          'The poller simply leaves; for recovery, wait until then and run it again.'
-      : 'Something else moved the checkpoint at the same moment. The poller simply leaves; for recovery, look where ' +
-          'the stream stands now ("inspect"), and run it again if need be.',
-    { retryable: true, facts: { leaseUntil } },
+          'Nothing was changed. The poller tries again at its next run.'
+      : 'Something else moved the checkpoint at the same moment. Nothing was changed. The poller tries again at its next run.',
+    {
+      retryable: true,
+      facts: { leaseUntil },
+      next:
+        leaseUntil > 0
+          ? [{ action: 'wait', until: timeOf(leaseUntil + clockSkewMs) }]
+          : [{ action: 'inspect', purpose: 'see where the stream is now, before you repeat this' }],
+    },
   )
 }
 
@@ -438,9 +443,12 @@ export function leaseTooLong({ leaseUntil, owner, epoch }: Checkpoint): DtsError
   return new DtsError(
     'LEASE_TOO_LONG',
     `The lease of ${owner} (epoch ${epoch}) ends at ${timeOf(leaseUntil)}, later than any run can hold it: a clock was wrong, ` +
-      'or somebody wrote into the item. Nothing is delivered until then. Once no run of the poller is at work, break the ' +
-      `lease: ${recoveryCommand('{"action":"release"}')}`,
-    { retryable: false, facts: { leaseUntil, owner, epoch } },
+      'or somebody wrote into the item. Nothing is delivered until then.',
+    {
+      retryable: false,
+      facts: { leaseUntil, owner, epoch },
+      next: [{ action: 'release', purpose: 'break the lease, once no run of the poller is at work' }],
+    },
   )
 }
 

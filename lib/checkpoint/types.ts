@@ -1,4 +1,4 @@
-import type { ErrorCode, Facts } from '../errors.ts'
+import type { ErrorCode, Facts, NextStep } from '../errors.ts'
 import type { SourceTimes } from './source-times.ts'
 
 /** What a record is recognised by, also on a cluster where it has another offset. */
@@ -85,6 +85,8 @@ export interface Halt {
   readonly message: string
   /** What the error knew, as values: for a cluster change `from`, `to` and `offset`. */
   readonly facts: Facts
+  /** What the error recommended then; empty in older items. */
+  readonly next: readonly NextStep[]
   /** Milliseconds since 1970. */
   readonly at: number
 }

@@ -5,7 +5,6 @@ import type { RecordHeader } from '../dts/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import type { DataRange } from '../kafka/types.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { type Identify, identify, identifyRouted } from './anchor.ts'
 import { isDamage, type TimedRecord, timedRecords } from './scan.ts'
 
@@ -130,10 +129,19 @@ function unfinished(offset: bigint, from: bigint, to: bigint): DtsError {
     'SEARCH_UNFINISHED',
     `The last committed change was looked for from offset ${from} on and not found up to offset ${offset}; the log goes on ` +
       `to offset ${to - 1n}, and the time of this invocation is over. Whether the change is in the log is not known, and ` +
-      `nothing was done. A poller leaves that to recovery, which has more time: ${recoveryCommand('{"action":"reset"}')} ` +
-      `Where that says the same, raise the timeout of the function "recovery" in serverless.yml (up to 900 s), deploy, and run ` +
-      `the same again. A place of your own choice needs no search: "to": {"timestamp":…} with "acceptLoss": true.`,
-    { retryable: true, facts: { from: String(from), offset: String(offset), to: String(to) } },
+      'nothing was done. A reset to a time of your choice needs no search.',
+    {
+      retryable: true,
+      facts: { from: String(from), offset: String(offset), to: String(to) },
+      next: [
+        { action: 'reset', purpose: 'search with recovery, which has more time than a poller' },
+        {
+          action: 'deploy',
+          change: 'Raise the timeout of the function "recovery" in serverless.yml (up to 900 s)',
+          purpose: 'search longer, if recovery ran out of time',
+        },
+      ],
+    },
   )
 }
 

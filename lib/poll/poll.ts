@@ -16,7 +16,6 @@ import {
 } from '../log/group.ts'
 import { proveSameLog, sameLogCodes } from '../log/same-log.ts'
 import { startWithoutLoss } from '../recovery/move/reset.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { courtesy } from './courtesy.ts'
 import type { LeaseMargins, Origin, PollDependencies } from './dependencies.ts'
 import { corruptPauseMs, corruptTries } from './read-ahead.ts'
@@ -206,7 +205,11 @@ function streamHalted({ halt }: Checkpoint): DtsError {
   return new DtsError(
     'STREAM_HALTED',
     `The stream has been halted since ${new Date(halt?.at ?? 0).toISOString()} (${halt?.code}: ${halt?.message}). ` +
-      `Nothing is read until you have run ${recoveryCommand('{"action":"inspect"}')} and what it recommends.`,
-    { retryable: false, facts: { ...halt?.facts, halt: halt?.code ?? null } },
+      'Nothing is read until recovery ends the halt.',
+    {
+      retryable: false,
+      facts: { ...halt?.facts, halt: halt?.code ?? null },
+      next: [{ action: 'inspect', purpose: 'see what ends the halt' }],
+    },
   )
 }

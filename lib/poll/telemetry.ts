@@ -1,14 +1,13 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
-import { isDtsError } from '../errors.ts'
+import { isDtsError, loggedError } from '../errors.ts'
 import { printableValue } from '../text/printable.ts'
-import { nameOf } from '../text/thrown.ts'
 import type { PollSummary } from './summary.ts'
 
 /**
- * What a run tells: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both say
- * counts, offsets, times, names of functions, and codes; no value of a row, no raw bytes, no secret. docs/telemetry.md
- * has the names for readers.
+ * A run reports one log line, and metrics in CloudWatch's embedded format, which are log lines too. They contain counts,
+ * offsets, times, names of functions and tables, and codes; no row values, no raw bytes, no secrets. docs/telemetry.md
+ * explains the names.
  */
 
 export const metricNamespace = 'DtsFunctions'
@@ -16,7 +15,7 @@ export const metricNamespace = 'DtsFunctions'
 type UnitName = (typeof Unit)[keyof typeof Unit]
 export type Measure = readonly [name: string, unit: UnitName, value: number]
 
-/** Measures of the whole run; what is not known is left out, never told as 0. */
+/** Measures of the whole run. An unknown value is left out, never reported as 0. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
   const { ended, fetched, bytes, handled, skipped, ghosts, deadLettered, retried } = summary
   const { commits, milliseconds, lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
@@ -57,13 +56,13 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
 }
 
 /**
- * Measures of each table function that got something. By function, not by table: functions are as many as files,
- * while tables behind a pattern, and what they are called, are the source's.
+ * Measures of each table function that got something. The dimension is the function, not the table: the number of
+ * functions is known, while a pattern can match any number of tables of the source.
  */
 export function functionMeasures({ functions }: PollSummary): Map<string, Measure[]> {
   return new Map(
     Object.entries(functions).map(([name, { handled, retried, deadLettered, milliseconds }]) => [
-      // Records of which not even the table could be read.
+      // Records whose table could not be read.
       name === '' ? 'unreadable' : name,
       [
         ['Handled', Unit.Count, handled],
@@ -75,7 +74,7 @@ export function functionMeasures({ functions }: PollSummary): Map<string, Measur
   )
 }
 
-/** Tells how runs of the poller ended. */
+/** Reports how runs of the poller ended. */
 export class Telemetry {
   readonly #logger: Logger
   readonly #run: Metrics
@@ -88,7 +87,7 @@ export class Telemetry {
     this.#function = new Metrics({ namespace: metricNamespace, serviceName: service })
   }
 
-  /** @param thrown what ended the run early; null when nothing did */
+  /** @param thrown the error that ended the run early; null if there was none */
   runEnded(summary: PollSummary, thrown: unknown): void {
     const code = summary.halted ?? (isDtsError(thrown) ? thrown.code : null)
     this.#log(summary, thrown)
@@ -102,18 +101,13 @@ export class Telemetry {
   }
 
   #log(counted: PollSummary, thrown: unknown): void {
-    // Names of tables are its keys, and logs are read in terminals, too.
+    // The names of tables are its keys, and people read logs in terminals.
     const summary = printableValue(counted)
     if (thrown === null) {
       const isWell = counted.failures.length === 0 && counted.otherDeployment === null
       this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
-    } else if (isDtsError(thrown)) {
-      const { code, message, retryable } = thrown
-      const facts = printableValue(thrown.facts)
-      this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
     } else {
-      // Nothing is known of such an error's message.
-      this.#logger.error('Poll failed', { code: nameOf(thrown), summary })
+      this.#logger.error('Poll failed', { ...loggedError(thrown), summary })
     }
   }
 }
@@ -122,7 +116,7 @@ function isShared(thrown: unknown): boolean {
   return isDtsError(thrown) && thrown.code === 'GROUP_SHARED'
 }
 
-/** One line, after which the instance is empty again. */
+/** Writes one line and empties the instance. */
 function publish(metrics: Metrics, measures: readonly Measure[]): void {
   for (const [name, unit, value] of measures) metrics.addMetric(name, unit, value)
   metrics.publishStoredMetrics()

@@ -4,7 +4,7 @@ import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/store.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import type { StreamConfig } from '../../config.ts'
 import type { DeadLetterSource } from '../../dispatch/dead-letter-source.ts'
-import { asDtsError, DtsError, type ErrorCode } from '../../errors.ts'
+import { asDtsError, DtsError, type ErrorCode, isDtsError, type NextStep } from '../../errors.ts'
 import { type BrokerAddress, formatAddress } from '../../kafka/address.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
 import type { Stream } from '../../kafka/stream.ts'
@@ -13,91 +13,123 @@ import { firstOffset } from '../../log/first-start.ts'
 import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
 import { proveSameLog } from '../../log/same-log.ts'
 import { timeRange } from '../../log/scan.ts'
-import { recoveryCommand } from '../../recovery-command.ts'
 import { reasonOf } from '../../text/thrown.ts'
 import { formatTime } from '../../time.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
-import { checkDelivery, checkNews, type Finding } from './conditions.ts'
+import { checkDelivery, checkNews, type Finding, found } from './conditions.ts'
 
 /**
- * One line of the examination. `attention`: the set-up works, and something waits for a person. `skipped`: a line above
- * already says why.
+ * One check of the examination. `attention`: the set-up works, but something waits for a person. `skipped`: a check
+ * before it failed.
  */
 export interface Check {
   readonly name: string
   readonly result: 'ok' | 'attention' | 'failed' | 'skipped'
-  /** What was found; where that is not ok, what to do. */
   readonly detail: string
+  /** What to do; empty if nothing. */
+  readonly next: readonly NextStep[]
 }
 
 export interface PreflightDependencies extends RecoveryDependencies {
   readonly config: Pick<StreamConfig, 'broker' | 'topic' | 'user' | 'mode' | 'startTime'>
-  /** What was wrong with the stored password and could be put right, for people; null when nothing was. */
+  /** A fault of the stored password that was corrected on reading, for people; null if there was none. */
   readonly passwordNote: () => string | null
   readonly functionNames: readonly string[]
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
-  /** Undefined where no queue is configured. */
+  /** Undefined if no queue is configured. */
   readonly deadLetters: DeadLetterSource | undefined
 }
 
 const connectTimeoutMs = 5_000
 
 export const deliveryCheck = 'delivery'
-export const deadLetterCheck = 'dead-letter queue'
+const deadLetterCheck = 'dead-letter queue'
 
 /** Examines the set-up from the network to the queue. Changes nothing, throws nothing. */
 export async function preflight(dependencies: PreflightDependencies): Promise<Check[]> {
-  const { config, store } = dependencies
-  const checks: Check[] = []
-  const run = async <Result>(name: string, after: boolean, action: () => Promise<Finding<Result>>) => {
-    if (!after) {
-      checks.push(skipped(name))
-      return undefined
-    }
-    try {
-      const [detail, result, attention = 'ok'] = await action()
-      checks.push({ name, result: attention, detail })
-      return result
-    } catch (error) {
-      checks.push({ name, result: 'failed', detail: describeFault(error) })
-      return undefined
-    }
-  }
-  const address = await run('DNS', true, () => resolveHost(config.broker.host))
-  const proxy = await run('TCP to the broker address', address !== undefined, () => reach(config.broker))
-  const stream = await connectInSteps(dependencies, proxy === true, checks)
+  const { config } = dependencies
+  const list = new CheckList()
+  const address = await list.run('DNS', true, () => resolveHost(config.broker.host))
+  const proxy = await list.run('TCP to the broker address', address !== undefined, () => reach(config.broker))
+  const stream = await connectInSteps(dependencies, proxy === true, list)
   try {
-    const range = await run('data range', stream !== undefined, () => describeRange(stream as Stream, config))
-    await run('news from DTS', range === true, () =>
-      checkNews(stream as Stream, config.mode, dependencies.now()),
-    )
-    const stored = await run('checkpoint table', true, async () => {
-      const item = await store.read()
-      if (item !== null && isLeaseTooLong(item, dependencies.now())) throw leaseTooLong(item)
-      return [describeItem(item), { item }]
-    })
-    const item = stored?.item ?? null
-    const fits = await run('checkpoint within the log', range === true && stored !== undefined, () =>
-      checkPosition(item, stream as Stream, config.startTime),
-    )
-    await run(deliveryCheck, fits === true, () => checkDelivery(item, stream as Stream, dependencies.now()))
-    await run('consumer group', stream !== undefined && stored !== undefined, () =>
-      checkGroup(stored?.item ?? null, stream as Stream),
-    )
+    await checkLog(dependencies, stream, list)
   } finally {
     await stream?.close()
   }
   for (const name of dependencies.functionNames) {
-    await run(`function ${name}`, true, () => probe(name, dependencies))
+    await list.run(`function ${name}`, true, () => probe(name, dependencies))
   }
-  await run(deadLetterCheck, true, () => countLetters(dependencies))
-  return checks
+  await list.run(deadLetterCheck, true, () => countLetters(dependencies))
+  return list.checks
+}
+
+/** Runs checks one after the other. A check that fails is part of what is found. */
+class CheckList {
+  readonly checks: Check[] = []
+
+  add(name: string, result: Check['result'], detail: string, next: readonly NextStep[] = []): void {
+    this.checks.push({ name, result, detail, next })
+  }
+
+  skip(name: string): void {
+    this.add(name, 'skipped', 'not examined, because a check before it failed')
+  }
+
+  fail(name: string, fault: unknown): void {
+    this.add(name, 'failed', describeFault(fault), isDtsError(fault) ? fault.next : [])
+  }
+
+  /** @returns what the check found for later ones; undefined if it was skipped or failed */
+  async run<Result>(
+    name: string,
+    isPossible: boolean,
+    check: () => Promise<Finding<Result>>,
+  ): Promise<Result | undefined> {
+    if (!isPossible) {
+      this.skip(name)
+      return undefined
+    }
+    try {
+      const { detail, result, attention = false, next = [] } = await check()
+      this.add(name, attention ? 'attention' : 'ok', detail, next)
+      return result
+    } catch (error) {
+      this.fail(name, error)
+      return undefined
+    }
+  }
+}
+
+/** The checks of the log and of the checkpoint that belongs to it. */
+async function checkLog(
+  { config, store, now }: PreflightDependencies,
+  stream: Stream | undefined,
+  list: CheckList,
+): Promise<void> {
+  const range = await list.run('data range', stream !== undefined, () =>
+    describeRange(stream as Stream, config),
+  )
+  await list.run('news from DTS', range === true, () => checkNews(stream as Stream, config.mode, now()))
+  const stored = await list.run('checkpoint table', true, async () => {
+    const item = await store.read()
+    if (item !== null && isLeaseTooLong(item, now())) throw leaseTooLong(item)
+    return found(describeItem(item), { item })
+  })
+  const item = stored?.item ?? null
+  const fits = await list.run('checkpoint within the log', range === true && stored !== undefined, () =>
+    checkPosition(item, stream as Stream, config.startTime),
+  )
+  await list.run(deliveryCheck, fits === true, () => checkDelivery(item, stream as Stream, now()))
+  await list.run('consumer group', stream !== undefined && stored !== undefined, () =>
+    checkGroup(item, stream as Stream),
+  )
 }
 
 const connectSteps = ['credentials', 'topic', 'TCP to the node'] as const
 
-/** The step that a fault of connecting belongs to; whatever is not named here comes before the first question. */
+/** The step at which an error of connecting occurs; any other code belongs to `credentials`, the first one. */
 const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {
   TOPIC_UNKNOWN: 'topic',
   PARTITION_UNKNOWN: 'topic',
@@ -105,14 +137,14 @@ const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {
   NODE_UNREACHABLE: 'TCP to the node',
 }
 
-/** Connecting is one call; its error tells how far it got. */
+/** Connecting is one call; its error code shows how far it got. */
 async function connectInSteps(
   { config, openStream, passwordNote }: PreflightDependencies,
-  after: boolean,
-  checks: Check[],
+  isPossible: boolean,
+  list: CheckList,
 ): Promise<Stream | undefined> {
-  if (!after) {
-    checks.push(...connectSteps.map(skipped))
+  if (!isPossible) {
+    for (const name of connectSteps) list.skip(name)
     return undefined
   }
   let stream: Stream | undefined
@@ -125,29 +157,24 @@ async function connectInSteps(
     failedAt = connectSteps.indexOf((error instanceof DtsError && stepOf[error.code]) || 'credentials')
   }
   const accepted = [`${config.user} is accepted`, passwordNote()].filter((part) => part !== null)
-  const found = {
-    credentials: config.user === undefined ? 'none are set, and none are asked for' : accepted.join('. '),
+  const details = {
+    credentials:
+      config.user === undefined ? 'none are set, and the broker asks for none' : accepted.join('. '),
     topic: `${config.topic} is there`,
     'TCP to the node': `cluster ${stream?.clusterId}, partition ${stream?.partition}`,
   }
   for (const [index, name] of connectSteps.entries()) {
-    if (index < failedAt) checks.push({ name, result: 'ok', detail: found[name] })
-    else
-      checks.push(
-        index === failedAt ? { name, result: 'failed', detail: describeFault(fault) } : skipped(name),
-      )
+    if (index < failedAt) list.add(name, 'ok', details[name])
+    else if (index === failedAt) list.fail(name, fault)
+    else list.skip(name)
   }
   return stream
 }
 
-function skipped(name: string): Check {
-  return { name, result: 'skipped', detail: 'not looked at, because of a fault above' }
-}
-
-async function resolveHost(host: string): Promise<[string, string]> {
+async function resolveHost(host: string): Promise<Finding<string>> {
   try {
     const { address } = await lookup(host)
-    return [`${host} is ${address}`, address]
+    return found(`${host} is ${address}`, address)
   } catch (cause) {
     throw new DtsError(
       'BROKER_UNREACHABLE',
@@ -157,7 +184,7 @@ async function resolveHost(host: string): Promise<[string, string]> {
   }
 }
 
-function reach(address: BrokerAddress): Promise<[string, true]> {
+function reach(address: BrokerAddress): Promise<Finding<true>> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...address, timeout: connectTimeoutMs })
     const fail = (reason: string) => {
@@ -173,24 +200,24 @@ function reach(address: BrokerAddress): Promise<[string, true]> {
     }
     socket.once('connect', () => {
       socket.destroy()
-      resolve([`${formatAddress(address)} accepts connections`, true])
+      resolve(found(`${formatAddress(address)} accepts connections`))
     })
     socket.once('timeout', () => fail('no answer'))
     socket.once('error', (error) => fail(error.message))
   })
 }
 
-async function describeRange(stream: Stream, { mode }: Pick<StreamConfig, 'mode'>): Promise<[string, true]> {
+async function describeRange(stream: Stream, { mode }: Pick<StreamConfig, 'mode'>): Promise<Finding<true>> {
   const range = await stream.range()
   const times = await timeRange(stream, range)
   const offsets = formatOffsets(range)
-  if (times !== null) return [`${offsets}, ${formatTime(times.first)} to ${formatTime(times.last)}`, true]
-  // DTS writes a heartbeat every second; a plain topic that stands idle may well have outlived its records.
+  if (times !== null) return found(`${offsets}, ${formatTime(times.first)} to ${formatTime(times.last)}`)
+  // DTS writes a heartbeat every second. The records of an idle plain topic may all have expired.
   if (mode === 'kafka' && range.end > 0n && range.earliest === range.end)
-    return [`${offsets}, all expired`, true]
+    return found(`${offsets}, all expired`)
   throw new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
-    `The log holds no record (${offsets}). DTS may still be filling it, or the task does not run: look at it in the ` +
+    `The log holds no record (${offsets}). DTS may still be filling it, or the task is not running. Look at it in the ` +
       'DTS console, and repeat this.',
     { retryable: true },
   )
@@ -205,40 +232,38 @@ async function checkPosition(
   item: Checkpoint | null,
   stream: Stream,
   startTime: number | undefined,
-): Promise<[string, true]> {
+): Promise<Finding<true>> {
   if (item !== null) {
     await proveSameLog(item, stream)
-    return ['the log is the one that the checkpoint belongs to', true]
+    return found('the log is the one that the checkpoint belongs to')
   }
   const { offset, timestamp } = await firstOffset(startTime, stream)
-  return [`the first run would start at ${formatTime(timestamp)}, offset ${offset}`, true]
+  return found(`the first run would start at ${formatTime(timestamp)}, offset ${offset}`)
 }
 
-/** The stream is delivered without the group; what it tells of the checkpoint is found nowhere else. */
-async function checkGroup(item: Checkpoint | null, stream: Stream): Promise<[string, true]> {
+/** Delivery does not need the group, but only its commit shows that the checkpoint was restored from a backup. */
+async function checkGroup(item: Checkpoint | null, stream: Stream): Promise<Finding<true>> {
   const group = await askGroup(stream)
   if (!group.isKnown) {
     const reason = describeFault(group.error)
-    return [
-      `does not tell whether the checkpoint is an older one, or another deployment reads (${reason})`,
-      true,
-    ]
+    return found(
+      `does not show whether the checkpoint is an older one, or another deployment reads (${reason})`,
+    )
   }
   const restored = item === null ? null : restoredFault(item, group)
   if (restored !== null) throw restored
   const other = otherDeployment(group)
   if (other !== null) throw new DtsError('GROUP_SHARED', sharedGroup(other), { retryable: false })
   const { committed } = group
-  return [
+  return found(
     committed === null ? 'no commit yet' : `offset ${committed.offset}, ${committerOf(committed.mark)}`,
-    true,
-  ]
+  )
 }
 
-async function probe(name: string, { probeFunction }: PreflightDependencies): Promise<[string, true]> {
+async function probe(name: string, { probeFunction }: PreflightDependencies): Promise<Finding<true>> {
   try {
     await probeFunction(name)
-    return ['can be invoked', true]
+    return found('can be invoked')
   } catch (cause) {
     throw new DtsError(
       'HANDLER_UNAVAILABLE',
@@ -251,17 +276,19 @@ async function probe(name: string, { probeFunction }: PreflightDependencies): Pr
 
 async function countLetters({ deadLetters }: PreflightDependencies): Promise<Finding<true>> {
   if (deadLetters === undefined)
-    return ['none is configured: a change that is given up halts the stream', true]
+    return found('none is configured: a change that no handler takes halts the stream')
   try {
     const count = await deadLetters.count()
-    if (count === 0) return ['0 waiting', true]
-    const [look, send] = ['{"action":"redrive","dryRun":true}', '{"action":"redrive"}'].map(recoveryCommand)
-    return [
-      `about ${count} waiting: changes that were given up. See why: ${look}; correct the handler, deploy, and send them ` +
-        `again: ${send}`,
-      true,
-      'attention',
-    ]
+    if (count === 0) return found('0 waiting')
+    return {
+      detail: `about ${count} changes are waiting. See why they failed, correct the handler and deploy, then redrive them.`,
+      result: true,
+      attention: true,
+      next: [
+        { action: 'redrive', dryRun: true, purpose: 'see why they failed' },
+        { action: 'redrive', purpose: 'send them again after the deployment' },
+      ],
+    }
   } catch (cause) {
     const { message } = asDtsError(cause, 'DEAD_LETTER_FAILED', true)
     throw new DtsError(
@@ -272,7 +299,7 @@ async function countLetters({ deadLetters }: PreflightDependencies): Promise<Fin
   }
 }
 
-/** A fault in a line of its own. */
+/** An error as one line. */
 export function describeFault(error: unknown): string {
   return reasonOf(error)
 }

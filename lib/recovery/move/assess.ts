@@ -238,14 +238,28 @@ export async function locate(stream: Stream, { earliest, end }: DataRange, secon
 function notThereYet(stream: Stream, last: number | null, read: Reference, { now }: Look): DtsError {
   const timestamp = levelToReach(read)
   const end = last === null ? 'holds no record' : `ends at ${formatTime(last)}`
-  const remedy =
-    timestamp * 1000 <= now
-      ? 'DTS may still be filling it: wait, and run the same again.'
-      : 'That time lies in the future, as a record of the source had it, and waiting would last until then. Choose the ' +
-        'time to go on from: `reset --to <time> --accept-loss` (in an event {"timestamp":…} and "acceptLoss": true).'
+  const isPast = timestamp * 1000 <= now
+  const remedy = isPast
+    ? 'DTS may still be filling it: wait, and run the same again.'
+    : 'That time lies in the future, as a record of the source had it, and waiting would last until then. Choose the ' +
+      'time to continue from, and accept the loss.'
   return new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
     `The log of cluster ${stream.clusterId} ${end}, before the checkpoint's time ${formatTime(timestamp)}. ${remedy}`,
-    { retryable: true, facts: { timestamp, last } },
+    {
+      retryable: true,
+      facts: { timestamp, last },
+      next: isPast
+        ? []
+        : [
+            {
+              action: 'reset',
+              to: 'earliest',
+              acceptLoss: true,
+              purpose:
+                'continue with everything that the log holds, or at a time in it that you choose instead',
+            },
+          ],
+    },
   )
 }

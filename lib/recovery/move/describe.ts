@@ -1,6 +1,6 @@
 import type { Distance, SourceTimes } from '../../checkpoint/source-times.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, type NextStep } from '../../errors.ts'
 import { formatTime } from '../../time.ts'
 import type { Known } from './known.ts'
 import type { Plan } from './token.ts'
@@ -12,7 +12,7 @@ export function describe(plan: Plan, read: Checkpoint | null, dryRun: boolean): 
     lost === null
       ? evidence[known].noLoss
       : `Changes from ${formatTime(lost.from)} to ${formatTime(lost.to)} are lost to this stream; copy the affected ` +
-        `rows from the source.${dryRun ? ' It needs "acceptLoss": true.' : ''}`
+        `rows from the source.${dryRun ? ' A reset does this only if you accept the loss.' : ''}`
   return [whereTo(plan), loss, repeats(plan), evidence[known].standIn, pauseEnds(read, dryRun)]
     .filter(Boolean)
     .join(' ')
@@ -91,11 +91,12 @@ const evidence: Readonly<Record<Known['by'], { readonly noLoss: string; readonly
   },
 }
 
-export function lossNotAccepted(lost: { from: number; to: number }, how: string): DtsError {
+/** @param next the same reset, with the loss accepted */
+export function lossNotAccepted(lost: { from: number; to: number }, how: string, next: NextStep): DtsError {
   return new DtsError(
     'DATA_GAP',
     `Going on by ${how} loses the changes from ${formatTime(lost.from)} to ${formatTime(lost.to)}. Nothing was done. ` +
-      'To accept that, repeat with "acceptLoss": true, and copy the affected rows from the source.',
-    { retryable: false, facts: { from: lost.from, to: lost.to } },
+      'If you accept that, copy the affected rows from the source.',
+    { retryable: false, facts: { from: lost.from, to: lost.to }, next: [next] },
   )
 }

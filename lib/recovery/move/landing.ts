@@ -96,8 +96,14 @@ export async function resume(read: Checkpoint | null, stream: Stream, look: Look
   if (read === null) {
     throw new DtsError(
       'CHECKPOINT_MISSING',
-      'There is no checkpoint to resume from. Say where to start: "to" with a timestamp, "earliest" or "latest".',
-      { retryable: false },
+      'There is no checkpoint to resume from. Say where to start: at a time, or at the earliest or latest record.',
+      {
+        retryable: false,
+        next: [
+          { action: 'reset', to: 'earliest', purpose: 'deliver everything that the log holds' },
+          { action: 'reset', to: 'latest', purpose: 'deliver only what is written from now on' },
+        ],
+      },
     )
   }
   // Neither the item nor the group is right for everybody then: a person has to choose.

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { HeldCheckpoint } from '../../checkpoint/lease.ts'
 import { generationAfter, type Start } from '../../checkpoint/store.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
+import type { NextStep } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { askGroup, generationOf, otherDeployment, sharedGroup } from '../../log/group.ts'
 import { formatTime } from '../../time.ts'
@@ -110,7 +111,8 @@ export async function reset(
     note: [describe(plan, read, event.dryRun), other && sharedGroup(other)].filter(Boolean).join(' '),
   }
   if (event.dryRun) return result
-  if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)
+  if (lost !== null && !event.acceptLoss && !plan.acceptLoss)
+    throw lossNotAccepted(lost, how, acceptStep(event))
   const words = [
     `reset by ${how}`,
     result.lost && `lost ${result.lost.from} to ${result.lost.to}`,
@@ -122,6 +124,19 @@ export async function reset(
     entry: { at, by: event.by ?? dependencies.owner, how: words.filter(Boolean).join(': ') },
   })
   return result
+}
+
+/** The same reset, with the loss accepted. */
+function acceptStep({ to, token }: ResetEvent): NextStep {
+  return {
+    action: 'reset',
+    ...(to === undefined
+      ? {}
+      : { to: typeof to === 'object' && 'offset' in to ? { offset: String(to.offset) } : to }),
+    ...(token === undefined ? {} : { token }),
+    acceptLoss: true,
+    purpose: 'accept the loss',
+  }
 }
 
 async function planOf(move: Move, stream: Stream, now: number, acceptLoss: boolean): Promise<Plan> {

@@ -15,7 +15,7 @@ test('the live view shows what the stream says without obeying it: one line each
     clusterId: name,
     replayUntil: -1,
     state: 'HALTED',
-    halt: { code: 'TABLE_UNROUTED', message: `no function for ${name}`, facts: {}, at: 0 },
+    halt: { code: 'TABLE_UNROUTED', message: `no function for ${name}`, facts: {}, next: [], at: 0 },
     ledger: [],
   }
   const view: View = {

@@ -3,13 +3,12 @@ import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { toEvent } from '../../../infra/operate/arguments.ts'
 import { print, printJson } from '../../../infra/operate/print.ts'
+import type { NextStep } from '../../../lib/errors.ts'
 import type { Inspection } from '../../../lib/recovery/examine/inspect.ts'
-import { parseRecoveryEvent } from '../../../lib/recovery/recover.ts'
 import type { RedriveResult } from '../../../lib/recovery/resend/redrive.ts'
 import type { ReplayResult } from '../../../lib/recovery/resend/replay.ts'
-import { recoveryCommand } from '../../../lib/recovery-command.ts'
 
-const asked = { event: { action: 'inspect' }, deployment: '' }
+const asked = { event: { action: 'inspect' }, deployment: {} }
 const place = (offset: string) => ({ clusterId: 'c', offset, generation: 1 })
 const inspection: Inspection = {
   action: 'inspect',
@@ -24,7 +23,7 @@ const inspection: Inspection = {
   silentSeconds: null,
   ledger: [],
   advice: 'Nothing to do.',
-  command: null,
+  next: [],
 }
 
 describe('the lines of inspect', () => {
@@ -40,22 +39,6 @@ describe('the lines of inspect', () => {
     ])
   })
 
-  test('say a command with a time, and one that breaks a lease, as npm takes them', () => {
-    const commands = [
-      ['{"action":"reset","to":{"timestamp":1795433580}}', 'reset --to 1795433580'],
-      ['{"action":"reset","to":"committed"}', 'reset --to committed'],
-      ['{"action":"release"}', 'release'],
-    ]
-    for (const [event = '', flags = ''] of commands) {
-      const lines = print({ ...inspection, command: recoveryCommand(event) }, asked)
-      assert.equal(lines.at(-1), `  npm run recovery -- ${flags}`)
-      assert.deepEqual(
-        parseRecoveryEvent(toEvent(flags.split(' '))?.event),
-        parseRecoveryEvent(JSON.parse(event)),
-      )
-    }
-  })
-
   test('name the deployment whose commit the group has', () => {
     const group = { offset: '5', metadata: '1|a|b|c|1|5', by: 'by another deployment (service "a")' }
     assert.ok(
@@ -63,7 +46,7 @@ describe('the lines of inspect', () => {
     )
   })
 
-  test('tell a checkpoint that cannot be read from none', () => {
+  test('distinguish a checkpoint that cannot be read from a missing one', () => {
     const fault = 'CHECKPOINT_TABLE_UNAVAILABLE: The DynamoDB table t does not exist.'
     assert.ok(print({ ...inspection, storedFault: fault }, asked).includes(`stored   ${fault}`))
     assert.ok(
@@ -81,36 +64,58 @@ describe('what inspect says of time', () => {
       line.startsWith('lag'),
     )
 
-  test('the reserve is told as it was found: that nothing is left does not prove a loss', () => {
+  test('a log that begins after the position is reported as it is, not as a loss', () => {
     assert.equal(lag(86_000), "lag      50 s, 3 records; the log begins 86000 s before the position's time")
     assert.equal(
       lag(-41),
       "lag      50 s, 3 records; the log begins 41 s after the position's time: see below what that means",
     )
-    assert.equal(lag(null), 'lag      50 s, 3 records; how long DTS keeps what was not read is not known')
+    assert.equal(lag(null), 'lag      50 s, 3 records; it is unknown how long DTS keeps unread records')
   })
 
-  test('the newest record has its age, or none is claimed', () => {
+  test('the age of the newest record is shown, or called unknown', () => {
     assert.ok(
       print({ ...inspection, silentSeconds: 7 }, asked).includes('news     the newest record is 7 s old'),
     )
-    assert.ok(print(inspection, asked).includes('news     the age of the newest record is not known'))
+    assert.ok(print(inspection, asked).includes('news     the age of the newest record is unknown'))
   })
 })
 
-describe('a command that inspect recommends', () => {
-  const commands: [event: object, command: string][] = [
+describe('the steps that inspect recommends', () => {
+  test('follow the advice, each with its purpose and its command, the recommended one first', () => {
+    const next: NextStep[] = [
+      { action: 'deploy', change: 'Correct the handler' },
+      { action: 'resume' },
+      { action: 'reset', to: { offset: '6' }, acceptLoss: true, purpose: 'skip the change and lose it' },
+      { action: 'wait', until: '2026-01-31T08:00:00.000Z' },
+    ]
+    const deployment = { stage: 'prod', service: 'shop', region: 'eu-west-1' }
+    const lines = print({ ...inspection, advice: 'It failed.', next }, { ...asked, deployment })
+    assert.deepEqual(lines.slice(lines.indexOf('It failed.')), [
+      'It failed.',
+      '',
+      'Correct the handler and deploy:',
+      '  npx serverless deploy --stage prod --region eu-west-1',
+      'To let the stream continue:',
+      '  npm run recovery -- resume --stage prod --service shop --region eu-west-1',
+      'To skip the change and lose it:',
+      '  npm run recovery -- reset --to-offset 6 --accept-loss --stage prod --service shop --region eu-west-1',
+      'Wait until 2026-01-31T08:00:00.000Z and run the same again.',
+    ])
+  })
+
+  const commands: [event: NextStep, command: string][] = [
+    [{ action: 'reset', to: { timestamp: 1795433580 } }, 'reset --to 1795433580'],
+    [{ action: 'release' }, 'release'],
     [{ action: 'resume' }, 'resume'],
     [{ action: 'reset', to: 'committed' }, 'reset --to committed'],
     [{ action: 'reset', to: { offset: '11' }, acceptLoss: true }, 'reset --to-offset 11 --accept-loss'],
     [{ action: 'redrive', dryRun: true }, 'redrive --dry-run'],
   ]
   for (const [event, command] of commands) {
-    test(`is printed as people run it: ${command}`, () => {
-      const recommended = recoveryCommand(JSON.stringify(event))
-      const [printed = ''] = print({ ...inspection, command: recommended }, asked).slice(-1)
+    test(`are printed as people run them: ${command}`, () => {
+      const [printed = ''] = print({ ...inspection, next: [event] }, asked).slice(-1)
       assert.equal(printed, `  npm run recovery -- ${command}`)
-      assert.deepEqual(toEvent(command.split(' '))?.event, event)
     })
   }
 })
@@ -134,24 +139,24 @@ describe('the lines of replay', () => {
     to: { timestamp: '2026-01-31T08:00:00Z' },
   }
 
-  test('tell a dry run from one that sent', () => {
-    assert.deepEqual(print(answer, { event: { ...event, dryRun: true }, deployment: '' }), [
+  test('distinguish a dry run from one that sent', () => {
+    assert.deepEqual(print(answer, { event: { ...event, dryRun: true }, deployment: {} }), [
       'Dry run: nothing was sent.',
       'shop-prod-orders would get 3 changes of shop.orders, offsets 3 to 6',
       'Complete.',
     ])
-    assert.deepEqual(print(answer, { event, deployment: '' }), [
+    assert.deepEqual(print(answer, { event, deployment: {} }), [
       'shop-prod-orders took 3 changes of shop.orders, offsets 3 to 6',
       'Complete.',
     ])
   })
 
-  test('name the whole command that goes on, which is one that recovery takes', () => {
+  test('show the whole command that continues, and recovery accepts it', () => {
     const table = "shop.o'rders 2"
     const partly = { ...answer, complete: false, error: 'It failed.' }
-    const asked = { event: { ...event, table }, deployment: ' --stage prod' }
+    const asked = { event: { ...event, table }, deployment: { stage: 'prod' } }
     const printed = print(partly, asked)
-    assert.deepEqual(printed.slice(1, -1), ['It failed.', 'Not complete. Go on with', ''])
+    assert.deepEqual(printed.slice(1, -1), ['It failed.', 'Not complete. Continue with', ''])
     const command = printed.at(-1)?.trim() ?? ''
     const words = execFileSync('sh', ['-c', command.replace('npm run recovery --', "printf '%s\\n'")], {
       encoding: 'utf8',
@@ -163,7 +168,7 @@ describe('the lines of replay', () => {
 })
 
 describe('the lines of redrive', () => {
-  test('tell a dry run from one that sent', () => {
+  test('distinguish a dry run from one that sent', () => {
     const answer: RedriveResult = {
       action: 'redrive',
       letters: [],
@@ -171,12 +176,13 @@ describe('the lines of redrive', () => {
       left: 30,
       error: null,
       notes: [],
+      next: [],
     }
-    assert.deepEqual(print(answer, { event: { action: 'redrive', dryRun: true }, deployment: '' }), [
+    assert.deepEqual(print(answer, { event: { action: 'redrive', dryRun: true }, deployment: {} }), [
       'Dry run: nothing was sent.',
       '30 left in the queue',
     ])
-    assert.deepEqual(print(answer, { event: { action: 'redrive' }, deployment: '' }), [
+    assert.deepEqual(print(answer, { event: { action: 'redrive' }, deployment: {} }), [
       '0 redriven, 30 left in the queue',
     ])
   })
@@ -196,13 +202,21 @@ describe('a name from the stream that a terminal would obey', () => {
     outcome: 'failed' as const,
   }
   const place = { clusterId: name, offset: '4', generation: 1, time: name }
-  const halt = { code: 'TABLE_UNROUTED' as const, message: `no ${name}`, facts: { table: name }, at: 0 }
+  const halt = {
+    code: 'TABLE_UNROUTED' as const,
+    message: `no ${name}`,
+    facts: { table: name },
+    next: [],
+    at: 0,
+  }
   const answers: [action: string, answer: unknown, lines: number][] = [
     [
       'inspect',
       {
         ...inspection,
-        checks: [{ name: 'topic', result: 'failed', detail: name }],
+        checks: [
+          { name: 'topic', result: 'failed', detail: name, next: [{ action: 'redrive', table: name }] },
+        ],
         stored: {
           offset: '1',
           timestamp: 1,
@@ -218,11 +232,15 @@ describe('a name from the stream that a terminal would obey', () => {
         group: { offset: '1', metadata: name },
         ledger: [{ at: 0, by: name, how: name, from: null, to: place, entry: null }],
         advice: name,
-        command: name,
+        next: [{ action: 'resume', purpose: name }],
       },
-      15,
+      18,
     ],
-    ['doctor', { action: 'doctor', healthy: false, checks: [{ name, result: 'failed', detail: name }] }, 3],
+    [
+      'doctor',
+      { action: 'doctor', healthy: false, checks: [{ name, result: 'failed', detail: name, next: [] }] },
+      3,
+    ],
     [
       'reset',
       {
@@ -239,10 +257,10 @@ describe('a name from the stream that a terminal would obey', () => {
       },
       6,
     ],
-    ['pause', { action: 'pause', offset: '3', note: name }, 2],
+    ['pause', { action: 'pause', offset: '3', note: name, next: [] }, 2],
     [
       'redrive',
-      { action: 'redrive', letters: [letter], redriven: 0, left: 1, error: name, notes: [name] },
+      { action: 'redrive', letters: [letter], redriven: 0, left: 1, error: name, notes: [name], next: [] },
       4,
     ],
     [
@@ -260,27 +278,28 @@ describe('a name from the stream that a terminal would obey', () => {
       },
       6,
     ],
-    ['an error', { errorType: 'TABLE_UNROUTED', errorMessage: `no ${name}` }, 1],
+    ['an error', { error: { code: 'TABLE_UNROUTED', message: `no ${name}`, facts: {}, next: [] } }, 1],
+    ['an error of Lambda', { errorType: 'TABLE_UNROUTED', errorMessage: `no ${name}` }, 1],
     ['an error without a message', { [name]: name }, 1],
     ['a text', name, 1],
   ]
   for (const [action, answer, count] of answers) {
     test(`${action}: it reaches the terminal as escapes, in lines of the answer's own`, () => {
       const event = { action: 'replay', table: name, from: { offset: '3' } }
-      const printed = print(answer, { event, deployment: '' })
+      const printed = print(answer, { event, deployment: {} })
       assert.equal(printed.length, count, printed.join('\n'))
       assert.doesNotMatch(printed.join(''), isObeyed)
       assert.match(printed.join(''), /or\\(u000a|n)ok {7}DTS: fine\\u001b\[2J\\u009b31m\\u202e\\u2066/)
     })
 
     test(`${action}, as JSON: it is escaped there, and parses to what it was`, () => {
-      const json = printJson(answer, { event: { action: 'inspect' }, deployment: '' })
+      const json = printJson(answer)
       assert.doesNotMatch(json.replaceAll('\n', ''), isObeyed)
       assert.deepEqual(JSON.parse(json), answer)
     })
   }
 
-  test('in a command that goes on, a shell takes it for the name that it is', () => {
+  test('a shell reads it as the same name in a command that continues a replay', () => {
     const partly = {
       action: 'replay',
       table: name,
@@ -295,7 +314,7 @@ describe('a name from the stream that a terminal would obey', () => {
     const table = `${name}'\\`
     const command = print(partly, {
       event: { action: 'replay', table, from: { offset: '3' } },
-      deployment: '',
+      deployment: {},
     }).at(-1)
     const shown = command?.trim().replace('npm run recovery --', "printf '%s\\0'") ?? ''
     const words = execFileSync('bash', ['--norc', '-c', shown], {
@@ -306,16 +325,17 @@ describe('a name from the stream that a terminal would obey', () => {
   })
 })
 
-test('what a refusal says in words of the event is said in flags', () => {
-  const refusals = [
-    ['To accept that, repeat with "acceptLoss": true, and copy.', 'repeat with --accept-loss, and copy.'],
-    [
-      'Say where to start: "to" with a timestamp, "earliest" or "latest".',
-      'start: --to with a time, earliest or latest.',
-    ],
-  ]
-  for (const [errorMessage, expected = ''] of refusals) {
-    const [line = ''] = print({ errorType: 'DATA_GAP', errorMessage }, asked)
-    assert.ok(line.startsWith('DATA_GAP: ') && line.endsWith(expected), line)
+test('an error is printed with its code, and with what to run on lines of their own', () => {
+  const error = {
+    code: 'DATA_GAP',
+    message: 'Changes would be lost.',
+    facts: {},
+    next: [{ action: 'reset', to: 'latest', acceptLoss: true, purpose: 'accept the loss' }],
   }
+  assert.deepEqual(print({ error }, asked), [
+    'DATA_GAP: Changes would be lost.',
+    '',
+    'To accept the loss:',
+    '  npm run recovery -- reset --to latest --accept-loss',
+  ])
 })

@@ -155,7 +155,7 @@ describe('an operator who has nothing but the README', () => {
       (error: { stdout?: string }) => {
         assert.match(
           error.stdout ?? '',
-          /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod --region eu-central-1/,
+          /^LOG_CHANGED: .*\n\n(?:.*\n)*To move the checkpoint then:\n {2}npm run recovery -- reset --stage prod --region eu-central-1$/m,
         )
         return true
       },
@@ -166,7 +166,7 @@ describe('an operator who has nothing but the README', () => {
     const { shell } = await start(t)
     await assert.rejects(shell('npm run recovery -- inspect --stage prod'), {
       code: 2,
-      stderr: /dts-functions-prod-recovery is in is not known: give --region, or set AWS_REGION\./,
+      stderr: /The region of dts-functions-prod-recovery is unknown: give --region, or set AWS_REGION\./,
     })
   })
 

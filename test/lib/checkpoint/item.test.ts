@@ -55,6 +55,17 @@ const halt: Halt = {
   code: 'DATA_GAP',
   message: 'm',
   facts: { offset: String(farOffset), retries: 2, clusterId: null, final: true },
+  next: [
+    { action: 'inspect', purpose: 'see first what is lost' },
+    { action: 'resume' },
+    { action: 'reset', to: { timestamp: 1_795_433_580 } },
+    { action: 'reset', to: { offset: '7' }, acceptLoss: true },
+    { action: 'reset', to: { ledger: 0 }, token: 'abc' },
+    { action: 'reset', to: 'committed' },
+    { action: 'redrive', table: 'shop.orders', dryRun: true },
+    { action: 'wait', until: '2026-11-27T00:00:00.000Z' },
+    { action: 'deploy', change: 'Correct the handler' },
+  ],
   at: 5,
 }
 const good: Attributes = {
@@ -101,10 +112,10 @@ test('what may be absent', () => {
   assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, fresh.halt], [null, null, {}, null])
 })
 
-test('a halt that was stored without its facts has none', () => {
-  const { facts: _, ...factless } = halt
-  const item = { ...good, halt: { S: JSON.stringify(factless) } }
-  assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, facts: {} })
+test('a halt of an older item, without facts and next steps, has none', () => {
+  const { facts: _, next: __, ...bare } = halt
+  const item = { ...good, halt: { S: JSON.stringify(bare) } }
+  assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, facts: {}, next: [] })
 })
 
 test('what items of older versions lack', () => {

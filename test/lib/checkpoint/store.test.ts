@@ -95,7 +95,7 @@ describe('the checkpoint store', () => {
   test('a halted stream is taken by recovery alone', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, next: [], at: now }, 0)
     const found = await read(store)
     assert.deepEqual([found.state, found.halt?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', 0])
     await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), taken)
@@ -134,7 +134,11 @@ describe('the checkpoint store', () => {
   test('a stream that halts while a handler may be running keeps its lease', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'HANDLER_FAILED', message: 'm', facts: {}, at: now }, now + 60_000)
+    await store.halt(
+      lease,
+      { code: 'HANDLER_FAILED', message: 'm', facts: {}, next: [], at: now },
+      now + 60_000,
+    )
     const found = await read(store)
     assert.deepEqual([found.state, found.leaseUntil], ['HALTED', now + 60_000])
     const states = ['RUNNING', 'HALTED'] as const
@@ -153,7 +157,10 @@ describe('the checkpoint store', () => {
     const before = await read(store)
     await assert.rejects(store.commit(late, at(50n), later + 1_000), lost)
     await assert.rejects(store.release(late), lost)
-    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0), lost)
+    await assert.rejects(
+      store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, next: [], at: 1 }, 0),
+      lost,
+    )
     await assert.rejects(store.reset(late, found, start(0n)), lost)
     // The same invocation's name under another epoch, and the other way round.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
@@ -264,7 +271,7 @@ describe('the checkpoint store', () => {
     })
 
     test('is not broken when anything was written since it was read', async () => {
-      const halt = { code: 'PAUSED', message: '', facts: {}, at: now } as const
+      const halt = { code: 'PAUSED', message: '', facts: {}, next: [], at: now } as const
       const acts: [what: string, act: (store: CheckpointStore, lease: Lease) => Promise<void>][] = [
         ['a commit', (store, lease) => store.commit(lease, at(20n), years + 1)],
         ['a release', (store, lease) => store.release(lease)],
@@ -287,7 +294,8 @@ describe('the checkpoint store', () => {
       [
         'stopped',
         false,
-        async (store) => store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 }),
+        async (store) =>
+          store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, next: [], at: 1 }),
       ],
       [
         'resumed',
@@ -297,7 +305,8 @@ describe('the checkpoint store', () => {
     ]
     for (const [what, halted, act] of meanwhile) {
       const store = await table.released()
-      if (halted) await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, at: 1 })
+      if (halted)
+        await store.pause(await read(store), { code: 'PAUSED', message: '', facts: {}, next: [], at: 1 })
       const found = await read(store)
       const lease = await store.acquire(found, 'r', now, now + 1_000, ['RUNNING', 'HALTED'])
       await act(store)
@@ -335,14 +344,14 @@ describe('the checkpoint store', () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.commit(lease, at(11n), now)
-    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, 0)
+    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, next: [], at: 1 }, 0)
     await store.release(lease)
     table.client.middlewareStack.remove(name)
     assert.deepEqual(seen, Array(4).fill(['UpdateItemCommand', true]))
   })
 
   describe('pause and resume', () => {
-    const pause = { code: 'PAUSED', message: 'maintenance', facts: {}, at: now } as const
+    const pause = { code: 'PAUSED', message: 'maintenance', facts: {}, next: [], at: now } as const
     const entry = { at: now + 1, by: 'me', how: 'resumed' }
     const stopped = { code: 'STREAM_HALTED' }
 
@@ -398,7 +407,7 @@ describe('the checkpoint store', () => {
         stuck: { through: null, anchor: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
-      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, 0)
+      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, next: [], at: now }, 0)
       await store.resume(await read(store), entry)
       const found = await read(store)
       assert.deepEqual([found.state, found.halt, found.offset], ['RUNNING', null, 10n])
