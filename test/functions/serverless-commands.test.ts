@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
-import { errorWithCommands, serverlessCommands } from '../../functions/serverless-commands.ts'
+import {
+  answerWithCommands,
+  errorWithCommands,
+  serverlessCommands,
+} from '../../functions/serverless-commands.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import { npmCommands } from '../../infra/operate/command-line.ts'
 import { DtsError, type NextStep } from '../../lib/errors.ts'
@@ -138,6 +142,25 @@ describe('a next step', () => {
       serverlessCommands('').recovery({ action: 'inspect' }),
       `npx serverless invoke -f recovery --data '{"action":"inspect"}'`,
     )
+  })
+})
+
+describe('an answer of recovery', () => {
+  const next: NextStep[] = [{ action: 'doctor' }]
+  const run = [`To examine the set-up: npx serverless invoke -f recovery --data '{"action":"doctor"}'`]
+
+  test('has the commands beside its next steps', () => {
+    const answer = { action: 'pause', offset: '3', note: 'Paused.', next } as const
+    assert.deepEqual(answerWithCommands(answer), { ...answer, run })
+    const nothing = { ...answer, next: [] }
+    assert.deepEqual(answerWithCommands(nothing), nothing)
+  })
+
+  test('has the commands in its checks', () => {
+    const check = { name: 'DNS', result: 'failed', detail: 'It failed.', next } as const
+    const ok = { ...check, result: 'ok', next: [] } as const
+    const answer = { action: 'doctor', healthy: false, checks: [check, ok] } as const
+    assert.deepEqual(answerWithCommands(answer), { ...answer, checks: [{ ...check, run }, ok] })
   })
 })
 

@@ -6,7 +6,7 @@ import { at, CheckpointTable, now, read } from './support.ts'
 
 const terms = { worstCaseMs: 10_000, slackMs: 5_000 }
 const facts = { offset: '50', earliest: '70' }
-const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts })
+const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts, next: [{ action: 'inspect' }] })
 
 describe('the checkpoint that a run holds', () => {
   const table = new CheckpointTable()
@@ -50,7 +50,7 @@ describe('the checkpoint that a run holds', () => {
     await held.halt(why)
     const halted = await read(store)
     assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', 0])
-    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
+    assert.deepEqual(halted.halt, { code: 'DATA_GAP', message: 'why', facts, next: why.next, at: clock.now })
   })
 
   test('a clock that is set back shortens no lease, and costs none', async () => {

@@ -192,6 +192,20 @@ describe('what a run writes at its end', () => {
     }
   })
 
+  test('has the causes of an error: their names and codes, and messages of our own errors only', (t) => {
+    const socket = Object.assign(new Error('the name of a customer'), { code: 'ECONNREFUSED' })
+    const broker = new DtsError('BROKER_FAILED', 'The request failed.', { retryable: true, cause: socket })
+    const thrown = new DtsError('SECRET_UNAVAILABLE', 'no', { retryable: true, cause: broker })
+    const [line] = written(t, {}, thrown)
+    assert.deepEqual(line?.cause, {
+      name: 'BROKER_FAILED',
+      message: 'The request failed.',
+      code: 'BROKER_FAILED',
+      cause: { name: 'Error', code: 'ECONNREFUSED' },
+    })
+    assert.doesNotMatch(JSON.stringify(line), /customer/)
+  })
+
   test('has a line of metrics for each function, under its own name', (t) => {
     const functions = { orders: { handled: 3, retried: 1, deadLettered: 2, milliseconds: 40 } }
     const lines = written(t, { functions })
