@@ -57,10 +57,11 @@ export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutE
       const answer = await answerTo(event, context)
       logger.info('Recovery ended', { answer })
       return form === 'data' ? answer : answerWithCommands(answer)
-    } catch (error) {
+    } catch (thrown) {
+      const error = errorWithCommands(thrown)
       logger.error('Recovery failed', { ...loggedError(error) })
-      if (form === 'data' && isDtsError(error)) return returnedError(error)
-      throw errorWithCommands(error)
+      if (form === 'data' && isDtsError(thrown)) return returnedError(thrown)
+      throw error
     }
   })
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 
 const logger = new Logger({ serviceName: 'orders' })
 
-/** Tells the warehouse which orders to pick, and which to put back. */
+/** Sends the warehouse the orders to pick and the orders to put back. */
 export const handler = defineTable({
   table: 'shop.orders',
   row: z.object({

@@ -1,5 +1,5 @@
 import type { NextStep } from '../../lib/errors.ts'
-import type { Check } from '../../lib/recovery/examine/preflight.ts'
+import type { Check } from '../../lib/recovery/examine/checks.ts'
 import { renderStep, stepLine } from '../../lib/recovery/next-steps.ts'
 import type { Call } from './arguments.ts'
 import { npmCommands } from './command-line.ts'

@@ -1,6 +1,6 @@
 /**
  * Run by canary.test.ts as a process of its own, so that everything that is printed is looked at. The real poller and
- * real table handlers between the DStore emulator and dynalite; strings to look for stand in rows, in bytes that are no
+ * real table handlers between the DStore emulator and dynalite; the strings to look for are in rows, in bytes that are no
  * record, in the password and in what handlers throw. Prints what happened as its last line.
  */
 import { randomUUID } from 'node:crypto'
@@ -80,7 +80,7 @@ lambda.host(
     onChange() {},
   }),
 )
-// A rejection that nobody waits for ends the process; Lambda answers with its message.
+// An unhandled rejection ends the process; Lambda answers with its message.
 lambda.host('test-crashes', async () => {
   throw new Error('CRASH-MESSAGE')
 })

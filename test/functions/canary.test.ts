@@ -62,7 +62,7 @@ describe('what the functions print while handlers fail, rows are wrong and bytes
     }
   })
 
-  test("a handler's own message stands in its own log, and in no line of the poller", () => {
+  test("a handler's own message is in its own log, and in no line of the poller", () => {
     for (const [message, functionName] of [
       ['HANDLER-MESSAGE', 'test-throws'],
       ['CHECK-MESSAGE', 'test-refines'],

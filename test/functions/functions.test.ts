@@ -13,7 +13,7 @@ describe('a function that is deployed without its settings', () => {
     delete process.env.CHECKPOINT_TABLE
   })
 
-  test('can be loaded; its invocation says what is missing, each time anew', async () => {
+  test('can be loaded; each invocation says which settings are missing', async () => {
     for (let invocation = 0; invocation < 2; invocation++) {
       await assert.rejects(poller({}, now()), {
         name: 'CONFIG_INVALID',
@@ -26,7 +26,7 @@ describe('a function that is deployed without its settings', () => {
     }
   })
 
-  test('recovery looks at the event before it reaches for anything', async () => {
+  test('recovery validates the event before it reads its settings', async () => {
     await assert.rejects(recovery({ action: 'reset', to: 'nowhere' }, now()), {
       name: 'CONFIG_INVALID',
       message: /not one that recovery knows.*To see .*\{"action":"inspect"\}/s,

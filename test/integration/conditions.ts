@@ -8,9 +8,9 @@ import { recommended } from './recommended.ts'
 import { alive, now, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
-/** What inspect and doctor say of a stream whose set-up works: they call nothing well that waits for a person. */
+/** Inspect and doctor of a stream whose set-up works: they call nothing healthy that waits for a person. */
 export function conditionTests(start: Start): void {
-  describe('how the stream does', () => {
+  describe('the condition of a stream', () => {
     interface Seen {
       readonly line: (name: string) => [result: string | undefined, detail: string]
       readonly healthy: boolean
@@ -27,7 +27,7 @@ export function conditionTests(start: Start): void {
 
     const isPlain = (world: World) => 'DTS_GROUP' in world.source.environment
 
-    /** A stream of which everything was handled, and which is alive. */
+    /** A stream whose changes were all handled, and whose task is alive. */
     async function wellStream(t: TestContext, environment: Readonly<Record<string, string>> = {}) {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
@@ -35,7 +35,7 @@ export function conditionTests(start: Start): void {
       return world
     }
 
-    test('a stream that is well has nothing to do, and its newest record is young', async (t) => {
+    test('a healthy stream needs no action, and its newest record is young', async (t) => {
       const world = await wellStream(t)
       const { line, healthy, inspection } = await look(world)
       assert.equal(healthy, true)
@@ -45,11 +45,11 @@ export function conditionTests(start: Start): void {
       assert.equal(recommended(inspection), null)
     })
 
-    test('DTS has stopped: there is no lag, and each run, doctor and inspect say so; a plain topic may rest', async (t) => {
+    test('DTS has stopped: the lag is 0, and each run, doctor and inspect report the silence; a plain topic may be idle', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
-      // The next run reads nothing at all, and knows nothing of the one before.
+      // The next run reads nothing, and has no memory of the one before.
       const { lagSeconds, silentSeconds, fetched } = await world.poll()
       assert.deepEqual([lagSeconds, fetched], [0, 0])
       const { line, healthy, inspection } = await look(world)
@@ -76,7 +76,7 @@ export function conditionTests(start: Start): void {
       assert.ok(((await world.poll()).silentSeconds ?? 99) < 60)
     })
 
-    test('dead letters that wait are something to do', async (t) => {
+    test('waiting dead letters need action', async (t) => {
       const world = await wellStream(t)
       const { line, healthy, inspection } = await look(world, await waitingLetters(t, 9))
       assert.equal(healthy, false)
@@ -98,7 +98,7 @@ export function conditionTests(start: Start): void {
       assert.deepEqual([none.healthy, none.line('dead-letter queue')[1]], [true, '0 waiting'])
     })
 
-    test('a stream that is late is not well, although nothing fails: how late, and what was seen of why', async (t) => {
+    test('a late stream is not healthy, although nothing fails: doctor says how late, and what it knows about the cause', async (t) => {
       const world = await start(t)
       const write = new Writer()
       await world.source.append(write.inserts('shop.orders', 0, 9))
@@ -112,7 +112,7 @@ export function conditionTests(start: Start): void {
       assert.doesNotMatch(inspection.advice, /nothing to do/)
     })
 
-    test('a paused stream is not well: doctor says since when, and inspect what ends it', async (t) => {
+    test('a paused stream is not healthy: doctor says since when, and inspect says what ends the pause', async (t) => {
       const world = await wellStream(t)
       await world.recover({ action: 'pause', by: 'me', reason: 'a migration' })
       const { line, healthy, inspection } = await look(world)
@@ -123,7 +123,7 @@ export function conditionTests(start: Start): void {
       assert.deepEqual(recommended(inspection), { action: 'resume' })
     })
 
-    test('a function that fails in one part of its table is known by its route', async (t) => {
+    test('inspect finds the route of a function that fails in one lane of its table', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77, concurrency: 4 } })
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
@@ -142,7 +142,7 @@ export function conditionTests(start: Start): void {
       assert.match(line('delivery')[1], /test-orders#\d\/4\/v\d+: offset 5 failed \d+ time\(s\) since /)
     })
 
-    test('a change that is too large for an invocation: inspect recommends what passes it, not what halts again', async (t) => {
+    test('a change that is too large for an invocation: inspect recommends to skip it, not a resume that halts again', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
       const environment = { ROUTES }
       const world = await start(t)
@@ -176,7 +176,7 @@ export function conditionTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
     })
 
-    test('a log that begins after the time of the position leaves no reserve, and no negative one', async (t) => {
+    test('a log that begins after the time of the position leaves 0 seconds until loss, not a negative number', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -191,7 +191,7 @@ export function conditionTests(start: Start): void {
       assert.equal(secondsUntilLoss, 0)
     })
 
-    test("a table's name that a terminal would obey is escaped in all that poller and recovery say of it", async (t) => {
+    test("control characters in a table's name are escaped in every answer of poller and recovery", async (t) => {
       const world = await start(t)
       await world.source.append([
         new Writer().insert('shop.\u001b[2J\u009b31m\nok\u202e\u007f', 1, t0),
@@ -208,7 +208,7 @@ export function conditionTests(start: Start): void {
         assert.doesNotMatch(JSON.stringify(answer), /[\p{Cc}\p{Cf}]/u)
     })
 
-    test('what halts the stream promises nothing that was not looked at', async (t) => {
+    test('an error that halts the stream promises nothing that was not checked', async (t) => {
       const world = await wellStream(t)
       await world.source.append([...new Writer('later').inserts('shop.orders', 10, 49), alive()])
       await world.source.trim(40n)

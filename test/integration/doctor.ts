@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { serverlessCommands } from '../../functions/serverless-commands.ts'
 import { freePort } from '../../infra/local/ports.ts'
+import type { Check } from '../../lib/recovery/examine/checks.ts'
 import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
-import type { Check } from '../../lib/recovery/examine/preflight.ts'
 import { stepLine } from '../../lib/recovery/next-steps.ts'
 import { alive, filler, now, t0, Writer } from './records.ts'
 import type { Start, World } from './world.ts'
 
-/** In the order in which they are looked at. */
+/** In the order of the examination. */
 const network = ['DNS', 'TCP to the broker address']
 const connecting = ['credentials', 'topic', 'TCP to the node']
 const log = ['data range', 'news from DTS', 'checkpoint within the log', 'delivery', 'consumer group']
@@ -35,11 +35,11 @@ interface Broken {
   readonly what: string
   /** The line that fails. */
   readonly line: string
-  /** Its error code, and what it says to do. */
+  /** Its error code, and what to do. */
   readonly advice: RegExp
-  /** The lines that cannot be looked at. */
+  /** The checks that cannot be run. */
   readonly skipped: readonly string[]
-  /** Breaks a stream that is well; resolves to what differs in the environment. */
+  /** Breaks a healthy stream; resolves to what differs in the environment. */
   readonly breakIt: (world: World, t: TestContext) => Promise<Record<string, string>>
 }
 
@@ -125,7 +125,7 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
-    what: 'what the checkpoint would read next has expired',
+    what: 'the records after the checkpoint have expired',
     line: 'checkpoint within the log',
     advice:
       /^DATA_GAP: .*To see first whether changes are lost: .*"inspect".* To move the checkpoint then: .*"reset"/,

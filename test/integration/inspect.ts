@@ -11,7 +11,7 @@ import type { Start, World } from './world.ts'
 
 const again = { action: 'inspect' }
 
-/** What a poller refuses, and neither the checkpoint nor its absence can be read out of it. */
+/** Faults at which the poller refuses to run, although the stream was read before. */
 const refused: [
   what: string,
   breakIt: (world: World) => Promise<Record<string, string>>,
@@ -58,7 +58,7 @@ const refused: [
 export function inspectTests(start: Start): void {
   describe('inspect', () => {
     for (const [what, breakIt, code, advice, event] of refused) {
-      test(`${what}: it is not taken for a stream that was never read`, async (t) => {
+      test(`${what}: inspect does not take it for a stream that was never read`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
         await world.poll()
@@ -72,7 +72,7 @@ export function inspectTests(start: Start): void {
       })
     }
 
-    test('a stream that was never read begins by itself; with a time outside the data range it does not', async (t) => {
+    test('a stream that was never read starts by itself, but not at a time outside the data range', async (t) => {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       const well = await world.inspect()
@@ -85,7 +85,7 @@ export function inspectTests(start: Start): void {
       assert.deepEqual(recommended(inspection), again)
     })
 
-    test('the ledger bears the numbers that a rollback takes: a resume moved nothing, and the start has nothing before it', async (t) => {
+    test('the ledger numbers the entries that a rollback can undo: not a resume, which moves nothing, and not the start', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       await world.poll()
@@ -109,7 +109,7 @@ export function inspectTests(start: Start): void {
       )
     })
 
-    test('neither stream nor table: both are told', async (t) => {
+    test('neither the stream nor the table can be reached: inspect reports both', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       const broker = `127.0.0.1:${await freePort()}`
@@ -138,7 +138,7 @@ export function inspectTests(start: Start): void {
       return { world, begun }
     }
 
-    test('a handler that fails: which one, since when, what becomes of the change, and where its error stands', async (t) => {
+    test('a handler that fails: inspect says which one, since when, what happens to the change, and where its error is logged', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
       const { world, begun } = await failingStream(t, { ROUTES })
       const queue = await waitingLetters(t, 0)
@@ -163,14 +163,14 @@ export function inspectTests(start: Start): void {
         next.map((step) => recommended({ next: [step] })),
         [{ action: 'deploy', change: 'Correct the handler' }, { action: 'redrive' }],
       )
-      // Without a queue, or where that is chosen, nothing is put aside.
+      // Without a queue, or with onFailure 'halt', the stream halts instead.
       assert.match((await world.inspect({ ROUTES })).advice, /; then the stream halts there\./)
       const halting = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
       const chosen = await world.inspect({ ROUTES: halting, ...queue })
       assert.match(chosen.advice, /of 5 attempts failed.*; then the stream halts there\./)
     })
 
-    test('a change that no handler can take halts each resume again; the skip of the runbook passes it alone', async (t) => {
+    test('a change that no handler can take halts each resume again; the command of the runbook skips only that change', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       world.onChange = ({ what }) => {
@@ -190,7 +190,7 @@ export function inspectTests(start: Start): void {
       assert.deepEqual(world.ids('orders'), [0, 1, 2, 3, 4, 6, 7, 8, 9])
     })
 
-    test('a function that cannot be run: its changes wait, and none is given up', async (t) => {
+    test('a function that cannot be invoked: its changes wait, and none becomes a dead letter', async (t) => {
       const world = await start(t)
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       world.lambda.fail(
@@ -210,7 +210,7 @@ export function inspectTests(start: Start): void {
       )
     })
 
-    test('a function that is not there: that is something to do, although position and log agree', async (t) => {
+    test('a missing function: inspect asks for action, although position and log agree', async (t) => {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       await world.poll()

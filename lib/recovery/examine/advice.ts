@@ -7,8 +7,9 @@ import { firstOffset } from '../../log/first-start.ts'
 import { type GroupAnswer, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
 import { formatTime } from '../../time.ts'
 import { assess, type Look } from '../move/assess.ts'
+import type { Check } from './checks.ts'
 import { adviseHalted } from './halted.ts'
-import { type Check, deliveryCheck } from './preflight.ts'
+import { deliveryCheck } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
 import { failing } from './trouble.ts'
 
@@ -95,11 +96,16 @@ function adviseRunning({ lanes }: Checkpoint, { checks, routes, hasQueue }: Setu
   const failures = Object.entries(lanes).flatMap(([lane, { trouble }]) =>
     failing(trouble) ? [adviseFailing(lane, trouble, routes, hasQueue)] : [],
   )
+  const [forFailures = []] = failures.map(({ next }) => next).filter(({ length }) => length > 0)
   // If functions fail, `failures` says more than the check of delivery.
   const noticed = checks.filter(
     ({ name, result }) => result === 'attention' && (failures.length === 0 || name !== deliveryCheck),
   )
-  const said = [...(wrong === '' ? [] : [wrong]), ...failures, ...noticed.map(sentence)]
+  const said = [
+    ...(wrong === '' ? [] : [wrong]),
+    ...failures.map(({ advice }) => advice),
+    ...noticed.map(sentence),
+  ]
   if (said.length === 0)
     return {
       advice: 'Position and log agree, and every line of the examination is ok: nothing to do.',
@@ -107,7 +113,6 @@ function adviseRunning({ lanes }: Checkpoint, { checks, routes, hasQueue }: Setu
     }
   const advice = `Position and log agree. ${said.join(' ')}`
   if (wrong !== '') return afterFault(advice, stepsOf(checks))
-  const forFailures = failures.length === 0 ? [] : [correctHandler, redriveLater]
   return { advice, next: [...forFailures, ...noticed.flatMap(({ next }) => next)] }
 }
 
@@ -142,29 +147,29 @@ function adviseFailing(
   { offset, attempts, since, outages = 0 }: Trouble,
   routes: Setup['routes'],
   hasQueue: boolean,
-): string {
+): Advice {
   const name = functionOfLane(lane)
   const begun = new Date(since).toISOString()
   const route = Object.values(routes).find(({ functionName }) => functionName === name)
   if (route === undefined) {
-    return (
+    const advice =
       `${name} failed at offset ${offset} since ${begun}, and no route of this deployment names it: its changes go where the ` +
       'current routes send their tables.'
-    )
+    return { advice, next: [] }
   }
   if (attempts === 0) {
-    return (
+    const advice =
       `${name} could not be run ${outages} time(s) since ${begun}, at offset ${offset}: its changes wait until it runs ` +
       `again, and none becomes a dead letter. The poller's log has the reason.`
-    )
+    return { advice, next: [] }
   }
-  const afterwards =
-    route.onFailure === 'halt' || !hasQueue
-      ? 'then the stream halts there'
-      : 'then it goes to the dead-letter queue and the stream continues'
-  return (
+  const halts = route.onFailure === 'halt' || !hasQueue
+  const afterwards = halts
+    ? 'then the stream halts there'
+    : 'then it goes to the dead-letter queue and the stream continues'
+  const advice =
     `${name} fails at offset ${offset} since ${begun}: ${attempts} of ${route.attempts} attempts failed. The change is ` +
     `tried again until those are used up, or for ${route.maxAgeSeconds} s; ${afterwards}. Its error is in the ` +
     `function's log (/aws/lambda/${name}), by that offset. Correct the handler and deploy.`
-  )
+  return { advice, next: halts ? [correctHandler] : [correctHandler, redriveLater] }
 }

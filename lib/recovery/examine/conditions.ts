@@ -3,25 +3,10 @@ import type { StreamConfig } from '../../config.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { longestSilence, silentSeconds } from '../../log/silence.ts'
+import { type Finding, found } from './checks.ts'
 import { describeTrouble, failing } from './trouble.ts'
 
 /** The checks of a stream whose set-up works: whether DTS writes, and whether changes get through. */
-
-export interface Finding<Result> {
-  readonly detail: string
-  /** What later checks need. */
-  readonly result: Result
-  /** True if the set-up works but a person should look. */
-  readonly attention?: boolean
-  readonly next?: readonly NextStep[]
-}
-
-/** A check that found nothing wrong. */
-export function found(detail: string): Finding<true>
-export function found<Result>(detail: string, result: Result): Finding<Result>
-export function found(detail: string, result: unknown = true): Finding<unknown> {
-  return { detail, result }
-}
 
 function attention(detail: string, next: readonly NextStep[] = []): Finding<true> {
   return { detail, result: true, attention: true, next }

@@ -3,7 +3,7 @@ import { Router } from '../../dispatch/routes.ts'
 import type { NextStep } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { glance, isDamage } from '../../log/scan.ts'
-import { describeFault } from './preflight.ts'
+import { describeFault } from './checks.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
 
 /**

@@ -1,11 +1,8 @@
-import { lookup } from 'node:dns/promises'
-import { connect } from 'node:net'
 import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/store.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import type { StreamConfig } from '../../config.ts'
 import type { DeadLetterSource } from '../../dispatch/dead-letter-source.ts'
-import { asDtsError, DtsError, type ErrorCode, isDtsError, type NextStep } from '../../errors.ts'
-import { type BrokerAddress, formatAddress } from '../../kafka/address.ts'
+import { asDtsError, DtsError } from '../../errors.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { formatOffsets } from '../../kafka/types.ts'
@@ -13,27 +10,14 @@ import { firstOffset } from '../../log/first-start.ts'
 import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
 import { proveSameLog } from '../../log/same-log.ts'
 import { timeRange } from '../../log/scan.ts'
-import { reasonOf } from '../../text/thrown.ts'
 import { formatTime } from '../../time.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
-import { checkDelivery, checkNews, type Finding, found } from './conditions.ts'
+import { type Check, CheckList, describeFault, type Finding, found } from './checks.ts'
+import { checkDelivery, checkNews } from './conditions.ts'
+import { type ConnectDependencies, checkConnection } from './connect.ts'
 
-/**
- * One check of the examination. `attention`: the set-up works, but something waits for a person. `skipped`: a check
- * before it failed.
- */
-export interface Check {
-  readonly name: string
-  readonly result: 'ok' | 'attention' | 'failed' | 'skipped'
-  readonly detail: string
-  /** What to do; empty if nothing. */
-  readonly next: readonly NextStep[]
-}
-
-export interface PreflightDependencies extends RecoveryDependencies {
-  readonly config: Pick<StreamConfig, 'broker' | 'topic' | 'user' | 'mode' | 'startTime'>
-  /** A fault of the stored password that was corrected on reading, for people; null if there was none. */
-  readonly passwordNote: () => string | null
+export interface PreflightDependencies extends RecoveryDependencies, ConnectDependencies {
+  readonly config: ConnectDependencies['config'] & Pick<StreamConfig, 'mode' | 'startTime'>
   readonly functionNames: readonly string[]
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
@@ -41,18 +25,13 @@ export interface PreflightDependencies extends RecoveryDependencies {
   readonly deadLetters: DeadLetterSource | undefined
 }
 
-const connectTimeoutMs = 5_000
-
 export const deliveryCheck = 'delivery'
 const deadLetterCheck = 'dead-letter queue'
 
 /** Examines the set-up from the network to the queue. Changes nothing, throws nothing. */
 export async function preflight(dependencies: PreflightDependencies): Promise<Check[]> {
-  const { config } = dependencies
   const list = new CheckList()
-  const address = await list.run('DNS', true, () => resolveHost(config.broker.host))
-  const proxy = await list.run('TCP to the broker address', address !== undefined, () => reach(config.broker))
-  const stream = await connectInSteps(dependencies, proxy === true, list)
+  const stream = await checkConnection(dependencies, list)
   try {
     await checkLog(dependencies, stream, list)
   } finally {
@@ -63,43 +42,6 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
   }
   await list.run(deadLetterCheck, true, () => countLetters(dependencies))
   return list.checks
-}
-
-/** Runs checks one after the other. A check that fails is part of what is found. */
-class CheckList {
-  readonly checks: Check[] = []
-
-  add(name: string, result: Check['result'], detail: string, next: readonly NextStep[] = []): void {
-    this.checks.push({ name, result, detail, next })
-  }
-
-  skip(name: string): void {
-    this.add(name, 'skipped', 'not examined, because a check before it failed')
-  }
-
-  fail(name: string, fault: unknown): void {
-    this.add(name, 'failed', describeFault(fault), isDtsError(fault) ? fault.next : [])
-  }
-
-  /** @returns what the check found for later ones; undefined if it was skipped or failed */
-  async run<Result>(
-    name: string,
-    isPossible: boolean,
-    check: () => Promise<Finding<Result>>,
-  ): Promise<Result | undefined> {
-    if (!isPossible) {
-      this.skip(name)
-      return undefined
-    }
-    try {
-      const { detail, result, attention = false, next = [] } = await check()
-      this.add(name, attention ? 'attention' : 'ok', detail, next)
-      return result
-    } catch (error) {
-      this.fail(name, error)
-      return undefined
-    }
-  }
 }
 
 /** The checks of the log and of the checkpoint that belongs to it. */
@@ -125,86 +67,6 @@ async function checkLog(
   await list.run('consumer group', stream !== undefined && stored !== undefined, () =>
     checkGroup(item, stream as Stream),
   )
-}
-
-const connectSteps = ['credentials', 'topic', 'TCP to the node'] as const
-
-/** The step at which an error of connecting occurs; any other code belongs to `credentials`, the first one. */
-const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {
-  TOPIC_UNKNOWN: 'topic',
-  PARTITION_UNKNOWN: 'topic',
-  NODE_NOT_ALLOWED: 'TCP to the node',
-  NODE_UNREACHABLE: 'TCP to the node',
-}
-
-/** Connecting is one call; its error code shows how far it got. */
-async function connectInSteps(
-  { config, openStream, passwordNote }: PreflightDependencies,
-  isPossible: boolean,
-  list: CheckList,
-): Promise<Stream | undefined> {
-  if (!isPossible) {
-    for (const name of connectSteps) list.skip(name)
-    return undefined
-  }
-  let stream: Stream | undefined
-  let fault: unknown
-  let failedAt: number = connectSteps.length
-  try {
-    stream = await openStream()
-  } catch (error) {
-    fault = error
-    failedAt = connectSteps.indexOf((error instanceof DtsError && stepOf[error.code]) || 'credentials')
-  }
-  const accepted = [`${config.user} is accepted`, passwordNote()].filter((part) => part !== null)
-  const details = {
-    credentials:
-      config.user === undefined ? 'none are set, and the broker asks for none' : accepted.join('. '),
-    topic: `${config.topic} is there`,
-    'TCP to the node': `cluster ${stream?.clusterId}, partition ${stream?.partition}`,
-  }
-  for (const [index, name] of connectSteps.entries()) {
-    if (index < failedAt) list.add(name, 'ok', details[name])
-    else if (index === failedAt) list.fail(name, fault)
-    else list.skip(name)
-  }
-  return stream
-}
-
-async function resolveHost(host: string): Promise<Finding<string>> {
-  try {
-    const { address } = await lookup(host)
-    return found(`${host} is ${address}`, address)
-  } catch (cause) {
-    throw new DtsError(
-      'BROKER_UNREACHABLE',
-      `The name ${host} cannot be resolved (${describeFault(cause)}). Correct DTS_BROKER_URL, or give the VPC a DNS that knows it.`,
-      { retryable: true, cause },
-    )
-  }
-}
-
-function reach(address: BrokerAddress): Promise<Finding<true>> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ ...address, timeout: connectTimeoutMs })
-    const fail = (reason: string) => {
-      socket.destroy()
-      reject(
-        new DtsError(
-          'BROKER_UNREACHABLE',
-          `${formatAddress(address)} does not accept a connection (${reason}). Check DTS_BROKER_URL, the VPC's routes ` +
-            "and security groups, and DTS's own white list.",
-          { retryable: true },
-        ),
-      )
-    }
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(found(`${formatAddress(address)} accepts connections`))
-    })
-    socket.once('timeout', () => fail('no answer'))
-    socket.once('error', (error) => fail(error.message))
-  })
 }
 
 async function describeRange(stream: Stream, { mode }: Pick<StreamConfig, 'mode'>): Promise<Finding<true>> {
@@ -297,9 +159,4 @@ async function countLetters({ deadLetters }: PreflightDependencies): Promise<Fin
       { retryable: true, cause },
     )
   }
-}
-
-/** An error as one line. */
-export function describeFault(error: unknown): string {
-  return reasonOf(error)
 }

@@ -1,6 +1,6 @@
 import type { Route } from '../../dispatch/settings.ts'
 import type { NextStep } from '../../errors.ts'
-import type { Check } from './preflight.ts'
+import type { Check } from './checks.ts'
 
 export interface Advice {
   /** What was found and what it means, for people. */
@@ -19,5 +19,6 @@ export interface Setup {
 
 /** @param advice what is wrong and how to fix it; `inspect` then says what comes after that */
 export function afterFault(advice: string, others: readonly NextStep[] = []): Advice {
-  return { advice, next: [{ action: 'inspect', purpose: 'look again after that' }, ...others] }
+  const different = others.filter(({ action }) => action !== 'inspect')
+  return { advice, next: [{ action: 'inspect', purpose: 'look again after that' }, ...different] }
 }

@@ -11,7 +11,7 @@ import { type Rig, startRig, type World } from '../../integration/world.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The commands of the section "At 3 a.m.", as they stand there. */
+/** The commands of the section "At 3 a.m.", as they are written there. */
 function readmeCommands(): string[] {
   const section = readFileSync(`${root}README.md`, 'utf8')
     .split(/^## /m)
@@ -37,7 +37,7 @@ describe('an operator who has nothing but the README', () => {
       const env = {
         PATH,
         HOME,
-        // No profile of whoever runs the tests names a region, either.
+        // Nor may a profile on this machine name a region.
         AWS_CONFIG_FILE: '/dev/null',
         AWS_ACCESS_KEY_ID: 'operator',
         AWS_SECRET_ACCESS_KEY: 'operator',
@@ -108,7 +108,7 @@ describe('an operator who has nothing but the README', () => {
       [...range(0, 9), ...range(15, 19)],
     ],
     [
-      'the cause of the halt is cured',
+      'the cause of the halt is removed',
       async (world) => {
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
         await world.recover({ action: 'reset', to: 'earliest' })
@@ -120,7 +120,7 @@ describe('an operator who has nothing but the README', () => {
     ],
   ]
   for (const [what, arrange, command, expected] of situations) {
-    test(`runs what inspect prints, as it is printed: ${what}`, async (t) => {
+    test(`can run what inspect prints, as it is printed: ${what}`, async (t) => {
       const { world, shell } = await start(t)
       await arrange(world)
       const [look = ''] = readmeCommands()
@@ -132,7 +132,7 @@ describe('an operator who has nothing but the README', () => {
     })
   }
 
-  test('runs what a dry run prints, as it is printed', async (t) => {
+  test('can run what a dry run prints, as it is printed', async (t) => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()
@@ -144,7 +144,7 @@ describe('an operator who has nothing but the README', () => {
     assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(6, 9)])
   })
 
-  test('is told what to run by a refusal, too', async (t) => {
+  test('a refusal prints the command to run, too', async (t) => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()
@@ -162,7 +162,7 @@ describe('an operator who has nothing but the README', () => {
     )
   })
 
-  test('is told which flag names the region, where nothing else does', async (t) => {
+  test('an error names the flag for the region if nothing else sets it', async (t) => {
     const { shell } = await start(t)
     await assert.rejects(shell('npm run recovery -- inspect --stage prod'), {
       code: 2,
@@ -170,7 +170,7 @@ describe('an operator who has nothing but the README', () => {
     })
   })
 
-  test('a replay that fails half-way exits with 1, and names what goes on', async (t) => {
+  test('a replay that fails half-way exits with 1 and prints the command that continues it', async (t) => {
     const { world, shell } = await start(t)
     await world.source.append(new Writer().inserts('shop.orders', 0, 9))
     await world.poll()

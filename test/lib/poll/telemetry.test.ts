@@ -22,7 +22,7 @@ const states = [
   'LeaseTooLong',
   'GroupShared',
 ] as const
-const told = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
+const errorOf = (code: ErrorCode) => new DtsError(code, 'no', { retryable: false })
 const broken = new DtsError('BROKER_FAILED', 'no', { retryable: true })
 
 describe('what a run measures', () => {
@@ -37,14 +37,14 @@ describe('what a run measures', () => {
     ['failing handlers, which are counted as retried', { ended: 'handler-failed' }, null, null],
     ['a halted stream', { halted: 'CLUSTER_CHANGED' }, broken, 'Halted'],
     ['a stream that a person stopped', { halted: 'PAUSED' }, broken, 'Paused'],
-    ['a fault that cures itself', {}, broken, 'Failed'],
+    ['a fault that passes by itself', {}, broken, 'Failed'],
     ['a crash', {}, new TypeError('x'), 'Failed'],
     ['another run at work', { ended: 'lease-held' }, null, 'LeaseHeld'],
     ['a lease that was lost', { ended: 'lease-lost' }, null, 'LeaseLost'],
-    ['a run that thawed too late', { ended: 'superseded' }, null, 'Superseded'],
+    ['a run that thawed after a newer one began', { ended: 'superseded' }, null, 'Superseded'],
     ['a cluster change without loss', { ended: 'recovered' }, null, 'Recovered'],
-    ['a lease that ends years ahead', {}, told('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
-    ['a first start on another one’s group', {}, told('GROUP_SHARED'), 'Failed', 'GroupShared'],
+    ['a lease that ends years ahead', {}, errorOf('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
+    ['a first start on another one’s group', {}, errorOf('GROUP_SHARED'), 'Failed', 'GroupShared'],
     ['another deployment on the group', { otherDeployment: 'service "a"' }, null, 'GroupShared'],
   ]
   for (const [reason, change, thrown, ...expected] of ends) {
@@ -57,7 +57,7 @@ describe('what a run measures', () => {
     })
   }
 
-  test('no end at all of a run that was thrown out of it', () => {
+  test('a run that throws reports no kind of end', () => {
     for (const ended of ['lease-held', 'lease-lost', 'superseded', 'recovered'] as const) {
       const found = measures({ ended }, broken)
       assert.deepEqual(
@@ -77,7 +77,7 @@ describe('what a run measures', () => {
     assert.deepEqual([found.Handled, found.Skipped, found.Ghosts, found.DeadLettered], [7, 5, 6, 1])
   })
 
-  test('what is not known is left out: as 0 it would say that all is well', () => {
+  test('an unknown value is left out: a 0 would look healthy', () => {
     const unknown = measures({
       from: null,
       lagSeconds: null,
@@ -109,7 +109,7 @@ describe('what a run measures', () => {
     assert.deepEqual(found, { 'shop-dev-orders': [2, 0, 0, 0], unreadable: [0, 0, 1, 0] })
   })
 
-  test('stands in docs/telemetry.md, and nothing else does', () => {
+  test('is documented in docs/telemetry.md, which lists no other', () => {
     const manual = readFileSync(new URL('../../../docs/telemetry.md', import.meta.url), 'utf8')
     const listed = [...manual.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1] ?? '')
     const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
@@ -142,9 +142,9 @@ test('a log line shows names of the stream as escapes: logs are read in terminal
 describe('what a run writes at its end', () => {
   type Line = Record<string, unknown>
 
-  /** The lines of one run, as they stand in the function's log. */
+  /** The lines of one run in the function's log. */
   function written(t: TestContext, change: Partial<PollSummary>, thrown: unknown = null): Line[] {
-    // Powertools then writes to the console of the process, and no metrics unless told so.
+    // In this mode Powertools writes to the console of the process, and metrics only if they are enabled.
     Object.assign(process.env, { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' })
     const lines: Line[] = []
     for (const method of ['log', 'info', 'error'] as const) {
@@ -161,7 +161,7 @@ describe('what a run writes at its end', () => {
 
   const failures: PollSummary['failures'] = [{ lane: 'orders', code: 'HANDLER_FAILED', message: 'm' }]
 
-  test('is an error in the log where a change could not be handled', (t) => {
+  test('is logged as an error if a change could not be handled', (t) => {
     const level = (change: Partial<PollSummary>, thrown: unknown = null) =>
       written(t, change, thrown)[0]?.level
     assert.equal(level({}), 'INFO')
@@ -169,7 +169,7 @@ describe('what a run writes at its end', () => {
     assert.equal(level({}, broken), 'ERROR')
   })
 
-  test('has the code of what ended it: of the halt rather than of what was thrown for it', (t) => {
+  test('has the code of the halt as its metric code, not of the error that reports the halt', (t) => {
     const codes = (change: Partial<PollSummary>, thrown: unknown) => {
       const [log, metrics] = written(t, change, thrown)
       return [log?.code, metrics?.code, metrics?.ended]
@@ -184,7 +184,7 @@ describe('what a run writes at its end', () => {
     assert.deepEqual(codes({ ended: 'records' }, null), [undefined, undefined, 'records'])
   })
 
-  test('has nothing of an unknown error but its name: its message may hold a value of a row', (t) => {
+  test('has only the name of an unknown error: its message may hold a row value', (t) => {
     for (const thrown of [new RangeError('the name of a customer'), 'the name of a customer']) {
       const text = JSON.stringify(written(t, {}, thrown))
       assert.doesNotMatch(text, /customer/)
@@ -192,7 +192,7 @@ describe('what a run writes at its end', () => {
     }
   })
 
-  test('has the causes of an error: their names and codes, and messages of our own errors only', (t) => {
+  test('has the causes of an error: names and codes, but messages only of our own errors', (t) => {
     const socket = Object.assign(new Error('the name of a customer'), { code: 'ECONNREFUSED' })
     const broker = new DtsError('BROKER_FAILED', 'The request failed.', { retryable: true, cause: socket })
     const thrown = new DtsError('SECRET_UNAVAILABLE', 'no', { retryable: true, cause: broker })
