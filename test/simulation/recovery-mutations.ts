@@ -164,7 +164,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: nobody is asked',
       file: reset,
-      find: 'if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how)',
+      find: 'if (lost !== null && !event.acceptLoss && !plan.acceptLoss) throw lossNotAccepted(lost, how, acceptStep(event))',
       put: 'void lossNotAccepted',
     },
     {
