@@ -58,7 +58,7 @@ describe('the lines of inspect', () => {
   })
 })
 
-describe('what inspect says of time', () => {
+describe('the times that inspect shows', () => {
   const lag = (secondsUntilLoss: number | null) =>
     print({ ...inspection, lagSeconds: 50, lagRecords: '3', secondsUntilLoss }, asked).find((line) =>
       line.startsWith('lag'),
@@ -188,9 +188,9 @@ describe('the lines of redrive', () => {
   })
 })
 
-describe('a name from the stream that a terminal would obey', () => {
+describe('a name from the stream with control characters', () => {
   const name = 'shop.or\nok       DTS: fine\u001b[2J\u009b31m\u202e\u2066\u007f\u200b\u2028ders'
-  const isObeyed = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+  const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
   const letter = {
     table: name,
     function: name,
@@ -284,17 +284,17 @@ describe('a name from the stream that a terminal would obey', () => {
     ['a text', name, 1],
   ]
   for (const [action, answer, count] of answers) {
-    test(`${action}: it reaches the terminal as escapes, in lines of the answer's own`, () => {
+    test(`${action}: they reach the terminal as escapes, and begin no new line`, () => {
       const event = { action: 'replay', table: name, from: { offset: '3' } }
       const printed = print(answer, { event, deployment: {} })
       assert.equal(printed.length, count, printed.join('\n'))
-      assert.doesNotMatch(printed.join(''), isObeyed)
+      assert.doesNotMatch(printed.join(''), controls)
       assert.match(printed.join(''), /or\\(u000a|n)ok {7}DTS: fine\\u001b\[2J\\u009b31m\\u202e\\u2066/)
     })
 
-    test(`${action}, as JSON: it is escaped there, and parses to what it was`, () => {
+    test(`${action}, as JSON: they are escaped, and parse to what they were`, () => {
       const json = printJson(answer)
-      assert.doesNotMatch(json.replaceAll('\n', ''), isObeyed)
+      assert.doesNotMatch(json.replaceAll('\n', ''), controls)
       assert.deepEqual(JSON.parse(json), answer)
     })
   }

@@ -112,6 +112,12 @@ test('what may be absent', () => {
   assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, fresh.halt], [null, null, {}, null])
 })
 
+test('a next step that only a later version knows is left out, and the item stays readable', () => {
+  const later = { ...halt, next: [{ action: 'rewind' }, { action: 'resume' }, 'text', { action: 'wait' }] }
+  const item = { ...good, halt: { S: JSON.stringify(later) } }
+  assert.deepEqual(fromItem('topic/0', item).halt, { ...halt, next: [{ action: 'resume' }] })
+})
+
 test('a halt of an older item, without facts and next steps, has none', () => {
   const { facts: _, next: __, ...bare } = halt
   const item = { ...good, halt: { S: JSON.stringify(bare) } }
