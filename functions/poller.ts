@@ -12,6 +12,7 @@ import type { PollDependencies } from '../lib/poll/dependencies.ts'
 import { poll } from '../lib/poll/poll.ts'
 import { emptySummary, type PollSummary } from '../lib/poll/summary.ts'
 import { Telemetry } from '../lib/poll/telemetry.ts'
+import { errorWithCommands } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
 
@@ -32,8 +33,8 @@ function setUp(): Parts {
 let current = new AbortController()
 
 /**
- * The schedule starts it; the event is ignored. Lambda's timeout ends a run. middy's early timeout is off: the run would
- * continue when the function thaws.
+ * The schedule invokes it; the event is ignored. Only Lambda's own timeout may end a run early: after middy's early
+ * timeout, the run would continue when the function thaws.
  */
 export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
@@ -47,7 +48,8 @@ export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
       const ended = await run(summary, context, current.signal)
       telemetry.runEnded(ended, null)
       return ended
-    } catch (error) {
+    } catch (thrown) {
+      const error = errorWithCommands(thrown)
       telemetry.runEnded(summary, error)
       throw error
     }

@@ -3,17 +3,21 @@ import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { InvokeCommand } from '@aws-sdk/client-lambda'
 import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
 import { connections, handlerClient, probeClient } from '../lib/connect/clients.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
+import { isDtsError, loggedError } from '../lib/errors.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
   type RecoveryAnswer,
   recover,
 } from '../lib/recovery/recover.ts'
+import { type ReturnedError, returnedError, splitReply } from '../lib/recovery/reply.ts'
 import { printableValue } from '../lib/text/printable.ts'
+import { answerWithCommands, errorWithCommands } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'recovery' })
 
@@ -41,19 +45,31 @@ function setUp(): Parts {
 }
 
 /** Invoked by hand: `npx serverless invoke -f recovery --data '{"action":"inspect"}'`, or `npm run recovery`. */
-export const handler = middy<unknown, RecoveryAnswer>({ timeoutEarlyInMillis: 0 })
+export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(logger))
-  .handler(async (event, context) => {
-    const request = parseRecoveryEvent(event)
-    parts ??= setUp()
-    const found = await recover(request, {
-      ...parts,
-      now: Date.now,
-      remainingMs: () => context.getRemainingTimeInMillis(),
-      owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
-    })
-    // `serverless invoke` prints the answer in a terminal.
-    const answer = printableValue(found)
-    logger.info('Recovery ended', { answer })
-    return answer
+  .handler(async (given, context) => {
+    const { event, form } = splitReply(given)
+    try {
+      const answer = await answerTo(event, context)
+      logger.info('Recovery ended', { answer })
+      return form === 'data' ? answer : answerWithCommands(answer)
+    } catch (thrown) {
+      const error = errorWithCommands(thrown)
+      logger.error('Recovery failed', { ...loggedError(error) })
+      if (form === 'data' && isDtsError(thrown)) return returnedError(thrown)
+      throw error
+    }
   })
+
+async function answerTo(event: unknown, context: Context): Promise<RecoveryAnswer> {
+  const request = parseRecoveryEvent(event)
+  parts ??= setUp()
+  const answer = await recover(request, {
+    ...parts,
+    now: Date.now,
+    remainingMs: () => context.getRemainingTimeInMillis(),
+    owner: `recovery/${context.awsRequestId}/${randomUUID()}`,
+  })
+  // `serverless invoke` prints the answer to a terminal as it is.
+  return printableValue(answer)
+}

@@ -2,23 +2,24 @@ import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import { recoveryEventSchema } from '../../lib/recovery/recover.ts'
 import { parseTime, timeHint } from '../../lib/time.ts'
+import type { Deployment } from './command-line.ts'
 
 export const usage = `npm run recovery -- <action> [flags]
 
-  inspect                      where the stream stands, and what to run
+  inspect                      how far the stream is, and what to run
   doctor                       the set-up, line by line (also: npm run doctor)
-  reset                        go on where nothing is lost; refused where something is
+  reset                        continue where nothing is lost; refused if changes would be lost
       --to earliest|latest|committed|T | --to-offset N | --to-ledger N
       --dry-run                what it would do, and a token
-      --token TOKEN            exactly what that dry run said
-      --accept-loss            needed where changes are lost
+      --token TOKEN            apply exactly what that dry run said
+      --accept-loss            needed if changes are lost
   rollback                     undo the last move of the checkpoint, or an earlier one; with reset's other flags
       --entry N                the move to undo, as inspect numbers them: 0 (the last), 1, …; reset --to-ledger N
-  pause | resume               stop and go on, keeping the position
+  pause | resume               stop and continue, keeping the position
   release                      break a lease that ends later than any run can hold it
-  redrive                      dead letters to their handlers again
+  redrive                      send dead letters to their handlers again
       --table T --max N --dry-run
-  replay --table T             a table's history to its handler again
+  replay --table T             send a table's history to its handler again
       --from T | --from-offset N   [--to T | --to-offset N]   --dry-run
 
   --by NAME --reason TEXT      kept in the ledger
@@ -27,7 +28,7 @@ export const usage = `npm run recovery -- <action> [flags]
 T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
 take nothing else.`
 
-/** The arguments are not of the form that `usage` describes. */
+/** The arguments do not have the form that `usage` describes. */
 export class UsageError extends Error {}
 
 const text = { type: 'string' } as const
@@ -59,8 +60,8 @@ export interface Call {
   readonly event: Readonly<Record<string, unknown>>
   readonly functionName: string
   readonly region: string | undefined
-  /** The flags that chose the function, for a command that goes to the same one; each with a space in front. */
-  readonly deployment: string
+  /** The flags that chose the function, for commands that go to the same one. */
+  readonly deployment: Deployment
   readonly json: boolean
 }
 
@@ -95,7 +96,7 @@ export function toEvent(argv: readonly string[]): Call | null {
     dryRun: values['dry-run'],
     acceptLoss: values['accept-loss'],
   })
-  // Parsed here only to refuse a mistake before anything is invoked; what is sent is what was written.
+  // Parsed only to refuse a mistake before the function is invoked. The event is sent as it was written.
   const parsed = recoveryEventSchema.safeParse(event)
   if (!parsed.success) {
     const times = [values.to, values.from, values['to-timestamp'], values['from-timestamp']]
@@ -108,14 +109,12 @@ export function toEvent(argv: readonly string[]): Call | null {
     event,
     functionName: `${values.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
     region: values.region,
-    deployment: (['stage', 'service', 'region'] as const)
-      .map((name) => (values[name] === undefined ? '' : ` --${name} ${values[name]}`))
-      .join(''),
+    deployment: { stage: values.stage, service: values.service, region: values.region },
     json: values.json ?? false,
   }
 }
 
-/** The schemas speak of an event's members; whoever wrote flags is answered in flags. */
+/** The schemas describe members of an event. A user of the command line sees flags instead. */
 const expectations: Readonly<Record<string, string>> = {
   from: 'where from is needed: --from T, or --from-offset and digits',
   table: '--table takes database.table, and is needed',
@@ -161,7 +160,7 @@ function target(
   return given[0]
 }
 
-/** NaN for anything but digits, which no schema takes. */
+/** NaN for anything but digits. No schema accepts NaN. */
 function toCount(text: string): number {
   return /^\d+$/.test(text) ? Number(text) : Number.NaN
 }

@@ -27,15 +27,14 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     await client.config.region()
   } catch {
-    console.error(
-      `Which region ${printable(functionName)} is in is not known: give --region, or set AWS_REGION.`,
-    )
+    console.error(`The region of ${printable(functionName)} is unknown: give --region, or set AWS_REGION.`)
     return 2
   }
   let answer: { readonly failed: boolean; readonly value: unknown }
   try {
     const { FunctionError, Payload } = await client.send(
-      new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify(event) }),
+      // Errors and next steps come back as values, which are printed as commands of npm.
+      new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify({ ...event, reply: 'data' }) }),
     )
     answer = {
       failed: FunctionError !== undefined,
@@ -48,12 +47,12 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     return 1
   }
-  if (json) console.log(printJson(answer.value, call))
+  if (json) console.log(printJson(answer.value))
   else for (const line of print(answer.value, call)) console.log(line)
   return answer.failed || fellShort(answer.value) ? 1 : 0
 }
 
-/** True for an examination that found something wrong, and for work that is not done, so that scripts can tell. */
+/** True for an error, an examination that found a fault, and unfinished work: the exit code says so to scripts. */
 function fellShort(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const {

@@ -94,9 +94,9 @@ export class HeldLease {
    * @param keepLease if a handler may still be running: then not even recovery starts before the end of the lease
    * @throws DtsError LEASE_LOST
    */
-  async halt({ code, message, facts }: DtsError, keepLease = false): Promise<void> {
+  async halt({ code, message, facts, next }: DtsError, keepLease = false): Promise<void> {
     await this.flush()
-    const halt = { code, message, facts, at: this.#now() }
+    const halt = { code, message, facts, next, at: this.#now() }
     await this.#store.halt(this.#lease, halt, keepLease ? this.#leaseUntil : null)
   }
 

@@ -1,7 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { z } from 'zod'
 import { errorCodeNames } from '../error-codes.ts'
-import { DtsError } from '../errors.ts'
+import { DtsError, type NextStep } from '../errors.ts'
 import type { SourceTimes } from './source-times.ts'
 import {
   type Anchor,
@@ -71,11 +71,44 @@ const laneSchema = z.object({
     })
     .nullable(),
 })
+const purpose = z.string().optional()
+const actions = ['inspect', 'doctor', 'resume', 'pause', 'release'] as const
+const nextStepSchema: z.ZodType<NextStep> = z.discriminatedUnion('action', [
+  z.object({ action: z.enum(actions), purpose }),
+  z.object({
+    action: z.literal('reset'),
+    to: z
+      .union([
+        z.enum(['earliest', 'latest', 'committed']),
+        z.object({ offset: integerText }),
+        z.object({ timestamp: z.number() }),
+        z.object({ ledger: z.number() }),
+      ])
+      .optional(),
+    token: z.string().optional(),
+    acceptLoss: z.literal(true).optional(),
+    purpose,
+  }),
+  z.object({
+    action: z.literal('redrive'),
+    table: z.string().optional(),
+    dryRun: z.literal(true).optional(),
+    purpose,
+  }),
+  z.object({ action: z.literal('wait'), until: z.string(), purpose }),
+  z.object({ action: z.literal('deploy'), change: z.string(), purpose }),
+])
+/** A step of a later version is left out: it must not make the item unreadable. */
+const nextSchema = z
+  .array(z.unknown())
+  .default([])
+  .transform((steps) => steps.flatMap((step) => nextStepSchema.safeParse(step).data ?? []))
 const haltSchema = z.object({
   code: z.enum(errorCodeNames),
   message: z.string(),
   // Absent in items of versions that did not store it.
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
+  next: nextSchema,
   at: z.number(),
 })
 const placeSchema = z.object({ clusterId: z.string(), offset: integerText, generation: z.number() })

@@ -1,5 +1,4 @@
 import { DtsError } from '../errors.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import type { Checkpoint, Lease } from './types.ts'
 
 /** How long a lease can last, and the errors of a write whose lease is refused. */
@@ -27,11 +26,18 @@ export function leaseHeld(leaseUntil: number | null): DtsError {
   return new DtsError(
     'LEASE_HELD',
     leaseUntil === null
-      ? 'Another write changed the checkpoint at the same moment, so this one was refused. The poller ends its run; for ' +
-          'recovery, see where the stream is now ("inspect"), and run it again if it is still needed.'
+      ? 'Another write changed the checkpoint at the same moment, so this one was refused. Nothing was changed. The poller ' +
+          'tries again at its next run.'
       : `Another run holds the lease of this stream until ${timeOf(leaseUntil + clockSkewMs)} at the latest. ` +
-          'The poller ends its run; for recovery, wait until then and run it again.',
-    { retryable: true, facts: { leaseUntil } },
+          'Nothing was changed. The poller tries again at its next run.',
+    {
+      retryable: true,
+      facts: { leaseUntil },
+      next:
+        leaseUntil === null
+          ? [{ action: 'inspect', purpose: 'see where the stream is now, before you repeat this' }]
+          : [{ action: 'wait', until: timeOf(leaseUntil + clockSkewMs) }],
+    },
   )
 }
 
@@ -44,9 +50,12 @@ export function leaseTooLong({
   return new DtsError(
     'LEASE_TOO_LONG',
     `The lease of ${owner} (epoch ${epoch}) ends at ${timeOf(leaseUntil)}, later than any run can hold it: a clock was wrong, ` +
-      'or a person wrote into the item. Nothing is delivered until then. Once no run of the poller is at work, break the ' +
-      `lease: ${recoveryCommand('{"action":"release"}')}`,
-    { retryable: false, facts: { leaseUntil, owner, epoch } },
+      'or a person wrote into the item. Nothing is delivered until then.',
+    {
+      retryable: false,
+      facts: { leaseUntil, owner, epoch },
+      next: [{ action: 'release', purpose: 'break the lease, once no run of the poller is at work' }],
+    },
   )
 }
 

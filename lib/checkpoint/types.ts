@@ -1,4 +1,4 @@
-import type { ErrorCode, Facts } from '../errors.ts'
+import type { ErrorCode, Facts, NextStep } from '../errors.ts'
 import type { SourceTimes } from './source-times.ts'
 
 /** The identity of a record. It finds the record also on a cluster where it has another offset. */
@@ -89,6 +89,8 @@ export interface Halt {
   readonly message: string
   /** The facts of the error: for a cluster change `from`, `to` and `offset`. */
   readonly facts: Facts
+  /** What the error recommended then; empty in older items. */
+  readonly next: readonly NextStep[]
   /** Milliseconds since 1970. */
   readonly at: number
 }
@@ -208,9 +210,20 @@ export function haltOf(checkpoint: StreamState): Halt | null {
       return checkpoint.halt
     case 'PAUSED': {
       const { by, reason, at } = checkpoint.pause
-      return { code: 'PAUSED', message: pauseMessage(checkpoint.pause), facts: { by, reason }, at }
+      return {
+        code: 'PAUSED',
+        message: pauseMessage(checkpoint.pause),
+        facts: { by, reason },
+        next: [resumeLater],
+        at,
+      }
     }
   }
+}
+
+export const resumeLater: NextStep = {
+  action: 'resume',
+  purpose: 'let the stream continue when you are ready',
 }
 
 function pauseMessage({ by, reason }: Pause): string {

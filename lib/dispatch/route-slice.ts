@@ -202,7 +202,14 @@ function unrouted(offset: bigint, table: string): DtsError {
   return new DtsError(
     'TABLE_UNROUTED',
     `The change at offset ${offset} is of the table ${unescapeName(table)}, which no function handles, and ` +
-      'UNROUTED_TABLES is halt. Add a handler or set UNROUTED_TABLES to skip, deploy, then resume.',
-    { retryable: false, facts: { offset: String(offset), table } },
+      'UNROUTED_TABLES is halt, so the stream halts before it.',
+    {
+      retryable: false,
+      facts: { offset: String(offset), table },
+      next: [
+        { action: 'deploy', change: 'Add a handler or set UNROUTED_TABLES to skip' },
+        { action: 'resume', purpose: 'let the stream continue then' },
+      ],
+    },
   )
 }

@@ -117,10 +117,10 @@ export class PartitionStream implements Stream {
     return new DtsError(
       'DATA_GAP',
       `The broker refused offset ${from} as out of its data range. Cluster ${this.clusterId} has ${formatOffsets(range)}` +
-        `${isInside ? ', so that it would accept that offset now' : ''}. ` +
-        'Run recovery with {"action":"inspect"}; it says what can be read and what is lost.',
+        `${isInside ? ', so that it would accept that offset now' : ''}.`,
       {
         retryable: false,
+        next: [{ action: 'inspect', purpose: 'see what can be read and what is lost' }],
         facts: {
           offset: String(from),
           earliest: String(earliest),

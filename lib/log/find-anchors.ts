@@ -5,7 +5,6 @@ import type { RecordHeader } from '../dts/types.ts'
 import { DtsError } from '../errors.ts'
 import type { DataRange } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { type Identify, identify, identifyRouted } from './anchor.ts'
 import { isDamage, type TimedRecord, timedRecords } from './scan.ts'
 
@@ -131,10 +130,19 @@ function unfinished(offset: bigint, from: bigint, to: bigint): DtsError {
     'SEARCH_UNFINISHED',
     `The search for the last committed change read offsets ${from} to ${offset} and did not find it. The log continues to ` +
       `offset ${to - 1n}, and this invocation has no more time. So it is not known whether the log holds the change, and ` +
-      `nothing was done. The recovery function has more time than the poller: ${recoveryCommand('{"action":"reset"}')} ` +
-      `If that fails with the same error, raise the timeout of the function "recovery" in serverless.yml (up to 900 s), ` +
-      `deploy, and run the same again. A place of your own choice needs no search: "to": {"timestamp":…} with "acceptLoss": true.`,
-    { retryable: true, facts: { from: String(from), offset: String(offset), to: String(to) } },
+      'nothing was done. A reset to a time of your choice needs no search.',
+    {
+      retryable: true,
+      facts: { from: String(from), offset: String(offset), to: String(to) },
+      next: [
+        { action: 'reset', purpose: 'search with recovery, which has more time than a poller' },
+        {
+          action: 'deploy',
+          change: 'Raise the timeout of the function "recovery" in serverless.yml (up to 900 s)',
+          purpose: 'search longer, if recovery ran out of time',
+        },
+      ],
+    },
   )
 }
 

@@ -1,6 +1,5 @@
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { sharedGroup } from './group.ts'
 import { locateTime } from './locate-time.ts'
 
@@ -27,10 +26,18 @@ export async function firstOffset(
     // This deployment may replace the other one, and DTS_CHECKPOINT need not be where the other one stopped.
     throw new DtsError(
       'GROUP_SHARED',
-      `${sharedGroup(committed.mark.deployment)} This deployment has no checkpoint of ${stream.topic} and does not start. ` +
-        'To start it anyway, name the time to read from: ' +
-        recoveryCommand(`{"action":"reset","to":{"timestamp":${startTime}}}`),
-      { retryable: false, facts: { topic: stream.topic, offset: String(committed.offset) } },
+      `${sharedGroup(committed.mark.deployment)} This deployment has no checkpoint of ${stream.topic} and does not start.`,
+      {
+        retryable: false,
+        facts: { topic: stream.topic, offset: String(committed.offset) },
+        next: [
+          {
+            action: 'reset',
+            to: { timestamp: startTime },
+            purpose: 'start it anyway, at DTS_CHECKPOINT or another time that you choose',
+          },
+        ],
+      },
     )
   }
   if (committed?.mark.whose === 'ours') {
@@ -38,9 +45,12 @@ export async function firstOffset(
     throw new DtsError(
       'CHECKPOINT_MISSING',
       `There is no checkpoint of ${stream.topic}, although this consumer group has read it up to offset ` +
-        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or say where to continue: ` +
-        `${recoveryCommand('{"action":"reset","to":"committed"}')}`,
-      { retryable: false, facts: { topic: stream.topic, committed: String(committed.offset) } },
+        `${committed.offset}: the item was deleted, or another table is used. Restore the table, or continue at that commit.`,
+      {
+        retryable: false,
+        facts: { topic: stream.topic, committed: String(committed.offset) },
+        next: [{ action: 'reset', to: 'committed', purpose: 'continue after the last commit' }],
+      },
     )
   }
   return { offset: await locateTime(stream, startTime), timestamp: startTime }

@@ -8,7 +8,6 @@ import {
   type MarkedPlace,
 } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 
 /**
  * The answer of the consumer group. Its commit may be late, absent, deleted by DTS, or moved to another cluster. So a
@@ -84,11 +83,21 @@ export function restoredFault(read: Checkpoint, answer: GroupAnswer | null): Dts
     `The checkpoint is at offset ${read.offset} of generation ${read.generation}, but this deployment has committed offset ` +
       `${place.offset} of generation ${place.generation} to its consumer group: an older item was restored, or another ` +
       'account has a deployment with the same names. Nothing is delivered, because handlers with the fence would take ' +
-      `changes of generation ${read.generation} for older than their rows and skip them. To continue where the group is, in ` +
-      `a new generation: ${recoveryCommand('{"action":"reset","to":"committed"}')} To deliver everything since the time of ` +
-      `the restored item again instead: ${recoveryCommand(`{"action":"reset","to":{"timestamp":${read.timestamp}}}`)}`,
+      `changes of generation ${read.generation} for older than their rows and skip them.`,
     {
       retryable: false,
+      next: [
+        {
+          action: 'reset',
+          to: 'committed',
+          purpose: 'continue where the group is, in a new generation',
+        },
+        {
+          action: 'reset',
+          to: { timestamp: read.timestamp },
+          purpose: 'deliver everything since the time of the restored item again instead',
+        },
+      ],
       facts: {
         offset: String(read.offset),
         generation: read.generation,

@@ -81,7 +81,7 @@ function outOfRange(seconds: number, range: string, facts: { first?: number; las
   return new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
     `The time ${formatTime(seconds)} is not in the data range: the stream ${range}. ` +
-      'Choose a time inside it (DTS_CHECKPOINT for a first start, "to" for recovery), or "earliest" or "latest".',
+      'Choose a time inside it (DTS_CHECKPOINT for a first start), or the earliest or latest record.',
     { retryable: false, facts: { seconds, ...facts } },
   )
 }

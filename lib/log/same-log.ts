@@ -5,7 +5,6 @@ import { DtsError, type ErrorCode, type Facts } from '../errors.ts'
 import type { DataRange } from '../kafka/data-range.ts'
 import type { LogRecord } from '../kafka/records.ts'
 import type { Stream } from '../kafka/stream.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import { isChangeOf } from './anchor.ts'
 import { glance } from './scan.ts'
 
@@ -93,10 +92,12 @@ async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | nul
 }
 
 function changed(code: 'CLUSTER_CHANGED' | 'LOG_CHANGED' | 'DATA_GAP', what: string, facts: Facts): DtsError {
-  return new DtsError(
-    code,
-    `${what} The poller delivers no change until the checkpoint was moved. First see its position, and whether changes are lost: ` +
-      `${recoveryCommand('{"action":"inspect"}')} and then move the checkpoint: ${recoveryCommand('{"action":"reset"}')}`,
-    { retryable: false, facts },
-  )
+  return new DtsError(code, `${what} The poller delivers no change until the checkpoint is moved.`, {
+    retryable: false,
+    facts,
+    next: [
+      { action: 'inspect', purpose: 'see first whether changes are lost' },
+      { action: 'reset', purpose: 'move the checkpoint then' },
+    ],
+  })
 }

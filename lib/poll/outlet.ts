@@ -117,9 +117,16 @@ function tripped(count: number, event: RoutedEvent, error: DtsError): DtsError {
   return new DtsError(
     'DEAD_LETTER_BREAKER',
     `${count} changes became dead letters within ${breaker.windowMs / 60_000} minutes, and the next one is at offset ` +
-      `${event.offset} of ${event.table} (${error.message}). Probably the handler is at fault, so the stream is halted: ` +
-      'fix the handler, redrive the dead letters, then resume.',
-    { retryable: false, facts: { offset: String(event.offset), count } },
+      `${event.offset} of ${event.table} (${error.message}). Probably the handler is at fault, so the stream is halted.`,
+    {
+      retryable: false,
+      facts: { offset: String(event.offset), count },
+      next: [
+        { action: 'deploy', change: 'Fix the handler' },
+        { action: 'redrive', purpose: 'send the dead letters again then' },
+        { action: 'resume', purpose: 'let the stream continue after that' },
+      ],
+    },
   )
 }
 

@@ -11,7 +11,6 @@ import {
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { firstOffset } from '../log/first-start.ts'
-import { recoveryCommand } from '../recovery-command.ts'
 import type { Origin, PollDependencies } from './dependencies.ts'
 import type { PollSummary } from './summary.ts'
 
@@ -69,9 +68,9 @@ function streamHalted(checkpoint: Checkpoint): DtsError {
     halt === null
       ? 'The stream is halted, and the checkpoint does not say why. '
       : `The stream has been halted since ${new Date(halt.at).toISOString()} (${halt.code}: ${halt.message}). `
-  return new DtsError(
-    'STREAM_HALTED',
-    `${why}Nothing is read until you have run ${recoveryCommand('{"action":"inspect"}')} and what it recommends.`,
-    { retryable: false, facts: { ...halt?.facts, halt: halt?.code ?? null } },
-  )
+  return new DtsError('STREAM_HALTED', `${why}Nothing is read until recovery ends the halt.`, {
+    retryable: false,
+    facts: { ...halt?.facts, halt: halt?.code ?? null },
+    next: [{ action: 'inspect', purpose: 'see what ends the halt' }],
+  })
 }

@@ -1,13 +1,13 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
 import { Metrics, MetricUnit as Unit } from '@aws-lambda-powertools/metrics'
-import { isDtsError } from '../errors.ts'
+import { isDtsError, loggedError } from '../errors.ts'
 import { printableValue } from '../text/printable.ts'
-import { nameOf } from '../text/thrown.ts'
 import { type PollSummary, unreadable } from './summary.ts'
 
 /**
  * The report of a run: one log line, and metrics in CloudWatch's embedded format, which are log lines too. Both contain counts,
- * offsets, times, names of functions and codes, but no value of a row, no raw bytes and no secret. docs/telemetry.md describes them.
+ * offsets, times, names of functions and tables, and codes, but no value of a row, no raw bytes and no secret. docs/telemetry.md
+ * describes them.
  */
 
 export const metricNamespace = 'DtsFunctions'
@@ -105,13 +105,8 @@ export class Telemetry {
     if (thrown === null) {
       const isWell = counted.failures.length === 0 && counted.otherDeployment === null
       this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
-    } else if (isDtsError(thrown)) {
-      const { code, message, retryable } = thrown
-      const facts = printableValue(thrown.facts)
-      this.#logger.error('Poll failed', { code, reason: message, retryable, facts, summary })
     } else {
-      // The message of an unknown error may contain a value of a row.
-      this.#logger.error('Poll failed', { code: nameOf(thrown), summary })
+      this.#logger.error('Poll failed', { ...loggedError(thrown), summary })
     }
   }
 }

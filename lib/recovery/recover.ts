@@ -26,7 +26,7 @@ import { type RedriveResult, redrive, redriveSchema } from './resend/redrive.ts'
 import { type ReplayResult, replay, replaySchema } from './resend/replay.ts'
 import type { SendDependencies } from './resend/send.ts'
 
-/** What recovery is asked to do. */
+/** The actions that recovery knows. */
 export const recoveryEventSchema = z.discriminatedUnion('action', [
   inspectSchema,
   doctorSchema,
@@ -58,13 +58,12 @@ export function parseRecoveryEvent(event: unknown): RecoveryEvent {
   if (result.success) return result.data
   throw new DtsError(
     'CONFIG_INVALID',
-    `The event is not one that recovery knows: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. ` +
-      'Begin with {"action":"inspect"}; it says what to run next.',
-    { retryable: false },
+    `The event is not one that recovery knows: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. Nothing was done.`,
+    { retryable: false, next: [{ action: 'inspect' }] },
   )
 }
 
-/** What a person does to the stream by hand. Each action is safe to repeat, and says what it did. */
+/** Carries out an operator's action. Each is safe to repeat, and its answer says what it did. */
 export async function recover(
   event: RecoveryEvent,
   dependencies: RecoverDependencies,
@@ -102,8 +101,6 @@ function requireQueue(deadLetters: DeadLetterSource | undefined): DeadLetterSour
   throw new DtsError(
     'DEAD_LETTER_FAILED',
     'No dead-letter queue is configured (DEAD_LETTER_QUEUE_URL), so there is nothing to redrive.',
-    {
-      retryable: false,
-    },
+    { retryable: false },
   )
 }

@@ -29,7 +29,7 @@ describe('a function that is deployed without its settings', () => {
   test('recovery validates the event before it connects to anything', async () => {
     await assert.rejects(recovery({ action: 'reset', to: 'nowhere' }, now()), {
       name: 'CONFIG_INVALID',
-      message: /not one that recovery knows.*Begin with \{"action":"inspect"\}/s,
+      message: /not one that recovery knows.*To see .*\{"action":"inspect"\}/s,
     })
   })
 })

@@ -186,7 +186,7 @@ export function badInputTests(start: Start): void {
         const before = await world.item()
         await assert.rejects(world.recover(event), {
           code: 'CONFIG_INVALID',
-          message: /Begin with \{"action":"inspect"\}/,
+          message: /Nothing was done\. To see .*'\{"action":"inspect"\}'$/,
         })
         assert.deepEqual(await world.item(), before)
       })

@@ -3,6 +3,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import type { DoctorResult, Inspection } from '../../lib/recovery/examine/inspect.ts'
 import { until } from '../rig/context.ts'
+import { recommended } from '../support/recommended.ts'
 import { alive, now, t0, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 import { waitingLetters } from './letters.ts'
@@ -41,7 +42,7 @@ export function conditionTests(start: Start): void {
       assert.deepEqual(line('delivery'), ['ok', 'at the end of the log'])
       assert.match(line('news from DTS')[1], /^the newest record is \d+ s old/)
       assert.match(inspection.advice, /every line of the examination is ok: nothing to do/)
-      assert.equal(inspection.command, null)
+      assert.equal(recommended(inspection), null)
     })
 
     test('a run, doctor and inspect report that DTS has stopped although there is no lag; a plain topic may be idle', async (t) => {
@@ -56,7 +57,7 @@ export function conditionTests(start: Start): void {
       if (isPlain(world)) {
         assert.equal(silentSeconds, null)
         assert.deepEqual([healthy, line('news from DTS')[0]], [true, 'ok'])
-        assert.match(line('news from DTS')[1], / s old; a plain topic may rest$/)
+        assert.match(line('news from DTS')[1], / s old; a plain topic may be idle$/)
         assert.match(inspection.advice, /nothing to do/)
         return
       }
@@ -66,7 +67,7 @@ export function conditionTests(start: Start): void {
         line('news from DTS')[1],
         /^SOURCE_SILENT: .*the task has stopped \(paused, expired, released\)/,
       )
-      assert.match(inspection.advice, /Not all is well\. News from DTS: SOURCE_SILENT: /)
+      assert.match(inspection.advice, /Not all checks passed\. News from DTS: SOURCE_SILENT: /)
       // Days later every record has expired.
       await world.source.trim(10n)
       assert.ok(((await world.poll()).silentSeconds ?? 0) >= now() - t0 - 60)
@@ -82,11 +83,17 @@ export function conditionTests(start: Start): void {
       assert.equal(line('dead-letter queue')[0], 'attention')
       assert.match(
         line('dead-letter queue')[1],
-        /^about 9 waiting: changes that were given up\. See why: .*"dryRun":true/,
+        /^about 9 changes are waiting\. See why they failed, correct the handler and deploy, then redrive them/,
       )
-      assert.match(inspection.advice, /Position and log agree\. Dead-letter queue: about 9 waiting/)
+      assert.match(
+        inspection.advice,
+        /Position and log agree\. Dead-letter queue: about 9 changes are waiting/,
+      )
       assert.doesNotMatch(inspection.advice, /nothing to do/)
-      assert.match(inspection.command ?? '', /'\{"action":"redrive","dryRun":true\}'$/)
+      assert.deepEqual(
+        inspection.next.map((step) => recommended({ next: [step] })),
+        [{ action: 'redrive', dryRun: true }, { action: 'redrive' }],
+      )
       const none = await look(world, await waitingLetters(t, 0))
       assert.deepEqual([none.healthy, none.line('dead-letter queue')[1]], [true, '0 waiting'])
     })
@@ -100,7 +107,7 @@ export function conditionTests(start: Start): void {
       const { line, healthy, inspection } = await look(world)
       assert.equal(healthy, false)
       assert.equal(line('delivery')[0], 'attention')
-      assert.match(line('delivery')[1], /^\d+ s and 11 records behind\. No run is at work now: /)
+      assert.match(line('delivery')[1], /^\d+ s and 11 records behind\. No run is at work now\. /)
       assert.match(inspection.advice, /Position and log agree\. Delivery: \d+ s and 11 records behind/)
       assert.doesNotMatch(inspection.advice, /nothing to do/)
     })
@@ -111,9 +118,9 @@ export function conditionTests(start: Start): void {
       const { line, healthy, inspection } = await look(world)
       assert.equal(healthy, false)
       assert.equal(line('delivery')[0], 'attention')
-      assert.match(line('delivery')[1], /^halted since \S+ \(PAUSED\): .*"inspect"/)
-      assert.match(inspection.advice, /^Paused by me: a migration\. .*Resume when the stream may read on/)
-      assert.match(inspection.command ?? '', /"resume"/)
+      assert.match(line('delivery')[1], /^halted since \S+ \(PAUSED\)$/)
+      assert.match(inspection.advice, /^Paused by me: a migration\. .*Resume when the stream may continue/)
+      assert.deepEqual(recommended(inspection), { action: 'resume' })
     })
 
     test('inspect and doctor name the route of a function that fails in one lane', async (t) => {
@@ -129,7 +136,7 @@ export function conditionTests(start: Start): void {
       await world.poll({ environment: { ROUTES }, remainingMs: until(() => refusals > 0) })
       const { line, inspection } = await look(world, { ROUTES })
       assert.match(Object.keys(inspection.stored?.lanes ?? {}).join(), /test-orders#\d\/4/)
-      assert.match(inspection.advice, /test-orders fails at offset 5 since \S+: \d+ of 77 attempts/)
+      assert.match(inspection.advice, /test-orders fails at offset 5 since \S+: \d+ of 77 attempts failed/)
       assert.doesNotMatch(inspection.advice, /no route/)
       assert.equal(line('delivery')[0], 'attention')
       assert.match(line('delivery')[1], /test-orders#\d\/4\/v\d+: offset 5 failed \d+ time\(s\) since /)
@@ -160,9 +167,9 @@ export function conditionTests(start: Start): void {
         /While the cause of the halt \(EVENT_TOO_LARGE\) lasts, it halts again/,
       )
       await assert.rejects(world.poll({ environment }), { code: 'EVENT_TOO_LARGE' })
-      const { advice, command } = await world.inspect(environment)
-      assert.match(advice, /A resume halts the stream at offset 10 again/)
-      const event: unknown = JSON.parse(/--data '(.*)'$/.exec(command ?? '')?.[1] ?? '')
+      const inspection = await world.inspect(environment)
+      assert.match(inspection.advice, /A resume halts the stream at offset 10 again/)
+      const event = recommended(inspection)
       assert.deepEqual(event, { action: 'reset', to: { offset: '11' }, acceptLoss: true })
       await world.recover(event, environment)
       await world.pollToEnd({ environment })

@@ -4,11 +4,12 @@ import { describe, type TestContext, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import { until } from '../rig/context.ts'
+import { recommended } from '../support/recommended.ts'
 import { alive, now, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 import { waitingLetters } from './letters.ts'
 
-const again = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
+const again = { action: 'inspect' }
 
 /** Faults that a run refuses. They neither show a checkpoint nor prove that there is none. */
 const refused: [
@@ -16,7 +17,7 @@ const refused: [
   breakIt: (world: World) => Promise<Record<string, string>>,
   code: string,
   advice: RegExp,
-  command: string,
+  event: object,
 ][] = [
   [
     'a missing table',
@@ -50,13 +51,13 @@ const refused: [
     },
     'CHECKPOINT_MISSING',
     /has read it up to offset 10: the item was deleted/,
-    `npx serverless invoke -f recovery --data '{"action":"reset","to":"committed"}'`,
+    { action: 'reset', to: 'committed' },
   ],
 ]
 
 export function inspectTests(start: Start): void {
   describe('inspect', () => {
-    for (const [what, breakIt, code, advice, command] of refused) {
+    for (const [what, breakIt, code, advice, event] of refused) {
       test(`inspect does not mistake ${what} for a stream that was never read`, async (t) => {
         const world = await start(t)
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
@@ -65,7 +66,7 @@ export function inspectTests(start: Start): void {
         await assert.rejects(world.poll({ environment }), { code })
         const inspection = await world.inspect(environment)
         assert.match(inspection.advice, advice)
-        assert.equal(inspection.command, command)
+        assert.deepEqual(recommended(inspection), event)
         assert.equal(inspection.stored, null)
         assert.equal(inspection.storedFault !== null, code !== 'CHECKPOINT_MISSING')
       })
@@ -75,13 +76,13 @@ export function inspectTests(start: Start): void {
       const world = await start(t)
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       const well = await world.inspect()
-      assert.deepEqual([well.command, well.storedFault], [null, null])
+      assert.deepEqual([recommended(well), well.storedFault], [null, null])
       assert.match(well.advice, /the poller starts at DTS_CHECKPOINT by itself/)
       const environment = { DTS_CHECKPOINT: String(now() + 10_000) }
       await assert.rejects(world.poll({ environment }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
-      const { advice, command } = await world.inspect(environment)
-      assert.match(advice, /is not in the data range/)
-      assert.equal(command, again)
+      const inspection = await world.inspect(environment)
+      assert.match(inspection.advice, /is not in the data range/)
+      assert.deepEqual(recommended(inspection), again)
     })
 
     test('the ledger numbers the moves that a rollback can undo, but not a resume or the first start', async (t) => {
@@ -113,12 +114,12 @@ export function inspectTests(start: Start): void {
       await world.source.append(new Writer().inserts('shop.orders', 0, 9))
       const broker = `127.0.0.1:${await freePort()}`
       const both = { DTS_BROKER_URL: broker, CHECKPOINT_TABLE: 'no-such-table' }
-      const { advice, command, found } = await world.inspect(both)
+      const inspection = await world.inspect(both)
       assert.match(
-        advice,
+        inspection.advice,
         new RegExp(`${broker} does not accept a connection .*no-such-table does not exist`),
       )
-      assert.deepEqual([command, found], [again, null])
+      assert.deepEqual([recommended(inspection), inspection.found], [again, null])
     })
 
     /** A stream with one failing change, and a time before its first failure. */
@@ -141,23 +142,32 @@ export function inspectTests(start: Start): void {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
       const { world, begun } = await failingStream(t, { ROUTES })
       const queue = await waitingLetters(t, 0)
-      const { advice, command, stored } = await world.inspect({ ROUTES, ...queue })
+      const { advice, next, stored } = await world.inspect({ ROUTES, ...queue })
       const since = /^offset 5 failed \d+ time\(s\) since (\S+)$/.exec(
         stored?.lanes['test-orders'] ?? '',
       )?.[1]
       assert.ok(Date.parse(since ?? '') >= begun, JSON.stringify(stored?.lanes))
-      assert.match(advice, new RegExp(`test-orders fails at offset 5 since ${since}: \\d+ of 77 attempts`))
+      assert.match(
+        advice,
+        new RegExp(`test-orders fails at offset 5 since ${since}: \\d+ of 77 attempts failed`),
+      )
       assert.match(
         advice,
         /tried again until those are used up, or for 3600 s; then it goes to the dead-letter queue/,
       )
-      assert.match(advice, /\(\/aws\/lambda\/test-orders\), by that offset.*"action":"redrive"/)
-      assert.equal(command, null)
+      assert.match(
+        advice,
+        /\(\/aws\/lambda\/test-orders\), by that offset\. Correct the handler and deploy\.$/,
+      )
+      assert.deepEqual(
+        next.map((step) => recommended({ next: [step] })),
+        [{ action: 'deploy', change: 'Correct the handler' }, { action: 'redrive' }],
+      )
       // Without a queue, or with onFailure halt, the stream halts at the change.
       assert.match((await world.inspect({ ROUTES })).advice, /; then the stream halts there\./)
       const halting = JSON.stringify({ 'shop.orders': { function: 'orders', onFailure: 'halt' } })
       const chosen = await world.inspect({ ROUTES: halting, ...queue })
-      assert.match(chosen.advice, /of 5 attempts.*; then the stream halts there\./)
+      assert.match(chosen.advice, /of 5 attempts failed.*; then the stream halts there\./)
     })
 
     test("a change that always fails halts each resume again, and the runbook's command skips only that change", async (t) => {
@@ -205,12 +215,12 @@ export function inspectTests(start: Start): void {
       await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
       await world.poll()
       const ROUTES = JSON.stringify({ 'shop.orders': 'orders', 'shop.invoices': 'invoices' })
-      const { advice, command } = await world.inspect({ ROUTES })
+      const inspection = await world.inspect({ ROUTES })
       assert.match(
-        advice,
-        /Position and log agree\. Not all is well\. Function test-invoices: .*test-invoices cannot be invoked/,
+        inspection.advice,
+        /Position and log agree\. Not all checks passed\. Function test-invoices: .*test-invoices cannot be invoked/,
       )
-      assert.equal(command, again)
+      assert.deepEqual(recommended(inspection), again)
     })
   })
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { recommended } from '../support/recommended.ts'
 import { range, Writer } from '../support/records.ts'
 import { pollUntil, type Start } from '../support/world.ts'
 
@@ -95,10 +96,9 @@ export function leaseTests(start: Start): void {
       const isRefused = { code: 'LEASE_TOO_LONG', message: /ends at 2099-01-01.*"action":"release"/ }
       await assert.rejects(world.poll(), isRefused)
       await assert.rejects(world.reset(), isRefused)
-      const { advice, command } = await world.inspect()
-      assert.match(advice, /LEASE_TOO_LONG|later than any run can hold it/)
-      const asked = (command ?? '').slice((command ?? '').indexOf('{'), -1)
-      const broken = await world.recover(JSON.parse(asked))
+      const inspection = await world.inspect()
+      assert.match(inspection.advice, /later than any run can hold it/)
+      const broken = await world.recover(recommended(inspection))
       assert.ok(broken.action === 'release')
       assert.match(broken.note, /ended at 2099-01-01T00:00:00.000Z, is broken.*next run may start at /)
       // The old holder's invocations may still run, so the broken lease lasts until they must have ended.
@@ -123,7 +123,7 @@ export function leaseTests(start: Start): void {
       const before = await world.item()
       await assert.rejects(world.reset({ to: 'earliest' }), {
         code: 'LEASE_HELD',
-        message: /wait until then/,
+        message: /Wait until \S+ and run the same again/,
       })
       assert.deepEqual(await world.item(), before)
       assert.ok((await world.inspect()).stored?.leaseUntil)

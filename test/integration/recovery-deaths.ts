@@ -37,7 +37,7 @@ async function runAgain(world: World, event: object): Promise<void> {
   if (leaseUntil > 0) {
     await assert.rejects(world.recover(event), {
       code: 'LEASE_HELD',
-      message: /wait until then and run it again/,
+      message: /Wait until \S+ and run the same again/,
     })
     await world.expireLease()
   }

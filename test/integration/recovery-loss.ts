@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { DtsError } from '../../lib/errors.ts'
 import { formatTime } from '../../lib/time.ts'
 import { filler, range, shift, t0, Writer } from '../support/records.ts'
 import type { Start } from '../support/world.ts'
@@ -21,7 +22,12 @@ export function recoveryLossTests(start: Start): void {
       assert.match(dry.lost?.from ?? '', new RegExp(`\\(${t0 + 19 - 10}\\)`))
       assert.match(dry.lost?.to ?? '', new RegExp(`\\(${t0 + 26 + 10}\\)`))
       for (const to of [{}, { to: 'earliest' }, { to: 'latest' }, { token: dry.token }]) {
-        await assert.rejects(world.reset(to), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
+        const accepting = JSON.stringify({ action: 'reset', ...to, acceptLoss: true })
+        await assert.rejects(world.reset(to), (error) => {
+          assert.ok(error instanceof DtsError && error.code === 'DATA_GAP')
+          assert.ok(error.message.endsWith(` -f recovery --data '${accepting}'`), error.message)
+          return true
+        })
       }
       assert.deepEqual(await world.item(), halted)
       const accepted = await world.reset({ acceptLoss: true, reason: 'rows copied by hand' })
@@ -157,7 +163,7 @@ export function recoveryLossTests(start: Start): void {
       await world.poll()
       await world.source.append(write.inserts('shop.orders', 10, 19))
       const before = await world.item()
-      await assert.rejects(world.reset({ to: 'latest' }), { code: 'DATA_GAP', message: /"acceptLoss": true/ })
+      await assert.rejects(world.reset({ to: 'latest' }), { code: 'DATA_GAP', message: /"acceptLoss":true/ })
       assert.deepEqual(await world.item(), before)
       const done = await world.reset({ to: 'latest', acceptLoss: true })
       assert.match(done.lost?.from ?? '', new RegExp(`\\(${t0 + 9 - 10}\\)`))

@@ -164,7 +164,7 @@ export function recoveryPlaceTests(start: Start): void {
       // The time-out of the function is a second.
       assert.match(
         lost.error ?? '',
-        /may still be running\. .*not sent again.*wait 16 s.*log.*run this again/,
+        /may still be running\. .*not sent again.*Wait 16 s.*log.*run this again/,
       )
     })
 

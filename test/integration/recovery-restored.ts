@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
+import { recommended } from '../support/recommended.ts'
 import { alive, range, t0, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 
@@ -68,10 +69,10 @@ export function recoveryRestoredTests(start: Start): void {
       })
       assert.equal(world.lambda.total, invocations)
       await assert.rejects(world.poll(), { code: 'STREAM_HALTED', message: /CHECKPOINT_RESTORED/ })
-      const { advice, command, group } = await world.inspect()
-      assert.match(advice, /an older item was restored/)
-      assert.match(command ?? '', /"reset","to":"committed"/)
-      assert.equal(group?.by, 'by this deployment')
+      const inspection = await world.inspect()
+      assert.match(inspection.advice, /an older item was restored/)
+      assert.deepEqual(recommended(inspection), { action: 'reset', to: 'committed' })
+      assert.equal(inspection.group?.by, 'by this deployment')
       const { checks } = await doctor(world)
       const line = checks.find(({ name }) => name === 'consumer group')
       assert.deepEqual([line?.result, line?.detail.split(':')[0]], ['failed', 'CHECKPOINT_RESTORED'])

@@ -5,7 +5,7 @@ import { DtsError, type Facts } from '../../lib/errors.ts'
 import { shift, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
 
-export const resetCommand = `npx serverless invoke -f recovery --data '{"action":"reset"}'`
+const resetCommand = `npx serverless invoke -f recovery --data '{"action":"reset"}'`
 
 /** The checkpoint item as DynamoDB has it. */
 export type Item = Record<string, AttributeValue> | undefined

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../rig/context.ts'
+import { recommended } from '../support/recommended.ts'
 import { filler, now, range, shift, t0, Writer } from '../support/records.ts'
 import type { Start } from '../support/world.ts'
-import { assertHalts, resetCommand } from './recovery-support.ts'
+import { assertHalts } from './recovery-support.ts'
 
 export function recoveryTests(start: Start): void {
   describe('recovery', () => {
@@ -39,7 +40,7 @@ export function recoveryTests(start: Start): void {
       )
       const halted = await world.item()
       const inspection = await world.inspect()
-      assert.equal(inspection.command, resetCommand)
+      assert.deepEqual(recommended(inspection), { action: 'reset' })
       assert.match(inspection.advice, /a reset loses and repeats nothing/)
       assert.deepEqual(
         [inspection.stored?.clusterId, inspection.stored?.offset, inspection.stored?.state],
@@ -105,7 +106,7 @@ export function recoveryTests(start: Start): void {
       await world.source.replaceLog([...shift(), ...changes])
       assert.equal(world.source.clusterId, clusterId)
       await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 9/)
-      assert.equal((await world.inspect()).command, resetCommand)
+      assert.deepEqual(recommended(await world.inspect()), { action: 'reset' })
       const { from, to } = await world.reset()
       assert.deepEqual(
         [to.clusterId, to.offset, to.generation - (from?.generation ?? 0)],
@@ -228,7 +229,7 @@ export function recoveryTests(start: Start): void {
       const before = await world.item()
       const inspection = await world.inspect()
       assert.deepEqual(await world.item(), before)
-      assert.deepEqual([inspection.command, inspection.lagRecords], [null, '5'])
+      assert.deepEqual([recommended(inspection), inspection.lagRecords], [null, '5'])
       assert.match(inspection.advice, /nothing to do/)
       assert.deepEqual([inspection.stored?.offset, inspection.stored?.timestamp], ['11', beat])
     })

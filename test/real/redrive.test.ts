@@ -88,7 +88,7 @@ async function newQueue(...functions: readonly string[]) {
         { action: 'redrive', ...event },
         context('test-recovery', () => remainingMs),
       )
-      assert.ok(answer.action === 'redrive')
+      assert.ok('action' in answer && answer.action === 'redrive')
       return answer
     },
   }

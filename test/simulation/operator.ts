@@ -6,7 +6,9 @@ import {
   type RecoverDependencies,
   type RecoveryAnswer,
   recover,
+  recoveryEventSchema,
 } from '../../lib/recovery/recover.ts'
+import { recommended } from '../support/recommended.ts'
 import type { Stage } from './hazards.ts'
 import { Machine } from './machine.ts'
 import { type ObservedRun, observe } from './observed.ts'
@@ -14,6 +16,12 @@ import type { Parts } from './pollers.ts'
 import type { Random } from './random.ts'
 
 type Event = Readonly<Record<string, unknown>>
+
+/** The event of recovery that an inspection recommends; null if it recommends none. */
+function adviceOf(inspection: Inspection): Event | null {
+  const step = recommended(inspection)
+  return step === null || !recoveryEventSchema.safeParse(step).success ? null : { ...step }
+}
 
 /** The people who operate the stream. They pause it, and restore it with the commands that recovery recommends. */
 export class Operator {
@@ -136,9 +144,9 @@ export class Operator {
   }
 
   #choose(inspection: Inspection): Event | null {
-    const { command, stored } = inspection
     const { random, quiet } = this.#stage
-    const advised = command === null ? null : (JSON.parse(command.slice(command.indexOf('{'), -1)) as Event)
+    const { stored } = inspection
+    const advised = adviceOf(inspection)
     if (stored?.halt?.code === 'PAUSED' && random.chance(0.7)) return { action: 'resume' }
     if (!quiet && random.chance(stored?.state === 'HALTED' ? 0.15 : 0.5)) {
       return { action: 'reset', to: target(random, inspection), acceptLoss: random.chance(0.3) }

@@ -167,7 +167,7 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: accepted without acceptLoss',
       file: 'lib/recovery/move/decide.ts',
-      find: 'if (lost !== null && !mayLose) return lossNotAccepted(lost, how)',
+      find: 'if (lost !== null && !mayLose) return lossNotAccepted(lost, how, sameReset(facts))',
       put: 'void mayLose',
     },
     {

@@ -172,10 +172,10 @@ function world(
       const url = `../../functions/recovery.ts?cold=${randomUUID()}`
       const { handler } = (await import(url)) as typeof import('../../functions/recovery.ts')
       enter({ ...common, ...environment })
-      return handler(
+      return (await handler(
         event,
         context('test-recovery', () => 60_000),
-      )
+      )) as RecoveryAnswer
     },
     item: async () => (await client.send(new GetItemCommand({ ...key, ConsistentRead: true }))).Item,
     deleteItem: async () => void (await client.send(new DeleteItemCommand(key))),

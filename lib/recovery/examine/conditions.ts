@@ -1,51 +1,52 @@
 import { type Checkpoint, haltOf } from '../../checkpoint/types.ts'
 import type { StreamConfig } from '../../config.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, type NextStep } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { longestSilence, silentSeconds } from '../../log/silence.ts'
-import { recoveryCommand } from '../../recovery-command.ts'
+import { type Finding, found } from './checks.ts'
 import { describeTrouble, failing } from './trouble.ts'
 
-/** Lines of the examination that say how the stream does, where the set-up works. */
+/** The checks of a stream whose set-up works: whether DTS writes, and whether changes get through. */
 
-/** What a line found: its text, what later lines need of it, and whether a person should look. */
-export type Finding<Result> = readonly [detail: string, result: Result, attention?: 'attention']
+function attention(detail: string, next: readonly NextStep[] = []): Finding<true> {
+  return { detail, result: true, attention: true, next }
+}
 
-/** A position older than this, in seconds, while there is more to read: a run of every minute keeps well below it. */
+/** In seconds. A poller that runs each minute keeps a position well below this age while there is more to read. */
 const lateSeconds = 300
 
-/** @throws DtsError SOURCE_SILENT where a heartbeat was due long ago; a plain topic has none, and may rest */
+/** @throws DtsError SOURCE_SILENT if a heartbeat was due long ago; a plain topic has no heartbeats and may be idle */
 export async function checkNews(
   stream: Stream,
   mode: StreamConfig['mode'],
   now: number,
 ): Promise<Finding<true>> {
   const silent = await silentSeconds(stream, await stream.range(), now)
-  if (silent === null) return ['not known: no record at the end of the log has a time before now', true]
-  const found = `the newest record is ${silent} s old`
-  if (mode === 'kafka') return [`${found}; a plain topic may rest`, true]
-  if (silent <= longestSilence) return [found, true]
+  if (silent === null) return found('unknown: no record at the end of the log has a time before now')
+  const age = `the newest record is ${silent} s old`
+  if (mode === 'kafka') return found(`${age}; a plain topic may be idle`)
+  if (silent <= longestSilence) return found(age)
   throw new DtsError(
     'SOURCE_SILENT',
     `The newest record of any kind is ${silent} s old, and DTS writes a heartbeat about every second: the task has stopped ` +
-      '(paused, expired, released), or is that late itself. There is nothing newer to deliver. Look at the status of the task in ' +
+      '(paused, expired, released), or is equally late itself. There is nothing newer to deliver. Look at the status of the task in ' +
       'the DTS console.',
     { retryable: true, facts: { seconds: silent } },
   )
 }
 
-/** Whether changes get through: of a stream whose position fits the log. */
+/** Whether changes get through, for a stream whose position fits the log. */
 export async function checkDelivery(
   item: Checkpoint | null,
   stream: Stream,
   now: number,
 ): Promise<Finding<true>> {
-  if (item === null) return ['nothing was read yet', true]
+  if (item === null) return found('nothing was read yet')
   const { state, lanes, offset, timestamp } = item
   if (state !== 'RUNNING') {
     const halt = haltOf(item)
     const since = halt === null ? '' : ` since ${new Date(halt.at).toISOString()} (${halt.code})`
-    return [`halted${since}: ${recoveryCommand('{"action":"inspect"}')} says what ends it`, true, 'attention']
+    return attention(`halted${since}`, [{ action: 'inspect', purpose: 'see what ends the halt' }])
   }
   const { end } = await stream.range()
   const seconds = Math.max(0, Math.floor(now / 1000) - timestamp)
@@ -53,12 +54,12 @@ export async function checkDelivery(
   const troubles = Object.entries(lanes).flatMap(([name, { trouble }]) =>
     failing(trouble) ? [`${name}: ${describeTrouble(trouble)}`] : [],
   )
-  if (troubles.length > 0) return [`${lag}; ${troubles.join('; ')}`, true, 'attention']
-  if (offset >= end || seconds <= lateSeconds) return [lag, true]
-  return [`${lag}. ${lateBecause(item, now)}`, true, 'attention']
+  if (troubles.length > 0) return attention(`${lag}; ${troubles.join('; ')}`)
+  if (offset >= end || seconds <= lateSeconds) return found(lag)
+  return attention(`${lag}. ${lateBecause(item, now)}`)
 }
 
-/** What the checkpoint shows of why a stream is late: whether a run is at work, and which functions are ahead. */
+/** What the checkpoint shows about the reason: whether a run is at work, and which functions are ahead. */
 function lateBecause({ lanes, leaseUntil }: Checkpoint, now: number): string {
   const ahead = Object.entries(lanes).flatMap(([name, { through }]) => (through === null ? [] : [name]))
   const slow =
@@ -68,7 +69,7 @@ function lateBecause({ lanes, leaseUntil }: Checkpoint, now: number): string {
   const work =
     leaseUntil !== null && leaseUntil > now
       ? 'A run is at work.'
-      : 'No run is at work now: if that stays so, look at the schedule and at "Poll failed" in the poller\'s log.'
+      : 'No run is at work now. If that lasts, look at the schedule and at "Poll failed" in the poller\'s log.'
   return (
     `${work}${slow} If the lag grows, the dashboard shows where the time goes (FetchTime, HandlerTime): make that function ` +
     'faster, or raise its "concurrency" or the memory of the functions, and deploy.'

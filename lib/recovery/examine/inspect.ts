@@ -14,7 +14,8 @@ import { describeTimes } from '../move/describe.ts'
 import { moves } from '../move/ledger.ts'
 import { type SearchLimits, searchLimits } from '../move/plan-move.ts'
 import { advise, adviseFirstStart } from './advice.ts'
-import { type Check, describeFault, type PreflightDependencies, preflight } from './preflight.ts'
+import { type Check, describeFault } from './checks.ts'
+import { type PreflightDependencies, preflight } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
 import { describeTrouble, failing } from './trouble.ts'
 
@@ -29,17 +30,17 @@ export interface DoctorResult {
 
 export interface Inspection extends Advice {
   readonly action: 'inspect'
-  /** The set-up, line by line; looked at first. */
+  /** The checks of the set-up, which run first. */
   readonly checks: readonly Check[]
-  /** Why the checkpoint cannot be read; null when it was, or when there is none. */
+  /** Why the checkpoint cannot be read; null if it was read, or if there is none. */
   readonly storedFault: string | null
-  /** Null when nothing was read yet, or the checkpoint cannot be read. */
+  /** Null if nothing was read yet, or the checkpoint cannot be read. */
   readonly stored: {
     readonly offset: string
     /** In seconds. */
     readonly timestamp: number
     readonly time: string
-    /** How the source's times run, as far as that was measured. */
+    /** How far the source's times run out of order, as far as that was measured. */
     readonly times: string
     readonly clusterId: string
     readonly generation: number
@@ -51,36 +52,36 @@ export interface Inspection extends Advice {
     /** Functions that are ahead of the offset, or have changes that wait to be tried again. */
     readonly lanes: Readonly<Record<string, string>>
   } | null
-  /** Null when the stream cannot be reached; `checks` says why. */
+  /** Null if the stream cannot be reached; `checks` says why. */
   readonly found: {
     readonly clusterId: string
     readonly earliest: string
     readonly end: string
     readonly times: TimeRange | null
   } | null
-  /** What the consumer group holds at the broker; null when nothing, or when it cannot be asked. */
+  /** The commit of the consumer group; null if there is none, or the broker does not answer for the group. */
   readonly group: {
     readonly offset: string
     readonly metadata: string | null
-    /** Who made the commit, in words. */
+    /** The deployment that made the commit, in words. */
     readonly by: string
   } | null
   readonly lagSeconds: number | null
-  /** Null when the stored offset means nothing on the cluster that was found. */
+  /** Null if the stored offset means nothing on this cluster. */
   readonly lagRecords: string | null
   /**
-   * Seconds of the source's time between the oldest readable record and the position: what a standstill may take. Below
-   * 0 the log begins after the position's time, which alone does not prove a loss; `advice` says whether there is one.
+   * Seconds of source time between the oldest readable record and the position: how long the stream may be halted. Below
+   * 0, the log begins after the position's time. That alone does not prove a loss; `advice` says whether there is one.
    */
   readonly secondsUntilLoss: number | null
-  /** Seconds since the newest record of any kind, by its source time; null when not known. */
+  /** Seconds since the newest record of any kind, by its source time; null if unknown. */
   readonly silentSeconds: number | null
-  /** What was done to the checkpoint by hand of late, oldest first. */
+  /** The latest moves and actions by hand, oldest first. */
   readonly ledger: readonly NumberedEntry[]
 }
 
 export interface NumberedEntry extends LedgerEntry {
-  /** What `rollback --entry` and `{"ledger":…}` take to undo it; null where there is nothing to go back to. */
+  /** The number by which `rollback --entry` and `{"ledger":…}` undo it; null if it cannot be undone. */
   readonly entry: number | null
 }
 
@@ -94,7 +95,7 @@ export interface InspectDependencies extends PreflightDependencies {
   readonly routes: Readonly<Record<string, Route>>
 }
 
-/** Everything that a person needs to decide, in one answer. Changes nothing. */
+/** Collects everything that a person needs to decide. Changes nothing. */
 export async function inspect(dependencies: InspectDependencies): Promise<Inspection> {
   const { store, now, openStream, config, routes } = dependencies
   const checks = await preflight(dependencies)
@@ -129,7 +130,7 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
   }
 }
 
-/** What `inspect` says of a stream that was read before, beside the examination of the set-up. */
+/** The part of `inspect` for a stream that was read before; the set-up is examined already. */
 export async function inspectStream(
   stored: Checkpoint,
   stream: Stream,
@@ -239,7 +240,7 @@ type Attempt<Result> =
   | { readonly result: Result; readonly fault?: undefined }
   | { readonly result?: undefined; readonly fault: unknown }
 
-/** A fault is part of what is found, and must not hide the rest. */
+/** A fault is part of the answer, and must not hide the rest. */
 async function attempt<Result>(action: () => Promise<Result>): Promise<Attempt<Result>> {
   try {
     return { result: await action() }

@@ -1,15 +1,15 @@
 import type { Route } from '../../dispatch/settings.ts'
-import { recoveryCommand } from '../../recovery-command.ts'
-import type { Check } from './preflight.ts'
+import type { NextStep } from '../../errors.ts'
+import type { Check } from './checks.ts'
 
 export interface Advice {
-  /** What to do now, for people. */
+  /** What was found and what it means, for people. */
   readonly advice: string
-  /** The command that does it; null when there is nothing to run. */
-  readonly command: string | null
+  /** What to do, the recommended step first; empty if there is nothing to run. */
+  readonly next: readonly NextStep[]
 }
 
-/** What the set-up says of the functions and of what becomes of a change that is given up. */
+/** The settings that decide which function gets a change, and what happens to a change that fails. */
 export interface Setup {
   readonly checks: readonly Check[]
   readonly routes: Readonly<Record<string, Route>>
@@ -17,7 +17,8 @@ export interface Setup {
   readonly unroutedTables: 'skip' | 'halt'
 }
 
-/** @param advice what is at fault, and what cures it; afterwards the same question is asked again */
-export function afterFault(advice: string): Advice {
-  return { advice, command: recoveryCommand('{"action":"inspect"}') }
+/** @param advice what is wrong and how to fix it; `inspect` then says what comes after that */
+export function afterFault(advice: string, others: readonly NextStep[] = []): Advice {
+  const different = others.filter(({ action }) => action !== 'inspect')
+  return { advice, next: [{ action: 'inspect', purpose: 'look again after that' }, ...different] }
 }

@@ -1,8 +1,6 @@
 import type { Trouble } from '../../checkpoint/types.ts'
 
-/** What the checkpoint says of changes that fail. */
-
-/** Whether changes wait to be tried again; a batch that was made smaller and grows back is no failure. */
+/** Whether changes wait to be tried again. Trouble without attempts only limits the batch size, which grows back. */
 export function failing(trouble: Trouble | null): trouble is Trouble {
   return trouble !== null && (trouble.attempts > 0 || (trouble.outages ?? 0) > 0)
 }

@@ -6,7 +6,7 @@ import {
   timesOf,
 } from '../../checkpoint/source-times.ts'
 import type { Anchor } from '../../checkpoint/types.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, type NextStep } from '../../errors.ts'
 import type { Comparison } from '../../log/compare.ts'
 import type { LastLevel } from '../../log/log-times.ts'
 import { type Progress, sinceOf } from '../../log/progress.ts'
@@ -122,20 +122,27 @@ export function lostBetween(read: Progress, first: number): Lost {
   }
 }
 
+const fromTheBeginning: NextStep = {
+  action: 'reset',
+  to: 'earliest',
+  acceptLoss: true,
+  purpose: 'continue with everything that the log holds, or at a time in it that you choose instead',
+}
+
 function notThereYet(log: LogFacts, last: number | null, read: Progress, now: number): Refusal {
   const timestamp = levelToReach(read)
   const end = last === null ? 'holds no record' : `ends at ${formatTime(last)}`
-  const remedy =
-    timestamp * 1000 <= now
-      ? 'DTS may still be filling it: wait, and run the same again.'
-      : 'A record of the source has that time, which is in the future, so waiting would last until then. Choose the time ' +
-        'to continue from: `reset --to <time> --accept-loss` (in an event {"timestamp":…} and "acceptLoss": true).'
+  const isPast = timestamp * 1000 <= now
+  const remedy = isPast
+    ? 'DTS may still be filling it: wait, and run the same again.'
+    : 'A record of the source has that time, which is in the future, so waiting would last until then. Choose the time ' +
+      'to continue from, and accept the loss.'
   return refuse(
     'not-there-yet',
     new DtsError(
       'CHECKPOINT_OUT_OF_RANGE',
       `The log of cluster ${log.clusterId} ${end}, before the checkpoint's time ${formatTime(timestamp)}. ${remedy}`,
-      { retryable: true, facts: { timestamp, last } },
+      { retryable: true, facts: { timestamp, last }, next: isPast ? [] : [fromTheBeginning] },
     ),
   )
 }

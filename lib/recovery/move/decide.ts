@@ -1,6 +1,6 @@
 import { furthestJump, type SourceTimes, startOfTimes, timesOf } from '../../checkpoint/source-times.ts'
 import { type Anchor, type Checkpoint, freshPosition, type Position } from '../../checkpoint/types.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, type ResetTarget } from '../../errors.ts'
 import type { KnownProgress } from '../../log/progress.ts'
 import type { PlaceDetails, PlaceTime } from '../../log/survey-place.ts'
 import { formatTime } from '../../time.ts'
@@ -34,7 +34,7 @@ export function decide(facts: Facts, details: PlaceDetails, mayLose: boolean): M
   const place = chosen.kind === 'named' ? namedPlace(facts, chosen, details) : safePlace(chosen, details)
   if (place.kind === 'refusal') return place
   const { how, timestamp, times, anchor, lost } = place
-  if (lost !== null && !mayLose) return lossNotAccepted(lost, how)
+  if (lost !== null && !mayLose) return lossNotAccepted(lost, how, sameReset(facts))
   const { offset, lanes, repeats, source } = chosen
   const until = Math.max(repeats.anywhere, repeats.handled)
   return {
@@ -136,14 +136,28 @@ function lostBefore(
   return offset > safe.offset && leavesOutWork ? lost : null
 }
 
-export function lossNotAccepted(lost: Lost, how: How): Refusal {
+function sameReset({ target }: Facts): RepeatedReset {
+  return target.kind === 'safe' ? {} : { to: target.to }
+}
+
+/** How the same reset is requested again. */
+interface RepeatedReset {
+  readonly to?: ResetTarget
+  readonly token?: string
+}
+
+export function lossNotAccepted(lost: Lost, how: How, sameReset: RepeatedReset): Refusal {
   return refuse(
     'loss-not-accepted',
     new DtsError(
       'DATA_GAP',
       `A reset by ${how} loses the changes from ${formatTime(lost.from)} to ${formatTime(lost.to)}. Nothing was done. ` +
-        'To accept that, repeat with "acceptLoss": true, and copy the affected rows from the source.',
-      { retryable: false, facts: { from: lost.from, to: lost.to } },
+        'If you accept that, copy the affected rows from the source.',
+      {
+        retryable: false,
+        facts: { from: lost.from, to: lost.to },
+        next: [{ action: 'reset', ...sameReset, acceptLoss: true, purpose: 'accept the loss' }],
+      },
     ),
   )
 }

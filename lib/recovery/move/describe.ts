@@ -10,7 +10,7 @@ export function describe(move: Move, read: Checkpoint | null, dryRun: boolean): 
     lost === null
       ? sources[source].noLoss
       : `Changes from ${formatTime(lost.from)} to ${formatTime(lost.to)} are lost to this stream; copy the affected ` +
-        `rows from the source.${dryRun ? ' It needs "acceptLoss": true.' : ''}`
+        `rows from the source.${dryRun ? ' A reset does this only if you accept the loss.' : ''}`
   return [whereTo(move), loss, repeats(move), sources[source].standIn, pauseEnds(read, dryRun)]
     .filter(Boolean)
     .join(' ')

@@ -118,7 +118,8 @@ async function planByToken(
   const { move, next } = planned
   requireUnchanged(planned, await recordsAround(move.position, stream))
   const isAccepted = acceptLoss || planned.acceptLoss
-  if (move.lost !== null && !isAccepted && !dryRun) throw lossNotAccepted(move.lost, move.how).error
+  if (move.lost !== null && !isAccepted && !dryRun)
+    throw lossNotAccepted(move.lost, move.how, { token }).error
   return { move, acceptLoss: isAccepted, group: await askGroup(stream), next }
 }
 

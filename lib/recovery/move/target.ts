@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import { timeSchema } from '../../config.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, type ResetTarget } from '../../errors.ts'
 import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
 import { type GroupAnswer, restoredFault, sharedGroup } from '../../log/group.ts'
 import type { Survey } from '../../log/survey.ts'
@@ -32,6 +32,8 @@ export type ResolvedTarget =
 export interface NamedTarget {
   readonly kind: 'named'
   readonly how: NamedBy
+  /** The place as a next step names it. */
+  readonly to: ResetTarget
   readonly offset: bigint
   /** The time that the place was looked up by, in seconds. */
   readonly asked: number | null
@@ -69,8 +71,14 @@ function resolveSafe(read: Checkpoint | null, group: GroupAnswer): ResolvedTarge
       'no-checkpoint',
       new DtsError(
         'CHECKPOINT_MISSING',
-        'There is no checkpoint to resume from. Say where to start: "to" with a timestamp, "earliest" or "latest".',
-        { retryable: false },
+        'There is no checkpoint to resume from. Say where to start: at a time, or at the earliest or latest record.',
+        {
+          retryable: false,
+          next: [
+            { action: 'reset', to: 'earliest', purpose: 'deliver everything that the log holds' },
+            { action: 'reset', to: 'latest', purpose: 'deliver only what is written from now on' },
+          ],
+        },
       ),
     )
   }
@@ -81,7 +89,7 @@ function resolveSafe(read: Checkpoint | null, group: GroupAnswer): ResolvedTarge
 function resolveNamed(to: Target, read: Checkpoint | null, survey: Survey): NamedTarget | Refusal {
   const { range, located } = survey
   const named = (how: NamedBy, offset: bigint, asked: number | null = null) =>
-    ({ kind: 'named', how, offset, asked }) as const
+    ({ kind: 'named', how, to: asResetTarget(to), offset, asked }) as const
   if (to === 'earliest') return named(to, range.earliest)
   if (to === 'latest') return named(to, range.end)
   if (to === 'committed') return resolveCommitted(survey.group)
@@ -98,7 +106,8 @@ function resolveCommitted(group: GroupAnswer): NamedTarget | Refusal {
   const { committed } = group
   if (committed === null) return noSuchPlace('The consumer group holds no offset on this cluster.')
   const { offset, mark } = committed
-  if (mark.whose !== 'another deployment') return { kind: 'named', how: 'committed', offset, asked: null }
+  if (mark.whose !== 'another deployment')
+    return { kind: 'named', how: 'committed', to: 'committed', offset, asked: null }
   return refuse(
     'group-shared',
     new DtsError(
@@ -119,7 +128,11 @@ function resolveLedger(number: number, read: Checkpoint | null, clusterId: strin
         'means nothing. Use a timestamp instead.',
     )
   }
-  return { kind: 'named', how: 'ledger', offset: BigInt(entry.offset), asked: null }
+  return { kind: 'named', how: 'ledger', to: { ledger: number }, offset: BigInt(entry.offset), asked: null }
+}
+
+function asResetTarget(to: Target): ResetTarget {
+  return typeof to === 'object' && 'offset' in to ? { offset: String(to.offset) } : to
 }
 
 function noSuchPlace(message: string, facts: Record<string, string> = {}): Refusal {

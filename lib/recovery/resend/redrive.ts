@@ -3,9 +3,8 @@ import { z } from 'zod'
 import type { DeadLetter } from '../../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-source.ts'
 import { RoutedEvent } from '../../dispatch/event.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, type NextStep } from '../../errors.ts'
 import { LogRecords } from '../../kafka/records.ts'
-import { recoveryCommand } from '../../recovery-command.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
@@ -33,10 +32,11 @@ export interface RedriveResult {
   readonly redriven: number
   /** How many wait in the queue now, of all tables and functions; about, as queues count. */
   readonly left: number
-  /** What the functions failed with that failed again. */
+  /** The errors of the functions that failed again. */
   readonly error: string | null
-  /** What keeps letters in the queue that were asked for, and what to do about it. */
+  /** Why letters that were asked for stay in the queue. */
   readonly notes: readonly string[]
+  readonly next: readonly NextStep[]
 }
 
 interface RedriveDependencies extends SendDependencies {
@@ -44,8 +44,8 @@ interface RedriveDependencies extends SendDependencies {
 }
 
 /**
- * Sends dead letters to their handler again, in their order, and deletes each one that is acknowledged. The first
- * that fails again ends its function's turn: what stands behind it keeps its place. Other functions go on.
+ * Sends dead letters to their handler again, in their order, and deletes each one that is acknowledged. After the first
+ * that fails again, the later letters of that function stay in the queue, in their order. Other functions continue.
  * @throws DtsError DEAD_LETTER_FAILED when the queue cannot be read
  */
 export async function redrive(
@@ -55,7 +55,7 @@ export async function redrive(
   const { deadLetters } = dependencies
   const letters: Letter[] = []
   const unreadable: Received[] = []
-  /** Functions whose turn has ended, and what ended it. The function null: records that could not be read. */
+  /** Functions that get no more letters, and the error that caused it. The function null: records that could not be read. */
   const ended = new Map<string | null, DtsError | null>()
   const count = (outcome: Letter['outcome']) => letters.filter((letter) => letter.outcome === outcome).length
   for (;;) {
@@ -68,37 +68,43 @@ export async function redrive(
     unreadable.push(...items.filter(({ letter }) => letter.functionName === null))
     const redriven = count('redriven')
     const isTried = round.some(({ outcome }) => outcome === 'redriven' || outcome === 'failed')
-    // The queue gives out a function's next letters once those in hand are gone.
+    // The queue hands out a function's next letters only after these are deleted or returned.
     if (isTried && redriven + count('failed') < max) continue
     const inFront = others.filter((letter) => !ended.has(letter.functionName))
+    const errors = [...ended.values()].filter((error) => error !== null)
     return {
       action: 'redrive',
       letters,
       redriven,
       left: await deadLetters.count(),
-      error: [...ended.values()].flatMap((error) => error?.message ?? []).join(' ') || null,
-      notes: [...standInFront(inFront, table), ...unreadable.map(byHand)],
+      error: errors.map(({ message }) => message).join(' ') || null,
+      notes: [...blockedBy(inFront, table), ...unreadable.map(byHand)],
+      next: [...errors.flatMap(({ next }) => next), ...(inFront.length === 0 ? [] : [redriveAll])],
     }
   }
 }
 
-/** A queue with one group per function gives out a table's letters only when those before them are gone. */
-function standInFront(others: readonly DeadLetter[], table: string | undefined): string[] {
+const redriveAll = {
+  action: 'redrive',
+  purpose: 'send the letters of all tables, so that these are not in the way',
+} as const
+
+/** The queue has one group per function: it hands out a table's letters only after the letters before them are gone. */
+function blockedBy(others: readonly DeadLetter[], table: string | undefined): string[] {
   const counts = Map.groupBy(others, ({ functionName }) => functionName)
   return [...counts].map(
     ([functionName, { length }]) =>
-      `${length} letters of other tables of ${functionName ?? 'no function'} stand in front, and the queue does not give ` +
-      `out what may stand behind them of ${table}: redrive those first, without a table: ` +
-      recoveryCommand('{"action":"redrive"}'),
+      `${length} letters of other tables of ${functionName ?? 'no function'} come first in the queue. It does not hand out ` +
+      `letters of ${table} that may come after them, so redrive those first, without a table.`,
   )
 }
 
-/** Without a table there is no handler that it could be sent to. */
+/** Without a table, no handler can be found. */
 function byHand({ letter: { topic, partition, offset, error }, messageId }: Received): string {
   return (
-    `The record at offset ${offset} of ${topic}/${partition} could not be read (${error.code}), so that no redrive takes it. ` +
-    `Its bytes are in the "raw" of message ${messageId}, or in the bucket that it names: see by hand what they change, then ` +
-    'delete that message (SQS console, "Send and receive messages"); left alone it goes after 14 days.'
+    `The record at offset ${offset} of ${topic}/${partition} could not be read (${error.code}), so no redrive takes it. ` +
+    `Its bytes are in the "raw" of message ${messageId}, or in the bucket that it names. See by hand what they change, then ` +
+    'delete that message (SQS console, "Send and receive messages"). Otherwise the queue deletes it after 14 days.'
   )
 }
 
@@ -109,7 +115,7 @@ async function listed(items: readonly Received[], deadLetters: DeadLetterSource)
   return items.map(({ letter }) => describe(letter, 'listed'))
 }
 
-/** What the queue gave out at once. @param ended gets the functions whose turn ends here */
+/** Sends the letters that the queue handed out together. @param ended gets the functions that fail here */
 async function redriveRound(
   items: readonly Received[],
   ended: Map<string | null, DtsError | null>,
@@ -129,13 +135,13 @@ async function redriveRound(
       if (error !== null) ended.set(functionName, error)
     }
   } finally {
-    // What stays in the queue is visible again at once, not after the time-out.
+    // Letters that stay in the queue are visible again at once, not after the time-out.
     await dependencies.deadLetters.giveBack(items.filter((item) => outcomes.get(item) !== 'redriven'))
   }
   return items.map((item) => describe(item.letter, outcomes.get(item) ?? 'left'))
 }
 
-/** @returns what it failed with; null when it is done */
+/** @returns the error; null if the letter is done */
 async function redriveOne(
   item: Received,
   functionName: string,

@@ -30,21 +30,21 @@ export interface ReplayResult {
   /** Changes that the handler acknowledged; in a dry run, changes that it would be sent. */
   readonly replayed: number
   readonly from: string
-  /** Where it stopped: go on from here when `complete` is false. */
+  /** The offset where it stopped: continue from here if `complete` is false. */
   readonly next: string
   readonly complete: boolean
   readonly error: string | null
-  /** What else there is to know, for people; empty when nothing. */
+  /** More to know, for people; may be empty. */
   readonly note: string
 }
 
 const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
 
 /**
- * Sends one table's history to its handler again, marked as replay. The checkpoint is not touched; the poller may go
- * on meanwhile, so a handler sees old changes between new ones. They are of the generation that there is: to the fence
- * of lib/handler/fence.ts they are seen.
- * @throws DtsError TABLE_UNROUTED, CHECKPOINT_OUT_OF_RANGE when they do not begin in the log, or end before they begin
+ * Sends one table's history to its handler again, marked as replay. The checkpoint does not change. The poller may run
+ * meanwhile, so a handler sees old changes between new ones. They have the current generation, so the fence of
+ * lib/handler/fence.ts takes them for changes that it has seen.
+ * @throws DtsError TABLE_UNROUTED, CHECKPOINT_OUT_OF_RANGE if the part does not begin in the log, or ends before it begins
  */
 export async function replay(
   event: z.output<typeof replaySchema>,
@@ -58,12 +58,10 @@ export async function replay(
     throw new DtsError(
       'TABLE_UNROUTED',
       `No function handles the table ${event.table}. Check the name: database.table.`,
-      {
-        retryable: false,
-      },
+      { retryable: false },
     )
   }
-  // A statement that names the table may be filed under another one, or none.
+  // A statement that names the table may be recorded under another table, or none.
   const onlyTable = new Router({ [event.table]: route }, ghostTables)
   const range = await stream.range()
   const from = await resolve(event.from, stream)
@@ -72,7 +70,7 @@ export async function replay(
   const end = to < range.end ? to : range.end
   const generation = (await dependencies.store.read())?.generation ?? 0
   const { topic, partition, clusterId } = stream
-  // Whatever its time, each of these changes may have been delivered before.
+  // Each of these changes may have been delivered before, whatever its time.
   const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
   let replayed = 0
   let next = from
@@ -122,15 +120,15 @@ export async function replay(
 }
 
 const fenced =
-  'To handlers that keep the fence (lib/handler/fence.ts) these changes are seen, and nothing is written for them; a reset to ' +
-  'that place sends them in a new generation, which counts as newer.'
+  'Handlers that use the fence (lib/handler/fence.ts) have seen these changes and write nothing for them. A reset to that ' +
+  'offset sends them in a new generation, which counts as newer.'
 
 function noSuchPart(from: bigint, to: bigint, range: DataRange): DtsError {
   const { earliest, end } = range
   return new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
-    `The log has no part from offset ${from} up to ${to}, itself not replayed: it holds ${formatOffsets(range)}. Nothing was sent. ` +
-      'Choose a "from" within it, and a "to" that is not before "from".',
+    `The log has no part from offset ${from} to ${to} (exclusive): it holds ${formatOffsets(range)}. Nothing was sent. ` +
+      'Begin inside that range, and do not end before the beginning.',
     {
       retryable: false,
       facts: { from: String(from), to: String(to), earliest: String(earliest), end: String(end) },

@@ -5,7 +5,7 @@ import type { Invoke } from '../../dispatch/invoke.ts'
 import { DtsError } from '../../errors.ts'
 import { reasonOf } from '../../text/thrown.ts'
 
-/** What redrive and replay have beside the rest of recovery. */
+/** What redrive and replay need in addition to the rest of recovery. */
 export interface SendDependencies {
   readonly invoke: Invoke
   /** Milliseconds until Lambda ends this invocation. */
@@ -15,7 +15,7 @@ export interface SendDependencies {
 
 /** Time for a cold start and for the answer of recovery itself, in milliseconds. */
 export const marginMs = 15_000
-/** As a batch of the poller by default: what one invocation takes in its time. */
+/** The poller's default: one invocation can process this many in its time. */
 const mostEvents = 500
 
 /** Whether a handler that is invoked now ends before recovery itself has to. */
@@ -35,7 +35,7 @@ export function firstBatch(events: readonly RoutedEvent[]): readonly RoutedEvent
   return events.slice(0, count)
 }
 
-/** Sends events once and says how many of them, from the front, are done. */
+/** Sends events once. `done` is how many of them, from the front, are acknowledged. */
 export async function sendOnce(
   functionName: string,
   events: readonly RoutedEvent[],
@@ -50,15 +50,15 @@ export async function sendOnce(
   return { done: countThrough(events, result.through), error: result.error }
 }
 
-/** The poller would wait and send them again; recovery, which somebody runs by hand, ends here. */
+/** The poller would wait and send them again. Recovery is run by hand, so it ends here. */
 function mayStillRun(functionName: string, handlerTimeoutMs: number, { facts, cause }: DtsError): DtsError {
   const reason = cause === undefined ? '' : ` (${reasonOf(cause)})`
   const seconds = Math.ceil((handlerTimeoutMs + marginMs) / 1000)
   return new DtsError(
     'HANDLER_UNAVAILABLE',
     `No answer came from the function ${functionName}${reason}; it may still be running. Its events are not sent again ` +
-      `by themselves: wait ${seconds} s, by when it must have ended, look into its log for what it did, and run this ` +
-      'again for the rest.',
+      `by themselves. Wait ${seconds} s, after which it must have ended; see in its log what it did, and run this again for ` +
+      'the rest.',
     { retryable: true, facts, cause },
   )
 }

@@ -15,7 +15,7 @@ test('the live view shows names from the stream in one line each, with control c
     clusterId: name,
     replayUntil: null,
     state: 'HALTED',
-    halt: { code: 'TABLE_UNROUTED', message: `no function for ${name}`, facts: {}, at: 0 },
+    halt: { code: 'TABLE_UNROUTED', message: `no function for ${name}`, facts: {}, next: [], at: 0 },
     ledger: [],
   }
   const view: View = {

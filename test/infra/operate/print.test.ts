@@ -3,13 +3,12 @@ import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { toEvent } from '../../../infra/operate/arguments.ts'
 import { print, printJson } from '../../../infra/operate/print.ts'
+import type { NextStep } from '../../../lib/errors.ts'
 import type { Inspection } from '../../../lib/recovery/examine/inspect.ts'
-import { parseRecoveryEvent } from '../../../lib/recovery/recover.ts'
 import type { RedriveResult } from '../../../lib/recovery/resend/redrive.ts'
 import type { ReplayResult } from '../../../lib/recovery/resend/replay.ts'
-import { recoveryCommand } from '../../../lib/recovery-command.ts'
 
-const asked = { event: { action: 'inspect' }, deployment: '' }
+const asked = { event: { action: 'inspect' }, deployment: {} }
 const place = (offset: string) => ({ clusterId: 'c', offset, generation: 1 })
 const inspection: Inspection = {
   action: 'inspect',
@@ -24,7 +23,7 @@ const inspection: Inspection = {
   silentSeconds: null,
   ledger: [],
   advice: 'Nothing to do.',
-  command: null,
+  next: [],
 }
 
 describe('the lines of inspect', () => {
@@ -38,22 +37,6 @@ describe('the lines of inspect', () => {
       'ledger   #0  1970-01-01T00:00:00.000Z  reset by offset  9 → 4  by me',
       'ledger       1970-01-01T00:00:00.001Z  resume after PAUSED  4 → 4  by me',
     ])
-  })
-
-  test('print commands with a time and with --break-lease as npm accepts them', () => {
-    const commands = [
-      ['{"action":"reset","to":{"timestamp":1795433580}}', 'reset --to 1795433580'],
-      ['{"action":"reset","to":"committed"}', 'reset --to committed'],
-      ['{"action":"release"}', 'release'],
-    ]
-    for (const [event = '', flags = ''] of commands) {
-      const lines = print({ ...inspection, command: recoveryCommand(event) }, asked)
-      assert.equal(lines.at(-1), `  npm run recovery -- ${flags}`)
-      assert.deepEqual(
-        parseRecoveryEvent(toEvent(flags.split(' '))?.event),
-        parseRecoveryEvent(JSON.parse(event)),
-      )
-    }
   })
 
   test('name the deployment that made the group’s commit', () => {
@@ -87,30 +70,52 @@ describe('the times in the lines of inspect', () => {
       lag(-41),
       "lag      50 s, 3 records; the log begins 41 s after the position's time: see below what that means",
     )
-    assert.equal(lag(null), 'lag      50 s, 3 records; how long DTS keeps what was not read is not known')
+    assert.equal(lag(null), 'lag      50 s, 3 records; it is unknown how long DTS keeps unread records')
   })
 
   test('the age of the newest record is printed, or called unknown', () => {
     assert.ok(
       print({ ...inspection, silentSeconds: 7 }, asked).includes('news     the newest record is 7 s old'),
     )
-    assert.ok(print(inspection, asked).includes('news     the age of the newest record is not known'))
+    assert.ok(print(inspection, asked).includes('news     the age of the newest record is unknown'))
   })
 })
 
-describe('a command that inspect recommends', () => {
-  const commands: [event: object, command: string][] = [
+describe('the steps that inspect recommends', () => {
+  test('follow the advice, each with its purpose and its command, the recommended one first', () => {
+    const next: NextStep[] = [
+      { action: 'deploy', change: 'Correct the handler' },
+      { action: 'resume' },
+      { action: 'reset', to: { offset: '6' }, acceptLoss: true, purpose: 'skip the change and lose it' },
+      { action: 'wait', until: '2026-01-31T08:00:00.000Z' },
+    ]
+    const deployment = { stage: 'prod', service: 'shop', region: 'eu-west-1' }
+    const lines = print({ ...inspection, advice: 'It failed.', next }, { ...asked, deployment })
+    assert.deepEqual(lines.slice(lines.indexOf('It failed.')), [
+      'It failed.',
+      '',
+      'Correct the handler and deploy:',
+      '  npx serverless deploy --stage prod --region eu-west-1',
+      'To let the stream continue:',
+      '  npm run recovery -- resume --stage prod --service shop --region eu-west-1',
+      'To skip the change and lose it:',
+      '  npm run recovery -- reset --to-offset 6 --accept-loss --stage prod --service shop --region eu-west-1',
+      'Wait until 2026-01-31T08:00:00.000Z and run the same again.',
+    ])
+  })
+
+  const commands: [event: NextStep, command: string][] = [
+    [{ action: 'reset', to: { timestamp: 1795433580 } }, 'reset --to 1795433580'],
+    [{ action: 'release' }, 'release'],
     [{ action: 'resume' }, 'resume'],
     [{ action: 'reset', to: 'committed' }, 'reset --to committed'],
     [{ action: 'reset', to: { offset: '11' }, acceptLoss: true }, 'reset --to-offset 11 --accept-loss'],
     [{ action: 'redrive', dryRun: true }, 'redrive --dry-run'],
   ]
   for (const [event, command] of commands) {
-    test(`is printed as an npm command: ${command}`, () => {
-      const recommended = recoveryCommand(JSON.stringify(event))
-      const [printed = ''] = print({ ...inspection, command: recommended }, asked).slice(-1)
+    test(`are printed as npm commands: ${command}`, () => {
+      const [printed = ''] = print({ ...inspection, next: [event] }, asked).slice(-1)
       assert.equal(printed, `  npm run recovery -- ${command}`)
-      assert.deepEqual(toEvent(command.split(' '))?.event, event)
     })
   }
 })
@@ -135,12 +140,12 @@ describe('the lines of replay', () => {
   }
 
   test('distinguish a dry run from a real one', () => {
-    assert.deepEqual(print(answer, { event: { ...event, dryRun: true }, deployment: '' }), [
+    assert.deepEqual(print(answer, { event: { ...event, dryRun: true }, deployment: {} }), [
       'Dry run: nothing was sent.',
       'shop-prod-orders would get 3 changes of shop.orders, offsets 3 to 6',
       'Complete.',
     ])
-    assert.deepEqual(print(answer, { event, deployment: '' }), [
+    assert.deepEqual(print(answer, { event, deployment: {} }), [
       'shop-prod-orders took 3 changes of shop.orders, offsets 3 to 6',
       'Complete.',
     ])
@@ -149,9 +154,9 @@ describe('the lines of replay', () => {
   test('print the whole command that continues, and recovery accepts it', () => {
     const table = "shop.o'rders 2"
     const partly = { ...answer, complete: false, error: 'It failed.' }
-    const asked = { event: { ...event, table }, deployment: ' --stage prod' }
+    const asked = { event: { ...event, table }, deployment: { stage: 'prod' } }
     const printed = print(partly, asked)
-    assert.deepEqual(printed.slice(1, -1), ['It failed.', 'Not complete. Go on with', ''])
+    assert.deepEqual(printed.slice(1, -1), ['It failed.', 'Not complete. Continue with', ''])
     const command = printed.at(-1)?.trim() ?? ''
     const words = execFileSync('sh', ['-c', command.replace('npm run recovery --', "printf '%s\\n'")], {
       encoding: 'utf8',
@@ -171,12 +176,13 @@ describe('the lines of redrive', () => {
       left: 30,
       error: null,
       notes: [],
+      next: [],
     }
-    assert.deepEqual(print(answer, { event: { action: 'redrive', dryRun: true }, deployment: '' }), [
+    assert.deepEqual(print(answer, { event: { action: 'redrive', dryRun: true }, deployment: {} }), [
       'Dry run: nothing was sent.',
       '30 left in the queue',
     ])
-    assert.deepEqual(print(answer, { event: { action: 'redrive' }, deployment: '' }), [
+    assert.deepEqual(print(answer, { event: { action: 'redrive' }, deployment: {} }), [
       '0 redriven, 30 left in the queue',
     ])
   })
@@ -184,7 +190,7 @@ describe('the lines of redrive', () => {
 
 describe('a name from the stream with control characters', () => {
   const name = 'shop.or\nok       DTS: fine\u001b[2J\u009b31m\u202e\u2066\u007f\u200b\u2028ders'
-  const isObeyed = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+  const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
   const letter = {
     table: name,
     function: name,
@@ -196,13 +202,21 @@ describe('a name from the stream with control characters', () => {
     outcome: 'failed' as const,
   }
   const place = { clusterId: name, offset: '4', generation: 1, time: name }
-  const halt = { code: 'TABLE_UNROUTED' as const, message: `no ${name}`, facts: { table: name }, at: 0 }
+  const halt = {
+    code: 'TABLE_UNROUTED' as const,
+    message: `no ${name}`,
+    facts: { table: name },
+    next: [],
+    at: 0,
+  }
   const answers: [action: string, answer: unknown, lines: number][] = [
     [
       'inspect',
       {
         ...inspection,
-        checks: [{ name: 'topic', result: 'failed', detail: name }],
+        checks: [
+          { name: 'topic', result: 'failed', detail: name, next: [{ action: 'redrive', table: name }] },
+        ],
         stored: {
           offset: '1',
           timestamp: 1,
@@ -219,11 +233,15 @@ describe('a name from the stream with control characters', () => {
         group: { offset: '1', metadata: name },
         ledger: [{ at: 0, by: name, how: name, from: null, to: place, entry: null }],
         advice: name,
-        command: name,
+        next: [{ action: 'resume', purpose: name }],
       },
-      16,
+      18,
     ],
-    ['doctor', { action: 'doctor', healthy: false, checks: [{ name, result: 'failed', detail: name }] }, 3],
+    [
+      'doctor',
+      { action: 'doctor', healthy: false, checks: [{ name, result: 'failed', detail: name, next: [] }] },
+      3,
+    ],
     [
       'reset',
       {
@@ -240,10 +258,10 @@ describe('a name from the stream with control characters', () => {
       },
       6,
     ],
-    ['pause', { action: 'pause', offset: '3', note: name }, 2],
+    ['pause', { action: 'pause', offset: '3', note: name, next: [] }, 2],
     [
       'redrive',
-      { action: 'redrive', letters: [letter], redriven: 0, left: 1, error: name, notes: [name] },
+      { action: 'redrive', letters: [letter], redriven: 0, left: 1, error: name, notes: [name], next: [] },
       4,
     ],
     [
@@ -261,22 +279,23 @@ describe('a name from the stream with control characters', () => {
       },
       6,
     ],
-    ['an error', { errorType: 'TABLE_UNROUTED', errorMessage: `no ${name}` }, 1],
+    ['an error', { error: { code: 'TABLE_UNROUTED', message: `no ${name}`, facts: {}, next: [] } }, 1],
+    ['an error of Lambda', { errorType: 'TABLE_UNROUTED', errorMessage: `no ${name}` }, 1],
     ['an error without a message', { [name]: name }, 1],
     ['a text', name, 1],
   ]
   for (const [action, answer, count] of answers) {
     test(`${action}: it is printed with escapes and adds no line`, () => {
       const event = { action: 'replay', table: name, from: { offset: '3' } }
-      const printed = print(answer, { event, deployment: '' })
+      const printed = print(answer, { event, deployment: {} })
       assert.equal(printed.length, count, printed.join('\n'))
-      assert.doesNotMatch(printed.join(''), isObeyed)
+      assert.doesNotMatch(printed.join(''), controls)
       assert.match(printed.join(''), /or\\(u000a|n)ok {7}DTS: fine\\u001b\[2J\\u009b31m\\u202e\\u2066/)
     })
 
     test(`${action}, as JSON: it is escaped, and parses to the original name`, () => {
-      const json = printJson(answer, { event: { action: 'inspect' }, deployment: '' })
-      assert.doesNotMatch(json.replaceAll('\n', ''), isObeyed)
+      const json = printJson(answer)
+      assert.doesNotMatch(json.replaceAll('\n', ''), controls)
       assert.deepEqual(JSON.parse(json), answer)
     })
   }
@@ -296,7 +315,7 @@ describe('a name from the stream with control characters', () => {
     const table = `${name}'\\`
     const command = print(partly, {
       event: { action: 'replay', table, from: { offset: '3' } },
-      deployment: '',
+      deployment: {},
     }).at(-1)
     const shown = command?.trim().replace('npm run recovery --', "printf '%s\\0'") ?? ''
     const words = execFileSync('bash', ['--norc', '-c', shown], {
@@ -307,16 +326,17 @@ describe('a name from the stream with control characters', () => {
   })
 })
 
-test('a refusal that names fields of the event is printed with flags', () => {
-  const refusals = [
-    ['To accept that, repeat with "acceptLoss": true, and copy.', 'repeat with --accept-loss, and copy.'],
-    [
-      'Say where to start: "to" with a timestamp, "earliest" or "latest".',
-      'start: --to with a time, earliest or latest.',
-    ],
-  ]
-  for (const [errorMessage, expected = ''] of refusals) {
-    const [line = ''] = print({ errorType: 'DATA_GAP', errorMessage }, asked)
-    assert.ok(line.startsWith('DATA_GAP: ') && line.endsWith(expected), line)
+test('an error is printed with its code, and with what to run on lines of their own', () => {
+  const error = {
+    code: 'DATA_GAP',
+    message: 'Changes would be lost.',
+    facts: {},
+    next: [{ action: 'reset', to: 'latest', acceptLoss: true, purpose: 'accept the loss' }],
   }
+  assert.deepEqual(print({ error }, asked), [
+    'DATA_GAP: Changes would be lost.',
+    '',
+    'To accept the loss:',
+    '  npm run recovery -- reset --to latest --accept-loss',
+  ])
 })

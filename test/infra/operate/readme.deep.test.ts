@@ -108,7 +108,7 @@ describe('an operator with only the README', () => {
       [...range(0, 9), ...range(15, 19)],
     ],
     [
-      'the cause of the halt is cured',
+      'the cause of the halt is removed',
       async (world) => {
         await world.source.append(new Writer().inserts('shop.orders', 0, 9))
         await world.recover({ action: 'reset', to: 'earliest' })
@@ -155,7 +155,7 @@ describe('an operator with only the README', () => {
       (error: { stdout?: string }) => {
         assert.match(
           error.stdout ?? '',
-          /LOG_CHANGED: .* move the checkpoint: npm run recovery -- reset --stage prod --region eu-central-1/,
+          /^LOG_CHANGED: .*\n\n(?:.*\n)*To move the checkpoint then:\n {2}npm run recovery -- reset --stage prod --region eu-central-1$/m,
         )
         return true
       },
@@ -166,7 +166,7 @@ describe('an operator with only the README', () => {
     const { shell } = await start(t)
     await assert.rejects(shell('npm run recovery -- inspect --stage prod'), {
       code: 2,
-      stderr: /dts-functions-prod-recovery is in is not known: give --region, or set AWS_REGION\./,
+      stderr: /The region of dts-functions-prod-recovery is unknown: give --region, or set AWS_REGION\./,
     })
   })
 

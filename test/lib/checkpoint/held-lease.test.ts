@@ -7,7 +7,7 @@ import { at, CheckpointTable, now, read } from './support.ts'
 
 const terms = { worstCaseMs: 10_000, slackMs: 5_000 }
 const facts = { offset: '50', earliest: '70' }
-const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts })
+const why = new DtsError('DATA_GAP', 'why', { retryable: false, facts, next: [{ action: 'inspect' }] })
 
 describe('the lease that a run holds', () => {
   const table = new CheckpointTable()
@@ -51,7 +51,13 @@ describe('the lease that a run holds', () => {
     await held.halt(why)
     const halted = await read(store)
     assert.deepEqual([halted.offset, halted.state, halted.leaseUntil], [50n, 'HALTED', null])
-    assert.deepEqual(haltOf(halted), { code: 'DATA_GAP', message: 'why', facts, at: clock.now })
+    assert.deepEqual(haltOf(halted), {
+      code: 'DATA_GAP',
+      message: 'why',
+      facts,
+      next: why.next,
+      at: clock.now,
+    })
   })
 
   test('a commit under a clock that was set back does not shorten the lease and is not refused', async () => {

@@ -64,6 +64,17 @@ const halt: Halt = {
   code: 'DATA_GAP',
   message: 'm',
   facts: { offset: String(farOffset), retries: 2, clusterId: null, final: true },
+  next: [
+    { action: 'inspect', purpose: 'see first what is lost' },
+    { action: 'resume' },
+    { action: 'reset', to: { timestamp: 1_795_433_580 } },
+    { action: 'reset', to: { offset: '7' }, acceptLoss: true },
+    { action: 'reset', to: { ledger: 0 }, token: 'abc' },
+    { action: 'reset', to: 'committed' },
+    { action: 'redrive', table: 'shop.orders', dryRun: true },
+    { action: 'wait', until: '2026-11-27T00:00:00.000Z' },
+    { action: 'deploy', change: 'Correct the handler' },
+  ],
   at: 5,
 }
 const good: Attributes = {
@@ -110,10 +121,16 @@ test('an item may lack an owner, an anchor, a tail, lanes and a halt', () => {
   assert.deepEqual([fresh.anchor, fresh.tail, fresh.lanes, haltOf(fresh)], [null, null, {}, null])
 })
 
-test('a halt that an older version stored without facts has no facts', () => {
-  const { facts: _, ...factless } = halt
-  const item = { ...good, halt: { S: JSON.stringify(factless) } }
-  assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, facts: {} })
+test('a next step that only a later version knows is left out, and the item stays readable', () => {
+  const later = { ...halt, next: [{ action: 'rewind' }, { action: 'resume' }, 'text', { action: 'wait' }] }
+  const item = { ...good, halt: { S: JSON.stringify(later) } }
+  assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, next: [{ action: 'resume' }] })
+})
+
+test('a halt that an older version stored without facts and next steps has none', () => {
+  const { facts: _, next: __, ...bare } = halt
+  const item = { ...good, halt: { S: JSON.stringify(bare) } }
+  assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, facts: {}, next: [] })
 })
 
 test('an item of an older version may lack ordinals and the anchors of lanes', () => {
@@ -172,6 +189,7 @@ describe('the state of the stream', () => {
       code: 'PAUSED',
       message: 'Paused by ann: a migration.',
       facts: { by: 'ann', reason: 'a migration' },
+      next: [{ action: 'resume', purpose: 'let the stream continue when you are ready' }],
       at: 5,
     })
   })
@@ -183,7 +201,13 @@ describe('the state of the stream', () => {
   })
 
   test('a pause of an older version keeps its message', () => {
-    const older = { code: 'PAUSED', message: 'Paused by ann: a migration.', facts: {}, at: 5 } as const
+    const older = {
+      code: 'PAUSED',
+      message: 'Paused by ann: a migration.',
+      facts: {},
+      next: [],
+      at: 5,
+    } as const
     const read = fromItem('topic/0', { ...good, halt: encodeJson(older) })
     assert.equal(read.state, 'PAUSED')
     assert.equal(haltOf(read)?.message, older.message)

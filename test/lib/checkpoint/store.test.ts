@@ -98,7 +98,7 @@ describe('the checkpoint store', () => {
   test('only recovery takes the lease of a halted stream', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, at: now }, null)
+    await store.halt(lease, { code: 'DATA_GAP', message: 'm', facts: {}, next: [], at: now }, null)
     const found = await read(store)
     assert.deepEqual([found.state, haltOf(found)?.code, found.leaseUntil], ['HALTED', 'DATA_GAP', null])
     await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), taken)
@@ -134,7 +134,11 @@ describe('the checkpoint store', () => {
   test('a stream that halts while a handler may be running keeps its lease', async () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
-    await store.halt(lease, { code: 'HANDLER_FAILED', message: 'm', facts: {}, at: now }, now + 60_000)
+    await store.halt(
+      lease,
+      { code: 'HANDLER_FAILED', message: 'm', facts: {}, next: [], at: now },
+      now + 60_000,
+    )
     const found = await read(store)
     assert.deepEqual([found.state, found.leaseUntil], ['HALTED', now + 60_000])
     const states = ['RUNNING', 'HALTED'] as const
@@ -153,7 +157,10 @@ describe('the checkpoint store', () => {
     const before = await read(store)
     await assert.rejects(store.commit(late, at(50n), later + 1_000), lost)
     await assert.rejects(store.release(late), lost)
-    await assert.rejects(store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null), lost)
+    await assert.rejects(
+      store.halt(late, { code: 'DATA_GAP', message: '', facts: {}, next: [], at: 1 }, null),
+      lost,
+    )
     await assert.rejects(store.reset(late, found, start(0n)), lost)
     // Our owner with another epoch, and our epoch with another owner.
     await assert.rejects(store.commit({ ...lease, epoch: 1 }, at(50n), later + 1_000), lost)
@@ -257,7 +264,8 @@ describe('the checkpoint store', () => {
       )
       await assert.rejects(store.acquire(found, 'b', now, now + 1_000, ['RUNNING']), {
         code: 'LEASE_TOO_LONG',
-        message: /lease of wrong-clock \(epoch 1\) ends at 2099-01-01.*"action":"release"/,
+        message: /lease of wrong-clock \(epoch 1\) ends at 2099-01-01/,
+        next: [{ action: 'release', purpose: 'break the lease, once no run of the poller is at work' }],
       })
     })
 
@@ -349,7 +357,7 @@ describe('the checkpoint store', () => {
     const store = table.fresh()
     const lease = await store.create(start(10n), 'a', now)
     await store.commit(lease, at(11n), now)
-    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, at: 1 }, null)
+    await store.halt(lease, { code: 'DATA_GAP', message: '', facts: {}, next: [], at: 1 }, null)
     await store.release(lease)
     table.client.middlewareStack.remove(name)
     assert.deepEqual(seen, Array(4).fill(['UpdateItemCommand', true]))
@@ -413,7 +421,11 @@ describe('the checkpoint store', () => {
         stuck: { through: null, anchor: null, trouble },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
-      await store.halt(lease, { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, at: now }, null)
+      await store.halt(
+        lease,
+        { code: 'DEAD_LETTER_BREAKER', message: 'm', facts: {}, next: [], at: now },
+        null,
+      )
       await store.resume(await read(store), entry)
       const found = await read(store)
       assert.deepEqual([found.state, found.offset], ['RUNNING', 10n])

@@ -132,7 +132,11 @@ describe('a run of the poller', () => {
     const read = await store.read()
     assert.ok(read !== null)
     const lease = await store.acquire(read, 'before', startedAt, startedAt + 1_000, ['RUNNING'])
-    await store.halt(lease, { code: 'CLUSTER_CHANGED', message: 'm', facts: {}, at: startedAt }, null)
+    await store.halt(
+      lease,
+      { code: 'CLUSTER_CHANGED', message: 'm', facts: {}, next: [], at: startedAt },
+      null,
+    )
     const summary = emptySummary()
     const openStream = () => assert.fail('the stream is opened')
     const parts = { ...dependencies(store, streamOf([])), openStream }

@@ -37,11 +37,11 @@ describe('the measures of a run', () => {
     ['failing handlers, which are counted as retried', { ended: 'handler-failed' }, null, null],
     ['a halted stream', { halted: 'CLUSTER_CHANGED' }, broken, 'Halted'],
     ['a stream that a person stopped', { halted: 'PAUSED' }, broken, 'Paused'],
-    ['a fault that cures itself', {}, broken, 'Failed'],
+    ['a fault that passes by itself', {}, broken, 'Failed'],
     ['a crash', {}, new TypeError('x'), 'Failed'],
     ['another run at work', { ended: 'lease-held' }, null, 'LeaseHeld'],
     ['a lease that was lost', { ended: 'lease-lost' }, null, 'LeaseLost'],
-    ['a run that thawed too late', { ended: 'superseded' }, null, 'Superseded'],
+    ['a run that thawed after a newer one began', { ended: 'superseded' }, null, 'Superseded'],
     ['a cluster change without loss', { ended: 'recovered' }, null, 'Recovered'],
     ['a lease that ends years ahead', {}, coded('LEASE_TOO_LONG'), 'Failed', 'LeaseTooLong'],
     ['a first start on another one’s group', {}, coded('GROUP_SHARED'), 'Failed', 'GroupShared'],
@@ -190,6 +190,20 @@ describe('the log lines at the end of a run', () => {
       assert.doesNotMatch(text, /customer/)
       assert.match(text, thrown instanceof Error ? /"code":"RangeError"/ : /"code":"string"/)
     }
+  })
+
+  test('contain the causes of an error: names and codes, but messages only of our own errors', (t) => {
+    const socket = Object.assign(new Error('the name of a customer'), { code: 'ECONNREFUSED' })
+    const broker = new DtsError('BROKER_FAILED', 'The request failed.', { retryable: true, cause: socket })
+    const thrown = new DtsError('SECRET_UNAVAILABLE', 'no', { retryable: true, cause: broker })
+    const [line] = written(t, {}, thrown)
+    assert.deepEqual(line?.cause, {
+      name: 'BROKER_FAILED',
+      message: 'The request failed.',
+      code: 'BROKER_FAILED',
+      cause: { name: 'Error', code: 'ECONNREFUSED' },
+    })
+    assert.doesNotMatch(JSON.stringify(line), /customer/)
   })
 
   test('contain one line of metrics for each function, with its name', (t) => {

@@ -6,6 +6,7 @@ import type { ErrorCode, Facts } from '../../../../lib/errors.ts'
 import { adviseHalted } from '../../../../lib/recovery/examine/halted.ts'
 import type { Setup } from '../../../../lib/recovery/examine/setup.ts'
 import { open } from '../../../support/open-stream.ts'
+import { recommended } from '../../../support/recommended.ts'
 import { t0, Writer } from '../../../support/records.ts'
 import { damagedAt } from '../../../support/streams.ts'
 
@@ -17,7 +18,7 @@ interface Given {
   readonly facts?: Facts
   readonly offset?: bigint
   readonly setup?: Partial<Setup>
-  /** The one that cannot be read. */
+  /** The offset that cannot be read. */
   readonly damagedAt?: bigint
 }
 
@@ -33,7 +34,7 @@ async function advice(t: TestContext, given: Given) {
     clusterId: stream.clusterId,
     replayUntil: null,
     state: 'HALTED',
-    halt: { code: given.code, message: 'Said then.', facts: given.facts ?? {}, at: 0 },
+    halt: { code: given.code, message: 'Said then.', facts: given.facts ?? {}, next: [], at: 0 },
     ledger: [],
   }
   const log =
@@ -41,27 +42,27 @@ async function advice(t: TestContext, given: Given) {
       ? stream
       : damagedAt(stream, given.damagedAt, given.damagedAt, 'BATCH_TOO_LARGE')
   const found = await adviseHalted(stored, log, { ...setup, ...given.setup })
-  return { advice: found.advice, event: /--data '(.*)'$/.exec(found.command ?? '')?.[1] }
+  return { advice: found.advice, events: found.next.map((step) => recommended({ next: [step] })) }
 }
 
-const resume = '{"action":"resume"}'
-const inspect = '{"action":"inspect"}'
-const pass = '{"action":"reset","to":{"offset":"6"},"acceptLoss":true}'
+const resume = { action: 'resume' }
+const inspect = { action: 'inspect' }
+const skip = { action: 'reset', to: { offset: '6' }, acceptLoss: true }
 const at5: Facts = { offset: '5', function: 'test-orders' }
 
-const cases: [what: string, given: Given, event: string, advice: RegExp][] = [
-  ['a person paused it', { code: 'PAUSED' }, resume, /^Said then\. .*Resume when the stream may read on/],
+const cases: [what: string, given: Given, events: object | readonly object[], advice: RegExp][] = [
+  ['a person paused it', { code: 'PAUSED' }, resume, /^Said then\. .*Resume when the stream may continue/],
   [
-    'a batch is too large still',
+    'a batch is still too large',
     { code: 'BATCH_TOO_LARGE', damagedAt: 5n, facts: { offset: '5', nextOffset: '6' } },
-    inspect,
-    /tried and fails now, too, so that a resume would halt there again.*BATCH_TOO_LARGE.*To pass it, and lose .*"offset":"6"/,
+    [inspect, skip],
+    /was tried and still fails, so a resume would halt there again.*BATCH_TOO_LARGE/,
   ],
   [
-    'a damaged batch lies further on than the stored offset',
+    'a damaged batch lies after the stored offset',
     { code: 'BATCH_CORRUPT', damagedAt: 7n, facts: { offset: '7' } },
     inspect,
-    /Reading at offset 7 was tried and fails/,
+    /Reading at offset 7 was tried and still fails/,
   ],
   [
     'a batch can be read now',
@@ -72,52 +73,57 @@ const cases: [what: string, given: Given, event: string, advice: RegExp][] = [
   [
     'a change is larger than an invocation, and no queue takes it',
     { code: 'EVENT_TOO_LARGE', facts: at5 },
-    pass,
+    skip,
     /A resume halts the stream at offset 5 again.*copy the affected rows.*this loses that record/,
   ],
   [
-    'the same, where the table chose to halt',
+    'the same, but the table is set to halt',
     {
       code: 'EVENT_TOO_LARGE',
       facts: at5,
       setup: { hasQueue: true, routes: { 'shop.orders': { ...route, onFailure: 'halt' } } },
     },
-    pass,
+    skip,
     /A resume halts the stream at offset 5 again/,
   ],
   [
-    'the same, where a queue is configured now',
+    'the same, but a queue is configured now',
     { code: 'EVENT_TOO_LARGE', facts: at5, setup: { hasQueue: true } },
     resume,
     /puts the record at offset 5 into the dead-letter queue/,
   ],
   [
-    'the same, where other functions have yet to get there: passing it would lose their changes',
+    'the same, but other functions have not reached it: to skip it would lose their changes',
     { code: 'EVENT_TOO_LARGE', facts: at5, offset: 3n },
     resume,
-    /stored offset is 3, so that other functions have yet to get there: resume, until inspect shows offset 5/,
+    /stored offset is 3, so other functions have not reached it yet\. Resume until inspect shows offset 5/,
   ],
   [
-    'a record that is none',
+    'a record that cannot be decoded',
     { code: 'RECORD_INVALID', facts: at5 },
-    pass,
+    skip,
     /A resume halts the stream at offset 5 again/,
   ],
   [
     'a handler failed',
     { code: 'HANDLER_FAILED', facts: at5 },
-    resume,
-    /the same handler halts the stream there again.*"offset":"6".* passes it, and loses it/,
+    [resume, skip],
+    /the same handler halts the stream there again.*Once inspect shows offset 5 as stored, it can be skipped/,
   ],
-  ['a row that does not fit', { code: 'ROW_INVALID' }, resume, /sends the change that the halt names again/],
   [
-    'a table without a function has none still',
+    'a row that does not match its schema',
+    { code: 'ROW_INVALID' },
+    resume,
+    /sends the change that the halt names again/,
+  ],
+  [
+    'a table still has no function',
     { code: 'TABLE_UNROUTED', facts: { offset: '5', table: 'shop.new' } },
     inspect,
-    /has no function, and UNROUTED_TABLES is halt, so that a resume would halt there again/,
+    /has no function, and UNROUTED_TABLES is halt, so a resume would halt there again/,
   ],
   [
-    'a table without a function has one now',
+    'a table that had no function has one now',
     { code: 'TABLE_UNROUTED', facts: { offset: '5', table: 'shop.orders' } },
     resume,
     /has one now/,
@@ -131,20 +137,20 @@ const cases: [what: string, given: Given, event: string, advice: RegExp][] = [
   [
     'many dead letters',
     { code: 'DEAD_LETTER_BREAKER' },
-    resume,
-    /the same handler halts the stream again.*waits in the dead-letter queue: .*"redrive"/,
+    [resume, { action: 'redrive' }],
+    /the same handler halts the stream again.*wait in the dead-letter queue/,
   ],
   [
-    'anything else',
+    'any other error',
     { code: 'DEAD_LETTER_FAILED' },
     resume,
     /halted with DEAD_LETTER_FAILED; while its cause lasts, it halts again after a resume/,
   ],
 ]
-for (const [what, given, event, expected] of cases) {
-  test(`what ends a halt: ${what}`, async (t) => {
+for (const [what, given, events, expected] of cases) {
+  test(`inspect says what ends a halt: ${what}`, async (t) => {
     const found = await advice(t, given)
     assert.match(found.advice, expected)
-    assert.equal(found.event, event)
+    assert.deepEqual(found.events, [events].flat())
   })
 }

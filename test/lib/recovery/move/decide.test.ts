@@ -12,8 +12,8 @@ import type { KnownProgress, Progress } from '../../../../lib/log/progress.ts'
 import type { Survey } from '../../../../lib/log/survey.ts'
 import type { PlaceDetails } from '../../../../lib/log/survey-place.ts'
 import { choosePlace } from '../../../../lib/recovery/move/choose-place.ts'
-import { decide, type How } from '../../../../lib/recovery/move/decide.ts'
-import type { RefusalReason } from '../../../../lib/recovery/move/refusal.ts'
+import { decide, type How, type Move } from '../../../../lib/recovery/move/decide.ts'
+import type { Refusal, RefusalReason } from '../../../../lib/recovery/move/refusal.ts'
 import { type NamedBy, resolveTarget, type Target } from '../../../../lib/recovery/move/target.ts'
 import { checkpointOf } from '../../../support/streams.ts'
 
@@ -178,16 +178,22 @@ const everywhere: Readonly<Record<NamedBy, boolean>> = {
 /** The decision in short: how, to which offset, and what it loses; or why it is refused. */
 type Outcome = readonly [how: How, offset: bigint, loses: boolean] | RefusalReason
 
-function outcomeOf({ source, to, log, survey: other, details, mayLose = true }: Situation): Outcome {
+function outcomeOf(situation: Situation): Outcome {
+  const decision = decisionOf(situation)
+  if (decision.kind === 'refusal') return decision.reason
+  return [decision.how, decision.position.offset, decision.lost !== null]
+}
+
+function decisionOf({ source, to, log, survey: other, details, mayLose = true }: Situation): Move | Refusal {
   const { read, known, group } = sources[source]
   const located = { kind: 'at', offset: 180n } as const
   const survey: Survey = { clusterId, range, ends: covers, group, known, located, ...other }
   const target = resolveTarget(to, read, survey)
-  if (target.kind === 'refusal') return target.reason
+  if (target.kind === 'refusal') return target
   const isComparable = known.source !== 'unanswered' && known.progress !== null
   const facts = { target, read, survey, comparison: isComparable ? logs[log] : null, now }
   const chosen = choosePlace(facts)
-  if (chosen.kind === 'refusal') return chosen.reason
+  if (chosen.kind === 'refusal') return chosen
   const time = { kind: 'at', seconds: 900 + Number(chosen.offset) } as const
   const repeats = { counts: {}, countedTo: null }
   const at = {
@@ -200,9 +206,7 @@ function outcomeOf({ source, to, log, survey: other, details, mayLose = true }: 
     repeats,
     ...details,
   }
-  const decision = decide(facts, at, mayLose)
-  if (decision.kind === 'refusal') return decision.reason
-  return [decision.how, decision.position.offset, decision.lost !== null]
+  return decide(facts, at, mayLose)
 }
 
 describe('the decision about a move', () => {
@@ -293,6 +297,17 @@ describe('the decision about a move', () => {
     offset: bigint,
   ): boolean {
     return by === 'committed' && log === 'same-log' ? offset > 150n : row[by]
+  }
+})
+
+test('the refusal of a loss recommends the same reset with the loss accepted', () => {
+  for (const to of [undefined, ...Object.values(targets)]) {
+    const decision = decisionOf({ source: 'checkpoint', to, log: 'no-anchor, begins later', mayLose: false })
+    assert.ok(decision.kind === 'refusal')
+    const same =
+      to === undefined ? {} : { to: typeof to === 'object' && 'offset' in to ? { offset: '180' } : to }
+    const step = { action: 'reset', ...same, acceptLoss: true, purpose: 'accept the loss' }
+    assert.deepEqual(decision.error.next, [step])
   }
 })
 

@@ -1,0 +1,56 @@
+import { DtsError, isDtsError, type NextStep } from '../lib/errors.ts'
+import { type CommandLine, stepLine } from '../lib/recovery/next-steps.ts'
+import type { RecoveryAnswer } from '../lib/recovery/recover.ts'
+
+/**
+ * Writes next steps for people who see what the functions log, throw and answer: as commands of serverless, which reach
+ * this deployment and no other.
+ */
+
+/** @param flags that make serverless use this deployment; empty if the code is not deployed */
+export function serverlessCommands(flags: string = process.env.DEPLOYMENT_FLAGS ?? ''): CommandLine {
+  const chosen = flags === '' ? '' : ` ${flags}`
+  return {
+    recovery: (event) =>
+      `npx serverless invoke${chosen} -f recovery --data '${JSON.stringify(event).replaceAll("'", `'\\''`)}'`,
+    deploy: `npx serverless deploy${chosen}`,
+  }
+}
+
+/** The same error, its message continued by what to run; a value that is not ours stays as it is. */
+export function errorWithCommands(thrown: unknown): unknown {
+  if (!isDtsError(thrown) || thrown.next.length === 0) return thrown
+  const { code, message, retryable, facts, next, cause, stack } = thrown
+  const text = [message, ...commandsOf(next)].join(' ')
+  const written = new DtsError(code, text, { retryable, facts, next, cause })
+  if (stack !== undefined) written.stack = stack.replace(message, () => text)
+  return written
+}
+
+/** The same answer, with a `run` beside each `next` that is not empty. */
+export function answerWithCommands(answer: RecoveryAnswer): RecoveryAnswer {
+  switch (answer.action) {
+    case 'inspect':
+      return written({ ...answer, checks: answer.checks.map((check) => written(check)) })
+    case 'doctor':
+      return { ...answer, checks: answer.checks.map((check) => written(check)) }
+    case 'pause':
+    case 'resume':
+    case 'release':
+      return written(answer)
+    case 'redrive':
+      return written(answer)
+    case 'reset':
+    case 'replay':
+      return answer
+  }
+}
+
+function written<Part extends { readonly next: readonly NextStep[] }>(part: Part): Part {
+  return part.next.length === 0 ? part : { ...part, run: commandsOf(part.next) }
+}
+
+function commandsOf(next: readonly NextStep[]): string[] {
+  const commands = serverlessCommands()
+  return next.map((step) => stepLine(step, commands))
+}
