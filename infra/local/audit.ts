@@ -34,7 +34,7 @@ export function audit(produced: readonly ShopRecord[], deliveries: readonly Hand
       if (delivery.table !== table) continue
       const place = ids.get(delivery.id)
       if (place === undefined)
-        throw new Error(`${table} received the change ${delivery.id}, which nobody produced`)
+        throw new Error(`${table} received the change ${delivery.id}, which was not produced`)
       if (seen.has(delivery.id)) duplicates += 1
       else if (place < latest) outOfOrder += 1
       seen.add(delivery.id)

@@ -142,7 +142,7 @@ export function handlerTests(start: Start): void {
         assert.match(failed.failures[0]?.message ?? '', message)
         assert.deepEqual((await world.item())?.offset, { N: '0' })
         assert.deepEqual((await world.item())?.leaseUntil, { N: '0' })
-        world.lambda.mend('test-orders')
+        world.lambda.clearFaults('test-orders')
         const next = await world.poll()
         assert.equal(next.ended, 'end-of-stream')
         assert.deepEqual(world.ids('orders'), range(0, 4))

@@ -201,7 +201,7 @@ export function inspectTests(start: Start): void {
       const fired = () => world.lambda.faultsFired('test-orders') > 0
       await world.poll({ remainingMs: until(fired) })
       assert.ok(fired())
-      world.lambda.mend('test-orders')
+      world.lambda.clearFaults('test-orders')
       const { advice, stored } = await world.inspect()
       assert.match(stored?.lanes['test-orders'] ?? '', /^offset 0 could not be sent \d+ time\(s\) since /)
       assert.match(

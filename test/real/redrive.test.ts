@@ -130,7 +130,11 @@ describe('redrive of one table', () => {
     assert.deepEqual([first.redriven, queue.handled], [0, []])
     assert.match(
       first.notes.join(),
-      /^10 letters of other tables of fn stand in front, .* of shop\.b: .*"redrive"/,
+      /^10 letters of other tables of fn come first in the queue\. .* of shop\.b /,
+    )
+    assert.deepEqual(
+      first.next.map(({ action }) => action),
+      ['redrive'],
     )
     // They were released and can be redriven. Then SQS gives out the table's letters.
     assert.equal((await queue.redrive({ table: 'shop.a' })).redriven, 12)

@@ -39,7 +39,7 @@ export interface InvokeServer {
   /** The next `times` invocations of `name` meet the fault. A dry run meets a `service` fault without using it up. */
   fail(name: string, fault: Fault, times?: number): void
   /** Removes the faults that `fail` has left. */
-  mend(name: string): void
+  clearFaults(name: string): void
   /** The number of calls of a function, with any outcome, also for unknown names. */
   invocations(name: string): number
   /** Of all functions. */
@@ -176,7 +176,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     fail(name, fault, times = 1) {
       find(name).faults.push(...Array.from({ length: times }, () => fault))
     },
-    mend(name) {
+    clearFaults(name) {
       find(name).faults.length = 0
     },
     invocations: (name) => functions.get(name)?.invocations ?? unknownNames.get(name) ?? 0,

@@ -89,7 +89,7 @@ const times: Case[] = [
 
   [dateTime({ year: 2026, month: 11, day: 23 }), '2026-11-23', 'DATE'],
   [dateTime({ year: 0, month: 0, day: 0 }), '0000-00-00', 'zero DATE'],
-  [dateTime({ year: 2026, month: 0, day: 0 }), '2026-00-00', 'a DATE of which only the year is known'],
+  [dateTime({ year: 2026, month: 0, day: 0 }), '2026-00-00', 'a DATE with a known year only'],
   [dateTime({ year: 9999, month: 12, day: 31 }), '9999-12-31', 'the last DATE'],
   [dateTime({ year: -44, month: 3, day: 15 }), '-0044-03-15', 'before our era'],
   [dateTime({ year: 294276, month: 12, day: 31 }), '294276-12-31', 'the last year of PostgreSQL'],

@@ -63,8 +63,8 @@ for (const { name, nextOffset, records } of golden) {
         slice.records.map((record) => String(record.offset)),
         records.slice(index + 1).map(([later]) => later),
       )
-      const behind = BigInt(nextOffset) > BigInt(offset) ? BigInt(nextOffset) : BigInt(offset) + 1n
-      assert.equal(slice.nextOffset, behind)
+      const next = BigInt(nextOffset) > BigInt(offset) ? BigInt(nextOffset) : BigInt(offset) + 1n
+      assert.equal(slice.nextOffset, next)
     }
   })
 
