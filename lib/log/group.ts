@@ -29,7 +29,7 @@ export async function askGroup(stream: Stream): Promise<GroupAnswer> {
 
 /**
  * Our own commit if it is ahead of the checkpoint. The poller writes the item before the group. So an item that is older
- * the group was restored from a backup.
+ * than the group was restored from a backup.
  */
 export function commitAhead(
   { generation, offset }: Pick<Checkpoint, 'generation' | 'offset'>,
