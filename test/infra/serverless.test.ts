@@ -1,34 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
 import { emptySummary } from '../../lib/poll/summary.ts'
 import { runMeasures } from '../../lib/poll/telemetry.ts'
+import { given, type Resource, type Resources, readResources } from '../support/packaged.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
-interface Resource {
-  readonly Type: string
-  readonly DeletionPolicy?: string
-  readonly Properties: Record<string, unknown>
-}
-type Resources = Record<string, Resource>
-
-const given = {
-  DTS_BROKER_URL: 'dts.example.com:18001',
-  DTS_TOPIC: 'cn_shop',
-  DTS_SID: 'dtssid',
-  DTS_USER: 'reader',
-  DTS_PASSWORD: 'canary-password',
-  DTS_PASSWORD_SECRET: 'shop/dts',
-  DTS_CHECKPOINT: '1700000000',
-  ON_CLUSTER_CHANGE: 'recover',
-  ALARM_EMAIL: 'night@example.com',
-  // Refuses every connection: a command that asks AWS for anything fails.
-  AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
-}
 const tableKeys = ['customers', 'order_items', 'orders']
 const arn = (rest: string) => `arn:\${AWS::Partition}:${rest}`
 const here = `\${AWS::Region}:\${AWS::AccountId}`
@@ -276,87 +257,6 @@ describe('serverless package, without network and credentials', () => {
     assert.deepEqual(Object.keys(unzip(artifacts, 'poller.zip')), ['functions/poller.mjs'])
   })
 })
-
-test('outside the dev stage, serverless remove keeps checkpoint and dead letters, and the table is protected from deletion', async () => {
-  const artifacts = join(service.folder, 'packaged-prod')
-  const parameters = ['package', '--stage', 'prod', '--package', artifacts]
-  const { code, output } = await service.serverless(parameters, given)
-  assert.equal(code, 0, output)
-  const { CheckpointTable: table, DeadLetterQueue, DeadLetterBucket } = readResources(artifacts)
-  for (const resource of [table, DeadLetterQueue, DeadLetterBucket]) {
-    assert.equal(resource?.DeletionPolicy, 'Retain')
-  }
-  assert.equal(table?.Properties.DeletionProtectionEnabled, true)
-  assert.equal(table?.Properties.TableName, 'dts-functions-prod-checkpoint')
-})
-
-test('a stream without a password gives no function a secret to read', async () => {
-  const artifacts = join(service.folder, 'packaged-open')
-  const { code, output } = await service.serverless(['package', '--package', artifacts], {
-    AWS_ENDPOINT_URL: given.AWS_ENDPOINT_URL,
-  })
-  assert.equal(code, 0, output)
-  const template = JSON.stringify(readResources(artifacts))
-  assert.ok(template.includes('dynamodb:GetItem'))
-  assert.ok(!template.includes('secretsmanager'))
-  // Without an address, the alarms still exist.
-  assert.ok(!template.includes('AlarmTopic'))
-  assert.ok(template.includes('AWS::CloudWatch::Alarm'))
-})
-
-test('deploy refuses settings that the poller would refuse, before any request to AWS', async () => {
-  const { code, output } = await service.serverless(['deploy'], {
-    ...given,
-    DTS_BROKER_URL: 'no-port',
-    DTS_TOPIC: '',
-    AWS_ACCESS_KEY_ID: 'none',
-    AWS_SECRET_ACCESS_KEY: 'none',
-  })
-  assert.equal(code, 1)
-  assert.match(output, /CONFIG_INVALID/)
-  assert.match(output, /DTS_BROKER_URL must be host:port/)
-  assert.match(output, /DTS_TOPIC is missing/)
-})
-
-test('deploy refuses a misspelt setting, which the poller would never see', async () => {
-  const { code, output } = await service.serverless(['deploy'], {
-    ...given,
-    DTS_CHECKPIONT: '1700000000',
-    POLL_MAX_RECORD: '5',
-    AWS_ACCESS_KEY_ID: 'none',
-    AWS_SECRET_ACCESS_KEY: 'none',
-  })
-  assert.equal(code, 1)
-  assert.match(output, /CONFIG_INVALID: The configuration has 2 problem\(s\)/)
-  assert.match(output, /DTS_CHECKPIONT is not a known setting/)
-  assert.match(output, /POLL_MAX_RECORD is not a known setting/)
-  // DTS_PASSWORD is known, but only local runs use it.
-  assert.doesNotMatch(output, /DTS_PASSWORD (is|and)/)
-})
-
-test('deploy refuses a poller timeout that is too short for the slowest table function', async () => {
-  const slow = copyService()
-  try {
-    const file = join(slow.folder, 'serverless.yml')
-    const text = readFileSync(file, 'utf8')
-    assert.match(text, /^ {2}tables: \{\}$/m)
-    writeFileSync(file, text.replace(/^ {2}tables: \{\}$/m, '  tables: { orders: { timeout: 110 } }'))
-    const keys = { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' }
-    const { code, output } = await slow.serverless(['deploy'], { ...given, ...keys })
-    assert.equal(code, 1)
-    assert.match(
-      output,
-      /CONFIG_INVALID: the timeout of poller is 120 s\. .* run for 110 s it must be at least 140 s/,
-    )
-  } finally {
-    slow.remove()
-  }
-})
-
-function readResources(artifacts: string): Resources {
-  const text = readFileSync(join(artifacts, 'cloudformation-template-update-stack.json'), 'utf8')
-  return (JSON.parse(text) as { Resources: Resources }).Resources
-}
 
 function ofType(resources: Resources, type: string): Resource[] {
   return Object.values(resources).filter(({ Type }) => Type === type)

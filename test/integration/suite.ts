@@ -28,13 +28,8 @@ const groups = {
   recovery: [recoveryTests, recoveryAnchorTests, recoveryLossTests, recoveryPlaceTests],
   // The others depend only on DynamoDB, on the functions, or on this project's code.
   handlers: [handlerTests, leaseTests],
-  moves: [
-    recoveryPlanTests,
-    recoveryDeathTests,
-    recoveryRaceTests,
-    recoveryWithoutItemTests,
-    recoveryRestoredTests,
-  ],
+  moves: [recoveryPlanTests, recoveryWithoutItemTests, recoveryRestoredTests],
+  interruptions: [recoveryDeathTests, recoveryRaceTests],
   operation: [doctorTests, inspectTests, conditionTests],
 } satisfies Readonly<Record<string, readonly Tests[]>>
 type Group = keyof typeof groups

@@ -1,0 +1,4 @@
+import { embedded } from './embedded.ts'
+import { integrationSuite } from './suite.ts'
+
+integrationSuite(embedded, ['interruptions'])
