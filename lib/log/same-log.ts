@@ -6,7 +6,7 @@ import type { DataRange } from '../kafka/data-range.ts'
 import type { LogRecord } from '../kafka/records.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { isChangeOf } from './anchor.ts'
-import { glance } from './scan.ts'
+import { glance, nothingBelowEnd } from './scan.ts'
 
 /** The codes of `changeOfLog`: the stream must halt. */
 export const sameLogCodes: ReadonlySet<ErrorCode> = new Set(['CLUSTER_CHANGED', 'LOG_CHANGED', 'DATA_GAP'])
@@ -86,7 +86,8 @@ async function missingRecord(
 }
 
 async function recordAt(stream: Stream, offset: bigint): Promise<LogRecord | null> {
-  const { records } = await stream.fetch(offset, glance)
+  const { records, nextOffset, end } = await stream.fetch(offset, glance)
+  if (nextOffset === offset && offset < end) throw nothingBelowEnd(offset, end)
   const first = records.at(0)
   return first?.offset === offset ? first : null
 }

@@ -2,7 +2,7 @@ import { carriesChange, isFiller, readHeader } from '../dts/header.ts'
 import type { RecordHeader } from '../dts/types.ts'
 import { DtsError, type ErrorCode } from '../errors.ts'
 import type { LogRecord } from '../kafka/records.ts'
-import type { Stream } from '../kafka/stream.ts'
+import type { FetchBounds, Fetched, Stream } from '../kafka/stream.ts'
 import { toSeconds } from '../time.ts'
 
 /** Iterates over the records of a part of the log. */
@@ -21,14 +21,49 @@ export const glance = { maxBytes: 64 * 1024, maxWaitMs: 100 }
 
 const scanBounds = { maxBytes: 1024 * 1024, maxWaitMs: 100 }
 
-/** All records from `from` to `end`. */
+/** All records from `from` to `end`. @throws DtsError as `fetchBelow` */
 export async function* allRecords(stream: Stream, from: bigint, end: bigint): AsyncGenerator<LogRecord> {
   for (let offset = from; offset < end; ) {
-    const { records, nextOffset } = await stream.fetch(offset, scanBounds)
-    if (nextOffset === offset) return
+    const { records, nextOffset } = await fetchBelow(stream, offset, end, scanBounds)
     for (const record of records) if (record.offset < end) yield record
     offset = nextOffset
   }
+}
+
+/** So often is a fetch tried, if its answer does not get further. */
+const mostTries = 4
+
+/**
+ * Fetches from an offset below the end of the log. A broken or empty answer is asked for again, because a search that
+ * takes one for the state of the log would decide by it.
+ * @throws DtsError BATCH_CORRUPT, BATCH_TOO_LARGE if the batch stays unreadable; BROKER_FAILED if it stays missing
+ */
+export async function fetchBelow(
+  stream: Stream,
+  offset: bigint,
+  end: bigint,
+  bounds: FetchBounds,
+): Promise<Fetched> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const fetched = await stream.fetch(offset, bounds)
+      if (fetched.nextOffset > offset) return fetched
+    } catch (error) {
+      if (!isDamage(error) || !error.retryable || tries === mostTries) throw error
+      continue
+    }
+    if (tries === mostTries) throw nothingBelowEnd(offset, end)
+  }
+}
+
+/** The broker holds back records that a decision needs, as a throttled one may. */
+export function nothingBelowEnd(offset: bigint, end: bigint): DtsError {
+  return new DtsError(
+    'BROKER_FAILED',
+    `The broker names ${end} as the end of its log, but sends nothing from offset ${offset} on. Without these records ` +
+      'nothing can be decided, so nothing was done. Run the same again.',
+    { retryable: true, facts: { offset: String(offset), end: String(end) } },
+  )
 }
 
 /** The timed records from `from` to `end`, without filler and undecodable records. */

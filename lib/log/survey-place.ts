@@ -8,7 +8,7 @@ import type { Stream } from '../kafka/stream.ts'
 import { offsetNear } from './locate-time.ts'
 import { type LastLevel, type LogEnds, lastLevel } from './log-times.ts'
 import { type RepeatBounds, RepeatCounter, type Repeats } from './repeats.ts'
-import { allRecords, glance, holdsWork, isDamage, readTimed } from './scan.ts'
+import { allRecords, fetchBelow, glance, holdsWork, isDamage, readTimed } from './scan.ts'
 
 /** The last part of a survey: the records at the chosen place, and around it. */
 
@@ -144,10 +144,9 @@ export async function recordsAround(
 async function firstDigest(offset: bigint, stream: Stream, { end }: DataRange): Promise<string | null> {
   try {
     for (let from = offset; from < end; ) {
-      const { records, nextOffset } = await stream.fetch(from, glance)
+      const { records, nextOffset } = await fetchBelow(stream, from, end, glance)
       const [first] = records
       if (first !== undefined) return digestOf(first.value)
-      if (nextOffset === from) return null
       from = nextOffset
     }
   } catch (error) {
@@ -206,10 +205,9 @@ async function tailBetween(from: bigint, offset: bigint, stream: Stream): Promis
   let tail: Tail | null = null
   try {
     for (let next = from; next < offset; ) {
-      const { records, nextOffset } = await stream.fetch(next, glance)
+      const { records, nextOffset } = await fetchBelow(stream, next, offset, glance)
       const last = Array.from(records).findLast((record) => record.offset < offset)
       if (last !== undefined) tail = { offset: last.offset, digest: digestOf(last.value) }
-      if (nextOffset === next) break
       next = nextOffset
     }
   } catch (error) {

@@ -67,11 +67,9 @@ export function recoveryTests(start: Start): void {
       const done = await world.reset({ by: 'night shift', reason: 'failover of DTS' })
       assert.deepEqual({ ...dry, applied: true, token: null, note: done.note }, done)
       const first = done.from?.generation ?? assert.fail('no generation')
-      const generation = first + 1
-      assert.deepEqual(
-        [done.to.clusterId, done.to.offset, done.to.generation],
-        [newCluster, String(handled + 5), generation],
-      )
+      const { generation } = done.to
+      assert.ok(generation > first, `${generation} after ${first}`)
+      assert.deepEqual([done.to.clusterId, done.to.offset], [newCluster, String(handled + 5)])
       const [entry] = (await world.inspect()).ledger.slice(-1)
       assert.deepEqual(
         [entry?.by, entry?.how, entry?.from, entry?.to],

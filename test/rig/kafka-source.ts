@@ -17,6 +17,9 @@ const group = 'dts-functions-test'
 /** A broker refuses a batch above a megabyte. Records of these tests have about 200 bytes. */
 const mostInBatch = 2_000
 
+/** A topic takes records that are too large for an invocation of Lambda, as the topics of DTS do. */
+const largeMessages = { 'max.message.bytes': '8000000' }
+
 export function kafkaSources(release: KafkaRelease): KafkaSources {
   let running: Promise<Running> | undefined
   return {
@@ -24,7 +27,7 @@ export function kafkaSources(release: KafkaRelease): KafkaSources {
       running ??= startFirst(release)
       const current = await running
       const topic = `topic-${randomUUID()}`
-      await current.broker.createTopic(topic, { partitions })
+      await current.broker.createTopic(topic, { partitions, config: largeMessages })
       return new KafkaSource(current, topic)
     },
     async stop() {
@@ -106,7 +109,7 @@ class KafkaSource implements Source {
     await broker.stop()
     this.#running.proxy.drop()
     this.#running.broker = await startKafka({ release, sasl: true, port, advertisedPort: nodePort })
-    await this.#running.broker.createTopic(this.topic)
+    await this.#running.broker.createTopic(this.topic, { config: largeMessages })
     await this.append(records)
   }
 

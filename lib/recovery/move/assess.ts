@@ -102,7 +102,7 @@ const nearlyThere = 60
 function hasGotThere({ middle, highest }: LastLevel, read: Progress, hasTime: boolean): boolean {
   const level = levelToReach(read)
   // The position was among changes with a wrong date. The log has them, and continues as the source does.
-  if (hasTime && level - highest > furthestJump) return true
+  if (hasTime && level - middle > furthestJump) return true
   return highest >= level && middle >= level - nearlyThere
 }
 
@@ -112,13 +112,14 @@ function gap(offset: bigint, read: Progress, first: number): SafePlace {
 
 /**
  * The changes that were not committed at the checkpoint, and lie before a record of a time. The margin is for single
- * changes with another date.
+ * changes with another date. Of those that were read already, the youngest time is known.
  */
 export function lostBetween(read: Progress, first: number): Lost {
-  const { settled, fall, back, ahead } = timesOf(read)
+  const { settled, fall, back, ahead, youngest } = timesOf(read)
+  const readUntil = youngest - settled <= furthestJump ? youngest : read.timestamp
   return {
     from: Math.max(0, settled - leastMargin - Math.max(fall, back.once)),
-    to: Math.max(read.timestamp, first) + Math.max(leastMargin, ahead.often),
+    to: Math.max(read.timestamp, readUntil, first) + Math.max(leastMargin, ahead.often),
   }
 }
 
