@@ -37,7 +37,7 @@ async function mutated({ name, file, find, within, put }: Mutant): Promise<strin
 async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
   const directory = await mkdtemp(join(tmpdir(), 'mutant-'))
   try {
-    for (const part of ['lib', 'infra', 'test/simulation', 'test/rig', 'package.json']) {
+    for (const part of ['lib', 'infra', 'functions', 'test', 'package.json']) {
       await mkdir(join(directory, part, '..'), { recursive: true })
       await cp(join(root, part), join(directory, part), { recursive: true })
     }
