@@ -37,6 +37,9 @@ export async function poll(
     const code = error instanceof DtsError ? error.code : null
     if (code === 'LEASE_HELD') return { ...summary, ended: 'lease-held' }
     if (code === 'LEASE_LOST') return { ...summary, ended: 'lease-lost' }
+    // Another first run may have created the item, and committed to the group, since the item was found missing.
+    if (code === 'CHECKPOINT_MISSING' && read === null && (await store.read()) !== null)
+      return { ...summary, ended: 'lease-held' }
     throw error
   } finally {
     await stream.close()
