@@ -295,6 +295,21 @@ describe('a run of the poller', () => {
     assert.ok((item?.leaseUntil ?? 0) > startedAt)
   })
 
+  test('a first start that another run overtakes ends like one that meets a lease', async () => {
+    const given = write.inserts('shop.orders', 0, 0)
+    const store = freshStore()
+    const other = dependencies(store, streamOf(given))
+    const self = other.config.deployment
+    let overtaken = false
+    const committed = async () => {
+      assert.equal((await poll(other)).to, '1')
+      overtaken = true
+      return groupPosition(0n, writeMark(self, t0, { generation: 1, offset: 0n }), self)
+    }
+    const summary = await poll(dependencies(store, streamOf(given, { committed })))
+    assert.deepEqual([overtaken, summary.ended], [true, 'lease-held'])
+  })
+
   test('the run pauses between commits that DynamoDB refuses', async () => {
     const given = write.inserts('shop.orders', 0, 99)
     const store = freshStore()
