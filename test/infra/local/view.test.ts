@@ -25,7 +25,7 @@ test('the live view shows names from the stream in one line each, with control c
     range: { earliest: 0n, end: 9n },
     now: 1_790_000_000_000,
     events: [`12:00:00  ${name}`],
-    logFile: '/tmp/log',
+    logFile: 'poller.log',
   }
   const shown = render(view)
   const plain = render({ ...view, tables: [], events: [] })
