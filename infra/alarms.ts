@@ -49,6 +49,15 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
     MetricName: name,
     Dimensions: [{ Name: 'service', Value: poller }],
   })
+  /** One run that raises the metric is enough. */
+  const raised = (name: string) => ({
+    ...own(name),
+    Statistic: 'Maximum',
+    Period: 60,
+    EvaluationPeriods: 1,
+    Threshold: 1,
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+  })
   const ofLambda = (name: string) => ({
     Namespace: 'AWS/Lambda',
     MetricName: name,
@@ -69,25 +78,15 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
             Properties: { Subscription: [{ Protocol: 'email', Endpoint: email }] },
           },
         }),
-    HaltedAlarm: alarm('halted', 'The stream is halted: nothing is delivered until a person runs recovery.', {
-      ...own('Halted'),
-      Statistic: 'Maximum',
-      Period: 60,
-      EvaluationPeriods: 1,
-      Threshold: 1,
-      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
-    }),
+    HaltedAlarm: alarm(
+      'halted',
+      'The stream is halted: nothing is delivered until a person runs recovery.',
+      raised('Halted'),
+    ),
     LeaseTooLongAlarm: alarm(
       'lease-too-long',
       'A lease ends years ahead: nothing is delivered until a person breaks it.',
-      {
-        ...own('LeaseTooLong'),
-        Statistic: 'Maximum',
-        Period: 60,
-        EvaluationPeriods: 1,
-        Threshold: 1,
-        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
-      },
+      raised('LeaseTooLong'),
     ),
     GroupSharedAlarm: alarm('group-shared', 'Another deployment uses the same consumer group (sid).', {
       ...own('GroupShared'),

@@ -102,6 +102,22 @@ test('a batch that came too late counts as no failure of its events: they wait a
   )
 })
 
+/** The real client with a server that speaks Lambda's API. */
+async function invoking(t: TestContext) {
+  const server = await startInvokeServer()
+  Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
+  const client = handlerClient(10_000)
+  t.after(() => {
+    client.destroy()
+    return server.stop()
+  })
+  server.host('orders', async (event) => {
+    const { batchId } = event as { batchId: string }
+    return { batchId, acknowledgedThrough: '8' }
+  })
+  return { server, invoke: lambdaInvoke(client) }
+}
+
 describe('a long message of a function is cut', () => {
   const long = `${'x'.repeat(1_999)}\u{1F600}${'y'.repeat(500_000)}`
   const cut = `${'x'.repeat(1_999)}\uFFFD`
@@ -115,13 +131,7 @@ describe('a long message of a function is cut', () => {
   })
 
   test('in an error of the function', async (t) => {
-    const server = await startInvokeServer()
-    Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
-    const client = handlerClient(10_000)
-    t.after(() => {
-      client.destroy()
-      return server.stop()
-    })
+    const { server, invoke } = await invoking(t)
     server.host('orders', () => assert.fail('the fault answers'))
     const cases: [type: string, message: string, kind: string, reason: string][] = [
       [long, 'm', 'failed', `it threw ${cut}`],
@@ -135,35 +145,19 @@ describe('a long message of a function is cut', () => {
     ]
     for (const [type, message, kind, reason] of cases) {
       server.fail('orders', { kind: 'error', type, message })
-      const result = await lambdaInvoke(client)('orders', batch, sent)
+      const result = await invoke('orders', batch, sent)
       assert.equal(result.kind, kind)
       assert.ok(result.error?.message.includes(reason), type.slice(0, 30))
     }
     assert.equal(server.faultsFired('orders'), cases.length)
     server.fail('orders', { kind: 'service', status: 403, type: 'x'.repeat(9_000) })
-    const denied = await lambdaInvoke(client)('orders', batch, sent)
+    const denied = await invoke('orders', batch, sent)
     assert.equal(denied.kind, 'unavailable')
     assert.ok((denied.error?.message.length ?? 0) < 2_500)
   })
 })
 
 describe('an error of the function itself', () => {
-  /** The real client with a server that speaks Lambda's API. */
-  async function invoking(t: TestContext) {
-    const server = await startInvokeServer()
-    Object.assign(process.env, localAws, { AWS_ENDPOINT_URL_LAMBDA: server.endpoint })
-    const client = handlerClient(10_000)
-    t.after(() => {
-      client.destroy()
-      return server.stop()
-    })
-    server.host('orders', async (event) => {
-      const { batchId } = event as { batchId: string }
-      return { batchId, acknowledgedThrough: '8' }
-    })
-    return { server, invoke: lambdaInvoke(client) }
-  }
-
   const broken = [
     'CONFIG_INVALID',
     'Runtime.ImportModuleError',
