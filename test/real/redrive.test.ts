@@ -77,7 +77,7 @@ async function newQueue(...functions: readonly string[]) {
     handled,
     broken,
     /** Letters of one table, at rising offsets. */
-    async put(functionName: string, table: string, count: number, from = 0): Promise<void> {
+    async put(functionName: string | null, table: string, count: number, from = 0): Promise<void> {
       for (let index = 0; index < count; index++) await put(letter(functionName, table, from + index))
     },
     async redrive(event: object = {}, remainingMs = 600_000): Promise<RedriveResult> {
@@ -99,7 +99,7 @@ function sequence(name: string, from: number, end: number): string[] {
   return Array.from({ length: end - from }, (_, index) => `${name}@${from + index}`)
 }
 
-function letter(functionName: string, table: string, offset: number): DeadLetterInput {
+function letter(functionName: string | null, table: string, offset: number): DeadLetterInput {
   return {
     functionName,
     table,
@@ -221,7 +221,7 @@ describe('redrive of several functions', () => {
 
 test('a record that cannot be read stays in the queue, and the answer says how to delete it', async () => {
   const queue = await newQueue('fn')
-  await queue.put('', '', 2)
+  await queue.put(null, '', 2)
   await queue.put('fn', 'shop.a', 12, 2)
   const { redriven, left, notes, error, letters } = await queue.redrive()
   assert.deepEqual([redriven, left, error], [12, 2, null])
