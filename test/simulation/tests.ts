@@ -7,7 +7,7 @@ import { emptyReport, type Report, simulate } from './simulate.ts'
  * Plays worlds from seed 1 on, a few in each test, so that each test takes seconds on a busy machine.
  * @returns the report, filled while the tests run
  */
-export function worldTests(kind: Kind, seeds: number, perTest = 250): Report {
+export function worldTests(kind: Kind, seeds: number, perTest = 50): Report {
   const report = emptyReport()
   describe(`${seeds} worlds of the kind ${kind}`, () => {
     for (let from = 1; from <= seeds; from += perTest) {
