@@ -6,6 +6,7 @@ import { until } from '../rig/context.ts'
 import { recommended } from '../support/recommended.ts'
 import { alive, now, t0, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
+import { failingStream } from './failing-stream.ts'
 import { waitingLetters } from './letters.ts'
 
 /** Inspect and doctor on a stream whose set-up works. They never report it as healthy while something waits for a person. */
@@ -125,15 +126,7 @@ export function conditionTests(start: Start): void {
 
     test('inspect and doctor name the route of a function that fails in one lane', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77, concurrency: 4 } })
-      const world = await start(t)
-      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
-      let refusals = 0
-      world.onChange = ({ what }) => {
-        if (what !== 5) return
-        refusals += 1
-        throw new Error('not today')
-      }
-      await world.poll({ environment: { ROUTES }, remainingMs: until(() => refusals > 0) })
+      const { world } = await failingStream(start, t, { ROUTES })
       const { line, inspection } = await look(world, { ROUTES })
       assert.match(Object.keys(inspection.stored?.lanes ?? {}).join(), /test-orders#\d\/4/)
       assert.match(inspection.advice, /test-orders fails at offset 5 since \S+: \d+ of 77 attempts failed/)

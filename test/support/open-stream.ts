@@ -1,15 +1,24 @@
 import type { TestContext } from 'node:test'
-import { DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
+import { type Address, DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
 import { pollConfig } from '../../lib/config.ts'
 import { openStream } from '../../lib/kafka/open-stream.ts'
 import type { NewRecord } from './parts.ts'
 
-/** A stream of these records from an emulator. Both end with the test. */
-export async function open(t: TestContext, records: readonly NewRecord[], options: DStoreOptions = {}) {
+/**
+ * An emulator, and a function that opens a stream on it. Both end with the test.
+ * @param variables change the configuration of the stream
+ * @param node the address that Metadata names instead of the emulator's own node
+ */
+export async function startStore(
+  t: TestContext,
+  options: DStoreOptions = {},
+  variables: Readonly<Record<string, string>> = {},
+  node?: Address,
+) {
   const store = new DStore(options)
   const { host, port } = await store.start()
   t.after(() => store.stop())
-  await store.append(records)
+  if (node !== undefined) store.advertise(node)
   const config = pollConfig({
     ROUTES: '{}',
     DTS_BROKER_URL: `${host}:${port}`,
@@ -18,8 +27,25 @@ export async function open(t: TestContext, records: readonly NewRecord[], option
     DTS_USER: store.user,
     DTS_PASSWORD: store.password,
     CHECKPOINT_TABLE: 'unused',
+    DEPLOYMENT_SERVICE: 'shop',
+    DEPLOYMENT_STAGE: 'prod',
+    ...variables,
   })
-  const stream = await openStream(config, { username: store.userName, password: store.password })
-  t.after(() => stream.close())
-  return { store, stream }
+  const connect = async () => {
+    const stream = await openStream(config, { username: store.userName, password: store.password })
+    t.after(() => stream.close())
+    return stream
+  }
+  return { store, connect }
+}
+
+/** A stream of these records. @param how as for `startStore` */
+export async function open(
+  t: TestContext,
+  records: readonly NewRecord[] = [],
+  ...how: Parameters<typeof startStore> extends [unknown, ...infer Rest] ? Rest : never
+) {
+  const { store, connect } = await startStore(t, ...how)
+  await store.append(records)
+  return { store, stream: await connect() }
 }

@@ -5,7 +5,8 @@ import { listOffsets } from '../../../infra/local/dstore/apis/list-offsets.ts'
 import { offsetCommit, offsetFetch } from '../../../infra/local/dstore/apis/offsets.ts'
 import type { ResponseWriter } from '../../../infra/local/dstore/wire.ts'
 import { encodeBatch } from '../../support/kafkajs-batches.ts'
-import { bounds, open, records } from './support.ts'
+import { open } from '../../support/open-stream.ts'
+import { bounds, records } from './support.ts'
 
 /** Answers that the emulator never gives, but that a broken, hostile or starting broker may give. */
 
@@ -208,8 +209,7 @@ const askers = [
 for (const [what, request, api, ask] of askers) {
   for (const part of ['partition', 'topic'] as const) {
     test(`an answer for another ${part} is not used for ${what}`, async (t) => {
-      const { store, stream } = await open(t)
-      await store.append(records(3))
+      const { stream } = await open(t, records(3))
       await stream.commit(2n, 1001, 1)
       answerForAnother(t, api, part)
       await assert.rejects(async () => await ask(stream), {

@@ -9,7 +9,8 @@ import { offsetCommit } from '../../../infra/local/dstore/apis/offsets.ts'
 import { kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { freePort } from '../../../infra/local/ports.ts'
 import type { DtsError } from '../../../lib/errors.ts'
-import { bounds, open, records, startStore } from './support.ts'
+import { open, startStore } from '../../support/open-stream.ts'
+import { bounds, records } from './support.ts'
 
 /** Which nodes a stream connects to, and how it handles the addresses that a broker names. */
 
@@ -178,8 +179,7 @@ describe('the partition', () => {
   }
 
   test('is the configured one, with its own offsets', async (t) => {
-    const { store, stream } = await open(t, { partitions: 3 }, { DTS_PARTITION: '2' })
-    await store.append(records(5))
+    const { stream } = await open(t, records(5), { partitions: 3 }, { DTS_PARTITION: '2' })
     assert.equal(stream.partition, 2)
     assert.deepEqual(await stream.range(), { earliest: 0n, end: 0n })
     assert.equal((await stream.fetch(0n, bounds)).records.length, 0)
@@ -307,7 +307,7 @@ describe('the group’s coordinator', () => {
   }
 
   test('is requested for a group, and gets commits with the broker’s own retention', async (t) => {
-    const { stream } = await open(t, { versionCeilings: kafka011Ceilings })
+    const { stream } = await open(t, [], { versionCeilings: kafka011Ceilings })
     const seen: unknown[] = []
     const look = (api: Api, read: (request: Request) => unknown) => {
       const handle = api.handle

@@ -5,7 +5,8 @@ import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.t
 import { freePort } from '../../../infra/local/ports.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { startProxy } from '../../rig/proxy.ts'
-import { bounds, open, records } from './support.ts'
+import { open } from '../../support/open-stream.ts'
+import { bounds, records } from './support.ts'
 
 const coordinatorNotAvailable = 15
 /** A stream whose connections pass through a TCP proxy. */
@@ -14,7 +15,7 @@ async function openBehindProxy(t: TestContext) {
   const proxy = await startProxy({ host: '127.0.0.1', port })
   t.after(() => proxy.stop())
   const bootstrap = { DTS_BROKER_URL: `${proxy.host}:${proxy.port}` }
-  return { ...(await open(t, { port }, bootstrap, proxy)), proxy }
+  return { ...(await open(t, [], { port }, bootstrap, proxy)), proxy }
 }
 
 /** Waits for the condition. Fails after some seconds, so that a broken test ends. */
@@ -32,8 +33,7 @@ describe('a stream', () => {
   ]
   for (const [unit, options] of units) {
     test(`looks times up in ${unit}`, async (t) => {
-      const { store, stream } = await open(t, { ...options, firstOffset: 50n })
-      await store.append(records(10))
+      const { stream } = await open(t, records(10), { ...options, firstOffset: 50n })
       assert.equal(await stream.offsetForTime(1000), 50n)
       assert.equal(await stream.offsetForTime(1007), 57n)
       // "None" must not become the start or the end of the log.
@@ -42,7 +42,7 @@ describe('a stream', () => {
   }
 
   test('reports its cluster id and its data range, also of an empty log', async (t) => {
-    const { store, stream } = await open(t, { clusterId: 'this-one', firstOffset: 7n })
+    const { store, stream } = await open(t, [], { clusterId: 'this-one', firstOffset: 7n })
     assert.equal(stream.clusterId, 'this-one')
     assert.deepEqual(await stream.range(), { earliest: 7n, end: 7n })
     await store.append(records(5))
@@ -51,9 +51,15 @@ describe('a stream', () => {
   })
 
   test('reports the cluster id of its node, not that of the bootstrap address', async (t) => {
-    const next = await open(t, { clusterId: 'next', firstOffset: 5_000n })
+    const next = await open(t, [], { clusterId: 'next', firstOffset: 5_000n })
     const asked = next.store.requests.Metadata
-    const { store, stream } = await open(t, { clusterId: 'previous', proxy: true }, {}, next.store.advertised)
+    const { store, stream } = await open(
+      t,
+      [],
+      { clusterId: 'previous', proxy: true },
+      {},
+      next.store.advertised,
+    )
     assert.equal(stream.clusterId, 'next')
     assert.deepEqual(await stream.range(), { earliest: 5_000n, end: 5_000n })
     assert.deepEqual([store.requests.Metadata, next.store.requests.Metadata - asked], [1, 1])
@@ -64,14 +70,13 @@ describe('a stream', () => {
     const other = new DStore({ topic: 'another' })
     const node = await other.start()
     t.after(() => other.stop())
-    await assert.rejects(open(t, { proxy: true }, {}, node), { code: 'BROKER_FAILED', retryable: true })
+    await assert.rejects(open(t, [], { proxy: true }, {}, node), { code: 'BROKER_FAILED', retryable: true })
     assert.equal(other.requests.Metadata, 1)
     await other.disconnected()
   })
 
   test('a time before the range for which DTS finds no offset is null', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(5))
+    const { stream } = await open(t, records(5))
     assert.equal(await stream.offsetForTime(999), null)
   })
 
@@ -93,15 +98,13 @@ describe('a stream', () => {
   })
 
   test('an answer of some thousand records is complete', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(2_500))
+    const { stream } = await open(t, records(2_500))
     const { records: found, nextOffset } = await stream.fetch(0n, bounds)
     assert.deepEqual([found.length, nextOffset], [2_500, 2_500n])
   })
 
   test('a fetch from inside a batch yields the records from that offset', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(10))
+    const { stream } = await open(t, records(10))
     const { records: found } = await stream.fetch(6n, bounds)
     assert.deepEqual(
       found.map(({ offset }) => offset),
@@ -110,16 +113,14 @@ describe('a stream', () => {
   })
 
   test('a fetch at the end yields no records and no error', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(3))
+    const { store, stream } = await open(t, records(3))
     const { records: found, nextOffset, end } = await stream.fetch(3n, bounds)
     assert.deepEqual([found.length, nextOffset, end], [0, 3n, 3n])
     assert.ok(store.counters.emptyFetches > 0)
   })
 
   test('freed records become unreadable, and other records stay readable', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(200, 1000))
+    const { stream } = await open(t, records(200, 1000))
     const [first, second] = [await stream.fetch(0n, bounds), await stream.fetch(0n, bounds)]
     const values = second.records.map(({ value }) => value?.toString())
     first.free()
@@ -133,8 +134,7 @@ describe('a stream', () => {
   })
 
   test('a fetch outside the data range is DATA_GAP and reports the range', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(10))
+    const { store, stream } = await open(t, records(10))
     store.trim({ beforeOffset: 5n })
     for (const offset of [4n, 11n]) {
       await assert.rejects(stream.fetch(offset, bounds), {
@@ -149,8 +149,7 @@ describe('a stream', () => {
   })
 
   test('commits to the group with the time first, and reads the commit back', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(3))
+    const { store, stream } = await open(t, records(3))
     assert.equal(await stream.committed(), null)
     await stream.commit(3n, 1002, 7)
     const { offset, metadata, mark } = (await stream.committed()) ?? assert.fail('no commit')
@@ -161,7 +160,7 @@ describe('a stream', () => {
 
   test('a group other than the sid is GROUP_REFUSED, with the remedy', async (t) => {
     // The login uses the user name, and the commit uses the group.
-    const { store, stream } = await open(t, {}, { DTS_SID: 'another' })
+    const { store, stream } = await open(t, [], {}, { DTS_SID: 'another' })
     for (const action of [() => stream.commit(0n, 1000, 7), () => stream.committed()]) {
       await assert.rejects(action(), {
         code: 'GROUP_REFUSED',
@@ -173,8 +172,7 @@ describe('a stream', () => {
   })
 
   test('a cut connection ends the stream, and a new stream works', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(3))
+    const { store, stream } = await open(t, records(3))
     await stream.fetch(0n, bounds)
     store.dropConnections()
     assert.ok(store.counters.connectionsDropped > 0)
@@ -216,8 +214,7 @@ describe('a stream', () => {
   })
 
   test('a group that its coordinator is still loading is requested again', async (t) => {
-    const { store, stream } = await open(t)
-    await store.append(records(5))
+    const { stream } = await open(t, records(5))
     const handle = findCoordinator.handle
     let refused = 0
     t.mock.method(findCoordinator, 'handle', (...call: Parameters<typeof handle>) => {
@@ -267,8 +264,7 @@ describe('a stream', () => {
   })
 
   test('connects to the node that the proxy names, and leaves no connection open', async (t) => {
-    const { store, stream } = await open(t, { proxy: true })
-    await store.append(records(3))
+    const { store, stream } = await open(t, records(3), { proxy: true })
     assert.equal((await stream.fetch(0n, bounds)).records.length, 3)
     assert.deepEqual(store.counters.connectionsAccepted, { proxy: 1, node: 1 })
     await stream.commit(3n, 1002, 7)
