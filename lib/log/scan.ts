@@ -56,12 +56,12 @@ export async function fetchBelow(
   }
 }
 
-/** The broker holds back records that a decision needs, as a throttled one may. */
+/** The broker holds back records of its log, as a throttled one may. */
 export function nothingBelowEnd(offset: bigint, end: bigint): DtsError {
   return new DtsError(
     'BROKER_FAILED',
     `The broker names ${end} as the end of its log, but sends nothing from offset ${offset} on. Without these records ` +
-      'nothing can be decided, so nothing was done. Run the same again.',
+      'it is not possible to continue. Run the same again.',
     { retryable: true, facts: { offset: String(offset), end: String(end) } },
   )
 }

@@ -3,10 +3,11 @@ import { type PollConfig, timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'
 import { Router } from '../../dispatch/routes.ts'
-import { DtsError } from '../../errors.ts'
+import { DtsError, isDtsError } from '../../errors.ts'
 import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
-import type { Stream } from '../../kafka/stream.ts'
+import type { Fetched, Stream } from '../../kafka/stream.ts'
 import { locateTime } from '../../log/locate-time.ts'
+import { fetchBelow } from '../../log/scan.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { offsetSchema } from '../offset-schema.ts'
 import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
@@ -38,6 +39,10 @@ export interface ReplayResult {
   readonly note: string
 }
 
+export interface ReplayDependencies extends SendDependencies, Pick<PollConfig, 'routes' | 'ghostTables'> {
+  readonly store: Pick<RecoveryDependencies['store'], 'read'>
+}
+
 const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
 
 /**
@@ -48,7 +53,7 @@ const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
  */
 export async function replay(
   event: z.output<typeof replaySchema>,
-  dependencies: RecoveryDependencies & SendDependencies & Pick<PollConfig, 'routes' | 'ghostTables'>,
+  dependencies: ReplayDependencies,
   stream: Stream,
 ): Promise<ReplayResult> {
   const { routes, ghostTables } = dependencies
@@ -91,8 +96,8 @@ export async function replay(
     ].join(' '),
   })
   while (next < end) {
-    const slice = await stream.fetch(next, fetchBounds)
-    if (slice.nextOffset === next) break
+    const slice = await readBelow(stream, next, range.end)
+    if (slice instanceof DtsError) return answer(false, slice.message)
     const part = { ...slice, from: 0, to: slice.records.length }
     const concerned = new Set(routeSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
     let events: readonly RoutedEvent[] = routeSlice(part, router, 'skip').events.filter(
@@ -117,6 +122,16 @@ export async function replay(
     next = slice.nextOffset
   }
   return answer(next >= to, null)
+}
+
+/** A failure does not hide how much was replayed before it. */
+async function readBelow(stream: Stream, offset: bigint, end: bigint): Promise<Fetched | DtsError> {
+  try {
+    return await fetchBelow(stream, offset, end, fetchBounds)
+  } catch (error) {
+    if (isDtsError(error)) return error
+    throw error
+  }
 }
 
 const fenced =
