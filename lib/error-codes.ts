@@ -335,8 +335,8 @@ export const errorCodes = {
     section: 'DynamoDB, Lambda, SQS',
     meaning:
       'A handler gave the fence (`fencedUpdate`, `fencedDelete`) a value that DynamoDB cannot store ' +
-      'unchanged, or a key that contradicts the row. Nothing was written; the change counts as ' +
-      'failed.',
+      'unchanged, a key that contradicts the row, or more attributes than one update can set. Nothing ' +
+      'was written; the change counts as failed.',
     normal: 'While a handler is new, or after a column got another type.',
     run:
       'Correct the handler as the message says and deploy; then `npm run recovery -- redrive`, or ' +

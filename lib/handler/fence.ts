@@ -65,13 +65,16 @@ const fenceAttributes = {
   expires: 'dtsExpires',
 } as const
 
+/** DynamoDB's own limit for an update expression. */
+const maxExpressionBytes = 4096
+
 /** Longer than the days that DTS keeps changes. After that, no delivery can bring the row back. */
 const defaultKeepSeconds = 14 * 86_400
 
 /**
  * Writes `set` and the change's position to an item unless the item has seen the change. Other attributes stay.
- * @throws DtsError FENCE_INVALID, before anything is written, if a cell cannot be stored or contradicts the key; other
- *   errors of DynamoDB as they are
+ * @throws DtsError FENCE_INVALID, before anything is written, if a cell cannot be stored or contradicts the key, or there
+ *   are more cells than one update can set; other errors of DynamoDB as they are
  */
 export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate): Promise<FenceResult> {
   const { table, change } = write
@@ -84,18 +87,22 @@ export async function fencedUpdate(client: DynamoDBClient, write: FencedUpdate):
     '#expires': fenceAttributes.expires,
   }
   const values: Record<string, AttributeValue> = { ...fence.values }
-  const assignments = ['#generation = :generation', '#offset = :offset']
+  const assignments = ['#generation=:generation', '#offset=:offset']
   for (const [index, [name, attribute]] of set.entries()) {
-    names[`#c${index}`] = name
-    values[`:c${index}`] = attribute
-    assignments.push(`#c${index} = :c${index}`)
+    // Short, because the length of the whole expression is limited.
+    const placeholder = index.toString(36)
+    names[`#${placeholder}`] = name
+    values[`:${placeholder}`] = attribute
+    assignments.push(`#${placeholder}=:${placeholder}`)
   }
+  const expression = `SET ${assignments.join(',')} REMOVE #deleted,#expires`
+  if (expression.length > maxExpressionBytes) throw tooManyAttributes(set.length)
   return sendConditionally(() =>
     client.send(
       new UpdateItemCommand({
         TableName: table,
         Key: key,
-        UpdateExpression: `SET ${assignments.join(', ')} REMOVE #deleted, #expires`,
+        UpdateExpression: expression,
         ConditionExpression: fence.isOlder,
         ExpressionAttributeNames: names,
         ExpressionAttributeValues: values,
@@ -130,6 +137,17 @@ export async function fencedDelete(client: DynamoDBClient, write: FencedDelete):
         ExpressionAttributeValues: fence.values,
       }),
     ),
+  )
+}
+
+/** A second update for the rest would be another write, and one of the two could be lost. */
+function tooManyAttributes(count: number): DtsError {
+  return new DtsError(
+    'FENCE_INVALID',
+    `The update sets ${count} attributes, more than one update of DynamoDB can carry: its expression is limited to ` +
+      `${maxExpressionBytes} bytes, which is room for about 500. Nothing was written. Store columns together as one ` +
+      'document, such as `set: { row: change.after }`. Correct the handler, then deploy it.',
+    { retryable: false, facts: { attributes: count } },
   )
 }
 

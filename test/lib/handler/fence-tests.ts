@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import type { AwsEndpoint } from '../../../infra/local/dynalite.ts'
+import { DtsError } from '../../../lib/errors.ts'
 import { type Cell, type FenceResult, fencedDelete, fencedUpdate } from '../../../lib/handler/fence.ts'
 
 const table = 'rows'
@@ -51,6 +52,24 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
       const item = await itemOf(id)
       return item === undefined || item.dtsDeleted !== undefined ? null : (item.status?.S ?? 'no status')
     }
+
+    test('stores as many columns as one update of DynamoDB can carry, at least 500, and refuses more before it writes', async () => {
+      const id = ++items
+      const columns = (count: number) =>
+        Object.fromEntries(Array.from({ length: count }, (_, at) => [`a column with a long name, ${at}`, at]))
+      let count = 600
+      const isTooMuch = (error: unknown) => {
+        assert.ok(error instanceof DtsError && error.code === 'FENCE_INVALID', String(error))
+        assert.match(error.message, new RegExp(`sets ${count} attributes.*Nothing was written.*one document`))
+        return null
+      }
+      while ((await deliver(id, columns(count), 5n).catch(isTooMuch)) === null) count -= 1
+      assert.ok(count >= 500 && count < 600, String(count))
+      const { id: _, dtsGeneration, dtsOffset, ...stored } = (await itemOf(id)) ?? {}
+      assert.deepEqual([dtsGeneration, dtsOffset], [{ N: '1' }, { N: '5' }])
+      const numbers = Object.entries(stored).map(([name, { N }]) => [name, Number(N)])
+      assert.deepEqual(Object.fromEntries(numbers), columns(count))
+    })
 
     test('stores each kind of cell, keeps attributes that the change does not have, and applies a repeated change once', async () => {
       const id = ++items
