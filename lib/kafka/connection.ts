@@ -6,8 +6,13 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import Broker from 'kafkajs/src/broker/index.js'
-import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js'
+import ConnectionPool, {
+  type Connection,
+  type ConnectionPoolOptions,
+  type SaslProvider,
+} from 'kafkajs/src/network/connectionPool.js'
 import fetchRequests from 'kafkajs/src/protocol/requests/fetch/index.js'
+import plain from 'kafkajs/src/protocol/sasl/plain/index.js'
 import { DtsError } from '../errors.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'
 import { maxFetchBytes } from './broker-config.ts'
@@ -20,6 +25,7 @@ import './patch-request-queue.ts'
 const fetchApiKey = 1
 const connectTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
+const loginTimeoutMs = 30_000
 /** The largest batch that may be fetched, and the fields around it. */
 const maxFrameBytes = maxFetchBytes + 1024 * 1024
 /** Before the login, the broker lists API versions and login mechanisms: less than a tenth of this. */
@@ -88,13 +94,18 @@ export async function connectNode(
   }
   takeWholeFrames(connection)
   try {
-    await logIn(broker)
+    await within(loginTimeoutMs, logIn(broker), connection)
   } catch (cause) {
     await pool.destroy()
-    // If our frame limit ended the connection, kafkajs reports a refused login.
+    // If our frame limit ended the connection, kafkajs does not tell.
     const { errored } = connection.socket
     const reason = errored instanceof RangeError ? errored : cause
-    const login = { tls: options.tls, user: options.credentials?.username ?? '' }
+    const user = options.credentials?.username ?? ''
+    const login = {
+      tls: options.tls,
+      user,
+      refusesInSilence: connection.getSupportAuthenticationProtocol() === false,
+    }
     throw handshakeFailed(address, login, reason, broker.versions !== null)
   }
   frameLimit.maxBytes = maxFrameBytes
@@ -112,13 +123,22 @@ function poolOf(address: BrokerAddress, options: ConnectOptions, frameLimit: Fra
     ...address,
     clientId: options.clientId,
     ssl: options.tls ? {} : null,
-    sasl: options.credentials === null ? null : { mechanism: 'plain', ...options.credentials },
+    sasl: options.credentials === null ? null : plainLogin(options.credentials),
     socketFactory: frameSockets(frameLimit),
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,
     logger: silentLogger,
   })
+}
+
+/** As kafkajs' own, which throws the same error for a refusal and for a lost connection. This one throws the cause itself. */
+function plainLogin(credentials: Credentials): NonNullable<ConnectionPoolOptions['sasl']> {
+  const exchange = { request: plain.request(credentials), response: plain.response }
+  const authenticationProvider: SaslProvider = ({ saslAuthenticate }) => ({
+    authenticate: () => saslAuthenticate(exchange),
+  })
+  return { mechanism: 'plain', authenticationProvider }
 }
 
 /** Our sockets emit whole frames. kafkajs would copy each to join it with the empty rest of the frame before. */
@@ -136,6 +156,20 @@ async function logIn(broker: Broker): Promise<void> {
   broker.isConnected = () => false
   await broker.connect()
   broker.isConnected = isConnected
+}
+
+/** Without SaslAuthenticate, kafkajs waits forever for a login if the broker is silent or the connection is reset. */
+async function within(milliseconds: number, login: Promise<void>, { socket }: Connection): Promise<void> {
+  const ended = new Promise<never>((_, reject) => {
+    socket.once('close', () => reject(socket.errored ?? new Error('the connection was closed')))
+  })
+  const silence = new Error(`no answer within ${milliseconds / 1000} s`)
+  const timer = setTimeout(() => socket.destroy(silence), milliseconds)
+  try {
+    await Promise.race([login, ended])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /**

@@ -21,9 +21,18 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     processData: (bytes: Buffer) => void
     chunks: Buffer[]
     readonly socket: Socket
+    /** Whether the broker has the request SaslAuthenticate; null before its API versions are known. */
+    getSupportAuthenticationProtocol(): boolean | null
     /** Fails all requests that wait for an answer or for being sent. */
     rejectRequests(error: Error): void
     send<Result>(exchange: ProtocolExchange<Result>): Promise<Result>
+  }
+  export interface SaslExchange {
+    readonly request: { encode(): Promise<Buffer> }
+    readonly response: { decode(answer: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> }
+  }
+  export type SaslProvider = (login: { saslAuthenticate(exchange: SaslExchange): Promise<unknown> }) => {
+    authenticate(): Promise<unknown>
   }
   interface SilentLogger {
     namespace(name: string): SilentLogger
@@ -37,7 +46,7 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     readonly port: number
     readonly clientId: string
     readonly ssl: Record<string, unknown> | null
-    readonly sasl: { mechanism: 'plain'; username: string; password: string } | null
+    readonly sasl: { readonly mechanism: 'plain'; readonly authenticationProvider: SaslProvider } | null
     readonly socketFactory: unknown
     readonly connectionTimeout: number
     readonly requestTimeout: number
@@ -144,6 +153,16 @@ declare module 'kafkajs/src/broker/index.js' {
       }>[]
     }>
   }
+}
+
+declare module 'kafkajs/src/protocol/sasl/plain/index.js' {
+  import type { SaslExchange } from 'kafkajs/src/network/connectionPool.js'
+
+  const plain: {
+    request(credentials: { readonly username: string; readonly password: string }): SaslExchange['request']
+    readonly response: SaslExchange['response']
+  }
+  export default plain
 }
 
 declare module 'kafkajs/src/protocol/requests/fetch/index.js' {

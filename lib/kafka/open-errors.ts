@@ -58,16 +58,23 @@ export function unreachable(
       )
 }
 
+export interface Login {
+  readonly tls: boolean
+  readonly user: string
+  /** Whether the broker answers a wrong login only by closing the connection, as Kafka 0.11 does. */
+  readonly refusesInSilence: boolean
+}
+
 /** The connection was accepted, but the handshake failed. @param hasAnswered whether the broker listed its API versions */
 export function handshakeFailed(
   address: BrokerAddress,
-  { tls, user }: { readonly tls: boolean; readonly user: string },
+  { tls, user, refusesInSilence }: Login,
   cause: unknown,
   hasAnswered: boolean,
 ): DtsError {
   const where = formatAddress(address)
   const reason = messageOf(cause)
-  if (cause instanceof kafkajs.KafkaJSSASLAuthenticationError) {
+  if (isRefusal(cause, refusesInSilence)) {
     return new DtsError(
       'AUTHENTICATION_FAILED',
       `${where} refuses the user ${user} (${reason}). DTS expects <user>-<sid> and the consumer group's password: ` +
@@ -81,5 +88,16 @@ export function handshakeFailed(
     `${where} accepts connections but does not answer as a Kafka broker ` +
       `${tls ? 'over TLS' : 'without TLS'} (${reason}). Check the port of DTS_BROKER_URL, and DTS_TLS.`,
     { retryable: true, facts: { broker: where, tls }, cause },
+  )
+}
+
+/** A lost connection is no refusal: with other credentials it would be lost, too. */
+function isRefusal(cause: unknown, refusesInSilence: boolean): boolean {
+  return (
+    // The broker does not have the mechanism PLAIN.
+    cause instanceof kafkajs.KafkaJSSASLAuthenticationError ||
+    (cause instanceof kafkajs.KafkaJSProtocolError && cause.type === 'SASL_AUTHENTICATION_FAILED') ||
+    // An error of the network would have a code.
+    (refusesInSilence && cause instanceof kafkajs.KafkaJSConnectionError && !('code' in cause && cause.code))
   )
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { saslAuthenticate } from '../../../infra/local/dstore/apis/sasl.ts'
+import { saslAuthenticate, saslHandshake } from '../../../infra/local/dstore/apis/sasl.ts'
 import { DStore, type DStoreOptions, kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { protocolErrorType } from '../../../lib/kafka/broker-request.ts'
@@ -24,6 +25,44 @@ async function connectTo(t: TestContext, options: DStoreOptions = {}, password?:
   })
   t.after(() => node.close())
   return { store, node }
+}
+
+/**
+ * Connects with the right credentials through a proxy. `fail` gets the client's connection in place of the broker, which
+ * never gets the login.
+ */
+async function connectThrough(t: TestContext, options: DStoreOptions, fail: (socket: Socket) => void) {
+  const store = new DStore(options)
+  const { host, port } = await store.start()
+  const proxy = createServer((client) => {
+    const broker = connect(port, host)
+    for (const socket of [client, broker]) socket.on('error', () => {})
+    client.on('data', (bytes) => {
+      if (bytes.includes(store.password)) fail(client)
+      else broker.write(bytes)
+    })
+    broker.on('data', (bytes) => client.write(bytes))
+    client.on('close', () => broker.destroy())
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => Promise.all([store.stop(), proxy.close()]))
+  const address = proxy.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const credentials = { username: store.userName, password: store.password }
+  const to = { host: '127.0.0.1', port: address.port }
+  return await connectNode(to, { tls: false, credentials, clientId: 'test' }, (cause) => {
+    throw new Error('unreachable', { cause })
+  })
+}
+
+function networkFailure(reason: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof DtsError)
+    assert.deepEqual([error.code, error.retryable], ['BROKER_FAILED', true])
+    assert.match(error.message, /failed at authentication: /)
+    assert.match(error.message, reason)
+    return true
+  }
 }
 
 test('kafkajs is 2.2.4; check connection.ts and patch-request-queue.ts before you install another version', () => {
@@ -74,6 +113,45 @@ describe('a connection to a node', () => {
       assert.match(error.message, /refuses the user dts_user-dtsemulated0sid/)
       assert.doesNotMatch(JSON.stringify([error.message, error.facts]), /canary/)
       return true
+    })
+  })
+
+  for (const [age, options] of [
+    ['Kafka 2.x', {}],
+    ['Kafka 0.11', { versionCeilings: kafka011Ceilings }],
+  ] as const) {
+    test(`a login that ${age} refuses is AUTHENTICATION_FAILED`, async (t) => {
+      await assert.rejects(connectTo(t, options, 'wrong'), {
+        code: 'AUTHENTICATION_FAILED',
+        retryable: false,
+      })
+    })
+
+    test(`a reset during the login to ${age} is a failure of the network`, async (t) => {
+      const failed = connectThrough(t, options, (socket) => socket.resetAndDestroy())
+      await assert.rejects(failed, networkFailure(/read ECONNRESET/))
+    })
+
+    test(`silence during the login to ${age} is a failure of the network`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      const failed = connectThrough(t, options, () => t.mock.timers.tick(30_000))
+      await assert.rejects(failed, networkFailure(/no answer within 30 s|timed out/))
+    })
+  }
+
+  test('a connection that Kafka 2.x closes during the login is a failure of the network', async (t) => {
+    const failed = connectThrough(t, {}, (socket) => socket.end())
+    await assert.rejects(failed, networkFailure(/[Cc]losed/))
+  })
+
+  test('a broker without the mechanism PLAIN is AUTHENTICATION_FAILED', async (t) => {
+    t.mock.method(saslHandshake, 'handle', (...[, answer]: Parameters<typeof saslHandshake.handle>) => {
+      answer.writeInt16(0).writeEach(['GSSAPI'], (name) => answer.writeString(name))
+      return undefined
+    })
+    await assert.rejects(connectTo(t), {
+      code: 'AUTHENTICATION_FAILED',
+      message: /PLAIN mechanism is not supported/,
     })
   })
 
