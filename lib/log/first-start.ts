@@ -1,7 +1,9 @@
-import { DtsError } from '../errors.ts'
+import { DtsError, type NextStep } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { sharedGroup } from './group.ts'
 import { locateTime } from './locate-time.ts'
+
+const anotherStart: NextStep = { action: 'deploy', change: 'Set DTS_CHECKPOINT to a time in the data range' }
 
 /**
  * The offset at which a stream that was never read begins.
@@ -18,7 +20,7 @@ export async function firstOffset(
       'CHECKPOINT_MISSING',
       `There is no checkpoint of ${stream.topic}, and DTS_CHECKPOINT does not say where to start. ` +
         'Set it to a time in the data range (UNIX seconds) and deploy again.',
-      { retryable: false, facts: { topic: stream.topic } },
+      { retryable: false, facts: { topic: stream.topic }, next: [anotherStart] },
     )
   }
   const committed = await committedOrNull(stream)
@@ -53,7 +55,7 @@ export async function firstOffset(
       },
     )
   }
-  return { offset: await locateTime(stream, startTime), timestamp: startTime }
+  return { offset: await locateTime(stream, startTime, [anotherStart]), timestamp: startTime }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { DtsError } from '../errors.ts'
+import { DtsError, type NextStep } from '../errors.ts'
 import { type DataRange, formatOffsets } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { formatTime } from '../time.ts'
@@ -7,11 +7,16 @@ import { readableRecords } from './scan.ts'
 
 /**
  * The offset of the first record at or after a time.
+ * @param elsewhere what a person can do if the time is not within the range
  * @throws DtsError CHECKPOINT_OUT_OF_RANGE, which names the range, if the time is not within it
  */
-export async function locateTime(stream: Stream, seconds: number): Promise<bigint> {
+export async function locateTime(
+  stream: Stream,
+  seconds: number,
+  elsewhere: readonly NextStep[] = [],
+): Promise<bigint> {
   const range = await stream.range()
-  return await locateTimeIn(stream, range, await logEnds(stream, range), seconds)
+  return await locateTimeIn(stream, range, await logEnds(stream, range), seconds, elsewhere)
 }
 
 /** As `locateTime`, in a log whose range and ends were read already. */
@@ -20,10 +25,11 @@ export async function locateTimeIn(
   range: DataRange,
   ends: LogEnds,
   seconds: number,
+  elsewhere: readonly NextStep[] = [],
 ): Promise<bigint> {
   if (ends.kind === 'damaged') throw ends.fault
   if (ends.kind === 'empty') {
-    throw outOfRange(seconds, `holds no record of a time (${formatOffsets(range)})`, {})
+    throw outOfRange(seconds, `holds no record of a time (${formatOffsets(range)})`, {}, [])
   }
   const offset = await stream.offsetForTime(seconds)
   if (offset !== null && offset > range.end) throw beyondEnd(seconds, offset, range)
@@ -32,10 +38,8 @@ export async function locateTimeIn(
   const first = Math.min(ends.first, (await firstLevel(stream, range)) ?? ends.first)
   const last = Math.max(ends.last, (await lastLevel(stream, range))?.highest ?? ends.last)
   if (seconds < first || seconds > last || offset === null) {
-    throw outOfRange(seconds, `covers ${formatTime(first)} to ${formatTime(last)}, ${formatOffsets(range)}`, {
-      first,
-      last,
-    })
+    const covered = `covers ${formatTime(first)} to ${formatTime(last)}, ${formatOffsets(range)}`
+    throw outOfRange(seconds, covered, { first, last }, elsewhere)
   }
   return await firstNear(stream, seconds, offset < range.earliest ? range.earliest : offset, range)
 }
@@ -77,11 +81,16 @@ function beyondEnd(seconds: number, offset: bigint, range: DataRange): DtsError 
   )
 }
 
-function outOfRange(seconds: number, range: string, facts: { first?: number; last?: number }): DtsError {
+function outOfRange(
+  seconds: number,
+  range: string,
+  facts: { first?: number; last?: number },
+  next: readonly NextStep[],
+): DtsError {
   return new DtsError(
     'CHECKPOINT_OUT_OF_RANGE',
     `The time ${formatTime(seconds)} is not in the data range: the stream ${range}. ` +
       'Choose a time inside it (DTS_CHECKPOINT for a first start), or the earliest or latest record.',
-    { retryable: false, facts: { seconds, ...facts } },
+    { retryable: false, facts: { seconds, ...facts }, next },
   )
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { freePort } from '../../infra/local/ports.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
 import { until } from '../rig/context.ts'
 import { recommended } from '../support/recommended.ts'
-import { alive, now, Writer } from '../support/records.ts'
+import { alive, now, range, shift, Writer } from '../support/records.ts'
 import type { Start, World } from '../support/world.ts'
+import { failingStream } from './failing-stream.ts'
 import { waitingLetters } from './letters.ts'
 
 const again = { action: 'inspect' }
@@ -82,7 +83,25 @@ export function inspectTests(start: Start): void {
       await assert.rejects(world.poll({ environment }), { code: 'CHECKPOINT_OUT_OF_RANGE' })
       const inspection = await world.inspect(environment)
       assert.match(inspection.advice, /is not in the data range/)
-      assert.deepEqual(recommended(inspection), again)
+      const correct = { action: 'deploy', change: 'Set DTS_CHECKPOINT to a time in the data range' }
+      assert.deepEqual(recommended(inspection), correct)
+    })
+
+    test("if the checkpoint's time is in the future and its log is gone, inspect recommends the reset that helps", async (t) => {
+      const world = await start(t)
+      const future = now() + 86_400
+      const environment = { DTS_CHECKPOINT: String(future) }
+      await world.source.append(new Writer().inserts('shop.orders', 0, 9, future))
+      await world.poll({ environment })
+      await world.source.switchCluster([...shift(), ...new Writer('rewritten').inserts('shop.orders', 0, 9)])
+      await assert.rejects(world.poll({ environment }), { code: 'CLUSTER_CHANGED' })
+      const inspection = await world.inspect(environment)
+      assert.match(inspection.advice, /which is in the future, so waiting would last until then/)
+      const event = recommended(inspection)
+      assert.deepEqual(event, { action: 'reset', to: 'earliest', acceptLoss: true })
+      await world.recover(event, environment)
+      await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), [...range(0, 9), ...range(0, 9)])
     })
 
     test('the ledger numbers the moves that a rollback can undo, but not a resume or the first start', async (t) => {
@@ -122,25 +141,9 @@ export function inspectTests(start: Start): void {
       assert.deepEqual([recommended(inspection), inspection.found], [again, null])
     })
 
-    /** A stream with one failing change, and a time before its first failure. */
-    async function failingStream(t: TestContext, environment: Record<string, string>) {
-      const world = await start(t)
-      await world.source.append([...new Writer().inserts('shop.orders', 0, 9), alive()])
-      let refusals = 0
-      world.onChange = ({ what }) => {
-        if (what !== 5) return
-        refusals += 1
-        throw new Error('not today')
-      }
-      const begun = Date.now()
-      await world.poll({ environment, remainingMs: until(() => refusals > 0) })
-      assert.ok(refusals > 0)
-      return { world, begun }
-    }
-
     test('inspect reports which handler fails, since when, what happens to the change, and where to find the error', async (t) => {
       const ROUTES = JSON.stringify({ 'shop.orders': { function: 'orders', attempts: 77 } })
-      const { world, begun } = await failingStream(t, { ROUTES })
+      const { world, begun } = await failingStream(start, t, { ROUTES })
       const queue = await waitingLetters(t, 0)
       const { advice, next, stored } = await world.inspect({ ROUTES, ...queue })
       const since = /^offset 5 failed \d+ time\(s\) since (\S+)$/.exec(

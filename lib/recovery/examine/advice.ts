@@ -30,8 +30,8 @@ export async function adviseFirstStart(
     return wrong === '' ? { advice: begins, next: [] } : afterFault(`${begins} ${wrong}`)
   } catch (error) {
     if (!(error instanceof DtsError)) throw error
-    const wasRead = error.facts.committed !== undefined
-    return wasRead ? adviceOf(error) : afterFault(error.message, error.next)
+    // Before the steps for a shared group, a person has to look at the other deployment.
+    return error.code === 'GROUP_SHARED' ? afterFault(error.message, error.next) : stepsFirst(error)
   }
 }
 
@@ -63,8 +63,15 @@ function adviceOf({ message, next }: DtsError): Advice {
 }
 
 /** A reset without `to` would be refused. */
-function adviseRefused({ reason, error }: Refusal): Advice {
-  return reason === 'restored' ? adviceOf(error) : afterFault(error.message, error.next)
+function adviseRefused({ error }: Refusal): Advice {
+  // The search of this examination was too long, so that of a reset would be, too.
+  const isUseless = ({ action }: NextStep) => error.code === 'SEARCH_UNFINISHED' && action === 'reset'
+  return stepsFirst({ message: error.message, next: error.next.filter((step) => !isUseless(step)) })
+}
+
+/** A fault that names its remedy. Only without one, the advice is to look again. */
+function stepsFirst({ message, next }: Pick<DtsError, 'message' | 'next'>): Advice {
+  return next.length > 0 ? { advice: message, next } : afterFault(message)
 }
 
 /** @param chosen where a reset without `to` would go */
