@@ -4,12 +4,21 @@ import { metricNamespace } from '../lib/poll/telemetry.ts'
 
 /** Thresholds of `custom.alarms` in serverless.yml. */
 const thresholdsSchema = z.strictObject({
-  /** The alarm `lag` fires at this lag in seconds, after five minutes. */
-  lagSeconds: z.int().min(1),
-  /** The alarm `loss-near` fires when DTS drops unread records within this many seconds. */
-  secondsUntilLoss: z.int().min(1),
-  /** The alarm `source-silent` fires if DTS has written no record for this many seconds, after five minutes. */
-  silentSeconds: z.int().min(1),
+  /**
+   * The alarm `lag` fires at this lag in seconds, after five minutes. The default is more than ten missed runs: no failover of
+   * DTS takes that long.
+   */
+  lagSeconds: z.int().min(1).default(900),
+  /**
+   * The alarm `loss-near` fires when DTS drops unread records within this many seconds. In six hours a person can find and fix
+   * the cause.
+   */
+  secondsUntilLoss: z.int().min(1).default(21_600),
+  /**
+   * The alarm `source-silent` fires if DTS has written no record for this many seconds, after five minutes. DTS writes a
+   * heartbeat about every second. A failover of DTS takes a minute or two.
+   */
+  silentSeconds: z.int().min(1).default(300),
 })
 
 export interface AlarmSettings {

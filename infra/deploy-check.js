@@ -32,7 +32,7 @@ export default class DeployCheck {
           throw new Error(
             `CONFIG_INVALID: the timeout of ${key} is ${timeout} s. With a table function that may run for ` +
               `${handlerTimeoutMs / 1000} s it must be at least ${needed} s. Otherwise it can never invoke that function. Raise ` +
-              `functions.${key}.timeout in serverless.yml, or lower that function's in custom.tables.`,
+              `custom.stream.${key}.timeout in serverless.yml, or lower that function's in custom.tables.`,
           )
         }
       },

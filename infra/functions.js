@@ -1,71 +1,104 @@
 /**
- * The values that serverless.yml reads from code. serverless loads only JavaScript with `${file(…)}`, so this file imports
- * the TypeScript. serverless calls each export with its variable resolver.
+ * The values that serverless.yml reads from code: in this repository, and in a service that installs the package.
+ * serverless loads only JavaScript with `${file(…)}`, so this file imports the TypeScript. serverless calls each exported
+ * function with its variable resolver.
  */
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const tablesFolder = fileURLToPath(new URL('../functions/tables', import.meta.url))
+// serverless starts in the folder of serverless.yml.
+const serviceFolder = process.cwd()
+const tablesFolder = join(serviceFolder, 'functions/tables')
+
+/** The options of serverless-esbuild. */
+export async function esbuild() {
+  return (await typescript()).bundling
+}
+
+/** Poller and recovery, as entries of `functions:` in serverless.yml. */
+export async function streamFunctions(serverless) {
+  const { findTables, streamEnvironment, streamFunctions: entries } = await typescript()
+  const known = await settings(serverless)
+  return entries(streamEnvironment(process.env, await findTables(tablesFolder), known), known)
+}
 
 /** The functions of functions/tables, as entries of `functions:` in serverless.yml. */
 export async function tables(serverless) {
-  const { findTables, tableFunctions } = await typescript('./tables.ts')
+  const { findTables, tableFunctions } = await typescript()
   return tableFunctions(await findTables(tablesFolder), await settings(serverless))
 }
 
-/** The environment of poller and recovery. */
-export async function streamEnvironment(serverless) {
-  const { findTables } = await typescript('./tables.ts')
-  const environment = await typescript('./environment.ts')
-  return environment.streamEnvironment(
-    process.env,
-    await findTables(tablesFolder),
-    await settings(serverless),
-  )
+/** Everything else in the stack: checkpoint table, dead letters, roles, alarms, dashboard. For `resources:`. */
+export async function resources(serverless) {
+  const { findTables, rolesOf } = await typescript()
+  const known = await settings(serverless)
+  const found = await findTables(tablesFolder)
+  return {
+    Resources: {
+      ...(await included(serverless, 'checkpoint-table.yml')),
+      ...(await included(serverless, 'dead-letters.yml')),
+      ...rolesOf(found, known),
+      ...(await monitoring(serverless, known, found)),
+    },
+    Outputs: {
+      CheckpointTable: { Value: { Ref: 'CheckpointTable' } },
+      DeadLetterQueue: { Value: { Ref: 'DeadLetterQueue' } },
+    },
+  }
 }
 
-/** One IAM role for each function and one for the schedule, as CloudFormation resources. */
-export async function roles(serverless) {
-  const { findTables } = await typescript('./tables.ts')
-  const { rolesOf } = await typescript('./roles.ts')
-  return rolesOf(await findTables(tablesFolder), await settings(serverless))
-}
-
-/** Alarms and the dashboard, as CloudFormation resources. */
-export async function monitoring({ resolveVariable }) {
-  const { findTables } = await typescript('./tables.ts')
-  const { alarmsOf } = await typescript('./alarms.ts')
-  const { dashboardOf } = await typescript('./dashboard.ts')
-  const prefix = await resolveVariable('self:custom.prefix')
-  const deadLetterQueue = await resolveVariable('self:custom.deadLetterQueue')
-  const tables = (await findTables(tablesFolder)).map(({ key }) => key)
+async function monitoring({ resolveVariable }, { prefix, deadLetterQueue }, found) {
+  const { alarmsOf, dashboardOf } = await typescript()
   const alarms = alarmsOf({
     prefix,
     deadLetterQueue,
-    thresholds: await resolveVariable('self:custom.alarms'),
+    thresholds: (await resolveVariable('self:custom.alarms, null')) ?? {},
     topicArn: (process.env.ALARM_TOPIC_ARN ?? '').trim(),
     email: (process.env.ALARM_EMAIL ?? '').trim(),
   })
+  const tables = found.map(({ key }) => key)
   return { ...alarms, Dashboard: dashboardOf({ prefix, deadLetterQueue, tables }) }
 }
 
+/** A file of this folder, with its variables resolved. */
+async function included({ resolveVariable }, name) {
+  const path = relative(serviceFolder, fileURLToPath(new URL(name, import.meta.url)))
+  return resolveVariable(`file(${path})`)
+}
+
 async function settings({ resolveVariable }) {
+  const service = await resolveVariable('self:service')
+  const stage = await resolveVariable('sls:stage')
+  const prefix = `${service}-${stage}-`
   return {
-    prefix: await resolveVariable('self:custom.prefix'),
-    flags: `--stage ${await resolveVariable('sls:stage')} --region ${await resolveVariable('self:provider.region')}`,
-    service: await resolveVariable('self:service'),
-    stage: await resolveVariable('sls:stage'),
-    checkpointTable: await resolveVariable('self:custom.checkpointTable'),
+    prefix,
+    flags: `--stage ${stage} --region ${await resolveVariable('self:provider.region')}`,
+    service,
+    stage,
+    checkpointTable: `${prefix}checkpoint`,
+    deadLetterQueue: `${prefix}dead-letters.fifo`,
     secret: process.env.DTS_PASSWORD_SECRET ?? '',
     tables: (await resolveVariable('self:custom.tables, null')) ?? {},
+    stream: (await resolveVariable('self:custom.stream, null')) ?? {},
   }
 }
 
-function typescript(file) {
+/** The parts that are TypeScript: JavaScript in the published package, but handler files stay TypeScript in each service. */
+async function typescript() {
   if (!process.features.typescript) {
     throw new Error(
       `serverless runs on Node ${process.versions.node}, which cannot read the TypeScript of this service. ` +
-        'Run `npx serverless …` in the project folder. It uses the Node that the project installs.',
+        'Install Node 22.18 or later, or run `npx serverless …` in a folder whose package.json has the package `node`.',
     )
   }
-  return import(file)
+  const parts = await Promise.all([
+    import('./bundling.ts'),
+    import('./tables.ts'),
+    import('./environment.ts'),
+    import('./stream-functions.ts'),
+    import('./roles.ts'),
+    import('./alarms.ts'),
+    import('./dashboard.ts'),
+  ])
+  return Object.assign({}, ...parts)
 }

@@ -30,10 +30,13 @@ export interface Settings {
   readonly service: string
   readonly stage: string
   readonly checkpointTable: string
+  readonly deadLetterQueue: string
   /** Name or ARN of the password's secret; empty if no password is configured. */
   readonly secret: string
   /** `custom.tables`: settings of single table functions, by key. */
   readonly tables: unknown
+  /** `custom.stream`: settings of poller and recovery. */
+  readonly stream: unknown
 }
 
 /** The first letter is lower case. Logical ids begin with a capital, so `orders` and `Orders` would collide. */

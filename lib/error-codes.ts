@@ -196,7 +196,7 @@ export const errorCodes = {
       'invocation lasts and did not find it. It may be in the rest of the log, so nothing was done.',
     normal: 'With very large logs that do not hold that change, or hold it far from its time.',
     run:
-      'Raise the timeout of the function "recovery" in serverless.yml, deploy, and run the same ' +
+      'Raise custom.stream.recovery.timeout in serverless.yml, deploy, and run the same ' +
       'again. The message says how far the search got.',
   },
   CHECKPOINT_MISSING: {

@@ -138,7 +138,7 @@ function unfinished(offset: bigint, from: bigint, to: bigint): DtsError {
         { action: 'reset', purpose: 'search with recovery, which has more time than a poller' },
         {
           action: 'deploy',
-          change: 'Raise the timeout of the function "recovery" in serverless.yml (up to 900 s)',
+          change: 'Raise custom.stream.recovery.timeout in serverless.yml (up to 900 s)',
           purpose: 'search longer, if recovery ran out of time',
         },
       ],

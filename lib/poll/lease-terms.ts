@@ -24,7 +24,7 @@ export function checkTime({ remainingMs }: PollDependencies, { worstCaseMs }: Le
   throw new DtsError(
     'CONFIG_INVALID',
     `This run has ${seconds} s, and an invocation of the slowest table function may take ${needed} s, with its cold start ` +
-      "and the commit: nothing can be delivered. Raise the poller's timeout in serverless.yml well above that, or lower " +
+      'and the commit: nothing can be delivered. Raise custom.stream.poller.timeout in serverless.yml well above that, or lower ' +
       "the table function's in custom.tables, and deploy.",
     { retryable: false, facts: { seconds, needed } },
   )

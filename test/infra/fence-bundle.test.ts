@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { bundling } from '../../infra/bundling.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 test("the fence's bundle contains its marshaller, but not the DynamoDB client, which Lambda provides", async () => {
-  const list = /^ {4}exclude: (\[.*\])$/m.exec(readFileSync(`${root}/serverless.yml`, 'utf8'))?.[1] ?? ''
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['lib/handler/fence.ts'],
@@ -16,7 +15,7 @@ test("the fence's bundle contains its marshaller, but not the DynamoDB client, w
     metafile: true,
     platform: 'node',
     format: 'esm',
-    external: JSON.parse(list),
+    external: bundling.exclude,
   })
   const [output] = Object.values(metafile.outputs)
   const packages = Object.keys(metafile.inputs).flatMap(

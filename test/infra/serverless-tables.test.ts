@@ -5,6 +5,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { unzipSync } from 'fflate'
 import { alarmsOf } from '../../infra/alarms.ts'
 import { rolesOf } from '../../infra/roles.ts'
+import { streamFunctions } from '../../infra/stream-functions.ts'
 import { findTables, routesJson, type Settings, tableFunctions } from '../../infra/tables.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
@@ -15,8 +16,10 @@ const settings: Settings = {
   service: 'shop',
   stage: 'dev',
   checkpointTable: 'c',
+  deadLetterQueue: 'd',
   secret: '',
   tables: {},
+  stream: {},
 }
 
 let service: ServiceCopy
@@ -343,25 +346,42 @@ describe('custom.tables', () => {
   }
 })
 
+describe('custom.stream', () => {
+  test('replaces settings of poller and recovery, and leaves their other settings', () => {
+    const stream = { poller: { timeout: 180 }, recovery: { memorySize: 1024 } }
+    const { poller, recovery } = streamFunctions({ A: '1' }, { ...settings, stream })
+    const [timeout, concurrency] = ['timeout', 'reservedConcurrency'].map((name) => property(poller, name))
+    assert.deepEqual([timeout, concurrency], [180, 1])
+    assert.deepEqual([property(recovery, 'timeout'), property(recovery, 'memorySize')], [300, 1024])
+    assert.deepEqual(property(recovery, 'environment'), { A: '1' })
+  })
+
+  test('refuses the name of another function', () => {
+    assert.throws(() => streamFunctions({}, { ...settings, stream: { polller: {} } }), {
+      code: 'CONFIG_INVALID',
+      message: /custom\.stream in serverless\.yml is invalid/,
+    })
+  })
+})
+
 describe('custom.alarms', () => {
   const settings = { prefix: 'shop-dev-', deadLetterQueue: 'q.fifo', topicArn: '', email: '' }
-  const thresholds = { lagSeconds: 900, secondsUntilLoss: 21_600, silentSeconds: 300 }
 
-  test('sets the thresholds of an alarm', () => {
-    const alarms = JSON.stringify(alarmsOf({ ...settings, thresholds: { ...thresholds, lagSeconds: 77 } }))
+  test('sets the threshold of one alarm and leaves the others', () => {
+    const alarms = JSON.stringify(alarmsOf({ ...settings, thresholds: { lagSeconds: 77 } }))
     assert.ok(alarms.includes('"Threshold":77'))
     assert.ok(alarms.includes('IF(lag > 77 AND reserve < 21600, 1, 0)'))
   })
 
   test('uses an existing topic unchanged', () => {
     const topicArn = 'arn:aws:sns:eu-west-1:111122223333:night'
-    const { AlarmTopic, HaltedAlarm } = alarmsOf({ ...settings, thresholds, topicArn })
+    const { AlarmTopic, HaltedAlarm } = alarmsOf({ ...settings, thresholds: {}, topicArn })
     assert.equal(AlarmTopic, undefined)
     assert.deepEqual(property(property(HaltedAlarm, 'Properties'), 'AlarmActions'), [topicArn])
   })
 
   test('invalid thresholds are refused', () => {
-    for (const wrong of [{}, { ...thresholds, lagSeconds: 0 }, { ...thresholds, lag: 5 }]) {
+    for (const wrong of [null, { lagSeconds: 0 }, { lag: 5 }]) {
       assert.throws(() => alarmsOf({ ...settings, thresholds: wrong }), {
         code: 'CONFIG_INVALID',
         message: /custom\.alarms in serverless\.yml is invalid/,
