@@ -3,6 +3,7 @@ import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
 import { type BrokerConfig, maxFetchBytes } from './kafka/broker-config.ts'
+import type { Deployment } from './kafka/commit-mark.ts'
 import { parseTime, timeHint } from './time.ts'
 
 /**
@@ -69,7 +70,7 @@ function whole(low: number, high: number, message = `must be a whole number from
 /** Partitions are signed 32-bit numbers in Kafka's protocol. */
 const largestPartition = 2_147_483_647
 
-const streamFields = {
+const sourceFields = {
   DTS_BROKER_URL: required.pipe(brokerAddress),
   DTS_TOPIC: required,
   /** The consumer group id of a DTS change tracking task. */
@@ -83,6 +84,9 @@ const streamFields = {
   DTS_PARTITION: whole(0, largestPartition, 'must be a partition number: digits, such as 0').optional(),
   DTS_CHECKPOINT: timeSchema.optional(),
   DTS_ALLOWED_NODES: nodeList.default([]),
+}
+
+const deploymentFields = {
   CHECKPOINT_TABLE: required,
   /** Service, stage and region of the deployment. They identify its commits to the consumer group. Lambda sets the region. */
   DEPLOYMENT_SERVICE: z.string().default(''),
@@ -110,10 +114,14 @@ const pollFields = {
   POLL_LINGER_SECONDS: whole(0, 900).default(0),
 }
 
-/** A stream: how to reach it, and where its checkpoint is. */
-export interface StreamConfig extends BrokerConfig {
+/** How to reach a stream, and as whom. */
+export interface SourceConfig extends BrokerConfig {
   readonly user: string | undefined
   readonly password: { readonly value: string } | { readonly secretId: string } | undefined
+}
+
+/** A stream with its checkpoint. */
+export interface StreamConfig extends SourceConfig {
   /** The start of a stream without a checkpoint, in UNIX seconds. */
   readonly startTime: number | undefined
   readonly checkpointTable: string
@@ -139,7 +147,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** The configuration of poller and recovery. @throws DtsError CONFIG_INVALID, which lists all problems */
 export function pollConfig(environment: Environment): PollConfig {
-  const values = parse(z.object({ ...streamFields, ...pollFields }), environment)
+  const values = parse(z.object({ ...sourceFields, ...deploymentFields, ...pollFields }), environment)
   return {
     ...toStreamConfig(values),
     routes: parseRoutes(values.ROUTES, values.FUNCTION_PREFIX),
@@ -156,7 +164,12 @@ export function pollConfig(environment: Environment): PollConfig {
   }
 }
 
-const knownNames = new Set([...Object.keys(streamFields), ...Object.keys(pollFields)])
+/** The part of the configuration that a reader without a checkpoint needs. @throws DtsError CONFIG_INVALID */
+export function readerConfig(environment: Environment): SourceConfig {
+  return toSourceConfig(parse(z.object(sourceFields), environment), { service: '', stage: '', table: '' })
+}
+
+const knownNames = new Set(Object.keys({ ...sourceFields, ...deploymentFields, ...pollFields }))
 
 function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.infer<Schema> {
   const environment = withoutBlanks(given)
@@ -231,7 +244,22 @@ function contradictions(environment: Environment): string[] {
   return found
 }
 
-function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): StreamConfig {
+type Values<Fields extends z.ZodRawShape> = z.infer<z.ZodObject<Fields>>
+
+function toStreamConfig(values: Values<typeof sourceFields & typeof deploymentFields>): StreamConfig {
+  const deployment = {
+    service: values.DEPLOYMENT_SERVICE,
+    stage: values.DEPLOYMENT_STAGE,
+    table: [values.AWS_REGION, values.CHECKPOINT_TABLE].filter(Boolean).join('/'),
+  }
+  return {
+    ...toSourceConfig(values, deployment),
+    startTime: values.DTS_CHECKPOINT,
+    checkpointTable: values.CHECKPOINT_TABLE,
+  }
+}
+
+function toSourceConfig(values: Values<typeof sourceFields>, deployment: Deployment): SourceConfig {
   const group = values.DTS_SID ?? values.DTS_GROUP ?? ''
   const mode = values.DTS_SID === undefined ? 'kafka' : 'dts'
   return {
@@ -249,13 +277,7 @@ function toStreamConfig(values: z.infer<z.ZodObject<typeof streamFields>>): Stre
           : undefined,
     tls: values.DTS_TLS === 'true',
     allowedNodes: values.DTS_ALLOWED_NODES,
-    startTime: values.DTS_CHECKPOINT,
-    checkpointTable: values.CHECKPOINT_TABLE,
-    deployment: {
-      service: values.DEPLOYMENT_SERVICE,
-      stage: values.DEPLOYMENT_STAGE,
-      table: [values.AWS_REGION, values.CHECKPOINT_TABLE].filter(Boolean).join('/'),
-    },
+    deployment,
   }
 }
 

@@ -21,6 +21,21 @@ export const errorCodes = {
       'Correct what the message lists. For the environment: export the variables again and run `npx ' +
       'serverless deploy`. For an event: correct it and repeat it.',
   },
+  CONDITION_INVALID: {
+    section: 'configuration',
+    meaning:
+      'A condition on rows cannot be read, or it compares values of types that do not fit. The message shows the place ' +
+      'or the types. Nothing was read or printed past it.',
+    normal: 'Never.',
+    run: 'Correct the condition. `npm run tail -- --help` shows the forms.',
+  },
+  COLUMN_UNKNOWN: {
+    section: 'configuration',
+    meaning:
+      'A column is named that the table does not have in the stream. The message lists the columns that it has.',
+    normal: 'After a column was renamed or dropped at the source.',
+    run: 'Correct the name, or choose only tables that have the column.',
+  },
   BROKER_UNREACHABLE: {
     section: 'reaching DTS',
     meaning:

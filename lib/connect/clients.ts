@@ -4,7 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { CheckpointStore } from '../checkpoint/store.ts'
-import type { StreamConfig } from '../config.ts'
+import type { SourceConfig, StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { openStream } from '../kafka/open-stream.ts'
 import type { Stream } from '../kafka/stream.ts'
@@ -28,7 +28,7 @@ export interface Connections {
 }
 
 export function connections(config: StreamConfig): Connections {
-  const credentials = new CredentialSource(config, () => new SecretsManagerClient(requestLimits))
+  const { open, passwordNote } = streamOpener(config)
   // Without a configured partition, the topic has one, and Kafka numbers it 0.
   const partition = config.partition ?? 0
   const dynamo = new DynamoDBClient(requestLimits)
@@ -38,8 +38,20 @@ export function connections(config: StreamConfig): Connections {
     store: new CheckpointStore(dynamo, config.checkpointTable, config.topic, partition),
     sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient(requestLimits)),
     s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client(requestLimits)),
+    passwordNote,
+    openStream: open,
+  }
+}
+
+/** Opens a stream with the configured credentials. If the broker refuses them, they are read again: they may have been rotated. */
+export function streamOpener(config: SourceConfig): {
+  readonly open: () => Promise<Stream>
+  readonly passwordNote: () => string | null
+} {
+  const credentials = new CredentialSource(config, () => new SecretsManagerClient(requestLimits))
+  return {
     passwordNote: () => credentials.note,
-    openStream: async () => {
+    open: async () => {
       try {
         return await openStream(config, await credentials.get())
       } catch (error) {

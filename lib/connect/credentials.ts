@@ -1,5 +1,5 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import type { StreamConfig } from '../config.ts'
+import type { SourceConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import type { Credentials } from '../kafka/connection.ts'
 import { nameOf } from '../text/thrown.ts'
@@ -9,12 +9,12 @@ import { nameOf } from '../text/thrown.ts'
  * rotation, the broker refuses the cached one.
  */
 export class CredentialSource {
-  readonly #config: Pick<StreamConfig, 'user' | 'password'>
+  readonly #config: Pick<SourceConfig, 'user' | 'password'>
   readonly #client: () => SecretsManagerClient
   #cached: Credentials | null | undefined
   #note: string | null = null
 
-  constructor(config: Pick<StreamConfig, 'user' | 'password'>, client: () => SecretsManagerClient) {
+  constructor(config: Pick<SourceConfig, 'user' | 'password'>, client: () => SecretsManagerClient) {
     this.#config = config
     this.#client = client
   }

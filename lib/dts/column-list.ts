@@ -119,7 +119,7 @@ function selectColumns(list: ColumnList, asked: readonly string[]): Projection {
 }
 
 /** The columns that `fields` names; null if it is null. */
-function readFields(cursor: Cursor): ColumnField[] | null {
+export function readFields(cursor: Cursor): ColumnField[] | null {
   cursor.section = 'fields'
   const start = cursor.position
   const kind = cursor.index(3, '')

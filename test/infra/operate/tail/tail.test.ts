@@ -1,0 +1,368 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { describe, type TestContext, test } from 'node:test'
+import { styleText } from 'node:util'
+import { encodeRecord, integer, type PlainRecord, text } from '../../../../infra/local/encode.ts'
+import { toTailCall } from '../../../../infra/operate/tail/arguments.ts'
+import { outputTo, type Sink } from '../../../../infra/operate/tail/output.ts'
+import { tail } from '../../../../infra/operate/tail/tail.ts'
+import { parseChange } from '../../../../lib/dts/json.ts'
+import { open } from '../../../support/open-stream.ts'
+import type { NewRecord } from '../../../support/parts.ts'
+import { filler, shift, t0, Writer } from '../../../support/records.ts'
+import { like } from '../../../support/streams.ts'
+
+const write = new Writer()
+/** Offsets 0 to 9: three inserts, an update, a delete, a statement, and records that reach no handler. */
+const shop: readonly NewRecord[] = [
+  write.insert('shop.orders', 1, t0),
+  write.mark('HEARTBEAT', t0),
+  write.insert('shop.orders', 2, t0 + 1),
+  write.insert('shop.users', 1, t0 + 2),
+  ...filler(t0 + 2),
+  write.update('shop.orders', 1, t0 + 3),
+  write.delete('shop.orders', 2, t0 + 4),
+  write.ddl('shop.orders', 'ALTER TABLE orders ADD x INT', t0 + 5),
+]
+
+interface Result {
+  readonly isComplete: boolean
+  readonly out: string
+  readonly messages: string
+}
+
+/** Runs tail on a stream of these records, as `npm run tail -- <argv>` does. */
+async function run(
+  t: TestContext,
+  argv: readonly string[],
+  records: readonly NewRecord[] = shop,
+  options: { readonly isTerminal?: boolean } = {},
+): Promise<Result> {
+  const { store, stream } = await open(t, records)
+  const { sink, texts } = sinkOf(options.isTerminal ?? false)
+  const messages = sinkOf(false)
+  const call = toTailCall(argv)
+  assert.ok(call !== null)
+  const isComplete = await tail(call, {
+    open: async () => stream,
+    output: outputTo(sink, messages.sink, () => {}),
+    now: () => 0,
+    wait: async () => assert.fail('tail waits only to connect again'),
+    signal: new AbortController().signal,
+  })
+  assert.deepEqual(
+    [store.requests.OffsetCommit, store.requests.JoinGroup],
+    [0, 0],
+    'tail must not use the group',
+  )
+  return { isComplete, out: texts(), messages: messages.texts() }
+}
+
+function sinkOf(isTerminal: boolean) {
+  const sink: Sink = Object.assign(
+    new PassThrough(),
+    isTerminal ? { isTTY: true, hasColors: () => true } : {},
+  )
+  const parts: string[] = []
+  sink.on('data', (part) => parts.push(String(part)))
+  return { sink, texts: () => parts.join('') }
+}
+
+/** The offsets of the changes that were printed as JSON. */
+const offsetsIn = (out: string) =>
+  out
+    .trimEnd()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => Number(parseChange(line).offset))
+
+describe('tail', () => {
+  test('prints every change as a line, and of an update the changed columns with both values', async (t) => {
+    const { out, messages, isComplete } = await run(t, [])
+    assert.deepEqual(out.split('\n'), [
+      "2026-09-21T14:13:20Z 0 INSERT shop.orders id=1  status='new', unread='never asked for'",
+      "2026-09-21T14:13:21Z 2 INSERT shop.orders id=2  status='new', unread='never asked for'",
+      "2026-09-21T14:13:22Z 3 INSERT shop.users id=1  status='new', unread='never asked for'",
+      "2026-09-21T14:13:23Z 7 UPDATE shop.orders id=1  status='new' → 'paid' (1 unchanged)",
+      "2026-09-21T14:13:24Z 8 DELETE shop.orders id=2  status='paid', unread='never asked for'",
+      '2026-09-21T14:13:25Z 9 DDL    shop.orders ALTER TABLE orders ADD x INT',
+      '',
+    ])
+    assert.equal(messages, '6 changes of 10 records, offsets 0 to 9.\n')
+    assert.ok(isComplete)
+  })
+
+  const selections: [argv: string[], offsets: number[]][] = [
+    [['--table', 'shop.users'], [3]],
+    [
+      ['--table', '*.orders'],
+      [0, 2, 7, 8, 9],
+    ],
+    [['--table', '!shop.orders'], [3]],
+    [
+      ['--operation', 'delete,update'],
+      [7, 8],
+    ],
+    [['--operation', 'ddl'], [9]],
+    [
+      ['--where', "status = 'paid'"],
+      [7, 8],
+    ],
+    [['--where', "changed(status) and before.status = 'new'"], [7]],
+    [['--where', 'id = 2', '--operation', 'insert'], [2]],
+    [
+      ['--limit', '2'],
+      [0, 2],
+    ],
+    [
+      ['--from-offset', '7'],
+      [7, 8, 9],
+    ],
+    [
+      ['--from-offset', '2', '--to-offset', '8'],
+      [2, 3, 7],
+    ],
+    [
+      ['--from', String(t0 + 2)],
+      [3, 7, 8, 9],
+    ],
+    [
+      ['--from', String(t0 + 1), '--to', String(t0 + 3)],
+      [2, 3],
+    ],
+    [['--from', 'latest'], []],
+    [
+      ['--to-offset', '99999'],
+      [0, 2, 3, 7, 8, 9],
+    ],
+  ]
+  for (const [argv, offsets] of selections) {
+    test(`selects the changes at ${offsets.join(', ')} with ${argv.join(' ')}`, async (t) => {
+      const { out } = await run(t, [...argv, '--format', 'json'])
+      assert.deepEqual(offsetsIn(out), offsets)
+    })
+  }
+
+  test('prints JSON that parseChange reads, with the chosen columns only', async (t) => {
+    const { out } = await run(t, ['--format', 'json', '--columns', 'id,status', '--operation', 'update'])
+    const change = parseChange(out)
+    assert.ok(change.operation === 'UPDATE')
+    assert.deepEqual({ ...change.before }, { id: 1n, status: 'new' })
+    assert.deepEqual({ ...change.after }, { id: 1n, status: 'paid' })
+  })
+
+  test("prints a changelog with Flink's row kinds, and says that it leaves statements out", async (t) => {
+    const { out, messages } = await run(t, [
+      '--table',
+      'shop.orders',
+      '--format',
+      'changelog',
+      '--columns',
+      'status,id',
+    ])
+    assert.deepEqual(out.split('\n'), [
+      '+I[new, 1]',
+      '+I[new, 2]',
+      '-U[new, 1]',
+      '+U[paid, 1]',
+      '-D[paid, 2]',
+      '',
+    ])
+    assert.match(messages, /1 statements \(DDL\) have no row, so changelog does not show them/)
+  })
+
+  test('prints csv with a header, and names the table in it', async (t) => {
+    const { out } = await run(t, [
+      '--table',
+      'shop.orders',
+      '--format',
+      'csv',
+      '--columns',
+      'id,status',
+      '--limit',
+      '2',
+    ])
+    assert.equal(
+      out,
+      `kind,table,timestamp,offset,id,status\r\n+I,shop.orders,${t0},0,1,new\r\n+I,shop.orders,${t0 + 1},2,2,new\r\n`,
+    )
+  })
+
+  test('quotes csv values so that empty text, NULL, commas and line breaks differ', async (t) => {
+    const record: PlainRecord = {
+      operation: 'INSERT',
+      objectName: 'shop.notes',
+      fields: ['a', 'b', 'c', 'd'].map((name) => [name, 253] as const),
+      after: [text(''), { EmptyObject: 'NULL' }, text('x, "y"\n'), text('z')],
+      sourceTimestamp: t0,
+    }
+    const { out } = await run(t, ['--table', 'shop.notes', '--format', 'csv'], [at(record)])
+    assert.equal(out, `kind,table,timestamp,offset,a,b,c,d\r\n+I,shop.notes,${t0},0,"",,"x, ""y""\n",z\r\n`)
+  })
+
+  test('stops a csv before a column that its header lacks', async (t) => {
+    const record = (names: string[]): NewRecord =>
+      at({
+        operation: 'INSERT',
+        objectName: 'shop.notes',
+        fields: names.map((name) => [name, 8] as const),
+        after: names.map((_, index) => integer(index)),
+        sourceTimestamp: t0,
+      })
+    await assert.rejects(
+      run(t, ['--table', 'shop.notes', '--format', 'csv'], [record(['a']), record(['a', 'b'])]),
+      { code: 'COLUMN_UNKNOWN', message: /From offset 1 on, shop\.notes has the column b/ },
+    )
+  })
+
+  test('colours lines on a terminal, and never prints a character that a terminal obeys', async (t) => {
+    const record: PlainRecord = {
+      operation: 'INSERT',
+      objectName: 'shop.notes',
+      fields: [['note', 253]],
+      after: [text('a\u001b[31m\r\nb')],
+      sourceTimestamp: t0,
+    }
+    const plain = await run(t, [], [at(record)])
+    assert.match(plain.out, /note='a\\u001b\[31m\\u000d\\u000ab'\n$/)
+    const coloured = await run(t, [], [at(record)], { isTerminal: true })
+    assert.ok(coloured.out.includes(styleText('green', 'INSERT', { validateStream: false })))
+    assert.match(coloured.out, /note='a\\u001b\[31m/)
+  })
+
+  test('refuses a column that a selected table lacks, and lists the columns that it has', async (t) => {
+    for (const flags of [
+      ['--where', 'totl > 1'],
+      ['--columns', 'id,totl'],
+    ]) {
+      await assert.rejects(run(t, flags), {
+        code: 'COLUMN_UNKNOWN',
+        message: /shop\.orders has no column totl\. Its columns are id, status, unread\./,
+      })
+    }
+  })
+
+  test('fails if no table matches a pattern, and lists the tables of the stream', async (t) => {
+    const { isComplete, messages, out } = await run(t, [
+      '--table',
+      'shop.ordrs,shop.users',
+      '--format',
+      'json',
+    ])
+    assert.deepEqual(offsetsIn(out), [3])
+    assert.match(messages, /No table there matches shop\.ordrs\. Its tables: shop\.orders, shop\.users\./)
+    assert.equal(isComplete, false)
+  })
+
+  test('prints the changes around a record that cannot be read, names it, and fails', async (t) => {
+    const broken: NewRecord = { value: Buffer.alloc(40, 0xff), timestamp: t0 }
+    const { isComplete, messages, out } = await run(
+      t,
+      ['--format', 'json'],
+      [shop[0] as NewRecord, broken, shop[2] as NewRecord],
+    )
+    assert.deepEqual(offsetsIn(out), [0, 2])
+    assert.match(messages, /Offset 1 cannot be read: /)
+    assert.match(messages, /1 records cannot be read/)
+    assert.equal(isComplete, false)
+  })
+
+  test('refuses a time outside the data range', async (t) => {
+    await assert.rejects(run(t, ['--from', String(t0 + 1_000)]), { code: 'CHECKPOINT_OUT_OF_RANGE' })
+  })
+})
+
+function at(record: PlainRecord): NewRecord {
+  return { value: encodeRecord(record), timestamp: t0 }
+}
+
+describe('tail --follow', () => {
+  test('waits at the end, and prints each new change', async (t) => {
+    const { store, stream } = await open(t, shop)
+    const ending = new AbortController()
+    const { sink, texts } = sinkOf(false)
+    const messages = sinkOf(false)
+    sink.on('data', () => ending.abort())
+    let appended = false
+    const waiting = like(stream, {
+      async fetch(from, bounds) {
+        const fetched = await stream.fetch(from, bounds)
+        if (!appended) await store.append([write.insert('shop.orders', 3, t0 + 9)])
+        appended = true
+        return fetched
+      },
+    })
+    const following = tail(callOf(['--follow', '--format', 'json']), {
+      open: async () => waiting,
+      output: outputTo(sink, messages.sink, () => {}),
+      now: () => 0,
+      wait: async () => {},
+      signal: ending.signal,
+    })
+    assert.ok(await following)
+    assert.deepEqual(offsetsIn(texts()), [10])
+  })
+
+  test('connects again after a failure, and continues without a gap or a repeat', async (t) => {
+    // Two batches, so that the failure is between them.
+    const { store, stream } = await open(t, shop.slice(0, 5))
+    await store.append(shop.slice(5))
+    const ending = new AbortController()
+    const { sink, texts } = sinkOf(false)
+    const messages = sinkOf(false)
+    let failures = 0
+    const failing = like(stream, {
+      close: async () => {},
+      async fetch(from, bounds) {
+        if (from > 2n && failures++ === 0) return await (await closedStream(t)).fetch(from, bounds)
+        return await stream.fetch(from, { ...bounds, maxBytes: 100 })
+      },
+    })
+    const waits: number[] = []
+    sink.on('data', () => texts().includes('ALTER TABLE') && ending.abort())
+    await tail(callOf(['--follow', '--from', 'earliest', '--format', 'json']), {
+      open: async () => failing,
+      output: outputTo(sink, messages.sink, () => {}),
+      now: () => 0,
+      wait: async (ms) => void waits.push(ms),
+      signal: ending.signal,
+    })
+    assert.ok(failures > 0, 'the failure fired')
+    assert.deepEqual(waits, [1_000])
+    assert.match(messages.texts(), /Connecting again/)
+    assert.deepEqual(offsetsIn(texts()), [0, 2, 3, 7, 8, 9])
+  })
+
+  test('ends if another cluster answers, because its offsets are others', async (t) => {
+    const { stream } = await open(t, shop)
+    const other = await open(t, [...shift(), ...shop])
+    const streams = [
+      like(stream, { fetch: async (from, bounds) => (await closedStream(t)).fetch(from, bounds) }),
+      other.stream,
+    ]
+    await assert.rejects(
+      tail(callOf(['--follow']), {
+        open: async () => streams.shift() ?? assert.fail('connected too often'),
+        output: outputTo(sinkOf(false).sink, sinkOf(false).sink, () => {}),
+        now: () => 0,
+        wait: async () => {},
+        signal: new AbortController().signal,
+      }),
+      {
+        code: 'CLUSTER_CHANGED',
+        message: /^Cluster changed from .* to .*, consumer require restart\. .*--from/,
+      },
+    )
+  })
+})
+
+function callOf(argv: readonly string[]) {
+  return toTailCall(argv) ?? assert.fail('only help')
+}
+
+/** A stream whose fetches fail as after a lost connection. */
+async function closedStream(t: TestContext) {
+  const { stream } = await open(t, shop)
+  await stream.close()
+  return stream
+}
