@@ -26,7 +26,13 @@ let parts: Parts | undefined
 
 function setUp(): Parts {
   const config = pollConfig(process.env)
-  const { routes, ghostTables, handlerTimeoutMs, deadLetterQueueUrl: queueUrl } = config
+  const {
+    routes,
+    ghostTables,
+    handlerTimeoutMs,
+    deadLetterQueueUrl: queueUrl,
+    deadLetterBucket: bucket,
+  } = config
   const connected = connections(config)
   const probe = probeClient()
   return {
@@ -41,6 +47,14 @@ function setUp(): Parts {
       await probe.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))
     },
     deadLetters: queueUrl === undefined ? undefined : deadLetterSource({ queueUrl, ...connected }),
+    probeBucket:
+      bucket === undefined
+        ? undefined
+        : async () => {
+            const { GetObjectCommand } = await import('@aws-sdk/client-s3')
+            const client = await connected.s3()
+            await client.send(new GetObjectCommand({ Bucket: bucket, Key: 'doctor' }))
+          },
   }
 }
 

@@ -6,6 +6,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { DtsError } from '../errors.ts'
+import { serviceAdvice } from '../text/service-fault.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { type Attributes, encodeText, fromItem } from './item.ts'
 import type { Write } from './transitions.ts'
@@ -87,7 +88,8 @@ export class CheckpointTable {
         missing
           ? `The DynamoDB table ${this.#table} does not exist. Deploy the stack, or correct CHECKPOINT_TABLE.`
           : `The DynamoDB table ${this.#table} cannot be used (${reasonOf(cause)}). ` +
-              'Check the role of this function and the state of DynamoDB; the next run tries again.',
+              `${serviceAdvice('DynamoDB', cause, 'Check the role of this function and the state of DynamoDB.')} ` +
+              'The next run tries again.',
         { retryable: !missing, facts: { table: this.#table }, cause },
       )
     }

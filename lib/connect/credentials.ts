@@ -2,6 +2,7 @@ import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/clien
 import type { SourceConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import type { Credentials } from '../kafka/connection.ts'
+import { serviceAdvice } from '../text/service-fault.ts'
 import { nameOf } from '../text/thrown.ts'
 
 /**
@@ -67,8 +68,9 @@ export class CredentialSource {
       text = (await this.#client().send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
     } catch (cause) {
       const reason = nameOf(cause)
-      const remedy = "Check DTS_PASSWORD_SECRET and that this function's role may read it"
-      throw unavailable(secretId, `cannot be read (${reason}). ${remedy}`, cause)
+      const otherwise = "Check DTS_PASSWORD_SECRET and that this function's role may read it."
+      const advice = serviceAdvice('Secrets Manager', cause, otherwise)
+      throw unavailable(secretId, `cannot be read (${reason}). ${advice}`.replace(/\.$/, ''), cause)
     }
     if (text === undefined)
       throw unavailable(secretId, 'is binary: store the password as text, or as JSON with "password"')

@@ -7,6 +7,7 @@ import { decodeChange } from '../dts/decode-change.ts'
 import { readHeader } from '../dts/header.ts'
 import { changeToJson } from '../dts/json.ts'
 import { DtsError } from '../errors.ts'
+import { type Service, serviceAdvice } from '../text/service-fault.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { cutMessage } from './message.ts'
 
@@ -74,14 +75,14 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
       // The digest keeps two records with the same generation and offset apart.
       const digest = createHash('sha256').update(value).digest('hex').slice(0, 16)
       const key = `${input.topic}/${input.partition}/${input.generation}/${offset}-${digest}.gz`
-      await store(input, async () => {
+      await store('S3', input, async () => {
         const { PutObjectCommand } = await import('@aws-sdk/client-s3')
         const client = await targets.s3()
         return client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: gzipSync(value) }))
       })
       body = toBody({ ...letter, raw: { bucket, key } })
     }
-    await store(input, async () => {
+    await store('SQS', input, async () => {
       const { SendMessageCommand } = await import('@aws-sdk/client-sqs')
       const client = await targets.sqs()
       return client.send(
@@ -138,11 +139,11 @@ function eventOf({ value, offset, generation }: DeadLetterInput): unknown {
   }
 }
 
-async function store(input: DeadLetterInput, send: () => Promise<unknown>): Promise<void> {
+async function store(service: Service, input: DeadLetterInput, send: () => Promise<unknown>): Promise<void> {
   try {
     await send()
   } catch (cause) {
-    throw failed(input, reasonOf(cause), true, cause)
+    throw failed(input, reasonOf(cause), true, cause, serviceAdvice(service, cause, ''))
   }
 }
 
@@ -151,10 +152,16 @@ function nameOfRecord({ offset, table, functionName }: DeadLetterInput): string 
   return `the change at offset ${offset} of ${table}, which ${functionName} could not handle`
 }
 
-function failed(input: DeadLetterInput, reason: string, retryable: boolean, cause?: unknown): DtsError {
+function failed(
+  input: DeadLetterInput,
+  reason: string,
+  retryable: boolean,
+  cause?: unknown,
+  advice = '',
+): DtsError {
   return new DtsError(
     'DEAD_LETTER_FAILED',
-    `The dead-letter queue did not take ${nameOfRecord(input)}: ${reason}. Nothing is committed past it.`,
+    `The dead-letter queue did not take ${nameOfRecord(input)}: ${reason}. Nothing is committed past it. ${advice}`.trim(),
     { retryable, facts: { offset: String(input.offset), function: input.functionName }, cause },
   )
 }

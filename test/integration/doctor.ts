@@ -68,9 +68,10 @@ const brokenThings: readonly Broken[] = [
     breakIt: async () => ({ DTS_PASSWORD: 'wrong' }),
   },
   {
-    what: 'if the secret cannot be read',
+    what: 'if Secrets Manager cannot be reached',
     line: 'credentials',
-    advice: /^SECRET_UNAVAILABLE: .*Check DTS_PASSWORD_SECRET and that this function's role may read it/,
+    advice:
+      /^SECRET_UNAVAILABLE: .*Secrets Manager did not answer, so this is the network and not a right\. .*"secretsmanager"/,
     skipped: ['topic', 'TCP to the node', ...log],
     breakIt: async () => ({
       DTS_PASSWORD: '',
@@ -169,7 +170,8 @@ const brokenThings: readonly Broken[] = [
   {
     what: 'if DynamoDB is unreachable',
     line: 'checkpoint table',
-    advice: /^CHECKPOINT_TABLE_UNAVAILABLE: .*Check the role of this function and the state of DynamoDB/,
+    advice:
+      /^CHECKPOINT_TABLE_UNAVAILABLE: .*DynamoDB did not answer.*: its gateway endpoint in the route table/,
     skipped: ['checkpoint within the log', 'delivery', 'consumer group'],
     breakIt: async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
   },
@@ -218,7 +220,8 @@ const brokenThings: readonly Broken[] = [
   {
     what: 'if a function may not be invoked',
     line: 'function test-orders',
-    advice: /^HANDLER_UNAVAILABLE: test-orders cannot be invoked \(AccessDenied.* allow it to the roles/,
+    advice:
+      /^HANDLER_UNAVAILABLE: test-orders cannot be invoked \(AccessDenied.*Lambda answered and refused.* a right is missing/,
     skipped: [],
     breakIt: async ({ lambda }) => {
       lambda.fail('test-orders', { kind: 'service', status: 403, type: 'AccessDeniedException' })
@@ -226,9 +229,28 @@ const brokenThings: readonly Broken[] = [
     },
   },
   {
+    what: 'if Lambda cannot be reached, and asks for one function only',
+    line: 'function test-customers',
+    advice:
+      /^HANDLER_UNAVAILABLE: .*Lambda did not answer, so this is the network and not a right\. .*endpoint "lambda"/,
+    skipped: ['function test-orders'],
+    breakIt: async () => ({ AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${await freePort()}` }),
+  },
+  {
+    what: 'if S3 cannot be reached',
+    line: 'dead-letter bucket',
+    advice: /^DEAD_LETTER_FAILED: .*S3 did not answer, so this is the network.*: its gateway endpoint/,
+    skipped: [],
+    breakIt: async () => ({
+      DEAD_LETTER_BUCKET: 'letters',
+      AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${await freePort()}`,
+    }),
+  },
+  {
     what: 'if the dead-letter queue is unreachable',
     line: 'dead-letter queue',
-    advice: /^DEAD_LETTER_FAILED: .*Deploy the stack, or correct DEAD_LETTER_QUEUE_URL and the roles/,
+    advice:
+      /^DEAD_LETTER_FAILED: .*SQS did not answer, so this is the network.* the interface endpoint "sqs"/,
     skipped: [],
     breakIt: async () => {
       const sqs = `http://127.0.0.1:${await freePort()}`

@@ -31,7 +31,7 @@ const refused: [
     'DynamoDB without an answer',
     async () => ({ AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${await freePort()}` }),
     'CHECKPOINT_TABLE_UNAVAILABLE',
-    /cannot be used .*Check the role of this function/,
+    /cannot be used .*DynamoDB did not answer/,
     again,
   ],
   [

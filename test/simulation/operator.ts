@@ -246,6 +246,7 @@ export class Operator {
       passwordNote: () => null,
       probeFunction: unused,
       deadLetters: undefined,
+      probeBucket: undefined,
       invoke: unused,
       remainingMs: () => Number.POSITIVE_INFINITY,
     }

@@ -10,6 +10,7 @@ import { firstOffset } from '../../log/first-start.ts'
 import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
 import { timeRange } from '../../log/log-times.ts'
 import { requireSameLog } from '../../log/same-log.ts'
+import { serviceAdvice, serviceFault } from '../../text/service-fault.ts'
 import { formatTime } from '../../time.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { type Check, CheckList, describeFault, type Finding, found } from './checks.ts'
@@ -23,10 +24,13 @@ export interface PreflightDependencies extends RecoveryDependencies, ConnectDepe
   readonly probeFunction: (name: string) => Promise<void>
   /** Undefined if no queue is configured. */
   readonly deadLetters: DeadLetterSource | undefined
+  /** Asks S3 for an object that does not exist in the bucket of dead letters. Undefined if no bucket is configured. */
+  readonly probeBucket: (() => Promise<void>) | undefined
 }
 
 export const deliveryCheck = 'delivery'
 const deadLetterCheck = 'dead-letter queue'
+const bucketCheck = 'dead-letter bucket'
 
 /** Examines the set-up from the network to the queue. Changes nothing, throws nothing. */
 export async function preflight(dependencies: PreflightDependencies): Promise<Check[]> {
@@ -37,10 +41,10 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
   } finally {
     await stream?.close()
   }
-  for (const name of dependencies.functionNames) {
-    await list.run(`function ${name}`, true, () => probe(name, dependencies))
-  }
+  await checkFunctions(dependencies, list)
   await list.run(deadLetterCheck, true, () => countLetters(dependencies))
+  const { probeBucket } = dependencies
+  if (probeBucket !== undefined) await list.run(bucketCheck, true, () => reachBucket(probeBucket))
   return list.checks
 }
 
@@ -123,18 +127,47 @@ async function checkGroup(item: Checkpoint | null, stream: Stream): Promise<Find
   )
 }
 
-async function probe(name: string, { probeFunction }: PreflightDependencies): Promise<Finding<true>> {
-  try {
-    await probeFunction(name)
-    return found('can be invoked')
-  } catch (cause) {
-    throw new DtsError(
-      'HANDLER_UNAVAILABLE',
-      `${name} cannot be invoked (${describeFault(cause)}). Deploy the stack with this function, or allow it to the roles of ` +
-        'poller and recovery.',
-      { retryable: true, cause },
-    )
+async function checkFunctions(
+  { functionNames, probeFunction }: PreflightDependencies,
+  list: CheckList,
+): Promise<void> {
+  // Each request to a service that cannot be reached takes seconds, and a service can have more functions than the time allows.
+  let isReachable = true
+  for (const name of functionNames) {
+    await list.run(`function ${name}`, isReachable, async () => {
+      try {
+        await probeFunction(name)
+        return found('can be invoked')
+      } catch (cause) {
+        isReachable = serviceFault(cause) !== 'unreachable'
+        const otherwise =
+          'Deploy the stack with this function, or allow it to the roles of poller and recovery.'
+        throw new DtsError(
+          'HANDLER_UNAVAILABLE',
+          `${name} cannot be invoked (${describeFault(cause)}). ${serviceAdvice('Lambda', cause, otherwise)}`,
+          { retryable: true, cause },
+        )
+      }
+    })
   }
+}
+
+/** Few letters are large enough for the bucket, so that a missing way to S3 would show late. */
+async function reachBucket(probeBucket: () => Promise<void>): Promise<Finding<true>> {
+  try {
+    await probeBucket()
+  } catch (cause) {
+    // Without the right to list, S3 also refuses the question for an object that does not exist. Only the way is examined.
+    if (serviceFault(cause) === 'unreachable') {
+      throw new DtsError(
+        'DEAD_LETTER_FAILED',
+        `The dead-letter bucket cannot be reached (${describeFault(cause)}). ${serviceAdvice('S3', cause, '')} A record that ` +
+          'is larger than a message then holds the stream.',
+        { retryable: true, cause },
+      )
+    }
+  }
+  return found('S3 answers')
 }
 
 async function countLetters({ deadLetters }: PreflightDependencies): Promise<Finding<true>> {
@@ -153,10 +186,12 @@ async function countLetters({ deadLetters }: PreflightDependencies): Promise<Fin
       ],
     }
   } catch (cause) {
-    const { message } = asDtsError(cause, 'DEAD_LETTER_FAILED', true)
+    const error = asDtsError(cause, 'DEAD_LETTER_FAILED', true)
+    const otherwise =
+      'Deploy the stack, or correct DEAD_LETTER_QUEUE_URL and the roles of poller and recovery.'
     throw new DtsError(
       'DEAD_LETTER_FAILED',
-      `${message} Deploy the stack, or correct DEAD_LETTER_QUEUE_URL and the roles of poller and recovery.`,
+      `${error.message} ${serviceAdvice('SQS', error.cause, otherwise)}`,
       { retryable: true, cause },
     )
   }
