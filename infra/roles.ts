@@ -1,12 +1,6 @@
+import { allow, arn, ownAccountOnly, type Statement } from './iam.ts'
 import { roleId } from './logical-id.ts'
 import { extraStatements, type Settings, type Table } from './tables.ts'
-
-/** A statement of an IAM policy. */
-interface Statement {
-  readonly Effect: 'Allow'
-  readonly Action: readonly string[]
-  readonly Resource: unknown
-}
 
 /**
  * One role for each function, with only the rights that it needs, and one role that lets the schedule start the poller.
@@ -26,7 +20,11 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
   return {
     [roleId('poller')]: functionRole(`${prefix}poller`, [checkpoint, ...invoke, ...secret, ...putAside]),
     [roleId('recovery')]: functionRole(`${prefix}recovery`, [checkpoint, ...invoke, ...secret, ...redrive]),
-    PollerScheduleExecution: role('scheduler.amazonaws.com', [invokeOnly([`${prefix}poller`])]),
+    PollerScheduleExecution: role(
+      'scheduler.amazonaws.com',
+      [invokeOnly([`${prefix}poller`])],
+      ownAccountOnly,
+    ),
     ...Object.fromEntries(
       tables.map(({ key }) => [roleId(key), functionRole(prefix + key, extra.get(key) ?? [])]),
     ),
@@ -53,13 +51,14 @@ function functionRole(functionName: string, statements: readonly object[]): obje
   return role('lambda.amazonaws.com', [logs, ...statements])
 }
 
-function role(service: string, statements: readonly object[]): object {
+function role(service: string, statements: readonly object[], condition?: object): object {
+  const trust = { Effect: 'Allow', Principal: { Service: service }, Action: 'sts:AssumeRole' }
   return {
     Type: 'AWS::IAM::Role',
     Properties: {
       AssumeRolePolicyDocument: {
         Version: '2012-10-17',
-        Statement: [{ Effect: 'Allow', Principal: { Service: service }, Action: 'sts:AssumeRole' }],
+        Statement: [condition === undefined ? trust : { ...trust, Condition: condition }],
       },
       Policies: [{ PolicyName: 'own', PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
     },
@@ -77,15 +76,4 @@ function readSecret(secret: string): Statement {
   // Secrets Manager ends every ARN with "-" and six random characters, which the name does not contain.
   const resource = secret.startsWith('arn:') ? secret : arn('secretsmanager', `secret:${secret}-??????`)
   return allow(['secretsmanager:GetSecretValue'], resource)
-}
-
-function allow(actions: readonly string[], resource: unknown): Statement {
-  return { Effect: 'Allow', Action: actions, Resource: resource }
-}
-
-function arn(service: string, resource: string): object {
-  const pseudo = (name: string) => `\${AWS::${name}}`
-  return {
-    'Fn::Sub': `arn:${pseudo('Partition')}:${service}:${pseudo('Region')}:${pseudo('AccountId')}:${resource}`,
-  }
 }

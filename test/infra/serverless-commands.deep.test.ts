@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { given, readResources } from '../support/packaged.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
+
+/** Lines of `provider` in serverless.yml of a team whose account has rules. */
+const inAccount = `$&
+  vpc: { subnetIds: [subnet-0aa, subnet-0bb], securityGroupIds: [sg-0cc] }
+  tracing: { lambda: true }
+  iam:
+    role:
+      path: /team/
+      permissionsBoundary: arn:aws:iam::111122223333:policy/boundary
+      tags: { owner: data }`
 
 let service: ServiceCopy
 before(() => {
@@ -71,10 +80,7 @@ test('deploy refuses a misspelt setting, which the poller would never see', asyn
 test('deploy refuses a poller timeout that is too short for the slowest table function', async () => {
   const slow = copyService()
   try {
-    const file = join(slow.folder, 'serverless.yml')
-    const text = readFileSync(file, 'utf8')
-    assert.match(text, /^ {2}tables: \{\}$/m)
-    writeFileSync(file, text.replace(/^ {2}tables: \{\}$/m, '  tables: { orders: { timeout: 110 } }'))
+    slow.configure('  tables: {}', '  tables: { orders: { timeout: 110 } }')
     const keys = { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' }
     const { code, output } = await slow.serverless(['deploy'], { ...given, ...keys })
     assert.equal(code, 1)
@@ -84,5 +90,52 @@ test('deploy refuses a poller timeout that is too short for the slowest table fu
     )
   } finally {
     slow.remove()
+  }
+})
+
+test('in a VPC, with a boundary and tracing, every role of the packaged service has what its function needs', async () => {
+  const vpc = copyService()
+  try {
+    vpc.configure('  versionFunctions: false', inAccount)
+    const artifacts = join(vpc.folder, 'packaged')
+    const { code, output } = await vpc.serverless(['package', '--package', artifacts], given)
+    assert.equal(code, 0, output)
+    const resources = Object.entries(readResources(artifacts))
+    const roles = resources.filter(([, { Type }]) => Type === 'AWS::IAM::Role')
+    assert.deepEqual(
+      roles.map(([id]) => id).sort(),
+      [
+        'CustomersRole',
+        'OrderUnderscoreitemsRole',
+        'OrdersRole',
+        'PollerRole',
+        'PollerScheduleExecution',
+        'RecoveryRole',
+      ].sort(),
+    )
+    for (const [id, { Properties }] of roles) {
+      assert.equal(Properties.Path, '/team/', id)
+      assert.equal(Properties.PermissionsBoundary, 'arn:aws:iam::111122223333:policy/boundary', id)
+      assert.match(JSON.stringify(Properties.Tags), /"Key":"owner","Value":"data"/, id)
+      const text = JSON.stringify(Properties.Policies)
+      const isOfFunction = id !== 'PollerScheduleExecution'
+      assert.equal(text.includes('"Effect":"Allow","Action":["ec2:CreateNetworkInterface"'), isOfFunction, id)
+      assert.equal(text.includes('xray:PutTraceSegments'), isOfFunction, id)
+    }
+  } finally {
+    vpc.remove()
+  }
+})
+
+test('package refuses a vpc that serverless would drop, in one line and without a stack trace', async () => {
+  const vpc = copyService()
+  try {
+    vpc.configure('  versionFunctions: false', '$&\n  vpc: { subnetIds: [], securityGroupIds: [sg-0cc] }')
+    const { code, output } = await vpc.serverless(['package'], given)
+    assert.equal(code, 1)
+    assert.match(output, /CONFIG_INVALID: The function poller has a vpc without subnetIds/)
+    assert.doesNotMatch(output, /^ +at /m)
+  } finally {
+    vpc.remove()
   }
 })

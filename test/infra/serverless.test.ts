@@ -229,6 +229,17 @@ describe('serverless package, without network and credentials', () => {
       },
     ])
     assert.equal(ofType(resources, 'AWS::IAM::Role').length, expectedRoles.length + 1)
+    assert.deepEqual(resources.PollerScheduleExecution?.Properties.AssumeRolePolicyDocument, {
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Effect: 'Allow',
+          Principal: { Service: 'scheduler.amazonaws.com' },
+          Action: 'sts:AssumeRole',
+          Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+        },
+      ],
+    })
   })
 
   test('uploads no file that contains the password', () => {

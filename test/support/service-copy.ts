@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,8 @@ export interface ServiceCopy {
   readonly folder: string
   /** Runs serverless in the copy. Of this process's variables it sees only PATH. */
   serverless(parameters: readonly string[], environment: Record<string, string>): Promise<CommandResult>
+  /** Replaces a line of the copy's serverless.yml. `$&` in `text` means the line itself. */
+  configure(line: string, text: string): void
   remove(): void
 }
 
@@ -43,6 +45,12 @@ export function copyService(): ServiceCopy {
       child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
       const [code] = (await once(child, 'close')) as [number | null]
       return { code, output }
+    },
+    configure(line, text) {
+      const file = join(folder, 'serverless.yml')
+      const before = readFileSync(file, 'utf8')
+      if (!before.includes(`${line}\n`)) throw new Error(`serverless.yml has no line ${JSON.stringify(line)}`)
+      writeFileSync(file, before.replace(line, text))
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
