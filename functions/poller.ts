@@ -12,6 +12,7 @@ import type { PollDependencies } from '../lib/poll/dependencies.ts'
 import { poll } from '../lib/poll/poll.ts'
 import { emptySummary, type PollSummary } from '../lib/poll/summary.ts'
 import { Telemetry } from '../lib/poll/telemetry.ts'
+import { packagedRoutes } from './packaged-routes.ts'
 import { errorWithCommands } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
@@ -23,7 +24,7 @@ let telemetry: Telemetry | undefined
 
 /** Made by the first invocation, not at load, so that a wrong configuration is a clear error and not a crash. */
 function setUp(): Parts {
-  const config = pollConfig(process.env)
+  const config = pollConfig(process.env, packagedRoutes())
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
   const connected = connections(config)
   const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...connected })

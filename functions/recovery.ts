@@ -17,6 +17,7 @@ import {
 } from '../lib/recovery/recover.ts'
 import { type ReturnedError, returnedError, splitReply } from '../lib/recovery/reply.ts'
 import { printableValue } from '../lib/text/printable.ts'
+import { packagedRoutes } from './packaged-routes.ts'
 import { answerWithCommands, errorWithCommands } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'recovery' })
@@ -25,7 +26,7 @@ type Parts = Omit<RecoverDependencies, 'now' | 'owner' | 'remainingMs'>
 let parts: Parts | undefined
 
 function setUp(): Parts {
-  const config = pollConfig(process.env)
+  const config = pollConfig(process.env, packagedRoutes())
   const {
     routes,
     ghostTables,

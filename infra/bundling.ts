@@ -15,3 +15,8 @@ export const bundling = {
   minify: false,
   watch: { pattern: ['functions/**/*.ts', 'lib/**/*.ts'] },
 }
+
+/** The options with the routes, as `writeArtefact` wrote them, in the code of poller and recovery. */
+export function bundlingWith(routes: string): object {
+  return { ...bundling, define: { DTS_ROUTES: JSON.stringify(routes) } }
+}

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+
 /** A serverless plugin that checks the poller's environment before a deployment. */
 export default class DeployCheck {
   constructor(serverless) {
@@ -15,6 +17,8 @@ export default class DeployCheck {
       // Without this check, the deployed poller would refuse its own environment every minute.
       'before:deploy:deploy': async () => {
         const { pollConfig } = await import('../lib/config.ts')
+        const { artefactOf } = await import('./artefact.ts')
+        const { findTables } = await import('./tables.ts')
         const { leaseTerms } = await import('../lib/poll/lease-terms.ts')
         const [{ environment }] = streamFunctions()
         // CloudFormation fills in the other values later, so they cannot be checked here.
@@ -23,7 +27,8 @@ export default class DeployCheck {
         const given = Object.entries(process.env).filter(
           ([name]) => /^(DTS|POLL)_/.test(name) && name !== 'DTS_PASSWORD',
         )
-        const { handlerTimeoutMs } = pollConfig(Object.fromEntries([...given, ...known]))
+        const artefact = artefactOf(await findTables(join(serverless.config.serviceDir, 'functions/tables')))
+        const { handlerTimeoutMs } = pollConfig(Object.fromEntries([...given, ...known]), artefact)
         const { worstCaseMs, slackMs } = leaseTerms(handlerTimeoutMs)
         const needed = (worstCaseMs + slackMs) / 1000
         for (const [index, { timeout }] of streamFunctions().entries()) {

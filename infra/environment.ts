@@ -1,4 +1,4 @@
-import { longestTimeoutOf, routesJson, type Settings, type Table } from './tables.ts'
+import { longestTimeoutOf, type Settings, type Table } from './tables.ts'
 
 /**
  * The variables of the deploying shell that poller and recovery get. DTS_PASSWORD is not in the list: a deployed function
@@ -41,7 +41,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 type Value = string | object
 
 /**
- * The variables of poller and recovery: the stream, the routes, the dead-letter queue. Both get the same, because a redrive
+ * The variables of poller and recovery: the stream, the table, the dead-letter queue. Both get the same, because a redrive
  * invokes functions as the poller does. Unset and empty variables are left out.
  */
 export function streamEnvironment(
@@ -53,7 +53,6 @@ export function streamEnvironment(
     ...picked(given, streamVariables),
     ...picked(given, pollVariables),
     CHECKPOINT_TABLE: settings.checkpointTable,
-    ROUTES: routesJson(tables),
     FUNCTION_PREFIX: settings.prefix,
     HANDLER_TIMEOUT_SECONDS: String(longestTimeoutOf(tables, settings)),
     DEAD_LETTER_QUEUE_URL: { Ref: 'DeadLetterQueue' },

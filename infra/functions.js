@@ -12,7 +12,8 @@ const tablesFolder = join(serviceFolder, 'functions/tables')
 
 /** The options of serverless-esbuild. */
 export async function esbuild() {
-  return (await typescript()).bundling
+  const { artefactOf, bundlingWith, findTables } = await typescript()
+  return bundlingWith(artefactOf(await findTables(tablesFolder)))
 }
 
 /** Poller and recovery, as entries of `functions:` in serverless.yml. */
@@ -92,6 +93,7 @@ async function typescript() {
     )
   }
   const parts = await Promise.all([
+    import('./artefact.ts'),
     import('./bundling.ts'),
     import('./tables.ts'),
     import('./environment.ts'),

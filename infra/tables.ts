@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type DeclaredTables, declaredTables } from '../lib/dispatch/pattern.ts'
-import { type Delivery, deliverySchema, routeJson } from '../lib/dispatch/settings.ts'
+import { type Delivery, deliverySchema } from '../lib/dispatch/settings.ts'
 import { DtsError } from '../lib/errors.ts'
 import { messageOf } from '../lib/text/thrown.ts'
 import { roleId, serviceKey } from './logical-id.ts'
@@ -46,12 +46,6 @@ const takenKeys = ['poller', 'recovery']
 /** Lambda's limit for a function's name, in characters. */
 const maxNameLength = 64
 
-/**
- * Lambda allows 4 KB for all variables of a function together, including their names. The poller's other variables (an
- * address, two ARNs, names) stay below 1 KB.
- */
-const maxRoutesBytes = 3_000
-
 /** The default settings of a table function. */
 const defaults = {
   // The poller waits for the handler, and several batches must fit into one run.
@@ -78,29 +72,6 @@ export async function findTables(folder: string): Promise<Table[]> {
   for (const file of await findTableFiles(folder)) tables.push(await readTable(folder, file))
   checkConflicts(tables)
   return tables
-}
-
-/**
- * The routes for the poller's environment: JSON, table pattern → function key.
- * @throws DtsError CONFIG_INVALID if they leave no room for the poller's other variables.
- */
-export function routesJson(tables: readonly Table[]): string {
-  const json = JSON.stringify(
-    Object.fromEntries(
-      tables.flatMap(({ tables: { patterns, except }, key, delivery }) =>
-        patterns.map((pattern) => [pattern, routeJson(key, delivery, except)]),
-      ),
-    ),
-  )
-  const bytes = Buffer.byteLength(json)
-  if (bytes > maxRoutesBytes) {
-    throw invalid(
-      `The routes of ${tables.length} files in functions/tables take ${bytes} bytes. At most ${maxRoutesBytes} fit ` +
-        "beside the poller's other environment variables (Lambda allows 4 KB for all). Join tables with a " +
-        'pattern such as "shop.orders_*", or shorten file names.',
-    )
-  }
-  return json
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Route, routesSchema, toRoutes } from './dispatch/settings.ts'
+import { readArtefact } from './dispatch/artefact.ts'
+import type { Route } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
 import { type BrokerConfig, maxFetchBytes } from './kafka/broker-config.ts'
@@ -95,7 +96,6 @@ const deploymentFields = {
 }
 
 const pollFields = {
-  ROUTES: required,
   FUNCTION_PREFIX: z.string().default(''),
   DEAD_LETTER_QUEUE_URL: z.string().optional(),
   /** The bucket for dead letters that are larger than a message of the queue. */
@@ -145,12 +145,16 @@ export interface PollConfig extends StreamConfig {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The configuration of poller and recovery. @throws DtsError CONFIG_INVALID, which lists all problems */
-export function pollConfig(environment: Environment): PollConfig {
+/**
+ * The configuration of poller and recovery.
+ * @param artefact the packaged routes, as `writeArtefact` wrote them
+ * @throws DtsError CONFIG_INVALID, which lists all problems of the environment; ROUTES_INVALID
+ */
+export function pollConfig(environment: Environment, artefact: string | undefined): PollConfig {
   const values = parse(z.object({ ...sourceFields, ...deploymentFields, ...pollFields }), environment)
   return {
     ...toStreamConfig(values),
-    routes: parseRoutes(values.ROUTES, values.FUNCTION_PREFIX),
+    routes: readArtefact(artefact, '', values.FUNCTION_PREFIX),
     unroutedTables: values.UNROUTED_TABLES,
     ghostTables: values.GHOST_TABLES,
     handlerTimeoutMs: values.HANDLER_TIMEOUT_SECONDS * 1000,
@@ -279,25 +283,4 @@ function toSourceConfig(values: Values<typeof sourceFields>, deployment: Deploym
     allowedNodes: values.DTS_ALLOWED_NODES,
     deployment,
   }
-}
-
-function parseRoutes(text: string, prefix: string): Record<string, Route> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new DtsError('CONFIG_INVALID', 'ROUTES is not JSON. The deployment writes it: deploy again.', {
-      retryable: false,
-      cause,
-    })
-  }
-  const result = routesSchema.safeParse(value)
-  if (!result.success) {
-    throw new DtsError(
-      'CONFIG_INVALID',
-      `ROUTES must map table patterns to function names: ${z.prettifyError(result.error).replaceAll('\n', ' ')}. Deploy again.`,
-      { retryable: false },
-    )
-  }
-  return toRoutes(result.data, prefix)
 }

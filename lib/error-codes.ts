@@ -21,6 +21,14 @@ export const errorCodes = {
       'Correct what the message lists. For the environment: export the variables again and run `npx ' +
       'serverless deploy`. For an event: correct it and repeat it.',
   },
+  ROUTES_INVALID: {
+    section: 'configuration',
+    meaning:
+      'The code of poller and recovery contains the routes from tables to functions, written when the service was packaged. ' +
+      'They are missing, damaged, or of a version that this code does not read. Nothing is read or delivered.',
+    normal: 'Never. Only another bundler, or a change of the packaged code, causes it.',
+    run: 'Package and deploy again: `npx serverless deploy`. It writes the routes and the code that reads them together.',
+  },
   CONDITION_INVALID: {
     section: 'configuration',
     meaning:

@@ -5,8 +5,10 @@
 import '../../test/rig/quiet.ts'
 import { handler } from '../../functions/poller.ts'
 import { context } from '../../test/rig/context.ts'
+import { packageRoutes } from '../../test/support/test-config.ts'
 import { countDynamoRequests, usage } from './usage.ts'
 
+packageRoutes(process.env.ROUTES)
 const dynamoRequests = countDynamoRequests()
 const runMs = 300_000
 let ended = ''

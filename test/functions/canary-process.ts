@@ -12,6 +12,7 @@ import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import { context, until } from '../rig/context.ts'
 import { startInvokeServer } from '../rig/invoke-server.ts'
+import { packageRoutes } from '../support/test-config.ts'
 
 const t0 = 1_790_000_000
 const dstore = new DStore({ topic: `topic-${randomUUID()}`, password: 'CANARY-password' })
@@ -34,7 +35,9 @@ Object.assign(process.env, localAws, {
   CHECKPOINT_TABLE: 'checkpoints',
   HANDLER_TIMEOUT_SECONDS: '1',
   FUNCTION_PREFIX: 'test-',
-  ROUTES: JSON.stringify({
+})
+packageRoutes(
+  JSON.stringify({
     'shop.fine': 'fine',
     'shop.throws': { function: 'throws', attempts: 100 },
     'shop.wrong': { function: 'wrong', attempts: 100 },
@@ -42,7 +45,7 @@ Object.assign(process.env, localAws, {
     'shop.refines': { function: 'refines', attempts: 100 },
     'shop.crashes': { function: 'crashes', attempts: 100 },
   }),
-})
+)
 
 const row = z.object({ id: z.bigint(), card: z.string() })
 lambda.host('test-fine', defineTable({ table: 'shop.fine', row, onChange() {} }))
@@ -116,7 +119,7 @@ await dstore.append(['fine', ...failing].map((table, index) => insert(table, ind
 // A function that is invoked again has failed once.
 const failed = () => failing.every((name) => lambda.invocations(`test-${name}`) > 1)
 const runs: unknown[] = [await poll(until(failed))]
-process.env.ROUTES = JSON.stringify({ 'shop.fine': 'fine' })
+packageRoutes(JSON.stringify({ 'shop.fine': 'fine' }))
 // Bytes that are not a record, without a dead-letter queue: the stream halts.
 await dstore.append([{ value: Buffer.from('CANARY-raw-bytes'), timestamp: t0 + 9 }])
 for (const name of failing) {

@@ -17,7 +17,7 @@ describe('a function that is deployed without its settings', () => {
     for (let invocation = 0; invocation < 2; invocation++) {
       await assert.rejects(poller({}, now()), {
         name: 'CONFIG_INVALID',
-        message: /DTS_BROKER_URL is missing.*CHECKPOINT_TABLE is missing.*ROUTES is missing/,
+        message: /DTS_BROKER_URL is missing.*CHECKPOINT_TABLE is missing/,
       })
       await assert.rejects(recovery({ action: 'inspect' }, now()), {
         name: 'CONFIG_INVALID',

@@ -6,6 +6,7 @@ import { freePort } from '../../infra/local/ports.ts'
 import { DtsError } from '../../lib/errors.ts'
 import { takeErrorLog } from '../rig/captured-log.ts'
 import { context } from '../rig/context.ts'
+import { packageRoutes } from '../support/test-config.ts'
 
 const call = (event: unknown) =>
   handler(
@@ -17,6 +18,7 @@ const inspect = { action: 'inspect' }
 
 describe('an error of the recovery function', () => {
   before(async () => {
+    packageRoutes('{}')
     Object.assign(process.env, {
       DEPLOYMENT_FLAGS: '--stage prod',
       DTS_BROKER_URL: '127.0.0.1:1',
@@ -25,7 +27,6 @@ describe('an error of the recovery function', () => {
       DTS_USER: 'user',
       DTS_PASSWORD: 'password',
       CHECKPOINT_TABLE: 'checkpoints',
-      ROUTES: '{}',
       FUNCTION_PREFIX: 'test-',
       HANDLER_TIMEOUT_SECONDS: '1',
       AWS_REGION: 'eu-central-1',

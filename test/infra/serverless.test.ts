@@ -7,7 +7,7 @@ import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
 import { emptySummary } from '../../lib/poll/summary.ts'
 import { runMeasures } from '../../lib/poll/telemetry.ts'
-import { given, type Resource, type Resources, readResources } from '../support/packaged.ts'
+import { given, type Resource, type Resources, readResources, readRoutes } from '../support/packaged.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 const tableKeys = ['customers', 'order_items', 'orders']
@@ -65,19 +65,21 @@ describe('serverless package, without network and credentials', () => {
     assert.equal(resources.PollerLambdaEvConf?.Properties.MaximumRetryAttempts, 0)
   })
 
-  test('gives the poller an environment that it accepts, with a route to every table function', () => {
+  test('gives the poller an environment that it accepts, and a route to every table function in its code', () => {
     const environment = environmentOf(resources, 'PollerLambdaFunction')
     const { DEAD_LETTER_QUEUE_URL, DEAD_LETTER_BUCKET, ...texts } = environment
     assert.deepEqual(DEAD_LETTER_QUEUE_URL, { Ref: 'DeadLetterQueue' })
     assert.deepEqual(DEAD_LETTER_BUCKET, { Ref: 'DeadLetterBucket' })
     assert.deepEqual(environmentOf(resources, 'RecoveryLambdaFunction'), environment)
+    assert.equal(readRoutes(artifacts, 'recovery'), readRoutes(artifacts, 'poller'))
+    assert.equal(readRoutes(artifacts, 'orders'), undefined)
     assert.equal(environment.DEPLOYMENT_FLAGS, '--stage dev --region us-east-1')
     assert.deepEqual([environment.DEPLOYMENT_SERVICE, environment.DEPLOYMENT_STAGE], ['dts-functions', 'dev'])
     // Node does not start if it does not accept an option in NODE_OPTIONS.
     const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
     const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })
     assert.ok(Number(limit) < 512 * 1024 * 1024, String(limit))
-    const config = pollConfig(texts as Record<string, string>)
+    const config = pollConfig(texts as Record<string, string>, readRoutes(artifacts, 'poller'))
     const routes = Object.entries(config.routes).map(([table, { functionName }]) => [table, functionName])
     assert.deepEqual(Object.fromEntries(routes), {
       'shop.customers': 'dts-functions-dev-customers',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type PollConfig, pollConfig } from '../../lib/config.ts'
+import type { PollConfig } from '../../lib/config.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { DtsError } from '../../lib/errors.ts'
+import { testConfig } from '../support/test-config.ts'
 
 const dts = {
   DTS_BROKER_URL: 'dts-cn-hangzhou.aliyuncs.com:18001',
@@ -16,7 +17,7 @@ const dts = {
 
 function problemsOf(environment: Record<string, string | undefined>): DtsError {
   try {
-    pollConfig(environment)
+    testConfig(environment)
   } catch (error) {
     assert.ok(error instanceof DtsError, String(error))
     return error
@@ -137,7 +138,7 @@ describe('the configuration is read', () => {
   ]
   for (const [variables, expected, reason] of accepted) {
     test(reason, () => {
-      const config = pollConfig({ ...dts, ...variables })
+      const config = testConfig({ ...dts, ...variables })
       assert.deepEqual({ ...config, ...expected }, config)
     })
   }
@@ -198,13 +199,6 @@ describe('the configuration is refused', () => {
     [{ HANDLER_TIMEOUT_SECONDS: '901' }, /from 1 to 900/, 'a handler timeout longer than Lambda allows'],
     [{ DTS_BROKER: 'x' }, /DTS_BROKER is not a known setting .*DTS_BROKER_URL/, 'a misspelt DTS variable'],
     [{ POLL_MAX_RECORD: '1' }, /POLL_MAX_RECORD is not a known setting/, 'a misspelt POLL variable'],
-    [{ ROUTES: 'x' }, /ROUTES is not JSON/, 'routes that are not JSON'],
-    [{ ROUTES: '["orders"]' }, /ROUTES must map table patterns to function names/, 'routes that are a list'],
-    [
-      { ROUTES: '{"shop.orders":"arn:aws:lambda:x"}' },
-      /ROUTES must map/,
-      'a route to an ARN in place of a function name',
-    ],
   ]
   const numbers = [
     'DTS_PARTITION',
@@ -232,15 +226,7 @@ describe('the configuration is refused', () => {
       refused.push([{ [name]: value }, new RegExp(`${name} must be`), `${name}=${value}`])
   }
   for (const value of [' ', '\t', '\r\n', '\u00a0']) {
-    for (const name of [
-      ...numbers,
-      'DTS_TOPIC',
-      'DTS_CHECKPOINT',
-      'DTS_SID',
-      'DTS_TLS',
-      'ROUTES',
-      'DTS_PASSWORD',
-    ])
+    for (const name of [...numbers, 'DTS_TOPIC', 'DTS_CHECKPOINT', 'DTS_SID', 'DTS_TLS', 'DTS_PASSWORD'])
       refused.push([
         { [name]: value },
         new RegExp(`has 1 problem.*${name} contains only blanks`),

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Address, DStore } from '../../infra/local/dstore/dstore.ts'
-import { pollConfig } from '../../lib/config.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import { unescapeName } from '../../lib/dts/names.ts'
 import type { Operation } from '../../lib/dts/types.ts'
@@ -12,6 +11,7 @@ import { openStream } from '../../lib/kafka/open-stream.ts'
 import type { LogRecord } from '../../lib/kafka/records.ts'
 import { type GoldenRecord, goldenStart, readGolden } from '../fixtures/golden/corpus.ts'
 import { runGolden } from '../rig/java.ts'
+import { testConfig } from '../support/test-config.ts'
 
 /** The operations that the SDK names. */
 const sdkOperations: ReadonlySet<Operation> = new Set<Operation>([
@@ -62,7 +62,7 @@ async function consumeWithSdk(checkpoint: number, count: number): Promise<Line[]
 }
 
 async function consumeWithOurs(checkpoint: number, end: bigint): Promise<LogRecord[]> {
-  const config = pollConfig({
+  const config = testConfig({
     ROUTES: '{}',
     DTS_BROKER_URL: `${address.host}:${address.port}`,
     DTS_TOPIC: dstore.topic,

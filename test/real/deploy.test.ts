@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
   CloudFormationClient,
@@ -14,6 +15,8 @@ import {
 } from '@aws-sdk/client-lambda'
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { artefactOf } from '../../infra/artefact.ts'
+import { findTables } from '../../infra/tables.ts'
 import { pollConfig } from '../../lib/config.ts'
 import { startMoto } from '../rig/moto.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
@@ -97,7 +100,8 @@ test('serverless deploy creates the stack, a second deploy succeeds, and serverl
   }
 
   const poller = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-poller` }))
-  const config = pollConfig(poller.Configuration?.Environment?.Variables ?? {})
+  const tables = await findTables(join(service.folder, 'functions/tables'))
+  const config = pollConfig(poller.Configuration?.Environment?.Variables ?? {}, artefactOf(tables))
   const routed = Object.values(config.routes).map(({ functionName }) => functionName)
   assert.deepEqual(routed.toSorted(), [
     `${stackName}-customers`,

@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { pollConfig } from '../../lib/config.ts'
 import { decodeChange } from '../../lib/dts/decode-change.ts'
 import { carriesChange, readHeader } from '../../lib/dts/header.ts'
 import { openStream } from '../../lib/kafka/open-stream.ts'
@@ -11,13 +10,14 @@ import type { LogRecord } from '../../lib/kafka/records.ts'
 import { goldenFile, goldenStart, readGolden } from '../fixtures/golden/corpus.ts'
 import { runGolden } from '../rig/java.ts'
 import { type KafkaBroker, startKafka } from '../rig/kafka.ts'
+import { testConfig } from '../support/test-config.ts'
 
 const topic = 'golden'
 const golden = readGolden()
 
 async function readTopic(kafka: KafkaBroker, from: number, sasl: boolean): Promise<LogRecord[]> {
   const login = sasl ? { DTS_USER: kafka.user, DTS_PASSWORD: kafka.password } : {}
-  const config = pollConfig({
+  const config = testConfig({
     ROUTES: '{}',
     DTS_BROKER_URL: kafka.bootstrap,
     DTS_TOPIC: topic,

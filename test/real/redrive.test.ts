@@ -18,6 +18,7 @@ import type { RedriveResult } from '../../lib/recovery/resend/redrive.ts'
 import { context } from '../rig/context.ts'
 import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import { startMoto } from '../rig/moto.ts'
+import { packageRoutes } from '../support/test-config.ts'
 
 const region = 'eu-west-1'
 const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
@@ -41,9 +42,9 @@ before(async () => {
     DTS_TOPIC: 'cn_shop',
     DTS_GROUP: 'group',
     CHECKPOINT_TABLE: 'checkpoints',
-    ROUTES: JSON.stringify({ '*': 'fn' }),
     HANDLER_TIMEOUT_SECONDS: '1',
   })
+  packageRoutes(JSON.stringify({ '*': 'fn' }))
 })
 after(async () => {
   sqs.destroy()

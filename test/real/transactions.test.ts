@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
-import { pollConfig } from '../../lib/config.ts'
 import { openStream } from '../../lib/kafka/open-stream.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import type { KafkaRelease } from '../rig/kafka.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
 import { range, Writer } from '../support/records.ts'
+import { testConfig } from '../support/test-config.ts'
 import { startRig } from '../support/world.ts'
 
 /** A world with two orders in its stream, and a producer of transactions. */
@@ -65,7 +65,7 @@ for (const release of ['era', 'current'] as const) {
     const { end } = await world.source.range()
     assert.equal(end, 3n + 3n + 3n + 2n)
     const { environment } = world.source
-    const config = pollConfig({ ROUTES: '{}', CHECKPOINT_TABLE: 'unused', ...environment })
+    const config = testConfig({ ROUTES: '{}', CHECKPOINT_TABLE: 'unused', ...environment })
     const { DTS_USER: username = '', DTS_PASSWORD: password = '' } = environment
     const stream = await openStream(config, { username, password })
     t.after(() => stream.close())

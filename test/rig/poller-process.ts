@@ -6,12 +6,12 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
-import { pollConfig } from '../../lib/config.ts'
 import { connections, handlerClient } from '../../lib/connect/clients.ts'
 import { lambdaInvoke } from '../../lib/dispatch/invoke.ts'
 import { DtsError } from '../../lib/errors.ts'
 import type { LeaseMargins } from '../../lib/poll/dependencies.ts'
 import { poll } from '../../lib/poll/poll.ts'
+import { testConfig } from '../support/test-config.ts'
 
 /** In milliseconds. Shorter than Lambda's, so that a test need not wait half a minute for a lease to run out. */
 export interface PollerTimes {
@@ -32,7 +32,7 @@ export interface PollerRun {
 }
 
 const times: PollerTimes = JSON.parse(process.argv[2] ?? '')
-const config = { ...pollConfig(process.env), handlerTimeoutMs: times.handlerTimeoutMs }
+const config = { ...testConfig(process.env), handlerTimeoutMs: times.handlerTimeoutMs }
 const { openStream } = connections(config)
 const parts = {
   config,

@@ -1,8 +1,8 @@
 import type { TestContext } from 'node:test'
 import { type Address, DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
-import { pollConfig } from '../../lib/config.ts'
 import { openStream } from '../../lib/kafka/open-stream.ts'
 import type { NewRecord } from './parts.ts'
+import { testConfig } from './test-config.ts'
 
 /**
  * An emulator, and a function that opens a stream on it. Both end with the test.
@@ -19,7 +19,7 @@ export async function startStore(
   const { host, port } = await store.start()
   t.after(() => store.stop())
   if (node !== undefined) store.advertise(node)
-  const config = pollConfig({
+  const config = testConfig({
     ROUTES: '{}',
     DTS_BROKER_URL: `${host}:${port}`,
     DTS_TOPIC: store.topic,

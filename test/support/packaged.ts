@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
+import { strFromU8, unzipSync } from 'fflate'
 
 /** A resource of the packaged CloudFormation template. */
 export interface Resource {
@@ -28,4 +30,13 @@ export const given = {
 export function readResources(artifacts: string): Resources {
   const text = readFileSync(join(artifacts, 'cloudformation-template-update-stack.json'), 'utf8')
   return (JSON.parse(text) as { Resources: Resources }).Resources
+}
+
+/** The routes in the code of a packaged function, as `writeArtefact` wrote them. @param key the function's, such as `poller` */
+export function readRoutes(artifacts: string, key: string): string | undefined {
+  const code = Object.values(unzipSync(readFileSync(join(artifacts, `${key}.zip`)))).map((bytes) =>
+    strFromU8(bytes),
+  )
+  const literal = /(['"`])\{\\?"version\\?":1,\\?"digest[\s\S]*?\}\1/.exec(code.join('\n'))?.[0]
+  return literal === undefined ? undefined : runInNewContext(literal)
 }

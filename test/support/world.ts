@@ -20,6 +20,7 @@ import { context } from '../rig/context.ts'
 import { type InvokeServer, startInvokeServer } from '../rig/invoke-server.ts'
 import type { Parts, Source } from './parts.ts'
 import { t0 } from './records.ts'
+import { packageRoutes } from './test-config.ts'
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 const region = 'eu-central-1'
@@ -235,13 +236,12 @@ export async function pollUntil(world: World, what: number, options?: PollOption
   return { goOn: mayGoOn.resolve, ended }
 }
 
-/** Sets the functions' environment, and removes the variables of earlier tests. */
-function enter(environment: Readonly<Record<string, string>>): void {
+/** Sets the functions' environment and packaged routes, and removes the variables of earlier tests. */
+function enter({ ROUTES, ...environment }: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
-    if (
-      /^(DTS|POLL|AWS|ON|DEAD|DEPLOYMENT)_|^(ROUTES|FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name)
-    )
+    if (/^(DTS|POLL|AWS|ON|DEAD|DEPLOYMENT)_|^(FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name))
       delete process.env[name]
   }
   Object.assign(process.env, environment)
+  packageRoutes(ROUTES)
 }

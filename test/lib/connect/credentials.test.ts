@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { DStore } from '../../../infra/local/dstore/dstore.ts'
-import { pollConfig } from '../../../lib/config.ts'
 import { connections } from '../../../lib/connect/clients.ts'
 import { CredentialSource } from '../../../lib/connect/credentials.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { startSecretsServer } from '../../rig/secrets-server.ts'
+import { testConfig } from '../../support/test-config.ts'
 
 async function source(t: TestContext, text?: string | null) {
   const server = await startSecretsServer()
@@ -141,7 +141,7 @@ describe('after a rotation', () => {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: server.endpoint,
     }
     Object.assign(process.env, own)
-    const config = pollConfig({
+    const config = testConfig({
       ROUTES: '{}',
       DTS_BROKER_URL: `${host}:${port}`,
       DTS_TOPIC: dstore.topic,

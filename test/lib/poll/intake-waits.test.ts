@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freshPosition } from '../../../lib/checkpoint/types.ts'
-import { pollConfig } from '../../../lib/config.ts'
 import { Dispatcher } from '../../../lib/dispatch/dispatcher.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
@@ -11,6 +10,7 @@ import { Intake } from '../../../lib/poll/intake.ts'
 import { emptySummary } from '../../../lib/poll/summary.ts'
 import { runMeasures } from '../../../lib/poll/telemetry.ts'
 import { t0, Writer } from '../../support/records.ts'
+import { testConfig } from '../../support/test-config.ts'
 
 /** A broker's answer to one fetch: its time, and the number of readable records. */
 interface Step {
@@ -53,7 +53,7 @@ async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
   const stopping = new AbortController()
   const summary = emptySummary()
   summary.from = '0'
-  const config = pollConfig({
+  const config = testConfig({
     DTS_BROKER_URL: 'broker:1',
     DTS_TOPIC: 'topic',
     DTS_GROUP: 'group',

@@ -1,7 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
 import { type Checkpoint, freshPosition, haltOf, type Position } from '../../../lib/checkpoint/types.ts'
-import { pollConfig } from '../../../lib/config.ts'
 import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import { digestOf } from '../../../lib/dts/digest.ts'
 import { DtsError, type ErrorCode } from '../../../lib/errors.ts'
@@ -14,6 +13,7 @@ import { emptySummary } from '../../../lib/poll/summary.ts'
 import { ItemTable } from '../../support/item-table.ts'
 import type { NewRecord } from '../../support/parts.ts'
 import { t0, Writer } from '../../support/records.ts'
+import { testConfig } from '../../support/test-config.ts'
 import { Clock, quiescence } from '../../support/virtual-clock.ts'
 
 /** A run of the poller on virtual time, with a log and a checkpoint table in this process. */
@@ -60,7 +60,7 @@ export function dependencies(
   environment: Readonly<Record<string, string>> = {},
 ) {
   return {
-    config: pollConfig({
+    config: testConfig({
       DTS_BROKER_URL: 'broker:1',
       DTS_TOPIC: 'topic',
       DTS_GROUP: 'group',

@@ -1,0 +1,20 @@
+import { type PollConfig, pollConfig } from '../../lib/config.ts'
+import { writeArtefact } from '../../lib/dispatch/artefact.ts'
+
+/** The configuration of an environment that also contains the routes: `ROUTES`, as JSON. */
+export function testConfig({
+  ROUTES,
+  ...environment
+}: Readonly<Record<string, string | undefined>>): PollConfig {
+  return pollConfig(environment, testArtefact(ROUTES))
+}
+
+/** @param routes the routes of the only source, as JSON; undefined: none are packaged */
+export function testArtefact(routes: string | undefined): string | undefined {
+  return routes === undefined ? undefined : writeArtefact({ '': JSON.parse(routes) })
+}
+
+/** Acts as the bundler: the functions of this process find these routes in their code. */
+export function packageRoutes(routes: string | undefined): void {
+  Object.assign(globalThis, { DTS_ROUTES: testArtefact(routes) })
+}
