@@ -8,14 +8,27 @@ export interface DashboardSettings {
   readonly tables: readonly string[]
 }
 
-type Metric = readonly [namespace: string, name: string, ...rest: (string | object)[]]
+type Metric = readonly [namespace: string, name: string, ...rest: (string | object)[]] | readonly [object]
+
+/** A graph with more lines is unreadable. CloudWatch's own limits (500 metrics of a widget) are far above. */
+const mostLines = 20
 
 /** The dashboard of the stream: lag, volume, failures, time. */
 export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettings): object {
   const service = `${prefix}poller`
   const own = (name: string): Metric => [metricNamespace, name, 'service', service]
   const ofTables = (name: string): Metric[] =>
-    tables.map((key) => [metricNamespace, name, 'function', prefix + key, 'service', service, { label: key }])
+    tables.length > mostLines
+      ? [[highest(name, service)]]
+      : tables.map((key) => [
+          metricNamespace,
+          name,
+          'function',
+          prefix + key,
+          'service',
+          service,
+          { label: key },
+        ])
   const widgets = [
     widget('Behind the source (s)', 'Maximum', [own('LagSeconds')]),
     widget('Behind the source (records)', 'Maximum', [own('LagRecords')]),
@@ -43,6 +56,17 @@ export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettin
   return {
     Type: 'AWS::CloudWatch::Dashboard',
     Properties: { DashboardName: `${prefix}stream`, DashboardBody: { 'Fn::Sub': body } },
+  }
+}
+
+/** The functions with the highest sums, found when the dashboard is shown. */
+function highest(name: string, service: string): object {
+  const search = `{${metricNamespace},function,service} MetricName="${name}" service="${service}"`
+  return {
+    expression: `SORT(SEARCH('${search}', 'Sum', 60), SUM, DESC, ${mostLines})`,
+    id: 'highest',
+    // `!` keeps CloudFormation from replacing it.
+    label: `\${!PROP('Dim.function')}`,
   }
 }
 

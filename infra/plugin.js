@@ -2,6 +2,7 @@
  * The serverless plugin of the service. It checks the configuration, and completes what serverless compiled. serverless
  * loads only JavaScript, so this file imports the TypeScript that does the work.
  */
+import { join } from 'node:path'
 import DeployCheck from './deploy-check.js'
 
 export default class DtsFunctionsPlugin {
@@ -13,13 +14,15 @@ export default class DtsFunctionsPlugin {
         const { checkVpc } = await import('./vpc-check.ts')
         checkVpc(service.provider.vpc, service.functions)
       }),
-      'after:aws:package:finalize:mergeCustomProviderResources': async () => {
+      'after:aws:package:finalize:mergeCustomProviderResources': inWords(serverless, async () => {
         const { completeRoles } = await import('./complete-roles.ts')
-        completeRoles(
-          service.provider.compiledCloudFormationTemplate.Resources,
-          roleSettings(service.provider),
-        )
-      },
+        const { checkLimits } = await import('./limits.ts')
+        const { findTableFiles } = await import('./table-files.ts')
+        const template = service.provider.compiledCloudFormationTemplate
+        completeRoles(template.Resources, roleSettings(service.provider))
+        const files = await findTableFiles(join(serverless.config.serviceDir, 'functions/tables'))
+        checkLimits(template, files.length)
+      }),
     }
   }
 }

@@ -1,4 +1,5 @@
 import { allow, arn, ownAccountOnly, type Statement } from './iam.ts'
+import { namePatterns } from './invoke-patterns.ts'
 import { roleId } from './logical-id.ts'
 import { extraStatements, type Settings, type Table } from './tables.ts'
 
@@ -8,14 +9,15 @@ import { extraStatements, type Settings, type Table } from './tables.ts'
  */
 export function rolesOf(tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
-  const names = tables.map(({ key }) => prefix + key)
+  const keys = tables.map(({ key }) => key)
   const checkpoint = allow(
     ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
     arn('dynamodb', `table/${settings.checkpointTable}`),
   )
   const secret = settings.secret === '' ? [] : [readSecret(settings.secret)]
   // IAM refuses a statement without resources, so a service without handlers gets no such statement.
-  const invoke = names.length === 0 ? [] : [invokeOnly(names)]
+  const invoked = namePatterns(keys, ['poller', 'recovery'], prefix).map((pattern) => prefix + pattern)
+  const invoke = invoked.length === 0 ? [] : [invokeOnly(invoked)]
   const extra = extraStatements(tables, settings)
   return {
     [roleId('poller')]: functionRole(`${prefix}poller`, [checkpoint, ...invoke, ...secret, ...putAside]),

@@ -13,26 +13,37 @@ interface Declaring {
  * @throws DtsError CONFIG_INVALID, naming both files and both patterns
  */
 export function checkConflicts(files: readonly Declaring[]): void {
-  for (const [index, one] of files.entries()) {
-    for (const other of files.slice(0, index)) {
-      for (const mine of patternsOf(one)) {
-        for (const theirs of patternsOf(other)) checkPair(other, theirs, one, mine)
+  const checked: { readonly file: Declaring; readonly pattern: Pattern }[] = []
+  const byName = new Map<string, Declaring>()
+  for (const file of files) {
+    const own = file.tables.patterns.map((text) => new Pattern(text))
+    for (const pattern of own) {
+      const other = byName.get(pattern.text)
+      if (other !== undefined) throw bothHandle(other, file, pattern)
+      for (const earlier of checked) {
+        // Two different names cannot match the same table.
+        if (pattern.isExact && earlier.pattern.isExact) continue
+        checkPair(earlier.file, earlier.pattern, file, pattern)
       }
+    }
+    for (const pattern of own) {
+      checked.push({ file, pattern })
+      byName.set(pattern.text, file)
     }
   }
 }
 
+function bothHandle(one: Declaring, other: Declaring, { text }: Pattern): DtsError {
+  return invalid(
+    `${one.file} and ${other.file} both handle the table "${text}". A change goes to one ` +
+      'function: give one of them another table, or join the two files.',
+  )
+}
+
 function checkPair(one: Declaring, mine: Pattern, other: Declaring, theirs: Pattern): void {
   if (!mine.meets(theirs)) return
-  const [within, around] = [theirs.contains(mine), mine.contains(theirs)]
-  if (within && around) {
-    throw invalid(
-      `${one.file} and ${other.file} both handle the table "${theirs.text}". A change goes to one ` +
-        'function: give one of them another table, or join the two files.',
-    )
-  }
   // The narrower pattern wins.
-  if (within || around) return
+  if (theirs.contains(mine) || mine.contains(theirs)) return
   const leftOut = [...one.tables.except, ...other.tables.except].map((text) => new Pattern(text))
   if (leftOut.some((pattern) => pattern.coversMeeting(mine, theirs))) return
   throw invalid(
@@ -40,10 +51,6 @@ function checkPair(one: Declaring, mine: Pattern, other: Declaring, theirs: Patt
       'the other, so that it is open which function gets its changes. Make one of them narrower, or leave the tables that ' +
       `both match out of one of them: table: ['${mine.text}', '!${theirs.text}'].`,
   )
-}
-
-function patternsOf({ tables }: Declaring): Pattern[] {
-  return tables.patterns.map((text) => new Pattern(text))
 }
 
 function invalid(message: string): DtsError {

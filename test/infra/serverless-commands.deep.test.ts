@@ -47,6 +47,19 @@ test('a stream without a password gives no function a secret to read', async () 
   assert.ok(template.includes('AWS::CloudWatch::Alarm'))
 })
 
+test('package refuses an environment that Lambda would refuse, with its size and without a stack trace', async () => {
+  const hosts = Array.from({ length: 110 }, (_, index) => `node-${index}.dts-cn-hangzhou.aliyuncs.com`)
+  const { code, output } = await service.serverless(['package'], {
+    ...given,
+    DTS_ALLOWED_NODES: hosts.join(','),
+  })
+  assert.equal(code, 1)
+  assert.match(output, /CONFIG_INVALID: AWS would refuse this service \(2 problem\(s\)\):/)
+  assert.match(output, /- The environment of PollerLambdaFunction has \d{4} bytes, and AWS allows 4096\./)
+  assert.match(output, /- The environment of RecoveryLambdaFunction has/)
+  assert.doesNotMatch(output, /^\s+at /m)
+})
+
 test('deploy refuses settings that the poller would refuse, before any request to AWS', async () => {
   const { code, output } = await service.serverless(['deploy'], {
     ...given,

@@ -4,9 +4,11 @@ import { dirname, join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { unzipSync } from 'fflate'
 import { alarmsOf } from '../../infra/alarms.ts'
+import { artefactOf } from '../../infra/artefact.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { streamFunctions } from '../../infra/stream-functions.ts'
-import { findTables, routesJson, type Settings, tableFunctions } from '../../infra/tables.ts'
+import { findTables, type Settings, tableFunctions } from '../../infra/tables.ts'
+import { readArtefact } from '../../lib/dispatch/artefact.ts'
 import { defaultDelivery } from '../../lib/dispatch/settings.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
@@ -54,7 +56,14 @@ describe('files in functions/tables', () => {
     write('archive-2.ts', handlerFor('shop_*.archive_*'))
     write('README.md', 'not a handler')
     const tables = await findTables(folder)
-    assert.equal(routesJson(tables), '{"shop_*.archive_*":"archive-2","shop.orders":"orders"}')
+    const routes = readArtefact(artefactOf(tables), '', 'shop-dev-')
+    assert.deepEqual(
+      Object.entries(routes).map(([pattern, { functionName }]) => [pattern, functionName]),
+      [
+        ['shop_*.archive_*', 'shop-dev-archive-2'],
+        ['shop.orders', 'shop-dev-orders'],
+      ],
+    )
     const functions = tableFunctions(tables, settings)
     assert.deepEqual(Object.keys(functions), ['archive-2', 'orders'])
     assert.equal(property(functions.orders, 'name'), 'shop-dev-orders')
@@ -149,8 +158,11 @@ describe('files in functions/tables', () => {
   test('get a description of the tables that they handle and exclude', async () => {
     write('orders.ts', handlerFor(['shop.orders_*', 'shop.lines', '!shop.orders_tmp']))
     const tables = await findTables(folder)
-    const route = { except: ['shop.orders_tmp'], function: 'orders' }
-    assert.deepEqual(JSON.parse(routesJson(tables)), { 'shop.orders_*': route, 'shop.lines': route })
+    const route = { ...defaultDelivery, except: ['shop.orders_tmp'], functionName: 'orders' }
+    assert.deepEqual(readArtefact(artefactOf(tables), '', ''), {
+      'shop.orders_*': route,
+      'shop.lines': route,
+    })
     const description = property(tableFunctions(tables, settings).orders, 'description')
     assert.equal(description, 'Handles changes of shop.orders_*, shop.lines, !shop.orders_tmp')
   })
@@ -232,21 +244,6 @@ describe('files in functions/tables', () => {
       await assert.rejects(findTables(folder), { code: 'CONFIG_INVALID', message })
     })
   }
-
-  test('are refused if their routes do not fit into a function’s environment', () => {
-    const table = (index: number) => ({
-      key: `orders_${index}`,
-      file: `functions/tables/orders_${index}.ts`,
-      tables: { patterns: [`a_rather_long_database_name.orders_${index}`], except: [] },
-      delivery: defaultDelivery,
-    })
-    const tables = Array.from({ length: 100 }, (_, index) => table(index))
-    assert.ok(Buffer.byteLength(routesJson(tables.slice(0, 40))) <= 3_000)
-    assert.throws(() => routesJson(tables), {
-      code: 'CONFIG_INVALID',
-      message: /100 files in functions\/tables take \d+ bytes\. At most 3000 fit/,
-    })
-  })
 
   test('are refused if the name of the deployed function is too long', async () => {
     write('orders.ts', handlerFor('shop.orders'))

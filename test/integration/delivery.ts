@@ -38,6 +38,21 @@ export function deliveryTests(start: Start): void {
       assert.equal(summary.clusterId, world.source.clusterId)
     })
 
+    test('a catch-all function gets the changes of 500 tables in the order of the stream', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      // Each table changes twice, and all tables change before the first one changes again.
+      const records = range(0, 999).map((index) =>
+        write.insert(`erp.table_${index % 500}`, index, t0 + index),
+      )
+      await world.source.append(records)
+      const environment = { ROUTES: '{"*":{"function":"orders","attempts":100}}' }
+      const [summary] = await world.pollToEnd({ environment })
+      assert.deepEqual(world.ids('orders'), range(0, 999))
+      assert.deepEqual(new Set(Object.values(summary?.handled ?? {})), new Set([2]))
+      assert.equal(Object.keys(summary?.handled ?? {}).length, 500)
+    })
+
     test('the next run sends only the changes that came later', async (t) => {
       const world = await start(t)
       const write = new Writer()
@@ -169,7 +184,7 @@ export function deliveryTests(start: Start): void {
       assert.deepEqual([first.ended, first.to], ['time', '10'])
       await assert.rejects(world.poll({ remainingMs: () => 15_999 }), {
         code: 'CONFIG_INVALID',
-        message: /has 15 s, and an invocation .* may take 16 s.*Raise the poller's timeout/,
+        message: /has 15 s, and an invocation .* may take 16 s.*Raise custom\.stream\.poller\.timeout/,
       })
       assert.deepEqual((await world.item())?.offset, { N: '10' })
       assert.equal(world.lambda.invocations('test-orders'), 1)
