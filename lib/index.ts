@@ -1,5 +1,6 @@
 /** The public interface: handler files import these from 'dts-functions'. */
 
+export type { DeclaredTable } from './dispatch/pattern.ts'
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from './dts/change.ts'
 export {
   type ChangeJson,

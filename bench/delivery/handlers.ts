@@ -22,7 +22,7 @@ let invocations = 0
 let cpu = process.cpuUsage()
 
 for (const part of [0, 1, 2]) {
-  const table = `shop.orders_${part}`
+  const table = `shop.orders_${part}` as const
   server.host(
     `bench-orders_${part}`,
     defineTable({

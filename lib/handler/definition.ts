@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import type { Context } from 'aws-lambda'
 import type { z } from 'zod'
-import { declaredTables, problemsOf } from '../dispatch/pattern.ts'
+import { type DeclaredTable, declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
 import type { DdlChange, RowChange } from '../dts/change.ts'
 import { DtsError } from '../errors.ts'
@@ -17,7 +17,7 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
    * `*` for every table that no other file handles. A list may contain several, and exclusions that begin with `!`:
    * `['shop.orders_*', '!shop.orders_tmp']`.
    */
-  readonly table: string | readonly string[]
+  readonly table: DeclaredTable | readonly DeclaredTable[]
   /** The columns that the handler needs, and their types. No other column is decoded. `z.looseObject`: all columns. */
   readonly row: Schema
   /**

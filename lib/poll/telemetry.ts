@@ -101,13 +101,38 @@ export class Telemetry {
 
   #log(counted: PollSummary, thrown: unknown): void {
     // Its keys are names of tables, which come from the stream, and people read logs in terminals.
-    const summary = printableValue(counted)
+    const summary = printableValue(shortened(counted))
     if (thrown === null) {
       const isWell = counted.failures.length === 0 && counted.otherDeployment === null
       this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
     } else {
       this.#logger.error('Poll failed', { ...loggedError(thrown), summary })
     }
+  }
+}
+
+/** A log line may have 256 KB, and a catch-all handler can get thousands of tables. */
+const shownTables = 100
+
+/** The same summary, in which each count by table names only the tables with the highest numbers. */
+function shortened(summary: PollSummary): PollSummary {
+  const { handled, skipped, ghosts, deadLettered } = summary
+  return {
+    ...summary,
+    handled: highest(handled),
+    skipped: highest(skipped),
+    ghosts: highest(ghosts),
+    deadLettered: highest(deadLettered),
+  }
+}
+
+function highest(counts: Readonly<Record<string, number>>): Record<string, number> {
+  const entries = Object.entries(counts).sort(([, one], [, other]) => other - one)
+  const rest = entries.splice(shownTables)
+  const others = rest.reduce((sum, [, count]) => sum + count, 0)
+  return {
+    ...Object.fromEntries(entries),
+    ...(rest.length === 0 ? {} : { [`${rest.length} other tables`]: others }),
   }
 }
 

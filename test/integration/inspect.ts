@@ -221,7 +221,7 @@ export function inspectTests(start: Start): void {
       const inspection = await world.inspect({ ROUTES })
       assert.match(
         inspection.advice,
-        /Position and log agree\. Not all checks passed\. Function test-invoices: .*test-invoices cannot be invoked/,
+        /Position and log agree\. Not all checks passed\. Functions: .*cannot be invoked: test-invoices \(/,
       )
       assert.deepEqual(recommended(inspection), again)
     })

@@ -2,6 +2,7 @@ import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
 import { type Batch, batchSchema, recordsOf, refusal } from '../../lib/dispatch/batch-format.ts'
+import type { DeclaredTable } from '../../lib/dispatch/pattern.ts'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import { context } from '../rig/context.ts'
 import type { Copy } from './deliveries.ts'
@@ -75,7 +76,7 @@ export class Functions {
       deliveries.finishes(copy, offset, generation)
     }
     const common = {
-      table: routes[0] ?? '',
+      table: (routes[0] ?? '*') as DeclaredTable,
       row: z.object({ id: z.number() }),
       onDdl: one,
     }

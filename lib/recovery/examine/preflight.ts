@@ -41,7 +41,7 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
   } finally {
     await stream?.close()
   }
-  await checkFunctions(dependencies, list)
+  await list.run('functions', true, () => probeAll(dependencies))
   await list.run(deadLetterCheck, true, () => countLetters(dependencies))
   const { probeBucket } = dependencies
   if (probeBucket !== undefined) await list.run(bucketCheck, true, () => reachBucket(probeBucket))
@@ -127,29 +127,35 @@ async function checkGroup(item: Checkpoint | null, stream: Stream): Promise<Find
   )
 }
 
-async function checkFunctions(
-  { functionNames, probeFunction }: PreflightDependencies,
-  list: CheckList,
-): Promise<void> {
-  // Each request to a service that cannot be reached takes seconds, and a service can have more functions than the time allows.
-  let isReachable = true
-  for (const name of functionNames) {
-    await list.run(`function ${name}`, isReachable, async () => {
-      try {
-        await probeFunction(name)
-        return found('can be invoked')
-      } catch (cause) {
-        isReachable = serviceFault(cause) !== 'unreachable'
-        const otherwise =
-          'Deploy the stack with this function, or allow it to the roles of poller and recovery.'
-        throw new DtsError(
-          'HANDLER_UNAVAILABLE',
-          `${name} cannot be invoked (${describeFault(cause)}). ${serviceAdvice('Lambda', cause, otherwise)}`,
-          { retryable: true, cause },
-        )
-      }
-    })
+/** As many probes run at once, so that a service with many functions is examined within a minute. */
+const probesAtOnce = 20
+/** A line names at most this many functions. The others usually fail for the same reason. */
+const shownFailures = 5
+
+/** One line for all functions: a service may have hundreds. */
+async function probeAll({ functionNames, probeFunction }: PreflightDependencies): Promise<Finding<true>> {
+  const failures: { readonly name: string; readonly cause: unknown }[] = []
+  for (let from = 0; from < functionNames.length; from += probesAtOnce) {
+    const some = functionNames.slice(from, from + probesAtOnce)
+    const results = await Promise.allSettled(some.map((name) => probeFunction(name)))
+    for (const [index, result] of results.entries())
+      if (result.status === 'rejected') failures.push({ name: some[index] ?? '', cause: result.reason })
+    // Each request to a service that cannot be reached takes seconds, and the answer is the same for all functions.
+    if (failures.some(({ cause }) => serviceFault(cause) === 'unreachable')) break
   }
+  const count = functionNames.length
+  const [first] = failures
+  if (first === undefined) return found(`${count} with a route can be invoked`)
+  const shown = failures.slice(0, shownFailures).map(({ name, cause }) => `${name} (${describeFault(cause)})`)
+  const more = failures.length > shown.length ? ` and ${failures.length - shown.length} more` : ''
+  const otherwise =
+    'Deploy the stack with these functions, or allow them to the roles of poller and recovery.'
+  throw new DtsError(
+    'HANDLER_UNAVAILABLE',
+    `${failures.length} of ${count} functions with a route cannot be invoked: ${shown.join(', ')}${more}. ` +
+      serviceAdvice('Lambda', first.cause, otherwise),
+    { retryable: true, cause: first.cause },
+  )
 }
 
 /** Few letters are large enough for the bucket, so that a missing way to S3 would show late. */

@@ -161,6 +161,22 @@ describe('the log lines at the end of a run', () => {
 
   const failures: PollSummary['failures'] = [{ lane: 'orders', code: 'HANDLER_FAILED', message: 'm' }]
 
+  test('name the 100 tables with the most changes, and count the others together', (t) => {
+    const handled = Object.fromEntries(
+      Array.from({ length: 5_000 }, (_, index) => [
+        `shop.a_table_with_a_rather_long_name_${index}`,
+        index + 1,
+      ]),
+    )
+    const [line] = written(t, { handled, skipped: { 'shop.small': 1 } })
+    const summary = line?.summary as { handled: Record<string, number>; skipped: Record<string, number> }
+    assert.equal(Object.keys(summary.handled).length, 101)
+    assert.equal(summary.handled['shop.a_table_with_a_rather_long_name_4900'], 4_901)
+    assert.equal(summary.handled['4900 other tables'], (4_900 * 4_901) / 2)
+    assert.deepEqual(summary.skipped, { 'shop.small': 1 })
+    assert.ok(JSON.stringify(line).length < 256 * 1024)
+  })
+
   test('have the level error if a change could not be handled', (t) => {
     const level = (change: Partial<PollSummary>, thrown: unknown = null) =>
       written(t, change, thrown)[0]?.level

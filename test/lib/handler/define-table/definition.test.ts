@@ -114,7 +114,7 @@ describe('a definition is accepted', () => {
     'shop_*.orders *',
     'shop.a\\u002Eb',
     'магазин.заказы',
-  ]) {
+  ] as const) {
     test(`for the table ${table}`, () => {
       assert.equal(defineTable({ table, row, onChange }).definition.table, table)
     })
