@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   dateTime,
+  encodeRecord,
   type PlainDateTime,
   type PlainValue,
   text,
   timestamp,
+  zonedDateTime,
 } from '../../../infra/local/encode.ts'
 import type { ColumnValue } from '../../../lib/dts/types.ts'
 import type { DtsError } from '../../../lib/errors.ts'
-import { decoded, roundtrip } from './samples.ts'
+import { decode, decoded, roundtrip } from './samples.ts'
 
 /** The value as the fast path reads it, which needs enough bytes of the record after it. */
 function readQuickly(value: PlainValue): ColumnValue | undefined {
@@ -42,6 +44,14 @@ test('dates that share a cache slot keep their own texts', () => {
     [{ year: 2538, month: 1, day: 5 }, '2538-01-05'],
     [{ year: 0, month: 0, day: 0 }, '0000-00-00'],
     [{ year: 512, month: 0, day: 0 }, '0512-00-00'],
+    // The first date of its slot, and dates that would share a number if year, month and day had less room in it.
+    [{ year: 0, month: 0, day: 1 }, '0000-00-01'],
+    [{ year: 0, month: 1, day: 31 }, '0000-01-31'],
+    [{ year: 2, month: 6, day: 0 }, '0002-06-00'],
+    [{ year: 0, month: 1, day: 5 }, '0000-01-05'],
+    [{ year: 13, month: 0, day: 5 }, '0013-00-05'],
+    [{ year: -1, month: 12, day: 31 }, '-0001-12-31'],
+    [{ year: 16_384, month: 1, day: 2 }, '16384-01-02'],
   ]
   for (let round = 0; round < 3; round++) {
     for (const [parts, printed] of dates) {
@@ -95,7 +105,10 @@ test('a time of day with a negative part is refused, and so is a TIME whose part
     refused({ ...day, ...midnight, [part]: -1 }, /a time of day out of range/)
   }
   assert.equal(decoded(dateTime({ ...midnight, millis: -1 })), '-00:00:00.000001')
+  assert.equal(decoded(dateTime({ hour: -1, minute: 0, second: 0 })), '-01:00:00')
   assert.equal(decoded(dateTime({ hour: -1, minute: 0, second: 0, millis: -999_999 })), '-01:00:00.999999')
+  refused({ hour: -1, minute: 1, second: 0 }, /parts of different sign/)
+  refused({ hour: -1, minute: 0, second: 1 }, /parts of different sign/)
   refused({ ...midnight, hour: 1, millis: -1 }, /parts of different sign/)
   refused({ ...midnight, second: -1, millis: 1 }, /parts of different sign/)
   for (const millis of [1_000_000, -1_000_000]) refused({ ...midnight, millis }, /a fraction of a second/)
@@ -145,6 +158,73 @@ test('the first and the last day of the range of a Date are printed, and the day
     assert.throws(() => decoded(timestamp(seconds)), isRefusal(/outside the years of ISO 8601/))
   }
   assert.throws(() => decoded(timestamp(-100_000_000 * day, -1)), isRefusal(/outside the years of ISO 8601/))
+})
+
+test('a fraction whose encoding takes three bytes is read on the fast and on the slow path', () => {
+  const printed = '2026-01-02 00:00:00.016384'
+  assert.deepEqual(readBothWays(dateTime({ ...day, ...midnight, millis: 16_384 })), [printed, printed])
+})
+
+test('a time with an empty zone is printed without one', () => {
+  assert.equal(decoded(zonedDateTime({ ...midnight }, '')), '00:00:00')
+})
+
+test('an error names the part of the value that is wrong, or the value if the parts do not fit together', () => {
+  for (const [value, place] of [
+    [timestamp(1e14), 'afterImages[0].timestamp'],
+    [timestamp(0, 1_000_000), 'afterImages[0].millis'],
+    [dateTime({ ...midnight, millis: 1_000_000 }), 'afterImages[0].millis'],
+    [zonedDateTime({ ...midnight, millis: 1_000_000 }, 'UTC'), 'afterImages[0].value.millis'],
+    [dateTime({ year: 2026, day: 1 }), 'afterImages[0]'],
+    [dateTime({ ...day, month: 13 }), 'afterImages[0]'],
+    [dateTime({ ...day, ...midnight, hour: 25 }), 'afterImages[0]'],
+    [dateTime({ ...midnight, minute: 60 }), 'afterImages[0]'],
+    [dateTime({ ...midnight, hour: 1, second: -1 }), 'afterImages[0]'],
+  ] as const) {
+    const names = (error: DtsError) => error.message.includes(`: ${place} at byte `)
+    assert.throws(() => decoded(value), names, place)
+  }
+})
+
+/** A record of a DateTime and a text, and the place of the DateTime in it. */
+function recordOf(parts: PlainDateTime, after: string) {
+  const bytes = encodeRecord({
+    operation: 'INSERT',
+    objectName: 'shop.orders',
+    fields: [
+      ['c', 12],
+      ['d', 253],
+    ],
+    after: [dateTime(parts), text(after)],
+  })
+  // The year: its branch, then 2026 as a varint of two bytes. Month and day take two bytes each.
+  const year = bytes.indexOf(Buffer.from([2, 0xd4, 0x1f]))
+  assert.ok(year > 0)
+  return { bytes, year, hour: year + 7 }
+}
+
+test('a part of a DateTime with an unknown branch is refused, with and without enough bytes after it', () => {
+  for (const after of ['', 'long enough for the quick way to be taken']) {
+    for (const part of ['year', 'hour'] as const) {
+      const { bytes, [part]: place } = recordOf(day, after)
+      for (const branch of [1, 4, 6]) {
+        bytes[place] = branch
+        assert.throws(
+          () => decode(bytes),
+          isRefusal(new RegExp(`afterImages\\[0\\]\\.${part} at byte ${place} `)),
+        )
+      }
+    }
+  }
+})
+
+test('a record that ends within a DateTime is refused, even if other bytes follow it in memory', () => {
+  const { bytes, year } = recordOf({ ...day, ...midnight, millis: 1 }, '')
+  for (let end = year; end < year + 7 * 2 + 1; end++) {
+    const memory = Buffer.concat([bytes, Buffer.alloc(100, 2)])
+    for (const cut of [bytes.subarray(0, end), Buffer.from(bytes.subarray(0, end)), memory.subarray(0, end)])
+      assert.throws(() => decode(cut), { code: 'RECORD_INVALID' }, `${end - year} bytes`)
+  }
 })
 
 function refused(parts: PlainDateTime, problem: RegExp): void {
