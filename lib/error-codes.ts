@@ -365,6 +365,16 @@ export const errorCodes = {
       'Correct the handler as the message says and deploy; then `npm run recovery -- redrive`, or ' +
       '`resume` if the stream halted.',
   },
+  ONCE_INVALID: {
+    section: 'DynamoDB, Lambda, SQS',
+    meaning:
+      'A handler called `once` with a change that cannot be told from others (its table has no primary key), or with more ' +
+      'writes than a transaction carries. Nothing was written; the change counts as failed.',
+    normal: 'While a handler is new.',
+    run:
+      'Correct the handler as the message says and deploy; then `npm run recovery -- redrive`, or ' +
+      '`resume` if the stream halted.',
+  },
   HANDLER_UNAVAILABLE: {
     section: 'DynamoDB, Lambda, SQS',
     meaning:

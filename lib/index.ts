@@ -24,3 +24,4 @@ export {
   fencedDelete,
   fencedUpdate,
 } from './handler/fence.ts'
+export { type OnceMarks, type OnceResult, once } from './handler/once.ts'

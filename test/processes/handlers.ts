@@ -1,7 +1,9 @@
 import '../rig/quiet.ts'
+import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import type { InsertChange, RowChange } from '../../lib/dts/change.ts'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import { type Table, tables } from './tables.ts'
 
@@ -16,6 +18,9 @@ class Seen {
   handling = 0
   overlaps = 0
 }
+
+/** A write outside, for each handled change. */
+export type Effect = (change: InsertChange<{ readonly id: bigint }>) => Promise<void>
 
 interface Invocation {
   handles: boolean
@@ -39,12 +44,14 @@ export class Handlers {
   }
   readonly #invocation = new AsyncLocalStorage<Invocation>()
   readonly #random: () => number
+  readonly #effect: Effect
   readonly #handledOf = new Map<string, number>()
   #count = 0
   #lastSender = ''
 
-  constructor(random: () => number) {
+  constructor(random: () => number, effect: Effect = async () => {}) {
     this.#random = random
+    this.#effect = effect
   }
 
   /** How often a change was handled. */
@@ -75,7 +82,9 @@ export class Handlers {
   /** A table's real handler: one takes single changes, the others take batches. Each takes a few milliseconds. */
   handler(table: Table, sender: string) {
     const seen = this.#seen[table]
-    const take = ({ after }: { readonly after: { readonly id: bigint } }) => {
+    const take = async (change: RowChange<{ readonly id: bigint }>) => {
+      assert.ok(change.operation === 'INSERT')
+      const { after } = change
       const sequence = Number(after.id)
       seen.sequence.push(sequence)
       seen.highest = Math.max(seen.highest, sequence)
@@ -89,17 +98,17 @@ export class Handlers {
       }
       this.#handledOf.set(sender, this.handledOf(sender) + 1)
       this.#lastSender = sender
+      await this.#effect(change)
     }
     const work = () => sleep(this.#random() * 12)
     const row = z.object({ id: z.bigint() })
-    const inserted = z.object({ after: row })
     const handler =
       table === 'orders'
         ? defineTable({
             table: `shop.${table}`,
             row,
             onChange: async (change) => {
-              take(inserted.parse(change))
+              await take(change)
               if (change.offset % 16n === 0n) await work()
             },
           })
@@ -107,7 +116,7 @@ export class Handlers {
             table: `shop.${table}`,
             row,
             onBatch: async (changes) => {
-              for (const change of changes) take(inserted.parse(change))
+              for (const change of changes) await take(change)
               await work()
             },
           })

@@ -3,7 +3,9 @@ import { randomInt } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seeded } from '../../infra/local/random.ts'
+import { Counters } from './counters.ts'
 import { type Ground, startGround } from './ground.ts'
+import type { Effect } from './handlers.ts'
 import { batchSize, type Poller, Scenario } from './scenario.ts'
 import { tables } from './tables.ts'
 
@@ -20,18 +22,18 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
   }, startUp)
   after(() => ground.stop())
 
-  async function scenario(topic: string, changes: number) {
+  async function scenario(topic: string, changes: number, effect?: Effect) {
     const random = seeded(seed)
-    const world = new Scenario(ground, topic, random)
+    const world = new Scenario(ground, topic, random, effect)
     await world.produce(changes)
     return { world, random, below: (limit: number) => Math.floor(random() * limit) }
   }
 
   /** A scenario for several tests: each test causes a fault, and the last one checks the deliveries. */
-  function lasting(topic: string, changes: number) {
+  function lasting(topic: string, changes: number, effect?: Effect) {
     let begun: Awaited<ReturnType<typeof scenario>> | undefined
     before(async () => {
-      begun = await scenario(topic, changes)
+      begun = await scenario(topic, changes, effect)
     }, startUp)
     after(() => begun?.world.stop())
     return () => begun ?? assert.fail('The changes were not produced.')
@@ -39,7 +41,11 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
 
   describe('killed 55 times, at random moments, over 200,000 changes', () => {
     const kills = 55
-    const it = lasting('kills', 200_000)
+    let counters: Counters | undefined
+    before(async () => {
+      counters = await Counters.create(ground.client)
+    })
+    const it = lasting('kills', 200_000, async (change) => counters?.count(change))
     let bound = 0
     for (let kill = 0; kill < kills; kill++) {
       test(`kill ${kill + 1}`, async () => {
@@ -68,6 +74,13 @@ describe(`pollers as processes (PROCESSES_SEED=${seed})`, () => {
       t.diagnostic(`${kills} kills, ${duplicates} duplicates, bound ${bound}`)
       assert.deepEqual(faults, { lost: 0, outOfOrder: 0, overlaps: 0 })
       assert.ok(duplicates > 0 && duplicates <= bound, `${duplicates} duplicates, bound ${bound}`)
+    })
+
+    test('counters that `once` adds to equal the sums of the source', async (t) => {
+      const { world } = it()
+      t.diagnostic(`${counters?.repeats} repeats were not counted again`)
+      assert.deepEqual(await counters?.read(), Counters.expected(world.offsets))
+      assert.ok((counters?.repeats ?? 0) > 0, 'no counted change was delivered twice')
     })
   })
 

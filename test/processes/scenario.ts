@@ -6,8 +6,8 @@ import type { PollerRun, PollerTimes } from '../rig/poller-process.ts'
 import { type RigProcess, scratchDirectory, startProcess } from '../rig/process.ts'
 import { startProxy, type Proxy as TcpProxy } from '../rig/proxy.ts'
 import { checkpoints, credentials, type Ground, region } from './ground.ts'
-import { type Findings, Handlers } from './handlers.ts'
-import { tables } from './tables.ts'
+import { type Effect, type Findings, Handlers } from './handlers.ts'
+import { type Table, tables } from './tables.ts'
 import { startTime, Topic } from './topic.ts'
 
 export const batchSize = 50
@@ -44,15 +44,21 @@ export class Scenario {
   readonly #handlers: Handlers
   readonly #pollers = new Set<Poller>()
 
-  constructor(ground: Ground, topic: string, random: () => number) {
+  /** @param effect a write outside, for each handled change */
+  constructor(ground: Ground, topic: string, random: () => number, effect?: Effect) {
     this.#ground = ground
     this.#topic = new Topic(ground, topic, random)
-    this.#handlers = new Handlers(random)
+    this.#handlers = new Handlers(random, effect)
     this.#store = new CheckpointStore(ground.client, checkpoints, topic, 0)
   }
 
   get changes(): number {
     return this.#topic.changes
+  }
+
+  /** The offset of each change, by table. */
+  get offsets(): Readonly<Record<Table, readonly number[]>> {
+    return this.#topic.offsets
   }
 
   /** Different changes that have been handled. */
