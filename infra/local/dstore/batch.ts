@@ -54,11 +54,11 @@ export async function encodeBatch(
   return { bytes: Buffer.from(encoded.buffer), entries, compression }
 }
 
-/** A copy of the batch at another base offset. Answers that still hold the old bytes stay unchanged. */
-export function withBaseOffset(bytes: Buffer, baseOffset: bigint): Buffer {
-  const copy = Buffer.from(bytes)
-  copy.writeBigInt64BE(baseOffset, 0)
-  return copy
+/** Gives a batch, which may be cut off, another base offset. */
+export function setBaseOffset(bytes: Buffer, baseOffset: bigint): void {
+  const field = Buffer.alloc(lengthAt)
+  field.writeBigInt64BE(baseOffset)
+  field.copy(bytes)
 }
 
 /** Splits the bytes of a producer into batches. Refuses what a broker refuses. */

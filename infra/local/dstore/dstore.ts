@@ -24,7 +24,13 @@ export type { Address, Counters } from './broker.ts'
 export type { Commit } from './groups.ts'
 export type { DStoreOptions, DStoreRecord, NewRecord } from './options.ts'
 
-const recordsPerBatch = 500
+const mostRecordsPerBatch = 500
+
+interface AppendOptions {
+  readonly compression?: Compression
+  readonly recordsPerBatch?: number
+  readonly times?: number
+}
 
 /**
  * A DStore for development and tests: one node that speaks the Kafka protocol over TCP and behaves like DTS.
@@ -93,17 +99,23 @@ export class DStore {
   /**
    * Appends in batches of at most 500 records. Calls take effect in order, even if the caller does not await them.
    * Resolves to the first record's offset, or to the end of the log if there are no records.
+   * @param options `times`: how often the same records are appended. All repeats share the memory of one.
    */
   append(
     records: readonly NewRecord[],
-    options: { readonly compression?: Compression } = {},
+    { compression = 'none', recordsPerBatch = mostRecordsPerBatch, times = 1 }: AppendOptions = {},
   ): Promise<bigint> {
     const entries = records.map(({ value, timestamp, key = null }) => ({
       value,
       key,
       timestampMs: Math.round(timestamp * 1000),
     }))
-    return this.#inOrder(async () => this.#push(await encodeAll(entries, options.compression ?? 'none')))
+    return this.#inOrder(async () => {
+      const batches = await encodeAll(entries, compression, recordsPerBatch)
+      const first = this.#broker.log.end
+      for (let time = 0; time < times; time++) this.#push(batches)
+      return first
+    })
   }
 
   /**
@@ -119,7 +131,7 @@ export class DStore {
         value: values[i % values.length] ?? null,
         timestampMs,
       }))
-      return this.#push(await encodeAll(entries, 'none'))
+      return this.#push(await encodeAll(entries, 'none', mostRecordsPerBatch))
     })
   }
 
@@ -261,7 +273,11 @@ export class DStore {
   }
 }
 
-async function encodeAll(entries: readonly Entry[], compression: Compression): Promise<EncodedBatch[]> {
+async function encodeAll(
+  entries: readonly Entry[],
+  compression: Compression,
+  recordsPerBatch: number,
+): Promise<EncodedBatch[]> {
   const batches = []
   for (let at = 0; at < entries.length; at += recordsPerBatch) {
     batches.push(await encodeBatch(entries.slice(at, at + recordsPerBatch), compression))

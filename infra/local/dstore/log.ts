@@ -1,5 +1,5 @@
 import type { EncodedBatch, Entry } from './batch.ts'
-import { withBaseOffset } from './batch.ts'
+import { setBaseOffset } from './batch.ts'
 
 interface StoredBatch extends EncodedBatch {
   readonly baseOffset: bigint
@@ -41,12 +41,12 @@ export class Log {
     return this.#end
   }
 
-  /** Assigns the next offsets to the batch. */
+  /** Assigns the next offsets to the batch. The log keeps its bytes, so that the same batch can be appended many times. */
   append({ bytes, entries, compression }: EncodedBatch): void {
     const baseOffset = this.#end
     this.#end += BigInt(entries.length)
     this.#batches.push({
-      bytes: withBaseOffset(bytes, baseOffset),
+      bytes,
       entries,
       compression,
       baseOffset,
@@ -121,19 +121,30 @@ export class Log {
    */
   read(offset: bigint, maxBytes: number, truncate: boolean): Slice {
     const parts: Buffer[] = []
+    const first = this.#indexOf(offset)
     let left = maxBytes
-    for (let i = this.#indexOf(offset); ; i++) {
+    let truncated = false
+    for (let i = first; !truncated; i++) {
       const batch = this.#batches[i]
       if (!batch) break
-      if (parts.length > 0 && batch.bytes.length > left) {
-        if (!truncate || left <= 0) break
-        parts.push(batch.bytes.subarray(0, left))
-        return { bytes: Buffer.concat(parts), truncated: true }
-      }
-      parts.push(batch.bytes)
+      truncated = parts.length > 0 && batch.bytes.length > left
+      if (truncated && (!truncate || left <= 0))
+        return { bytes: this.#joined(parts, first), truncated: false }
+      parts.push(truncated ? batch.bytes.subarray(0, left) : batch.bytes)
       left -= batch.bytes.length
     }
-    return { bytes: Buffer.concat(parts), truncated: false }
+    return { bytes: this.#joined(parts, first), truncated }
+  }
+
+  /** The bytes of consecutive batches, with their offsets. @param first the index of the first batch */
+  #joined(parts: readonly Buffer[], first: number): Buffer {
+    const bytes = Buffer.concat(parts)
+    let at = 0
+    for (const [index, part] of parts.entries()) {
+      setBaseOffset(bytes.subarray(at, at + part.length), this.#batches[first + index]?.baseOffset ?? 0n)
+      at += part.length
+    }
+    return bytes
   }
 
   /** Resolves at the next append, after `ms`, or when `signal` aborts, whichever comes first. */

@@ -1,4 +1,4 @@
-import * as encode from '../infra/local/encode.ts'
+import * as encode from '../../infra/local/encode.ts'
 
 /** The twelve columns of an order, with MySQL's types. */
 export const columns = [

@@ -4,9 +4,8 @@ export interface Work {
   count: number
   /** Sum of the ids, modulo 2^32. It proves that both sides handled the same changes. */
   checksum: number
-  /** Milliseconds since 1970, with fractions; 0 before the first. */
-  firstAt: number
-  lastAt: number
+  /** When each batch was done, and how many changes were done by then. Milliseconds since 1970, with fractions. */
+  readonly batches: { readonly at: number; readonly count: number }[]
   readonly statuses: Map<string, number>
 }
 
@@ -16,7 +15,7 @@ interface WorkRow {
   readonly total: string
 }
 
-export const newWork = (): Work => ({ count: 0, checksum: 0, firstAt: 0, lastAt: 0, statuses: new Map() })
+export const newWork = (): Work => ({ count: 0, checksum: 0, batches: [], statuses: new Map() })
 
 export function handle(work: Work, row: WorkRow): void {
   work.count += 1
@@ -25,7 +24,5 @@ export function handle(work: Work, row: WorkRow): void {
 }
 
 export function stamp(work: Work): void {
-  const now = performance.timeOrigin + performance.now()
-  if (work.firstAt === 0) work.firstAt = now
-  work.lastAt = now
+  work.batches.push({ at: performance.timeOrigin + performance.now(), count: work.count })
 }

@@ -1,13 +1,14 @@
 /**
  * A plain Node consumer: a kafkajs consumer group, avsc for the whole record, rows as JSON to the table's function,
- * one DynamoDB write per batch. Ends at the offset in END_OFFSET and prints its `Usage`.
+ * one DynamoDB write per batch. Reads until the offset in END_OFFSET and says what it has used.
  */
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { Kafka, logLevel } from 'kafkajs'
 import { recordType } from '../../infra/local/encode.ts'
-import { countDynamoRequests, usage } from './usage.ts'
+import { answerCalls } from '../ground/calls.ts'
+import { type Usage, usage } from './usage.ts'
 
 type JsonRow = Record<string, string | number | null>
 /** The event that the baseline sends to a function. */
@@ -31,7 +32,14 @@ interface AvroRecord {
 }
 type AvroValue = Readonly<Record<string, unknown>> | null
 
-const { DTS_BROKER_URL = '', DTS_TOPIC = '', CHECKPOINT_TABLE = '', END_OFFSET = '' } = process.env
+const {
+  DTS_BROKER_URL = '',
+  DTS_TOPIC = '',
+  DTS_SID = '',
+  CHECKPOINT_TABLE = '',
+  END_OFFSET = '',
+} = process.env
+const tables = [0, 1, 2]
 
 function decode(value: Buffer): AvroRecord {
   return recordType.fromBuffer(value)
@@ -74,18 +82,21 @@ function toJson(value: Readonly<Record<string, unknown>>): string | number | nul
   throw new Error(`No such value is expected: ${JSON.stringify(value)}`)
 }
 
-async function main(): Promise<void> {
-  const dynamoRequests = countDynamoRequests()
+async function consume(_: null): Promise<Usage> {
   const dynamo = new DynamoDBClient({})
   const lambda = new LambdaClient({})
-  const routes = new Map([0, 1, 2].map((part) => [`shop.orders_${part}`, `json-orders_${part}`]))
-  const kafka = new Kafka({ brokers: [DTS_BROKER_URL], logLevel: logLevel.NOTHING })
-  const consumer = kafka.consumer({ groupId: 'baseline' })
-  const stop = async () => {
-    await consumer.disconnect()
-    process.stdout.write(`${JSON.stringify(usage(dynamoRequests()))}\n`)
-    process.exit()
-  }
+  const routes = new Map(tables.map((part) => [`shop.orders_${part}`, `json-orders_${part}`]))
+  const kafka = new Kafka({
+    brokers: [DTS_BROKER_URL],
+    logLevel: logLevel.NOTHING,
+    sasl: {
+      mechanism: 'plain',
+      username: `${process.env.DTS_USER}-${DTS_SID}`,
+      password: process.env.DTS_PASSWORD ?? '',
+    },
+  })
+  const consumer = kafka.consumer({ groupId: DTS_SID })
+  const done = Promise.withResolvers<void>()
   await consumer.connect()
   await consumer.subscribe({ topic: DTS_TOPIC, fromBeginning: true })
   await consumer.run({
@@ -130,11 +141,19 @@ async function main(): Promise<void> {
           },
         }),
       )
-      await consumer.commitOffsets([{ topic: DTS_TOPIC, partition: batch.partition, offset: String(next) }])
+      // DTS refuses a commit without a time.
+      const metadata = String(timestamp)
+      await consumer.commitOffsets([
+        { topic: DTS_TOPIC, partition: batch.partition, offset: String(next), metadata },
+      ])
       await heartbeat()
-      if (next >= BigInt(END_OFFSET)) setImmediate(stop)
+      if (next >= BigInt(END_OFFSET)) done.resolve()
     },
   })
+  await done.promise
+  return usage()
 }
 
-if (END_OFFSET !== '') await main()
+const answers = { consume }
+export type Baseline = typeof answers
+if (END_OFFSET !== '') answerCalls(answers, { call: 'consume', argument: null })

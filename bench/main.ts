@@ -1,0 +1,60 @@
+/**
+ * `npm run bench`: measures the cases of bench/cases one after the other. Prints a table for each, and the whole result as one
+ * JSON object in the last line.
+ */
+import { writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { type Call, toCall, UsageError, usage } from './arguments.ts'
+import { cases } from './cases/index.ts'
+import { Ground } from './ground/ground.ts'
+import { formatNumber, formatTable } from './print.ts'
+import { type CaseResult, judge, type Result } from './result.ts'
+
+async function main(call: Call): Promise<void> {
+  const startedAt = performance.now()
+  const [loadBefore = 0] = loadavg()
+  const results: Record<string, CaseResult> = {}
+  let starting: Promise<Ground> | null = null
+  const ground = () => (starting ??= Ground.start(call.profileFolder))
+  try {
+    for (const name of call.cases) {
+      const { title, goals, run } = cases[name]
+      console.log(`\n${name}: ${title} (${call.rounds} rounds; median, lowest and highest)`)
+      const rows = await run({ rounds: call.rounds, isLong: call.isLong, ground })
+      const judged = judge(rows, goals)
+      results[name] = { rows: [...rows], goals: judged }
+      console.log(formatTable(rows))
+      for (const { row, column, atLeast, atMost, median, isMet } of judged) {
+        const bound = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`
+        console.log(
+          `${isMet ? 'reached' : 'missed'}: ${row}, ${column}: ${formatNumber(median)}, the goal is ${bound}`,
+        )
+      }
+    }
+  } finally {
+    await (starting as Promise<Ground> | null)?.then((started) => started.stop())
+  }
+  const result: Result = {
+    machine: {
+      node: process.versions.node,
+      processor: cpus()[0]?.model ?? 'unknown',
+      processors: availableParallelism(),
+      load: [Number(loadBefore.toFixed(1)), Number((loadavg()[0] ?? 0).toFixed(1))],
+    },
+    rounds: call.rounds,
+    seconds: Math.round((performance.now() - startedAt) / 1000),
+    cases: results,
+  }
+  if (call.writes) writeFileSync(new URL('results.json', import.meta.url), `${JSON.stringify(result)}\n`)
+  console.log(JSON.stringify(result))
+}
+
+try {
+  const call = toCall(process.argv.slice(2))
+  if (call === null) console.log(usage)
+  else await main(call)
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(`${error.message}\n\n${usage}`)
+  process.exitCode = 2
+}

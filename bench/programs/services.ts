@@ -1,0 +1,102 @@
+/** The services of the bench in a process of their own: DStore emulators, one for each stream, and dynalite. */
+import { subscribe } from 'node:diagnostics_channel'
+import type { IncomingMessage } from 'node:http'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DStore } from '../../infra/local/dstore/dstore.ts'
+import { createCheckpointTable, localClient, startDynalite } from '../../infra/local/dynalite.ts'
+import { answerCalls } from '../ground/calls.ts'
+import { checkpoints, makeRecords, type RecordShape, startTime } from '../ground/records.ts'
+
+export interface StreamShape extends RecordShape {
+  readonly records: number
+  /** So many different records. They are repeated until there are enough. */
+  readonly distinct?: number
+}
+
+export interface OpenStream {
+  readonly name: string
+  /** The variables that lead a poller to it. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Of one record on average: its value, and its share of the record batch. */
+  readonly bytes: { readonly value: number; readonly wire: number }
+}
+
+export interface Requests {
+  readonly dynamo: number
+  readonly broker: number
+}
+
+/** About the size of a producer's batch. */
+const batchBytes = 250_000
+
+const dynamo = await startDynalite()
+const client = new DynamoDBClient(localClient(dynamo.endpoint))
+await createCheckpointTable(client, checkpoints)
+client.destroy()
+let dynamoRequests = 0
+subscribe('http.server.request.start', (message) => {
+  const { request } = message as { request: IncomingMessage }
+  if (String(request.headers['x-amz-target'] ?? '').startsWith('DynamoDB')) dynamoRequests += 1
+})
+
+const streams = new Map<string, DStore>()
+let count = 0
+
+function streamOf(name: string): DStore {
+  const stream = streams.get(name)
+  if (stream === undefined) throw new RangeError(`There is no stream ${name}.`)
+  return stream
+}
+
+const answers = {
+  dynamoEndpoint: (_: null) => dynamo.endpoint,
+
+  async open({ records, distinct = Math.min(records, 30_000), ...shape }: StreamShape): Promise<OpenStream> {
+    const name = `stream_${count++}`
+    const stream = new DStore({ topic: name })
+    const { host, port } = await stream.start()
+    const values = makeRecords(shape, distinct)
+    const bytes = values.reduce((sum, { length }) => sum + length, 0) / Math.max(distinct, 1)
+    const recordsPerBatch = Math.max(1, Math.min(500, Math.floor(batchBytes / bytes)))
+    if (distinct > 0) {
+      const given = values.map((value) => ({ value, timestamp: startTime }))
+      await stream.append(given, { recordsPerBatch, times: Math.floor(records / distinct) })
+      await stream.append(given.slice(0, records % distinct), { recordsPerBatch })
+    }
+    streams.set(name, stream)
+    return {
+      name,
+      environment: {
+        DTS_BROKER_URL: `${host}:${port}`,
+        DTS_TOPIC: name,
+        DTS_SID: stream.sid ?? '',
+        DTS_USER: stream.user,
+        DTS_PASSWORD: stream.password,
+        DTS_CHECKPOINT: String(startTime),
+      },
+      // Each record has a length, deltas and null fields around its value; each batch a header of 61 bytes.
+      bytes: { value: bytes, wire: bytes + 10 + 61 / recordsPerBatch },
+    }
+  },
+
+  /** Appends one change. @returns when, in milliseconds since 1970 */
+  async append({ name, n }: { name: string; n: number }): Promise<number> {
+    const [value = null] = makeRecords({ tables: 1 }, 1, n)
+    const now = performance.timeOrigin + performance.now()
+    await streamOf(name).append([{ value, timestamp: Math.floor(now / 1000) }])
+    return now
+  },
+
+  /** Requests since the start. */
+  requests(name: string): Requests {
+    const broker = Object.values(streamOf(name).requests).reduce((sum, one) => sum + one, 0)
+    return { dynamo: dynamoRequests, broker }
+  },
+
+  async close(name: string): Promise<void> {
+    await streamOf(name).stop()
+    streams.delete(name)
+  },
+}
+export type Services = typeof answers
+answerCalls(answers)
