@@ -34,7 +34,7 @@ export class Pattern {
   }
 
   matches(name: string): boolean {
-    return this.isCatchAll || this.matchesParts(name.split('.'))
+    return this.matchesParts(name.split('.'))
   }
 
   /** @param parts the parts of a name; null matches every part of a pattern */

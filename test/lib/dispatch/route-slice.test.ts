@@ -160,7 +160,14 @@ describe('a slice of the stream', () => {
       [routed.halt?.code, routed.halt?.facts.offset, routed.end],
       ['TABLE_UNROUTED', '12', 12n],
     )
-    assert.match(routed.halt?.message ?? '', /UNROUTED_TABLES is halt/)
+    assert.match(
+      routed.halt?.message ?? '',
+      /offset 12 is of the table shop\.a\.b, .*UNROUTED_TABLES is halt/,
+    )
+    assert.deepEqual(
+      [routed.halt?.retryable, routed.halt?.next.map(({ action }) => action)],
+      [false, ['deploy', 'resume']],
+    )
     assert.deepEqual(eventsOf(routed), [
       ['orders', 10n],
       ['customers', 11n],
@@ -193,10 +200,11 @@ describe('a slice of the stream', () => {
         value,
         error.code,
         error.facts.offset,
+        error.retryable,
       ]),
       [
-        [1n, broken, 'RECORD_INVALID', '1'],
-        [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2'],
+        [1n, broken, 'RECORD_INVALID', '1', false],
+        [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2', false],
       ],
     )
     assert.deepEqual(eventsOf(routed), [

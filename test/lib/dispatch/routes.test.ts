@@ -16,6 +16,7 @@ const router = new Router({
   'erp.*': route('erp'),
   'pg.public.users': route('users'),
   'a+b.t$': route('special'),
+  'crm.a*b*c': route('several stars'),
 })
 
 test('a table goes to the function whose name or pattern matches', () => {
@@ -36,6 +37,11 @@ test('a table goes to the function whose name or pattern matches', () => {
     ['aab.t', null, 'these characters match only themselves'],
     ['__proto__.constructor', null, 'names that JavaScript knows'],
     ['shop.orders\n', null, 'a line break at the end'],
+    ['crm.a1b2c', 'several stars', 'several stars in a part'],
+    ['crm.abc', 'several stars', 'each of which may match the empty text'],
+    ['crm.ac', null, 'the text between two stars is needed'],
+    ['crm.ab', null, 'and so is the text after the last star'],
+    ['crm.ab1', null, 'at the end'],
   ]
   for (const [table, expected, reason] of cases) assert.equal(functionFor(router, table), expected, reason)
   for (const [table, expected, reason] of cases) {
@@ -81,6 +87,74 @@ describe('of several names that match a table', () => {
       seededRuns(2_000),
     )
   })
+
+  test('patterns are sorted by their letters, then by their stars, then by name, and the catch-all comes last', () => {
+    const sorted = ['a.bcd', 'a.b*c', 'a.bc*', 'a.x*y', 'a.*b*c*', 'a.*c', '*.c', 'x.*', '*.*', '*']
+    for (const order of [sorted, [...sorted].reverse()]) {
+      const patterns = order.map((text) => new Pattern(text)).sort(bySpecificity)
+      assert.deepEqual(
+        patterns.map(({ text }) => text),
+        sorted,
+      )
+    }
+  })
+
+  test('several stars in a row mean the same as one', () => {
+    for (const [text, same] of [
+      ['**', '*'],
+      ['shop.**', 'shop.*'],
+      ['shop.a***b', 'shop.a*b'],
+    ] as const)
+      assert.equal(new Pattern(text).text, same)
+    assert.equal(functionFor(new Router({ '**': route('rest') }), 'a.b.c'), 'rest')
+  })
+
+  const pairs: [one: string, other: string, contains: boolean, isContained: boolean, meets: boolean][] = [
+    ['*', '*', true, true, true],
+    ['*', 'a.b', true, false, true],
+    ['*', 'a.*.c', true, false, true],
+    ['a.*', 'a.b', true, false, true],
+    ['a.*', 'a.b*', true, false, true],
+    ['a.*', '*.b', false, false, true],
+    ['a.*', 'a.b.c', false, false, false],
+    ['a.*.c', 'a.*', false, false, false],
+    ['a.*', 'b.*', false, false, false],
+    ['*.a', '*.b', false, false, false],
+    ['a*.x', 'a*.y', false, false, false],
+    ['a.b*', 'a.*c', false, false, true],
+    ['a.*b', 'a.*c', false, false, false],
+    ['a.*b*', 'a.*c*', false, false, true],
+    ['a.b', 'a.b', true, true, true],
+  ]
+  for (const [one, other, contains, isContained, meets] of pairs) {
+    test(`the tables of ${one} and ${other} are compared by all their parts`, () => {
+      const [left, right] = [new Pattern(one), new Pattern(other)]
+      assert.deepEqual(
+        [left.contains(right), right.contains(left), left.meets(right), right.meets(left)],
+        [contains, isContained, meets, meets],
+      )
+    })
+  }
+
+  const coverings: [around: string, one: string, other: string, covers: boolean][] = [
+    ['*', 'a.*', '*.b', true],
+    ['*', '*', '*', true],
+    ['a.*', '*', 'a.b', true],
+    ['a.*', 'a.b', '*', true],
+    ['a.b', '*', 'a.*', false],
+    ['a.b', 'a.*', '*', false],
+    ['a.b*', 'a.bc', 'a.*', true],
+    ['a.b*', 'a.*', 'a.bc', true],
+    ['a.b*', 'a.*', 'a.*c', false],
+    ['a.b', 'a.*', '*.b', true],
+    ['a.*', 'a.b.c', 'a.b.*', false],
+    ['a.*.*', 'a.b', 'a.*', false],
+  ]
+  for (const [around, one, other, covers] of coverings) {
+    test(`${around} ${covers ? 'surely has' : 'may lack'} a table that both ${one} and ${other} match`, () => {
+      assert.equal(new Pattern(around).coversMeeting(new Pattern(one), new Pattern(other)), covers)
+    })
+  }
 
   test('meets and coversMeeting agree with a comparison of all names', () => {
     const names = [...'abc'].flatMap((x) =>
@@ -150,6 +224,11 @@ describe('a ghost table of an online schema change', () => {
     'tp_1_ogx_orders',
     'tp_1_ogt_',
     '_orders_ghost',
+    // Real tables whose names only contain such a name.
+    'my_orders_gho',
+    'my_orders_old',
+    '_orders_old_2',
+    'http_1_del_orders',
   ]
   const all = { 'shop.*': route('all'), '*': route('rest') }
 
@@ -192,7 +271,7 @@ test('a statement about a database concerns every function that may have a table
     ['pg', ['users']],
     ['nobody', []],
     ['sho', []],
-    [null, ['orders', 'users', 'special', 'sharded', 'erp']],
+    [null, ['orders', 'users', 'special', 'sharded', 'several stars', 'erp']],
   ]
   for (const [database, expected] of cases) assert.deepEqual(functionsFor(router, database), expected)
 })
@@ -224,6 +303,14 @@ test('the physical name wins over the logical one, and any name wins over the ca
   assert.equal(functionFor(sharded, 'shop_8.orders_8', logical), 'logical')
   assert.equal(functionFor(sharded, 'shop_8.items_8'), 'rest')
   assert.equal(functionFor(new Router({ 'shop.orders': route('logical') }), 'shop_8.items_8'), null)
+})
+
+test('a pattern also matches by the logical name, after every pattern that matches the physical one', () => {
+  const sharded = new Router({ 'shop.*': route('logical'), 'erp.*': route('erp'), '*': route('rest') })
+  const find = (physical: string, logical: string) => functionFor(sharded, physical, () => logical)
+  assert.equal(find('shop_7.orders_7', 'shop.orders'), 'logical')
+  assert.equal(find('erp.orders_7', 'shop.orders'), 'erp')
+  assert.equal(find('crm_7.orders_7', 'crm.orders'), 'rest')
 })
 
 test('the router reads the logical name from only one record of a table', () => {

@@ -66,6 +66,7 @@ describe('a statement goes to the handlers of every table that it names', () => 
     ['db.public.orders', 'ALTER TABLE orders SET SCHEMA sales', ['orders', 'sales']],
     ['db.public.orders', 'DROP TABLE "ORDERS"', ['orders']],
     [null, 'DROP TABLE sales.x', ['all of sales']],
+    ['db.public.x', 'ALTER TABLE db.sales.orders ADD c int', ['sales']],
   ]
   for (const [objectName, statement, expected] of withSchemas) {
     test(`with schemas: ${statement}, filed under ${objectName}: ${expected}`, () => {
@@ -99,6 +100,13 @@ describe('a statement whose tables are not certain', () => {
       ['erp', 'orders', 'rest'],
       'or may differ from the database under which it is filed',
     ],
+    [
+      'shop',
+      null,
+      ['items', 'orders', 'rest', 'tmp'],
+      'an unreadable record goes to the database of its name',
+    ],
+    [null, 'DROP TABLE _orders_del', [], 'but no function gets a statement about a ghost table alone'],
     ['shop.orders', null, ['orders'], 'an unreadable record goes to the table under which it is filed'],
     [null, null, all, 'an unreadable record without a name goes to all functions'],
   ]
@@ -107,6 +115,42 @@ describe('a statement whose tables are not certain', () => {
       assert.deepEqual(heard(mySql, objectName, statement), expected)
     })
   }
+})
+
+test('a ghost table whose database is unknown goes to the handler that names it exactly, or to all with GHOST_TABLES=deliver', () => {
+  const routes = { 'shop._orders_del': route('exact'), 'shop.*': route('all'), '*': route('rest') }
+  const statement = 'DROP TABLE _orders_del'
+  assert.deepEqual(heard(new Router(routes), null, statement), ['exact'])
+  assert.deepEqual(heard(new Router(routes, 'deliver'), null, statement), ['all', 'exact', 'rest'])
+})
+
+test('a statement that no function gets says why', () => {
+  const one = new Router({ 'shop.orders_*': { ...route('orders'), except: ['shop.orders_tmp'] } })
+  const reason = (objectName: string, statement: string) =>
+    routesOfStatement({ objectName, logicalName: null, statement, sourceType: 'MySQL' }, one).leftOut
+  assert.equal(reason('shop.orders_tmp', 'DROP TABLE orders_tmp'), 'excluded')
+  assert.equal(reason('shop._orders_del', 'DROP TABLE _orders_del'), 'ghost')
+  assert.equal(reason('shop.items', 'DROP TABLE items'), 'unrouted')
+  assert.equal(reason('shop.orders_tmp', 'DROP TABLE orders_tmp, items, _x_del'), 'ghost')
+})
+
+test('the number of parts of a name depends on the source, and on the name under which the statement is filed', () => {
+  const both = new Router({
+    'hr.emp': route('two parts'),
+    'db.hr.emp': route('three parts'),
+    'hr.x.emp': route('x'),
+  })
+  const statement = 'DROP TABLE emp'
+  assert.deepEqual(heard(both, null, statement, 'Oracle'), ['three parts', 'two parts', 'x'])
+  for (const source of ['MySQL', 'DRDS'] as const)
+    assert.deepEqual(heard(both, null, statement, source), ['two parts'])
+  assert.deepEqual(heard(both, 'hr.other', statement, 'Oracle'), ['two parts'])
+  assert.deepEqual(heard(both, 'db.hr.other', statement, 'Oracle'), ['three parts'])
+})
+
+test('a table that has the name of its database does not make the database unknown', () => {
+  const same = new Router({ 'shop.shop': route('shop'), 'erp.shop': route('erp') })
+  assert.deepEqual(heard(same, 'shop.shop', 'ALTER TABLE shop ADD c INT'), ['shop'])
 })
 
 test('a function with several of the tables gets the statement once', () => {
