@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The results of a run: what the last line of the bench says, and what docs/performance.md is made from. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { DtsError } from '../lib/errors.ts'
 import { metricNamespace } from '../lib/poll/telemetry.ts'
 

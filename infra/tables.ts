@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type DeclaredTables, declaredTables } from '../lib/dispatch/pattern.ts'
 import { type Delivery, deliverySchema } from '../lib/dispatch/settings.ts'
 import { DtsError } from '../lib/errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { readArtefact } from './dispatch/artefact.ts'
 import type { Route } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'

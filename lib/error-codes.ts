@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-code-names.ts'
+
 /** What an operator needs to know about an error code. `docs/runbook` is generated from these entries. */
 export interface ErrorCodeEntry {
   /** The heading of the runbook's index under which the code is listed. */
@@ -9,7 +11,7 @@ export interface ErrorCodeEntry {
   readonly run: string
 }
 
-/** Every error that this project raises on purpose, by its stable code. */
+/** Every error that this project raises on purpose, by its stable code. No deployed function contains these texts. */
 export const errorCodes = {
   CONFIG_INVALID: {
     section: 'configuration',
@@ -412,8 +414,4 @@ export const errorCodes = {
       'names, `resume` only halts again: copy the row from the source, then run `npm run recovery -- ' +
       'reset --to-offset N+1 --accept-loss`.',
   },
-} as const satisfies Readonly<Record<string, ErrorCodeEntry>>
-
-export type ErrorCode = keyof typeof errorCodes
-
-export const errorCodeNames = Object.keys(errorCodes) as readonly ErrorCode[]
+} as const satisfies Readonly<Record<ErrorCode, ErrorCodeEntry>>

@@ -1,8 +1,8 @@
-import { type ErrorCode, errorCodeNames } from './error-codes.ts'
+import { type ErrorCode, errorCodeNames } from './error-code-names.ts'
 import { printable, printableLines, printableValue } from './text/printable.ts'
 import { messageOf, nameOf } from './text/thrown.ts'
 
-export type { ErrorCode } from './error-codes.ts'
+export type { ErrorCode } from './error-code-names.ts'
 
 const ownCodes: ReadonlySet<string> = new Set(errorCodeNames)
 

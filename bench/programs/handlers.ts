@@ -4,7 +4,7 @@
  */
 import '../../test/rig/quiet.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { z } from 'zod'
+import * as z from 'zod'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import { startInvokeServer } from '../../test/rig/invoke-server.ts'
 import { answerCalls } from '../ground/calls.ts'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { recoveryEventSchema } from '../../lib/recovery/recover.ts'
 import { parseTime, timeHint } from '../../lib/time.ts'
 import type { Deployment } from './command-line.ts'

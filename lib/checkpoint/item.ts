@@ -1,6 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
-import { z } from 'zod'
-import { errorCodeNames } from '../error-codes.ts'
+import * as z from 'zod'
+import { errorCodeNames } from '../error-code-names.ts'
 import { DtsError, type NextStep } from '../errors.ts'
 import type { SourceTimes } from './source-times.ts'
 import {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { DtsError } from '../errors.ts'
 import { type Route, routesSchema, toRoutes } from './settings.ts'
 

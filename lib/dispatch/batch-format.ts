@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { z } from 'zod'
+import * as z from 'zod'
 import { freeBytes } from '../kafka/free-memory.ts'
 import type { RoutedEvent } from './event.ts'
 import { cutMessage } from './message.ts'

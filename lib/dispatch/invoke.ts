@@ -1,6 +1,6 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
-import { z } from 'zod'
-import { errorCodeNames } from '../error-codes.ts'
+import * as z from 'zod'
+import { errorCodeNames } from '../error-code-names.ts'
 import { DtsError } from '../errors.ts'
 import { freeOwn } from '../kafka/free-memory.ts'
 import { reasonOf } from '../text/thrown.ts'

@@ -1,4 +1,5 @@
-import { z } from 'zod'
+import * as z from 'zod'
+import { toDotPath } from 'zod/v4/core'
 import { DtsError } from '../errors.ts'
 import { sourceTypes } from './grammar.ts'
 import { isObject, valueFromJson, wholeNumber } from './json-values.ts'
@@ -81,7 +82,7 @@ export const changeSchema = z.discriminatedUnion('operation', [
 const maxProblems = 5
 
 export function printIssue(issue: z.core.$ZodIssue): string {
-  const place = z.core.toDotPath(issue.path)
+  const place = toDotPath(issue.path)
   const reason =
     issue.code === 'invalid_union' ? 'INSERT, INIT, UPDATE, DELETE or DDL is needed' : issue.message
   return place === '' ? reason : `${place}: ${reason}`

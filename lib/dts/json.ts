@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import { toDotPath } from 'zod/v4/core'
 import type { Change } from './change.ts'
 import { digestOf } from './digest.ts'
 import { changeInvalid, changeSchema, format, printIssue } from './json-schema.ts'
@@ -128,7 +128,7 @@ function rowToJson(row: Row, image: string): RowJson {
   for (const [column, value] of Object.entries(row)) {
     const written = valueToJson(value)
     if (written === undefined) {
-      throw changeInvalid(`${z.core.toDotPath([image, column])}: no column can have this value`)
+      throw changeInvalid(`${toDotPath([image, column])}: no column can have this value`)
     }
     json[column] = written
   }

@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { RowChange } from '../dts/change.ts'
 import { readRunAnswer, refuseFailure } from './answers.ts'
 import { type TableDefinition, tableText } from './definition.ts'

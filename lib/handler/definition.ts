@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import type { Context } from 'aws-lambda'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type DeclaredTable, declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
 import type { DdlChange, RowChange } from '../dts/change.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type Batch, recordsOf } from '../dispatch/batch-format.ts'
 import type { Change } from '../dts/change.ts'
 import { decodeChange } from '../dts/decode-change.ts'

@@ -1,6 +1,6 @@
 /**
- * One authenticated connection to one broker, and the file that uses kafkajs' internals. `patch-request-queue.ts` fixes one
- * of them, and `kafkajs-internals.d.ts` types them. docs/decisions/kafkajs-internals.md gives the reasons.
+ * One authenticated connection to one broker. It uses kafkajs' internals. `patch-request-queue.ts` fixes one of them, and
+ * `kafkajs-internals.d.ts` types them. docs/decisions/kafkajs-internals.md gives the reasons.
  *
  * test/lib/kafka/connection.test.ts fails if another version than 2.2.4 is installed.
  */

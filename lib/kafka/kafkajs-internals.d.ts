@@ -1,7 +1,16 @@
 /**
- * Types of the internals of kafkajs 2.2.4 that `connection.ts` and `patch-request-queue.ts` use. kafkajs ships no types for
- * them.
+ * Types of the internals of kafkajs 2.2.4 that this room uses. kafkajs ships no types for them.
  */
+
+declare module 'kafkajs/src/errors.js' {
+  import { KafkaJSProtocolError, KafkaJSSASLAuthenticationError } from 'kafkajs'
+
+  const errors: {
+    readonly KafkaJSProtocolError: typeof KafkaJSProtocolError
+    readonly KafkaJSSASLAuthenticationError: typeof KafkaJSSASLAuthenticationError
+  }
+  export default errors
+}
 
 declare module 'kafkajs/src/network/connectionPool.js' {
   import type { Socket } from 'node:net'

@@ -1,4 +1,4 @@
-import kafkajs from 'kafkajs'
+import kafkajs from 'kafkajs/src/errors.js'
 import { DtsError } from '../errors.ts'
 import { messageOf } from '../text/thrown.ts'
 import { type BrokerAddress, formatAddress } from './address.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/lease-limits.ts'
 import { haltOf, resumeLater } from '../checkpoint/types.ts'
 import { DtsError, type NextStep } from '../errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { PollConfig } from '../config.ts'
 import type { DeadLetterSource } from '../dispatch/dead-letter-source.ts'
 import { DtsError } from '../errors.ts'

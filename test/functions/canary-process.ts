@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { z } from 'zod'
+import * as z from 'zod'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from '../../infra/local/dynalite.ts'
 import { encodeRecord, integer, text } from '../../infra/local/encode.ts'

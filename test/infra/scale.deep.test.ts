@@ -30,7 +30,7 @@ function addFiles(from: number, to: number): void {
     writeFileSync(
       fileOf(keyOf(index)),
       `import { defineTable } from 'dts-functions'
-import { z } from 'zod'
+import * as z from 'zod'
 export const handler = defineTable({
   table: [${[`shop.orders_${index}`, ...tables].map((name) => `'${name}'`).join(', ')}],
   row: z.object({ id: z.bigint() }),

@@ -44,7 +44,7 @@ function write(name: string, text: string): void {
 }
 
 function handlerFor(table: string | readonly string[]): string {
-  return `import { z } from 'zod'
+  return `import * as z from 'zod'
 import { defineTable } from '${join(service.folder, 'lib/handler/define-table.ts')}'
 export const handler = defineTable({ table: ${JSON.stringify(table)}, row: z.object({ id: z.bigint() }), onChange() {} })
 `

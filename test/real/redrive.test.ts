@@ -10,7 +10,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { z } from 'zod'
+import * as z from 'zod'
 import { encodeRecord, integer } from '../../infra/local/encode.ts'
 import { type DeadLetterInput, deadLetterQueue } from '../../lib/dispatch/dead-letter.ts'
 import { defineTable, type RowChange } from '../../lib/handler/define-table.ts'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Secrets Manager's GetSecretValue over HTTP, for the real SDK client. */
 export interface SecretsServer {

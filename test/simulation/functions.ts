@@ -1,6 +1,6 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import type { Context } from 'aws-lambda'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Batch, batchSchema, recordsOf, refusal } from '../../lib/dispatch/batch-format.ts'
 import type { DeclaredTable } from '../../lib/dispatch/pattern.ts'
 import { defineTable } from '../../lib/handler/define-table.ts'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { z } from 'zod'
+import * as z from 'zod'
 import { kinds } from './faults.ts'
 import { play } from './world.ts'
 

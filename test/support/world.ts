@@ -9,7 +9,7 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { z } from 'zod'
+import * as z from 'zod'
 import { createCheckpointTable } from '../../infra/local/dynalite.ts'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import type { PollSummary } from '../../lib/poll/summary.ts'

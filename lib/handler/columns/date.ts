@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { DtsError } from '../../errors.ts'
 import { valueFree } from './issues.ts'
 import { type Disambiguation, resolveLocal, type Zone, zoneOf } from './zone.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Geometry, GeometryFault } from './geojson.ts'
 import { valueFree } from './issues.ts'
 import { readWkb } from './wkb.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 
 /**
  * Marks an issue whose message is ours and contains no part of the value. It is the issue's `params`; zod keeps its

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { describeIssue, valueFree } from './issues.ts'
 
 /** A parsed JSON value. It contains bigints only with `integers: 'bigint'`. */

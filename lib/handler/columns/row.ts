@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Change, RowChange } from '../../dts/change.ts'
 import type { Row } from '../../dts/types.ts'
 import { DtsError } from '../../errors.ts'

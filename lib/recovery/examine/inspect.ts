@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { timeOf } from '../../checkpoint/lease-limits.ts'
 import { reachedTime } from '../../checkpoint/source-times.ts'
 import { type Checkpoint, type Halt, haltOf, type LedgerEntry } from '../../checkpoint/types.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { HeldLease } from '../../checkpoint/held-lease.ts'
 import { generationAfter } from '../../checkpoint/transitions.ts'
 import type { Checkpoint, Start } from '../../checkpoint/types.ts'

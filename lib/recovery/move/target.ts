@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import { timeSchema } from '../../config.ts'
 import { DtsError, type ResetTarget } from '../../errors.ts'

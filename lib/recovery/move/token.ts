@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { positionAttributes, positionSchema } from '../../checkpoint/item.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import { DtsError } from '../../errors.ts'

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { DeadLetter } from '../../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-source.ts'
 import { RoutedEvent } from '../../dispatch/event.ts'

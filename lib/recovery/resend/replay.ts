@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type PollConfig, timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'

@@ -1,7 +1,7 @@
 import '../../../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   encodeRecord,
   integer,

@@ -1,7 +1,7 @@
 import '../../../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { z } from 'zod'
+import * as z from 'zod'
 import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
 import { row } from './support.ts'

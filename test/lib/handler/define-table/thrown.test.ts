@@ -1,7 +1,7 @@
 import '../../../rig/captured-log.ts'
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
-import { z } from 'zod'
+import * as z from 'zod'
 import { DtsError } from '../../../../lib/errors.ts'
 import { jsonColumn } from '../../../../lib/handler/columns/index.ts'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
