@@ -3,9 +3,10 @@
  */
 
 declare module 'kafkajs/src/errors.js' {
-  import { KafkaJSProtocolError, KafkaJSSASLAuthenticationError } from 'kafkajs'
+  import { KafkaJSConnectionError, KafkaJSProtocolError, KafkaJSSASLAuthenticationError } from 'kafkajs'
 
   const errors: {
+    readonly KafkaJSConnectionError: typeof KafkaJSConnectionError
     readonly KafkaJSProtocolError: typeof KafkaJSProtocolError
     readonly KafkaJSSASLAuthenticationError: typeof KafkaJSSASLAuthenticationError
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
 import { emptySummary } from '../../lib/poll/summary.ts'
@@ -255,19 +256,67 @@ describe('serverless package, without network and credentials', () => {
     }
   })
 
-  test('bundles kafkajs into the poller and not into table functions, and the AWS SDK into none', () => {
-    for (const key of ['poller', 'recovery', ...tableKeys]) {
-      const code = Object.values(unzip(artifacts, `${key}.zip`)).join('\n')
-      // esbuild writes the path of each bundled file above its code.
-      assert.equal(code.includes('node_modules/kafkajs/'), !tableKeys.includes(key), key)
-      assert.ok(code.includes('node_modules/zod/'), key)
-      assert.ok(!code.includes('node_modules/@aws-sdk/'), key)
-    }
+  test('packages one module per function with its source map, at the path of its handler setting', () => {
+    assert.deepEqual(Object.keys(unzip(artifacts, 'orders.zip')).sort(), [
+      'functions/tables/orders.mjs',
+      'functions/tables/orders.mjs.map',
+    ])
+    assert.deepEqual(Object.keys(unzip(artifacts, 'poller.zip')).sort(), [
+      'functions/poller.mjs',
+      'functions/poller.mjs.map',
+    ])
   })
 
-  test('packages one module per function, at the path of its handler setting', () => {
-    assert.deepEqual(Object.keys(unzip(artifacts, 'orders.zip')), ['functions/tables/orders.mjs'])
-    assert.deepEqual(Object.keys(unzip(artifacts, 'poller.zip')), ['functions/poller.mjs'])
+  const parts: readonly (readonly [key: string, maxBytes: number, rooms: readonly string[]])[] = [
+    [
+      'poller',
+      650_000,
+      ['checkpoint', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
+    ],
+    ['recovery', 650_000, ['checkpoint', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'recovery', 'text']],
+    ...tableKeys.map((key) => [key, 300_000, ['dispatch', 'dts', 'handler', 'text']] as const),
+  ]
+  for (const [key, maxBytes, rooms] of parts) {
+    test(`bundles into ${key} only the rooms that it uses, in at most ${maxBytes} bytes`, () => {
+      const { code, sources } = bundleOf(artifacts, key)
+      assert.ok(Buffer.byteLength(code) <= maxBytes, `${Buffer.byteLength(code)} bytes`)
+      const lib = sources.flatMap((source) => /^lib\/(\w+)\//.exec(source)?.[1] ?? [])
+      assert.deepEqual([...new Set(lib)].sort(), rooms)
+    })
+
+    test(`bundles into ${key} no AWS client, no translation, no explanation of an error code, no Kafka consumer`, () => {
+      const { sources } = bundleOf(artifacts, key)
+      assert.equal(
+        sources.some((source) => source.includes('node_modules/kafkajs/')),
+        rooms.includes('kafka'),
+      )
+      const unused = sources.filter((source) =>
+        /node_modules\/(@aws-sdk\/client|zod\/.*\/locales\/(?!en\.js)|kafkajs\/src\/(admin|consumer|producer)\/)|^lib\/error-codes/.test(
+          source,
+        ),
+      )
+      assert.deepEqual(unused, [])
+    })
+  }
+
+  test('names the lines of the source in the stack traces of a bundle', async () => {
+    const folder = join(artifacts, 'unpacked')
+    for (const [path, text] of Object.entries(unzip(artifacts, 'orders.zip'))) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      writeFileSync(join(folder, path), text)
+    }
+    const program = `const { handler } = await import(${JSON.stringify(pathToFileURL(join(folder, 'functions/tables/orders.mjs')))})
+      await handler('no batch', {}).catch(({ name, code, stack }) => console.log(JSON.stringify({ name, code, stack })))`
+    const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    })
+    const { name, stack } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as {
+      name: string
+      stack: string
+    }
+    assert.equal(name, 'CONFIG_INVALID')
+    assert.match(stack, /^CONFIG_INVALID: .*\n {4}at .*lib\/handler\/read-event\.ts:\d+:\d+\)?\n/)
+    assert.match(stack, /lib\/handler\/define-table\.ts:\d+:\d+/)
   })
 })
 
@@ -299,6 +348,15 @@ function statementsOf(resources: Resources, id: string): { actions: string[]; re
       actions: Action,
       resources: [Resource].flat().map((one) => (one as { 'Fn::Sub'?: string })['Fn::Sub'] ?? one),
     }))
+}
+
+/** The code of a function's bundle, and the files of the service that it contains. */
+function bundleOf(artifacts: string, key: string): { code: string; sources: string[] } {
+  const files = Object.entries(unzip(artifacts, `${key}.zip`))
+  const [, code = ''] = files.find(([path]) => path.endsWith('.mjs')) ?? []
+  const [, map = ''] = files.find(([path]) => path.endsWith('.map')) ?? []
+  const { sources } = JSON.parse(map) as { sources: string[] }
+  return { code, sources: sources.map((source) => source.replace(/^(\.\.\/)+/, '')) }
 }
 
 function unzip(artifacts: string, file: string): Record<string, string> {
