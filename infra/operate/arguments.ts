@@ -4,10 +4,11 @@ import { recoveryEventSchema } from '../../lib/recovery/recover.ts'
 import { parseTime, timeHint } from '../../lib/time.ts'
 import type { Deployment } from './command-line.ts'
 
-export const usage = `npm run recovery -- <action> [flags]
+/** @param program how a person starts this */
+export const usage = (program: string) => `${program} <action> [flags]
 
   inspect                      how far the stream is, and what to run
-  doctor                       the set-up, line by line (also: npm run doctor)
+  doctor                       the set-up, line by line
   reset                        continue where nothing is lost; refused if changes would be lost
       --to earliest|latest|committed|T | --to-offset N | --to-ledger N
       --dry-run                what it would do, and a token
@@ -23,7 +24,7 @@ export const usage = `npm run recovery -- <action> [flags]
       --from T | --from-offset N   [--to T | --to-offset N]   --dry-run
 
   --by NAME --reason TEXT      kept in the ledger
-  --stage S (dev)  --service S (dts-functions)  --region R  --json
+  --stage S (dev)  --service S (as in serverless.yml)  --region R  --json
 
 T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
 take nothing else.`
@@ -65,8 +66,15 @@ export interface Call {
   readonly json: boolean
 }
 
+/** How the program was started. */
+export interface Started {
+  readonly program?: string | undefined
+  /** The service of the current folder. */
+  readonly service?: string | undefined
+}
+
 /** @returns null when only help is asked for. @throws UsageError */
-export function toEvent(argv: readonly string[]): Call | null {
+export function toEvent(argv: readonly string[], started: Started = {}): Call | null {
   const { values, positionals } = parse(argv)
   if (values.help) return null
   for (const [name, value] of Object.entries(values))
@@ -107,9 +115,14 @@ export function toEvent(argv: readonly string[]): Call | null {
   }
   return {
     event,
-    functionName: `${values.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
+    functionName: `${values.service ?? started.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
     region: values.region,
-    deployment: { stage: values.stage, service: values.service, region: values.region },
+    deployment: {
+      program: started.program,
+      stage: values.stage,
+      service: values.service,
+      region: values.region,
+    },
     json: values.json ?? false,
   }
 }

@@ -3,12 +3,14 @@ import { printable } from '../../lib/text/printable.ts'
 
 /** The flags that choose a deployed recovery function, as they were given. */
 export interface Deployment {
+  /** How a person starts the command line. */
+  readonly program?: string | undefined
   readonly stage?: string | undefined
   readonly service?: string | undefined
   readonly region?: string | undefined
 }
 
-/** Writes next steps as commands of npm, with the flags that reach the same deployment. */
+/** Writes next steps as commands of npm or npx, with the flags that reach the same deployment. */
 export function npmCommands(deployment: Deployment): CommandLine {
   const { stage, region } = deployment
   return {
@@ -20,7 +22,7 @@ export function npmCommands(deployment: Deployment): CommandLine {
 /** The command line that `toEvent` reads as this event. @param event an action and its members, as recovery takes them */
 export function npmCommand(
   event: { readonly action?: unknown; readonly [member: string]: unknown },
-  { stage, service, region }: Deployment,
+  { program = 'npm run recovery --', stage, service, region }: Deployment,
 ): string {
   const { action, to, from, dryRun, acceptLoss, ...others } = event
   const flags = [
@@ -31,7 +33,7 @@ export function npmCommand(
     ...(acceptLoss === true ? ['--accept-loss'] : []),
     ...flagsOf({ stage, service, region }),
   ]
-  return ['npm run recovery --', String(action), ...flags].join(' ')
+  return [program, String(action), ...flags].join(' ')
 }
 
 function flagsOf(values: Readonly<Record<string, unknown>>): string[] {

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { DtsError } from '../../lib/errors.ts'
+import { printable, printableLines } from '../../lib/text/printable.ts'
+import { init } from '../init/init.ts'
+import { usage } from './arguments.ts'
+import { operate } from './operate.ts'
+
+const program = 'npx dts-functions'
+const initUsage = `${program} init <folder> [--service NAME]      a small service of your own, in a new folder`
+
+/** @returns the exit code */
+export async function runCommand([command, ...rest]: readonly string[]): Promise<number> {
+  if (command === 'init') return runInit(rest)
+  if (command !== undefined && command !== '--help') return operate([command, ...rest], program)
+  console.log(`${initUsage}\n\n${usage(program)}`)
+  return 0
+}
+
+async function runInit(argv: readonly string[]): Promise<number> {
+  const call = parseInit(argv)
+  if (call === null) {
+    console.error(initUsage)
+    return 2
+  }
+  try {
+    const service = await init({ ...call, version: ownVersion() })
+    const lines = [
+      `The service ${service} is in ${call.folder}. Next:`,
+      '',
+      `  cd ${call.folder}`,
+      '  npm install && npm test',
+      '  cp .env.example .env          # then enter the address of your change tracking task',
+      '  npx serverless deploy',
+      '  npx dts-functions doctor      # checks the set-up, line by line',
+    ]
+    console.log(printableLines(lines.join('\n')))
+    return 0
+  } catch (error) {
+    if (!(error instanceof DtsError)) throw error
+    console.error(printable(`${error.code}: ${error.message}`))
+    return 1
+  }
+}
+
+function parseInit(argv: readonly string[]) {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      options: { service: { type: 'string' } },
+      allowPositionals: true,
+    })
+    const [folder, ...more] = positionals
+    return folder === undefined || folder === '' || more.length > 0
+      ? null
+      : { folder, service: values.service }
+  } catch {
+    return null
+  }
+}
+
+/** The version in the nearest package.json: two folders up from the source, three from the compiled file. */
+function ownVersion(): string {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      const { version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
+        version?: string
+      }
+      if (version !== undefined) return version
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  throw new Error('The package.json of dts-functions is missing: install it again.')
+}

@@ -1,0 +1,64 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { printable } from '../../lib/text/printable.ts'
+import { toEvent, UsageError, usage } from './arguments.ts'
+import { print, printJson } from './print.ts'
+import { serviceOfFolder } from './service-name.ts'
+
+/**
+ * Invokes the deployed recovery function and prints its answer for people, or as JSON with --json.
+ * @param program how a person starts this, for the commands that it prints
+ * @returns the exit code: 0 only if the action succeeded and found nothing wrong
+ */
+export async function operate(argv: readonly string[], program: string): Promise<number> {
+  let call: ReturnType<typeof toEvent>
+  try {
+    call = toEvent(argv, { program, service: serviceOfFolder() })
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(`${printable(error.message)}\n\n${usage(program)}`)
+    return 2
+  }
+  if (call === null) {
+    console.log(usage(program))
+    return 0
+  }
+  const { event, functionName, region, json } = call
+  const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
+  try {
+    await client.config.region()
+  } catch {
+    console.error(`The region of ${printable(functionName)} is unknown: give --region, or set AWS_REGION.`)
+    return 2
+  }
+  let answer: { readonly failed: boolean; readonly value: unknown }
+  try {
+    const { FunctionError, Payload } = await client.send(
+      // Errors and next steps come back as values, which are printed as commands of this program.
+      new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify({ ...event, reply: 'data' }) }),
+    )
+    answer = {
+      failed: FunctionError !== undefined,
+      value: JSON.parse(Buffer.from(Payload ?? []).toString() || 'null'),
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    console.error(
+      `${printable(functionName)} could not be invoked (${printable(reason)}).\nCheck --stage, --region and your AWS credentials.`,
+    )
+    return 1
+  }
+  if (json) console.log(printJson(answer.value))
+  else for (const line of print(answer.value, call)) console.log(line)
+  return answer.failed || fellShort(answer.value) ? 1 : 0
+}
+
+/** True for an error, an examination that found a fault, and unfinished work: the exit code says so to scripts. */
+function fellShort(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const {
+    healthy,
+    complete,
+    error = null,
+  } = value as { healthy?: boolean; complete?: boolean; error?: unknown }
+  return healthy === false || complete === false || error !== null
+}
