@@ -18,7 +18,6 @@ export const keyHashVersion = 2
  * DDL, a table without a primary key, an update that changes the key, a key of text beyond ASCII.
  */
 export function keyHash(value: Buffer, header: RecordHeader): number | null {
-  if (header.operation === 'DDL') return null
   const { keys } = decodeChange(value, header, origin, noColumns)
   if (keys.length === 0) return null
   const change = decodeChange(value, header, origin, columnSet(keys))

@@ -31,6 +31,16 @@ test('a function gets the records as they were sent', () => {
     sent.map(({ offset, value }) => ({ offset, value })),
   )
   assert.deepEqual([batch.topic, batch.generation, batch.replayUntil], ['t', 3, 99])
+  const empty = events(Buffer.from('one'), Buffer.alloc(0))
+  assert.deepEqual(
+    recordsOf(toBatch(packEvents(empty), origin)).map(({ value }) => value),
+    [Buffer.from('one'), Buffer.alloc(0)],
+  )
+})
+
+test('a batch of which nothing repeats says so in a form that every version of a function reads', () => {
+  const batch = toBatch(packEvents(events(Buffer.from('one'))), { ...origin, replayUntil: null })
+  assert.equal(batchSchema.parse(batch).replayUntil, -1)
 })
 
 test('the largest batch fits into an invocation even if nothing of it compresses', () => {

@@ -85,6 +85,16 @@ test('the hash uses every column of a key, and the bytes of a binary key', () =>
   assert.ok(!hashes.includes(null))
 })
 
+test('a key of several columns is not mistaken for one whose columns have other names of the same letters', () => {
+  const columns = (...names: string[]) => ({
+    fields: names.map((name) => [name, 8] as const),
+    after: [integer(5), integer(6)],
+  })
+  const one = hashOf(columns('a', 'bc'), primary('a', 'bc'))
+  assert.notEqual(one, null)
+  assert.equal(hashOf(columns('ab', 'c'), primary('ab', 'c')), one)
+})
+
 const textHash = (id: string) => hashOf({ after: row(text(id)) })
 
 const sameRow: [left: string, right: string, reason: string][] = [
@@ -93,6 +103,7 @@ const sameRow: [left: string, right: string, reason: string][] = [
   ['vilniy', 'vilnii', 'Lithuanian has y for a kind of i'],
   ['acb', 'ACHB', 'Lithuanian has ch for a kind of c'],
   ['ivlivs', 'JULIUS', 'Latin has two letters for four'],
+  ['iam', 'jam', 'Latin has i for a kind of j'],
   ['vera', 'wera', 'Swedish has w for a kind of v'],
   ['accsb', 'acscsb', 'Hungarian doubles letters by their first half'],
 ]

@@ -130,6 +130,12 @@ describe('an outage', () => {
     assert.deepEqual([decision.trouble.attempts, decision.trouble.since], [1, clock])
   })
 
+  test('that lasts is reported since its first failure', () => {
+    const first = afterOutage(null, 7n, 0, now, 1)
+    const second = afterOutage(first, 7n, 0, first.nextAt + 60_000, 1)
+    assert.deepEqual([second.outages, second.since], [2, now])
+  })
+
   test('keeps the earlier attempts and the limit', () => {
     const before = trouble({ attempts: 3, limit: 2 })
     assert.deepEqual(afterOutage(before, 7n, 0, now, 0), { ...before, nextAt: now, outages: 1 })

@@ -36,6 +36,30 @@ test('the declared settings of a table reach the poller unchanged through the en
   )
 })
 
+test('a handler without settings has five attempts, and its changes then become dead letters', () => {
+  assert.deepEqual(defaultDelivery, {
+    attempts: 5,
+    maxAgeSeconds: 3_600,
+    onFailure: 'dead-letter',
+    batchSize: 1_000,
+    concurrency: 1,
+  })
+  assert.deepEqual(deliverySchema.parse({ onFailure: 'dead-letter' }), defaultDelivery)
+})
+
+test('the tables that a handler leaves out reach the poller, with and without other settings', () => {
+  for (const except of [['shop.tmp'], ['shop.tmp', 'shop.*_bak']]) {
+    const routes = {
+      'shop.*': routeJson('orders', defaultDelivery, except),
+      'erp.*': routeJson('erp', { ...defaultDelivery, attempts: 3 }, except),
+    }
+    assert.deepEqual(toRoutes(routesSchema.parse(JSON.parse(JSON.stringify(routes))), ''), {
+      'shop.*': { ...defaultDelivery, except, functionName: 'orders' },
+      'erp.*': { ...defaultDelivery, attempts: 3, except, functionName: 'erp' },
+    })
+  }
+})
+
 test('a route contains only settings that differ from the defaults, because the environment is small', () => {
   assert.equal(routeJson('orders', defaultDelivery), 'orders')
   assert.equal(routeJson('orders', { ...defaultDelivery, operations: undefined }), 'orders')
@@ -62,6 +86,8 @@ test('invalid routes are refused', () => {
     [{ function: 'x', operations: [] }, 'no operation: such a handler would see nothing'],
     [{ function: 'x', operations: ['DDL'] }, 'DDL, which always arrives'],
     [{ function: 'x', operations: ['HEARTBEAT'] }, 'what no handler sees'],
+    [{ function: 'x', except: [] }, 'an empty list of exceptions'],
+    [{ function: 'x', except: [''] }, 'an exception without a name'],
     [null, 'null'],
   ]
   for (const [route, reason] of cases) {
