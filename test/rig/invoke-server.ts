@@ -12,8 +12,8 @@ export type Handler = (event: unknown, context: Context) => Promise<unknown>
 export type Fault =
   /** Lambda's own error: `status` and an error type such as TooManyRequestsException. The handler does not run. */
   | { readonly kind: 'service'; readonly status: number; readonly type: string }
-  /** The function succeeds with this text as its payload. The handler does not run. */
-  | { readonly kind: 'payload'; readonly text: string }
+  /** The function succeeds, or fails, with this text as its payload. The handler does not run. */
+  | { readonly kind: 'payload'; readonly text: string; readonly isError?: boolean }
   /** The function fails with this error. The handler does not run. */
   | { readonly kind: 'error'; readonly type: string; readonly message: string }
   /** Like `payload`, but computed from the event, so that an answer can be almost right. */
@@ -69,7 +69,8 @@ export async function startInvokeServer(): Promise<InvokeServer> {
     const hosted = functions.get(name)
     const notFound = () =>
       serviceError(response, 404, 'ResourceNotFoundException', `Function not found: ${name}`)
-    if (request.headers['x-amz-invocation-type'] === 'DryRun') {
+    const type = request.headers['x-amz-invocation-type'] ?? 'RequestResponse'
+    if (type === 'DryRun') {
       if (hosted === undefined) return notFound()
       const [fault] = hosted.faults
       if (fault?.kind === 'service') {
@@ -82,6 +83,14 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       unknownNames.set(name, (unknownNames.get(name) ?? 0) + 1)
       return notFound()
     }
+    if (type !== 'RequestResponse') {
+      return serviceError(
+        response,
+        400,
+        'InvalidParameterValueException',
+        `This server has no type "${type}".`,
+      )
+    }
     hosted.invocations += 1
     const fault = hosted.faults.shift()
     if (fault !== undefined) hosted.faultsFired += 1
@@ -89,6 +98,7 @@ export async function startInvokeServer(): Promise<InvokeServer> {
       case 'service':
         return serviceError(response, fault.status, fault.type, 'The test requested this fault.')
       case 'payload':
+        if (fault.isError) response.setHeader('X-Amz-Function-Error', 'Unhandled')
         return void response.end(fault.text)
       case 'error':
         response.setHeader('X-Amz-Function-Error', 'Unhandled')

@@ -92,6 +92,11 @@ test('a batch that came too late counts as no failure of its events: they wait a
   const result = readAnswer('orders', batch, sent, JSON.stringify(answer))
   assert.ok(result.kind === 'unavailable')
   assert.deepEqual([result.error.code, result.error.retryable], ['HANDLER_UNAVAILABLE', true])
+  assert.deepEqual(result.error.facts, { function: 'orders' })
+  assert.match(
+    result.error.message,
+    /function orders started so late .*sent again.*starts too slowly, or clocks/,
+  )
   assert.equal(
     readAnswer('orders', batch, sent, JSON.stringify({ ...answer, batchId: 'that' })).kind,
     'failed',
@@ -174,8 +179,9 @@ describe('an error of the function itself', () => {
       assert.deepEqual([result.error?.code, result.error?.retryable], ['HANDLER_UNAVAILABLE', true])
       assert.match(
         result.error?.message ?? '',
-        new RegExp(`${type}: what Lambda says of the deployment.*deploy`),
+        new RegExp(`${type}: what Lambda says of the deployment.*deploy poller and table functions together`),
       )
+      assert.deepEqual(result.error?.facts, { function: 'orders' })
     }
   })
 
@@ -203,12 +209,31 @@ describe('an error of the function itself', () => {
       ['TypeError', false],
       ['Runtime.UnhandledPromiseRejection', false],
       ['Runtime.ExitErrors', false],
+      ['MySandbox.Timedout', false],
     ]
     for (const [type, isRepeated] of cases) {
       server.fail('orders', { kind: 'error', type, message: 'the name of a customer' })
       const result = await invoke('orders', batch, sent)
       assert.equal(result.error?.message.includes('the name of a customer'), isRepeated, type)
       assert.ok(result.error?.message.includes(type), type)
+    }
+  })
+
+  test('without a name or a message, or in another form, counts as a failure of its changes', async (t) => {
+    const { server, invoke } = await invoking(t)
+    const cases: [text: string, reason: RegExp][] = [
+      ['{}', /: it threw Error; the message is in the function's own log/],
+      ['{"errorType":"Sandbox.Timedout"}', /: Sandbox\.Timedout: no message\./],
+      ['', /: it threw An unknown error; /],
+      ['out of order', /: it threw An unknown error; /],
+      ['{"errorType":5,"errorMessage":"canary"}', /: it threw An unknown error; /],
+    ]
+    for (const [text, reason] of cases) {
+      server.fail('orders', { kind: 'payload', text, isError: true })
+      const result = await invoke('orders', batch, sent)
+      assert.ok(result.kind === 'failed', text)
+      assert.deepEqual([result.error.code, result.error.facts], ['HANDLER_FAILED', { function: 'orders' }])
+      assert.match(result.error.message, reason)
     }
   })
 
@@ -226,7 +251,18 @@ describe('an error of the function itself', () => {
     ]
     for (const [status, kind] of cases) {
       server.fail('orders', { kind: 'service', status, type: 'AnyException' })
-      assert.equal((await invoke('orders', batch, sent)).kind, kind, String(status))
+      const { kind: seen, error } = await invoke('orders', batch, sent)
+      assert.equal(seen, kind, String(status))
+      assert.deepEqual(
+        [error?.code, error?.retryable, error?.facts],
+        ['HANDLER_UNAVAILABLE', true, { function: 'orders' }],
+      )
+      const means =
+        kind === 'unavailable'
+          ? /function orders could not be invoked \(.*AnyException.*Its events wait: deploy it, or correct the poller's role/
+          : /No answer came from the function orders \(.*may still be running.*sent again when it must have ended/
+      assert.match(error?.message ?? '', means)
+      assert.ok(error?.cause instanceof Error)
     }
     // One request for each case: a retry inside the SDK could run a second copy of a handler.
     assert.equal(server.invocations('orders'), cases.length)
