@@ -41,6 +41,7 @@ export interface InsertChange<R = Row> extends RowChangeBase {
   readonly after: R
 }
 
+/** A changed row. An update may change the primary key. */
 export interface UpdateChange<R = Row> extends RowChangeBase {
   readonly operation: 'UPDATE'
   /** Empty if the source does not log before images of updates. */
@@ -53,6 +54,7 @@ export interface UpdateChange<R = Row> extends RowChangeBase {
   changed(column: keyof R & string): boolean
 }
 
+/** A deleted row. */
 export interface DeleteChange<R = Row> extends RowChangeBase {
   readonly operation: 'DELETE'
   readonly before: R
@@ -69,6 +71,7 @@ export interface DdlChange extends ChangeBase {
   readonly keys: readonly string[]
 }
 
+/** A change of one row. `operation` says which images it has. */
 export type RowChange<R = Row> = InsertChange<R> | UpdateChange<R> | DeleteChange<R>
 
 /** A change as a handler gets it. */

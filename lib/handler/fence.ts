@@ -43,11 +43,13 @@ interface FencedWrite {
   readonly change: Pick<ChangeOrigin, 'generation' | 'offset'>
 }
 
+/** The state of an item after a change. */
 export interface FencedUpdate extends FencedWrite {
   /** Attributes by name. They may include the key with its own values, so that `set: change.after` works. */
   readonly set: Readonly<Record<string, Cell>>
 }
 
+/** An item that a change deletes. A tombstone takes its place. */
 export interface FencedDelete extends FencedWrite {
   /** How long the tombstone stays, in seconds. It must be longer than the time that a replay can go back. */
   readonly keepSeconds?: number

@@ -3,6 +3,7 @@ import { DtsError } from '../../errors.ts'
 import { valueFree } from './issues.ts'
 import { type Disambiguation, resolveLocal, type Zone, zoneOf } from './zone.ts'
 
+/** How `dateColumn` reads a text without a zone. */
 export interface DateOptions {
   /**
    * The zone that the column's local times are in: `UTC`, an offset such as `+08:00`, or an IANA name such as

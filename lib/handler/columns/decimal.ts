@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { DtsError } from '../../errors.ts'
 import { valueFree } from './issues.ts'
 
+/** What `decimalColumn` accepts. */
 export interface DecimalOptions {
   /** True: accept NaN, Infinity and -Infinity, which PostgreSQL's NUMERIC can have. */
   readonly special?: boolean

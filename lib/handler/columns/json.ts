@@ -4,6 +4,7 @@ import { describeIssue, valueFree } from './issues.ts'
 /** A parsed JSON value. It contains bigints only with `integers: 'bigint'`. */
 export type JsonValue = string | number | bigint | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 
+/** How `jsonColumn` reads numbers. */
 export interface JsonOptions {
   /**
    * The type of integers. `number`, the default, refuses integers beyond 2^53 - 1, which a number would round. `bigint`
