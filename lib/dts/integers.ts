@@ -1,11 +1,14 @@
 import type { Cursor } from './cursor.ts'
 
-/** No integer type of any source has more digits. BigInt takes quadratic time, so more digits must not reach it. */
+/** No integer type of any source has more digits. The time is quadratic, so more digits are refused. */
 const maxDigits = 100
 /** A number represents integers of up to this many digits exactly. */
 const safeDigits = 15
 /** Integers of up to this many digits fit into 64 bits without a sign. */
 const wideDigits = 19
+/** Longer ones are read in pieces of this many digits. */
+const pieceDigits = 18
+const pieceUnit = 10n ** BigInt(pieceDigits)
 
 /** Reads an integer of a type that fits into a number. */
 export function readInteger(cursor: Cursor): number {
@@ -40,9 +43,11 @@ function magnitude(cursor: Cursor, first: number, end: number): bigint {
   if (count <= safeDigits) return bigintOf(digits(cursor, first, end))
   if (count <= wideDigits) return joined(digits(cursor, first, end - 9), digits(cursor, end - 9, end))
   if (count > maxDigits) throw cursor.fail('value', `an integer of more than ${maxDigits} digits`)
-  // BigInt also accepts spaces and `0x`, which no database writes: check the digits first.
-  for (let at = first; at < end; at += safeDigits) digits(cursor, at, Math.min(end, at + safeDigits))
-  return BigInt(cursor.bytes.toString('latin1', first, end))
+  const rest = end - pieceDigits
+  return (
+    magnitude(cursor, first, rest) * pieceUnit +
+    joined(digits(cursor, rest, end - 9), digits(cursor, end - 9, end))
+  )
 }
 
 /** @param end at most `start + safeDigits` */

@@ -75,6 +75,23 @@ test('minutes that share a cache slot keep their own texts', () => {
   }
 })
 
+test('a time near a leap day or a New Year is printed in every year as Date prints it', () => {
+  for (let year = -2; year <= 10_002; year += year > 1850 && year < 2150 ? 1 : 13) {
+    for (const [month, day] of [
+      [0, 1],
+      [1, 28],
+      [1, 29],
+      [2, 1],
+      [11, 31],
+    ] as const) {
+      const date = new Date(Date.UTC(2000, month, day, 23, 59, 30))
+      date.setUTCFullYear(year)
+      const expected = date.toISOString().replace('.000Z', '.000001Z')
+      assert.equal(decoded(timestamp(date.getTime() / 1000, 1), 7), expected)
+    }
+  }
+})
+
 test('second 60 is printed as the source wrote it, and second 61 is refused', () => {
   const leap = { hour: 23, minute: 59, second: 60 }
   assert.deepEqual(readBothWays(dateTime(leap)), ['23:59:60', '23:59:60'])
