@@ -70,10 +70,19 @@ function unpackLazily(packed: PackedTables): () => ReadonlyMap<string, Plane> {
 const singleBytes = unpackLazily(singleByteTables)
 const multiBytes = unpackLazily(multiByteTables)
 
+/** The sets that were used, by name. Some take a millisecond to make, and many spellings mean the same set. */
+const used = new Map<string, TextSet>()
+
 /** @returns undefined if there is no set of this name */
 export function textSet(name: string): TextSet | undefined {
-  const known = unicode[name]
+  const known = unicode[name] ?? used.get(name)
   if (known !== undefined) return known
+  const made = makeSet(name)
+  if (made !== undefined) used.set(name, made)
+  return made
+}
+
+function makeSet(name: string): TextSet | undefined {
   if (name === 'gb18030' || name === 'gb18030-2000') return gb18030Set(name === 'gb18030' ? 2005 : 2000)
   const variant = variants[name]
   const base = variant?.base ?? name

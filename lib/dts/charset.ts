@@ -1,3 +1,4 @@
+import { BoundedCache } from './bounded-cache.ts'
 import { mayKeepAscii, setNamed } from './charset-names.ts'
 import { textSet } from './charset-sets.ts'
 import type { SourceType } from './types.ts'
@@ -25,10 +26,12 @@ const binary: Charset = {
   problem: '',
 }
 
-/** Character sets by source and name, as a record writes it. */
-const charsets = new Map<string, Charset>()
-/** No real data has more spellings of names than this. Further ones are looked up each time. */
+/** Most names that are kept. No real data has more spellings. */
 const maxCharsets = 256
+/** Longer names are looked up each time. */
+const maxName = 64
+/** Character sets by source and name. */
+const charsets = new BoundedCache<Charset>(maxCharsets)
 
 /**
  * @param name the source's own name of a character set, or a common name, in any case
@@ -36,10 +39,10 @@ const maxCharsets = 256
  */
 export function charsetOf(name: string, source: SourceType): Charset | null {
   const key = `${source} ${name}`
-  const known = charsets.get(key)
-  if (known !== undefined) return known
+  const known = charsets.get(key)?.value
+  if (known) return known
   const charset = makeCharset(name, source)
-  if (charset !== null && charsets.size < maxCharsets) charsets.set(key, charset)
+  if (charset !== null && name.length <= maxName) charsets.add(key, charset, 1)
   return charset
 }
 

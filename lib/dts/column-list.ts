@@ -1,160 +1,136 @@
+import { BoundedCache, FewItems, type Slot } from './bounded-cache.ts'
 import type { Cursor } from './cursor.ts'
-import { sameBytes } from './repeated-text.ts'
-import { RowFactory } from './row-factory.ts'
+import { endOfFields, readFields } from './fields.ts'
+import { makeProjection, type Projection } from './projection.ts'
+import { ownBytes, sameBytes } from './repeated-text.ts'
 import type { ColumnField, SourceType } from './types.ts'
 import { ColumnReader } from './value.ts'
 
-/** The columns of a column list that a caller wants, and how to read them. */
-export interface Projection {
-  /** One for each column of the record, in its order; null for a column to skip. */
-  readonly columns: readonly (ColumnReader | null)[]
-  /** For each skipped column: the number of consecutive skipped columns that begin with it. */
-  readonly runs: Int32Array
-  /** Number of columns to read. */
-  readonly wanted: number
-  /** Index after the last column to read. */
-  readonly wantedEnd: number
-  /** Makes rows from the values of the columns to read. */
-  readonly rows: RowFactory
-}
-
-function makeProjection(columns: readonly (ColumnReader | null)[]): Projection {
-  const wanted = columns.filter((column) => column !== null)
-  const runs = new Int32Array(columns.length)
-  for (let item = columns.length - 1; item >= 0; item--) {
-    runs[item] = columns[item] === null ? 1 + (runs[item + 1] ?? 0) : 0
-  }
-  return {
-    columns,
-    runs,
-    wanted: wanted.length,
-    wantedEnd: columns.findLastIndex((column) => column !== null) + 1,
-    rows: new RowFactory(wanted.map((column) => column.name)),
-  }
-}
-
-/** A table's column list, as one record wrote it, with the projections made for it. */
-interface ColumnList {
-  /** The bytes of `fields`: every record with these bytes has this column list. */
-  readonly raw: Buffer
-  readonly length: number
-  readonly sourceType: SourceType
-  readonly all: Projection
-  readonly projections: Map<string, Projection>
-  /** The columns asked for last, by identity: a caller passes the same array for every record. */
-  lastAsked: readonly string[] | undefined
-  lastProjection: Projection
-}
-
-/** Limits of the cache: lists of a table, columns of a list, projections of a list. Anything beyond is read each time. */
-const maxLists = 4
-const maxColumns = 512
+/** Most projections of a list that are kept. */
 const maxProjections = 16
+/** Most lists that a table remembers. Its records look through them. */
+const maxTableLists = 32
+/** About the bytes of memory that all lists may use: 2,700 lists of 30 columns. */
+const maxListBytes = 32 * 1024 * 1024
+/** What a list takes in memory, and each of its columns apart from its name. */
+const bytesPerList = 3000
+const bytesPerColumn = 250
+/** A name is kept as bytes, as part of the key, as text, and as part of a constructor. */
+const copiesOfName = 4
 
-/** The column lists of one table's records, the newest first. */
+/** A column list, as records write it, with the projections made for it. Tables with the same columns share it. */
+class ColumnList {
+  readonly #raw: Buffer
+  readonly #sourceType: SourceType
+  readonly #all: Projection
+  /** Reads no column: for callers that need only the facts about the record. */
+  readonly #none: Projection
+  /** By the names asked for, as JSON. */
+  readonly #projections = new BoundedCache<Projection>(maxProjections)
+  /** The columns asked for last, by identity: a caller passes the same array for every record. */
+  #lastAsked: readonly string[] | undefined
+  #lastProjection: Projection
+
+  /** @param raw the bytes of `fields`: every record with these bytes has this column list */
+  constructor(raw: Buffer, sourceType: SourceType, columns: readonly ColumnReader[]) {
+    this.#raw = raw
+    this.#sourceType = sourceType
+    this.#all = makeProjection(columns)
+    this.#none = makeProjection(columns.map(() => null))
+    this.#lastProjection = this.#all
+  }
+
+  /** Moves over `fields` if it is this list. */
+  skipIn(cursor: Cursor, sourceType: SourceType): boolean {
+    const { bytes, end, position } = cursor
+    const raw = this.#raw
+    if (this.#sourceType !== sourceType || raw.length > end - position) return false
+    if (!sameBytes(bytes, position, raw, raw.length)) return false
+    cursor.position = position + raw.length
+    return true
+  }
+
+  project(asked: readonly string[] | undefined): Projection {
+    if (asked === this.#lastAsked) return this.#lastProjection
+    if (asked === undefined) return this.#all
+    if (asked.length === 0) return this.#none
+    const projection = this.#projectionOf(asked)
+    this.#lastAsked = asked
+    this.#lastProjection = projection
+    return projection
+  }
+
+  #projectionOf(asked: readonly string[]): Projection {
+    const key = JSON.stringify(asked)
+    const known = this.#projections.get(key)?.value
+    if (known) return known
+    const wanted = new Set(asked)
+    const projection = makeProjection(
+      this.#all.columns.map((column) => (column !== null && wanted.has(column.name) ? column : null)),
+    )
+    this.#projections.add(key, projection, 1)
+    return projection
+  }
+}
+
+/** The lists of all tables, by source type and bytes. */
+const lists = new BoundedCache<ColumnList>(maxListBytes)
+
+/** The column lists of one table's records. */
 export class ColumnLists {
-  readonly #lists: ColumnList[] = []
+  readonly #slots = new FewItems<Slot<ColumnList>>(maxTableLists)
+  #last = 0
 
   /**
    * Reads `fields`, at the cursor's position.
    *
-   * Avro's encoding of an array marks its own end. So bytes that begin with those of a cached list are that list, and a
+   * Avro's encoding of an array marks its own end. So bytes that begin with those of a known list are that list, and a
    * changed column list has other bytes.
    * @param asked the columns to decode; undefined means all. A name that the table lacks is left out
    * @returns null if the record has no column list
    */
   read(cursor: Cursor, sourceType: SourceType, asked: readonly string[] | undefined): Projection | null {
-    const { bytes, end, position } = cursor
-    const lists = this.#lists
-    for (let index = 0; index < lists.length; index++) {
-      const list = lists[index] as ColumnList
-      const { raw, length } = list
-      if (
-        list.sourceType === sourceType &&
-        length <= end - position &&
-        sameBytes(bytes, position, raw, length)
-      ) {
-        cursor.position = position + length
-        return asked === undefined ? list.all : selectColumns(list, asked)
+    const { items } = this.#slots
+    // Most records have the list of the record before. If lists come in turn, the next one follows.
+    for (let tried = 0, at = this.#last; tried < items.length; tried++, at++) {
+      if (at === items.length) at = 0
+      const list = (items[at] as Slot<ColumnList>).value
+      if (list?.skipIn(cursor, sourceType)) {
+        this.#last = at
+        return list.project(asked)
       }
     }
-    const start = cursor.position
+    return this.#learn(cursor, sourceType)?.project(asked) ?? null
+  }
+
+  /** Finds the list among those of all tables, or reads it. */
+  #learn(cursor: Cursor, sourceType: SourceType): ColumnList | null {
+    const { bytes, position } = cursor
+    const next = endOfFields(bytes, position, cursor.end)
+    const known = next < 0 ? undefined : lists.get(keyOf(bytes, position, next, sourceType))
+    if (known?.value) {
+      cursor.position = next
+      this.#last = this.#slots.add(known)
+      return known.value
+    }
     const fields = readFields(cursor)
     if (fields === null) return null
-    const columns = fields.map((field) => columnReader(field, sourceType))
-    const all = makeProjection(columns)
-    const list: ColumnList = {
-      raw: Buffer.from(cursor.bytes.subarray(start, cursor.position)),
-      length: cursor.position - start,
+    const raw = ownBytes(bytes, position, cursor.position)
+    const list = new ColumnList(
+      raw,
       sourceType,
-      all,
-      projections: new Map(),
-      lastAsked: undefined,
-      lastProjection: all,
-    }
-    if (columns.length <= maxColumns) {
-      this.#lists.unshift(list)
-      if (this.#lists.length > maxLists) this.#lists.pop()
-    }
-    return asked === undefined ? all : selectColumns(list, asked)
-  }
-}
-
-function selectColumns(list: ColumnList, asked: readonly string[]): Projection {
-  if (asked === list.lastAsked) return list.lastProjection
-  const key = JSON.stringify(asked)
-  let projection = list.projections.get(key)
-  if (projection === undefined) {
-    const wanted = new Set(asked)
-    const columns = list.all.columns.map((column) =>
-      column !== null && wanted.has(column.name) ? column : null,
+      fields.map((field) => columnReader(field, sourceType)),
     )
-    projection = makeProjection(columns)
-    if (list.projections.size >= maxProjections) list.projections.clear()
-    list.projections.set(key, projection)
+    const key = keyOf(bytes, position, cursor.position, sourceType)
+    const size = bytesPerList + fields.length * bytesPerColumn + raw.length * copiesOfName
+    const slot = lists.get(key) ?? lists.add(key, list, size)
+    if (slot !== null) this.#last = this.#slots.add(slot)
+    return list
   }
-  list.lastAsked = asked
-  list.lastProjection = projection
-  return projection
 }
 
-/** The columns that `fields` names; null if it is null. */
-export function readFields(cursor: Cursor): ColumnField[] | null {
-  cursor.section = 'fields'
-  const start = cursor.position
-  const kind = cursor.index(3, '')
-  if (kind === 0) return null
-  if (kind === 1) throw cursor.failAt(start, '', 'a string instead of a column list')
-  const fields: ColumnField[] = []
-  const names = new Set<string>()
-  for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {
-    for (; left > 0; left--) {
-      cursor.item = fields.length
-      const name = cursor.string('name')
-      if (names.has(name)) throw cursor.fail('name', 'the same column name twice')
-      names.add(name)
-      fields.push({ name, dataTypeNumber: cursor.int('dataTypeNumber') })
-    }
-    cursor.item = -1
-  }
-  return fields
-}
-
-/** Moves over `fields`. */
-export function skipFields(cursor: Cursor): void {
-  cursor.section = 'fields'
-  const kind = cursor.index(3, '')
-  if (kind === 1) cursor.skipBytes('')
-  if (kind !== 2) return
-  let item = 0
-  for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {
-    for (; left > 0; left--) {
-      cursor.item = item++
-      cursor.skipBytes('name')
-      cursor.skipVarint('dataTypeNumber')
-    }
-    cursor.item = -1
-  }
+function keyOf(bytes: Buffer, start: number, end: number, sourceType: SourceType): string {
+  return `${sourceType} ${bytes.toString('latin1', start, end)}`
 }
 
 /** MySQL, and the sources that write the type numbers of its binlog. */

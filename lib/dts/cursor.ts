@@ -1,3 +1,4 @@
+import { isAscii as isAsciiNative } from 'node:buffer'
 import type { DtsError } from '../errors.ts'
 import { readUtf8 } from './charset-read.ts'
 import { recordInvalid } from './record-invalid.ts'
@@ -8,8 +9,17 @@ import { recordInvalid } from './record-invalid.ts'
  */
 const maxItems = 200_000
 
-/** A substring keeps the whole text in memory that it was cut from. Up to this size of a record, that is acceptable. */
+/**
+ * Most bytes that become one shared text. A substring keeps the whole text in memory that it was cut from, so a row never
+ * keeps more than its record.
+ */
 const maxSharedText = 4096
+/** Longer values are strings of their own. */
+const maxSharedValue = 1024
+/** From this number of bytes on, a call into Node is faster than a loop. */
+const manyBytes = 512
+/** Text beyond ASCII mostly shows it this soon. */
+const firstBytes = 32
 const notUtf8 =
   "bytes that are not UTF-8; in a column, invalidText: 'replace' in the table's definition reads them as U+FFFD"
 /** Up to this many bytes, building a string in JavaScript is faster than a call into Node's decoder. */
@@ -37,9 +47,12 @@ export class Cursor {
   /** True: bytes that are not text in their character set become U+FFFD. False: they are refused. */
   replacesInvalidText = false
   private itemsLeft = maxItems
-  /** All bytes from `textStart` on as Latin-1. Empty before `shareText`, and for large records. */
+  /** True: ASCII values are cut out of a shared text. */
+  sharesText = false
+  /** The shared text, and the positions that it begins and ends at. */
   text = ''
   textStart = 0
+  textEnd = 0
 
   /** @param position the first byte to read; `start` and `end` bound the record if `bytes` contains more than it */
   constructor(bytes: Buffer, position = 0, start = 0, end = bytes.length) {
@@ -58,19 +71,8 @@ export class Cursor {
     this.section = ''
     this.item = -1
     this.itemsLeft = maxItems
-    this.text = ''
-    this.textStart = 0
-  }
-
-  /**
-   * Prepares for many strings: all bytes from here on become one string, and ASCII values are substrings of it. One call
-   * into Node's decoder costs as much as ten substrings.
-   */
-  shareText(): void {
-    const { position, end } = this
-    if (this.text !== '' || end - position > maxSharedText) return
-    this.text = this.bytes.toString('latin1', position, end)
-    this.textStart = position
+    this.sharesText = false
+    this.textEnd = 0
   }
 
   /** Avro `int`: zigzag varint within 32 bits. */
@@ -145,15 +147,31 @@ export class Cursor {
   /** The text of ASCII bytes; null if one of them is not ASCII. */
   asciiText(start: number, end: number): string | null {
     const { bytes } = this
-    for (let at = start; at < end; at++) {
+    const head = end - start > firstBytes ? start + firstBytes : end
+    for (let at = start; at < head; at++) {
       if ((bytes[at] as number) >= 0x80) return null
     }
-    if (this.text !== '') return this.text.substring(start - this.textStart, end - this.textStart)
-    return this.latin1(start, end)
+    return isAscii(bytes, head, end) ? this.latin1(start, end) : null
   }
 
-  /** The bytes as text, one character for each byte. */
+  /**
+   * The bytes as text, one character for each byte.
+   *
+   * With `sharesText`, the next few KB become one string, and the following values are substrings of it. One call into
+   * Node's decoder costs as much as ten substrings.
+   */
   latin1(start: number, end: number): string {
+    if (!this.sharesText) return this.#ownText(start, end)
+    if (end > this.textEnd || start < this.textStart) {
+      if (end - start > maxSharedValue) return this.#ownText(start, end)
+      this.textStart = start
+      this.textEnd = Math.min(this.end, start + maxSharedText)
+      this.text = this.bytes.toString('latin1', start, this.textEnd)
+    }
+    return this.text.substring(start - this.textStart, end - this.textStart)
+  }
+
+  #ownText(start: number, end: number): string {
     const { bytes } = this
     const length = end - start
     if (length > maxShort) return bytes.toString('latin1', start, end)
@@ -225,20 +243,18 @@ export class Cursor {
     return count
   }
 
-  /** Moves over the head of a block if it has one or two bytes and announces `count` items. @returns false otherwise */
+  /** Moves over the head of a block if it announces `count` items and has no size. @returns false otherwise */
   startsBlockOf(count: number): boolean {
     const { bytes, end, position } = this
     // No item takes less than a byte.
     if (count === 0 || end - position < count + 2) return false
-    const raw = bytes[position] as number
-    if (raw < 0x80) {
-      if (raw !== count * 2) return false
-      this.position = position + 1
-      return true
+    let at = position
+    let rest = count * 2
+    for (; rest >= 0x80; rest >>>= 7) {
+      if (bytes[at++] !== ((rest & 0x7f) | 0x80)) return false
     }
-    const high = bytes[position + 1] as number
-    if (high >= 0x80 || ((raw & 0x7f) | (high << 7)) !== count * 2) return false
-    this.position = position + 2
+    if (bytes[at++] !== rest) return false
+    this.position = at
     return true
   }
 
@@ -313,6 +329,15 @@ export class Cursor {
     this.position = next
     return zigzag(BigInt(low) | (BigInt(high) << 28n) | (BigInt(top) << 56n))
   }
+}
+
+/** True if all bytes are ASCII. */
+export function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start >= manyBytes) return isAsciiNative(bytes.subarray(start, end))
+  // Without a branch for each byte: most texts are ASCII to their end.
+  let all = 0
+  for (let at = start; at < end; at++) all |= bytes[at] as number
+  return all < 0x80
 }
 
 function zigzag(raw: bigint): bigint {

@@ -1,7 +1,7 @@
 import type { Change, ChangeOrigin, DdlChange, RowChange } from './change.ts'
-import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
 import { idempotencyKeyOf } from './digest.ts'
+import { skipFields } from './fields.ts'
 import { type ImageName, readImage, readTextImage, skipImage } from './image.ts'
 import { unescapeName } from './names.ts'
 import { RecordDetails, rowChange } from './row-change.ts'

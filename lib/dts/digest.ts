@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { skipFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
+import { skipFields } from './fields.ts'
 import { skipImage } from './image.ts'
 import { skipToFields } from './tags.ts'
 import type { RecordHeader } from './types.ts'

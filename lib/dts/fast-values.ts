@@ -1,11 +1,10 @@
-import type { Projection } from './column-list.ts'
-import type { Cursor } from './cursor.ts'
+import { type Cursor, isAscii } from './cursor.ts'
 import { quickDateTime, quickDateTimeText } from './datetime.ts'
 import { isoText } from './datetime-text.ts'
 import { endOfInt, endOfValues } from './fast-skip.ts'
 import { beforeImage, type ImageSlots } from './image-slots.ts'
 import { exactBigint } from './integers.ts'
-import { sameBytes } from './repeated-text.ts'
+import type { Projection } from './projection.ts'
 import type { ColumnValue } from './types.ts'
 import { type ColumnReader, readValue, skipValues } from './value.ts'
 
@@ -31,8 +30,9 @@ export function readValues(
   hasBefore: boolean,
 ): number {
   const { columns, runs } = projection
-  const { bytes, end, text, textStart } = cursor
+  const { bytes, end } = cursor
   const { values, starts, ends } = image
+  let { text, textStart, textEnd } = cursor
   let at = cursor.position
   for (let item = first; item < last; item++) {
     const column = columns[item] as ColumnReader | null
@@ -92,18 +92,22 @@ export function readValues(
         }
         case 4: {
           // Character in the character set of the previous value, whose bytes are all ASCII.
-          const { charset, charsetBytes } = column
-          if (charset === null || !charset.keepsAscii) break
-          const lengthAt = at + 1 + charsetBytes.length
-          if (end - lengthAt < 2 || !sameBytes(bytes, at + 1, charsetBytes, charsetBytes.length)) break
+          const encoded = column.charsetAt(bytes, at + 1, end)
+          if (encoded === null || !encoded.charset.keepsAscii) break
+          const lengthAt = at + 1 + encoded.name.length
+          if (end - lengthAt < 2) break
           const length = shortLength(bytes, lengthAt)
           const valueAt = lengthAt + (length < 64 ? 1 : 2)
           const valueEnd = valueAt + length
           if (length < 0 || valueEnd > end || !isAscii(bytes, valueAt, valueEnd)) break
-          value =
-            text === ''
-              ? cursor.latin1(valueAt, valueEnd)
-              : text.substring(valueAt - textStart, valueEnd - textStart)
+          if (valueEnd > textEnd) {
+            value = cursor.latin1(valueAt, valueEnd)
+            text = cursor.text
+            textStart = cursor.textStart
+            textEnd = cursor.textEnd
+          } else {
+            value = text.substring(valueAt - textStart, valueEnd - textStart)
+          }
           next = valueEnd
           break
         }
@@ -116,10 +120,14 @@ export function readValues(
           const scaleAt = endOfInt(bytes, valueEnd)
           next = scaleAt < 0 ? -1 : endOfInt(bytes, scaleAt)
           if (next < 0) break
-          value =
-            text === ''
-              ? cursor.latin1(valueAt, valueEnd)
-              : text.substring(valueAt - textStart, valueEnd - textStart)
+          if (valueEnd > textEnd) {
+            value = cursor.latin1(valueAt, valueEnd)
+            text = cursor.text
+            textStart = cursor.textStart
+            textEnd = cursor.textEnd
+          } else {
+            value = text.substring(valueAt - textStart, valueEnd - textStart)
+          }
           break
         }
         case 8: {
@@ -211,17 +219,15 @@ function shortLength(bytes: Buffer, at: number): number {
   return high >= 0x80 || low & 1 || length < 64 ? -1 : length
 }
 
-/** Without a branch for each byte: most texts are ASCII to their end. */
-function isAscii(bytes: Buffer, start: number, end: number): boolean {
-  let all = 0
-  for (let at = start; at < end; at++) all |= bytes[at] as number
-  return all < 0x80
-}
+/** From this length on, Node's comparison is faster than one in JavaScript. */
+const longComparison = 256
 
 /** True if the record has the same bytes in both places. */
 function sameWithin(bytes: Buffer, one: number, other: number, length: number): boolean {
-  for (let at = 0; at < length; at++) {
+  // Most bytes that differ do so at once.
+  const head = length < longComparison ? length : 64
+  for (let at = 0; at < head; at++) {
     if (bytes[one + at] !== bytes[other + at]) return false
   }
-  return true
+  return head === length || bytes.compare(bytes, one, one + length, other, other + length) === 0
 }

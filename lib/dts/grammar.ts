@@ -15,7 +15,7 @@
  *       objectName            0 null | 1 string                        header.ts reads the record up to here
  *       processTimestamps     0 null | 1 array of long
  *       tags                  map of string                            tags.ts
- *       fields                0 null | 1 string | 2 array of Field     column-list.ts
+ *       fields                0 null | 1 string | 2 array of Field     fields.ts
  *       beforeImages          0 null | 1 string | 2 array of Value     image.ts
  *       afterImages           0 null | 1 string | 2 array of Value     (string: the statement of a DDL record)
  *       bornTimestamp         long       absent in older versions

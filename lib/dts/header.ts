@@ -9,7 +9,7 @@ export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 
 /** Most records repeat the source version of the record before, and many repeat its table. */
 const sourceVersions = new RepeatedText(64)
-const objectNames = new RepeatedText(256)
+const objectNames = new RepeatedText(1024)
 
 /** The fields that routing and the read window need. */
 export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>
@@ -19,14 +19,23 @@ export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourc
  * @throws DtsError RECORD_INVALID, with byte position and path
  */
 export function readHeader(bytes: Buffer): RecordHeader {
-  const { version, id, sourceTimestamp, positionsStart, sourceType, operation, objectName, bodyStart } =
-    shared.read(bytes, 0, bytes.length)
+  const {
+    version,
+    id,
+    sourceTimestamp,
+    positionsStart,
+    sourceType,
+    sourceVersion,
+    operation,
+    objectName,
+    bodyStart,
+  } = shared.read(bytes, 0, bytes.length)
   return new Header(
     version,
     typeof id === 'number' ? exactBigint(id) : id,
     sourceTimestamp,
     sourceType,
-    sourceVersions.text,
+    sourceVersion,
     operation,
     objectName,
     bodyStart,
@@ -50,6 +59,7 @@ class HeaderReader implements HeaderFacts {
   sourceTimestamp = 0
   positionsStart = 0
   sourceType: SourceType = 'OTHER'
+  sourceVersion = ''
   operation: Operation = 'NOOP'
   objectName: string | null = null
   bodyStart = 0
@@ -66,11 +76,10 @@ class HeaderReader implements HeaderFacts {
     cursor.skipBytes('safeSourcePosition')
     cursor.skipBytes('sourceTxid')
     this.sourceType = sourceTypeAt(cursor)
-    sourceVersions.read(cursor, 'source.version')
+    this.sourceVersion = sourceVersions.read(cursor, 'source.version')
     this.operation = operations[cursor.index(operations.length, 'operation')] as Operation
     const named = cursor.index(2, 'objectName') === 1
-    if (named) objectNames.read(cursor, 'objectName')
-    this.objectName = named ? objectNames.text : null
+    this.objectName = named ? objectNames.read(cursor, 'objectName') : null
     this.bodyStart = cursor.position - start
     return this
   }

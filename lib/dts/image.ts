@@ -1,7 +1,7 @@
-import type { Projection } from './column-list.ts'
 import type { Cursor } from './cursor.ts'
 import { readValues } from './fast-values.ts'
 import { afterImage, beforeImage } from './image-slots.ts'
+import type { Projection } from './projection.ts'
 import type { Row } from './types.ts'
 import { skipValues } from './value.ts'
 
@@ -32,7 +32,7 @@ export function readImage(
   const { columns, wanted, wantedEnd } = projection
   const image = section === 'beforeImages' ? beforeImage : afterImage
   image.reset(wanted)
-  if (wanted >= sharingColumns) cursor.shareText()
+  if (wanted >= sharingColumns) cursor.sharesText = true
   if (cursor.startsBlockOf(columns.length)) {
     readValues(cursor, projection, 0, last ? wantedEnd : columns.length, image, 0, hasBefore)
     if (last) {

@@ -1,5 +1,5 @@
-import { readFields } from './column-list.ts'
 import { Cursor } from './cursor.ts'
+import { readFields } from './fields.ts'
 import { skipToFields } from './tags.ts'
 import type { ColumnField, RecordHeader } from './types.ts'
 

@@ -15,8 +15,11 @@ export function emptyRow(): OpenRow {
 /** Makes a row from one value for each of its names. No value is undefined. */
 type RowConstructor = new (values: readonly (ColumnValue | undefined)[]) => Row
 
-/** Above this number, V8 stores properties outside of the object, and a constructor has no advantage. */
-const maxGenerated = 128
+/**
+ * Above this number, a constructor has no advantage: V8 then copies what it keeps outside of the object again and again
+ * while the object grows.
+ */
+const maxGenerated = 400
 /** A column list gets a constructor after this many images: to generate one for a rare list would cost more than it saves. */
 const imagesUntilGenerated = 8
 

@@ -1,3 +1,4 @@
+import { BoundedCache } from './bounded-cache.ts'
 import { ColumnLists } from './column-list.ts'
 import { tableOf } from './names.ts'
 import { RepeatedText } from './repeated-text.ts'
@@ -12,7 +13,7 @@ export class CachedTable {
   readonly name: TableName
   readonly columnLists = new ColumnLists()
   /** The tag `pk_uk_info` of the previous record. */
-  readonly keyInfo = new RepeatedText(512)
+  readonly keyInfo = new RepeatedText(maxKeyInfo)
   #keysText = ''
   #keys: readonly string[] = noKeys
 
@@ -24,6 +25,7 @@ export class CachedTable {
   keysOf(tags: Tags): readonly string[] {
     const text = tags.pk_uk_info
     if (text === undefined) return noKeys
+    if (text.length > maxKeyInfo) return primaryKey(text)
     if (text !== this.#keysText) {
       this.#keys = primaryKey(text)
       this.#keysText = text
@@ -32,9 +34,12 @@ export class CachedTable {
   }
 }
 
-/** Most tables in the cache. The one that was added first makes room for the next. */
-const maxTables = 1000
-const tables = new Map<string, CachedTable>()
+/** Most tables that are kept. A table takes about 1 KB, without its column lists. */
+const maxTables = 4000
+/** Longer names, and longer descriptions of keys, are read each time. */
+const maxName = 1024
+const maxKeyInfo = 2048
+const tables = new BoundedCache<CachedTable>(maxTables)
 let last: CachedTable | undefined
 let lastObjectName = ''
 
@@ -44,14 +49,10 @@ let lastObjectName = ''
  */
 export function cachedTable(objectName: string): CachedTable {
   if (last !== undefined && lastObjectName === objectName) return last
-  let table = tables.get(objectName)
-  if (table === undefined) {
+  let table = tables.get(objectName)?.value
+  if (!table) {
     table = new CachedTable(Object.freeze(tableOf(objectName)))
-    if (tables.size >= maxTables) {
-      const [oldest] = tables.keys()
-      if (oldest !== undefined) tables.delete(oldest)
-    }
-    tables.set(objectName, table)
+    if (objectName.length <= maxName) tables.add(objectName, table, 1)
   }
   last = table
   lastObjectName = objectName

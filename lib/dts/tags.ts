@@ -28,20 +28,9 @@ export function readTags(cursor: Cursor, keyInfo?: RepeatedText): Tags {
   for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {
     for (; left > 0; left--) {
       cursor.item = item
-      const known = names[item++]
-      let name: string
-      if (known === undefined) {
-        name = cursor.string('key')
-      } else {
-        known.read(cursor, 'key')
-        name = known.text
-      }
-      if (keyInfo !== undefined && name === 'pk_uk_info') {
-        keyInfo.read(cursor, 'value')
-        tags[name] = keyInfo.text
-      } else {
-        tags[name] = cursor.string('value')
-      }
+      const name = names[item++]?.read(cursor, 'key') ?? cursor.string('key')
+      tags[name] =
+        (name === 'pk_uk_info' ? keyInfo?.read(cursor, 'value') : undefined) ?? cursor.string('value')
     }
     cursor.item = -1
   }

@@ -1,13 +1,10 @@
-import { type Charset, charsetOf } from './charset.ts'
 import type { Cursor } from './cursor.ts'
 import { readDateTime, readTimestamp, readZonedDateTime, skipDateTime } from './datetime.ts'
+import { type EncodedCharset, isNameAt, readCharset, usedCharsetAt } from './encoded-charset.ts'
 import { endOfValues } from './fast-skip.ts'
 import { valueBranches } from './grammar.ts'
 import { readBigInteger, readInteger } from './integers.ts'
-import { sameBytes } from './repeated-text.ts'
 import type { ColumnValue, SourceType } from './types.ts'
-
-const noBytes = Buffer.alloc(0)
 
 /** How to read one column's values, as far as the union branch does not say it. */
 export class ColumnReader {
@@ -17,14 +14,20 @@ export class ColumnReader {
   /** Two sources can give one name to different character sets. */
   readonly source: SourceType
   /** The character set of the previous value; null before the first. */
-  charset: Charset | null = null
-  /** Its name as the record encodes it, with the length: a value that begins with these bytes has the same set. */
-  charsetBytes: Buffer = noBytes
+  #charset: EncodedCharset | null = null
 
   constructor(name: string, wide: boolean, source: SourceType) {
     this.name = name
     this.wide = wide
     this.source = source
+  }
+
+  /** The character set whose name is at the position; null if it must be read. */
+  charsetAt(bytes: Buffer, at: number, end: number): EncodedCharset | null {
+    const charset = this.#charset
+    if (charset !== null && isNameAt(charset.name, bytes, at, end)) return charset
+    this.#charset = usedCharsetAt(bytes, at, end, this.source)
+    return this.#charset
   }
 }
 
@@ -134,18 +137,8 @@ export function skipValues(cursor: Cursor, first: number, count: number): void {
 }
 
 function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
-  const { bytes, position } = cursor
-  const { charsetBytes } = column
-  let { charset } = column
-  if (
-    charset !== null &&
-    charsetBytes.length <= cursor.end - position &&
-    sameBytes(bytes, position, charsetBytes, charsetBytes.length)
-  ) {
-    cursor.position = position + charsetBytes.length
-  } else {
-    charset = readCharset(cursor, column)
-  }
+  const { bytes } = cursor
+  const { charset } = charsetAt(cursor, column)
   const at = cursor.position
   const length = cursor.length('value')
   const start = cursor.position
@@ -158,17 +151,11 @@ function readCharacter(cursor: Cursor, column: ColumnReader): string | Buffer {
   return value
 }
 
-function readCharset(cursor: Cursor, column: ColumnReader): Charset {
-  const start = cursor.position
-  const name = cursor.string('charset')
-  const charset = charsetOf(name, column.source)
-  if (charset === null) {
-    const shown = JSON.stringify(name.slice(0, 40))
-    throw cursor.failAt(start, 'charset', `the unknown character set ${shown} of ${column.source}`)
-  }
-  column.charset = charset
-  column.charsetBytes = Buffer.from(cursor.bytes.subarray(start, cursor.position))
-  return charset
+function charsetAt(cursor: Cursor, column: ColumnReader): EncodedCharset {
+  const known = column.charsetAt(cursor.bytes, cursor.position, cursor.end)
+  if (known === null) return readCharset(cursor, column.source)
+  cursor.position += known.name.length
+  return known
 }
 
 /** A copy: otherwise a handler that keeps the value would keep the whole fetch response in memory. */

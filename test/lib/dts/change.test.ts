@@ -270,6 +270,31 @@ test('a changed column list applies from the first record that has it', () => {
   }
 })
 
+test('a column list is read the same way in every table, whatever its names and type numbers', () => {
+  const unusual = [
+    ['', 3],
+    ['n'.repeat(63), 3],
+    ['ä'.repeat(32), 3],
+    ['m'.repeat(8191), 3],
+    ['l'.repeat(8192), 3],
+    ['negative', -1],
+    ['large', 100_000],
+  ] as const
+  for (const fields of [unusual, ...unusual.map((field) => [field])]) {
+    for (const table of ['shop.first', 'shop.second', 'shop.first', 'shop.third']) {
+      const change = roundtrip({
+        operation: 'INSERT',
+        objectName: table,
+        fields,
+        after: fields.map((_, index) => text(String(index))),
+      })
+      assert.ok(change.operation === 'INSERT')
+      const expected = Object.fromEntries(fields.map(([name], index) => [name, String(index)]))
+      assert.deepEqual(change.after, row(expected))
+    }
+  }
+})
+
 test('equal column lists of two source types keep the column types of their own source', () => {
   for (const [sourceType, expected] of [
     ['MySQL', 5],

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Cursor } from '../../../lib/dts/cursor.ts'
 import { hostile, type Outcomes, upTo, varint } from './hostile-records.ts'
+import type { Held } from './hostile-stream.ts'
 import { decode } from './samples.ts'
 
 const MiB = 2 ** 20
@@ -47,4 +48,14 @@ test('an array can be written in several blocks, and in blocks with a size', () 
     ['a', null],
     ['b', null],
   ])
+})
+
+test('a stream in which nothing repeats does not fill the memory', () => {
+  const script = fileURLToPath(new URL('hostile-stream.ts', import.meta.url))
+  const child = spawnSync(process.execPath, ['--expose-gc', '--max-old-space-size=96', script], {
+    encoding: 'utf8',
+  })
+  assert.equal(child.status, 0, child.stderr)
+  const { records, bytes }: Held = JSON.parse(child.stdout)
+  assert.ok(records > 0 && bytes < 64 * MiB, `${bytes} bytes after ${records} records`)
 })

@@ -214,6 +214,30 @@ test('text and bytes of any length are decoded, ASCII or not, at any place in th
   }
 })
 
+test('every text of a record that is longer than one shared text is complete', () => {
+  const columns = Array.from({ length: 60 }, (_, n) => `c${n}`)
+  for (let round = 0; round < 40; round++) {
+    const textOf = (n: number, image: number) => {
+      const letter = String.fromCharCode(0x61 + ((n + image) % 26))
+      return letter.repeat((n * 37 + round * 101) % (n % 7 === 0 ? 3000 : 300))
+    }
+    const imageOf = (image: number) =>
+      columns.map((_, n) => (n % 5 === 0 ? decimal(textOf(n, image)) : text(textOf(n, image))))
+    const rowOf = (image: number) =>
+      row(Object.fromEntries(columns.map((name, n) => [name, textOf(n, image)])))
+    const change = roundtrip({
+      operation: 'UPDATE',
+      objectName: 'shop.long',
+      fields: columns.map((name) => [name, 253] as const),
+      before: imageOf(0),
+      after: imageOf(round % 2),
+    })
+    assert.ok(change.operation === 'UPDATE')
+    assert.deepEqual(change.before, rowOf(0), `round ${round}`)
+    assert.deepEqual(change.after, rowOf(round % 2), `round ${round}`)
+  }
+})
+
 test('the two images of an update do not share bytes', () => {
   const same = binaryObject(Buffer.from('same'))
   const change = roundtrip({
