@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { DtsError } from '../lib/errors.ts'
 import { metricNamespace } from '../lib/poll/telemetry.ts'
+import { invalidSetting } from './setting-error.ts'
 
 /** Thresholds of `custom.alarms` in serverless.yml. */
 const thresholdsSchema = z.strictObject({
@@ -180,9 +180,5 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
 function parseThresholds(value: unknown): z.output<typeof thresholdsSchema> {
   const parsed = thresholdsSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new DtsError(
-    'CONFIG_INVALID',
-    `custom.alarms in serverless.yml is invalid, so the alarms cannot be created:\n${z.prettifyError(parsed.error)}`,
-    { retryable: false },
-  )
+  throw invalidSetting('alarms', parsed.error)
 }

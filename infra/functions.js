@@ -5,6 +5,7 @@
  */
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { collecting } from './problems.js'
 
 // serverless starts in the folder of serverless.yml.
 const serviceFolder = process.cwd()
@@ -17,23 +18,34 @@ export async function esbuild() {
 }
 
 /** Poller and recovery, as entries of `functions:` in serverless.yml. */
-export async function streamFunctions(serverless) {
+export const streamFunctions = collecting(async (serverless) => {
   const { findTables, streamEnvironment, streamFunctions: entries } = await typescript()
   const known = await settings(serverless)
   return entries(streamEnvironment(process.env, await findTables(tablesFolder), known), known)
-}
+}, {})
 
 /** The functions of functions/tables, as entries of `functions:` in serverless.yml. */
-export async function tables(serverless) {
+export const tables = collecting(async (serverless) => {
   const { findTables, tableFunctions } = await typescript()
   return tableFunctions(await findTables(tablesFolder), await settings(serverless))
-}
+}, {})
 
 /** Everything else in the stack: checkpoint table, dead letters, roles, alarms, dashboard. For `resources:`. */
-export async function resources(serverless) {
-  const { findTables, rolesOf } = await typescript()
+export const resources = collecting(async (serverless) => {
+  const { findTables, parseAccount, requireAll, rolesOf, streamStatements, tableFunctions } =
+    await typescript()
   const known = await settings(serverless)
-  const found = await findTables(tablesFolder)
+  // Each part reports its first fault. A person wants to see all of them at once.
+  let found = null
+  await requireAll([
+    async () => {
+      found = await findTables(tablesFolder)
+    },
+    () => parseAccount(known.account),
+    () => streamStatements(known),
+    () => monitoring(serverless, known, []),
+    () => found && tableFunctions(found, known),
+  ])
   return {
     Resources: {
       ...(await included(serverless, 'checkpoint-table.yml')),
@@ -46,7 +58,7 @@ export async function resources(serverless) {
       DeadLetterQueue: { Value: { Ref: 'DeadLetterQueue' } },
     },
   }
-}
+}, {})
 
 async function monitoring({ resolveVariable }, { prefix, deadLetterQueue }, found) {
   const { alarmsOf, dashboardOf } = await typescript()
@@ -81,6 +93,7 @@ async function settings({ resolveVariable }) {
     secret: process.env.DTS_PASSWORD_SECRET ?? '',
     tables: (await resolveVariable('self:custom.tables, null')) ?? {},
     stream: (await resolveVariable('self:custom.stream, null')) ?? {},
+    account: (await resolveVariable('self:custom.account, null')) ?? {},
   }
 }
 
@@ -99,6 +112,8 @@ async function typescript() {
     import('./environment.ts'),
     import('./stream-functions.ts'),
     import('./roles.ts'),
+    import('./account.ts'),
+    import('./faults.ts'),
     import('./alarms.ts'),
     import('./dashboard.ts'),
   ])

@@ -1,5 +1,3 @@
-import { DtsError } from '../lib/errors.ts'
-
 /**
  * The limits of AWS that a template can exceed. AWS checks them in the middle of a deployment; `package` checks them before
  * anything is uploaded.
@@ -30,18 +28,10 @@ const limits = {
   dashboardMetrics: 2_500,
 }
 
-/** @param files the number of files in functions/tables @throws DtsError CONFIG_INVALID, which lists all problems */
-export function checkLimits(template: Template, files: number): void {
-  const problems = limitProblems(template, files)
-  if (problems.length === 0) return
-  throw new DtsError(
-    'CONFIG_INVALID',
-    `AWS would refuse this service (${problems.length} problem(s)):\n- ${problems.join('\n- ')}`,
-    { retryable: false, facts: { problems: problems.length } },
-  )
-}
-
-/** Everything that AWS would refuse, a sentence each; empty if nothing is. */
+/**
+ * Everything that AWS would refuse, a sentence each; empty if nothing is.
+ * @param files the number of files in functions/tables
+ */
 export function limitProblems(template: Template, files: number): string[] {
   const { Resources } = template
   return [

@@ -3,39 +3,74 @@
  * loads only JavaScript, so this file imports the TypeScript that does the work.
  */
 import { join } from 'node:path'
-import DeployCheck from './deploy-check.js'
+import { environmentProblems, leaveOutStackValues } from './deploy-check.js'
+import { refuseProblems } from './problems.js'
+import { endBundler, keepRole, makeInvocable } from './single-function.js'
 
 export default class DtsFunctionsPlugin {
   constructor(serverless) {
     const { service } = serverless
     this.hooks = {
-      ...new DeployCheck(serverless).hooks,
-      'before:package:compileFunctions': inWords(serverless, async () => {
-        const { checkVpc } = await import('./vpc-check.ts')
-        checkVpc(service.provider.vpc, service.functions)
-      }),
-      'after:aws:package:finalize:mergeCustomProviderResources': inWords(serverless, async () => {
+      // A stack can be removed although its configuration has faults.
+      initialize: () => {
+        if (serverless.processedInput.commands[0] !== 'remove') refuseProblems(serverless)
+      },
+      'before:package:cleanup': async () => {
+        const { settingProblems } = await import('./setting-problems.ts')
+        // `package` needs no stream: a build machine may package for a stage whose variables it does not have.
+        const isDeployed = serverless.processedInput.commands[0] === 'deploy'
+        refuseProblems(serverless, [
+          ...settingProblems(known(serverless)),
+          ...(isDeployed ? await environmentProblems(serverless) : []),
+        ])
+      },
+      'before:deploy:deploy': async () => {
+        // Again: with `--package`, nothing was packaged here.
+        refuseProblems(serverless, await environmentProblems(serverless))
+        const { accountProblems } = await import('./account-check.ts')
+        refuseProblems(serverless, await accountProblems(await deployment(serverless)))
+      },
+      'before:deploy:function:deploy': () => keepRole(serverless),
+      'before:invoke:local:invoke': () => makeInvocable(serverless),
+      error: () => endBundler(serverless),
+      'before:offline:start': () => leaveOutStackValues(serverless),
+      'before:offline:start:init': () => leaveOutStackValues(serverless),
+      'after:aws:package:finalize:mergeCustomProviderResources': async () => {
         const { completeRoles } = await import('./complete-roles.ts')
-        const { checkLimits } = await import('./limits.ts')
+        const { encryptWith } = await import('./encryption.ts')
+        const { limitProblems } = await import('./limits.ts')
         const { findTableFiles } = await import('./table-files.ts')
         const template = service.provider.compiledCloudFormationTemplate
         completeRoles(template.Resources, roleSettings(service.provider))
+        const { kmsKey } = service.custom?.account ?? {}
+        if (kmsKey !== undefined) encryptWith(template.Resources, kmsKey)
         const files = await findTableFiles(join(serverless.config.serviceDir, 'functions/tables'))
-        checkLimits(template, files.length)
-      }),
+        refuseProblems(serverless, limitProblems(template, files.length))
+      },
     }
   }
 }
 
-/** serverless prints the stack of every error except its own. An error in the configuration has no use for one. */
-function inWords(serverless, check) {
-  return async () => {
-    try {
-      return await check()
-    } catch (error) {
-      if (error?.code !== 'CONFIG_INVALID') throw error
-      throw new serverless.classes.Error(`CONFIG_INVALID: ${error.message}`, 'CONFIG_INVALID')
-    }
+/** What is known of the deployment before any request to AWS. */
+function known(serverless) {
+  const { service } = serverless
+  const provider = serverless.getProvider('aws')
+  return {
+    region: provider.getRegion(),
+    stackName: provider.naming.getStackName(),
+    functions: service.functions,
+    provider: service.provider,
+    account: service.custom?.account ?? {},
+    given: process.env,
+  }
+}
+
+async function deployment(serverless) {
+  const provider = serverless.getProvider('aws')
+  return {
+    aws: { region: provider.getRegion(), ...(await provider.getAwsSdkV3Config()) },
+    secret: (process.env.DTS_PASSWORD_SECRET ?? '').trim(),
+    reservesConcurrency: serverless.service.getFunction('poller').reservedConcurrency > 0,
   }
 }
 

@@ -1,6 +1,8 @@
+import { type Account, parseAccount } from './account.ts'
 import { allow, arn, ownAccountOnly, type Statement } from './iam.ts'
 import { namePatterns } from './invoke-patterns.ts'
 import { roleId } from './logical-id.ts'
+import { streamStatements } from './stream-functions.ts'
 import { extraStatements, type Settings, type Table } from './tables.ts'
 
 /**
@@ -19,9 +21,16 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
   const invoked = namePatterns(keys, ['poller', 'recovery'], prefix).map((pattern) => prefix + pattern)
   const invoke = invoked.length === 0 ? [] : [invokeOnly(invoked)]
   const extra = extraStatements(tables, settings)
+  const own = streamStatements(settings)
+  const common = [
+    checkpoint,
+    ...invoke,
+    ...secret,
+    ...useKeys(parseAccount(settings.account), secret.length > 0),
+  ]
   return {
-    [roleId('poller')]: functionRole(`${prefix}poller`, [checkpoint, ...invoke, ...secret, ...putAside]),
-    [roleId('recovery')]: functionRole(`${prefix}recovery`, [checkpoint, ...invoke, ...secret, ...redrive]),
+    [roleId('poller')]: functionRole(`${prefix}poller`, [...common, ...putAside, ...own.poller]),
+    [roleId('recovery')]: functionRole(`${prefix}recovery`, [...common, ...redrive, ...own.recovery]),
     PollerScheduleExecution: role(
       'scheduler.amazonaws.com',
       [invokeOnly([`${prefix}poller`])],
@@ -72,6 +81,20 @@ function invokeOnly(names: readonly string[]): Statement {
     ['lambda:InvokeFunction'],
     names.map((name) => arn('lambda', `function:${name}`)),
   )
+}
+
+/** Only through the services that store something with the key: the functions can decrypt nothing else with it. */
+function useKeys({ kmsKey, passwordKey }: Account, hasSecret: boolean): Statement[] {
+  const secretKey = hasSecret ? (passwordKey ?? kmsKey) : undefined
+  const through = (...services: string[]) => ({
+    StringLike: { 'kms:ViaService': services.map((name) => ({ 'Fn::Sub': `${name}.\${AWS::Region}.*` })) },
+  })
+  return [
+    ...(kmsKey === undefined
+      ? []
+      : [allow(['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey, through('dynamodb', 'sqs', 's3'))]),
+    ...(secretKey === undefined ? [] : [allow(['kms:Decrypt'], secretKey, through('secretsmanager'))]),
+  ]
 }
 
 function readSecret(secret: string): Statement {

@@ -1,14 +1,17 @@
 import * as z from 'zod'
-import { DtsError } from '../lib/errors.ts'
+import { parseAccount } from './account.ts'
+import { invalidSetting } from './setting-error.ts'
 import type { Settings } from './tables.ts'
 
 type Settable = Readonly<Record<string, unknown>>
 
-/** `custom.stream`: function settings that replace those below. */
-const overridesSchema = z.strictObject({
-  poller: z.looseObject({}).default({}),
-  recovery: z.looseObject({}).default({}),
-})
+/** Function settings that replace those below, and IAM statements in addition to the rights of infra/roles.ts. */
+const overrideSchema = z
+  .looseObject({ statements: z.array(z.record(z.string(), z.unknown())).default([]) })
+  .default({ statements: [] })
+
+/** `custom.stream` in serverless.yml. */
+const overridesSchema = z.strictObject({ poller: overrideSchema, recovery: overrideSchema })
 
 /**
  * The entries of `functions:` for poller and recovery. Both get the same environment: redrive and replay also invoke the
@@ -18,6 +21,7 @@ const overridesSchema = z.strictObject({
 export function streamFunctions(environment: object, settings: Settings): Record<string, object> {
   const { prefix } = settings
   const { poller, recovery } = readOverrides(settings.stream)
+  const { reserveConcurrency } = parseAccount(settings.account)
   return {
     poller: {
       name: `${prefix}poller`,
@@ -31,7 +35,7 @@ export function streamFunctions(environment: object, settings: Settings): Record
       // A batch of some megabytes is in memory three times at once: as bytes, decoded, and as JSON.
       memorySize: 512,
       // One run at a time. The lease ensures this too, but a run that only finds the lease taken costs money.
-      reservedConcurrency: 1,
+      ...(reserveConcurrency ? { reservedConcurrency: 1 } : {}),
       // Lambda queues a start that exceeds the concurrency, and retries a failed one. The next minute's start makes both
       // unnecessary. 60 s is the smallest age that Lambda accepts.
       maximumRetryAttempts: 0,
@@ -48,7 +52,7 @@ export function streamFunctions(environment: object, settings: Settings): Record
           },
         },
       ],
-      ...poller,
+      ...withoutStatements(poller),
     },
     // A person invokes it: npx serverless invoke -f recovery -d '{"action":"inspect"}'
     recovery: {
@@ -62,17 +66,26 @@ export function streamFunctions(environment: object, settings: Settings): Record
       // A person reads the answer and decides, so Lambda must not retry.
       maximumRetryAttempts: 0,
       environment,
-      ...recovery,
+      ...withoutStatements(recovery),
     },
   }
 }
 
-function readOverrides(given: unknown): { readonly poller: Settable; readonly recovery: Settable } {
+/** The IAM statements that `custom.stream` adds to the roles of poller and recovery. @throws DtsError CONFIG_INVALID */
+export function streamStatements(settings: Settings): {
+  readonly poller: object[]
+  readonly recovery: object[]
+} {
+  const { poller, recovery } = readOverrides(settings.stream)
+  return { poller: poller.statements, recovery: recovery.statements }
+}
+
+function withoutStatements({ statements: _, ...own }: z.output<typeof overrideSchema>): Settable {
+  return own
+}
+
+function readOverrides(given: unknown): z.output<typeof overridesSchema> {
   const parsed = overridesSchema.safeParse(given)
   if (parsed.success) return parsed.data
-  throw new DtsError(
-    'CONFIG_INVALID',
-    `custom.stream in serverless.yml is invalid:\n${z.prettifyError(parsed.error)}`,
-    { retryable: false },
-  )
+  throw invalidSetting('stream', parsed.error)
 }

@@ -3,9 +3,11 @@ import { pathToFileURL } from 'node:url'
 import * as z from 'zod'
 import { type DeclaredTables, declaredTables } from '../lib/dispatch/pattern.ts'
 import { type Delivery, deliverySchema } from '../lib/dispatch/settings.ts'
-import { DtsError } from '../lib/errors.ts'
-import { messageOf } from '../lib/text/thrown.ts'
+import { DtsError, isDtsError } from '../lib/errors.ts'
+import { describeThrown, messageOf } from '../lib/text/thrown.ts'
+import { refuseAll } from './faults.ts'
 import { roleId, serviceKey } from './logical-id.ts'
+import { invalidSetting } from './setting-error.ts'
 import { checkConflicts } from './table-conflicts.ts'
 import { findTableFiles, type TableFile } from './table-files.ts'
 
@@ -37,6 +39,8 @@ export interface Settings {
   readonly tables: unknown
   /** `custom.stream`: settings of poller and recovery. */
   readonly stream: unknown
+  /** `custom.account`: what the AWS account asks for. */
+  readonly account: unknown
 }
 
 /** The first letter is lower case. Logical ids begin with a capital, so `orders` and `Orders` would collide. */
@@ -69,7 +73,16 @@ const overridesSchema = z.record(
  */
 export async function findTables(folder: string): Promise<Table[]> {
   const tables: Table[] = []
-  for (const file of await findTableFiles(folder)) tables.push(await readTable(folder, file))
+  const faults: DtsError[] = []
+  for (const file of await findTableFiles(folder)) {
+    try {
+      tables.push(await readTable(folder, file))
+    } catch (error) {
+      if (!isDtsError(error)) throw error
+      faults.push(error)
+    }
+  }
+  refuseAll(faults)
   checkConflicts(tables)
   return tables
 }
@@ -129,7 +142,7 @@ function describe({ tables: { patterns, except } }: Table): string {
 function readOverrides(tables: readonly Table[], settings: Settings) {
   const parsed = overridesSchema.safeParse(settings.tables)
   if (!parsed.success) {
-    throw invalid(`custom.tables in serverless.yml is invalid:\n${z.prettifyError(parsed.error)}`)
+    throw invalidSetting('tables', parsed.error)
   }
   for (const key of Object.keys(parsed.data)) {
     if (!tables.some((table) => table.key === key)) {
@@ -168,11 +181,19 @@ async function importModule(folder: string, path: string, file: string): Promise
   } catch (cause) {
     const reason = messageOf(cause)
     throw invalid(
-      `${file} cannot be loaded to read its table: ${reason}\nA handler file must load without the ` +
+      `${file} cannot be loaded to read its table${lineIn(path, cause)}: ${reason}\nA handler file must load without the ` +
         'environment of its deployed function. Read variables when the handler runs.',
       cause,
     )
   }
+}
+
+/** The line of the file that an error of loading it names. */
+function lineIn(path: string, cause: unknown): string {
+  const { stack = '' } = describeThrown(cause)
+  const start = stack.indexOf(`${path}:`)
+  const line = start === -1 ? '' : /^\d+/.exec(stack.slice(start + path.length + 1))?.[0]
+  return line ? ` (line ${line})` : ''
 }
 
 const definitionSchema = z.object({

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { completeRoles, type RoleSettings, type Template } from '../../infra/complete-roles.ts'
-import { checkVpc } from '../../infra/vpc-check.ts'
 
 const none: RoleSettings = { tags: {}, statements: [], managedPolicies: [] }
 const boundary = 'arn:aws:iam::111122223333:policy/boundary'
@@ -145,27 +144,5 @@ describe('the settings of provider.iam.role', () => {
     own.Properties.Path = '/mine/'
     completeRoles({ Own: own }, { ...none, path: '/team/', permissionsBoundary: boundary })
     assert.deepEqual([own.Properties.Path, own.Properties.PermissionsBoundary], ['/mine/', boundary])
-  })
-})
-
-describe('a vpc', () => {
-  const vpc = { subnetIds: ['subnet-1'], securityGroupIds: ['sg-1'] }
-  const refused: [provider: unknown, own: unknown, message: RegExp][] = [
-    [{ subnetIds: ['subnet-1'] }, undefined, /orders has a vpc without securityGroupIds, .*outside the VPC/],
-    [{ ...vpc, subnetIds: [] }, undefined, /without subnetIds/],
-    [undefined, {}, /without subnetIds and securityGroupIds/],
-    [undefined, { securityGroupIds: ['sg-1'] }, /without subnetIds/],
-  ]
-  for (const [provider, own, message] of refused) {
-    test(`that serverless would drop is refused: ${JSON.stringify({ provider, own })}`, () => {
-      assert.throws(() => checkVpc(provider, { orders: { vpc: own } }), { code: 'CONFIG_INVALID', message })
-    })
-  }
-
-  test('of the provider, of a function, of both together, and none at all are accepted', () => {
-    checkVpc(vpc, { orders: {}, poller: { vpc: false } })
-    checkVpc(undefined, { orders: {}, poller: { vpc } })
-    checkVpc({ subnetIds: ['subnet-1'] }, { orders: { vpc: { securityGroupIds: ['sg-1'] } } })
-    checkVpc(undefined, { orders: {} })
   })
 })

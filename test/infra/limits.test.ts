@@ -16,6 +16,7 @@ const settings: Settings = {
   secret: 'prod/dts',
   stream: {},
   tables: {},
+  account: {},
 }
 const lambdaFunction = (properties: object): Resource => ({
   Type: 'AWS::Lambda::Function',

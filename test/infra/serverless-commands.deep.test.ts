@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { given, readResources } from '../support/packaged.ts'
@@ -13,6 +14,12 @@ const inAccount = `$&
       path: /team/
       permissionsBoundary: arn:aws:iam::111122223333:policy/boundary
       tags: { owner: data }`
+
+const key = 'arn:aws:kms:us-east-1:111122223333:key/0a1b'
+/** Lines of `custom`. */
+const inCustom = `$&
+  account: { kmsKey: '${key}', reserveConcurrency: false }
+  stream: { poller: { statements: [{ Effect: Allow, Action: 'sns:Publish', Resource: '*' }] } }`
 
 let service: ServiceCopy
 before(() => {
@@ -83,7 +90,7 @@ test('deploy refuses a misspelt setting, which the poller would never see', asyn
     AWS_SECRET_ACCESS_KEY: 'none',
   })
   assert.equal(code, 1)
-  assert.match(output, /CONFIG_INVALID: The configuration has 2 problem\(s\)/)
+  assert.match(output, /^- The configuration has 2 problem\(s\)/m)
   assert.match(output, /DTS_CHECKPIONT is not a known setting/)
   assert.match(output, /POLL_MAX_RECORD is not a known setting/)
   // DTS_PASSWORD is known, but only local runs use it.
@@ -97,10 +104,7 @@ test('deploy refuses a poller timeout that is too short for the slowest table fu
     const keys = { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' }
     const { code, output } = await slow.serverless(['deploy'], { ...given, ...keys })
     assert.equal(code, 1)
-    assert.match(
-      output,
-      /CONFIG_INVALID: the timeout of poller is 120 s\. .* run for 110 s it must be at least 140 s/,
-    )
+    assert.match(output, /^- The timeout of poller is 120 s\. .* run for 110 s it must be at least 140 s/m)
   } finally {
     slow.remove()
   }
@@ -110,6 +114,7 @@ test('in a VPC, with a boundary and tracing, every role of the packaged service 
   const vpc = copyService()
   try {
     vpc.configure('  versionFunctions: false', inAccount)
+    vpc.configure('  tables: {}', inCustom)
     const artifacts = join(vpc.folder, 'packaged')
     const { code, output } = await vpc.serverless(['package', '--package', artifacts], given)
     assert.equal(code, 0, output)
@@ -134,21 +139,80 @@ test('in a VPC, with a boundary and tracing, every role of the packaged service 
       const isOfFunction = id !== 'PollerScheduleExecution'
       assert.equal(text.includes('"Effect":"Allow","Action":["ec2:CreateNetworkInterface"'), isOfFunction, id)
       assert.equal(text.includes('xray:PutTraceSegments'), isOfFunction, id)
+      assert.equal(text.includes('kms:GenerateDataKey'), /^(Poller|Recovery)Role$/.test(id), id)
+      assert.equal(text.includes('sns:Publish'), id === 'PollerRole', id)
     }
+    const encrypted = resources.filter(([, { Properties }]) => JSON.stringify(Properties).includes(key))
+    assert.deepEqual(encrypted.map(([id]) => id).sort(), [
+      'AlarmTopic',
+      'CheckpointTable',
+      'CustomersLogGroup',
+      'DeadLetterBucket',
+      'DeadLetterQueue',
+      'OrderUnderscoreitemsLogGroup',
+      'OrdersLogGroup',
+      'PollerLogGroup',
+      'PollerRole',
+      'RecoveryLogGroup',
+      'RecoveryRole',
+    ])
+    const { PollerLambdaFunction: poller } = readResources(artifacts)
+    assert.equal(poller?.Properties.ReservedConcurrentExecutions, undefined)
   } finally {
     vpc.remove()
   }
 })
 
-test('package refuses a vpc that serverless would drop, in one line and without a stack trace', async () => {
-  const vpc = copyService()
+test('package lists every fault of the configuration once, with file and line, and no stack trace', async () => {
+  const faulty = copyService()
   try {
-    vpc.configure('  versionFunctions: false', '$&\n  vpc: { subnetIds: [], securityGroupIds: [sg-0cc] }')
-    const { code, output } = await vpc.serverless(['package'], given)
+    faulty.configure(
+      '  tables: {}',
+      '  tables: { }\n  account:\n    kmsKey: alias/x\n  alarms:\n    lag: 5\n  stream: { polller: {} }',
+    )
+    const folder = join(faulty.folder, 'functions/tables')
+    writeFileSync(join(folder, 'bad.ts'), 'export const handler = 1')
+    writeFileSync(join(folder, 'worse.ts'), '// A comment.\nthrow new Error("no SHOP_URL")')
+    const { code, output } = await faulty.serverless(['package'], given)
     assert.equal(code, 1)
-    assert.match(output, /CONFIG_INVALID: The function poller has a vpc without subnetIds/)
     assert.doesNotMatch(output, /^ +at /m)
+    const list = output.slice(output.indexOf('CONFIG_INVALID: the configuration has 5 faults'))
+    const expected = [
+      /^- functions\/tables\/bad\.ts exports no table handler/m,
+      /^- functions\/tables\/worse\.ts cannot be loaded to read its table \(line 2\): no SHOP_URL/m,
+      /^ {2}serverless\.yml:\d+ custom\.account\.kmsKey: must be the ARN of a KMS key/m,
+      /^ {2}serverless\.yml:\d+ custom\.alarms\.lag: Unrecognized key/m,
+      /^ {2}serverless\.yml:\d+ custom\.stream\.polller: Unrecognized key/m,
+    ]
+    for (const one of expected) assert.match(list, one)
+    assert.equal(list.match(/^- /gm)?.length, 5, list)
+    const lines = readFileSync(join(faulty.folder, 'serverless.yml'), 'utf8').split('\n')
+    const number = Number(/serverless\.yml:(\d+) custom\.account/.exec(list)?.[1])
+    assert.match(lines[number - 1] ?? '', /kmsKey: alias\/x/)
   } finally {
-    vpc.remove()
+    faulty.remove()
+  }
+})
+
+test('invoke local runs a table function and ends, also if the function fails', async () => {
+  const { code, output } = await service.serverless(
+    ['invoke', 'local', '-f', 'orders', '--data', '{"records":[]}'],
+    given,
+  )
+  assert.equal(code, 1)
+  assert.match(output, /"errorType": "DtsError"/)
+  assert.match(output, /Poller and table functions must be of one deployment/)
+  const broken = join(service.folder, 'functions/tables/orders.ts')
+  const text = readFileSync(broken, 'utf8')
+  writeFileSync(
+    broken,
+    `${text}\nif (process.env.AWS_LAMBDA_FUNCTION_NAME) throw new Error('cannot start')\n`,
+  )
+  try {
+    const failed = await service.serverless(['invoke', 'local', '-f', 'orders', '--data', '{}'], given)
+    assert.equal(failed.code, 1)
+    assert.match(failed.output, /cannot start/)
+  } finally {
+    writeFileSync(broken, text)
   }
 })

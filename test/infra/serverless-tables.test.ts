@@ -22,6 +22,7 @@ const settings: Settings = {
   secret: '',
   tables: {},
   stream: {},
+  account: {},
 }
 
 let service: ServiceCopy

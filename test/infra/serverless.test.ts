@@ -127,6 +127,26 @@ describe('serverless package, without network and credentials', () => {
     })
     assert.match(JSON.stringify(bucket?.Properties.BucketEncryption), /"SSEAlgorithm":"AES256"/)
     assert.match(JSON.stringify(bucket?.Properties.LifecycleConfiguration), /"ExpirationInDays":30/)
+    for (const [id, actions] of [
+      ['DeadLetterQueuePolicy', 'sqs:*'],
+      ['DeadLetterBucketPolicy', 's3:*'],
+    ] as const) {
+      const document = resources[id]?.Properties.PolicyDocument
+      const [statement] = (document as { Statement: Record<string, unknown>[] }).Statement
+      const { Resource: _, ...refusal } = statement ?? {}
+      const Condition = { Bool: { 'aws:SecureTransport': 'false' } }
+      assert.deepEqual(refusal, { Effect: 'Deny', Principal: '*', Action: actions, Condition }, id)
+    }
+  })
+
+  test('names no partition, and keeps the deployment bucket private', () => {
+    assert.ok(!JSON.stringify(resources).includes('arn:aws'))
+    assert.deepEqual(resources.ServerlessDeploymentBucket?.Properties.PublicAccessBlockConfiguration, {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    })
   })
 
   test('sends alarms to the configured address, and watches only metrics that the poller publishes', () => {

@@ -1,0 +1,62 @@
+import { GetAccountSettingsCommand, LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda'
+import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+
+export interface Deployment {
+  /** Region, credentials and endpoint, as serverless uses them. */
+  readonly aws: LambdaClientConfig & { readonly region: string }
+  /** Name or ARN of the password's secret; empty if there is none. */
+  readonly secret: string
+  /** Whether the poller reserves one unit of concurrency. */
+  readonly reservesConcurrency: boolean
+}
+
+/**
+ * What the account lacks for this deployment. It asks AWS, so it runs only before a deployment. A question that the deploying
+ * person may not ask has no answer, and is no fault.
+ * @returns the faults, as text
+ */
+export async function accountProblems(deployment: Deployment): Promise<string[]> {
+  const found = await Promise.all([secretProblem(deployment), concurrencyProblem(deployment)])
+  return found.filter((fault) => fault !== null)
+}
+
+async function secretProblem({ aws, secret }: Deployment): Promise<string | null> {
+  if (secret === '') return null
+  const client = new SecretsManagerClient({ ...aws, maxAttempts: 1 })
+  try {
+    const { DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: secret }))
+    return DeletedDate === undefined
+      ? null
+      : `The secret ${secret} (DTS_PASSWORD_SECRET) is marked for deletion. Restore it, or name another one.`
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ResourceNotFoundException') return null
+    return (
+      `The secret ${secret} (DTS_PASSWORD_SECRET) does not exist in ${aws.region}. Store the password there first: aws ` +
+      `secretsmanager create-secret --region ${aws.region} --name ${secret} --secret-string file://password.txt`
+    )
+  } finally {
+    client.destroy()
+  }
+}
+
+/** Lambda refuses a reservation that leaves less than this for all other functions. */
+const smallestUnreserved = 10
+
+async function concurrencyProblem({ aws, reservesConcurrency }: Deployment): Promise<string | null> {
+  if (!reservesConcurrency) return null
+  const client = new LambdaClient({ ...aws, maxAttempts: 1 })
+  try {
+    const { AccountLimit } = await client.send(new GetAccountSettingsCommand({}))
+    const limit = AccountLimit?.ConcurrentExecutions
+    if (limit === undefined || limit > smallestUnreserved) return null
+    return (
+      `This account may run ${limit} functions at once in ${aws.region}, and Lambda refuses the poller's reservation of 1 ` +
+      'because it would leave less than 10. Set custom.account.reserveConcurrency to false (the lease then keeps one run at ' +
+      'work), or ask AWS for a higher limit.'
+    )
+  } catch {
+    return null
+  } finally {
+    client.destroy()
+  }
+}

@@ -1,0 +1,38 @@
+import type { Template } from './complete-roles.ts'
+
+/**
+ * Encrypts what the stack stores with a key of the account: the checkpoint table, the queue and the bucket of dead letters,
+ * the topic of the alarms, and the logs. Resources that the user adds stay as they are.
+ */
+export function encryptWith(template: Template, key: unknown): void {
+  for (const [id, resource] of Object.entries(template)) {
+    const settings = resource.Type === 'AWS::Logs::LogGroup' ? { KmsKeyId: key } : settingsOf(id, key)
+    if (settings === undefined) continue
+    const { SqsManagedSseEnabled: _, ...properties } = resource.Properties ?? {}
+    resource.Properties = { ...properties, ...settings }
+  }
+}
+
+function settingsOf(id: string, key: unknown): object | undefined {
+  switch (id) {
+    case 'CheckpointTable':
+      return { SSESpecification: { SSEEnabled: true, SSEType: 'KMS', KMSMasterKeyId: key } }
+    case 'DeadLetterQueue':
+    case 'AlarmTopic':
+      return { KmsMasterKeyId: key }
+    case 'DeadLetterBucket':
+      return {
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [
+            {
+              ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: key },
+              // One request to KMS for many objects.
+              BucketKeyEnabled: true,
+            },
+          ],
+        },
+      }
+    default:
+      return undefined
+  }
+}
