@@ -12,10 +12,10 @@ const serviceFolder = process.cwd()
 const tablesFolder = join(serviceFolder, 'functions/tables')
 
 /** The options of serverless-esbuild. */
-export async function esbuild() {
+export const esbuild = collecting(async () => {
   const { artefactOf, bundlingWith, findTables } = await typescript()
   return bundlingWith(artefactOf(await findTables(tablesFolder)))
-}
+}, {})
 
 /** Poller and recovery, as entries of `functions:` in serverless.yml. */
 export const streamFunctions = collecting(async (serverless) => {
