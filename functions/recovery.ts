@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import { InvokeCommand } from '@aws-sdk/client-lambda'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { connections, handlerClient, probeClient } from '../lib/connect/clients.ts'
+import { connections, handlerClient, probeFunction } from '../lib/connect/clients.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { isDtsError, loggedError } from '../lib/errors.ts'
@@ -35,7 +34,6 @@ function setUp(): Parts {
     deadLetterBucket: bucket,
   } = config
   const connected = connections(config)
-  const probe = probeClient()
   return {
     config,
     routes,
@@ -44,9 +42,7 @@ function setUp(): Parts {
     ...connected,
     invoke: lambdaInvoke(handlerClient(handlerTimeoutMs)),
     functionNames: [...new Set(Object.values(routes).map(({ functionName }) => functionName))],
-    probeFunction: async (name) => {
-      await probe.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))
-    },
+    probeFunction,
     deadLetters: queueUrl === undefined ? undefined : deadLetterSource({ queueUrl, ...connected }),
     probeBucket:
       bucket === undefined

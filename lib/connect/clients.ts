@@ -1,7 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { LambdaClient } from '@aws-sdk/client-lambda'
+import type { InvokeCommandOutput } from '@aws-sdk/client-lambda'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { CheckpointStore } from '../checkpoint/store.ts'
 import type { SourceConfig, StreamConfig } from '../config.ts'
@@ -48,7 +47,7 @@ export function streamOpener(config: SourceConfig): {
   readonly open: () => Promise<Stream>
   readonly passwordNote: () => string | null
 } {
-  const credentials = new CredentialSource(config, () => new SecretsManagerClient(requestLimits))
+  const credentials = new CredentialSource(config, readSecret)
   return {
     passwordNote: () => credentials.note,
     open: async () => {
@@ -63,27 +62,67 @@ export function streamOpener(config: SourceConfig): {
   }
 }
 
+/** The text of a secret; undefined if it is binary. A stream without a login never loads this client. */
+async function readSecret(secretId: string): Promise<string | undefined> {
+  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
+  const client = new SecretsManagerClient(requestLimits)
+  return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
+}
+
 /**
  * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
  * is no limit here: the lanes limit the number of parallel invocations.
  */
 const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
 
-/** Invokes table functions. Its time-out is longer than the handlers', so that Lambda reports a handler's time-out first. */
-export function handlerClient(handlerTimeoutMs: number): LambdaClient {
-  return new LambdaClient({
-    // A retry inside the SDK could start a second copy of a handler while the first still runs.
-    maxAttempts: 1,
-    requestHandler: {
-      requestTimeout: handlerTimeoutMs + 10_000,
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
+/** Requests to table functions. The client is loaded and made with the first one: most runs find nothing new. */
+export interface HandlerClient {
+  invoke(functionName: string, payload: Uint8Array): Promise<InvokeCommandOutput>
+  destroy(): void
+}
+
+/** Its time-out is longer than the handlers', so that Lambda reports a handler's time-out first. */
+export function handlerClient(handlerTimeoutMs: number): HandlerClient {
+  const load = async () => {
+    const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
+    const client = new LambdaClient({
+      // A retry inside the SDK could start a second copy of a handler while the first still runs.
+      maxAttempts: 1,
+      requestHandler: {
+        requestTimeout: handlerTimeoutMs + 10_000,
+        throwOnRequestTimeout: true,
+        httpAgent: agent,
+        httpsAgent: agent,
+      },
+    })
+    return { client, InvokeCommand }
+  }
+  let loaded: ReturnType<typeof load> | undefined
+  return {
+    async invoke(functionName, payload) {
+      loaded ??= load()
+      const { client, InvokeCommand } = await loaded
+      return await client.send(
+        new InvokeCommand({
+          FunctionName: functionName,
+          InvocationType: 'RequestResponse',
+          Payload: payload,
+        }),
+      )
     },
-  })
+    destroy() {
+      loaded?.then(({ client }) => client.destroy()).catch(() => {})
+    },
+  }
 }
 
 /** Asks Lambda whether it would invoke a function, without doing so. */
-export function probeClient(): LambdaClient {
-  return new LambdaClient(requestLimits)
+export async function probeFunction(name: string): Promise<void> {
+  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
+  const client = new LambdaClient(requestLimits)
+  try {
+    await client.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))
+  } finally {
+    client.destroy()
+  }
 }

@@ -1,4 +1,3 @@
-import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SourceConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import type { Credentials } from '../kafka/connection.ts'
@@ -11,13 +10,17 @@ import { nameOf } from '../text/thrown.ts'
  */
 export class CredentialSource {
   readonly #config: Pick<SourceConfig, 'user' | 'password'>
-  readonly #client: () => SecretsManagerClient
+  readonly #secretText: (secretId: string) => Promise<string | undefined>
   #cached: Credentials | null | undefined
   #note: string | null = null
 
-  constructor(config: Pick<SourceConfig, 'user' | 'password'>, client: () => SecretsManagerClient) {
+  /** @param secretText reads a secret; undefined if it is binary */
+  constructor(
+    config: Pick<SourceConfig, 'user' | 'password'>,
+    secretText: (secretId: string) => Promise<string | undefined>,
+  ) {
     this.#config = config
-    this.#client = client
+    this.#secretText = secretText
   }
 
   /** Null if none are configured. @throws DtsError SECRET_UNAVAILABLE */
@@ -65,7 +68,7 @@ export class CredentialSource {
   async #readSecret(secretId: string): Promise<string> {
     let text: string | undefined
     try {
-      text = (await this.#client().send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
+      text = await this.#secretText(secretId)
     } catch (cause) {
       const reason = nameOf(cause)
       const otherwise = "Check DTS_PASSWORD_SECRET and that this function's role may read it."

@@ -1,11 +1,5 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import {
-  ChangeMessageVisibilityCommand,
-  DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  type SQSClient,
-} from '@aws-sdk/client-sqs'
+import type { S3Client } from '@aws-sdk/client-s3'
+import type { SQSClient } from '@aws-sdk/client-sqs'
 import { DtsError } from '../errors.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
@@ -48,11 +42,20 @@ export interface DeadLetterOrigin {
   readonly s3: () => Promise<S3Client>
 }
 
+type QueueCommands = typeof import('@aws-sdk/client-sqs')
+
 export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadLetterSource {
+  /** Client and commands are loaded with the first request: most actions of recovery need no queue. */
+  function askQueue<Answer>(
+    request: (client: SQSClient, commands: QueueCommands) => Promise<Answer>,
+  ): Promise<Answer> {
+    return ask(async () => await request(await sqs(), await import('@aws-sdk/client-sqs')))
+  }
+
   /** Receives as many messages as the queue returns at once, because a wanted letter can come after unwanted ones. */
   async function next() {
-    const { Messages = [] } = await ask(async () =>
-      (await sqs()).send(
+    const { Messages = [] } = await askQueue((client, { ReceiveMessageCommand }) =>
+      client.send(
         new ReceiveMessageCommand({
           QueueUrl: queueUrl,
           MaxNumberOfMessages: 10,
@@ -97,14 +100,14 @@ export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadL
       return { items, others: others.map(({ letter }) => letter) }
     },
     async remove({ receipt }) {
-      await ask(async () =>
-        (await sqs()).send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })),
+      await askQueue((client, { DeleteMessageCommand }) =>
+        client.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receipt })),
       )
     },
     async giveBack(items) {
       for (const { receipt } of items) {
-        await ask(async () =>
-          (await sqs()).send(
+        await askQueue((client, { ChangeMessageVisibilityCommand }) =>
+          client.send(
             new ChangeMessageVisibilityCommand({
               QueueUrl: queueUrl,
               ReceiptHandle: receipt,
@@ -115,15 +118,16 @@ export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadL
       }
     },
     async load({ bucket, key }) {
-      const { Body } = await ask(async () =>
-        (await s3()).send(new GetObjectCommand({ Bucket: bucket, Key: key })),
-      )
+      const { Body } = await ask(async () => {
+        const { GetObjectCommand } = await import('@aws-sdk/client-s3')
+        return await (await s3()).send(new GetObjectCommand({ Bucket: bucket, Key: key }))
+      })
       if (Body === undefined) throw failed(`the object ${key} of bucket ${bucket} is empty`, false)
       return Buffer.from(await Body.transformToByteArray())
     },
     async count() {
-      const { Attributes } = await ask(async () =>
-        (await sqs()).send(
+      const { Attributes } = await askQueue((client, { GetQueueAttributesCommand }) =>
+        client.send(
           new GetQueueAttributesCommand({
             QueueUrl: queueUrl,
             AttributeNames: ['ApproximateNumberOfMessages'],

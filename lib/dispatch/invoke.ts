@@ -1,4 +1,3 @@
-import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import * as z from 'zod'
 import { errorCodeNames } from '../error-code-names.ts'
 import { DtsError } from '../errors.ts'
@@ -16,26 +15,28 @@ export type Invoke = (
   events: readonly RoutedEvent[],
 ) => Promise<SendResult>
 
-/**
- * Invokes table functions and waits for their answer.
- * @param client as `handlerClient` of lib/connect/clients.ts makes it: without retries
- */
-export function lambdaInvoke(client: LambdaClient): Invoke {
+/** What Lambda answers: the function's answer, or the kind of its error and a description. */
+export interface InvokeAnswer {
+  readonly FunctionError?: string | undefined
+  /** Contrary to its types, the SDK gives null if the answer has no body. */
+  readonly Payload?: Uint8Array | null | undefined
+}
+
+/** Lambda's Invoke, as `handlerClient` of lib/connect/clients.ts makes it: without retries. */
+export interface InvokeRequests {
+  invoke(functionName: string, payload: Buffer): Promise<InvokeAnswer>
+}
+
+/** Invokes table functions and waits for their answer. */
+export function lambdaInvoke(requests: InvokeRequests): Invoke {
   return async (functionName, batch, events) => {
     const payload = encode(batch)
-    let response: { FunctionError?: string | undefined; Payload?: Uint8Array | null | undefined }
+    let response: InvokeAnswer
     try {
-      response = await client.send(
-        new InvokeCommand({
-          FunctionName: functionName,
-          InvocationType: 'RequestResponse',
-          Payload: payload,
-        }),
-      )
+      response = await requests.invoke(functionName, payload)
     } catch (cause) {
       return notAnswered(functionName, cause)
     }
-    // Contrary to its types, the SDK gives null if the answer has no body.
     const answer = Buffer.from(response.Payload ?? []).toString('utf8')
     if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)
     const result = readAnswer(functionName, batch, events, answer)

@@ -1,7 +1,7 @@
-import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import type { Context } from 'aws-lambda'
 import * as z from 'zod'
 import { type Batch, batchSchema, recordsOf, refusal } from '../../lib/dispatch/batch-format.ts'
+import type { InvokeRequests } from '../../lib/dispatch/invoke.ts'
 import type { DeclaredTable } from '../../lib/dispatch/pattern.ts'
 import { defineTable } from '../../lib/handler/define-table.ts'
 import { context } from '../rig/context.ts'
@@ -48,8 +48,8 @@ export class Functions {
     }
   }
 
-  client(run: ObservedRun): LambdaClient {
-    return { send: (command: unknown) => this.#invoke(run, command) } as unknown as LambdaClient
+  requests(run: ObservedRun): InvokeRequests {
+    return { invoke: (name, payload) => this.#invoke(run, name, payload) }
   }
 
   #define({ routes, style, workMs }: TableFunction): Handler {
@@ -99,10 +99,8 @@ export class Functions {
     return table as Handler
   }
 
-  #invoke(run: ObservedRun, command: unknown): Promise<Answer> {
-    if (!(command instanceof InvokeCommand)) throw new TypeError('unknown command')
-    const { FunctionName: name = '', Payload } = command.input
-    const batch = batchSchema.parse(JSON.parse(String(Payload)))
+  #invoke(run: ObservedRun, name: string, payload: Buffer): Promise<Answer> {
+    const batch = batchSchema.parse(JSON.parse(String(payload)))
     const { random, facts, deliveries, scenario, clock } = this.#stage
     const { rates } = scenario
     if (!survives(this.#stage, run)) return never()

@@ -124,7 +124,7 @@ export class Pollers {
       config: scenario.config,
       store: new CheckpointStore(table.client(run), 'checkpoints', 'topic', 0),
       openStream: () => broker.open(run),
-      invoke: lambdaInvoke(functions.client(run)),
+      invoke: lambdaInvoke(functions.requests(run)),
       putAside: deadLetters.putAside(run),
       now: machine.now,
       random: random.next,

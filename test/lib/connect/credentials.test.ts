@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { DStore } from '../../../infra/local/dstore/dstore.ts'
 import { connections } from '../../../lib/connect/clients.ts'
 import { CredentialSource } from '../../../lib/connect/credentials.ts'
@@ -18,8 +18,10 @@ async function source(t: TestContext, text?: string | null) {
     credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
     maxAttempts: 1,
   })
+  const read = async (secretId: string) =>
+    (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
   const config = { user: 'reader-sid', password: { secretId: 'dts' } }
-  return { server, credentials: new CredentialSource(config, () => client) }
+  return { server, credentials: new CredentialSource(config, read) }
 }
 
 describe('the password', () => {

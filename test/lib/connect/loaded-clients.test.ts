@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { localAws } from '../../../infra/local/dynalite.ts'
+
+const file = (path: string) => JSON.stringify(fileURLToPath(new URL(`../../../${path}`, import.meta.url)))
+
+/** The AWS clients that a process has loaded after each of some statements. */
+function clientsAfter(...statements: readonly string[]): string[][] {
+  const program = `
+    import { createRequire } from 'node:module'
+    const files = createRequire(import.meta.url).cache
+    const loaded = []
+    const look = () => {
+      const clients = Object.keys(files).flatMap((path) => /@aws-sdk.client-([a-z0-9-]+)/.exec(path)?.[1] ?? [])
+      loaded.push([...new Set(clients)].sort())
+    }
+    ${statements.join('\nlook()\n')}
+    look()
+    console.log(JSON.stringify(loaded))`
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    // Nothing listens there: a request fails at once.
+    env: { ...process.env, ...localAws, AWS_ENDPOINT_URL: 'http://127.0.0.1:9' },
+  })
+  return JSON.parse(output) as string[][]
+}
+
+for (const name of ['poller', 'recovery']) {
+  test(`a ${name} that has just started has loaded no AWS client but DynamoDB's`, () => {
+    assert.deepEqual(clientsAfter(`await import(${file(`functions/${name}.ts`)})`), [['dynamodb']])
+  })
+}
+
+test('the clients of Lambda and Secrets Manager are loaded with their first request', () => {
+  const [unused, invoked, opened] = clientsAfter(
+    `const { handlerClient, streamOpener } = await import(${file('lib/connect/clients.ts')})
+    const client = handlerClient(1000)`,
+    `await client.invoke('f', Buffer.from('{}')).catch(() => {})`,
+    `await streamOpener({ user: 'u', password: { secretId: 's' } }).open().catch(() => {})`,
+  )
+  assert.deepEqual(unused, ['dynamodb'])
+  assert.deepEqual(invoked, ['dynamodb', 'lambda'])
+  assert.deepEqual(opened, ['dynamodb', 'lambda', 'secrets-manager'])
+})
