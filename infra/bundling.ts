@@ -13,7 +13,7 @@ export const bundling = {
   // These are part of Lambda's Node.js runtime. Other SDK packages, such as the fence's marshaller, are small and bundled:
   // their options differ between versions, and AWS chooses the runtime's version.
   exclude: ['@aws-sdk/client-*'],
-  // Less to load and to parse at a cold start: docs/bundles.md has the figures.
+  // Less to load and to parse at a cold start: docs/decisions/bundles.md has the figures.
   minify: true,
   // Errors keep the names of their classes. People and dead letters tell errors apart by them.
   keepNames: true,

@@ -2,10 +2,6 @@
  * Part of every bundle: stack traces name the lines of the source. The bundles are minified, and each has its map beside it.
  * The map is read with the first stack trace that is asked for. Node's own `--enable-source-maps` reads it at each start.
  */
-import { readFileSync } from 'node:fs'
-import { SourceMap } from 'node:module'
-import { fileURLToPath } from 'node:url'
-
 const bundle = import.meta.url
 
 /** Undefined until the first stack trace; null without a readable map. */
@@ -13,6 +9,10 @@ let map
 
 function readMap() {
   try {
+    // Imports would be evaluated at each start.
+    const { readFileSync } = process.getBuiltinModule('node:fs')
+    const { SourceMap } = process.getBuiltinModule('node:module')
+    const { fileURLToPath } = process.getBuiltinModule('node:url')
     return new SourceMap(JSON.parse(readFileSync(`${fileURLToPath(bundle)}.map`, 'utf8')))
   } catch {
     return null
