@@ -6,14 +6,17 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { buildGolden } from './java.ts'
 import { mariadbCommand } from './mariadb.ts'
-import { findCommand, jars, javaCommand, pythonEnvironment } from './tools.ts'
+import { findCommand, jars, javaCommand, pythonEnvironment, runtimeClient } from './tools.ts'
 
 // Only the parts of MariaDB without a service: `mariadb-server` would start one.
 const debianPackages: readonly { readonly name: string; readonly present: () => boolean }[] = [
+  { name: 'cmake', present: () => findCommand('cmake') !== undefined },
+  { name: 'g++', present: () => findCommand('g++') !== undefined },
   { name: 'kcat', present: () => findCommand('kcat') !== undefined },
   { name: 'mariadb-server-core', present: () => mariadbCommand() !== undefined },
   { name: 'mariadb-client-core', present: () => findCommand('mariadb') !== undefined },
   { name: 'openjdk-17-jdk-headless', present: () => findCommand('javac') !== undefined },
+  { name: 'make', present: () => findCommand('make') !== undefined },
   { name: 'maven', present: () => findCommand('mvn') !== undefined },
   {
     name: 'python3-venv',
@@ -58,3 +61,4 @@ await step('Apache Kafka, current', () => jars('maven/kafka-current'))
 await step('DynamoDB Local', () => jars('maven/dynamodb-local'))
 await step('Alibaba’s SDK', buildGolden)
 await step('moto', pythonEnvironment)
+await step('Lambda’s runtime interface client', runtimeClient)

@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -64,6 +73,28 @@ export async function pythonEnvironment(): Promise<string> {
 }
 
 /**
+ * The directory of AWS's runtime interface client. npm compiles its HTTP client with cmake and a C++ compiler, and without the
+ * network if the headers of any Node.js version are on this machine: it uses only the stable interface for add-ons.
+ */
+export async function runtimeClient(): Promise<string> {
+  const manifest = join(here, 'runtime/package.json')
+  const directory = await stored('runtime', readFileSync(manifest), async (aside) => {
+    if (findCommand('cmake') === undefined) throw missing('cmake', 'cmake')
+    cpSync(manifest, join(aside, 'package.json'))
+    const headers = ['/usr', '/usr/local'].find((prefix) =>
+      existsSync(join(prefix, 'include/node/node_api.h')),
+    )
+    const env = { ...process.env, ...(headers === undefined ? {} : { npm_config_nodedir: headers }) }
+    await attempt(
+      'npm',
+      ['install', '--no-audit', '--no-fund', '--ignore-scripts=false', '--prefix', aside],
+      env,
+    )
+  })
+  return join(directory, 'node_modules/aws-lambda-ric')
+}
+
+/**
  * A directory in the store that `fill` has filled completely. Its name is derived from `content`. It is filled under
  * another name and renamed, so that a killed or a second process never leaves half a result.
  */
@@ -83,9 +114,9 @@ async function stored(name: string, content: Buffer, fill: (directory: string) =
   return target
 }
 
-async function attempt(command: string, args: readonly string[]): Promise<void> {
+async function attempt(command: string, args: readonly string[], env = process.env): Promise<void> {
   try {
-    await run(command, args, { maxBuffer: 64 << 20 })
+    await run(command, args, { env, maxBuffer: 64 << 20 })
   } catch (cause) {
     const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string }
     throw new Error(`${command} ${args.join(' ')} failed:\n${`${stdout}${stderr}`.slice(-4_000)}`, { cause })
