@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { startOfTimes } from '../../../../lib/checkpoint/source-times.ts'
 import { type Anchor, type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
 import type { RecordsAround } from '../../../../lib/log/survey-place.ts'
-import type { Move } from '../../../../lib/recovery/move/decide.ts'
+import type { How, Move } from '../../../../lib/recovery/move/decide.ts'
 import { makeToken, readToken, requireUnchanged } from '../../../../lib/recovery/move/token.ts'
 import { checkpointOf } from '../../../support/streams.ts'
 
@@ -67,6 +67,34 @@ describe('a token', () => {
   }
 
   const [[, move]] = moves as [[string, Move]]
+
+  test('knows every way to find a place, and every source of progress', () => {
+    const hows: Readonly<Record<How, null>> = {
+      stored: null,
+      anchor: null,
+      time: null,
+      gap: null,
+      timestamp: null,
+      offset: null,
+      earliest: null,
+      latest: null,
+      committed: null,
+      ledger: null,
+    }
+    const sources: Readonly<Record<Move['source'], null>> = {
+      checkpoint: null,
+      group: null,
+      restored: null,
+      nothing: null,
+      unasked: null,
+      other: null,
+    }
+    for (const how of Object.keys(hows) as How[])
+      assert.equal(readToken(makeToken({ ...move, how }, made), read).move.how, how)
+    for (const source of Object.keys(sources) as Move['source'][])
+      assert.equal(readToken(makeToken({ ...move, source }, made), read).move.source, source)
+  })
+
   const changes: [what: string, now: Checkpoint | null][] = [
     ['a commit', { ...read, offset: 151n }],
     ['another run', { ...read, epoch: 2 }],
