@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import type { PollConfig } from '../config.ts'
 import type { DeadLetterSource } from '../dispatch/dead-letter-source.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
@@ -47,10 +46,7 @@ export type RecoveryAnswer =
   | RedriveResult
   | ReplayResult
 
-export interface RecoverDependencies
-  extends InspectDependencies,
-    SendDependencies,
-    Pick<PollConfig, 'ghostTables'> {}
+export interface RecoverDependencies extends InspectDependencies, SendDependencies {}
 
 /** Parses an event. @throws DtsError CONFIG_INVALID, with everything that is wrong */
 export function parseRecoveryEvent(event: unknown): RecoveryEvent {

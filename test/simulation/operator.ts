@@ -131,14 +131,14 @@ export class Operator {
   }
 
   async #inspect(run: ObservedRun): Promise<Inspection | null> {
-    const { store, openStream, now, routes, config } = this.#dependencies(run)
+    const { store, openStream, now, routes, config, ghostTables } = this.#dependencies(run)
     const { unroutedTables } = config
     const stored = await store.read()
     if (stored === null) return null
     return await inspectStream(
       stored,
       await openStream(),
-      { checks: [], routes, hasQueue: true, unroutedTables },
+      { checks: [], routes, hasQueue: true, unroutedTables, ghostTables },
       { now, mayContinue: () => true },
     )
   }

@@ -75,9 +75,10 @@ function advisePutAside({ offset: stored }: Checkpoint, halt: Halt, { routes, ha
   }
 }
 
-function adviseUnrouted(halt: Halt, { routes, unroutedTables }: Setup): Advice {
+function adviseUnrouted(halt: Halt, { routes, unroutedTables, ghostTables }: Setup): Advice {
   const { table } = halt.facts
-  const routing = typeof table === 'string' ? new Router(routes).routesFor(table, () => null) : null
+  const routing =
+    typeof table === 'string' ? new Router(routes, ghostTables).routesFor(table, () => null) : null
   if (routing !== null && routing.routes.length > 0)
     return resume('The table that had no function has one now.')
   if (routing?.leftOut === 'excluded' || routing?.leftOut === 'ghost')

@@ -90,7 +90,7 @@ export async function doctor(dependencies: PreflightDependencies): Promise<Docto
   return { action: 'doctor', healthy: checks.every(({ result }) => result === 'ok'), checks }
 }
 
-export interface InspectDependencies extends PreflightDependencies {
+export interface InspectDependencies extends PreflightDependencies, Pick<PollConfig, 'ghostTables'> {
   readonly config: PreflightDependencies['config'] & Pick<PollConfig, 'unroutedTables'>
   readonly routes: Readonly<Record<string, Route>>
 }
@@ -118,7 +118,8 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
   const stream = opened.result
   try {
     const { unroutedTables } = config
-    const setup = { checks, routes, hasQueue: dependencies.deadLetters !== undefined, unroutedTables }
+    const { ghostTables, deadLetters } = dependencies
+    const setup = { checks, routes, hasQueue: deadLetters !== undefined, unroutedTables, ghostTables }
     if (stored !== null) return await inspectStream(stored, stream, setup, searchLimits(dependencies))
     const advice =
       storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)

@@ -1,3 +1,4 @@
+import type { PollConfig } from '../../config.ts'
 import type { Route } from '../../dispatch/settings.ts'
 import type { NextStep } from '../../errors.ts'
 import type { Check } from './checks.ts'
@@ -14,7 +15,8 @@ export interface Setup {
   readonly checks: readonly Check[]
   readonly routes: Readonly<Record<string, Route>>
   readonly hasQueue: boolean
-  readonly unroutedTables: 'skip' | 'halt'
+  readonly unroutedTables: PollConfig['unroutedTables']
+  readonly ghostTables: PollConfig['ghostTables']
 }
 
 /** @param advice what is wrong and how to fix it; `inspect` then says what comes after that */

@@ -12,7 +12,10 @@ import type { RecoveryDependencies } from '../dependencies.ts'
 import { offsetSchema } from '../offset-schema.ts'
 import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
-const point = z.union([z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })])
+const point = z.union(
+  [z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })],
+  'must be {"timestamp":…} or {"offset":…}',
+)
 
 export const replaySchema = z.strictObject({
   action: z.literal('replay'),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import type { CheckpointStore } from '../../../lib/checkpoint/store.ts'
 import { type Checkpoint, freshPosition } from '../../../lib/checkpoint/types.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
@@ -7,7 +8,7 @@ import { pause, release, resumeStream } from '../../../lib/recovery/pause-resume
 import { open } from '../../support/open-stream.ts'
 import { Writer } from '../../support/records.ts'
 import { like } from '../../support/streams.ts'
-import { CheckpointTable, now, read } from '../checkpoint/support.ts'
+import { CheckpointTable, now, read, tableName } from '../checkpoint/support.ts'
 
 describe('the actions that change the state of a stream', () => {
   const table = new CheckpointTable()
@@ -112,6 +113,22 @@ describe('the actions that change the state of a stream', () => {
       by: 'request-1',
       how: 'resume after ROW_INVALID',
     })
+  })
+
+  test('a resume of a stream that a person halted without a reason names no cause', async (t) => {
+    const { store, stream } = await stopped(t)
+    await table.client.send(
+      new UpdateItemCommand({
+        TableName: tableName,
+        Key: { pk: { S: (await read(store)).key } },
+        UpdateExpression: 'SET #state = :halted',
+        ExpressionAttributeNames: { '#state': 'state' },
+        ExpressionAttributeValues: { ':halted': { S: 'HALTED' } },
+      }),
+    )
+    const { note } = await resumeStream({ action: 'resume' }, dependencies(store, now + 1), stream)
+    assert.match(note, /reads on at offset 5\.$/)
+    assert.deepEqual(entryOf(await read(store)), { at: now + 1, by: 'request-1', how: 'resume after halt' })
   })
 
   test('a resume of a stream that runs changes nothing', async (t) => {

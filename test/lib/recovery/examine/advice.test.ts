@@ -8,6 +8,7 @@ import {
   type Trouble,
 } from '../../../../lib/checkpoint/types.ts'
 import { defaultDelivery } from '../../../../lib/dispatch/settings.ts'
+import { DtsError } from '../../../../lib/errors.ts'
 import type { GroupPosition } from '../../../../lib/kafka/commit-mark.ts'
 import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { surveyLog } from '../../../../lib/log/survey.ts'
@@ -23,7 +24,13 @@ const at = (seconds: number) => (t0 + seconds) * 1000
 const since = new Date(at(1)).toISOString()
 const again = { action: 'inspect', purpose: 'look again after that' } as const
 const route = { ...defaultDelivery, functionName: 'test-orders', attempts: 7, maxAgeSeconds: 60 }
-const well: Setup = { checks: [], routes: { 'shop.orders': route }, hasQueue: true, unroutedTables: 'skip' }
+const well: Setup = {
+  checks: [],
+  routes: { 'shop.orders': route },
+  hasQueue: true,
+  unroutedTables: 'skip',
+  ghostTables: 'skip',
+}
 
 const check = (name: string, result: Check['result'], change: Partial<Check> = {}): Check => ({
   name,
@@ -130,6 +137,18 @@ describe('the advice for a running stream', () => {
     })
   })
 
+  test('names each failing function, with the steps of the first that has any', async (t) => {
+    const { ask } = await atFive(t, {
+      lanes: { ...lanes({ attempts: 2 }, 'test-gone'), ...lanes({ attempts: 2 }) },
+    })
+    const { advice, next } = await ask()
+    assert.match(
+      advice,
+      /test-gone failed at offset 5 .*current routes send their tables\. test-orders fails at offset 5/,
+    )
+    assert.deepEqual(next, [correct, later])
+  })
+
   test('contains each check that needs a person, but not the check of delivery if it explains the failure itself', async (t) => {
     const step = { action: 'redrive', dryRun: true } as const
     const checks = [
@@ -151,13 +170,14 @@ describe('the advice for a running stream', () => {
     const deploy = { action: 'deploy', change: 'Repair it' } as const
     const checks = [
       check('DNS', 'ok', { next: [{ action: 'pause' }] }),
+      check('topic', 'failed'),
       check('consumer group', 'failed', { next: [{ action: 'inspect' }, deploy] }),
       check('delivery', 'attention', { next: [{ action: 'doctor' }] }),
     ]
     const { ask } = await atFive(t, {}, { checks })
     assert.deepEqual(await ask(), {
       advice:
-        'Position and log agree. Not all checks passed. Consumer group: what consumer group found. Delivery: what delivery found.',
+        'Position and log agree. Not all checks passed. Topic: what topic found. Consumer group: what consumer group found. Delivery: what delivery found.',
       next: [again, deploy],
     })
   })
@@ -203,7 +223,9 @@ describe('the advice for another log', () => {
       advice,
       /^Changes from \S+ \(\d+\) to \S+ \(\d+\) can no longer be read\. Copy the affected rows from the source/,
     )
-    assert.deepEqual(recommended({ next }), { action: 'reset', acceptLoss: true })
+    assert.deepEqual(next, [
+      { action: 'reset', acceptLoss: true, purpose: 'accept the loss and move the checkpoint' },
+    ])
   })
 
   test('is to look again while damage hides the log, and to search longer if the time was too short', async (t) => {
@@ -256,6 +278,19 @@ describe('the advice for a halted stream', () => {
     ...stored,
     state: 'HALTED',
     halt: { code: 'LOG_CHANGED', message: 'no', facts: {}, next: [], at: 0 },
+  })
+
+  test('is the fault of the broker if it refuses what the advice needs', async (t) => {
+    const { stream, stored, ask } = await atFive(t)
+    const error = { code: 'BATCH_CORRUPT', message: 'no', facts: {}, next: [], at: 0 } as const
+    const failing = (fault: Error) =>
+      like(stream, {
+        fetch: (from, bounds) => (from === 5n ? Promise.reject(fault) : stream.fetch(from, bounds)),
+      })
+    const read: Checkpoint = { ...halted(stored), state: 'HALTED', halt: error }
+    const cut = new DtsError('BROKER_FAILED', 'cut off', { retryable: true })
+    assert.deepEqual(await ask(failing(cut), read), { advice: 'cut off', next: [again] })
+    await assert.rejects(ask(failing(new TypeError('a bug')), read), { name: 'TypeError', message: 'a bug' })
   })
 
   test('names the failed checks, too', async (t) => {
@@ -315,6 +350,6 @@ describe('the advice before the first run', () => {
   test('is no answer if the broker fails in another way', async (t) => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 9))
     const broken = like(stream, { range: () => Promise.reject(new TypeError('a bug')) })
-    await assert.rejects(adviseFirstStart(t0, broken, []), TypeError)
+    await assert.rejects(adviseFirstStart(t0, broken, []), { name: 'TypeError', message: 'a bug' })
   })
 })

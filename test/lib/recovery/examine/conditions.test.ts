@@ -137,6 +137,29 @@ describe('the delivery', () => {
       true,
       /^at the end of the log; test-orders: offset 5 could not be sent 1 time\(s\) since \S+$/,
     ],
+    [
+      'two functions are ahead',
+      {
+        ...running,
+        lanes: { ...lane(8n, null), 'test-items': { through: 8n, anchor: null, trouble: null } },
+      },
+      307,
+      true,
+      / test-orders, test-items got further than that: /,
+    ],
+    [
+      'two changes fail',
+      {
+        ...running,
+        lanes: {
+          ...lane(null, { attempts: 2 }),
+          'test-items': { through: null, anchor: null, trouble: trouble({ attempts: 1 }) },
+        },
+      },
+      9,
+      true,
+      /; test-orders: offset 5 failed 2 time\(s\) since [^ ;]+; test-items: offset 5 failed 1 time\(s\) since \S+$/,
+    ],
     ['a person halted it', { ...running, state: 'HALTED', halt: null }, 9, true, /^halted$/],
     [
       'an error halted it',
@@ -154,7 +177,7 @@ describe('the delivery', () => {
     test(`is ${isAttention ? 'shown for attention' : 'well'} if ${what}`, async (t) => {
       const { stream } = await open(t, records)
       const found = await checkDelivery(item, stream, at(seconds))
-      assert.equal(found.attention ?? false, isAttention)
+      assert.deepEqual([found.attention ?? false, found.result], [isAttention, true])
       assert.match(found.detail, detail)
       const isHalted = item?.state === 'HALTED'
       assert.deepEqual(
