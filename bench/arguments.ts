@@ -7,7 +7,8 @@ export const usage = `npm run bench -- [flags]
                     or all (the default); several with commas
   --rounds N        how often each row is measured, in turn with the others (3)
   --long            backlog: also ten million records
-  --write           with all cases: store the result in bench/results.json
+  --write           with all cases: store the result, and write docs/performance.md
+  --page            write docs/performance.md from the stored result, and measure nothing
   --profile FOLDER  CPU profiles of every poller that is measured`
 
 /** The arguments do not have the form that `usage` describes. */
@@ -18,6 +19,7 @@ export interface Call {
   readonly rounds: number
   readonly isLong: boolean
   readonly writes: boolean
+  readonly onlyWritesPage: boolean
   readonly profileFolder: string | null
 }
 
@@ -27,11 +29,16 @@ export function toCall(argv: readonly string[]): Call | null {
   if (values.help) return null
   const cases = toCases(values.case ?? 'all')
   if (values.write && cases.length < caseNames.length) {
-    throw new UsageError('--write needs all cases, because the stored result is one run: leave out --case.')
+    throw new UsageError(
+      '--write needs all cases, because docs/performance.md shows one run: leave out --case.',
+    )
   }
   const rounds = values.rounds ?? '3'
   if (!/^[1-9]\d?$/.test(rounds)) {
     throw new UsageError(`--rounds takes a whole number from 1 to 99, not ${JSON.stringify(rounds)}.`)
+  }
+  if (values.page && Object.keys(values).length > 1) {
+    throw new UsageError('--page measures nothing: leave out the other flags.')
   }
   if (values.profile?.trim() === '') throw new UsageError('--profile needs a folder.')
   return {
@@ -39,6 +46,7 @@ export function toCall(argv: readonly string[]): Call | null {
     rounds: Number(rounds),
     isLong: values.long ?? false,
     writes: values.write ?? false,
+    onlyWritesPage: values.page ?? false,
     profileFolder: values.profile ?? null,
   }
 }
@@ -46,7 +54,15 @@ export function toCall(argv: readonly string[]): Call | null {
 function parse(argv: readonly string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
-  const options = { case: text, rounds: text, long: flag, write: flag, profile: text, help: flag } as const
+  const options = {
+    case: text,
+    rounds: text,
+    long: flag,
+    write: flag,
+    page: flag,
+    profile: text,
+    help: flag,
+  } as const
   try {
     return parseArgs({ args: [...argv], options }).values
   } catch (error) {

@@ -2,13 +2,21 @@
  * `npm run bench`: measures the cases of bench/cases one after the other. Prints a table for each, and the whole result as one
  * JSON object in the last line.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { type Call, toCall, UsageError, usage } from './arguments.ts'
 import { cases } from './cases/index.ts'
+import { performancePage } from './document.ts'
 import { Ground } from './ground/ground.ts'
 import { formatNumber, formatTable } from './print.ts'
-import { type CaseResult, judge, type Result } from './result.ts'
+import { type CaseResult, judge, type Result, resultSchema } from './result.ts'
+
+const stored = new URL('results.json', import.meta.url)
+
+function writePage(): void {
+  const result = resultSchema.parse(JSON.parse(readFileSync(stored, 'utf8')))
+  writeFileSync(new URL('../docs/performance.md', import.meta.url), performancePage(result))
+}
 
 async function main(call: Call): Promise<void> {
   const startedAt = performance.now()
@@ -45,13 +53,17 @@ async function main(call: Call): Promise<void> {
     seconds: Math.round((performance.now() - startedAt) / 1000),
     cases: results,
   }
-  if (call.writes) writeFileSync(new URL('results.json', import.meta.url), `${JSON.stringify(result)}\n`)
+  if (call.writes) {
+    writeFileSync(stored, `${JSON.stringify(result, null, 1)}\n`)
+    writePage()
+  }
   console.log(JSON.stringify(result))
 }
 
 try {
   const call = toCall(process.argv.slice(2))
   if (call === null) console.log(usage)
+  else if (call.onlyWritesPage) writePage()
   else await main(call)
 } catch (error) {
   if (!(error instanceof UsageError)) throw error

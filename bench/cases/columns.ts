@@ -16,7 +16,7 @@ interface Table {
   readonly prefix?: string
 }
 
-const recordsPerPass = 100
+const recordsPerPass = 20
 
 /** The nth insert into a table with so many columns. */
 function insert(n: number, { columns, name = 'orders', prefix = 'column' }: Table): Buffer {
@@ -35,7 +35,7 @@ const inserts = (table: Table) => Array.from({ length: recordsPerPass }, (_, n) 
 const wide = (below: number) => (isAbove: boolean) =>
   inserts({ columns: isAbove ? below + 1 : below, name: `wide_${below}_${isAbove}` })
 
-const steps: readonly Step[] = [
+export const steps: readonly Step[] = [
   { below: '128 columns, all', above: '129 columns, all', records: wide(128) },
   { below: '512 columns, all', above: '513 columns, all', records: wide(512) },
   {

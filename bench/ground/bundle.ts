@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build } from 'esbuild'
@@ -8,12 +8,19 @@ export type Program = 'poller' | 'reader' | 'get-item' | 'baseline' | 'nothing'
 
 const root = new URL('../..', import.meta.url)
 /** Inside the repository, so that the bundles find its packages, as they find Lambda's. git ignores it. */
-const folder = fileURLToPath(new URL('.esbuild-bench/', root))
+const folders = fileURLToPath(new URL('.esbuild-bench/', root))
 const programs: readonly Program[] = ['poller', 'reader', 'get-item', 'baseline', 'nothing']
 
+export interface Bundles {
+  fileOf(program: Program): string
+  remove(): void
+}
+
 /** Bundles the measured programs as a deployment bundles the poller. */
-export async function bundlePrograms(): Promise<(program: Program) => string> {
-  mkdirSync(folder, { recursive: true })
+export async function bundlePrograms(): Promise<Bundles> {
+  mkdirSync(folders, { recursive: true })
+  // Two benches may run at the same time.
+  const folder = mkdtempSync(folders)
   // Without what only serverless-esbuild understands, these are esbuild's own options.
   const { exclude, outputFileExtension, outputWorkFolder: _folder, watch: _watch, ...deployed } = bundling
   await build({
@@ -27,5 +34,8 @@ export async function bundlePrograms(): Promise<(program: Program) => string> {
     external: exclude,
     logLevel: 'error',
   })
-  return (program) => join(folder, `${program}.mjs`)
+  return {
+    fileOf: (program) => join(folder, `${program}${outputFileExtension}`),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
 }

@@ -7,7 +7,7 @@ import type { Handled, Handlers } from '../programs/handlers.ts'
 import type { Poller, RunReport } from '../programs/poller.ts'
 import type { OpenStream, Requests, Services, StreamShape } from '../programs/services.ts'
 import type { Usage } from '../programs/usage.ts'
-import { bundlePrograms, type Program } from './bundle.ts'
+import { type Bundles, bundlePrograms, type Program } from './bundle.ts'
 import { type Answers, Caller } from './calls.ts'
 import { checkpoints } from './records.ts'
 
@@ -35,7 +35,7 @@ export interface Measured {
   readonly pollerCpuMs: number
   readonly handlersCpuMs: number
   readonly peakMegabytes: number
-  readonly requests: Requests
+  readonly requests: Pick<Requests, 'dynamo' | 'broker'>
 }
 
 /** Of poller and handlers, in microseconds. Unlike a rate, it does not depend on other work on the machine. */
@@ -47,27 +47,27 @@ export function cpuPerRecord({ pollerCpuMs, handlersCpuMs, handled }: Measured):
 export class Ground {
   readonly #services: Caller<Services>
   readonly #handlers: Caller<Handlers>
-  readonly #fileOf: (program: Program) => string
+  readonly #bundles: Bundles
   readonly #common: Readonly<Record<string, string>>
   readonly #profileFolder: string | null
 
   private constructor(
     services: Caller<Services>,
     handlers: Caller<Handlers>,
-    fileOf: (program: Program) => string,
+    bundles: Bundles,
     common: Readonly<Record<string, string>>,
     profileFolder: string | null,
   ) {
     this.#services = services
     this.#handlers = handlers
-    this.#fileOf = fileOf
+    this.#bundles = bundles
     this.#common = common
     this.#profileFolder = profileFolder
   }
 
   static async start(profileFolder: string | null): Promise<Ground> {
     if (profileFolder !== null) mkdirSync(profileFolder, { recursive: true })
-    const fileOf = await bundlePrograms()
+    const bundles = await bundlePrograms()
     const services = new Caller<Services>(here('../programs/services.ts'))
     const handlers = new Caller<Handlers>(here('../programs/handlers.ts'))
     const common = {
@@ -78,11 +78,12 @@ export class Ground {
       CHECKPOINT_TABLE: checkpoints,
       FUNCTION_PREFIX: 'bench-',
     }
-    return new Ground(services, handlers, fileOf, common, profileFolder)
+    return new Ground(services, handlers, bundles, common, profileFolder)
   }
 
   async stop(): Promise<void> {
     await Promise.all([this.#services.stop(), this.#handlers.stop()])
+    this.#bundles.remove()
   }
 
   /** Runs `work` on a new stream. */
@@ -117,7 +118,7 @@ export class Ground {
     environment: Readonly<Record<string, string>>,
   ): Caller<Given> {
     const isProfiled = this.#profileFolder !== null && program === 'poller'
-    return new Caller<Given>(this.#fileOf(program), {
+    return new Caller<Given>(this.#bundles.fileOf(program), {
       env: { ...this.#common, ...environment },
       flags: isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${this.#profileFolder}`] : [],
     })

@@ -24,6 +24,8 @@ export interface OpenStream {
 export interface Requests {
   readonly dynamo: number
   readonly broker: number
+  /** Those to the broker, by API. */
+  readonly byApi: Readonly<Record<string, number>>
 }
 
 /** About the size of a producer's batch. */
@@ -89,8 +91,9 @@ const answers = {
 
   /** Requests since the start. */
   requests(name: string): Requests {
-    const broker = Object.values(streamOf(name).requests).reduce((sum, one) => sum + one, 0)
-    return { dynamo: dynamoRequests, broker }
+    const byApi = { ...streamOf(name).requests }
+    const broker = Object.values(byApi).reduce((sum, one) => sum + one, 0)
+    return { dynamo: dynamoRequests, broker, byApi }
   },
 
   async close(name: string): Promise<void> {

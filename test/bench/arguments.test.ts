@@ -3,7 +3,14 @@ import { test } from 'node:test'
 import { toCall, UsageError } from '../../bench/arguments.ts'
 import { caseNames } from '../../bench/case.ts'
 
-const normal = { cases: caseNames, rounds: 3, isLong: false, writes: false, profileFolder: null }
+const normal = {
+  cases: caseNames,
+  rounds: 3,
+  isLong: false,
+  writes: false,
+  onlyWritesPage: false,
+  profileFolder: null,
+}
 
 const calls: [argv: string, call: object | null][] = [
   ['', normal],
@@ -12,6 +19,7 @@ const calls: [argv: string, call: object | null][] = [
   ['--case start,limit', { ...normal, cases: ['limit', 'start'] }],
   ['--case backlog --long --rounds 12', { ...normal, cases: ['backlog'], isLong: true, rounds: 12 }],
   ['--profile /tmp/profiles', { ...normal, profileFolder: '/tmp/profiles' }],
+  ['--page', { ...normal, onlyWritesPage: true }],
   ['--help', null],
 ]
 for (const [argv, call] of calls) {
@@ -29,6 +37,7 @@ const mistakes: [argv: readonly string[], message: RegExp][] = [
   [['--rounds', '1e1'], /not "1e1"/],
   [['--rounds=-1'], /not "-1"/],
   [['--write', '--case', 'routes'], /^--write needs all cases/],
+  [['--page', '--write'], /^--page measures nothing/],
   [['--profile', ' '], /^--profile needs a folder\.$/],
   [['--fast'], /--fast/],
   [['routes'], /routes/],

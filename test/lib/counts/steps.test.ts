@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { steps as limits } from '../../../bench/cases/columns.ts'
+import { decodeAll } from '../../../bench/cases/in-process.ts'
+import { makeRecords } from '../../../bench/ground/records.ts'
+import { readHeader } from '../../../lib/dts/header.ts'
+import { readBatches } from '../../../lib/kafka/batch.ts'
+import { encodeBatch } from '../../support/kafkajs-batches.ts'
+import { deliver } from './deliver.ts'
+import { stepsOf } from './steps.ts'
+
+const asked: readonly string[] = ['id', 'status', 'total']
+const count = 500
+const records = makeRecords({ tables: 1 }, count)
+
+describe('the steps of the code for one record of twelve columns do not grow', () => {
+  const batch = encodeBatch({ baseOffset: 0n, values: records })
+  // Measured, and a tenth more. If a change needs more on purpose, measure it with `npm run bench` and raise its line.
+  const budgets: readonly [part: string, most: number, records: number, work: () => unknown][] = [
+    ['its part of a record batch', 685, count, async () => readBatches(await batch, 0n)],
+    ['its header', 60, count, () => records.forEach((bytes) => void readHeader(bytes))],
+    ['3 of 12 columns', 411, count, () => decodeAll(records, asked)],
+    ['all columns', 624, count, () => decodeAll(records)],
+    [
+      'the way from the broker to the acknowledgement',
+      144,
+      4_000,
+      () => deliver({ tables: 1, records: 4_000 }),
+    ],
+  ]
+  for (const [part, most, of, work] of budgets) {
+    test(`${part}: at most ${most}`, async () => {
+      const steps = (await stepsOf(work)) / of
+      assert.ok(steps > 0 && steps <= most, `${steps}`)
+    })
+  }
+})
+
+describe('the steps of the code have no step at a limit of the decoder', () => {
+  for (const { below, above, records: make, asked: columns } of limits) {
+    test(`${above}: at most 1.5 times those of ${below}`, async () => {
+      const [one, other] = [make(false), make(true)]
+      const before = (await stepsOf(() => decodeAll(one, columns))) / one.length
+      const after = (await stepsOf(() => decodeAll(other, columns))) / other.length
+      assert.ok(after <= before * 1.5, `${before}, then ${after}`)
+    })
+  }
+})
+
+describe('a large record', () => {
+  for (const noteBytes of [33_000, 660_000]) {
+    test(`with ${noteBytes} bytes of text needs no more steps for a byte than a small one`, async () => {
+      const perByte = async (given: readonly Buffer[]) =>
+        (await stepsOf(() => decodeAll(given))) / given.reduce((sum, { length }) => sum + length, 0)
+      const small = await perByte(records.slice(0, 10))
+      const large = await perByte(makeRecords({ tables: 1, noteBytes }, 10))
+      assert.ok(large <= small * 1.2, `${small}, then ${large}`)
+    })
+  }
+})
