@@ -103,14 +103,22 @@ const nextSchema = z
   .array(z.unknown())
   .default([])
   .transform((steps) => steps.flatMap((step) => nextStepSchema.safeParse(step).data ?? []))
-const haltSchema = z.object({
-  code: z.enum(errorCodeNames),
-  message: z.string(),
-  // Absent in items of versions that did not store it.
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
-  next: nextSchema,
-  at: z.number(),
-})
+const knownCode = z.enum(errorCodeNames)
+const haltSchema = z
+  .object({
+    code: z.string(),
+    message: z.string(),
+    // Absent in items of versions that did not store it.
+    facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
+    next: nextSchema,
+    at: z.number(),
+  })
+  .transform(({ code, message, ...rest }) => {
+    const known = knownCode.safeParse(code)
+    if (known.success) return { code: known.data, message, ...rest }
+    // A later version has more codes. After a rollback, a person must still see why the stream halted.
+    return { code: 'STREAM_HALTED' as const, message: `${code}: ${message}`, ...rest }
+  })
 const placeSchema = z.object({ clusterId: z.string(), offset: integerText, generation: z.number() })
 const ledgerSchema = z.array(
   z.object({

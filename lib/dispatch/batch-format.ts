@@ -12,6 +12,11 @@ import { cutMessage } from './message.ts'
  * hashing and parsing the bytes that it saves. docs/performance.md has the figures.
  */
 
+/**
+ * Rises with every change of batch or answer: the answer belongs to the version of its batch. During a deployment, a poller and a
+ * function of two releases meet. A function refuses a batch whose version it does not know, and the poller holds the changes. So
+ * functions of one release must also read the version before, or all changes wait until the last function is deployed.
+ */
 const batchVersion = 3
 /**
  * The largest batch, in bytes of its records. An invocation carries at most 6 MB. Records that do not compress grow by a

@@ -1,8 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
+import * as z from 'zod'
 import { DtsError } from '../errors.ts'
 import { reasonOf } from '../text/thrown.ts'
-import { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
+import { type DeadLetter, deadLetterSchema, deadLetterVersion } from './dead-letter.ts'
 
 /** A received dead letter. Other receivers do not see it until it is given back, or until its time-out passes. */
 export interface Received {
@@ -147,10 +148,17 @@ function comparePosition(left: DeadLetter, right: DeadLetter): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+const versioned = z.looseObject({ version: z.number() })
+
 function parse(body: string, messageId: string): DeadLetter {
   try {
-    return deadLetterSchema.parse(JSON.parse(body))
+    const letter: unknown = JSON.parse(body)
+    const { data } = versioned.safeParse(letter)
+    if (data !== undefined && data.version !== deadLetterVersion)
+      throw unknownVersion(messageId, data.version)
+    return deadLetterSchema.parse(letter)
   } catch (cause) {
+    if (cause instanceof DtsError) throw cause
     throw failed(
       `its message ${messageId} is not a dead letter of this project. Nothing was sent; receive that message by hand ` +
         '(SQS console, "Send and receive messages"), find out who sent it, delete it, and run the same again',
@@ -158,6 +166,14 @@ function parse(body: string, messageId: string): DeadLetter {
       cause,
     )
   }
+}
+
+function unknownVersion(messageId: string, version: number): DtsError {
+  return failed(
+    `its message ${messageId} is a dead letter of version ${version}, and this code reads version ${deadLetterVersion}. Nothing was ` +
+      'sent, and the letter stays in the queue. Deploy a release that reads it, and run the same again',
+    false,
+  )
 }
 
 async function ask<Result>(send: () => Promise<Result>): Promise<Result> {

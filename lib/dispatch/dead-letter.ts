@@ -11,12 +11,15 @@ import { type Service, serviceAdvice } from '../text/service-fault.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { cutMessage } from './message.ts'
 
+export const deadLetterVersion = 1
+
 /**
  * A change in the dead-letter queue: an SQS FIFO queue with one message group per function, so that a redrive sends the
- * changes of a table in their order.
+ * changes of a table in their order. A letter can be older or newer than the code that reads it: a new member must be optional, and
+ * readers leave out members that they do not know. Anything else needs a new version.
  */
-export const deadLetterSchema = z.strictObject({
-  version: z.literal(1),
+export const deadLetterSchema = z.object({
+  version: z.literal(deadLetterVersion),
   /** Null for a record that could not be read. The stored letter then has an empty name. */
   functionName: z.string().transform((name) => (name === '' ? null : name)),
   table: z.string(),
@@ -28,7 +31,7 @@ export const deadLetterSchema = z.strictObject({
   attempts: z.number(),
   /** ISO 8601. */
   at: z.string(),
-  error: z.strictObject({ code: z.string(), message: z.string() }),
+  error: z.object({ code: z.string(), message: z.string() }),
   /** The record as DTS wrote it, in base64. If it is too large for a message: its place in the bucket. */
   raw: z.union([z.base64(), z.strictObject({ bucket: z.string(), key: z.string() })]),
   /** The change in its JSON form, for people. Null if it cannot be decoded or is too large. */
@@ -60,7 +63,7 @@ export function deadLetterQueue(targets: DeadLetterTargets): PutAside {
     const { value, offset, error, ...facts } = input
     const { queueUrl, bucket } = targets
     const letter = {
-      version: 1,
+      version: deadLetterVersion,
       ...facts,
       functionName: storedName(input),
       error: { ...error, message: cutMessage(error.message) },
