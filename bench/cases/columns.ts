@@ -35,8 +35,29 @@ const inserts = (table: Table) => Array.from({ length: recordsPerPass }, (_, n) 
 const wide = (below: number) => (isAbove: boolean) =>
   inserts({ columns: isAbove ? below + 1 : below, name: `wide_${below}_${isAbove}` })
 
+function lists(below: number): Step {
+  const name = (count: number) => `${count} column lists of a table in turn`
+  const records = (isAbove: boolean) => {
+    const count = isAbove ? below + 1 : below
+    return Array.from({ length: count * 4 }, (_, n) =>
+      insert(n, { columns: 12, name: `lists_${count}`, prefix: `list_${n % count}` }),
+    )
+  }
+  return { below: name(below), above: name(below + 1), records }
+}
+
+function tables(below: number): Step {
+  const name = (count: number) => `${count.toLocaleString('en')} tables in turn`
+  const records = (isAbove: boolean) =>
+    Array.from({ length: isAbove ? below + 1 : below }, (_, n) =>
+      insert(n, { columns: 12, name: `table_${n}` }),
+    )
+  return { below: name(below), above: name(below + 1), records }
+}
+
 export const steps: readonly Step[] = [
   { below: '128 columns, all', above: '129 columns, all', records: wide(128) },
+  { below: '400 columns, all', above: '401 columns, all', records: wide(400) },
   { below: '512 columns, all', above: '513 columns, all', records: wide(512) },
   {
     below: '512 columns, 2 asked',
@@ -44,28 +65,16 @@ export const steps: readonly Step[] = [
     records: wide(512),
     asked: ['column_0', 'column_1'],
   },
-  {
-    below: '4 column lists of a table in turn',
-    above: '5 column lists of a table in turn',
-    records: (isAbove) =>
-      Array.from({ length: recordsPerPass }, (_, n) =>
-        insert(n, { columns: 12, name: `lists_${isAbove}`, prefix: `list_${n % (isAbove ? 5 : 4)}` }),
-      ),
-  },
-  {
-    below: '1,000 tables in turn',
-    above: '1,001 tables in turn',
-    records: (isAbove) =>
-      Array.from({ length: isAbove ? 1_001 : 1_000 }, (_, n) =>
-        insert(n, { columns: 12, name: `table_${n}` }),
-      ),
-  },
+  lists(4),
+  lists(32),
+  tables(1_000),
+  tables(4_000),
 ]
 
 export const columns: Case = {
   title: 'Steps in the cost of wide and many tables',
-  about: `The decoder keeps what a table's records repeat, within limits. Each pair of rows is at such a limit and right above it: the CPU
-to decode one record, in one process. The cost should grow with what is asked for and skipped, and never jump.`,
+  about: `The decoder keeps what a table's records repeat, within limits. Each pair of rows is at such a limit, or at one of an earlier version,
+and right above it: the CPU to decode one record, in one process. The cost should grow with what is asked for and skipped, and never jump.`,
   goals: steps.map(({ above }) => ({ row: above, column: 'of the row before', atMost: 1.5 })),
   async run({ rounds }) {
     const before = new Map(
