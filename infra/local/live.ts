@@ -1,6 +1,6 @@
 import { emitKeypressEvents } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { handledTables, Shop } from './shop.ts'
+import { Shop } from './shop.ts'
 import { type Answer, type LocalStack, startStack } from './stack.ts'
 import { render, type TableView } from './view.ts'
 
@@ -21,7 +21,7 @@ export async function runLive(say: (line: string) => void): Promise<void> {
   const note = (text: string) => events.push(`${new Date().toISOString().slice(11, 19)}  ${text}`)
   const stopKeys = readKeys(stack, note, () => ended.abort())
   try {
-    const shop = new Shop(startTime)
+    const shop = new Shop(startTime, stack.handledTables)
     await stack.dstore.append([shop.heartbeat(startTime)])
     // The first scheduled run may be a minute away.
     void firstPoll(stack, note)
@@ -60,7 +60,7 @@ async function show(
   say: (line: string) => void,
   ended: AbortSignal,
 ): Promise<void> {
-  const tables = new Map<string, TableView>(handledTables.map((table) => [table, emptyView(table)]))
+  const tables = new Map<string, TableView>(stack.handledTables.map((table) => [table, emptyView(table)]))
   for (let frame = 0; !ended.aborted; frame++) {
     for (const { table, operation, offset, replay } of await stack.handled.readNew()) {
       // A new file in functions/tables gets its line with its first change.

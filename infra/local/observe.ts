@@ -15,7 +15,7 @@ if (file !== undefined) {
     const { id, offset, generation, replay, operation } = change
     appendFileSync(
       file,
-      `${JSON.stringify({ table, id: String(id), offset: String(offset), generation, replay, operation })}\n`,
+      `${JSON.stringify({ table: change.table ?? table, id: String(id), offset: String(offset), generation, replay, operation })}\n`,
     )
   })
 }

@@ -22,6 +22,8 @@ export interface Stage {
   readonly stream: ScenarioStream
   readonly store: CheckpointStore
   readonly handled: HandledFile
+  /** The tables of the shop whose changes a handler must get; those of the example handlers if left out. */
+  readonly handledTables?: readonly string[]
   invoke(name: 'poller' | 'recovery', event: unknown): Promise<Answer>
 }
 
@@ -55,7 +57,7 @@ export async function playScenario(
 
 async function play(stage: Stage, startTime: number, say: (line: string) => void) {
   const { stream } = stage
-  const script = writeScript(startTime)
+  const script = writeScript(startTime, stage.handledTables)
   const switchAt = script.findIndex((_, index) => countChanges(script.slice(0, index)) >= changesBeforeSwitch)
   await append(stage, script.slice(0, switchAt))
   say(`${countChanges(script.slice(0, switchAt))} changes are in the stream of cluster ${stream.clusterId}.`)
@@ -86,8 +88,8 @@ async function play(stage: Stage, startTime: number, say: (line: string) => void
 }
 
 /** Transactions, a heartbeat for each second of source time, and one DDL statement. */
-function writeScript(startTime: number): ShopRecord[] {
-  const shop = new Shop()
+function writeScript(startTime: number, handledTables: readonly string[] | undefined): ShopRecord[] {
+  const shop = new Shop(1, handledTables)
   const script: ShopRecord[] = [shop.heartbeat(startTime)]
   let made = 0
   for (let second = startTime; made < changes; ) {

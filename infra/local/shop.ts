@@ -39,8 +39,9 @@ const mysql = {
   varchar: 253,
 }
 
-/** Tables that the example handlers in functions/tables know. */
-export const handledTables = ['shop.customers', 'shop.orders', 'shop.order_items'] as const
+export const tableNames = ['shop.customers', 'shop.orders', 'shop.order_items', 'shop.payments'] as const
+/** The tables that the example handlers in functions/tables know. */
+const exampleTables: readonly string[] = tableNames.slice(0, 3)
 
 const statuses = ['new', 'paid', 'shipped', 'cancelled']
 const products = ['tea-earl-grey', 'tea-sencha', 'mug-blue', 'pot-iron', 'honey']
@@ -77,6 +78,7 @@ export class Shop {
     ['status', mysql.enum],
     ['amount', mysql.decimal],
   ])
+  readonly #handledTables: readonly string[]
   /** A whole number from 0 to below `limit`. A seed gives the same shop on every machine. */
   readonly #below: (limit: number) => number
   #recordId = 0n
@@ -84,7 +86,9 @@ export class Shop {
   #transaction = 0
   #position = 4
 
-  constructor(seed = 1) {
+  /** @param handledTables the tables whose changes a handler must get */
+  constructor(seed = 1, handledTables = exampleTables) {
+    this.#handledTables = handledTables
     this.#below = seededWhole(seed)
   }
 
@@ -209,8 +213,8 @@ export class Shop {
       sourceTxid: `tx-${this.#transaction}`,
     })
     const table = record.objectName
-    const handled = handledTables.some((name) => name === table)
-    return { value, timestamp: seconds, ...(handled && table ? { change: { id, table } } : {}) }
+    const isHandled = table !== null && table !== undefined && this.#handledTables.includes(table)
+    return { value, timestamp: seconds, ...(isHandled ? { change: { id, table } } : {}) }
   }
 
   #price(): string {

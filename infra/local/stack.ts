@@ -7,12 +7,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { Pattern } from '../../lib/dispatch/pattern.ts'
 import { pollVariables, streamVariables } from '../environment.ts'
-import { findTables } from '../tables.ts'
+import { findTables, type Table } from '../tables.ts'
 import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
 import { HandledFile } from './handled.ts'
 import { freePort } from './ports.ts'
+import { tableNames } from './shop.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const checkpointTable = 'dts-functions-dev-checkpoint'
@@ -29,6 +31,8 @@ export interface LocalStack {
   readonly dstore: DStore
   readonly store: CheckpointStore
   readonly handled: HandledFile
+  /** The tables of the shop that files of functions/tables handle. */
+  readonly handledTables: readonly string[]
   /** Where serverless-offline and the functions log. */
   readonly logFile: string
   invoke(name: 'poller' | 'recovery', event: unknown): Promise<Answer>
@@ -51,7 +55,7 @@ const unset = Object.fromEntries(
  */
 export async function startStack(startTime: number, settings: Record<string, string>): Promise<LocalStack> {
   // serverless would say the same at the end of its own stack trace.
-  await findTables(join(root, 'functions/tables'))
+  const tables = await findTables(join(root, 'functions/tables'))
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
   const handledPath = join(folder, 'handled.jsonl')
@@ -98,10 +102,16 @@ export async function startStack(startTime: number, settings: Record<string, str
     dstore,
     store: new CheckpointStore(dynamoClient, checkpointTable, dstore.topic, 0),
     handled: new HandledFile(handledPath),
+    handledTables: tableNames.filter((name) => tables.some((table) => handles(table, name))),
     logFile,
     invoke: (name, event) => invoke(lambda, functionPrefix + name, event),
     stop,
   }
+}
+
+function handles({ tables: { patterns, except } }: Table, name: string): boolean {
+  const matches = (text: string) => new Pattern(text).matches(name)
+  return patterns.some(matches) && !except.some(matches)
 }
 
 async function invoke(lambda: LambdaClient, name: string, event: unknown): Promise<Answer> {

@@ -5,15 +5,25 @@ import { printable, printableLines } from '../../lib/text/printable.ts'
 import { init } from '../init/init.ts'
 import { usage } from './arguments.ts'
 import { operate } from './operate.ts'
+import { runNew } from './tables/run-new.ts'
+import { runTypes } from './tables/run-types.ts'
+import { runTail } from './tail/run-tail.ts'
 
 const program = 'npx dts-functions'
 const initUsage = `${program} init <folder> [--service NAME]      a small service of your own, in a new folder`
 
+const streamUsage = `${program} tail [flags]             prints the changes of the stream (--help)
+${program} new database.table       a handler and its test, from the table's columns in the stream
+${program} types [--check]          the columns of the handled tables; --check compares them with the handlers`
+
 /** @returns the exit code */
 export async function runCommand([command, ...rest]: readonly string[]): Promise<number> {
   if (command === 'init') return runInit(rest)
+  if (command === 'tail') return runTail(rest, `${program} tail`)
+  if (command === 'new') return runNew(rest, { program: `${program} new` })
+  if (command === 'types') return runTypes(rest, { program: `${program} types` })
   if (command !== undefined && command !== '--help') return operate([command, ...rest], program)
-  console.log(`${initUsage}\n\n${usage(program)}`)
+  console.log(`${initUsage}\n${streamUsage}\n\n${usage(program)}`)
   return 0
 }
 

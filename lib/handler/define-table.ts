@@ -46,7 +46,7 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
   })
     .use(injectLambdaContext(logger))
     .handler((event, context) => table.handle(event, context))
-  return Object.assign(handler, { definition: { table: definition.table, delivery } })
+  return Object.assign(handler, { definition: { table: definition.table, row: definition.row, delivery } })
 }
 
 class TableFunction<Schema extends z.ZodObject> {

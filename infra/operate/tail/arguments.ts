@@ -3,11 +3,12 @@ import { declaredTables, problemsOf } from '../../../lib/dispatch/pattern.ts'
 import type { ChangeOperation } from '../../../lib/dts/header.ts'
 import { parseTime, timeHint } from '../../../lib/time.ts'
 import { UsageError } from '../arguments.ts'
+import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
 import { parseCondition } from './condition.ts'
 import type { FormatName } from './formats.ts'
 import type { Selection } from './select.ts'
 
-export const usage = `npm run tail -- [flags]
+export const usage = (program: string) => `${program} [flags]
 
 Prints the changes of a stream. It reads beside the poller: no checkpoint and no commit of the group is read or written.
 
@@ -39,10 +40,7 @@ export type Place =
   | { readonly kind: 'offset'; readonly offset: bigint }
   | { readonly kind: 'time'; readonly seconds: number }
 
-export interface TailCall {
-  /** Variables of the configuration that flags set. */
-  readonly variables: Readonly<Record<string, string>>
-  readonly stage: string
+export interface TailCall extends StreamCall {
   readonly selection: Selection
   readonly from: Place
   /** Null: the end of the log, or never with `follow`. */
@@ -56,18 +54,8 @@ const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const
 const list = { type: 'string', multiple: true } as const
 const options = {
-  'broker-url': text,
-  topic: text,
-  sid: text,
-  group: text,
-  user: text,
-  password: text,
-  'password-secret': text,
-  partition: text,
-  tls: flag,
-  'allowed-nodes': text,
+  ...streamOptions,
   checkpoint: text,
-  stage: text,
   table: list,
   operation: list,
   where: text,
@@ -82,38 +70,12 @@ const options = {
   help: flag,
 } as const
 
-/** The flags that set a variable of the configuration. */
-const variableOf: Readonly<Record<string, string>> = {
-  'broker-url': 'DTS_BROKER_URL',
-  topic: 'DTS_TOPIC',
-  sid: 'DTS_SID',
-  group: 'DTS_GROUP',
-  user: 'DTS_USER',
-  password: 'DTS_PASSWORD',
-  'password-secret': 'DTS_PASSWORD_SECRET',
-  partition: 'DTS_PARTITION',
-  'allowed-nodes': 'DTS_ALLOWED_NODES',
-}
-
-/** The names that Flink's Table API uses, and the flags that they mean. */
-const tableApiNames: Readonly<Record<string, string>> = {
-  'dts.server': 'broker-url',
-  'dts.topic': 'topic',
-  topic: 'topic',
-  'dts.sid': 'sid',
-  'dts.group': 'group',
-  'dts.user': 'user',
-  'dts.password': 'password',
-  'dts.checkpoint': 'checkpoint',
-  'dts-cdc.table.name': 'table',
-}
-
 const operationNames: readonly ChangeOperation[] = ['INSERT', 'UPDATE', 'DELETE', 'INIT', 'DDL']
 const formatNames: readonly FormatName[] = ['pretty', 'json', 'changelog', 'csv']
 
 /** @returns null if only help is asked for. @throws UsageError; DtsError CONDITION_INVALID */
 export function toTailCall(argv: readonly string[]): TailCall | null {
-  const values = parse(argv.flatMap(asFlag))
+  const values = parse(asFlags(argv))
   if (values.help) return null
   for (const [name, value] of Object.entries(values))
     if ([value].flat().some((one) => typeof one === 'string' && one.trim() === ''))
@@ -152,24 +114,6 @@ function parse(argv: readonly string[]) {
     if (error instanceof UsageError) throw error
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
-}
-
-/** Turns `'dts.sid'='x'`, `dts.sid=x` and `--dts.sid x` into a flag. Other arguments stay as they are. */
-function asFlag(argument: string): string[] {
-  const [, dashes = '', name = '', value] = /^(--)?'?([\w.-]+)'?(?:\s*=\s*(.*))?$/s.exec(argument) ?? []
-  const known = Object.hasOwn(tableApiNames, name) ? tableApiNames[name] : undefined
-  if (known === undefined || (dashes === '' && value === undefined)) return [argument]
-  return value === undefined ? [`--${known}`] : [`--${known}=${value.replace(/^'(.*)'$/s, '$1')}`]
-}
-
-function variablesOf(values: Values): Record<string, string> {
-  const variables: Record<string, string> = {}
-  for (const [name, variable] of Object.entries(variableOf)) {
-    const value = values[name as keyof Values]
-    if (typeof value === 'string') variables[variable] = value
-  }
-  if (values.tls) variables.DTS_TLS = 'true'
-  return variables
 }
 
 function toSelection(values: Values): Selection {

@@ -1,0 +1,106 @@
+/** The flags and settings by which a command of this folder reads a stream itself. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { readerConfig, type SourceConfig } from '../../lib/config.ts'
+
+const text = { type: 'string' } as const
+export const streamOptions = {
+  'broker-url': text,
+  topic: text,
+  sid: text,
+  group: text,
+  user: text,
+  password: text,
+  'password-secret': text,
+  partition: text,
+  tls: { type: 'boolean' },
+  'allowed-nodes': text,
+  stage: text,
+} as const
+
+/** The flags that set a variable of the configuration. */
+const variableOf: Readonly<Record<string, string>> = {
+  'broker-url': 'DTS_BROKER_URL',
+  topic: 'DTS_TOPIC',
+  sid: 'DTS_SID',
+  group: 'DTS_GROUP',
+  user: 'DTS_USER',
+  password: 'DTS_PASSWORD',
+  'password-secret': 'DTS_PASSWORD_SECRET',
+  partition: 'DTS_PARTITION',
+  'allowed-nodes': 'DTS_ALLOWED_NODES',
+}
+
+/** The names that Flink's Table API uses, and the flags that they mean. */
+const tableApiNames: Readonly<Record<string, string>> = {
+  'dts.server': 'broker-url',
+  'dts.topic': 'topic',
+  topic: 'topic',
+  'dts.sid': 'sid',
+  'dts.group': 'group',
+  'dts.user': 'user',
+  'dts.password': 'password',
+  'dts.checkpoint': 'checkpoint',
+  'dts-cdc.table.name': 'table',
+}
+
+/** Turns `'dts.sid'='x'`, `dts.sid=x` and `--dts.sid x` into flags. Other arguments stay as they are. */
+export function asFlags(argv: readonly string[]): string[] {
+  return argv.flatMap(asFlag)
+}
+
+function asFlag(argument: string): string[] {
+  const [, dashes = '', name = '', value] = /^(--)?'?([\w.-]+)'?(?:\s*=\s*(.*))?$/s.exec(argument) ?? []
+  const known = Object.hasOwn(tableApiNames, name) ? tableApiNames[name] : undefined
+  if (known === undefined || (dashes === '' && value === undefined)) return [argument]
+  return value === undefined ? [`--${known}`] : [`--${known}=${value.replace(/^'(.*)'$/s, '$1')}`]
+}
+
+/** The variables of the configuration that flags set. @param values what `parseArgs` made of `streamOptions` and others */
+export function variablesOf(values: Readonly<Record<string, unknown>>): Record<string, string> {
+  const variables: Record<string, string> = {}
+  for (const [name, variable] of Object.entries(variableOf)) {
+    const value = values[name]
+    if (typeof value === 'string') variables[variable] = value
+  }
+  if (values.tls === true) variables.DTS_TLS = 'true'
+  return variables
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** How the flags of a command choose its stream. */
+export interface StreamCall {
+  /** Variables of the configuration that flags set. */
+  readonly variables: Readonly<Record<string, string>>
+  readonly stage: string
+}
+
+/**
+ * The settings of the stream: the flags, then the shell, then `.env.<stage>` or else `.env`, as a deployment reads them.
+ * @param folder where the .env files are
+ */
+export function settingsOf(call: StreamCall, shell: Environment, folder: string): Environment {
+  const file = [`.env.${call.stage}`, '.env']
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(path))
+  const written = file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'))
+  const merged: Record<string, string | undefined> = { ...written, ...shell }
+  for (const [first, second] of alternatives) {
+    // A flag replaces the setting that contradicts it.
+    if (call.variables[first] !== undefined) delete merged[second]
+    if (call.variables[second] !== undefined) delete merged[first]
+  }
+  return { ...merged, ...call.variables }
+}
+
+/** As `settingsOf`, parsed. @throws DtsError CONFIG_INVALID */
+export function sourceConfig(call: StreamCall, shell: Environment, folder: string): SourceConfig {
+  return readerConfig(settingsOf(call, shell, folder))
+}
+
+const alternatives = [
+  ['DTS_SID', 'DTS_GROUP'],
+  ['DTS_PASSWORD', 'DTS_PASSWORD_SECRET'],
+] as const

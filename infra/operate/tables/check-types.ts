@@ -1,0 +1,101 @@
+import type { z } from 'zod'
+import { declaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
+import { printable } from '../../../lib/text/printable.ts'
+import { imagesOf, type Sampling, type TableSample } from './sample.ts'
+
+/** A handler file, as far as the check needs it. */
+export interface CheckedHandler {
+  /** The file's name in messages. */
+  readonly file: string
+  /** Its text, to name lines. */
+  readonly source: string
+  readonly table: string | readonly string[]
+  readonly row: z.ZodObject
+}
+
+/** A place where a handler and the stream contradict each other. */
+export interface Drift {
+  readonly file: string
+  /** Counted from 1. */
+  readonly line: number
+  readonly message: string
+}
+
+/** The tables of the handlers, as patterns without the exceptions. */
+export function patternsOf(handlers: readonly CheckedHandler[]): Pattern[] {
+  return handlers.flatMap(({ table }) => declaredTables(table).patterns.map((text) => new Pattern(text)))
+}
+
+/** Compares the rows that handlers declare with the changes of the stream. */
+export function findDrift(handlers: readonly CheckedHandler[], sampling: Sampling): Drift[] {
+  return handlers.flatMap((handler) => driftOf(handler, sampling))
+}
+
+function driftOf(handler: CheckedHandler, { samples, tables, records }: Sampling): Drift[] {
+  const { patterns, except } = declaredTables(handler.table)
+  const excluded = except.map((text) => new Pattern(text))
+  const found: Drift[] = []
+  const handled: TableSample[] = []
+  for (const text of patterns) {
+    const pattern = new Pattern(text)
+    const matching = [...samples.values()].filter(
+      ({ table }) => pattern.matches(table) && !excluded.some((one) => one.matches(table)),
+    )
+    handled.push(...matching)
+    if (matching.length > 0) continue
+    const known = [...tables].slice(0, 20).map(printable).join(', ') || 'none'
+    found.push(
+      at(handler, text, `no table of the newest ${records} records matches ${text}; they have ${known}`),
+    )
+  }
+  for (const sample of new Set(handled)) found.push(...driftOfTable(handler, sample))
+  return found
+}
+
+function driftOfTable(handler: CheckedHandler, { table, columns, changes }: TableSample): Drift[] {
+  const names = columns.map(({ name }) => name)
+  const found = new Map<string, string>()
+  for (const column of Object.keys(handler.row.shape)) {
+    const isOptional = handler.row.shape[column]?.safeParse(undefined).success ?? false
+    if (!names.includes(column) && !isOptional) {
+      found.set(
+        column,
+        `${table} has no column ${column}; its columns are ${names.map(printable).join(', ')}`,
+      )
+    }
+  }
+  for (const change of changes) {
+    for (const image of imagesOf(change)) {
+      for (const issue of handler.row.safeParse(image, { reportInput: true }).error?.issues ?? []) {
+        const column = String(issue.path[0] ?? 'row')
+        if (!found.has(column))
+          found.set(column, `${table}.${column} at offset ${change.offset}: ${reasonOf(issue)}`)
+      }
+    }
+  }
+  return Array.from(found, ([column, message]) => at(handler, column, message))
+}
+
+/** Without the value, which may be secret. */
+function reasonOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_type') return `the row schema refuses the value (${issue.code})`
+  const { input } = issue
+  const received =
+    input === undefined
+      ? 'no value'
+      : input === null
+        ? 'NULL'
+        : Buffer.isBuffer(input)
+          ? 'Buffer'
+          : typeof input
+  return `the handler expects ${issue.expected}, the stream has ${received}`
+}
+
+/** The line that first names the column or table. */
+function at({ file, source }: CheckedHandler, name: string, message: string): Drift {
+  const quoted = name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const lines = source.split('\n')
+  const declares = new RegExp(`^\\s*(?:${quoted}|['"\`]${quoted}['"\`])\\s*:|['"\`]${quoted}['"\`]`)
+  const index = lines.findIndex((line) => declares.test(line))
+  return { file, line: index + 1 || 1, message }
+}

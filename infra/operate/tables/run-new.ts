@@ -1,0 +1,113 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { parseArgs } from 'node:util'
+import { problemsOf } from '../../../lib/dispatch/pattern.ts'
+import { printable } from '../../../lib/text/printable.ts'
+import { findTables } from '../../tables.ts'
+import { UsageError } from '../arguments.ts'
+import { reporting } from '../report.ts'
+import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
+import { newTable } from './new-table.ts'
+import { hasEnough, sampleTables } from './sample.ts'
+import { openSource, type TableCommand } from './source.ts'
+
+const usage = ({ program }: TableCommand) => `${program} database.table [--file NAME] [flags]
+
+Reads the newest changes of the table and writes functions/tables/NAME.ts and its test. NAME is the table's name
+unless --file gives another one. The stream is that of .env.<stage>, .env or the shell, or of the flags that tail takes.`
+
+interface NewCall extends StreamCall {
+  readonly table: string
+  readonly name: string
+}
+
+/** Writes a handler for a table of the stream, and its test. @returns the exit code */
+export function runNew(argv: readonly string[], command: TableCommand): Promise<number> {
+  const text = usage(command)
+  return reporting(text, async () => {
+    const call = toCall(argv)
+    if (call !== null) return await write(call, process.cwd(), command)
+    console.log(text)
+    return 0
+  })
+}
+
+async function write(call: NewCall, folder: string, command: TableCommand): Promise<number> {
+  const { table, name } = call
+  const files = { handler: `functions/tables/${name}.ts`, test: `${testFolder(folder)}/${name}.test.ts` }
+  for (const file of Object.values(files)) {
+    if (existsSync(join(folder, file)))
+      throw new UsageError(`${file} exists. Nothing was written; choose another --file.`)
+  }
+  const other = await handlerOf(table, folder)
+  if (other !== null) throw new UsageError(`${other} handles ${table} already. Nothing was written.`)
+  const source = await openSource(call, folder, command)
+  const { samples, tables, records } = await sampleTables(
+    source.stream,
+    (found) => found === table,
+    (changes) => hasEnough(changes, table),
+  ).finally(() => source.close())
+  if (source.isExample) console.log('No stream is configured, so these are the columns of the example shop.')
+  const sample = samples.get(table)
+  if (sample === undefined) {
+    const known = [...tables].map(printable).join(', ') || 'none'
+    console.error(
+      `The newest ${records} records have no change of ${printable(table)}. Nothing was written. Their tables: ${known}.`,
+    )
+    return 1
+  }
+  const handler = relative(dirname(files.test), files.handler).split(sep).join('/')
+  const texts = newTable(sample, handler)
+  for (const kind of ['handler', 'test'] as const) {
+    const path = join(folder, files[kind])
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, texts[kind], { flag: 'wx' })
+  }
+  console.log(`${files.handler}  ${sample.columns.length} columns, from ${sample.changes.length} changes`)
+  console.log(`${files.test}  run it: npm test`)
+  return 0
+}
+
+/** This repository's tests of handlers are in a folder of their own. */
+function testFolder(folder: string): string {
+  return existsSync(join(folder, 'test/functions')) ? 'test/functions' : 'test'
+}
+
+/** The file of a handler that names the table; null if there is none. */
+async function handlerOf(table: string, folder: string): Promise<string | null> {
+  const tables = join(folder, 'functions/tables')
+  if (!existsSync(tables)) return null
+  return (await findTables(tables)).find(({ tables: { patterns } }) => patterns.includes(table))?.file ?? null
+}
+
+function toCall(argv: readonly string[]): NewCall | null {
+  const { values, positionals } = parse(argv)
+  if (values.help) return null
+  const [table, ...more] = positionals
+  if (table === undefined || more.length > 0) throw new UsageError('Give one table, such as shop.orders.')
+  const isPattern = table.includes('*') || table.startsWith('!')
+  const problems = isPattern
+    ? ['a new handler is for one table: write its whole name']
+    : problemsOf({ patterns: [table], except: [] })
+  if (problems.length > 0) throw new UsageError(problems.join('; '))
+  const name =
+    values.file ?? (table.split('.').at(-1) ?? '').replace(/^[A-Z]/, (letter) => letter.toLowerCase())
+  if (!/^[a-z][A-Za-z0-9_-]*$/.test(name)) {
+    throw new UsageError(
+      `"${name}" cannot be a file's name: it starts with a lower-case letter, followed by letters, digits, "-" and "_". Give --file.`,
+    )
+  }
+  return { table, name, variables: variablesOf(values), stage: values.stage ?? 'dev' }
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: asFlags(argv),
+      allowPositionals: true,
+      options: { ...streamOptions, file: { type: 'string' }, help: { type: 'boolean' } },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}

@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import * as z from 'zod'
+import { printable } from '../../../lib/text/printable.ts'
+import { findTables } from '../../tables.ts'
+import { UsageError } from '../arguments.ts'
+import { reporting } from '../report.ts'
+import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
+import { type CheckedHandler, findDrift, patternsOf } from './check-types.ts'
+import { columnType, property } from './column-types.ts'
+import { hasEnough, sampleTables, type TableSample } from './sample.ts'
+import { openSource, type TableCommand } from './source.ts'
+
+const usage = ({ program }: TableCommand) => `${program} [--check] [flags]
+
+Prints the columns of every table that functions/tables handles, as the newest changes of the stream show them.
+  --check   compares them with the handlers instead, prints file and line of each contradiction, and fails if there is one
+The stream is that of .env.<stage>, .env or the shell, or of the flags that tail takes.`
+
+/** Prints the columns of the handled tables, or compares them with the handlers. @returns the exit code */
+export function runTypes(argv: readonly string[], command: TableCommand): Promise<number> {
+  const text = usage(command)
+  return reporting(text, async () => {
+    const { values } = parse(argv)
+    const call = { variables: variablesOf(values), stage: values.stage ?? 'dev' }
+    if (!values.help) return await compare(call, values.check ?? false, process.cwd(), command)
+    console.log(text)
+    return 0
+  })
+}
+
+async function compare(
+  call: StreamCall,
+  isCheck: boolean,
+  folder: string,
+  command: TableCommand,
+): Promise<number> {
+  const handlers = await readHandlers(folder)
+  const patterns = patternsOf(handlers)
+  const exact = patterns.filter(({ isExact }) => isExact)
+  const source = await openSource(call, folder, command)
+  const sampling = await sampleTables(
+    source.stream,
+    (table) => patterns.some((pattern) => pattern.matches(table)),
+    // A pattern can match a table that only older records show.
+    (changes) => exact.length === patterns.length && exact.every(({ text }) => hasEnough(changes, text)),
+  ).finally(() => source.close())
+  if (source.isExample) console.log('No stream is configured, so this compares with the example shop.')
+  if (!isCheck) {
+    for (const sample of sampling.samples.values()) console.log(describe(sample))
+    return 0
+  }
+  const drift = findDrift(handlers, sampling)
+  for (const { file, line, message } of drift) console.error(printable(`${file}:${line}: ${message}`))
+  const verdict = drift.length === 0 ? 'fit' : `contradict each other in ${drift.length} places`
+  console.log(
+    `${handlers.length} handlers and the newest ${sampling.records} records of the stream ${verdict}.`,
+  )
+  return drift.length === 0 ? 0 : 1
+}
+
+function describe(sample: TableSample): string {
+  const lines = sample.columns.map((column) => {
+    const key = sample.keys.includes(column.name) ? ' // primary key' : ''
+    return `  ${property(column.name)}: ${columnType(column, sample)},${key}`
+  })
+  return `${printable(sample.table)}  (${sample.changes.length} changes)\n${lines.join('\n')}\n`
+}
+
+async function readHandlers(folder: string): Promise<CheckedHandler[]> {
+  const tables = join(folder, 'functions/tables')
+  if (!existsSync(tables)) throw new UsageError('There is no folder functions/tables here.')
+  const found = await findTables(tables)
+  return await Promise.all(
+    found.map(async ({ file }) => {
+      const path = join(folder, file)
+      const module: { handler: { definition: Pick<CheckedHandler, 'table'> & { row: unknown } } } =
+        await import(pathToFileURL(path).href)
+      const { table, row } = module.handler.definition
+      if (!(row instanceof z.ZodObject))
+        throw new UsageError(`${file} uses another copy of zod than this command.`)
+      return { file, source: readFileSync(path, 'utf8'), table, row }
+    }),
+  )
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: asFlags(argv),
+      options: { ...streamOptions, check: { type: 'boolean' }, help: { type: 'boolean' } },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
