@@ -8,6 +8,7 @@ import { connections, handlerClient, probeFunction } from '../lib/connect/client
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { isDtsError, loggedError } from '../lib/errors.ts'
+import { withoutSource } from '../lib/recovery/addressee.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
@@ -73,7 +74,7 @@ export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutE
   })
 
 async function answerTo(event: unknown, context: Context): Promise<RecoveryAnswer> {
-  const request = parseRecoveryEvent(event)
+  const request = parseRecoveryEvent(withoutSource(event, process.env.DTS_SOURCE ?? ''))
   parts ??= setUp()
   const answer = await recover(request, {
     ...parts,

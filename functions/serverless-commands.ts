@@ -7,12 +7,19 @@ import type { RecoveryAnswer } from '../lib/recovery/recover.ts'
  * this deployment and no other.
  */
 
-/** @param flags that make serverless use this deployment; empty if the code is not deployed */
-export function serverlessCommands(flags: string = process.env.DEPLOYMENT_FLAGS ?? ''): CommandLine {
+/**
+ * @param flags that make serverless use this deployment; empty if the code is not deployed
+ * @param source whose recovery is meant; empty for the unnamed stream
+ */
+export function serverlessCommands(
+  flags: string = process.env.DEPLOYMENT_FLAGS ?? '',
+  source: string = process.env.DTS_SOURCE ?? '',
+): CommandLine {
+  const recovery = source === '' ? 'recovery' : `recovery-${source}`
   const chosen = flags === '' ? '' : ` ${flags}`
   return {
     recovery: (event) =>
-      `npx serverless invoke${chosen} -f recovery --data '${JSON.stringify(event).replaceAll("'", `'\\''`)}'`,
+      `npx serverless invoke${chosen} -f ${recovery} --data '${JSON.stringify(event).replaceAll("'", `'\\''`)}'`,
     deploy: `npx serverless deploy${chosen}`,
   }
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { metricNamespace } from '../lib/poll/telemetry.ts'
 import { invalidSetting } from './setting-error.ts'
+import { namesOf, type Stream } from './streams.ts'
 
 /** Thresholds of `custom.alarms` in serverless.yml. */
 const thresholdsSchema = z.strictObject({
@@ -22,8 +23,9 @@ const thresholdsSchema = z.strictObject({
 })
 
 export interface AlarmSettings {
-  /** The prefix of the names of functions, queue and alarms. */
+  /** The prefix of the names of functions and alarms. */
   readonly prefix: string
+  readonly stream: Pick<Stream, 'source'>
   readonly deadLetterQueue: string
   readonly thresholds: unknown
   /** The ARN of an SNS topic that receives the alarms; empty: none. */
@@ -32,20 +34,32 @@ export interface AlarmSettings {
   readonly email: string
 }
 
+/** The topic for the mails of all alarms; none without an address. */
+export function alarmTopic(email: string): Record<string, object> {
+  if (email === '') return {}
+  return {
+    AlarmTopic: {
+      Type: 'AWS::SNS::Topic',
+      Properties: { Subscription: [{ Protocol: 'email', Endpoint: email }] },
+    },
+  }
+}
+
 /**
- * The alarms as CloudFormation resources. Without a topic and an address, the alarms exist but notify no person.
+ * The alarms of a stream as CloudFormation resources. Without a topic and an address, the alarms exist but notify no person.
  * docs/telemetry.md says what to do at each.
  * @throws DtsError CONFIG_INVALID
  */
 export function alarmsOf(settings: AlarmSettings): Record<string, object> {
   const { prefix, deadLetterQueue, topicArn, email } = settings
+  const names = namesOf(settings.stream)
   const { lagSeconds, secondsUntilLoss, silentSeconds } = parseThresholds(settings.thresholds)
-  const poller = `${prefix}poller`
+  const poller = prefix + names.poller
   const actions = [...(topicArn === '' ? [] : [topicArn]), ...(email === '' ? [] : [{ Ref: 'AlarmTopic' }])]
   const alarm = (name: string, description: string, properties: object) => ({
     Type: 'AWS::CloudWatch::Alarm',
     Properties: {
-      AlarmName: prefix + name,
+      AlarmName: prefix + names.prefix + name,
       AlarmDescription: description,
       AlarmActions: actions,
       OKActions: actions,
@@ -78,15 +92,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
     ReturnData: false,
     MetricStat: { Metric: own(name), Period: 300, Stat: stat },
   })
-  return {
-    ...(email === ''
-      ? {}
-      : {
-          AlarmTopic: {
-            Type: 'AWS::SNS::Topic',
-            Properties: { Subscription: [{ Protocol: 'email', Endpoint: email }] },
-          },
-        }),
+  const alarms = {
     HaltedAlarm: alarm(
       'halted',
       'The stream is halted: nothing is delivered until a person runs recovery.',
@@ -175,6 +181,7 @@ export function alarmsOf(settings: AlarmSettings): Record<string, object> {
       },
     ),
   }
+  return Object.fromEntries(Object.entries(alarms).map(([id, one]) => [id + names.suffix, one]))
 }
 
 function parseThresholds(value: unknown): z.output<typeof thresholdsSchema> {

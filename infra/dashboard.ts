@@ -1,10 +1,12 @@
 import { metricNamespace } from '../lib/poll/telemetry.ts'
+import { namesOf, type Stream } from './streams.ts'
 
 export interface DashboardSettings {
   /** The prefix of the names of functions and dashboard. */
   readonly prefix: string
+  readonly stream: Pick<Stream, 'source'>
   readonly deadLetterQueue: string
-  /** The keys of the table functions. */
+  /** The keys of the stream's table functions. */
   readonly tables: readonly string[]
 }
 
@@ -14,8 +16,9 @@ type Metric = readonly [namespace: string, name: string, ...rest: (string | obje
 const mostLines = 20
 
 /** The dashboard of the stream: lag, volume, failures, time. */
-export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettings): object {
-  const service = `${prefix}poller`
+export function dashboardOf({ prefix, stream, deadLetterQueue, tables }: DashboardSettings): object {
+  const names = namesOf(stream)
+  const service = prefix + names.poller
   const own = (name: string): Metric => [metricNamespace, name, 'service', service]
   const ofTables = (name: string): Metric[] =>
     tables.length > mostLines
@@ -55,7 +58,7 @@ export function dashboardOf({ prefix, deadLetterQueue, tables }: DashboardSettin
   })
   return {
     Type: 'AWS::CloudWatch::Dashboard',
-    Properties: { DashboardName: `${prefix}stream`, DashboardBody: { 'Fn::Sub': body } },
+    Properties: { DashboardName: `${prefix}${names.prefix}stream`, DashboardBody: { 'Fn::Sub': body } },
   }
 }
 

@@ -6,18 +6,20 @@ import type { Template } from './complete-roles.ts'
  */
 export function encryptWith(template: Template, key: unknown): void {
   for (const [id, resource] of Object.entries(template)) {
-    const settings = resource.Type === 'AWS::Logs::LogGroup' ? { KmsKeyId: key } : settingsOf(id, key)
+    const settings =
+      resource.Type === 'AWS::Logs::LogGroup' ? { KmsKeyId: key } : settingsOf(id, key, resource.Type)
     if (settings === undefined) continue
     const { SqsManagedSseEnabled: _, ...properties } = resource.Properties ?? {}
     resource.Properties = { ...properties, ...settings }
   }
 }
 
-function settingsOf(id: string, key: unknown): object | undefined {
+function settingsOf(id: string, key: unknown, type: string): object | undefined {
+  // Each stream has a queue.
+  if (type === 'AWS::SQS::Queue' && id.startsWith('DeadLetterQueue')) return { KmsMasterKeyId: key }
   switch (id) {
     case 'CheckpointTable':
       return { SSESpecification: { SSEEnabled: true, SSEType: 'KMS', KMSMasterKeyId: key } }
-    case 'DeadLetterQueue':
     case 'AlarmTopic':
       return { KmsMasterKeyId: key }
     case 'DeadLetterBucket':

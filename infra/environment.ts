@@ -1,3 +1,4 @@
+import { namesOf, type Stream } from './streams.ts'
 import { longestTimeoutOf, type Settings, type Table } from './tables.ts'
 
 /**
@@ -35,7 +36,7 @@ export const pollVariables = [
  */
 export const nodeOptions = '--max-semi-space-size=8 --max-old-space-size=256'
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** A value in the template: a string, or a CloudFormation function. */
 type Value = string | object
@@ -46,16 +47,19 @@ type Value = string | object
  */
 export function streamEnvironment(
   given: Environment,
+  stream: Stream,
   tables: readonly Table[],
   settings: Settings,
 ): Record<string, Value> {
+  const own = tables.filter(({ source }) => source === stream.source)
   return {
-    ...picked(given, streamVariables),
+    ...stream.variables,
     ...picked(given, pollVariables),
+    ...(stream.source === '' ? {} : { DTS_SOURCE: stream.source }),
     CHECKPOINT_TABLE: settings.checkpointTable,
     FUNCTION_PREFIX: settings.prefix,
-    HANDLER_TIMEOUT_SECONDS: String(longestTimeoutOf(tables, settings)),
-    DEAD_LETTER_QUEUE_URL: { Ref: 'DeadLetterQueue' },
+    HANDLER_TIMEOUT_SECONDS: String(longestTimeoutOf(tables, own, settings)),
+    DEAD_LETTER_QUEUE_URL: { Ref: namesOf(stream).queueId },
     DEAD_LETTER_BUCKET: { Ref: 'DeadLetterBucket' },
     DEPLOYMENT_FLAGS: settings.flags,
     DEPLOYMENT_SERVICE: settings.service,
@@ -64,7 +68,7 @@ export function streamEnvironment(
   }
 }
 
-function picked(given: Environment, names: readonly string[]): Record<string, string> {
+export function picked(given: Environment, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = given[name]

@@ -12,65 +12,76 @@ const serviceFolder = process.cwd()
 const tablesFolder = join(serviceFolder, 'functions/tables')
 
 /** The options of serverless-esbuild. */
-export const esbuild = collecting(async () => {
-  const { artefactOf, bundlingWith, findTables } = await typescript()
-  return bundlingWith(artefactOf(await findTables(tablesFolder)))
+export const esbuild = collecting(async (serverless) => {
+  const { artefactOf, bundlingWith } = await typescript()
+  const { found, streams } = await parts(serverless)
+  const sources = streams.map(({ source }) => source)
+  return bundlingWith(artefactOf(found, sources))
 }, {})
 
-/** Poller and recovery, as entries of `functions:` in serverless.yml. */
+/** Poller and recovery of each stream, as entries of `functions:` in serverless.yml. */
 export const streamFunctions = collecting(async (serverless) => {
-  const { findTables, streamEnvironment, streamFunctions: entries } = await typescript()
-  const known = await settings(serverless)
-  return entries(streamEnvironment(process.env, await findTables(tablesFolder), known), known)
+  const { streamEnvironment, streamFunctions: entries } = await typescript()
+  const { found, streams, known } = await parts(serverless)
+  const environmentOf = (stream) => streamEnvironment(process.env, stream, found, known)
+  return Object.assign({}, ...streams.map((stream) => entries(environmentOf(stream), stream, known)))
 }, {})
 
 /** The functions of functions/tables, as entries of `functions:` in serverless.yml. */
 export const tables = collecting(async (serverless) => {
-  const { findTables, tableFunctions } = await typescript()
-  return tableFunctions(await findTables(tablesFolder), await settings(serverless))
+  const { tableFunctions } = await typescript()
+  const { found, known } = await parts(serverless)
+  return tableFunctions(found, known)
 }, {})
 
 /** Everything else in the stack: checkpoint table, dead letters, roles, alarms, dashboard. For `resources:`. */
 export const resources = collecting(async (serverless) => {
-  const { findTables, parseAccount, requireAll, rolesOf, streamStatements, tableFunctions } =
+  const { deadLetterQueues, namesOf, parseAccount, requireAll, rolesOf, streamStatements, tableFunctions } =
     await typescript()
-  const known = await settings(serverless)
+  const settings = await settingsOf(serverless)
   // Each part reports its first fault. A person wants to see all of them at once.
-  let found = null
+  let all = null
   await requireAll([
     async () => {
-      found = await findTables(tablesFolder)
+      all = await parts(serverless)
     },
-    () => parseAccount(known.account),
-    () => streamStatements(known),
-    () => monitoring(serverless, known, []),
-    () => found && tableFunctions(found, known),
+    () => parseAccount(settings.account),
+    () => streamStatements(settings),
+    () => monitoring(serverless, { ...settings, streams: [{ source: '' }] }, []),
+    () => all && tableFunctions(all.found, all.known),
   ])
+  const { found, streams, known } = all
+  const { DeadLetterQueue, DeadLetterQueuePolicy, ...bucket } = await included(serverless, 'dead-letters.yml')
+  const queueIds = streams.map((stream) => namesOf(stream).queueId)
   return {
     Resources: {
       ...(await included(serverless, 'checkpoint-table.yml')),
-      ...(await included(serverless, 'dead-letters.yml')),
+      ...deadLetterQueues({ DeadLetterQueue, DeadLetterQueuePolicy }, streams, known.prefix),
+      ...bucket,
       ...rolesOf(found, known),
       ...(await monitoring(serverless, known, found)),
     },
     Outputs: {
       CheckpointTable: { Value: { Ref: 'CheckpointTable' } },
-      DeadLetterQueue: { Value: { Ref: 'DeadLetterQueue' } },
+      ...Object.fromEntries(queueIds.map((id) => [id, { Value: { Ref: id } }])),
     },
   }
 }, {})
 
-async function monitoring({ resolveVariable }, { prefix, deadLetterQueue }, found) {
-  const { alarmsOf, dashboardOf } = await typescript()
-  const alarms = alarmsOf({
-    prefix,
-    deadLetterQueue,
-    thresholds: (await resolveVariable('self:custom.alarms, null')) ?? {},
-    topicArn: (process.env.ALARM_TOPIC_ARN ?? '').trim(),
-    email: (process.env.ALARM_EMAIL ?? '').trim(),
-  })
-  const tables = found.map(({ key }) => key)
-  return { ...alarms, Dashboard: dashboardOf({ prefix, deadLetterQueue, tables }) }
+async function monitoring({ resolveVariable }, { prefix, streams }, found) {
+  const { alarmsOf, alarmTopic, dashboardOf, namesOf, queueName } = await typescript()
+  const thresholds = (await resolveVariable('self:custom.alarms, null')) ?? {}
+  const topicArn = (process.env.ALARM_TOPIC_ARN ?? '').trim()
+  const email = (process.env.ALARM_EMAIL ?? '').trim()
+  const ofStream = (stream) => {
+    const deadLetterQueue = queueName(prefix, stream)
+    const keys = found.filter(({ source }) => source === stream.source).map(({ key }) => key)
+    return {
+      ...alarmsOf({ prefix, stream, deadLetterQueue, thresholds, topicArn, email }),
+      [`Dashboard${namesOf(stream).suffix}`]: dashboardOf({ prefix, stream, deadLetterQueue, tables: keys }),
+    }
+  }
+  return Object.assign(alarmTopic(email), ...streams.map(ofStream))
 }
 
 /** A file of this folder, with its variables resolved. */
@@ -79,7 +90,18 @@ async function included({ resolveVariable }, name) {
   return resolveVariable(`file(${path})`)
 }
 
-async function settings({ resolveVariable }) {
+/** The handler files, the streams, and the settings with both. */
+async function parts(serverless) {
+  const { findTables, sourceNames, streamsOf } = await typescript()
+  const settings = await settingsOf(serverless)
+  const found = await findTables(tablesFolder, sourceNames(settings.sources))
+  const hasUnnamed = found.some(({ source }) => source === '')
+  const streams = streamsOf(settings.sources, hasUnnamed, process.env)
+  return { found, streams, known: { ...settings, streams } }
+}
+
+/** The settings of serverless.yml. */
+async function settingsOf({ resolveVariable }) {
   const service = await resolveVariable('self:service')
   const stage = await resolveVariable('sls:stage')
   const prefix = `${service}-${stage}-`
@@ -89,8 +111,7 @@ async function settings({ resolveVariable }) {
     service,
     stage,
     checkpointTable: `${prefix}checkpoint`,
-    deadLetterQueue: `${prefix}dead-letters.fifo`,
-    secret: process.env.DTS_PASSWORD_SECRET ?? '',
+    sources: (await resolveVariable('self:custom.sources, null')) ?? {},
     tables: (await resolveVariable('self:custom.tables, null')) ?? {},
     stream: (await resolveVariable('self:custom.stream, null')) ?? {},
     account: (await resolveVariable('self:custom.account, null')) ?? {},
@@ -107,6 +128,9 @@ async function typescript() {
   }
   const parts = await Promise.all([
     import('./artefact.ts'),
+    import('./sources.ts'),
+    import('./streams.ts'),
+    import('./dead-letter-queues.ts'),
     import('./bundling.ts'),
     import('./tables.ts'),
     import('./environment.ts'),

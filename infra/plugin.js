@@ -3,7 +3,7 @@
  * loads only JavaScript, so this file imports the TypeScript that does the work.
  */
 import { join } from 'node:path'
-import { environmentProblems, leaveOutStackValues } from './deploy-check.js'
+import { environmentProblems, groupProblems, prepareLocalRun, streamFunctions } from './deploy-check.js'
 import { refuseProblems } from './problems.js'
 import { endBundler, keepRole, makeInvocable } from './single-function.js'
 
@@ -21,20 +21,22 @@ export default class DtsFunctionsPlugin {
         const isDeployed = serverless.processedInput.commands[0] === 'deploy'
         refuseProblems(serverless, [
           ...settingProblems(known(serverless)),
-          ...(isDeployed ? await environmentProblems(serverless) : []),
+          ...(await groupProblems(serverless)),
+          ...(await environmentProblems(serverless, isDeployed)),
         ])
       },
       'before:deploy:deploy': async () => {
         // Again: with `--package`, nothing was packaged here.
         refuseProblems(serverless, await environmentProblems(serverless))
         const { accountProblems } = await import('./account-check.ts')
-        refuseProblems(serverless, await accountProblems(await deployment(serverless)))
+        for (const one of await deployments(serverless))
+          refuseProblems(serverless, await accountProblems(one))
       },
       'before:deploy:function:deploy': () => keepRole(serverless),
       'before:invoke:local:invoke': () => makeInvocable(serverless),
       error: () => endBundler(serverless),
-      'before:offline:start': () => leaveOutStackValues(serverless),
-      'before:offline:start:init': () => leaveOutStackValues(serverless),
+      'before:offline:start': () => prepareLocalRun(serverless),
+      'before:offline:start:init': () => prepareLocalRun(serverless),
       'after:aws:package:finalize:mergeCustomProviderResources': async () => {
         const { completeRoles } = await import('./complete-roles.ts')
         const { encryptWith } = await import('./encryption.ts')
@@ -65,13 +67,14 @@ function known(serverless) {
   }
 }
 
-async function deployment(serverless) {
+/** One for each secret of the pollers. */
+async function deployments(serverless) {
   const provider = serverless.getProvider('aws')
-  return {
-    aws: { region: provider.getRegion(), ...(await provider.getAwsSdkV3Config()) },
-    secret: (process.env.DTS_PASSWORD_SECRET ?? '').trim(),
-    reservesConcurrency: serverless.service.getFunction('poller').reservedConcurrency > 0,
-  }
+  const aws = { region: provider.getRegion(), ...(await provider.getAwsSdkV3Config()) }
+  const pollers = streamFunctions(serverless).filter(([key]) => key.startsWith('poller'))
+  const secrets = new Set(pollers.map(([, { environment }]) => environment.DTS_PASSWORD_SECRET ?? ''))
+  const reservesConcurrency = pollers.some(([, { reservedConcurrency }]) => reservedConcurrency > 0)
+  return [...secrets].map((secret) => ({ aws, secret: secret.trim(), reservesConcurrency }))
 }
 
 function roleSettings({ iam, tags, ...provider }) {

@@ -3,6 +3,7 @@ import { allow, arn, ownAccountOnly, type Statement } from './iam.ts'
 import { namePatterns } from './invoke-patterns.ts'
 import { roleId } from './logical-id.ts'
 import { streamStatements } from './stream-functions.ts'
+import { namesOf, type Stream } from './streams.ts'
 import { extraStatements, type Settings, type Table } from './tables.ts'
 
 /**
@@ -10,48 +11,59 @@ import { extraStatements, type Settings, type Table } from './tables.ts'
  * A handler runs the user's code, so it can reach neither the checkpoint nor the password.
  */
 export function rolesOf(tables: readonly Table[], settings: Settings): Record<string, object> {
-  const { prefix } = settings
-  const keys = tables.map(({ key }) => key)
-  const checkpoint = allow(
-    ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
-    arn('dynamodb', `table/${settings.checkpointTable}`),
-  )
-  const secret = settings.secret === '' ? [] : [readSecret(settings.secret)]
-  // IAM refuses a statement without resources, so a service without handlers gets no such statement.
-  const invoked = namePatterns(keys, ['poller', 'recovery'], prefix).map((pattern) => prefix + pattern)
-  const invoke = invoked.length === 0 ? [] : [invokeOnly(invoked)]
+  const { prefix, streams } = settings
   const extra = extraStatements(tables, settings)
-  const own = streamStatements(settings)
-  const common = [
-    checkpoint,
-    ...invoke,
-    ...secret,
-    ...useKeys(parseAccount(settings.account), secret.length > 0),
-  ]
+  const pollers = streams.map((stream) => prefix + namesOf(stream).poller)
   return {
-    [roleId('poller')]: functionRole(`${prefix}poller`, [...common, ...putAside, ...own.poller]),
-    [roleId('recovery')]: functionRole(`${prefix}recovery`, [...common, ...redrive, ...own.recovery]),
-    PollerScheduleExecution: role(
-      'scheduler.amazonaws.com',
-      [invokeOnly([`${prefix}poller`])],
-      ownAccountOnly,
-    ),
+    ...Object.assign({}, ...streams.map((stream) => streamRoles(stream, tables, settings))),
+    PollerScheduleExecution: role('scheduler.amazonaws.com', [invokeOnly(pollers)], ownAccountOnly),
     ...Object.fromEntries(
       tables.map(({ key }) => [roleId(key), functionRole(prefix + key, extra.get(key) ?? [])]),
     ),
   }
 }
 
-const queue = { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] }
+/** The roles of a stream's poller and recovery: they reach nothing of another stream. */
+function streamRoles(stream: Stream, tables: readonly Table[], settings: Settings): Record<string, object> {
+  const { prefix } = settings
+  const { poller, recovery, queueId } = namesOf(stream)
+  const secret = stream.variables.DTS_PASSWORD_SECRET ?? ''
+  const own = tables.filter(({ source }) => source === stream.source).map(({ key }) => key)
+  const foreign = tables.filter(({ source }) => source !== stream.source).map(({ key }) => key)
+  const others = settings.streams.map(namesOf).flatMap((names) => [names.poller, names.recovery])
+  const invoked = namePatterns(own, [...others, ...foreign], prefix).map((pattern) => prefix + pattern)
+  const common = [
+    checkpointItems(stream, settings),
+    // IAM refuses a statement without resources, so a stream without handlers gets no such statement.
+    ...(invoked.length === 0 ? [] : [invokeOnly(invoked)]),
+    ...(secret === '' ? [] : [readSecret(secret)]),
+    ...useKeys(parseAccount(settings.account), secret !== ''),
+  ]
+  const queue = { 'Fn::GetAtt': [queueId, 'Arn'] }
+  const putAside = [allow(['sqs:SendMessage'], queue), allow(['s3:PutObject'], bucketObjects)]
+  const redrive = [
+    allow(
+      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
+      queue,
+    ),
+    allow(['s3:GetObject'], bucketObjects),
+  ]
+  const added = streamStatements(settings)
+  return {
+    [roleId(poller)]: functionRole(prefix + poller, [...common, ...putAside, ...added.poller]),
+    [roleId(recovery)]: functionRole(prefix + recovery, [...common, ...redrive, ...added.recovery]),
+  }
+}
+
+/** The keys of a named source's items begin with its name. A topic's name has no colon. */
+function checkpointItems({ source }: Stream, { checkpointTable }: Settings): Statement {
+  const actions = ['dynamodb:GetItem', 'dynamodb:UpdateItem']
+  const table = arn('dynamodb', `table/${checkpointTable}`)
+  if (source === '') return allow(actions, table)
+  return allow(actions, table, { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [`${source}:*`] } })
+}
+
 const bucketObjects = { 'Fn::Sub': `\${DeadLetterBucket.Arn}/*` }
-const putAside = [allow(['sqs:SendMessage'], queue), allow(['s3:PutObject'], bucketObjects)]
-const redrive = [
-  allow(
-    ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
-    queue,
-  ),
-  allow(['s3:GetObject'], bucketObjects),
-]
 
 function functionRole(functionName: string, statements: readonly object[]): object {
   // The log group is a resource of the stack: no function may create groups.

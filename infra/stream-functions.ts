@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { parseAccount } from './account.ts'
+import { roleId } from './logical-id.ts'
 import { invalidSetting } from './setting-error.ts'
+import { namesOf, type Stream } from './streams.ts'
 import type { Settings } from './tables.ts'
 
 type Settable = Readonly<Record<string, unknown>>
@@ -14,21 +16,26 @@ const overrideSchema = z
 const overridesSchema = z.strictObject({ poller: overrideSchema, recovery: overrideSchema })
 
 /**
- * The entries of `functions:` for poller and recovery. Both get the same environment: redrive and replay also invoke the
- * table functions.
+ * The entries of `functions:` for poller and recovery of a stream. Both get the same environment: redrive and replay also invoke
+ * the table functions.
  * @throws DtsError CONFIG_INVALID if `custom.stream` names another function
  */
-export function streamFunctions(environment: object, settings: Settings): Record<string, object> {
+export function streamFunctions(
+  environment: object,
+  stream: Pick<Stream, 'source'>,
+  settings: Settings,
+): Record<string, object> {
   const { prefix } = settings
   const { poller, recovery } = readOverrides(settings.stream)
   const { reserveConcurrency } = parseAccount(settings.account)
+  const names = namesOf(stream)
   return {
-    poller: {
-      name: `${prefix}poller`,
+    [names.poller]: {
+      name: prefix + names.poller,
       description: 'Fetches changes, hands them to the table functions, commits what they acknowledged',
       handler: 'functions/poller.handler',
       // Fn::Sub, because serverless adds a DependsOn for a role given by its name, and CloudFormation's linter refuses that.
-      role: { 'Fn::Sub': `\${PollerRole.Arn}` },
+      role: { 'Fn::Sub': `\${${roleId(names.poller)}.Arn}` },
       // Room for several batches of 30 s each. A busy run continues past the next start, so a backlog costs one connect in
       // two minutes. A killed run holds its lease for at most this time.
       timeout: 120,
@@ -47,7 +54,7 @@ export function streamFunctions(environment: object, settings: Settings): Record
             method: 'scheduler',
             // The shortest period of EventBridge Scheduler. On an idle stream a change waits up to this long.
             rate: ['rate(1 minute)'],
-            description: `Starts the poller of ${prefix}`,
+            description: `Starts the poller of ${prefix}${names.prefix}`,
             roleArn: { 'Fn::GetAtt': ['PollerScheduleExecution', 'Arn'] },
           },
         },
@@ -55,11 +62,11 @@ export function streamFunctions(environment: object, settings: Settings): Record
       ...withoutStatements(poller),
     },
     // A person invokes it: npx serverless invoke -f recovery -d '{"action":"inspect"}'
-    recovery: {
-      name: `${prefix}recovery`,
+    [names.recovery]: {
+      name: prefix + names.recovery,
       description: "Inspects the stream's position, moves it after a cluster change, resumes a halted stream",
       handler: 'functions/recovery.handler',
-      role: { 'Fn::Sub': `\${RecoveryRole.Arn}` },
+      role: { 'Fn::Sub': `\${${roleId(names.recovery)}.Arn}` },
       // A reset may scan the whole log for the last committed record, which can take minutes.
       timeout: 300,
       memorySize: 512,

@@ -8,6 +8,7 @@ import { describeThrown, messageOf } from '../lib/text/thrown.ts'
 import { refuseAll } from './faults.ts'
 import { roleId, serviceKey } from './logical-id.ts'
 import { invalidSetting } from './setting-error.ts'
+import { namesOf, type Stream } from './streams.ts'
 import { checkConflicts } from './table-conflicts.ts'
 import { findTableFiles, type TableFile } from './table-files.ts'
 
@@ -15,6 +16,8 @@ import { findTableFiles, type TableFile } from './table-files.ts'
 export interface Table {
   /** The names of its folders and its own without the ending. This is the deployed function's name without the prefix. */
   readonly key: string
+  /** The source that the folder belongs to; empty for the unnamed one. */
+  readonly source: string
   /** The file's name in error messages. */
   readonly file: string
   /** The patterns that defineTable received, such as `shop.orders`. */
@@ -32,9 +35,7 @@ export interface Settings {
   readonly service: string
   readonly stage: string
   readonly checkpointTable: string
-  readonly deadLetterQueue: string
-  /** Name or ARN of the password's secret; empty if no password is configured. */
-  readonly secret: string
+  readonly streams: readonly Stream[]
   /** `custom.tables`: settings of single table functions, by key. */
   readonly tables: unknown
   /** `custom.stream`: settings of poller and recovery. */
@@ -45,7 +46,6 @@ export interface Settings {
 
 /** The first letter is lower case. Logical ids begin with a capital, so `orders` and `Orders` would collide. */
 const keyPattern = /^[a-z][A-Za-z0-9_-]*$/
-const takenKeys = ['poller', 'recovery']
 
 /** Lambda's limit for a function's name, in characters. */
 const maxNameLength = 64
@@ -68,22 +68,23 @@ const overridesSchema = z.record(
 
 /**
  * Imports every handler file of `folder` and reads the tables from its exported handler.
+ * @param sources the named sources: each has a folder of its own
  * @throws DtsError CONFIG_INVALID, which names the file, if it cannot be imported, exports no table handler, has a name
  *   that no function can have, or handles a table of another file.
  */
-export async function findTables(folder: string): Promise<Table[]> {
+export async function findTables(folder: string, sources: readonly string[] = []): Promise<Table[]> {
   const tables: Table[] = []
   const faults: DtsError[] = []
   for (const file of await findTableFiles(folder)) {
     try {
-      tables.push(await readTable(folder, file))
+      tables.push(await readTable(folder, file, sources))
     } catch (error) {
       if (!isDtsError(error)) throw error
       faults.push(error)
     }
   }
   refuseAll(faults)
-  checkConflicts(tables)
+  for (const source of ['', ...sources]) checkConflicts(tables.filter((table) => table.source === source))
   return tables
 }
 
@@ -120,10 +121,14 @@ export function tableFunctions(tables: readonly Table[], settings: Settings): Re
   )
 }
 
-/** The longest timeout of the table functions, in seconds; at least the 1 s that Lambda allows. */
-export function longestTimeoutOf(tables: readonly Table[], settings: Settings): number {
+/** The longest timeout of some table functions, in seconds; at least the 1 s that Lambda allows. @param tables all */
+export function longestTimeoutOf(
+  tables: readonly Table[],
+  some: readonly Table[],
+  settings: Settings,
+): number {
   const overrides = readOverrides(tables, settings)
-  return Math.max(1, ...tables.map(({ key }) => overrides[key]?.timeout ?? defaults.timeout))
+  return Math.max(1, ...some.map(({ key }) => overrides[key]?.timeout ?? defaults.timeout))
 }
 
 /** The IAM statements that `custom.tables` adds, by function key. */
@@ -155,7 +160,11 @@ function readOverrides(tables: readonly Table[], settings: Settings) {
   return parsed.data
 }
 
-async function readTable(folder: string, { key, path }: TableFile): Promise<Table> {
+async function readTable(
+  folder: string,
+  { key, path }: TableFile,
+  sources: readonly string[],
+): Promise<Table> {
   const file = `functions/tables/${path}`
   if (!keyPattern.test(key)) {
     throw invalid(
@@ -163,8 +172,13 @@ async function readTable(folder: string, { key, path }: TableFile): Promise<Tabl
         'letters, digits, "-" and "_".',
     )
   }
-  if (takenKeys.includes(key)) {
-    throw invalid(`${file}: the name "${key}" is taken by functions/${key}.ts. Rename the file.`)
+  const taken = ['', ...sources]
+    .map((source) => namesOf({ source }))
+    .find(({ poller, recovery }) => key === poller || key === recovery)
+  if (taken !== undefined) {
+    throw invalid(
+      `${file}: the name "${key}" is taken by the ${key === taken.poller ? 'poller' : 'recovery'} of a stream. Rename the file.`,
+    )
   }
   const definition = definitionOf(await importModule(folder, path, file))
   if (definition === null) {
@@ -172,7 +186,9 @@ async function readTable(folder: string, { key, path }: TableFile): Promise<Tabl
       `${file} exports no table handler. It needs: export const handler = defineTable({ table: …, … })`,
     )
   }
-  return { key, file, tables: declaredTables(definition.table), delivery: definition.delivery }
+  const [first = '', ...rest] = path.split('/')
+  const source = rest.length > 0 && sources.includes(first) ? first : ''
+  return { key, source, file, tables: declaredTables(definition.table), delivery: definition.delivery }
 }
 
 async function importModule(folder: string, path: string, file: string): Promise<unknown> {

@@ -88,6 +88,11 @@ const sourceFields = {
 }
 
 const deploymentFields = {
+  /** The name of the source, if the service has several streams. Packaging sets it. */
+  DTS_SOURCE: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{0,19}$/, 'must be a name of custom.sources')
+    .default(''),
   CHECKPOINT_TABLE: required,
   /** Service, stage and region of the deployment. They identify its commits to the consumer group. Lambda sets the region. */
   DEPLOYMENT_SERVICE: z.string().default(''),
@@ -122,6 +127,8 @@ export interface SourceConfig extends BrokerConfig {
 
 /** A stream with its checkpoint. */
 export interface StreamConfig extends SourceConfig {
+  /** The name of the source in the service; empty for the unnamed stream. */
+  readonly source: string
   /** The start of a stream without a checkpoint, in UNIX seconds. */
   readonly startTime: number | undefined
   readonly checkpointTable: string
@@ -154,7 +161,7 @@ export function pollConfig(environment: Environment, artefact: string | undefine
   const values = parse(z.object({ ...sourceFields, ...deploymentFields, ...pollFields }), environment)
   return {
     ...toStreamConfig(values),
-    routes: readArtefact(artefact, '', values.FUNCTION_PREFIX),
+    routes: readArtefact(artefact, values.DTS_SOURCE, values.FUNCTION_PREFIX),
     unroutedTables: values.UNROUTED_TABLES,
     ghostTables: values.GHOST_TABLES,
     handlerTimeoutMs: values.HANDLER_TIMEOUT_SECONDS * 1000,
@@ -254,10 +261,12 @@ function toStreamConfig(values: Values<typeof sourceFields & typeof deploymentFi
   const deployment = {
     service: values.DEPLOYMENT_SERVICE,
     stage: values.DEPLOYMENT_STAGE,
-    table: [values.AWS_REGION, values.CHECKPOINT_TABLE].filter(Boolean).join('/'),
+    // Two sources share the table, and neither may take the other's commit for its own.
+    table: [values.AWS_REGION, values.CHECKPOINT_TABLE, values.DTS_SOURCE].filter(Boolean).join('/'),
   }
   return {
     ...toSourceConfig(values, deployment),
+    source: values.DTS_SOURCE,
     startTime: values.DTS_CHECKPOINT,
     checkpointTable: values.CHECKPOINT_TABLE,
   }

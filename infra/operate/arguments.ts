@@ -25,6 +25,7 @@ export const usage = (program: string) => `${program} <action> [flags]
 
   --by NAME --reason TEXT      kept in the ledger
   --stage S (dev)  --service S (as in serverless.yml)  --region R  --json
+  --source NAME                of the service's streams, the one of custom.sources.NAME
 
 T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
 take nothing else.`
@@ -51,6 +52,7 @@ const options = {
   stage: text,
   service: text,
   region: text,
+  source: text,
   'dry-run': flag,
   'accept-loss': flag,
   json: flag,
@@ -115,13 +117,21 @@ export function toEvent(argv: readonly string[], started: Started = {}): Call | 
   }
   return {
     event,
-    functionName: `${values.service ?? started.service ?? 'dts-functions'}-${values.stage ?? 'dev'}-recovery`,
+    functionName: [
+      values.service ?? started.service ?? 'dts-functions',
+      values.stage ?? 'dev',
+      'recovery',
+      values.source,
+    ]
+      .filter((part) => part !== undefined)
+      .join('-'),
     region: values.region,
     deployment: {
       program: started.program,
       stage: values.stage,
       service: values.service,
       region: values.region,
+      source: values.source,
     },
     json: values.json ?? false,
   }

@@ -8,6 +8,7 @@ export interface Deployment {
   readonly stage?: string | undefined
   readonly service?: string | undefined
   readonly region?: string | undefined
+  readonly source?: string | undefined
 }
 
 /** Writes next steps as commands of npm or npx, with the flags that reach the same deployment. */
@@ -22,7 +23,7 @@ export function npmCommands(deployment: Deployment): CommandLine {
 /** The command line that `toEvent` reads as this event. @param event an action and its members, as recovery takes them */
 export function npmCommand(
   event: { readonly action?: unknown; readonly [member: string]: unknown },
-  { program = 'npm run recovery --', stage, service, region }: Deployment,
+  { program = 'npm run recovery --', stage, service, region, source }: Deployment,
 ): string {
   const { action, to, from, dryRun, acceptLoss, ...others } = event
   const flags = [
@@ -31,7 +32,7 @@ export function npmCommand(
     ...placeFlags('to', to),
     ...(dryRun === true ? ['--dry-run'] : []),
     ...(acceptLoss === true ? ['--accept-loss'] : []),
-    ...flagsOf({ stage, service, region }),
+    ...flagsOf({ stage, service, region, source }),
   ]
   return [program, String(action), ...flags].join(' ')
 }

@@ -22,7 +22,8 @@ export async function operate(argv: readonly string[], program: string): Promise
     console.log(usage(program))
     return 0
   }
-  const { event, functionName, region, json } = call
+  const { event, functionName, region, json, deployment } = call
+  const { source } = deployment
   const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
   try {
     await client.config.region()
@@ -34,7 +35,10 @@ export async function operate(argv: readonly string[], program: string): Promise
   try {
     const { FunctionError, Payload } = await client.send(
       // Errors and next steps come back as values, which are printed as commands of this program.
-      new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify({ ...event, reply: 'data' }) }),
+      new InvokeCommand({
+        FunctionName: functionName,
+        Payload: JSON.stringify({ ...event, source, reply: 'data' }),
+      }),
     )
     answer = {
       failed: FunctionError !== undefined,

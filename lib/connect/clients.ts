@@ -34,7 +34,7 @@ export function connections(config: StreamConfig): Connections {
   let sqs: SQSClient | undefined
   let s3: S3Client | undefined
   return {
-    store: new CheckpointStore(dynamo, config.checkpointTable, config.topic, partition),
+    store: new CheckpointStore(dynamo, config.checkpointTable, streamName(config), partition),
     sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient(requestLimits)),
     s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client(requestLimits)),
     passwordNote,
@@ -60,6 +60,11 @@ export function streamOpener(config: SourceConfig): {
       }
     },
   }
+}
+
+/** In the item's key. Two sources may read topics of one name; a topic's name has no colon. */
+function streamName({ source, topic }: StreamConfig): string {
+  return source === '' ? topic : `${source}:${topic}`
 }
 
 /** The text of a secret; undefined if it is binary. A stream without a login never loads this client. */

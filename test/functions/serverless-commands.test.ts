@@ -137,6 +137,13 @@ describe('a next step', () => {
     })
   }
 
+  test('of a named source goes to the recovery of that source', () => {
+    assert.equal(
+      serverlessCommands('--stage prod', 'crm').recovery({ action: 'inspect' }),
+      `npx serverless invoke --stage prod -f recovery-crm --data '{"action":"inspect"}'`,
+    )
+  })
+
   test('needs no flags if the code is not deployed', () => {
     assert.equal(
       serverlessCommands('').recovery({ action: 'inspect' }),

@@ -12,8 +12,7 @@ const settings: Settings = {
   service: 'dts-functions',
   stage: 'prod',
   checkpointTable: 'dts-functions-prod-checkpoint',
-  deadLetterQueue: 'dts-functions-prod-dead-letters.fifo',
-  secret: 'prod/dts',
+  streams: [{ source: '', variables: { DTS_PASSWORD_SECRET: 'prod/dts' } }],
   stream: {},
   tables: {},
   account: {},
@@ -33,6 +32,7 @@ function files(count: number, length: number): Table[] {
     const key = `t${String(index).padStart(length - settings.prefix.length - 1, '0')}`
     return {
       key,
+      source: '',
       file: `functions/tables/${key}.ts`,
       tables: { patterns: [`shop.${key}`], except: [] },
       delivery: defaultDelivery,
@@ -114,6 +114,7 @@ describe('the dashboard', () => {
   const dashboard = (count: number) =>
     dashboardOf({
       prefix: 'shop-dev-',
+      stream: { source: '' },
       deadLetterQueue: 'letters.fifo',
       tables: Array.from({ length: count }, (_, index) => `orders_${index}`),
     }) as Resource

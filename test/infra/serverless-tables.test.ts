@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { dirname, join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { unzipSync } from 'fflate'
-import { alarmsOf } from '../../infra/alarms.ts'
+import { alarmsOf, alarmTopic } from '../../infra/alarms.ts'
 import { artefactOf } from '../../infra/artefact.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { streamFunctions } from '../../infra/stream-functions.ts'
@@ -18,8 +18,7 @@ const settings: Settings = {
   service: 'shop',
   stage: 'dev',
   checkpointTable: 'c',
-  deadLetterQueue: 'd',
-  secret: '',
+  streams: [{ source: '', variables: {} }],
   tables: {},
   stream: {},
   account: {},
@@ -292,7 +291,8 @@ describe('files in functions/tables', () => {
     assert.equal(named.get('dts-functions-dev-aDashb'), 'functions/tables/aDashb.handler')
     const zips = readdirSync(artifacts).filter((name) => /^(billing|a)/.test(name))
     const files = zips.map((name) => Object.keys(unzipSync(readFileSync(join(artifacts, name)))))
-    assert.deepEqual(files.flat().sort(), [
+    const modules = files.flat().filter((name) => !name.endsWith('.map'))
+    assert.deepEqual(modules.sort(), [
       'functions/tables/a-b.mjs',
       'functions/tables/aDashb.mjs',
       'functions/tables/billing/invoices.mjs',
@@ -313,6 +313,7 @@ describe('custom.tables', () => {
   const tables = [
     {
       key: 'orders',
+      source: '',
       file: 'functions/tables/orders.ts',
       tables: { patterns: ['shop.orders'], except: [] },
       delivery: defaultDelivery,
@@ -347,7 +348,7 @@ describe('custom.tables', () => {
 describe('custom.stream', () => {
   test('replaces settings of poller and recovery, and leaves their other settings', () => {
     const stream = { poller: { timeout: 180 }, recovery: { memorySize: 1024 } }
-    const { poller, recovery } = streamFunctions({ A: '1' }, { ...settings, stream })
+    const { poller, recovery } = streamFunctions({ A: '1' }, { source: '' }, { ...settings, stream })
     const [timeout, concurrency] = ['timeout', 'reservedConcurrency'].map((name) => property(poller, name))
     assert.deepEqual([timeout, concurrency], [180, 1])
     assert.deepEqual([property(recovery, 'timeout'), property(recovery, 'memorySize')], [300, 1024])
@@ -355,7 +356,7 @@ describe('custom.stream', () => {
   })
 
   test('refuses the name of another function', () => {
-    assert.throws(() => streamFunctions({}, { ...settings, stream: { polller: {} } }), {
+    assert.throws(() => streamFunctions({}, { source: '' }, { ...settings, stream: { polller: {} } }), {
       code: 'CONFIG_INVALID',
       message: /custom\.stream in serverless\.yml is invalid/,
     })
@@ -363,7 +364,13 @@ describe('custom.stream', () => {
 })
 
 describe('custom.alarms', () => {
-  const settings = { prefix: 'shop-dev-', deadLetterQueue: 'q.fifo', topicArn: '', email: '' }
+  const settings = {
+    prefix: 'shop-dev-',
+    stream: { source: '' },
+    deadLetterQueue: 'q.fifo',
+    topicArn: '',
+    email: '',
+  }
 
   test('sets the threshold of one alarm and leaves the others', () => {
     const alarms = JSON.stringify(alarmsOf({ ...settings, thresholds: { lagSeconds: 77 } }))
@@ -373,8 +380,8 @@ describe('custom.alarms', () => {
 
   test('uses an existing topic unchanged', () => {
     const topicArn = 'arn:aws:sns:eu-west-1:111122223333:night'
-    const { AlarmTopic, HaltedAlarm } = alarmsOf({ ...settings, thresholds: {}, topicArn })
-    assert.equal(AlarmTopic, undefined)
+    const { HaltedAlarm } = alarmsOf({ ...settings, thresholds: {}, topicArn })
+    assert.deepEqual(alarmTopic(''), {})
     assert.deepEqual(property(property(HaltedAlarm, 'Properties'), 'AlarmActions'), [topicArn])
   })
 
@@ -390,7 +397,10 @@ describe('custom.alarms', () => {
 
 test('the right to read a secret that is given by ARN covers only that ARN', () => {
   const secret = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/dts-AbCdEf'
-  const role = JSON.stringify(rolesOf([], { ...settings, secret }).PollerRole)
+  const role = JSON.stringify(
+    rolesOf([], { ...settings, streams: [{ source: '', variables: { DTS_PASSWORD_SECRET: secret } }] })
+      .PollerRole,
+  )
   assert.ok(role.includes(`"Action":["secretsmanager:GetSecretValue"],"Resource":"${secret}"`))
 })
 

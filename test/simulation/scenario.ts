@@ -124,6 +124,7 @@ function makeConfig(
   const hasQueue = kind === 'switch' || random.chance(0.95)
   const hasBucket = kind === 'switch' || random.chance(0.9)
   return {
+    source: '',
     broker: { host: 'broker', port: 18_001 },
     topic: 'topic',
     partition: 0,

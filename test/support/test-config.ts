@@ -6,15 +6,15 @@ export function testConfig({
   ROUTES,
   ...environment
 }: Readonly<Record<string, string | undefined>>): PollConfig {
-  return pollConfig(environment, testArtefact(ROUTES))
+  return pollConfig(environment, testArtefact(ROUTES, environment.DTS_SOURCE))
 }
 
-/** @param routes the routes of the only source, as JSON; undefined: none are packaged */
-export function testArtefact(routes: string | undefined): string | undefined {
-  return routes === undefined ? undefined : writeArtefact({ '': JSON.parse(routes) })
+/** @param routes the routes of a source, as JSON; undefined: none are packaged */
+export function testArtefact(routes: string | undefined, source = ''): string | undefined {
+  return routes === undefined ? undefined : writeArtefact({ [source]: JSON.parse(routes) })
 }
 
 /** Acts as the bundler: the functions of this process find these routes in their code. */
-export function packageRoutes(routes: string | undefined): void {
-  Object.assign(globalThis, { DTS_ROUTES: testArtefact(routes) })
+export function packageRoutes(routes: string | undefined, source?: string): void {
+  Object.assign(globalThis, { DTS_ROUTES: testArtefact(routes, source) })
 }

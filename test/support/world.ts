@@ -97,7 +97,8 @@ export interface Lifetime {
 }
 
 export interface Rig {
-  start(t: Lifetime, options?: { readonly partitions?: number }): Promise<World>
+  /** @param options `name`: the world is a named source of its service */
+  start(t: Lifetime, options?: { readonly partitions?: number; readonly name?: string }): Promise<World>
   stop(): Promise<void>
 }
 
@@ -109,7 +110,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
   const client = new DynamoDBClient({ endpoint: dynamo.endpoint, region, credentials })
   await createCheckpointTable(client, checkpoints)
   return {
-    async start(t, { partitions = 1 } = {}) {
+    async start(t, { partitions = 1, name = '' } = {}) {
       const source = await parts.startSource({ partitions })
       const lambda = await startInvokeServer()
       t.after(() => Promise.all([source.stop(), lambda.stop()]))
@@ -125,6 +126,7 @@ export async function startRig(parts: Parts): Promise<Rig> {
         ROUTES: patientRoutes,
         FUNCTION_PREFIX: 'test-',
         HANDLER_TIMEOUT_SECONDS: '1',
+        DTS_SOURCE: name,
       })
     },
     async stop() {
@@ -142,7 +144,8 @@ function world(
   common: Readonly<Record<string, string>>,
 ): World {
   const received: Received[] = []
-  const key = { TableName: checkpoints, Key: { pk: { S: `${source.topic}/0` } } }
+  const stream = common.DTS_SOURCE === '' ? source.topic : `${common.DTS_SOURCE}:${source.topic}`
+  const key = { TableName: checkpoints, Key: { pk: { S: `${stream}/0` } } }
   const self: World = {
     source,
     lambda,
@@ -243,5 +246,5 @@ function enter({ ROUTES, ...environment }: Readonly<Record<string, string>>): vo
       delete process.env[name]
   }
   Object.assign(process.env, environment)
-  packageRoutes(ROUTES)
+  packageRoutes(ROUTES, environment.DTS_SOURCE)
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toEvent, UsageError } from '../../../infra/operate/arguments.ts'
+import { npmCommands } from '../../../infra/operate/command-line.ts'
 
 const calls: [argv: string, event: unknown][] = [
   ['inspect', { action: 'inspect' }],
@@ -104,3 +105,13 @@ for (const [argv, message] of mistakes) {
     )
   })
 }
+
+test('recovery -- --source addresses the recovery of that source, and its commands keep the source', () => {
+  const call = toEvent('reset --dry-run --source crm --stage prod'.split(' '))
+  assert.equal(call?.functionName, 'dts-functions-prod-recovery-crm')
+  assert.deepEqual(call?.event, { action: 'reset', dryRun: true })
+  const { deployment } = call ?? { deployment: {} }
+  const again = npmCommands(deployment).recovery({ action: 'inspect' })
+  assert.equal(again, 'npm run recovery -- inspect --stage prod --source crm')
+  assert.throws(() => toEvent(['inspect', '--source', ' ']), { message: '--source needs a value.' })
+})

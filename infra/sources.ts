@@ -1,0 +1,137 @@
+import * as z from 'zod'
+import { DtsError } from '../lib/errors.ts'
+import { type Environment, picked, streamVariables } from './environment.ts'
+import { invalidSetting } from './setting-error.ts'
+import type { Stream } from './streams.ts'
+
+/** A source in `custom.sources`. docs/sources.md describes its members. */
+const sourceSchema = z
+  .strictObject({
+    address: z.string().min(1),
+    topic: z.string().min(1),
+    sid: z.string().min(1).optional(),
+    group: z.string().min(1).optional(),
+    user: z.string().min(1).optional(),
+    secret: z.string().min(1).optional(),
+    start: z.union([z.string().min(1), z.number()]).optional(),
+    tls: z.boolean().default(false),
+    allowedNodes: z.array(z.string().min(1)).default([]),
+  })
+  .refine(
+    ({ sid, group }) => (sid === undefined) !== (group === undefined),
+    'needs either sid (DTS) or group',
+  )
+
+/** Part of function names, which separate it by "-", and of logical ids. */
+const sourceName = /^[a-z][a-z0-9]{0,19}$/
+const sourcesSchema = z.record(z.string(), sourceSchema)
+
+/** The names of the sources, without looking at their settings. */
+export function sourceNames(given: unknown): string[] {
+  return Object.keys(readSources(given))
+}
+
+/**
+ * The streams of the service. Handlers outside the folders of named sources belong to the unnamed stream; without named sources
+ * it always exists.
+ * @param given `custom.sources`
+ * @param unnamed whether there are handlers outside these folders
+ * @throws DtsError CONFIG_INVALID
+ */
+export function streamsOf(given: unknown, unnamed: boolean, environment: Environment): Stream[] {
+  const named = Object.entries(readSources(given)).map(([source, settings]) => ({
+    source,
+    variables: variablesOf(settings),
+  }))
+  const streams =
+    named.length > 0 && !unnamed
+      ? named
+      : [{ source: '', variables: picked(environment, streamVariables) }, ...named]
+  refuseSharedGroups(streams)
+  return streams
+}
+
+function readSources(given: unknown): z.output<typeof sourcesSchema> {
+  const parsed = sourcesSchema.safeParse(given)
+  if (parsed.success) {
+    const wrong = Object.keys(parsed.data).find((name) => !sourceName.test(name))
+    if (wrong === undefined) return parsed.data
+    throw invalid(
+      `custom.sources in serverless.yml names ${JSON.stringify(wrong)}. A name has 1 to 20 lower-case letters and digits, and ` +
+        'begins with a letter: it is a part of function names.',
+    )
+  }
+  throw invalidSetting('sources', parsed.error)
+}
+
+function variablesOf(source: z.output<typeof sourceSchema>): Record<string, string> {
+  const { address, topic, sid, group, user, secret, start, tls, allowedNodes } = source
+  const variables = {
+    DTS_BROKER_URL: address,
+    DTS_TOPIC: topic,
+    DTS_SID: sid,
+    DTS_GROUP: group,
+    DTS_USER: user,
+    DTS_PASSWORD_SECRET: secret,
+    DTS_CHECKPOINT: start === undefined ? undefined : String(start),
+    DTS_TLS: tls ? 'true' : undefined,
+    DTS_ALLOWED_NODES: allowedNodes.length === 0 ? undefined : allowedNodes.join(','),
+  }
+  return picked(variables, Object.keys(variables))
+}
+
+/** DTS lets one consumer of a group read at a time, and both streams would overwrite the group's commit. */
+function refuseSharedGroups(streams: readonly Stream[]): void {
+  const taken = new Map<string, string>()
+  for (const { source, variables } of streams) {
+    const { DTS_SID: sid, DTS_GROUP: group, DTS_BROKER_URL: address, DTS_TOPIC: topic } = variables
+    // A sid is unique in DTS. In Kafka, the same group may read other topics.
+    const identity =
+      sid !== undefined ? `sid ${sid}` : group !== undefined ? `group ${group} of ${address} ${topic}` : null
+    if (identity === null) continue
+    const other = taken.get(identity)
+    if (other !== undefined) {
+      throw invalid(
+        `${other} and ${nameOf(source)} have the same ${identity}. Each stream needs a consumer group of its own: both would ` +
+          "read every change, and overwrite each other's commit.",
+      )
+    }
+    taken.set(identity, nameOf(source))
+  }
+}
+
+/** A file of variables for another stage. */
+export interface StageFile {
+  readonly name: string
+  readonly text: string
+}
+
+/**
+ * The sids that a file of variables gives to another stage: both stages would read as one consumer. A stage whose variables are
+ * not in this folder is found at run time only (GROUP_SHARED).
+ * @returns the faults, as text
+ */
+export function sidsOfOtherStages(
+  streams: readonly Pick<Stream, 'source' | 'variables'>[],
+  files: readonly StageFile[],
+): string[] {
+  const faults = files.flatMap(({ name, text }) =>
+    [...text.matchAll(/^\s*(?:export\s+)?DTS_SID\s*=\s*["']?([^\s"'#]+)/gm)].flatMap(([, value = '']) => {
+      const stream = streams.find(({ variables }) => variables.DTS_SID === value)
+      if (stream === undefined) return []
+      return [
+        `${nameOf(stream.source)} has the sid ${value}, and ${name} gives it to another stage. Create a consumer group for each ` +
+          'stage: DTS lets one consumer of a group read at a time.',
+      ]
+    }),
+  )
+  return [...new Set(faults)]
+}
+
+function nameOf(source: string): string {
+  return source === '' ? 'The stream of the variables DTS_…' : `custom.sources.${source}`
+}
+
+function invalid(message: string): DtsError {
+  return new DtsError('CONFIG_INVALID', message, { retryable: false })
+}
