@@ -61,7 +61,7 @@ test('package refuses an environment that Lambda would refuse, with its size and
     DTS_ALLOWED_NODES: hosts.join(','),
   })
   assert.equal(code, 1)
-  assert.match(output, /CONFIG_INVALID: AWS would refuse this service \(2 problem\(s\)\):/)
+  assert.match(output, /CONFIG_INVALID: the configuration has 2 faults, so nothing is deployed\./)
   assert.match(output, /- The environment of PollerLambdaFunction has \d{4} bytes, and AWS allows 4096\./)
   assert.match(output, /- The environment of RecoveryLambdaFunction has/)
   assert.doesNotMatch(output, /^\s+at /m)
