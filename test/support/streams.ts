@@ -1,13 +1,19 @@
-import { type Checkpoint, freshPosition } from '../../lib/checkpoint/types.ts'
+import { startOfTimes } from '../../lib/checkpoint/source-times.ts'
+import { type Checkpoint, freshPosition, type Position } from '../../lib/checkpoint/types.ts'
+import { ReadRecords } from '../../lib/dispatch/read-records.ts'
+import { isFiller, readHeader } from '../../lib/dts/header.ts'
 import { DtsError } from '../../lib/errors.ts'
 import { LogRecords } from '../../lib/kafka/records.ts'
 import type { Stream } from '../../lib/kafka/stream.ts'
 import type { Progress } from '../../lib/log/progress.ts'
+import { ReadWindow } from '../../lib/log/read-window.ts'
 import { compareWith, surveyLog } from '../../lib/log/survey.ts'
 import { type ChosenPlace, choosePlace } from '../../lib/recovery/move/choose-place.ts'
 import type { Move } from '../../lib/recovery/move/decide.ts'
 import { planMove } from '../../lib/recovery/move/plan-move.ts'
 import { resolveTarget, type Target } from '../../lib/recovery/move/target.ts'
+import type { NewRecord } from './parts.ts'
+import { t0 } from './records.ts'
 
 /** The deployment that reads the group in these tests. */
 export const self = { service: 'shop', stage: 'prod', table: 'checkpoints' }
@@ -29,6 +35,21 @@ export function checkpointOf(progress: Progress): Checkpoint {
     halt: null,
     ledger: [],
   }
+}
+
+/** The checkpoint that a halted poller leaves after it has handled these records, the first ones of another cluster's log. */
+export function committedAfter(records: readonly NewRecord[], lanes: Position['lanes'] = {}): Checkpoint {
+  const read = new ReadRecords(
+    LogRecords.of(records.map(({ value }, index) => ({ offset: BigInt(index), value }))),
+    0,
+    records.length,
+  )
+  for (const { value } of records)
+    read.push(value === null || isFiller(value.length) ? null : readHeader(value))
+  const start = { offset: 0n, timestamp: t0, times: startOfTimes(t0), anchor: null, tail: null }
+  const readWindow = new ReadWindow(start)
+  readWindow.add(read, BigInt(records.length))
+  return checkpointOf({ clusterId: 'another', ...readWindow.advanceTo(BigInt(records.length)), lanes })
 }
 
 /** The move that a reset would make, whatever it loses. @throws DtsError if the reset would be refused */

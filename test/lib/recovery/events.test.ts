@@ -16,6 +16,10 @@ const accepted: [event: object, parsed: object][] = [
     { action: 'reset', to: { offset: 9_223_372_036_854_775_807n }, dryRun: true, acceptLoss: true },
   ],
   [
+    { action: 'reset', to: { offset: 5 } },
+    { action: 'reset', to: { offset: 5n }, dryRun: false, acceptLoss: false },
+  ],
+  [
     { action: 'reset', to: { timestamp: '2026-01-31T08:00:00Z' } },
     { action: 'reset', to: { timestamp: 1_769_846_400 }, dryRun: false, acceptLoss: false },
   ],

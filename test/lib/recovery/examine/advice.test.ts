@@ -17,8 +17,8 @@ import type { Check } from '../../../../lib/recovery/examine/checks.ts'
 import type { Setup } from '../../../../lib/recovery/examine/setup.ts'
 import { open } from '../../../support/open-stream.ts'
 import { recommended } from '../../../support/recommended.ts'
-import { t0, Writer } from '../../../support/records.ts'
-import { damagedAt, like } from '../../../support/streams.ts'
+import { shift, t0, Writer } from '../../../support/records.ts'
+import { committedAfter, damagedAt, like } from '../../../support/streams.ts'
 
 const at = (seconds: number) => (t0 + seconds) * 1000
 const since = new Date(at(1)).toISOString()
@@ -212,6 +212,30 @@ describe('the advice for another log', () => {
       /^The log changed, and the last committed change is not in the new one: a reset loses nothing; some/,
     )
     assert.deepEqual(next, [{ action: 'reset' }])
+  })
+
+  test('says whether a reset repeats anything if the log has the last committed change', async (t) => {
+    const { ask } = await atFive(t)
+    const records = new Writer().inserts('shop.orders', 0, 9)
+    const { stream } = await open(t, [...shift(), ...records])
+    const running = (read: Checkpoint): Checkpoint => ({ ...read, state: 'RUNNING' })
+    const found = 'The log changed, and the last committed change is in the new one: a reset loses'
+    assert.deepEqual(await ask(stream, running(committedAfter(records.slice(0, 5)))), {
+      advice: `${found} and repeats nothing.`,
+      next: [{ action: 'reset' }],
+    })
+    const ahead = { 'test-orders': { through: 7n, anchor: null, trouble: null } }
+    const equal = new Writer()
+    const rows = [0, 1, 2].map((id) => equal.equalInsert('shop.orders', 5, t0 + id))
+    const { stream: among } = await open(t, [...shift(), ...rows])
+    for (const [log, read] of [
+      [stream, committedAfter(records.slice(0, 5), ahead)],
+      [among, committedAfter(rows.slice(1, 2))],
+    ] as const)
+      assert.deepEqual(await ask(log, running(read)), {
+        advice: `${found} nothing; some changes repeat.`,
+        next: [{ action: 'reset' }],
+      })
   })
 
   test('is to copy rows and to accept the loss, if changes are lost', async (t) => {

@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { certainlyBefore, startOfTimes, timesOf } from '../../../../lib/checkpoint/source-times.ts'
-import type { Checkpoint, Position } from '../../../../lib/checkpoint/types.ts'
-import { ReadRecords } from '../../../../lib/dispatch/read-records.ts'
-import { isFiller, readHeader } from '../../../../lib/dts/header.ts'
-import { LogRecords } from '../../../../lib/kafka/records.ts'
+import type { Position } from '../../../../lib/checkpoint/types.ts'
 import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { anchorOf, identifyRouted } from '../../../../lib/log/anchor.ts'
 import { locateTime } from '../../../../lib/log/locate-time.ts'
-import { ReadWindow } from '../../../../lib/log/read-window.ts'
 import { open } from '../../../support/open-stream.ts'
 import type { NewRecord } from '../../../support/parts.ts'
 import { range, shift, t0, Writer } from '../../../support/records.ts'
-import { checkpointOf, damagedAt, like, moveTo, placeOf } from '../../../support/streams.ts'
+import { committedAfter, damagedAt, like, moveTo, placeOf } from '../../../support/streams.ts'
 
 const hour = 3_600
 const count = 200
@@ -23,21 +19,6 @@ function source(write: Writer, dated: (second: number) => number): NewRecord[] {
     write.mark('HEARTBEAT', t0 + second),
     write.insert('shop.orders', second, t0 + dated(second)),
   ])
-}
-
-/** The checkpoint that a poller stores after the first records of a log. */
-function committed(records: readonly NewRecord[], lanes: Position['lanes'] = {}): Checkpoint {
-  const read = new ReadRecords(
-    LogRecords.of(records.map(({ value }, index) => ({ offset: BigInt(index), value }))),
-    0,
-    records.length,
-  )
-  for (const { value } of records)
-    read.push(value === null || isFiller(value.length) ? null : readHeader(value))
-  const start = { offset: 0n, timestamp: t0, times: startOfTimes(t0), anchor: null, tail: null }
-  const readWindow = new ReadWindow(start)
-  readWindow.add(read, BigInt(records.length))
-  return checkpointOf({ clusterId: 'another', ...readWindow.advanceTo(BigInt(records.length)), lanes })
 }
 
 const shapes: [shape: string, dated: (second: number) => number][] = [
@@ -61,7 +42,7 @@ describe('where a stream continues, whatever times its changes have', () => {
     test(`times ${shape}: it continues after the last committed change if the log has it`, async (t) => {
       const { stream } = await open(t, [...shift(), ...old])
       for (const place of places) {
-        const { safe } = await placeOf(committed(old.slice(0, place)), stream)
+        const { safe } = await placeOf(committedAfter(old.slice(0, place)), stream)
         assert.deepEqual([safe?.how, safe?.offset], ['anchor', BigInt(place + 5)], `${place}`)
       }
     })
@@ -69,7 +50,7 @@ describe('where a stream continues, whatever times its changes have', () => {
     test(`times ${shape}: in a log that writes changes differently, it skips no change that was not delivered`, async (t) => {
       const { stream } = await open(t, [...shift(), ...rewritten])
       for (const place of places) {
-        const read = committed(old.slice(0, place))
+        const read = committedAfter(old.slice(0, place))
         const { safe, offset } = await placeOf(read, stream)
         assert.ok(offset <= BigInt(place + 5), `${place}: ${safe?.how} at ${offset}`)
         // If changes are dated back, only a log that begins before their times is known to be complete. This one begins
@@ -85,7 +66,7 @@ describe('where a stream continues, whatever times its changes have', () => {
           const { stream } = await open(t, rewritten.slice(place + later))
           await assert.doesNotReject(async () => {
             try {
-              const { safe } = await placeOf(committed(old.slice(0, place)), stream)
+              const { safe } = await placeOf(committedAfter(old.slice(0, place)), stream)
               assert.equal(safe?.how, 'gap', `${place} and ${later}`)
             } catch (error) {
               // The log has not reached the checkpoint's time yet.
@@ -112,7 +93,7 @@ describe('where a stream continues, whatever times its changes have', () => {
     const old = log(write)
     // The new log no longer has the change that is dated ahead.
     const { stream } = await open(t, log(other).slice(101))
-    const { safe, offset } = await placeOf(committed(old.slice(0, 240)), stream)
+    const { safe, offset } = await placeOf(committedAfter(old.slice(0, 240)), stream)
     assert.ok(offset <= 240n - 101n, `${safe?.how} at ${offset}`)
     assert.equal(safe?.how, 'time')
   })
@@ -132,7 +113,7 @@ describe('a broker that answers a wrong offset for a time', () => {
     const { stream } = await open(t, [...shift(), ...old])
     for (const answer of [null, 0n, 12n, 24n, 25n, 90n]) {
       const wrong = like(stream, { offsetForTime: async () => answer })
-      const { safe } = await placeOf(committed(old.slice(0, 10)), wrong)
+      const { safe } = await placeOf(committedAfter(old.slice(0, 10)), wrong)
       assert.deepEqual([safe?.how, safe?.offset], ['anchor', 15n], `${answer}`)
     }
   })
@@ -147,7 +128,7 @@ describe('lanes that are ahead', () => {
   }
   const lanesIn = async (t: TestContext, log: readonly NewRecord[], through: number, damaged?: bigint) => {
     const { stream } = await open(t, log)
-    const read = committed(old.slice(0, 10), { orders: lane(through) })
+    const read = committedAfter(old.slice(0, 10), { orders: lane(through) })
     const seen: Stream = damaged === undefined ? stream : damagedAt(stream, damaged)
     return (await placeOf(read, seen)).lanes
   }
@@ -167,7 +148,7 @@ describe('lanes that are ahead', () => {
 
   test('repeat, marked as replay up to the highest time that was read', async (t) => {
     const { stream } = await open(t, [...shift(), ...old.slice(0, 15)])
-    const read = committed(old.slice(0, 10), { orders: lane(15) })
+    const read = committedAfter(old.slice(0, 10), { orders: lane(15) })
     const times = { ...(read.times ?? startOfTimes(t0)), youngest: t0 + hour }
     assert.equal((await placeOf({ ...read, times }, stream)).lanes.forgottenUntil, t0 + hour)
   })
@@ -179,7 +160,7 @@ describe('a rollback', () => {
   test('goes to a position of this cluster, and refuses one of another cluster', async (t) => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 19))
     const checkpoint = (clusterId: string) => ({
-      ...committed(new Writer().inserts('shop.orders', 0, 9)),
+      ...committedAfter(new Writer().inserts('shop.orders', 0, 9)),
       generation: 2,
       clusterId: stream.clusterId,
       ledger: [{ at: 1, by: 'me', how: 'reset', from: place(clusterId), to: place('it') }],
