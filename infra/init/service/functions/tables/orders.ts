@@ -1,5 +1,5 @@
 import { defineTable } from 'dts-functions'
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const handler = defineTable({
   table: 'shop.orders',
