@@ -3,8 +3,9 @@ import { quickDateTime, quickDateTimeText } from './datetime.ts'
 import { isoText } from './datetime-text.ts'
 import { endOfInt, endOfValues } from './fast-skip.ts'
 import { beforeImage, type ImageSlots } from './image-slots.ts'
-import { exactBigint } from './integers.ts'
+import { exactBigint, longInteger } from './integers.ts'
 import type { Projection } from './projection.ts'
+import { sameBytes } from './repeated-text.ts'
 import type { ColumnValue } from './types.ts'
 import { type ColumnReader, readValue, skipValues } from './value.ts'
 
@@ -73,11 +74,18 @@ export function readValues(
           next = at + 1
           break
         case 2: {
-          // Integer, not negative, of at most 15 digits.
+          // Integer, not negative, of at most 20 digits.
           const lengthAt = endOfInt(bytes, at + 1)
           const length = bytes[lengthAt] as number
           const digitsEnd = lengthAt + 1 + (length >>> 1)
-          if (lengthAt < 0 || length === 0 || length > 30 || length & 1 || digitsEnd > end) break
+          if (lengthAt < 0 || length === 0 || length > 40 || length & 1 || digitsEnd > end) break
+          if (length > 30) {
+            const long = column.wide ? longInteger(bytes, lengthAt + 1, digitsEnd) : null
+            if (long === null) break
+            value = long
+            next = digitsEnd
+            break
+          }
           let number = 0
           let digitAt = lengthAt + 1
           for (; digitAt < digitsEnd; digitAt++) {
@@ -92,8 +100,13 @@ export function readValues(
         }
         case 4: {
           // Character in the character set of the previous value, whose bytes are all ASCII.
-          const encoded = column.charsetAt(bytes, at + 1, end)
-          if (encoded === null || !encoded.charset.keepsAscii) break
+          // Compared here: a call for each text would make decoding slower by a twentieth.
+          let encoded = column.charset
+          if (encoded === null || !sameBytes(bytes, at + 1, encoded.name, encoded.name.length)) {
+            encoded = column.charsetAt(bytes, at + 1, end)
+            if (encoded === null) break
+          }
+          if (!encoded.charset.keepsAscii) break
           const lengthAt = at + 1 + encoded.name.length
           if (end - lengthAt < 2) break
           const length = shortLength(bytes, lengthAt)

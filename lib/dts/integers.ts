@@ -6,6 +6,8 @@ const maxDigits = 100
 const safeDigits = 15
 /** Integers of up to this many digits fit into 64 bits without a sign. */
 const wideDigits = 19
+/** 2^64 divided by 10^9. */
+const maxLeft = 18_446_744_073
 /** Longer ones are read in pieces of this many digits. */
 const pieceDigits = 18
 const pieceUnit = 10n ** BigInt(pieceDigits)
@@ -50,6 +52,20 @@ function magnitude(cursor: Cursor, first: number, end: number): bigint {
   )
 }
 
+/** The integer of 16 to 20 digits; null if a byte is not a digit, or if it may exceed 64 bits. */
+export function longInteger(bytes: Buffer, start: number, end: number): bigint | null {
+  const middle = end - 9
+  let left = 0
+  let right = 0
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - 0x30
+    if (digit < 0 || digit > 9) return null
+    if (at < middle) left = left * 10 + digit
+    else right = right * 10 + digit
+  }
+  return left < maxLeft ? joined(left, right) : null
+}
+
 /** @param end at most `start + safeDigits` */
 function digits(cursor: Cursor, start: number, end: number): number {
   const { bytes } = cursor
@@ -79,7 +95,7 @@ function bigintOf(value: number): bigint {
   return whole[0] as bigint
 }
 
-/** `left` × 10^9 + `right`, both below 10^10, every step exact in a double. */
+/** `left` × 10^9 + `right`, at most 64 bits together, every step exact in a double. */
 function joined(left: number, right: number): bigint {
   const leftHigh = Math.floor(left / 0x10000)
   const low = (left - leftHigh * 0x10000) * 1e9 + right

@@ -14,7 +14,7 @@ export class ColumnReader {
   /** Two sources can give one name to different character sets. */
   readonly source: SourceType
   /** The character set of the previous value; null before the first. */
-  #charset: EncodedCharset | null = null
+  charset: EncodedCharset | null = null
 
   constructor(name: string, wide: boolean, source: SourceType) {
     this.name = name
@@ -24,10 +24,10 @@ export class ColumnReader {
 
   /** The character set whose name is at the position; null if it must be read. */
   charsetAt(bytes: Buffer, at: number, end: number): EncodedCharset | null {
-    const charset = this.#charset
+    const { charset } = this
     if (charset !== null && isNameAt(charset.name, bytes, at, end)) return charset
-    this.#charset = usedCharsetAt(bytes, at, end, this.source)
-    return this.#charset
+    this.charset = usedCharsetAt(bytes, at, end, this.source)
+    return this.charset
   }
 }
 

@@ -165,6 +165,14 @@ test('integers of up to 100 digits are read without a string', () => {
   }
 })
 
+test('an integer of 16 to 20 digits is read without leaving the fast path', () => {
+  for (const digits of [15n, 16n, 19n, 20n]) {
+    const records = ofValues((n) => integer(10n ** (digits - 1n) + BigInt(n)))
+    assert.equal(work(records).calls('readValue'), 0, `${digits} digits`)
+  }
+  assert.equal(work(ofValues(() => integer(10n ** 20n))).calls('readValue'), 12, '21 digits')
+})
+
 const large: readonly (readonly [kind: string, value: (bytes: number) => PlainValue])[] = [
   ['ASCII text', (bytes) => text('x'.repeat(bytes))],
   ['text beyond ASCII', (bytes) => text('ü'.repeat(bytes / 2))],

@@ -214,6 +214,17 @@ test('text and bytes of any length are decoded, ASCII or not, at any place in th
   }
 })
 
+test('an integer of any length is exact, and so are those next to a limit of 64 bits', () => {
+  const powers = Array.from({ length: 41 }, (_, digits) => 10n ** BigInt(digits))
+  const fast = 18_446_744_073n * 10n ** 9n
+  for (const limit of [...powers, 2n ** 53n, 2n ** 63n, 2n ** 64n, fast]) {
+    for (const value of [limit - 1n, limit, limit + 1n, -limit]) {
+      assert.equal(decoded(integer(value), 8), value)
+    }
+  }
+  assert.equal(decoded(integer('00000000000000000042'), 8), 42n)
+})
+
 test('every text of a record that is longer than one shared text is complete', () => {
   const columns = Array.from({ length: 60 }, (_, n) => `c${n}`)
   for (let round = 0; round < 40; round++) {
