@@ -119,6 +119,27 @@ for (const [age, options] of protocols) {
   })
 }
 
+test('records that were appended several times come each time, at offsets of their own', async (t) => {
+  const { store, address } = await startDStore(t)
+  await store.append(numbered(4), { times: 3, recordsPerBatch: 2 })
+  const consumer = stockConsumer(store, address)
+  await consumer.connect()
+  t.after(() => consumer.disconnect())
+  await consumer.subscribe({ topic: store.topic, fromBeginning: true })
+  const seen: string[] = []
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ message }) => {
+      seen.push(`${message.offset} ${message.value}`)
+    },
+  })
+  await until(() => seen.length === 12)
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 12 }, (_, offset) => `${offset} value ${offset % 4}`),
+  )
+})
+
 test('a group other than the sid is refused', async (t) => {
   const { store, address } = await startDStore(t)
   const consumer = stockClient(store, address).consumer({ groupId: 'other', retry: { retries: 0 } })
