@@ -13,7 +13,7 @@ import { poll } from '../lib/poll/poll.ts'
 import { emptySummary, type PollSummary } from '../lib/poll/summary.ts'
 import { Telemetry } from '../lib/poll/telemetry.ts'
 import { packagedRoutes } from './packaged-routes.ts'
-import { errorWithCommands } from './serverless-commands.ts'
+import { errorWithCommands, ownPartition } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
 
@@ -50,7 +50,7 @@ export const handler = middy<unknown, PollSummary>({ timeoutEarlyInMillis: 0 })
       telemetry.runEnded(ended, null)
       return ended
     } catch (thrown) {
-      const error = errorWithCommands(thrown)
+      const error = errorWithCommands(thrown, ownPartition(process.env))
       telemetry.runEnded(summary, error)
       throw error
     }

@@ -8,7 +8,7 @@ import { connections, handlerClient, probeFunction } from '../lib/connect/client
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { isDtsError, loggedError } from '../lib/errors.ts'
-import { withoutSource } from '../lib/recovery/addressee.ts'
+import { type Addressed, readAddress, responsibility } from '../lib/recovery/addressee.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
@@ -23,10 +23,12 @@ import { answerWithCommands, errorWithCommands } from './serverless-commands.ts'
 const logger = new Logger({ serviceName: 'recovery' })
 
 type Parts = Omit<RecoverDependencies, 'now' | 'owner' | 'remainingMs'>
-let parts: Parts | undefined
+/** By partition; null if one poller reads the stream. */
+const partsOf = new Map<number | null, Parts>()
 
-function setUp(): Parts {
-  const config = pollConfig(process.env, packagedRoutes())
+function setUp(partition: number | null): Parts {
+  const chosen = partition === null ? {} : { DTS_PARTITION: String(partition) }
+  const config = pollConfig({ ...process.env, ...chosen }, packagedRoutes())
   const {
     routes,
     ghostTables,
@@ -61,21 +63,25 @@ export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutE
   .use(injectLambdaContext(logger))
   .handler(async (given, context) => {
     const { event, form } = splitReply(given)
+    let partition: number | null = null
     try {
-      const answer = await answerTo(event, context)
+      const addressed = readAddress(event, responsibility(process.env))
+      partition = addressed.partition
+      const answer = await answerTo(addressed, context)
       logger.info('Recovery ended', { answer })
-      return form === 'data' ? answer : answerWithCommands(answer)
+      return form === 'data' ? answer : answerWithCommands(answer, partition)
     } catch (thrown) {
-      const error = errorWithCommands(thrown)
+      const error = errorWithCommands(thrown, partition)
       logger.error('Recovery failed', { ...loggedError(error) })
       if (form === 'data' && isDtsError(thrown)) return returnedError(thrown)
       throw error
     }
   })
 
-async function answerTo(event: unknown, context: Context): Promise<RecoveryAnswer> {
-  const request = parseRecoveryEvent(withoutSource(event, process.env.DTS_SOURCE ?? ''))
-  parts ??= setUp()
+async function answerTo({ event, partition }: Addressed, context: Context): Promise<RecoveryAnswer> {
+  const request = parseRecoveryEvent(event)
+  const parts = partsOf.get(partition) ?? setUp(partition)
+  partsOf.set(partition, parts)
   const answer = await recover(request, {
     ...parts,
     now: Date.now,

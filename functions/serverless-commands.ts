@@ -10,32 +10,37 @@ import type { RecoveryAnswer } from '../lib/recovery/recover.ts'
 /**
  * @param flags that make serverless use this deployment; empty if the code is not deployed
  * @param source whose recovery is meant; empty for the unnamed stream
+ * @param partition whose poller is meant; null if one poller reads the stream
  */
 export function serverlessCommands(
   flags: string = process.env.DEPLOYMENT_FLAGS ?? '',
   source: string = process.env.DTS_SOURCE ?? '',
+  partition: number | null = null,
 ): CommandLine {
+  const address = partition === null ? {} : { partition }
   const recovery = source === '' ? 'recovery' : `recovery-${source}`
   const chosen = flags === '' ? '' : ` ${flags}`
   return {
     recovery: (event) =>
-      `npx serverless invoke${chosen} -f ${recovery} --data '${JSON.stringify(event).replaceAll("'", `'\\''`)}'`,
+      `npx serverless invoke${chosen} -f ${recovery} --data '${JSON.stringify({ ...event, ...address }).replaceAll("'", `'\\''`)}'`,
     deploy: `npx serverless deploy${chosen}`,
   }
 }
 
 /** The same error, its message continued by what to run; a value that is not ours stays as it is. */
-export function errorWithCommands(thrown: unknown): unknown {
+export function errorWithCommands(thrown: unknown, partition: number | null): unknown {
   if (!isDtsError(thrown) || thrown.next.length === 0) return thrown
   const { code, message, retryable, facts, next, cause, stack } = thrown
-  const text = [message, ...commandsOf(next)].join(' ')
+  const text = [message, ...commandsOf(next, partition)].join(' ')
   const written = new DtsError(code, text, { retryable, facts, next, cause })
   if (stack !== undefined) written.stack = stack.replace(message, () => text)
   return written
 }
 
 /** The same answer, with a `run` beside each `next` that is not empty. */
-export function answerWithCommands(answer: RecoveryAnswer): RecoveryAnswer {
+export function answerWithCommands(answer: RecoveryAnswer, partition: number | null): RecoveryAnswer {
+  const written = <Part extends { readonly next: readonly NextStep[] }>(part: Part): Part =>
+    part.next.length === 0 ? part : { ...part, run: commandsOf(part.next, partition) }
   switch (answer.action) {
     case 'inspect':
       return written({ ...answer, checks: answer.checks.map((check) => written(check)) })
@@ -53,11 +58,15 @@ export function answerWithCommands(answer: RecoveryAnswer): RecoveryAnswer {
   }
 }
 
-function written<Part extends { readonly next: readonly NextStep[] }>(part: Part): Part {
-  return part.next.length === 0 ? part : { ...part, run: commandsOf(part.next) }
+function commandsOf(next: readonly NextStep[], partition: number | null): string[] {
+  const commands = serverlessCommands(undefined, undefined, partition)
+  return next.map((step) => stepLine(step, commands))
 }
 
-function commandsOf(next: readonly NextStep[]): string[] {
-  const commands = serverlessCommands()
-  return next.map((step) => stepLine(step, commands))
+/** The partition of the poller whose environment this is; null if one poller reads the stream. */
+export function ownPartition({
+  DTS_PARTITIONS,
+  DTS_PARTITION,
+}: Readonly<Record<string, string | undefined>>): number | null {
+  return DTS_PARTITIONS && DTS_PARTITION ? Number(DTS_PARTITION) : null
 }

@@ -1,10 +1,10 @@
 import { metricNamespace } from '../lib/poll/telemetry.ts'
-import { namesOf, type Stream } from './streams.ts'
+import { namesOf, pollersOf, type Stream } from './streams.ts'
 
 export interface DashboardSettings {
   /** The prefix of the names of functions and dashboard. */
   readonly prefix: string
-  readonly stream: Pick<Stream, 'source'>
+  readonly stream: Pick<Stream, 'source' | 'partitions'>
   readonly deadLetterQueue: string
   /** The keys of the stream's table functions. */
   readonly tables: readonly string[]
@@ -18,11 +18,16 @@ const mostLines = 20
 /** The dashboard of the stream: lag, volume, failures, time. */
 export function dashboardOf({ prefix, stream, deadLetterQueue, tables }: DashboardSettings): object {
   const names = namesOf(stream)
-  const service = prefix + names.poller
-  const own = (name: string): Metric => [metricNamespace, name, 'service', service]
+  const pollers = pollersOf(stream).map(({ key }) => prefix + key)
+  const [service = ''] = pollers
+  /** A line for each name: of the only poller, or of all together. */
+  const own = (stat: Stat, ...names: string[]): Metric[] =>
+    pollers.length === 1
+      ? names.map((name) => [metricNamespace, name, 'service', service])
+      : names.flatMap((name, index) => together(name, stat, pollers, String.fromCharCode(97 + index)))
   const ofTables = (name: string): Metric[] =>
-    tables.length > mostLines
-      ? [[highest(name, service)]]
+    tables.length > mostLines || pollers.length > 1
+      ? [[highest(name, pollers)]]
       : tables.map((key) => [
           metricNamespace,
           name,
@@ -33,18 +38,22 @@ export function dashboardOf({ prefix, stream, deadLetterQueue, tables }: Dashboa
           { label: key },
         ])
   const widgets = [
-    widget('Behind the source (s)', 'Maximum', [own('LagSeconds')]),
-    widget('Behind the source (records)', 'Maximum', [own('LagRecords')]),
-    widget('Reserve until unread changes are lost (s)', 'Minimum', [own('SecondsUntilLoss')]),
-    widget('Since the newest record of DTS (s)', 'Maximum', [own('SourceSilentSeconds')]),
-    widget('Halted, failed runs, lost leases', 'Sum', ['Halted', 'Failed', 'LeaseLost'].map(own)),
-    widget('Records', 'Sum', ['Fetched', 'Handled', 'Skipped', 'Ghosts', 'Retried', 'DeadLettered'].map(own)),
+    widget('Behind the source (s)', 'Maximum', own('Maximum', 'LagSeconds')),
+    widget('Behind the source (records)', 'Maximum', own('Maximum', 'LagRecords')),
+    widget('Reserve until unread changes are lost (s)', 'Minimum', own('Minimum', 'SecondsUntilLoss')),
+    widget('Since the newest record of DTS (s)', 'Maximum', own('Maximum', 'SourceSilentSeconds')),
+    widget('Halted, failed runs, lost leases', 'Sum', own('Sum', 'Halted', 'Failed', 'LeaseLost')),
+    widget(
+      'Records',
+      'Sum',
+      own('Sum', 'Fetched', 'Handled', 'Skipped', 'Ghosts', 'Retried', 'DeadLettered'),
+    ),
     widget('Dead letters waiting', 'Maximum', [
       ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName', deadLetterQueue],
     ]),
     widget('Handled by function', 'Sum', ofTables('Handled')),
     widget('Not acknowledged by function', 'Sum', ofTables('Retried')),
-    widget('Time in a run (ms)', 'Sum', ['FetchTime', 'WaitTime', 'HandlerTime', 'CommitTime'].map(own)),
+    widget('Time in a run (ms)', 'Sum', own('Sum', 'FetchTime', 'WaitTime', 'HandlerTime', 'CommitTime')),
   ]
   const body = JSON.stringify({
     // The grid is 24 wide: three widgets in a row.
@@ -62,9 +71,31 @@ export function dashboardOf({ prefix, stream, deadLetterQueue, tables }: Dashboa
   }
 }
 
+const expressionOf = { Sum: 'SUM', Maximum: 'MAX', Minimum: 'MIN' } as const
+type Stat = keyof typeof expressionOf
+
+/** One line for a metric of several pollers: their sum, or the worst of them. @param letter unique in the graph */
+function together(name: string, stat: Stat, pollers: readonly string[], letter: string): Metric[] {
+  const ids = pollers.map((_, index) => `${letter}${index}`)
+  return [
+    ...pollers.map(
+      (poller, index): Metric => [
+        metricNamespace,
+        name,
+        'service',
+        poller,
+        { id: ids[index], visible: false },
+      ],
+    ),
+    [{ expression: `${expressionOf[stat]}([${ids.join(',')}])`, id: letter, label: name }],
+  ]
+}
+
 /** The functions with the highest sums, found when the dashboard is shown. */
-function highest(name: string, service: string): object {
-  const search = `{${metricNamespace},function,service} MetricName="${name}" service="${service}"`
+function highest(name: string, pollers: readonly string[]): object {
+  const services = pollers.map((poller) => `service="${poller}"`).join(' OR ')
+  const chosen = pollers.length === 1 ? services : `(${services})`
+  const search = `{${metricNamespace},function,service} MetricName="${name}" ${chosen}`
   return {
     expression: `SORT(SEARCH('${search}', 'Sum', 60), SUM, DESC, ${mostLines})`,
     id: 'highest',

@@ -56,6 +56,7 @@ export function streamEnvironment(
     ...stream.variables,
     ...picked(given, pollVariables),
     ...(stream.source === '' ? {} : { DTS_SOURCE: stream.source }),
+    ...(stream.partitions === null ? {} : { DTS_PARTITIONS: String(stream.partitions) }),
     CHECKPOINT_TABLE: settings.checkpointTable,
     FUNCTION_PREFIX: settings.prefix,
     HANDLER_TIMEOUT_SECONDS: String(longestTimeoutOf(tables, own, settings)),

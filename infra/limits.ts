@@ -26,6 +26,8 @@ const limits = {
   alarmMetrics: 10,
   widgetMetrics: 500,
   dashboardMetrics: 2_500,
+  searchLength: 1_024,
+  queueNameLength: 80,
 }
 
 /**
@@ -73,6 +75,14 @@ function problemsOf(id: string, { Type, Properties = {} }: Resource): string[] {
       )
     case 'AWS::CloudWatch::Alarm':
       return alarmProblems(id, Properties)
+    case 'AWS::SQS::Queue':
+      return above(
+        `The name of ${id} has`,
+        String(Properties.QueueName ?? '').length,
+        'characters',
+        limits.queueNameLength,
+        "Shorten the service's name or the stage's",
+      )
     case 'AWS::CloudWatch::Dashboard':
       return dashboardProblems(id, Properties)
     default:
@@ -134,10 +144,20 @@ function dashboardProblems(id: string, { DashboardBody }: Readonly<Record<string
     widgets?: { properties?: { metrics?: unknown[] } }[]
   }
   const counts = widgets.map(({ properties }) => properties?.metrics?.length ?? 0)
+  const searches = [...String(text).matchAll(/SEARCH\('(.*?)', 'Sum'/g)].map((match) =>
+    JSON.parse(`"${match[1]}"`),
+  )
   const sum = counts.reduce((total, count) => total + count, 0)
   return [
     ...above(`A graph of ${id} has`, Math.max(0, ...counts), 'metrics', limits.widgetMetrics, 'Divide it'),
     ...above(`${id} has`, sum, 'metrics', limits.dashboardMetrics, 'Divide it'),
+    ...above(
+      `A search of ${id} has`,
+      Math.max(0, ...searches.map((search) => search.length)),
+      'characters',
+      limits.searchLength,
+      "Shorten the service's name, the stage's or the source's, or choose fewer partitions",
+    ),
   ]
 }
 

@@ -3,7 +3,7 @@ import { allow, arn, ownAccountOnly, type Statement } from './iam.ts'
 import { namePatterns } from './invoke-patterns.ts'
 import { roleId } from './logical-id.ts'
 import { streamStatements } from './stream-functions.ts'
-import { namesOf, type Stream } from './streams.ts'
+import { namesOf, pollersOf, type Stream } from './streams.ts'
 import { extraStatements, type Settings, type Table } from './tables.ts'
 
 /**
@@ -13,7 +13,7 @@ import { extraStatements, type Settings, type Table } from './tables.ts'
 export function rolesOf(tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix, streams } = settings
   const extra = extraStatements(tables, settings)
-  const pollers = streams.map((stream) => prefix + namesOf(stream).poller)
+  const pollers = streams.flatMap(pollersOf).map(({ key }) => prefix + key)
   return {
     ...Object.assign({}, ...streams.map((stream) => streamRoles(stream, tables, settings))),
     PollerScheduleExecution: role('scheduler.amazonaws.com', [invokeOnly(pollers)], ownAccountOnly),
@@ -26,11 +26,14 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
 /** The roles of a stream's poller and recovery: they reach nothing of another stream. */
 function streamRoles(stream: Stream, tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
-  const { poller, recovery, queueId } = namesOf(stream)
+  const { recovery, queueId } = namesOf(stream)
   const secret = stream.variables.DTS_PASSWORD_SECRET ?? ''
   const own = tables.filter(({ source }) => source === stream.source).map(({ key }) => key)
   const foreign = tables.filter(({ source }) => source !== stream.source).map(({ key }) => key)
-  const others = settings.streams.map(namesOf).flatMap((names) => [names.poller, names.recovery])
+  const others = settings.streams.flatMap((one) => [
+    ...pollersOf(one).map(({ key }) => key),
+    namesOf(one).recovery,
+  ])
   const invoked = namePatterns(own, [...others, ...foreign], prefix).map((pattern) => prefix + pattern)
   const common = [
     checkpointItems(stream, settings),
@@ -50,7 +53,12 @@ function streamRoles(stream: Stream, tables: readonly Table[], settings: Setting
   ]
   const added = streamStatements(settings)
   return {
-    [roleId(poller)]: functionRole(prefix + poller, [...common, ...putAside, ...added.poller]),
+    ...Object.fromEntries(
+      pollersOf(stream).map(({ key }) => [
+        roleId(key),
+        functionRole(prefix + key, [...common, ...putAside, ...added.poller]),
+      ]),
+    ),
     [roleId(recovery)]: functionRole(prefix + recovery, [...common, ...redrive, ...added.recovery]),
   }
 }

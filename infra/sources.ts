@@ -4,6 +4,10 @@ import { type Environment, picked, streamVariables } from './environment.ts'
 import { invalidSetting } from './setting-error.ts'
 import type { Stream } from './streams.ts'
 
+/** Each partition has a poller, and the stack has room for some hundred resources. */
+const mostPartitions = 16
+const partitionCount = z.int().min(2).max(mostPartitions)
+
 /** A source in `custom.sources`. docs/sources.md describes its members. */
 const sourceSchema = z
   .strictObject({
@@ -16,7 +20,12 @@ const sourceSchema = z
     start: z.union([z.string().min(1), z.number()]).optional(),
     tls: z.boolean().default(false),
     allowedNodes: z.array(z.string().min(1)).default([]),
+    partitions: partitionCount.optional(),
   })
+  .refine(
+    ({ sid, partitions }) => sid === undefined || partitions === undefined,
+    'has partitions, but a DTS task has one partition: only a topic in a plain Kafka (group) can have more',
+  )
   .refine(
     ({ sid, group }) => (sid === undefined) !== (group === undefined),
     'needs either sid (DTS) or group',
@@ -42,13 +51,29 @@ export function streamsOf(given: unknown, unnamed: boolean, environment: Environ
   const named = Object.entries(readSources(given)).map(([source, settings]) => ({
     source,
     variables: variablesOf(settings),
+    partitions: settings.partitions ?? null,
   }))
-  const streams =
-    named.length > 0 && !unnamed
-      ? named
-      : [{ source: '', variables: picked(environment, streamVariables) }, ...named]
+  const streams = named.length > 0 && !unnamed ? named : [unnamedStream(environment), ...named]
   refuseSharedGroups(streams)
   return streams
+}
+
+function unnamedStream(environment: Environment): Stream {
+  const variables = picked(environment, streamVariables)
+  const { DTS_PARTITIONS: text, DTS_PARTITION: one, DTS_SID: sid } = environment
+  if (text === undefined || text === '') return { source: '', variables, partitions: null }
+  const parsed = partitionCount.safeParse(/^\d+$/.test(text) ? Number(text) : text)
+  if (!parsed.success) {
+    throw invalid(
+      `DTS_PARTITIONS must be a whole number from 2 to ${mostPartitions}, not ${JSON.stringify(text)}.`,
+    )
+  }
+  if (sid || one) {
+    throw invalid(
+      `DTS_PARTITIONS cannot be set together with ${sid ? 'DTS_SID: a DTS task has one partition' : 'DTS_PARTITION: keep one'}.`,
+    )
+  }
+  return { source: '', variables, partitions: parsed.data }
 }
 
 function readSources(given: unknown): z.output<typeof sourcesSchema> {

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { parseAccount } from './account.ts'
 import { roleId } from './logical-id.ts'
 import { invalidSetting } from './setting-error.ts'
-import { namesOf, type Stream } from './streams.ts'
+import { namesOf, type Poller, pollersOf, type Stream } from './streams.ts'
 import type { Settings } from './tables.ts'
 
 type Settable = Readonly<Record<string, unknown>>
@@ -16,26 +16,27 @@ const overrideSchema = z
 const overridesSchema = z.strictObject({ poller: overrideSchema, recovery: overrideSchema })
 
 /**
- * The entries of `functions:` for poller and recovery of a stream. Both get the same environment: redrive and replay also invoke
+ * The entries of `functions:` for pollers and recovery of a stream. Both get the same environment: redrive and replay also invoke
  * the table functions.
  * @throws DtsError CONFIG_INVALID if `custom.stream` names another function
  */
 export function streamFunctions(
   environment: object,
-  stream: Pick<Stream, 'source'>,
+  stream: Pick<Stream, 'source' | 'partitions'>,
   settings: Settings,
 ): Record<string, object> {
   const { prefix } = settings
   const { poller, recovery } = readOverrides(settings.stream)
   const { reserveConcurrency } = parseAccount(settings.account)
   const names = namesOf(stream)
-  return {
-    [names.poller]: {
-      name: prefix + names.poller,
+  const pollerOf = ({ key, partition }: Poller) => [
+    key,
+    {
+      name: prefix + key,
       description: 'Fetches changes, hands them to the table functions, commits what they acknowledged',
       handler: 'functions/poller.handler',
       // Fn::Sub, because serverless adds a DependsOn for a role given by its name, and CloudFormation's linter refuses that.
-      role: { 'Fn::Sub': `\${${roleId(names.poller)}.Arn}` },
+      role: { 'Fn::Sub': `\${${roleId(key)}.Arn}` },
       // Room for several batches of 30 s each. A busy run continues past the next start, so a backlog costs one connect in
       // two minutes. A killed run holds its lease for at most this time.
       timeout: 120,
@@ -47,7 +48,7 @@ export function streamFunctions(
       // unnecessary. 60 s is the smallest age that Lambda accepts.
       maximumRetryAttempts: 0,
       maximumEventAge: 60,
-      environment,
+      environment: partition === null ? environment : { ...environment, DTS_PARTITION: String(partition) },
       events: [
         {
           schedule: {
@@ -61,6 +62,9 @@ export function streamFunctions(
       ],
       ...withoutStatements(poller),
     },
+  ]
+  return {
+    ...Object.fromEntries(pollersOf(stream).map(pollerOf)),
     // A person invokes it: npx serverless invoke -f recovery -d '{"action":"inspect"}'
     [names.recovery]: {
       name: prefix + names.recovery,

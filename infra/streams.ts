@@ -7,11 +7,30 @@ export interface Stream {
   readonly source: string
   /** The variables of poller and recovery that describe the stream: DTS_BROKER_URL and so on. */
   readonly variables: Readonly<Record<string, string>>
+  /** The number of the topic's partitions, each with a poller of its own; null: one poller reads the only partition. */
+  readonly partitions: number | null
+}
+
+/** A poller of a stream. */
+export interface Poller {
+  /** Key of `functions:`. */
+  readonly key: string
+  /** Null if it is the stream's only one. */
+  readonly partition: number | null
+}
+
+export function pollersOf(stream: Pick<Stream, 'source' | 'partitions'>): Poller[] {
+  const { poller } = namesOf(stream)
+  if (stream.partitions === null) return [{ key: poller, partition: null }]
+  return Array.from({ length: stream.partitions }, (_, partition) => ({
+    key: `${poller}-${partition}`,
+    partition,
+  }))
 }
 
 /** Everything that is named after a stream. The names of the unnamed stream contain no source. */
 export interface StreamNames {
-  /** Keys of `functions:`. */
+  /** Keys of `functions:`. With several pollers, each key ends with the partition. */
   readonly poller: string
   readonly recovery: string
   /** Between the deployment's prefix and the name of an alarm, a queue or a dashboard. */

@@ -68,23 +68,25 @@ const overridesSchema = z.record(
 
 /**
  * Imports every handler file of `folder` and reads the tables from its exported handler.
- * @param sources the named sources: each has a folder of its own
+ * @param sources the named sources: each has a folder of its own. Null if they are unknown: then two files may name one table, as
+ *   the files of two sources may.
  * @throws DtsError CONFIG_INVALID, which names the file, if it cannot be imported, exports no table handler, has a name
  *   that no function can have, or handles a table of another file.
  */
-export async function findTables(folder: string, sources: readonly string[] = []): Promise<Table[]> {
+export async function findTables(folder: string, sources: readonly string[] | null = []): Promise<Table[]> {
   const tables: Table[] = []
   const faults: DtsError[] = []
   for (const file of await findTableFiles(folder)) {
     try {
-      tables.push(await readTable(folder, file, sources))
+      tables.push(await readTable(folder, file, sources ?? []))
     } catch (error) {
       if (!isDtsError(error)) throw error
       faults.push(error)
     }
   }
   refuseAll(faults)
-  for (const source of ['', ...sources]) checkConflicts(tables.filter((table) => table.source === source))
+  for (const source of sources === null ? [] : ['', ...sources])
+    checkConflicts(tables.filter((table) => table.source === source))
   return tables
 }
 
@@ -174,10 +176,10 @@ async function readTable(
   }
   const taken = ['', ...sources]
     .map((source) => namesOf({ source }))
-    .find(({ poller, recovery }) => key === poller || key === recovery)
+    .find(({ poller, recovery }) => key === recovery || key.replace(/-\d+$/, '') === poller)
   if (taken !== undefined) {
     throw invalid(
-      `${file}: the name "${key}" is taken by the ${key === taken.poller ? 'poller' : 'recovery'} of a stream. Rename the file.`,
+      `${file}: the name "${key}" is taken by the ${key === taken.recovery ? 'recovery' : 'poller'} of a stream. Rename the file.`,
     )
   }
   const definition = definitionOf(await importModule(folder, path, file))

@@ -88,6 +88,8 @@ const sourceFields = {
 }
 
 const deploymentFields = {
+  /** The number of partitions that have a poller of their own. Packaging sets it; recovery then needs to know which it is for. */
+  DTS_PARTITIONS: whole(2, largestPartition).optional(),
   /** The name of the source, if the service has several streams. Packaging sets it. */
   DTS_SOURCE: z
     .string()
@@ -131,6 +133,8 @@ export interface StreamConfig extends SourceConfig {
   readonly source: string
   /** The start of a stream without a checkpoint, in UNIX seconds. */
   readonly startTime: number | undefined
+  /** True if the topic has several partitions, each with a poller of its own. */
+  readonly isOneOfSeveral: boolean
   readonly checkpointTable: string
 }
 
@@ -268,6 +272,7 @@ function toStreamConfig(values: Values<typeof sourceFields & typeof deploymentFi
     ...toSourceConfig(values, deployment),
     source: values.DTS_SOURCE,
     startTime: values.DTS_CHECKPOINT,
+    isOneOfSeveral: values.DTS_PARTITIONS !== undefined,
     checkpointTable: values.CHECKPOINT_TABLE,
   }
 }

@@ -55,7 +55,7 @@ const unset = Object.fromEntries(
  */
 export async function startStack(startTime: number, settings: Record<string, string>): Promise<LocalStack> {
   // serverless would say the same at the end of its own stack trace.
-  const tables = await findTables(join(root, 'functions/tables'))
+  const tables = await findTables(join(root, 'functions/tables'), null)
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
   const handledPath = join(folder, 'handled.jsonl')

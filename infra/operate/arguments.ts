@@ -26,6 +26,7 @@ export const usage = (program: string) => `${program} <action> [flags]
   --by NAME --reason TEXT      kept in the ledger
   --stage S (dev)  --service S (as in serverless.yml)  --region R  --json
   --source NAME                of the service's streams, the one of custom.sources.NAME
+  --partition N                of a stream with several partitions, the one to work on
 
 T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
 take nothing else.`
@@ -53,6 +54,7 @@ const options = {
   service: text,
   region: text,
   source: text,
+  partition: text,
   'dry-run': flag,
   'accept-loss': flag,
   json: flag,
@@ -132,6 +134,7 @@ export function toEvent(argv: readonly string[], started: Started = {}): Call | 
       service: values.service,
       region: values.region,
       source: values.source,
+      partition: values.partition === undefined ? undefined : toPartition(values.partition),
     },
     json: values.json ?? false,
   }
@@ -181,6 +184,11 @@ function target(
   if (ledger !== undefined) given.push({ ledger: toCount(ledger) })
   if (given.length > 1) throw new UsageError('Give one place only.')
   return given[0]
+}
+
+function toPartition(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new UsageError('--partition takes the number of a partition.')
+  return Number(text)
 }
 
 /** NaN for anything but digits. No schema accepts NaN. */

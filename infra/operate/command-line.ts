@@ -9,6 +9,7 @@ export interface Deployment {
   readonly service?: string | undefined
   readonly region?: string | undefined
   readonly source?: string | undefined
+  readonly partition?: number | undefined
 }
 
 /** Writes next steps as commands of npm or npx, with the flags that reach the same deployment. */
@@ -23,7 +24,7 @@ export function npmCommands(deployment: Deployment): CommandLine {
 /** The command line that `toEvent` reads as this event. @param event an action and its members, as recovery takes them */
 export function npmCommand(
   event: { readonly action?: unknown; readonly [member: string]: unknown },
-  { program = 'npm run recovery --', stage, service, region, source }: Deployment,
+  { program = 'npm run recovery --', stage, service, region, source, partition }: Deployment,
 ): string {
   const { action, to, from, dryRun, acceptLoss, ...others } = event
   const flags = [
@@ -32,7 +33,7 @@ export function npmCommand(
     ...placeFlags('to', to),
     ...(dryRun === true ? ['--dry-run'] : []),
     ...(acceptLoss === true ? ['--accept-loss'] : []),
-    ...flagsOf({ stage, service, region, source }),
+    ...flagsOf({ stage, service, region, source, partition }),
   ]
   return [program, String(action), ...flags].join(' ')
 }

@@ -23,7 +23,7 @@ export async function operate(argv: readonly string[], program: string): Promise
     return 0
   }
   const { event, functionName, region, json, deployment } = call
-  const { source } = deployment
+  const { source, partition } = deployment
   const client = new LambdaClient({ ...(region === undefined ? {} : { region }), maxAttempts: 1 })
   try {
     await client.config.region()
@@ -37,7 +37,7 @@ export async function operate(argv: readonly string[], program: string): Promise
       // Errors and next steps come back as values, which are printed as commands of this program.
       new InvokeCommand({
         FunctionName: functionName,
-        Payload: JSON.stringify({ ...event, source, reply: 'data' }),
+        Payload: JSON.stringify({ ...event, source, partition, reply: 'data' }),
       }),
     )
     answer = {

@@ -2,17 +2,25 @@ import { DtsError, type NextStep } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { sharedGroup } from './group.ts'
 import { locateTime } from './locate-time.ts'
+import { firstLevel, lastLevel, logEnds } from './log-times.ts'
 
 const anotherStart: NextStep = { action: 'deploy', change: 'Set DTS_CHECKPOINT to a time in the data range' }
 
+/** How a stream that was never read begins. */
+export interface FirstStart {
+  /** DTS_CHECKPOINT, in seconds. */
+  readonly startTime: number | undefined
+  /** Whether the topic has several partitions. Then some may be empty, or idle since before the start. */
+  readonly isOneOfSeveral: boolean
+}
+
 /**
  * The offset at which a stream that was never read begins.
- * @param startTime DTS_CHECKPOINT, in seconds
  * @throws DtsError CHECKPOINT_MISSING if there is no start time, or the group shows that the stream was read before;
  *   GROUP_SHARED if another deployment has read it; CHECKPOINT_OUT_OF_RANGE
  */
 export async function firstOffset(
-  startTime: number | undefined,
+  { startTime, isOneOfSeveral }: FirstStart,
   stream: Stream,
 ): Promise<{ readonly offset: bigint; readonly timestamp: number }> {
   if (startTime === undefined) {
@@ -55,7 +63,23 @@ export async function firstOffset(
       },
     )
   }
-  return { offset: await locateTime(stream, startTime, [anotherStart]), timestamp: startTime }
+  const quiet = isOneOfSeveral ? await startOfQuiet(startTime, stream) : null
+  return { offset: quiet ?? (await locateTime(stream, startTime, [anotherStart])), timestamp: startTime }
+}
+
+/**
+ * The start in a partition that does not span the start time, if nothing at or after that time can be lost: its log is complete
+ * from the beginning, or all of it is older. Null if the time is to be looked up.
+ */
+async function startOfQuiet(startTime: number, stream: Stream): Promise<bigint | null> {
+  const range = await stream.range()
+  if (range.end === 0n) return 0n
+  const ends = await logEnds(stream, range)
+  if (ends.kind !== 'covers') return null
+  const first = Math.min(ends.first, (await firstLevel(stream, range)) ?? ends.first)
+  if (range.earliest === 0n && startTime < first) return 0n
+  const last = Math.max(ends.last, (await lastLevel(stream, range))?.highest ?? ends.last)
+  return startTime > last ? range.end : null
 }
 
 /**

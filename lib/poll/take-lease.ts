@@ -49,7 +49,7 @@ async function firstStart(
   stream: Stream,
   leaseUntil: number,
 ): Promise<Taken> {
-  const { offset, timestamp } = await firstOffset(config.startTime, stream)
+  const { offset, timestamp } = await firstOffset(config, stream)
   const position = { ...freshPosition(offset, timestamp), times: startOfTimes(timestamp) }
   const { clusterId } = stream
   const start: Start = {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import {
   answerWithCommands,
   errorWithCommands,
+  ownPartition,
   serverlessCommands,
 } from '../../functions/serverless-commands.ts'
 import { toEvent } from '../../infra/operate/arguments.ts'
@@ -144,6 +145,16 @@ describe('a next step', () => {
     )
   })
 
+  test('about a partition names it', () => {
+    assert.equal(
+      serverlessCommands('--stage prod', 'erp', 2).recovery({ action: 'inspect' }),
+      `npx serverless invoke --stage prod -f recovery-erp --data '{"action":"inspect","partition":2}'`,
+    )
+    assert.equal(ownPartition({ DTS_PARTITIONS: '4', DTS_PARTITION: '2' }), 2)
+    // A single poller can also read one partition of several.
+    assert.equal(ownPartition({ DTS_PARTITION: '2' }), null)
+  })
+
   test('needs no flags if the code is not deployed', () => {
     assert.equal(
       serverlessCommands('').recovery({ action: 'inspect' }),
@@ -158,16 +169,16 @@ describe('an answer of recovery', () => {
 
   test('has the commands beside its next steps', () => {
     const answer = { action: 'pause', offset: '3', note: 'Paused.', next } as const
-    assert.deepEqual(answerWithCommands(answer), { ...answer, run })
+    assert.deepEqual(answerWithCommands(answer, null), { ...answer, run })
     const nothing = { ...answer, next: [] }
-    assert.deepEqual(answerWithCommands(nothing), nothing)
+    assert.deepEqual(answerWithCommands(nothing, null), nothing)
   })
 
   test('has the commands in its checks', () => {
     const check = { name: 'DNS', result: 'failed', detail: 'It failed.', next } as const
     const ok = { ...check, result: 'ok', next: [] } as const
     const answer = { action: 'doctor', healthy: false, checks: [check, ok] } as const
-    assert.deepEqual(answerWithCommands(answer), { ...answer, checks: [{ ...check, run }, ok] })
+    assert.deepEqual(answerWithCommands(answer, null), { ...answer, checks: [{ ...check, run }, ok] })
   })
 })
 
@@ -177,7 +188,7 @@ describe('an error that leaves a function', () => {
     const next: NextStep[] = [{ action: 'inspect' }]
     const facts = { offset: '5' }
     const given = new DtsError('DATA_GAP', 'Changes are lost.', { retryable: true, facts, next, cause })
-    const error = errorWithCommands(given)
+    const error = errorWithCommands(given, null)
     assert.ok(error instanceof DtsError)
     const command = `npx serverless invoke -f recovery --data '{"action":"inspect"}'`
     assert.equal(error.message, `Changes are lost. To see how far the stream is and what to do: ${command}`)
@@ -192,6 +203,6 @@ describe('an error that leaves a function', () => {
   test('stays as it is without a next step, and if it is not an error of ours', () => {
     const bare = new DtsError('DATA_GAP', 'Changes are lost.', { retryable: false })
     for (const thrown of [bare, new TypeError('x'), null, 'text'])
-      assert.equal(errorWithCommands(thrown), thrown)
+      assert.equal(errorWithCommands(thrown, null), thrown)
   })
 })

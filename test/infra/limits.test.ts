@@ -12,7 +12,7 @@ const settings: Settings = {
   service: 'dts-functions',
   stage: 'prod',
   checkpointTable: 'dts-functions-prod-checkpoint',
-  streams: [{ source: '', variables: { DTS_PASSWORD_SECRET: 'prod/dts' } }],
+  streams: [{ source: '', variables: { DTS_PASSWORD_SECRET: 'prod/dts' }, partitions: null }],
   stream: {},
   tables: {},
   account: {},
@@ -114,7 +114,7 @@ describe('the dashboard', () => {
   const dashboard = (count: number) =>
     dashboardOf({
       prefix: 'shop-dev-',
-      stream: { source: '' },
+      stream: { source: '', partitions: null },
       deadLetterQueue: 'letters.fifo',
       tables: Array.from({ length: count }, (_, index) => `orders_${index}`),
     }) as Resource

@@ -18,7 +18,7 @@ const settings: Settings = {
   service: 'shop',
   stage: 'dev',
   checkpointTable: 'c',
-  streams: [{ source: '', variables: {} }],
+  streams: [{ source: '', variables: {}, partitions: null }],
   tables: {},
   stream: {},
   account: {},
@@ -348,7 +348,11 @@ describe('custom.tables', () => {
 describe('custom.stream', () => {
   test('replaces settings of poller and recovery, and leaves their other settings', () => {
     const stream = { poller: { timeout: 180 }, recovery: { memorySize: 1024 } }
-    const { poller, recovery } = streamFunctions({ A: '1' }, { source: '' }, { ...settings, stream })
+    const { poller, recovery } = streamFunctions(
+      { A: '1' },
+      { source: '', partitions: null },
+      { ...settings, stream },
+    )
     const [timeout, concurrency] = ['timeout', 'reservedConcurrency'].map((name) => property(poller, name))
     assert.deepEqual([timeout, concurrency], [180, 1])
     assert.deepEqual([property(recovery, 'timeout'), property(recovery, 'memorySize')], [300, 1024])
@@ -356,17 +360,20 @@ describe('custom.stream', () => {
   })
 
   test('refuses the name of another function', () => {
-    assert.throws(() => streamFunctions({}, { source: '' }, { ...settings, stream: { polller: {} } }), {
-      code: 'CONFIG_INVALID',
-      message: /custom\.stream in serverless\.yml is invalid/,
-    })
+    assert.throws(
+      () => streamFunctions({}, { source: '', partitions: null }, { ...settings, stream: { polller: {} } }),
+      {
+        code: 'CONFIG_INVALID',
+        message: /custom\.stream in serverless\.yml is invalid/,
+      },
+    )
   })
 })
 
 describe('custom.alarms', () => {
   const settings = {
     prefix: 'shop-dev-',
-    stream: { source: '' },
+    stream: { source: '', partitions: null },
     deadLetterQueue: 'q.fifo',
     topicArn: '',
     email: '',
@@ -398,8 +405,10 @@ describe('custom.alarms', () => {
 test('the right to read a secret that is given by ARN covers only that ARN', () => {
   const secret = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/dts-AbCdEf'
   const role = JSON.stringify(
-    rolesOf([], { ...settings, streams: [{ source: '', variables: { DTS_PASSWORD_SECRET: secret } }] })
-      .PollerRole,
+    rolesOf([], {
+      ...settings,
+      streams: [{ source: '', variables: { DTS_PASSWORD_SECRET: secret }, partitions: null }],
+    }).PollerRole,
   )
   assert.ok(role.includes(`"Action":["secretsmanager:GetSecretValue"],"Resource":"${secret}"`))
 })

@@ -144,3 +144,33 @@ describe('package refuses', () => {
     assert.doesNotMatch(shared, /^\s+at /m)
   })
 })
+
+test('a topic with three partitions is packaged with a poller, a role and a schedule for each', async () => {
+  const service = copyService()
+  try {
+    const artifacts = join(service.folder, 'packaged')
+    const { DTS_SID: _, ...kafka } = given
+    const { code, output } = await service.serverless(['package', '--package', artifacts], {
+      ...kafka,
+      DTS_GROUP: 'readers',
+      DTS_PARTITIONS: '3',
+    })
+    assert.equal(code, 0, output)
+    const resources = readResources(artifacts)
+    for (const partition of [0, 1, 2]) {
+      const id = `PollerDash${partition}`
+      const { FunctionName, Environment, Role } = resources[`${id}LambdaFunction`]?.Properties ?? {}
+      assert.equal(FunctionName, `dts-functions-dev-poller-${partition}`)
+      assert.deepEqual(Role, { 'Fn::Sub': `\${${id}Role.Arn}` })
+      assert.ok(resources[`${id}SchedulerSchedule1`] !== undefined)
+      const { Variables } = Environment as { Variables: Record<string, unknown> }
+      const { DEAD_LETTER_QUEUE_URL: _queue, DEAD_LETTER_BUCKET: _bucket, ...texts } = Variables
+      const config = pollConfig(texts as Record<string, string>, readRoutes(artifacts, `poller-${partition}`))
+      assert.deepEqual([config.partition, config.isOneOfSeveral, config.group], [partition, true, 'readers'])
+    }
+    assert.equal(resources.PollerLambdaFunction, undefined)
+    assert.ok(resources.RecoveryLambdaFunction !== undefined)
+  } finally {
+    service.remove()
+  }
+})

@@ -5,8 +5,10 @@ import { after, before, describe, test } from 'node:test'
 import { alarmsOf } from '../../infra/alarms.ts'
 import { artefactOf } from '../../infra/artefact.ts'
 import { dashboardOf } from '../../infra/dashboard.ts'
+import { limitProblems, type Resource, type Template } from '../../infra/limits.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { sidsOfOtherStages, sourceNames, streamsOf } from '../../infra/sources.ts'
+import { streamFunctions } from '../../infra/stream-functions.ts'
 import { findTables, type Settings } from '../../infra/tables.ts'
 import { readArtefact } from '../../lib/dispatch/artefact.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
@@ -33,10 +35,21 @@ const plain = {
   allowedNodes: ['*.example.com', 'a'],
 }
 
+/** Settings that do not matter here. */
+const unused = {
+  flags: '',
+  service: 'shop',
+  stage: 'prod',
+  checkpointTable: 'c',
+  tables: {},
+  stream: {},
+  account: {},
+}
+
 describe('custom.sources', () => {
   test('adds streams beside the one of the shell, each with the variables of its own', () => {
     assert.deepEqual(streamsOf({ crm, erp: plain }, true, shell), [
-      { source: '', variables: shell },
+      { source: '', variables: shell, partitions: null },
       {
         source: 'crm',
         variables: {
@@ -47,6 +60,7 @@ describe('custom.sources', () => {
           DTS_PASSWORD_SECRET: 'p/crm',
           DTS_CHECKPOINT: '1790000000',
         },
+        partitions: null,
       },
       {
         source: 'erp',
@@ -57,6 +71,7 @@ describe('custom.sources', () => {
           DTS_TLS: 'true',
           DTS_ALLOWED_NODES: '*.example.com,a',
         },
+        partitions: null,
       },
     ])
   })
@@ -66,7 +81,7 @@ describe('custom.sources', () => {
       streamsOf({ crm }, false, shell).map(({ source }) => source),
       ['crm'],
     )
-    assert.deepEqual(streamsOf({}, false, shell), [{ source: '', variables: shell }])
+    assert.deepEqual(streamsOf({}, false, shell), [{ source: '', variables: shell, partitions: null }])
   })
 
   const refused = [
@@ -80,6 +95,9 @@ describe('custom.sources', () => {
     [{ crm: { ...crm, group: 'g' } }, /needs either sid \(DTS\) or group/, 'a source with both'],
     [{ crm: { ...crm, adress: 'x' } }, /adress/, 'a misspelt member'],
     [{ crm: { ...crm, address: '' } }, /address/, 'an empty address'],
+    [{ crm: { ...crm, partitions: 4 } }, /a DTS task has one partition/, 'partitions of a DTS task'],
+    [{ erp: { ...plain, partitions: 17 } }, /partitions/, 'more partitions than a service can have'],
+    [{ erp: { ...plain, partitions: 1 } }, /partitions/, 'a single partition'],
     [
       { crm, erp: { ...crm, topic: 'other' } },
       /custom\.sources\.crm and custom\.sources\.erp have the same sid dtscrm\./,
@@ -180,6 +198,8 @@ export const handler = defineTable({ table: '${table}', row: z.object({ id: z.bi
         ['orders', ''],
       ],
     )
+    // A command that does not know the sources accepts them too.
+    assert.equal((await findTables(folder, null)).length, 4)
     const artefact = artefactOf(tables, ['', 'crm'])
     assert.deepEqual(Object.keys(readArtefact(artefact, '', '')), ['billing.invoices', 'shop.orders'])
     const routes = readArtefact(artefact, 'crm', 'shop-prod-')
@@ -224,7 +244,7 @@ export const handler = defineTable({ table: '${table}', row: z.object({ id: z.bi
 test('alarms and dashboard of a named source watch its own poller and queue, under names of their own', () => {
   const common = {
     prefix: 'shop-prod-',
-    stream: { source: 'crm' },
+    stream: { source: 'crm', partitions: null },
     deadLetterQueue: 'shop-prod-crm-dead-letters.fifo',
   }
   const alarms = alarmsOf({ ...common, thresholds: {}, topicArn: '', email: '' })
@@ -239,4 +259,81 @@ test('alarms and dashboard of a named source watch its own poller and queue, und
   const dashboard = JSON.stringify(dashboardOf({ ...common, tables: ['crm-orders'] }))
   assert.match(dashboard, /"DashboardName":"shop-prod-crm-stream"/)
   assert.doesNotMatch(dashboard, /shop-prod-poller\\"/)
+})
+
+describe('a topic with several partitions', () => {
+  const erp = { ...plain, partitions: 12 }
+  const settings = { prefix: 'shop-prod-', deadLetterQueue: 'q', thresholds: {}, topicArn: '', email: '' }
+  const [stream] = streamsOf({ erp }, false, {})
+  assert.ok(stream !== undefined)
+
+  test('without a name comes from DTS_PARTITIONS, for a plain topic only', () => {
+    const kafka = { DTS_BROKER_URL: 'k:1', DTS_TOPIC: 't', DTS_GROUP: 'g' }
+    const [unnamed] = streamsOf({}, true, { ...kafka, DTS_PARTITIONS: '3' })
+    assert.deepEqual(unnamed, { source: '', variables: kafka, partitions: 3 })
+    for (const [variables, message] of [
+      [{ ...kafka, DTS_PARTITIONS: 'x' }, /DTS_PARTITIONS must be a whole number from 2 to 16, not "x"/],
+      [{ ...kafka, DTS_PARTITIONS: '1' }, /from 2 to 16, not "1"/],
+      [{ ...shell, DTS_PARTITIONS: '3' }, /together with DTS_SID: a DTS task has one partition/],
+      [{ ...kafka, DTS_PARTITION: '1', DTS_PARTITIONS: '3' }, /together with DTS_PARTITION: keep one/],
+    ] as const) {
+      assert.throws(() => streamsOf({}, true, variables), { code: 'CONFIG_INVALID', message })
+    }
+  })
+
+  test('gets a poller for each, and one recovery', () => {
+    const known: Settings = { ...unused, prefix: 'shop-prod-', streams: [stream] }
+    const functions = streamFunctions({ A: '1' }, stream, known)
+    assert.deepEqual(Object.keys(functions), [
+      ...Array.from({ length: 12 }, (_, partition) => `poller-erp-${partition}`),
+      'recovery-erp',
+    ])
+    const eleventh = JSON.stringify(functions['poller-erp-11'])
+    assert.match(eleventh, /"name":"shop-prod-poller-erp-11".*"environment":\{"A":"1","DTS_PARTITION":"11"\}/)
+    assert.match(eleventh, /PollerDasherpDash11Role/)
+    const roles = rolesOf([], known)
+    const role = JSON.stringify(roles.PollerDasherpDash11Role)
+    assert.ok(role.includes('/aws/lambda/shop-prod-poller-erp-11:*'), role)
+    assert.ok(JSON.stringify(roles.PollerScheduleExecution).includes('function:shop-prod-poller-erp-11"'))
+  })
+
+  test('has alarms for five pollers each, which go off for the worst of them', () => {
+    const alarms = alarmsOf({ ...settings, stream })
+    const ids = Object.keys(alarms).filter((id) => id.startsWith('HaltedAlarm'))
+    assert.deepEqual(ids, [
+      'HaltedAlarmErp',
+      'HaltedAlarmErpPartitionsFrom5',
+      'HaltedAlarmErpPartitionsFrom10',
+    ])
+    assert.equal(Object.keys(alarms).length, 8 * 3 + 1)
+    const last = alarms.HaltedAlarmErpPartitionsFrom10 as Resource
+    assert.equal(last.Properties?.AlarmName, 'shop-prod-erp-halted-from-10')
+    const { Metrics } = last.Properties as { Metrics: { Expression?: string }[] }
+    assert.equal(Metrics.at(-1)?.Expression, 'MAX([m0, m1])')
+    for (const poller of ['shop-prod-poller-erp-10', 'shop-prod-poller-erp-11'])
+      assert.ok(JSON.stringify(Metrics).includes(`"Value":"${poller}"`))
+    const expressionOf = (id: string) =>
+      JSON.stringify(alarms[id]).match(/"Id":"worst","Expression":"([^"]*)"/)?.[1]
+    assert.equal(
+      expressionOf('PollerNotRunningAlarmErp'),
+      'MIN([FILL(m0, 0), FILL(m1, 0), FILL(m2, 0), FILL(m3, 0), FILL(m4, 0)])',
+    )
+    assert.equal(expressionOf('LossAlarmErp'), 'MAX([near0, near1, near2, near3, near4])')
+    assert.deepEqual(limitProblems({ Resources: alarms as Template['Resources'] }, 0), [])
+  })
+
+  test('has a dashboard with one line for all pollers, within the limits of CloudWatch', () => {
+    const sixteen = { ...stream, partitions: 16 }
+    const Dashboard = dashboardOf({ ...settings, stream: sixteen, tables: ['erp-orders'] }) as Resource
+    assert.deepEqual(limitProblems({ Resources: { Dashboard } }, 0), [])
+    const text = JSON.stringify(Dashboard)
+    const graph = /MAX\(\[a0,a1,a2,a3,a4,a5,a6,a7,a8,a9,a10,a11,a12,a13,a14,a15\]\)/
+    assert.match(text, graph)
+    const long = { ...settings, prefix: `${'shop'.repeat(10)}-prod-` }
+    const tooLong = dashboardOf({ ...long, stream: sixteen, tables: [] }) as Resource
+    assert.match(
+      limitProblems({ Resources: { Dashboard: tooLong } }, 0)[0] ?? '',
+      /A search of Dashboard has 1\d{3} characters/,
+    )
+  })
 })

@@ -71,11 +71,11 @@ describe('two sources of one service, with one checkpoint table', () => {
     const pause = (source: unknown) => ({ action: 'pause', source })
     await assert.rejects(crm.recover(pause('erp')), {
       code: 'CONFIG_INVALID',
-      message: /recovers the source "crm", and the event is for the source "erp"\. Nothing was done\./,
+      message: /recovers the source "crm", and the event is for the source "erp"\. .*Nothing was done\.$/,
     })
     await assert.rejects(shop.recover(pause('crm')), {
       code: 'CONFIG_INVALID',
-      message: /recovers the stream without a name, .* "crm"\. Nothing was done\. Leave out "source"/,
+      message: /recovers the stream without a name, .* "crm"\. Leave out "source".*Nothing was done\.$/,
     })
     await assert.rejects(shop.recover(pause('')), { code: 'CONFIG_INVALID' })
     assert.deepEqual([await shop.item(), await crm.item()], before)

@@ -135,6 +135,7 @@ function makeConfig(
     tls: false,
     allowedNodes: [],
     startTime: t0,
+    isOneOfSeveral: false,
     checkpointTable: 'checkpoints',
     deployment: { service: 'shop', stage: 'prod', table: 'checkpoints' },
     routes,

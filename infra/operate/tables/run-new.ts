@@ -77,7 +77,10 @@ function testFolder(folder: string): string {
 async function handlerOf(table: string, folder: string): Promise<string | null> {
   const tables = join(folder, 'functions/tables')
   if (!existsSync(tables)) return null
-  return (await findTables(tables)).find(({ tables: { patterns } }) => patterns.includes(table))?.file ?? null
+  return (
+    (await findTables(tables, null)).find(({ tables: { patterns } }) => patterns.includes(table))?.file ??
+    null
+  )
 }
 
 function toCall(argv: readonly string[]): NewCall | null {

@@ -72,7 +72,7 @@ function describe(sample: TableSample): string {
 async function readHandlers(folder: string): Promise<CheckedHandler[]> {
   const tables = join(folder, 'functions/tables')
   if (!existsSync(tables)) throw new UsageError('There is no folder functions/tables here.')
-  const found = await findTables(tables)
+  const found = await findTables(tables, null)
   return await Promise.all(
     found.map(async ({ file }) => {
       const path = join(folder, file)

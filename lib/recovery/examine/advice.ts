@@ -3,7 +3,7 @@ import type { Checkpoint, Trouble } from '../../checkpoint/types.ts'
 import { functionOfLane } from '../../dispatch/function-queue.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import { firstOffset } from '../../log/first-start.ts'
+import { type FirstStart, firstOffset } from '../../log/first-start.ts'
 import { otherDeployment, sharedGroup } from '../../log/group.ts'
 import { compareWith, type Survey } from '../../log/survey.ts'
 import { formatTime } from '../../time.ts'
@@ -19,12 +19,12 @@ import { failing } from './trouble.ts'
 
 /** For a stream without a checkpoint: the poller starts it by itself, or the advice says why it refuses to. */
 export async function adviseFirstStart(
-  startTime: number | undefined,
+  start: FirstStart,
   stream: Stream,
   checks: readonly Check[],
 ): Promise<Advice> {
   try {
-    await firstOffset(startTime, stream)
+    await firstOffset(start, stream)
     const begins = 'Nothing was read yet; the poller starts at DTS_CHECKPOINT by itself.'
     const wrong = faultsOf(checks)
     return wrong === '' ? { advice: begins, next: [] } : afterFault(`${begins} ${wrong}`)

@@ -122,7 +122,7 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
     const setup = { checks, routes, hasQueue: deadLetters !== undefined, unroutedTables, ghostTables }
     if (stored !== null) return await inspectStream(stored, stream, setup, searchLimits(dependencies))
     const advice =
-      storedFault === null ? await adviseFirstStart(config.startTime, stream, checks) : afterFault(unreadable)
+      storedFault === null ? await adviseFirstStart(config, stream, checks) : afterFault(unreadable)
     const base = { checks, stored, storedFault, now: now() }
     const survey = await surveyLog(stream, stored)
     return { ...answer(base), ...(await findings(stored, stream, survey, now())), ...advice }

@@ -6,7 +6,7 @@ import { asDtsError, DtsError } from '../../errors.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
 import { formatOffsets } from '../../kafka/data-range.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import { firstOffset } from '../../log/first-start.ts'
+import { type FirstStart, firstOffset } from '../../log/first-start.ts'
 import { askGroup, otherDeployment, restoredFault, sharedGroup } from '../../log/group.ts'
 import { timeRange } from '../../log/log-times.ts'
 import { requireSameLog } from '../../log/same-log.ts'
@@ -18,7 +18,7 @@ import { checkDelivery, checkNews } from './conditions.ts'
 import { type ConnectDependencies, checkConnection } from './connect.ts'
 
 export interface PreflightDependencies extends RecoveryDependencies, ConnectDependencies {
-  readonly config: ConnectDependencies['config'] & Pick<StreamConfig, 'mode' | 'startTime'>
+  readonly config: ConnectDependencies['config'] & Pick<StreamConfig, 'mode'> & FirstStart
   readonly functionNames: readonly string[]
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
@@ -65,7 +65,7 @@ async function checkLog(
   })
   const item = stored?.item ?? null
   const fits = await list.run('checkpoint within the log', range === true && stored !== undefined, () =>
-    checkPosition(item, stream as Stream, config.startTime),
+    checkPosition(item, stream as Stream, config),
   )
   await list.run(deliveryCheck, fits === true, () => checkDelivery(item, stream as Stream, now()))
   await list.run('consumer group', stream !== undefined && stored !== undefined, () =>
@@ -98,13 +98,13 @@ function describeItem(item: Checkpoint | null): string {
 async function checkPosition(
   item: Checkpoint | null,
   stream: Stream,
-  startTime: number | undefined,
+  start: FirstStart,
 ): Promise<Finding<true>> {
   if (item !== null) {
     await requireSameLog(item, stream)
     return found('the log is the one that the checkpoint belongs to')
   }
-  const { offset, timestamp } = await firstOffset(startTime, stream)
+  const { offset, timestamp } = await firstOffset(start, stream)
   return found(`the first run would start at ${formatTime(timestamp)}, offset ${offset}`)
 }
 

@@ -115,3 +115,15 @@ test('recovery -- --source addresses the recovery of that source, and its comman
   assert.equal(again, 'npm run recovery -- inspect --stage prod --source crm')
   assert.throws(() => toEvent(['inspect', '--source', ' ']), { message: '--source needs a value.' })
 })
+
+test('recovery -- --partition is sent with the event, and its commands keep the partition', () => {
+  const call = toEvent('inspect --source erp --partition 3'.split(' '))
+  assert.deepEqual([call?.deployment.source, call?.deployment.partition], ['erp', 3])
+  const { deployment } = call ?? { deployment: {} }
+  const again = npmCommands(deployment).recovery({ action: 'resume' })
+  assert.equal(again, 'npm run recovery -- resume --source erp --partition 3')
+  for (const wrong of ['x', '-1', '1.5'])
+    assert.throws(() => toEvent(['inspect', `--partition=${wrong}`]), {
+      message: /--partition takes the number/,
+    })
+})

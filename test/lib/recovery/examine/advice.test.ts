@@ -331,14 +331,15 @@ describe('the advice for a halted stream', () => {
 })
 
 describe('the advice before the first run', () => {
+  const at = (startTime: number | undefined) => ({ startTime, isOneOfSeveral: false })
   test('is to do nothing if the poller can start, or to repair what failed', async (t) => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 9))
     const begins = 'Nothing was read yet; the poller starts at DTS_CHECKPOINT by itself.'
-    assert.deepEqual(await adviseFirstStart(t0 + 1, stream, [check('DNS', 'ok')]), {
+    assert.deepEqual(await adviseFirstStart(at(t0 + 1), stream, [check('DNS', 'ok')]), {
       advice: begins,
       next: [],
     })
-    assert.deepEqual(await adviseFirstStart(t0 + 1, stream, [check('DNS', 'failed')]), {
+    assert.deepEqual(await adviseFirstStart(at(t0 + 1), stream, [check('DNS', 'failed')]), {
       advice: `${begins} Not all checks passed. DNS: what DNS found.`,
       next: [again],
     })
@@ -348,12 +349,12 @@ describe('the advice before the first run', () => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 9))
     const another = { action: 'deploy', change: 'Set DTS_CHECKPOINT to a time in the data range' }
     for (const startTime of [undefined, t0 - 99, t0 + 99]) {
-      const { advice, next } = await adviseFirstStart(startTime, stream, [])
+      const { advice, next } = await adviseFirstStart(at(startTime), stream, [])
       assert.match(advice, /DTS_CHECKPOINT/)
       assert.deepEqual(next, [another])
     }
     const { stream: empty } = await open(t)
-    assert.deepEqual((await adviseFirstStart(t0, empty, [])).next, [again])
+    assert.deepEqual((await adviseFirstStart(at(t0), empty, [])).next, [again])
   })
 
   test('is to continue at our commit, or first to look at the other deployment that made it', async (t) => {
@@ -361,12 +362,15 @@ describe('the advice before the first run', () => {
     const withMark = (mark: GroupPosition['mark']) =>
       like(stream, { committed: async () => ({ offset: 9n, metadata: '', mark }) })
     const ours = withMark({ whose: 'ours', timestamp: t0, place: null })
-    assert.deepEqual(recommended(await adviseFirstStart(t0, ours, [])), { action: 'reset', to: 'committed' })
+    assert.deepEqual(recommended(await adviseFirstStart(at(t0), ours, [])), {
+      action: 'reset',
+      to: 'committed',
+    })
     const other = withMark({
       whose: 'another deployment',
       deployment: { service: 'shop', stage: 'dev', table: 'elsewhere' },
     })
-    const { next } = await adviseFirstStart(t0, other, [])
+    const { next } = await adviseFirstStart(at(t0), other, [])
     assert.deepEqual(next[0], again)
     assert.deepEqual(recommended({ next: next.slice(1) }), { action: 'reset', to: { timestamp: t0 } })
   })
@@ -374,6 +378,6 @@ describe('the advice before the first run', () => {
   test('is no answer if the broker fails in another way', async (t) => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 9))
     const broken = like(stream, { range: () => Promise.reject(new TypeError('a bug')) })
-    await assert.rejects(adviseFirstStart(t0, broken, []), { name: 'TypeError', message: 'a bug' })
+    await assert.rejects(adviseFirstStart(at(t0), broken, []), { name: 'TypeError', message: 'a bug' })
   })
 })
