@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { z } from 'zod'
 import { binaryObject, encodeRecord, integer, text } from '../../infra/local/encode.ts'
 import { type DeadLetterInput, deadLetterQueue, deadLetterSchema } from '../../lib/dispatch/dead-letter.ts'
 import { deadLetterSource } from '../../lib/dispatch/dead-letter-source.ts'
@@ -109,6 +110,8 @@ describe('a change that is sent to the dead-letter queue', () => {
     assert.equal(clusterId, 'ABC=/+ "quoted"')
     assert.deepEqual(error, { code: 'HANDLER_FAILED', message: 'no' })
     assert.match(JSON.stringify(event), /"operation":"INSERT".*"status":"paid"/)
+    const said = z.object({ offset: z.string(), generation: z.number(), replay: z.boolean() }).parse(event)
+    assert.deepEqual(said, { offset: '9223372036854775807', generation: 2, replay: false })
   })
 
   test('may contain characters that SQS refuses', async () => {
@@ -164,7 +167,7 @@ describe('a change that is sent to the dead-letter queue', () => {
     const value = Buffer.from([255, 254, 0, 1, 2])
     await target(queue)({ ...letter(3n, value), functionName: null, table: '' })
     const [one] = await bodies(queue)
-    assert.deepEqual([one?.group, one?.letter.event], ['unreadable', null])
+    assert.deepEqual([one?.group, one?.letter.functionName, one?.letter.event], ['unreadable', null, null])
     assert.equal(one?.letter.raw, value.toString('base64'))
   })
 
@@ -207,8 +210,15 @@ describe('a change that cannot be sent to the dead-letter queue', () => {
     await assert.rejects(target(`${aws.endpoint}/123456789012/none.fifo`)(letter(4n, insert(1, 'x'))), {
       code: 'DEAD_LETTER_FAILED',
       retryable: true,
+      facts: { offset: '4', function: 'shop-dev-orders' },
       message:
         /offset 4 of shop\.orders, which shop-dev-orders could not handle.*QueueDoesNotExist.*Nothing is committed/s,
+    })
+    const unreadable = { ...letter(4n, Buffer.from([255])), functionName: null, table: '' }
+    await assert.rejects(target(`${aws.endpoint}/123456789012/none.fifo`)(unreadable), {
+      code: 'DEAD_LETTER_FAILED',
+      facts: { offset: '4', function: null },
+      message: /^The dead-letter queue did not take the record at offset 4, which could not be read: /,
     })
   })
 
