@@ -8,7 +8,7 @@ import { readHeader } from '../../../lib/dts/header.ts'
 import { varint } from './hostile-records.ts'
 import { origin } from './samples.ts'
 
-const records = 900
+const records = 600
 const columns = 300
 /** Records with texts of this length, where a real name has some ten characters. */
 const longText = 50_000
