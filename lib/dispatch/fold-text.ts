@@ -1,0 +1,101 @@
+/**
+ * Folds a text so that two texts which any collation of a database treats as equal have the same result. A record does not name the
+ * collation of a column, so the fold is coarser than all of them: those of MySQL and MariaDB, and those of ICU, which PostgreSQL uses
+ * (except Korean, where an ideograph is the syllables of its reading). Two keys with one fold only wait for each other. The result has
+ *
+ * - the digits in their order, whatever their script and form, without zeros: some collations compare the numbers
+ * - the set of the letters, without case, marks and width, Hiragana for Katakana
+ *
+ * A set, because Hungarian ccs is cscs, and ll is l. Without the letters of `interchanged`. Without marks, punctuation, blanks
+ * and controls, which some collation ignores.
+ * @returns null for a text with a character that is not in `covered`, or in `irregular`
+ */
+export function foldText(text: string): string | null {
+  if (!covered.test(text) || irregular.test(text)) return null
+  let digits = ''
+  const letters = new Set<string>()
+  for (const character of text.normalize('NFKD')) {
+    const folded = foldedCharacter(character)
+    if (folded === null) return null
+    if (folded >= '0' && folded <= '9') digits += folded
+    else if (folded !== '') letters.add(folded)
+  }
+  return `${digits} ${[...letters].sort().join('')}`
+}
+
+/** Latin, Greek, Russian, Hebrew, Arabic, Thai, punctuation, Kana, Han, Hangul, full and half width. */
+const covered =
+  /^(?:[\0-\u024f\u0370-\u0379\u037b-\u03e1\u0401\u0410-\u0451\u05d0-\u05f4\u0600-\u0669\u06f0-\u06f9\u0e00-\u0e4f\u1e00-\u1eff\u2000-\u2064\u3000-\u3002\u3008-\u3011\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef]|[\u0300-\u0344])*$/
+
+/**
+ * Old collations of eight-bit sets (latin2_hungarian_ci, cp1257_lithuanian_ci and others) treat these as equal to letters or symbols
+ * unlike them. Beyond `covered`, so do collations of Unicode: older ones treat all characters above U+FFFF as equal.
+ */
+const irregular = /[§ßẞĐđĆćĢģĶķĻļĽľŁłŃńŅņŔŕŖŗŚśŹźŻżŽž²³µ¹¼½¾]/
+
+/**
+ * Letters that some collation exchanges with others: å is aa, ä is æ or ae, ö is oe, ø or œ, ü is ue or y, i is j or y (Latin,
+ * Lithuanian), u is v, v is w (Latin, Swedish), ch is c, z is a quotation mark (cp1257_lithuanian_ci). Arabic has forms of alef, heh,
+ * waw and yeh, and teh is zah in cp1256_general_ci.
+ */
+const interchanged = new Set('AEIOUYJVWHZÆŒØĦءاويىهةتظ')
+
+/** Letters that are not decomposed. Some collation treats them as equal to these. */
+const alike: Readonly<Record<string, string>> = {
+  Ð: 'D',
+  Þ: 'T',
+  // macce_general_ci
+  N: 'M',
+  ך: 'כ',
+  ם: 'מ',
+  ן: 'נ',
+  ף: 'פ',
+  ץ: 'צ',
+}
+
+/** Of the scripts of `covered`, in upper case. Small Kana are mapped to large ones before. */
+const letter = /^[A-ZΑ-ΩА-Яא-תء-يก-ฮか-ん\u3400-\u4dbf\u4e00-\u9fff\u1100-\u1112\u1161-\u1175\u11a8-\u11c2]$/
+/** Kana vowels: ー repeats the vowel before it. */
+const kanaVowel = /^[あいうえお]$/
+const skipped = /^[\p{M}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}\p{Lm}]$/u
+const digit = /^\p{Nd}$/u
+
+/** The keys of a stream consist of few characters. */
+const known = new Map<string, string | null>()
+
+function foldedCharacter(character: string): string | null {
+  let folded = known.get(character)
+  if (folded === undefined) {
+    folded = fold(character)
+    known.set(character, folded)
+  }
+  return folded
+}
+
+function fold(character: string): string | null {
+  if (digit.test(character)) return digitOf(character)
+  if (skipped.test(character)) return ''
+  const upper = alike[character] ?? toHiragana(character).toUpperCase()
+  const base = alike[upper] ?? upper
+  if (interchanged.has(base) || kanaVowel.test(base)) return ''
+  return letter.test(base) ? base : null
+}
+
+/** The digits of a script follow each other from zero on. */
+function digitOf(character: string): string {
+  const code = character.charCodeAt(0)
+  let value = 0
+  while (value < 9 && digit.test(String.fromCharCode(code - value - 1))) value += 1
+  return value === 0 ? '' : String(value)
+}
+
+const smallKana = 'ぁぃぅぇぉっゃゅょゎゕゖ'
+const largeKana = 'あいうえおつやゆよわかけ'
+
+function toHiragana(character: string): string {
+  const hiragana = /^[ァ-ヶ]$/.test(character)
+    ? String.fromCharCode(character.charCodeAt(0) - 0x60)
+    : character
+  const small = smallKana.indexOf(hiragana)
+  return small === -1 ? hiragana : (largeKana[small] ?? hiragana)
+}
