@@ -207,8 +207,11 @@ class World implements Stage {
 
   async #endPause(): Promise<void> {
     const refused = await this.#operator.resume()
-    // Changes that expired during the pause are a gap. No person accepts it in these worlds.
-    if (refused?.code === 'DATA_GAP' && this.facts.trimmed) this.#end()
+    const { trimmed, damaged } = this.facts
+    // Changes that expired during the pause are a gap, and an item that was restored before it needs a reset. No person accepts the
+    // one or runs the other in these worlds.
+    if (refused?.code === 'DATA_GAP' && trimmed) this.#end()
+    if (refused?.code === 'CHECKPOINT_RESTORED' && damaged) this.#end()
   }
 
   /** Whether a resume is enough: the handler was fixed, or the fault is gone. */
