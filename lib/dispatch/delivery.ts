@@ -27,8 +27,11 @@ export interface DeliveryEnvironment {
     | null
   /** Resolves to true when an invocation may start, and to false when this run starts no more. */
   readonly permit: () => Promise<boolean>
-  /** Whether more records are known to follow at once. */
-  readonly expectsMore: () => boolean
+  /**
+   * Whether a batch that begins at this offset may wait for more changes.
+   * @param share of the usual wait, above 0 and at most 1
+   */
+  readonly mayGrow: (offset: bigint, share: number) => boolean
   /** Waits; resolves early when the run stops. */
   readonly pause: (milliseconds: number) => Promise<void>
   /** Milliseconds since 1970. */

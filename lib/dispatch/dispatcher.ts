@@ -4,6 +4,11 @@ import type { DeliveryEnvironment } from './delivery.ts'
 import type { QueuedEvent } from './event.ts'
 import { FunctionQueue } from './function-queue.ts'
 
+/** The size of the changes, in bytes, that may wait in all lanes while a lane has enough of them. */
+const enoughBytes = 4 * 1024 * 1024
+/** The same while every lane could use more: the changes of many functions, or of many lanes. */
+const mostBytes = 32 * 1024 * 1024
+
 /** All function queues of a run: one for each function that gets changes. They work in parallel. */
 export class Dispatcher {
   readonly #states: Readonly<Record<string, LaneState>>
@@ -39,11 +44,18 @@ export class Dispatcher {
     for (const queue of this.#queues.values()) queue.nudge()
   }
 
-  /** The size of all waiting changes, in bytes. */
-  get bytes(): number {
-    let sum = 0
-    for (const queue of this.#queues.values()) sum += queue.bytes
-    return sum
+  /**
+   * Whether more changes would let the functions work faster. A function that is stocked needs no more, and the others could not
+   * get ahead of it without limit.
+   */
+  get wantsMore(): boolean {
+    let bytes = 0
+    let isStocked = false
+    for (const queue of this.#queues.values()) {
+      bytes += queue.bytes
+      isStocked ||= queue.isStocked
+    }
+    return bytes < (isStocked ? enoughBytes : mostBytes)
   }
 
   /** The offset of the first change that is not done; null if there is none. */
@@ -85,7 +97,6 @@ export class Dispatcher {
    * work does not wait for a time.
    */
   get waitsUntil(): number | null {
-    if (this.failures.length === 0) return null
     let first: number | null = null
     for (const { firstUndone, waitsUntil } of this.#queues.values()) {
       if (firstUndone === null) continue

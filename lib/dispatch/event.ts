@@ -1,4 +1,5 @@
 import { LogRecord, type LogRecords } from '../kafka/records.ts'
+import type { OrderKey } from './order-key.ts'
 import type { Route } from './settings.ts'
 
 /** A change on its way to a function. */
@@ -12,16 +13,16 @@ export class RoutedEvent extends LogRecord {
   }
 }
 
-/** A change with its route, and with the key hash that decides which changes may run in parallel. */
+/** A change with its route, and with the key that decides which changes may run in parallel. */
 export class QueuedEvent extends RoutedEvent {
   readonly route: Route
-  /** Hash of the primary key. Null: no other change of the function may run in parallel to this one. */
-  readonly keyHash: number | null
+  /** Null: no other change of the function may run in parallel to this one. */
+  readonly key: OrderKey | null
 
-  constructor(records: LogRecords, index: number, table: string, route: Route, keyHash: number | null) {
+  constructor(records: LogRecords, index: number, table: string, route: Route, key: OrderKey | null) {
     super(records, index, table)
     this.route = route
-    this.keyHash = keyHash
+    this.key = key
   }
 }
 

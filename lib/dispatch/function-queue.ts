@@ -3,15 +3,10 @@ import type { DtsError } from '../errors.ts'
 import { sizeInBatch } from './batch-format.ts'
 import type { DeliveryEnvironment } from './delivery.ts'
 import type { QueuedEvent } from './event.ts'
-import { keyHashVersion } from './key.ts'
 import { Lane } from './lane.ts'
+import { keyHashVersion } from './order-key.ts'
 import type { Route } from './settings.ts'
-
-/**
- * How long a batch that is not full waits for more changes, in milliseconds, while more records are known to follow.
- * Otherwise a function that gets few of the records would be invoked for a handful each time.
- */
-const growMs = 50
+import { Stretch } from './stretch.ts'
 
 /**
  * The name of a lane in the checkpoint. It contains everything that decides which changes belong to the lane.
@@ -27,52 +22,56 @@ export function functionOfLane(name: string): string {
 }
 
 /**
- * The changes of one function, in the order of the stream. With `concurrency` above 1, runs of changes are split by
- * primary key over that many lanes. A change without a usable key is handled alone, between two runs.
+ * The changes of one function. With `concurrency` above 1, the lanes work in parallel on a stretch of the stream. Changes after the
+ * stretch are held until all of it is done.
  */
 export class FunctionQueue {
   readonly lanes: readonly Lane[]
-  readonly #route: Route
   readonly #environment: DeliveryEnvironment
-  readonly #queue: QueuedEvent[] = []
-  /** How many changes at the front of the queue are done. A change that is done stays done. */
-  #done = 0
-  #bytes = 0
+  readonly #longestHold: number
+  /** Changes that must wait until the lanes are empty. */
+  readonly #held: QueuedEvent[] = []
+  #heldBytes = 0
+  #stretch = new Stretch()
   /** Earlier runs may have done changes up to this offset. Null if they did none, and after the first change above it. */
   #doneBefore: bigint | null = null
-  /** Until when the next run may wait for more changes; null while it does not wait. */
-  #growsUntil: number | null = null
-  #wake: () => void = () => {}
   #unexpectedError: unknown = null
 
   /** @param states from the checkpoint; states of another concurrency or hash do not belong to this queue */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
-    this.#route = route
     this.#environment = environment
-    const { functionName, concurrency } = route
-    const names = Array.from({ length: concurrency }, (_, index) =>
-      laneName(functionName, index, concurrency),
-    )
-    this.lanes = names.map((name) => new Lane(name, functionName, route, states[name], environment))
+    const { functionName, concurrency, batchSize } = route
+    this.#longestHold = 2 * batchSize * concurrency
+    const place = { isOpen: () => this.#held.length === 0, emptied: () => this.#release() }
+    this.lanes = Array.from({ length: concurrency }, (_, index) => {
+      const name = laneName(functionName, index, concurrency)
+      return new Lane(name, functionName, route, states[name], environment, place)
+    })
     for (const { through } of this.lanes) {
       if (through !== null && (this.#doneBefore === null || through > this.#doneBefore))
         this.#doneBefore = through
     }
   }
 
+  /** The size of all changes that are not done. */
   get bytes(): number {
-    return this.#bytes
+    let sum = this.#heldBytes
+    for (const { bytes } of this.lanes) sum += bytes
+    return sum
+  }
+
+  /** Whether more changes would not let the function work faster. */
+  get isStocked(): boolean {
+    return this.#held.length >= this.#longestHold || this.lanes.some((lane) => lane.isStocked)
   }
 
   /** The offset of the first change that is not done; null if there is none. */
   get firstUndone(): bigint | null {
-    for (;;) {
-      const event = this.#queue[this.#done]
-      if (event === undefined) return null
-      // A lane may be ahead of another. The queue keeps a run until all of it is done.
-      if (!this.#isDone(event)) return event.offset
-      this.#done += 1
+    let first: bigint | null = null
+    for (const { firstUndone } of this.lanes) {
+      if (firstUndone !== null && (first === null || firstUndone < first)) first = firstUndone
     }
+    return first ?? this.#held[0]?.offset ?? null
   }
 
   /**
@@ -80,7 +79,6 @@ export class FunctionQueue {
    * work does not wait for a time.
    */
   get waitsUntil(): number | null {
-    if (this.firstUndone === null) return null
     let first: number | null = null
     for (const { firstUndone, waitsUntil } of this.lanes) {
       if (firstUndone === null) continue
@@ -91,10 +89,11 @@ export class FunctionQueue {
   }
 
   get halt(): DtsError | null {
-    return this.lanes.find(({ halt }) => halt !== null)?.halt ?? null
+    for (const { halt } of this.lanes) if (halt !== null) return halt
+    return null
   }
 
-  /** The unexpected error that ended this queue; null if there was none. */
+  /** The unexpected error that ended one of its lanes; null if there was none. */
   get unexpectedError(): unknown {
     return this.#unexpectedError
   }
@@ -105,14 +104,19 @@ export class FunctionQueue {
       if (event.offset > this.#doneBefore) this.#doneBefore = null
       else if (this.#isDone(event)) return
     }
-    this.#queue.push(event)
-    this.#bytes += sizeInBatch(event)
-    this.#wake()
+    if (this.#held.length === 0 && this.#joins(event)) {
+      this.#hand(event)
+      return
+    }
+    this.#held.push(event)
+    this.#heldBytes += sizeInBatch(event)
+    // The lanes get nothing more before they are empty.
+    if (this.#held.length === 1) this.nudge()
   }
 
-  /** Checks again whether a batch may start. */
+  /** Checks again whether batches may start. */
   nudge(): void {
-    this.#wake()
+    for (const lane of this.lanes) lane.nudge()
   }
 
   /**
@@ -120,98 +124,50 @@ export class FunctionQueue {
    * invocation is in flight when it resolves. It never rejects.
    */
   async run(stopped: AbortSignal): Promise<void> {
-    await this.#guard(this.#work(stopped))
+    await Promise.all(this.lanes.map((lane) => this.#guard(lane.run(stopped))))
   }
 
-  /**
-   * Turns an unexpected error into an end. Each lane has its own guard: the run must learn of the error at once, but must
-   * not end before the other lanes have ended.
-   */
-  async #guard(working: Promise<boolean>): Promise<boolean> {
+  /** The run must learn of an unexpected error at once, but must not end before the other lanes have ended. */
+  async #guard(working: Promise<void>): Promise<void> {
     try {
-      return await working
+      await working
     } catch (error) {
       this.#unexpectedError ??= error ?? new Error('null or undefined was thrown.')
       this.#environment.changed()
-      return false
     }
   }
 
-  async #work(stopped: AbortSignal): Promise<boolean> {
-    stopped.addEventListener('abort', () => this.#wake(), { once: true })
-    while (!stopped.aborted) {
-      const run = this.#nextRun()
-      if (run.length === 0 || this.#mayGrow(run)) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-          if (stopped.aborted) resolve()
-        })
-      } else {
-        this.#growsUntil = null
-        if (!(await this.#handle(run))) return false
-      }
+  /** Whether the lanes may get the change now. If they are empty, a new stretch begins with it. */
+  #joins(event: QueuedEvent): boolean {
+    if (this.lanes.length === 1 || this.#stretch.joins(event)) return true
+    if (!this.#isIdle) return false
+    this.#stretch = new Stretch()
+    return this.#stretch.joins(event)
+  }
+
+  get #isIdle(): boolean {
+    return this.lanes.every(({ firstUndone }) => firstUndone === null)
+  }
+
+  #hand(event: QueuedEvent): void {
+    this.lanes[this.#laneOf(event)]?.offer(event)
+  }
+
+  /** Hands out the next stretch when the one before is done. */
+  #release(): void {
+    if (this.#held.length === 0 || !this.#isIdle) return
+    let count = 0
+    for (const event of this.#held) {
+      if (!this.#joins(event)) break
+      this.#heldBytes -= sizeInBatch(event)
+      this.#hand(event)
+      count += 1
     }
-    return true
+    this.#held.splice(0, count)
   }
 
-  #mayGrow(run: readonly QueuedEvent[]): boolean {
-    const { expectsMore, now, pause } = this.#environment
-    // A run that is shorter than the queue is full, or ends before a change that must be alone.
-    if (run.length < this.#queue.length || run.length >= this.#longestRun || !expectsMore()) return false
-    if (this.#growsUntil === null) {
-      const until = now() + growMs
-      this.#growsUntil = until
-      void pause(growMs).then(() => {
-        // A timer may end a moment before the clock reaches `until`, and no other timer would wake the queue.
-        if (this.#growsUntil === until) this.#growsUntil = now()
-        this.#wake()
-      })
-    }
-    return now() < this.#growsUntil
-  }
-
-  get #longestRun(): number {
-    return this.#route.batchSize * this.lanes.length
-  }
-
-  async #handle(run: readonly QueuedEvent[]): Promise<boolean> {
-    // Read now: when all changes are done, the memory of this one may already be released.
-    const through = run.at(-1)?.offset ?? null
-    let bytes = 0
-    for (let at = 0; at < run.length; at++) bytes += sizeInBatch(run[at] as QueuedEvent)
-    const [only] = this.lanes
-    const results =
-      this.lanes.length === 1 && only !== undefined
-        ? [
-            await only.deliver(run, () =>
-              this.#queue.slice(run.length, run.length + this.#route.batchSize + 1),
-            ),
-          ]
-        : await Promise.all(
-            this.lanes.map((lane, index) =>
-              this.#guard(lane.deliver(run.filter((event) => this.#laneOf(event) === index))),
-            ),
-          )
-    if (results.includes(false)) return false
-    // All lanes have passed this run now, also those that had no part in it.
-    if (through !== null) for (const lane of this.lanes) lane.passed(through)
-    this.#queue.splice(0, run.length)
-    this.#bytes -= bytes
-    this.#done = Math.max(0, this.#done - run.length)
-    return true
-  }
-
-  /** The next changes that may be handled in parallel: all with keys up to one without, or that one alone. */
-  #nextRun(): readonly QueuedEvent[] {
-    // One batch at a time, so that finished changes make room for the next fetch.
-    if (this.lanes.length === 1) return this.#queue.slice(0, this.#longestRun)
-    const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)
-    if (end === 0) return this.#queue.slice(0, 1)
-    return this.#queue.slice(0, Math.min(end === -1 ? this.#queue.length : end, this.#longestRun))
-  }
-
-  #laneOf({ keyHash }: QueuedEvent): number {
-    return keyHash === null ? 0 : keyHash % this.lanes.length
+  #laneOf({ key }: QueuedEvent): number {
+    return key === null ? 0 : key.hash % this.lanes.length
   }
 
   #isDone(event: QueuedEvent): boolean {

@@ -1,10 +1,22 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import { maxBatchBytes, packEvents, sizeInBatch } from './batch-format.ts'
+import { maxBatchBytes, sizeInBatch } from './batch-format.ts'
 import type { DeliveryEnvironment } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
+import { Growth } from './growth.ts'
+import { PackedAhead } from './packed-ahead.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import type { Delivery } from './settings.ts'
+
+/** The lane's place among the lanes of its function. */
+export interface LanePlace {
+  /** Whether the lane may get more events before all of its events are done. */
+  readonly isOpen: () => boolean
+  /** Called when all events of the lane are done. */
+  readonly emptied: () => void
+}
+
+const ownPlace: LanePlace = { isOpen: () => true, emptied: () => {} }
 
 /** One ordered line of delivery of a function: sends one batch at a time, in the order of the stream. */
 export class Lane {
@@ -12,10 +24,15 @@ export class Lane {
   readonly #functionName: string
   readonly #delivery: Delivery
   readonly #environment: DeliveryEnvironment
-  #events: readonly RoutedEvent[] = []
-  #at = 0
-  #upcoming: (() => readonly RoutedEvent[]) | null = null
-  #ahead: { readonly events: readonly RoutedEvent[]; readonly packed: string } | null = null
+  readonly #place: LanePlace
+  /** In the order of the stream. While a batch is on its way, its events are still the first ones. */
+  readonly #events: RoutedEvent[] = []
+  /** Kept, because the run compares it with those of all other lanes in each of its steps. */
+  #firstUndone: bigint | null = null
+  #bytes = 0
+  readonly #growth: Growth
+  readonly #packing = new PackedAhead()
+  #wake: () => void = () => {}
   #through: bigint | null
   #trouble: Trouble | null
   #failure: DtsError | null = null
@@ -29,11 +46,14 @@ export class Lane {
     delivery: Delivery,
     state: LaneState | undefined,
     environment: DeliveryEnvironment,
+    place: LanePlace = ownPlace,
   ) {
     this.name = name
     this.#functionName = functionName
     this.#delivery = delivery
     this.#environment = environment
+    this.#place = place
+    this.#growth = new Growth(environment, () => this.#wake())
     this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
@@ -48,7 +68,17 @@ export class Lane {
   }
 
   get firstUndone(): bigint | null {
-    return this.#events[this.#at]?.offset ?? null
+    return this.#firstUndone
+  }
+
+  /** The size of all events that are not done. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether the next invocation carries as much as it can while another one is on its way. */
+  get isStocked(): boolean {
+    return this.#events.length >= 2 * this.#delivery.batchSize || this.#bytes >= maxBatchBytes
   }
 
   /** The last error of the first undone event, while it waits for another attempt. */
@@ -71,36 +101,60 @@ export class Lane {
     return this.#mayRunUntil
   }
 
-  /** Marks an offset as done because another lane of the same function has handled it. */
-  passed(offset: bigint): void {
-    // A lane that an earlier run of the poller brought further keeps its place.
-    if (this.#through === null || offset > this.#through) this.#through = offset
+  /** Adds an event after all others. */
+  offer(event: RoutedEvent): void {
+    this.#events.push(event)
+    this.#firstUndone ??= event.offset
+    this.#bytes += sizeInBatch(event)
+    if (!this.#growth.isUnderWay || this.#isFull) this.#wake()
+  }
+
+  /** Checks again whether a batch may start. */
+  nudge(): void {
+    this.#wake()
   }
 
   /**
-   * Delivers all of `events`.
-   * @param upcoming the events of the next call, as far as they are known when it is called
-   * @returns false if the run stopped or the stream must halt before the end
-   * @throws unexpected errors; no invocation of the lane is in flight then
+   * Delivers its events until `stopped`, until no invocation may start, or until the stream must halt. No invocation of the lane
+   * is in flight when it ends.
+   * @throws unexpected errors
    */
-  async deliver(
-    events: readonly RoutedEvent[],
-    upcoming: (() => readonly RoutedEvent[]) | null = null,
-  ): Promise<boolean> {
-    this.#events = events
-    this.#at = 0
-    this.#upcoming = upcoming
-    while (this.#at < this.#events.length) {
-      const mayContinue = await this.#next()
-      if (mayContinue || this.#halt !== null) this.#environment.changed()
-      if (!mayContinue) return false
+  async run(stopped: AbortSignal): Promise<void> {
+    stopped.addEventListener('abort', () => this.#wake(), { once: true })
+    while (!stopped.aborted) {
+      if (this.#mayStart()) {
+        this.#growth.end()
+        const mayContinue = await this.#next()
+        if (mayContinue || this.#halt !== null) this.#environment.changed()
+        if (!mayContinue) return
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+          if (stopped.aborted) resolve()
+        })
+      }
     }
-    return true
+  }
+
+  #mayStart(): boolean {
+    const first = this.#firstUndone
+    if (first === null) return false
+    const isRetried = this.#trouble?.offset === first
+    return this.#isFull || isRetried || !this.#place.isOpen() || !this.#growth.mayGrow(first)
+  }
+
+  get #limit(): number {
+    const { batchSize } = this.#delivery
+    return Math.min(batchSize, this.#trouble?.limit ?? batchSize)
+  }
+
+  get #isFull(): boolean {
+    return this.#events.length >= this.#limit || this.#bytes >= maxBatchBytes
   }
 
   async #next(): Promise<boolean> {
     const { now, pause, permit, send } = this.#environment
-    const batch = this.#batchOf(this.#events, this.#at)
+    const batch = this.#batchFrom(0)
     const first = batch[0]
     if (first === undefined) return true
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
@@ -114,8 +168,8 @@ export class Lane {
       return this.#halt === null
     }
     const endsBy = this.#environment.endsBy()
-    const sending = send(this.#functionName, batch, this.#packed(batch))
-    this.#packAhead(batch.length)
+    const sending = send(this.#functionName, batch, this.#packing.packed(batch))
+    this.#packing.prepare(() => this.#followingBatch(batch))
     const result = await sending.catch((error: unknown) => {
       // The request may have been sent.
       this.#mayRunUntil = endsBy
@@ -124,7 +178,7 @@ export class Lane {
     switch (result.kind) {
       case 'acknowledged': {
         const done = countThrough(batch, result.through)
-        this.#complete(batch.slice(0, done))
+        this.#complete(done)
         const next = batch[done]
         if (result.error !== null && next !== undefined)
           await this.#failed(next, batch.length - done, result.error, true)
@@ -143,53 +197,39 @@ export class Lane {
     return this.#halt === null
   }
 
-  /** As many of `events`, from `at` on, as one invocation carries; at least one. */
-  #batchOf(events: readonly RoutedEvent[], at: number): readonly RoutedEvent[] {
-    const limit = Math.min(this.#delivery.batchSize, this.#trouble?.limit ?? this.#delivery.batchSize)
+  /** As many events, from index `at` on, as one invocation carries; at least one. */
+  #batchFrom(at: number): readonly RoutedEvent[] {
+    const events = this.#events
+    const most = Math.min(events.length, at + this.#limit)
     let bytes = 0
     let to = at
-    while (to < events.length && to - at < limit) {
-      const event = events[to]
-      bytes += event === undefined ? 0 : sizeInBatch(event)
+    while (to < most) {
+      bytes += sizeInBatch(events[to] as RoutedEvent)
       if (bytes > maxBatchBytes && to > at) break
       to += 1
     }
     return events.slice(at, to)
   }
 
-  #packed(batch: readonly RoutedEvent[]): string {
-    const ahead = this.#ahead
-    this.#ahead = null
-    const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length
-    return isAhead ? ahead.packed : packEvents(batch)
+  /** The batch that comes after `sent` on success. Null if it may still grow, or if `sent` is no longer on its way. */
+  #followingBatch(sent: readonly RoutedEvent[]): readonly RoutedEvent[] | null {
+    if (this.#events[0] !== sent[0]) return null
+    const next = this.#batchFrom(sent.length)
+    return sent.length + next.length < this.#events.length ? next : null
   }
 
-  /** Packs the batch that follows on success, while the function works on the `sent` events. */
-  #packAhead(sent: number): void {
-    const events = this.#events
-    const at = this.#at
-    // Not before the request is sent.
-    setImmediate(() => {
-      if (this.#events !== events || this.#at !== at) return
-      try {
-        const rest = events.slice(at + sent)
-        const upcoming = rest.length > 0 ? rest : (this.#upcoming?.() ?? [])
-        const next = this.#batchOf(upcoming, 0)
-        // The last batch may still grow.
-        if (next.length < upcoming.length) this.#ahead = { events: next, packed: packEvents(next) }
-      } catch {
-        // An error thrown here would end the process. It is thrown again when the batch is sent.
-      }
-    })
-  }
-
-  #complete(events: readonly RoutedEvent[]): void {
-    const last = events.at(-1)
+  /** The first `count` events are done. */
+  #complete(count: number): void {
+    const last = this.#events[count - 1]
     if (last === undefined) return
-    this.#at += events.length
+    // Now, because the memory of events that are done may be released at any time.
+    for (let at = 0; at < count; at++) this.#bytes -= sizeInBatch(this.#events[at] as RoutedEvent)
     this.#through = last.offset
+    this.#events.splice(0, count)
+    this.#firstUndone = this.#events[0]?.offset ?? null
     this.#failure = null
-    this.#trouble = afterSuccess(this.#trouble, events.length, this.#delivery.batchSize, this.firstUndone)
+    this.#trouble = afterSuccess(this.#trouble, count, this.#delivery.batchSize, this.#firstUndone)
+    if (this.#events.length === 0) this.#place.emptied()
   }
 
   async #failed(first: RoutedEvent, size: number, error: DtsError, blamed: boolean): Promise<void> {
@@ -227,7 +267,7 @@ export class Lane {
       else this.#wait(event, problem, null)
       return
     }
-    this.#complete([event])
+    this.#complete(1)
   }
 }
 

@@ -13,7 +13,7 @@ import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import type { LogRecords } from '../kafka/records.ts'
 import { QueuedEvent, RoutedEvent } from './event.ts'
-import { keyHash } from './key.ts'
+import { type OrderKey, orderKey } from './order-key.ts'
 import { ReadRecords } from './read-records.ts'
 import type { Router, Routing } from './routes.ts'
 import type { Route } from './settings.ts'
@@ -84,7 +84,7 @@ export function routeSlice(
       const route = routes[at] as Route
       if (!wants(route, operation)) continue
       isWanted = true
-      events.push(new QueuedEvent(records, index, table, route, hashFor(route, records, index)))
+      events.push(new QueuedEvent(records, index, table, route, keyFor(route, records, index)))
     }
     const counts = leftOut === 'ghost' ? ghosts : skipped
     if (!isWanted) counts.set(table, (counts.get(table) ?? 0) + 1)
@@ -183,11 +183,11 @@ function wants({ operations }: Route, operation: ChangeOperation): boolean {
   return operation === 'DDL' || operations === undefined || operations.includes(operation)
 }
 
-function hashFor({ concurrency }: Route, records: LogRecords, index: number): number | null {
+function keyFor({ concurrency }: Route, records: LogRecords, index: number): OrderKey | null {
   if (concurrency === 1) return null
   try {
     const bytes = bytesOf(records, index)
-    return keyHash(bytes, readHeader(bytes))
+    return orderKey(bytes, readHeader(bytes))
   } catch {
     return null
   }

@@ -15,8 +15,8 @@ export const deliverySchema = z.strictObject({
   /** The most changes of one invocation. */
   batchSize: z.int().min(1).max(10_000).default(1_000),
   /**
-   * The number of parallel lanes of the function, split by primary key. A change without a key, or with a key of text beyond
-   * ASCII, is handled alone.
+   * The number of parallel lanes of the function, split by primary key. A table without a key has one lane. No change runs parallel
+   * to a statement, to an update that changes the key, or to a change whose key cannot be folded (`fold-text.ts`).
    */
   concurrency: z.int().min(1).max(32).default(1),
   /** Only these operations reach the handler; DDL always does. Absent: all. */

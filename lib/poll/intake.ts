@@ -8,6 +8,7 @@ import type { Fetched, Stream } from '../kafka/stream.ts'
 import type { ReadWindow } from '../log/read-window.ts'
 import type { PollDependencies } from './dependencies.ts'
 import { Halt } from './halt.ts'
+import { LastRead } from './last-read.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { add, type PollSummary } from './summary.ts'
 
@@ -15,8 +16,13 @@ import { add, type PollSummary } from './summary.ts'
 const longestWaitMs = 1_000
 /** The shortest wait while functions work, in milliseconds. */
 const waitAtWorkMs = 200
-/** Fetching pauses when this many bytes wait in the lanes. */
-const maxWaitingBytes = 4 * 1024 * 1024
+/** A batch that is not full waits for more changes over this many bytes of the log, so that its wait does not fill the memory. */
+const growBytes = 16 * 1024 * 1024
+/**
+ * No batch begins to wait when the run has less than this time left, in milliseconds: twice the longest wait. The next run would
+ * read its changes again.
+ */
+const growUntilLeftMs = 10_000
 /** Fetching pauses when the read window holds this many bytes. While one function waits, others get ahead by no more. */
 const maxWindowBytes = 64 * 1024 * 1024
 /** The pause after an empty answer, in milliseconds, if the broker answered sooner than it was asked to. */
@@ -53,6 +59,7 @@ export class Intake {
   #halt: DtsError | null = null
   #fault: DtsError | null = null
   #accepting = Promise.resolve()
+  readonly #lastRead = new LastRead(growBytes)
 
   constructor(dependencies: Dependencies, parts: IntakeParts) {
     const { config, now, sleep } = dependencies
@@ -91,21 +98,32 @@ export class Intake {
   }
 
   mayFetch(): boolean {
+    const { dispatcher, readWindow } = this.#parts
+    return this.#mayEverFetch && dispatcher.wantsMore && readWindow.bytes < maxWindowBytes
+  }
+
+  /** Neither a bound of the run nor a fault ends the reading. */
+  get #mayEverFetch(): boolean {
     const { config } = this.#dependencies
-    const { summary, dispatcher, readWindow } = this.#parts
+    const { summary } = this.#parts
     return (
       this.#halt === null &&
       this.#fault === null &&
       summary.fetched < config.maxRecords &&
-      summary.bytes < config.maxBytes &&
-      dispatcher.bytes < maxWaitingBytes &&
-      readWindow.bytes < maxWindowBytes
+      summary.bytes < config.maxBytes
     )
   }
 
-  /** Whether more records are known to follow at once. */
-  expectsMore(): boolean {
-    return this.mayFetch() && this.#end !== null && this.#parts.readWindow.end < this.#end
+  /**
+   * Whether a batch that begins at this offset may wait for more changes. Only if the run is going to read more of them: at the
+   * end of the stream nothing waits. A full buffer is no reason to stop: other lanes are at work and make room.
+   * @param share as `DeliveryEnvironment` says
+   */
+  mayGrow(offset: bigint, share: number): boolean {
+    const { readWindow, timeLeftMs } = this.#parts
+    const isBehind = this.#end !== null && readWindow.end < this.#end
+    if (!isBehind || !this.#mayEverFetch || timeLeftMs() <= growUntilLeftMs) return false
+    return offset >= this.#lastRead.from(share)
   }
 
   /** Fetches once and accepts the records. A fault becomes `halt` or `fault` and is not thrown. */
@@ -220,6 +238,7 @@ export class Intake {
     }
     for (const [table, count] of routed.skipped) add(summary.skipped, table, count)
     for (const [table, count] of routed.ghosts) add(summary.ghosts, table, count)
+    this.#lastRead.add(readWindow.end, routed.read.bytes)
     readWindow.add(routed.read, end, free)
     this.#halt = halt
   }

@@ -43,14 +43,14 @@ export class Run {
     worstCaseMs: number,
     summary: PollSummary,
   ) {
-    const { now, sleep } = dependencies
+    const { now } = dependencies
     this.#dependencies = dependencies
     this.#stream = stream
     this.#lease = lease
     this.#worstCaseMs = worstCaseMs
     this.#generation = origin.generation
     this.#summary = summary
-    this.#wakeUp = new WakeUp(sleep)
+    this.#wakeUp = new WakeUp(dependencies, this.#stopping.signal)
     this.#outlet = new Outlet(dependencies, stream, lease, origin, summary)
     this.#readWindow = new ReadWindow(lease.position)
     this.#dispatcher = this.#makeDispatcher()
@@ -76,7 +76,7 @@ export class Run {
             ? null
             : (name, event, attempts, error) => this.#outlet.putAside(name, event, attempts, error),
         permit: () => this.#permit(),
-        expectsMore: () => this.#intake.expectsMore(),
+        mayGrow: (offset, share) => this.#intake.mayGrow(offset, share),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
         random,

@@ -2,11 +2,16 @@ import type { PollDependencies } from './dependencies.ts'
 
 /** Lets one waiter sleep until something happens. */
 export class WakeUp {
-  readonly #sleep: PollDependencies['sleep']
+  readonly #clock: Pick<PollDependencies, 'sleep' | 'now'>
+  readonly #stopping: AbortSignal
   #wake: () => void = () => {}
+  /** When the timer that is set ends, in milliseconds since 1970. */
+  #timerEnd = Number.POSITIVE_INFINITY
 
-  constructor(sleep: PollDependencies['sleep']) {
-    this.#sleep = sleep
+  /** @param stopping ends the timer that is set */
+  constructor(clock: Pick<PollDependencies, 'sleep' | 'now'>, stopping: AbortSignal) {
+    this.#clock = clock
+    this.#stopping = stopping
   }
 
   /** Something happened. */
@@ -14,13 +19,24 @@ export class WakeUp {
     this.#wake()
   }
 
-  /** Resolves after that time, or with the next `notify`. */
+  /** Resolves after that time, with the next `notify`, or earlier. */
   async wait(milliseconds: number): Promise<void> {
-    const timer = new AbortController()
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    await Promise.race([woken, this.#sleep(milliseconds, timer.signal)])
-    timer.abort()
+    this.#setTimer(milliseconds)
+    await woken
+  }
+
+  /** Many things happen during one wait. A timer for each, and its end, would cost more than the early wake-ups of an old one. */
+  #setTimer(milliseconds: number): void {
+    const { sleep, now } = this.#clock
+    const end = now() + milliseconds
+    if (end >= this.#timerEnd) return
+    this.#timerEnd = end
+    void sleep(milliseconds, this.#stopping).then(() => {
+      if (this.#timerEnd === end) this.#timerEnd = Number.POSITIVE_INFINITY
+      this.#wake()
+    })
   }
 }

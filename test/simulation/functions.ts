@@ -77,7 +77,7 @@ export class Functions {
     }
     const common = {
       table: (routes[0] ?? '*') as DeclaredTable,
-      row: z.object({ id: z.number() }),
+      row: z.object({ id: z.union([z.number(), z.string()]) }),
       onDdl: one,
     }
     const table =

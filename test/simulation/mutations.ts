@@ -9,6 +9,7 @@ const outlet = 'lib/poll/outlet.ts'
 const intake = 'lib/poll/intake.ts'
 const lane = 'lib/dispatch/lane.ts'
 const functionQueue = 'lib/dispatch/function-queue.ts'
+const stretch = 'lib/dispatch/stretch.ts'
 const dispatcher = 'lib/dispatch/dispatcher.ts'
 
 /** Each mutant removes one guard from the code. The simulation must notice every one of them. */
@@ -180,18 +181,6 @@ export const mutants: readonly Mutant[] = [
     put: '}',
   },
   {
-    name: 'progress: a lane is set back to the end of its last batch',
-    file: lane,
-    find: 'if (this.#through === null || offset > this.#through) this.#through = offset',
-    put: 'this.#through = offset',
-  },
-  {
-    name: 'progress: a change for all lanes counts as done though one lane failed',
-    file: functionQueue,
-    find: 'if (results.includes(false)) return false',
-    put: '',
-  },
-  {
     name: 'progress: not stored while the offset stays the same',
     file: 'lib/checkpoint/held-lease.ts',
     find: 'if (differs(this.#position, this.#stored))',
@@ -205,15 +194,69 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'order: a changed key does not wait for other lanes',
-    file: 'lib/dispatch/key.ts',
+    file: 'lib/dispatch/order-key.ts',
     find: 'first === null || rows.some((text) => text !== first)',
     put: 'first === null',
   },
   {
-    name: 'order: a change without a key does not wait for other lanes',
+    name: 'order: a change that must be alone does not wait for other lanes',
+    file: stretch,
+    find: 'if (key === null) return !this.#isSpread',
+    put: 'if (key === null) return true',
+  },
+  {
+    name: 'order: a change does not wait for one that must be alone',
+    file: stretch,
+    find: 'if (!this.#isSpread) return false',
+    put: '',
+  },
+  {
+    name: 'order: a change does not wait for earlier ones of its table that have another key',
+    file: stretch,
+    find: 'return columns === key.columns',
+    put: 'return true',
+  },
+  {
+    name: 'order: a new stretch begins before the lanes are empty',
     file: functionQueue,
-    find: 'const end = this.#queue.findIndex(({ keyHash }) => keyHash === null)',
-    put: 'const end = -1',
+    find: 'if (!this.#isIdle) return false',
+    put: '',
+  },
+  {
+    name: 'order: a change overtakes changes that wait for empty lanes',
+    file: functionQueue,
+    find: 'if (this.#held.length === 0 && this.#joins(event)) {',
+    put: 'if (this.#joins(event)) {',
+  },
+  {
+    name: 'order: changes of a table without a key are spread over the lanes',
+    file: 'lib/dispatch/order-key.ts',
+    find: "hash: hash(header.objectName ?? '')",
+    put: 'hash: hash(String(header.id))',
+  },
+  {
+    name: 'order: keys that a collation treats as equal are in different lanes',
+    file: 'lib/dispatch/order-key.ts',
+    find: "return typeof value === 'string' ? foldText(value) : String(value)",
+    put: 'return foldText(String(value)) && String(value)',
+  },
+  {
+    name: 'order: a key that cannot be folded does not wait for other lanes',
+    file: 'lib/dispatch/fold-text.ts',
+    find: 'if (!covered.test(text) || irregular.test(text)) return null',
+    put: "if (!covered.test(text) || irregular.test(text)) return ''",
+  },
+  {
+    name: 'progress: changes that come while a batch is on its way count as done with it',
+    file: lane,
+    find: 'this.#complete(done)',
+    put: 'this.#complete(done === batch.length ? this.#events.length : done)',
+  },
+  {
+    name: 'batch: a failed one grows before its next attempt',
+    file: lane,
+    find: 'const isRetried = this.#trouble?.offset === first',
+    put: 'const isRetried = false',
   },
   {
     name: 'log: the committed record is not compared',
@@ -236,7 +279,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'packed ahead: used for another batch',
-    file: lane,
+    file: 'lib/dispatch/packed-ahead.ts',
     find: 'const isAhead = ahead?.events[0] === batch[0] && ahead?.events.length === batch.length',
     put: 'const isAhead = ahead !== null',
   },

@@ -5,7 +5,7 @@ import type { GroupPosition, MarkedPlace } from '../../lib/kafka/commit-mark.ts'
 import type { Item } from '../support/item-table.ts'
 import type { Log } from './log.ts'
 import type { Machine } from './machine.ts'
-import { type Entry, laneOf } from './source.ts'
+import { type Entry, laneOf, plainDialect } from './source.ts'
 import type { TableFunction } from './tables.ts'
 
 export interface Acked {
@@ -110,7 +110,7 @@ export class ObservedFunction {
   readonly name: string
   readonly definition: TableFunction
   readonly events: readonly Entry[]
-  readonly lanes: readonly number[]
+  readonly #lanes: readonly (readonly number[])[]
   /** The index of a change, by its place in the order of the source. */
   readonly indexOf: ReadonlyMap<number, number>
   /** The handler handled the change, or the change is in the dead-letter queue. */
@@ -135,7 +135,11 @@ export class ObservedFunction {
     this.name = definition.name
     this.definition = definition
     this.events = entries.filter(({ functions }) => functions.includes(definition.name))
-    this.lanes = this.events.map((entry) => laneOf(entry, definition.delivery.concurrency))
+    this.#lanes = [false, true].map((untagged) =>
+      this.events.map((entry) =>
+        laneOf(entry, definition.delivery.concurrency, { ...plainDialect, untagged }),
+      ),
+    )
     this.indexOf = new Map(this.events.map((entry, index) => [entry.index, index]))
     this.done = this.events.map(() => false)
     this.putAside = this.events.map(() => false)
@@ -172,16 +176,16 @@ export class ObservedFunction {
   /** Whether the two must keep their order. */
   conflict(left: number, right: number): boolean {
     if (this.definition.delivery.concurrency === 1) return true
-    const [a, b] = [this.events[left]?.keys ?? null, this.events[right]?.keys ?? null]
-    if (a === null || b === null) return true
-    return a.some((key) => b.includes(key))
+    const [one, other] = [this.events[left], this.events[right]]
+    if (one === undefined || other === undefined || one.isDdl || other.isDdl) return true
+    const { keys } = other
+    if (one.keys === null || keys === null) return one.table === other.table
+    return one.keys.some((key) => keys.includes(key))
   }
 
-  /** Without keys, all changes of a function belong to its first lane. */
   laneName(index: number, { dialect }: Log): string {
-    const { concurrency } = this.definition.delivery
-    const lane = dialect.untagged ? 0 : (this.lanes[index] ?? 0)
-    return laneName(this.name, lane, concurrency)
+    const lane = this.#lanes[Number(dialect.untagged)]?.[index] ?? 0
+    return laneName(this.name, lane, this.definition.delivery.concurrency)
   }
 
   /** Whether a checkpoint says that the change is done. */

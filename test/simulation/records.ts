@@ -1,4 +1,4 @@
-import { encodeRecord, integer, text } from '../../infra/local/encode.ts'
+import { encodeRecord, type PlainValue, text } from '../../infra/local/encode.ts'
 import type { Operation } from '../../lib/dts/types.ts'
 
 /** Records as DTS writes them. */
@@ -25,8 +25,8 @@ export interface RowRecord {
   readonly operation: 'INSERT' | 'UPDATE' | 'DELETE'
   readonly table: string
   readonly logical: LogicalName | null
-  /** The row id before and after. They differ if the key changes. */
-  readonly ids: readonly [number, number]
+  /** The row's id before and after. */
+  readonly ids: readonly [PlainValue, PlainValue]
   /** Whether the record names its primary key. */
   readonly keyed: boolean
   /** The length of the text column in bytes. */
@@ -47,8 +47,8 @@ export function rowRecord(
     operation,
     objectName: table,
     fields,
-    ...(operation === 'INSERT' ? {} : { before: [integer(ids[0]), text('old')] }),
-    ...(operation === 'DELETE' ? {} : { after: [integer(ids[1]), text('x'.repeat(size))] }),
+    ...(operation === 'INSERT' ? {} : { before: [ids[0], text('old')] }),
+    ...(operation === 'DELETE' ? {} : { after: [ids[1], text('x'.repeat(size))] }),
     tags: { ...(keyed ? { pk_uk_info: '{"PRIMARY":["id"]}' } : {}), ...logicalTags(logical) },
   })
 }

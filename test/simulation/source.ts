@@ -1,5 +1,6 @@
+import { integer, text } from '../../infra/local/encode.ts'
 import { maxBatchBytes } from '../../lib/dispatch/batch-format.ts'
-import { keyHash } from '../../lib/dispatch/key.ts'
+import { orderKey } from '../../lib/dispatch/order-key.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
 import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'
@@ -22,7 +23,7 @@ export interface Entry {
   readonly functions: readonly string[]
   /** No function handles this change. */
   readonly unrouted: boolean
-  /** The rows that it changes; null if it must keep its order with every other change. */
+  /** The rows that it changes; null if its table has no key: then it keeps its order with every change of the table. */
   readonly keys: readonly number[] | null
   readonly changesKey: boolean
   readonly isDdl: boolean
@@ -251,11 +252,22 @@ function rowChange(
   const id = random.whole(1, rowIds)
   const changesKey = operation === 'UPDATE' && random.chance(rates.keyChange)
   const ids = [id, changesKey ? random.whole(1, rowIds) : id] as const
-  const keyed = !keyless
+  const keyed = !keyless && !table.isKeyless
   const tooLarge = operation !== 'DELETE' && random.chance(rates.tooLarge)
   const isLarge = random.chance(rates.large)
   const size = tooLarge ? maxBatchBytes : isLarge ? 200_000 : 5
-  const row: RowRecord = { operation, table: table.name, logical: table.logical, ids, keyed, size }
+  const written = table.hasTextKey
+    ? ids.map((one) => text(random.pick(spellings(one))))
+    : ids.map((one) => integer(one))
+  const [before = null, after = null] = written
+  const row: RowRecord = {
+    operation,
+    table: table.name,
+    logical: table.logical,
+    ids: [before, after],
+    keyed,
+    size,
+  }
   const { owner } = table
   const wants = owner?.delivery.operations?.includes(operation) ?? true
   return {
@@ -274,10 +286,16 @@ function rowChange(
   }
 }
 
+/** Texts that a collation treats as equal. */
+function spellings(id: number): readonly [string, ...string[]] {
+  if (id % 5 === 0) return [`weiß ${id}`, `WEISS ${id}`]
+  return [`Ärger-${id}`, `aerger ${id}`, `ÆRGER-0${id}`, `Ａ\u0308rger-${id}`]
+}
+
 /** The lane of a change among `concurrency` lanes, by the poller's own rule. */
-export function laneOf({ encode }: Entry, concurrency: number): number {
+export function laneOf({ encode }: Entry, concurrency: number, dialect: Dialect): number {
   if (concurrency === 1) return 0
-  const value = encode({ id: 1n, ...plainDialect })
-  const hash = keyHash(value, readHeader(value))
-  return hash === null ? 0 : hash % concurrency
+  const value = encode({ id: 1n, ...dialect })
+  const key = orderKey(value, readHeader(value))
+  return key === null ? 0 : key.hash % concurrency
 }

@@ -36,6 +36,10 @@ export interface SourceTable {
   readonly routedBy: RoutedBy
   /** Distinguishes the row ids of one table from those of another. */
   readonly number: number
+  /** The table has no primary key. */
+  readonly isKeyless: boolean
+  /** Its key is a text, which each change may spell in another way. */
+  readonly hasTextKey: boolean
 }
 
 export interface Routing {
@@ -94,7 +98,7 @@ interface Draft {
 }
 
 export function makeRouting(random: Random): Routing {
-  const count = random.whole(1, 4)
+  const count = random.chance(0.1) ? random.whole(5, 20) : random.whole(1, 4)
   const drafts: Draft[] = []
   for (let index = 1; index <= count; index++) {
     const isRest = index > 1 && index === count && random.chance(0.2)
@@ -115,7 +119,13 @@ export function makeRouting(random: Random): Routing {
     own.map((table) => ({ ...table, owner: functions[index] ?? null })),
   )
   const rest = functions.find(({ routes }) => routes.includes('*')) ?? null
-  const [first, ...others] = tables.map((table, index) => ({ ...table, number: index + 1 }))
+  const keyless = random.pick([0, 0, 0.3])
+  const [first, ...others] = tables.map((table, index) => ({
+    ...table,
+    number: index + 1,
+    isKeyless: random.chance(keyless),
+    hasTextKey: random.chance(0.2),
+  }))
   if (first === undefined) throw new RangeError('a world without tables')
   return {
     functions,
@@ -124,6 +134,8 @@ export function makeRouting(random: Random): Routing {
       ...plainTable(rest === null ? 'no route' : 'catch-all', 'shop.unknown'),
       owner: rest,
       number: 0,
+      isKeyless: false,
+      hasTextKey: false,
     },
   }
 }

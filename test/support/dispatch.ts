@@ -68,9 +68,9 @@ export class FakeRun implements DeliveryEnvironment {
     }
   }
 
-  /** Whether more records are known to follow at once. */
-  more = false
-  readonly expectsMore = (): boolean => this.more
+  /** Batches that begin at this offset or a later one may wait for more changes. */
+  growsFrom: bigint | null = null
+  readonly mayGrow = (offset: bigint): boolean => this.growsFrom !== null && offset >= this.growsFrom
   readonly permit = async (): Promise<boolean> => this.permits-- > 0
   readonly pause = async (milliseconds: number): Promise<void> => {
     this.clock += milliseconds

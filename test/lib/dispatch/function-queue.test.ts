@@ -12,17 +12,21 @@ import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts
 const concurrency = 2
 const two = route('orders', { concurrency, batchSize: 10 })
 
-type Keyed = readonly [offset: number, key: number | null]
+type Keyed = readonly [offset: number, key: number | null, columns?: readonly string[], table?: string]
+
+const idColumn = ['id']
 
 /** `[offset, key]` of each event. The parity of a key selects its lane. */
 const keyed = (...given: readonly Keyed[]) => keyedFor(two, ...given)
 
 function keyedFor(to: Route, ...given: readonly Keyed[]): QueuedEvent[] {
-  return given.map(([offset, keyHash]) => {
+  return given.map(([offset, hash, columns = idColumn, table = 'shop.orders']) => {
     const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(10) }])
-    return new QueuedEvent(records, 0, 'shop.orders', to, keyHash)
+    return new QueuedEvent(records, 0, table, to, hash === null ? null : { hash, columns })
   })
 }
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Works until all events are done, or until no invocation may start. */
 async function work(lane: FunctionQueue, events: readonly QueuedEvent[], run: FakeRun): Promise<void> {
@@ -73,12 +77,11 @@ describe('a function queue with one lane', () => {
     assert.deepEqual(run.batches, [[3]])
   })
 
-  describe('while more records are known to follow at once', () => {
-    const turn = () => new Promise((resolve) => setImmediate(resolve))
+  describe('while more records are known to follow', () => {
     /** A queue with batches of three. `elapse` lets the time pass for which a batch may wait. */
-    function growing(t: TestContext) {
-      const run = new FakeRun()
-      run.more = true
+    function growing(t: TestContext, answer?: FakeRun['answer']) {
+      const run = new FakeRun(answer)
+      run.growsFrom = 0n
       let elapse = (_earlyMs = 0) => {}
       const pause = (milliseconds: number) =>
         new Promise<void>((resolve) => {
@@ -123,17 +126,56 @@ describe('a function queue with one lane', () => {
       await turn()
       elapse(1)
       await turn()
+      assert.deepEqual(run.batches, [])
+      elapse()
+      await turn()
       assert.deepEqual(run.batches, [[1]])
     })
 
-    test('a batch is sent as soon as no more records are expected', async (t) => {
-      const { run, lane } = growing(t)
+    test('a batch waits its whole time if the timer of the batch before it ends', async (t) => {
+      const { run, lane, elapse } = growing(t)
       for (const event of keyed([1, null])) lane.offer(event)
       await turn()
-      run.more = false
+      run.clock += 4_000
+      for (const event of keyed([2, null], [3, null])) lane.offer(event)
+      await turn()
+      for (const event of keyed([4, null])) lane.offer(event)
+      await turn()
+      elapse(4_000)
+      await turn()
+      assert.deepEqual(run.batches, [[1, 2, 3]])
+      elapse()
+      await turn()
+      assert.deepEqual(run.batches, [[1, 2, 3], [4]])
+    })
+
+    test('a batch is sent as soon as it may not wait any more', async (t) => {
+      const { run, lane } = growing(t)
+      for (const event of keyed([5, null])) lane.offer(event)
+      await turn()
+      run.growsFrom = 5n
       lane.nudge()
       await turn()
-      assert.deepEqual(run.batches, [[1]])
+      assert.deepEqual(run.batches, [])
+      run.growsFrom = 6n
+      lane.nudge()
+      await turn()
+      assert.deepEqual(run.batches, [[5]])
+    })
+
+    test('a batch that failed does not wait for more changes before its next attempt', async (t) => {
+      let failures = 0
+      const { run, lane, elapse } = growing(t, (events) =>
+        failures++ === 0 ? through(events[0]?.offset ?? null, failure()) : all(events),
+      )
+      for (const event of keyed([1, null], [2, null], [3, null])) lane.offer(event)
+      await turn()
+      elapse()
+      await turn()
+      assert.deepEqual(run.batches, [
+        [1, 2, 3],
+        [2, 3],
+      ])
     })
   })
 
@@ -170,20 +212,103 @@ describe('a function queue with several lanes', () => {
     assert.deepEqual(order, [2, 4, 1, 3])
   })
 
-  test('a change without a key runs alone, after all earlier changes and before all later ones', async () => {
+  test('a lane that is done with its batch does not wait for a slower lane', async () => {
     const run = new FakeRun()
-    const { overlaps, order } = recordOverlaps(run)
-    const events = keyed([1, 0], [2, 1], [3, null], [4, null], [5, 1], [6, 0])
-    await work(new FunctionQueue(two, {}, run), events, run)
-    assert.deepEqual(run.batches.slice(0, 4), [[1], [2], [3], [4]])
-    assert.deepEqual(overlaps, [
-      [1, 2],
-      [6, 5],
-    ])
-    assert.deepEqual(order.slice(2, 4), [3, 4])
+    let finish = (_: SendResult) => {}
+    run.answer = (events) =>
+      events[0]?.offset === 1n
+        ? new Promise((resolve) => {
+            finish = resolve
+          })
+        : all(events)
+    const ten = Array.from({ length: 30 }, (_, at): Keyed => [at + 2, 1])
+    const queue = new FunctionQueue(two, {}, run)
+    const working = work(queue, keyed([1, 0], ...ten), run)
+    for (let turns = 0; turns < 10; turns++) await turn()
+    assert.deepEqual(
+      run.batches.map(([first]) => first),
+      [1, 2, 12, 22],
+    )
+    assert.equal(queue.firstUndone, 1n)
+    finish(through(1n))
+    await working
   })
 
-  test('a change without a key waits for an earlier change that fails', async () => {
+  test('a change that must not be parallel runs after all earlier changes and before all later ones', async () => {
+    const run = new FakeRun()
+    const { overlaps, order } = recordOverlaps(run)
+    const events = keyed([1, 0], [2, 1], [3, null], [4, 1], [5, 0])
+    await work(new FunctionQueue(two, {}, run), events, run)
+    assert.deepEqual(run.batches.slice(0, 3), [[1], [2], [3]])
+    assert.deepEqual(overlaps, [
+      [1, 2],
+      [4, 5],
+    ])
+    assert.deepEqual(order[2], 3)
+  })
+
+  test('neighbours that must not be parallel to other changes travel in one batch', async () => {
+    const run = new FakeRun()
+    const alone = Array.from({ length: 12 }, (_, at): Keyed => [at + 2, null])
+    await work(new FunctionQueue(two, {}, run), keyed([1, 0], ...alone, [14, 1]), run)
+    assert.deepEqual(
+      run.batches.map((batch) => [batch[0], batch.length]),
+      [
+        [1, 1],
+        [2, 10],
+        [12, 2],
+        [14, 1],
+      ],
+    )
+  })
+
+  test('neighbours that arrive while the one before them is handled join it', async () => {
+    const run = new FakeRun()
+    const queue = new FunctionQueue(two, {}, run)
+    run.answer = (events) => {
+      if (events[0]?.offset === 1n) for (const event of keyed([2, null], [3, null])) queue.offer(event)
+      return all(events)
+    }
+    await work(queue, keyed([1, null]), run)
+    assert.deepEqual(run.batches, [[1], [2, 3]])
+  })
+
+  test('a lane does not wait for more changes while others wait for it', async () => {
+    const run = Object.assign(new FakeRun(), { pause: () => new Promise<void>(() => {}) })
+    run.growsFrom = 0n
+    const queue = new FunctionQueue(two, {}, run)
+    const stopping = new AbortController()
+    const finished = queue.run(stopping.signal)
+    for (const event of keyed([1, 0], [2, 1])) queue.offer(event)
+    await turn()
+    assert.deepEqual(run.batches, [])
+    for (const event of keyed([3, null])) queue.offer(event)
+    await turn()
+    assert.deepEqual(run.batches, [[1], [2]])
+    stopping.abort()
+    await finished
+  })
+
+  test('changes of a table wait for earlier ones that have another key, and other tables do not', async () => {
+    const run = new FakeRun()
+    const { order, overlaps } = recordOverlaps(run)
+    const both = ['id', 'part']
+    const events = keyed(
+      [1, 0],
+      [2, 1, both, 'shop.items'],
+      [3, 1, both],
+      [4, 0, both],
+      [5, 1, idColumn, 'shop.items'],
+    )
+    await work(new FunctionQueue(two, {}, run), events, run)
+    assert.deepEqual(overlaps, [
+      [1, 2],
+      [4, 3],
+    ])
+    assert.deepEqual(order, [1, 2, 4, 3, 5])
+  })
+
+  test('a change that must not be parallel waits for an earlier change that fails', async () => {
     const run = new FakeRun((events) =>
       events[0]?.offset === 1n ? { kind: 'failed', error: failure() } : all(events),
     )
@@ -197,8 +322,8 @@ describe('a function queue with several lanes', () => {
   test('a redelivery skips in each lane the changes that the checkpoint has as done', async () => {
     const run = new FakeRun()
     const states: Record<string, LaneState> = {
-      'orders#1/2/v2': { through: 5n, trouble: null },
-      'orders#2/2/v2': { through: 2n, trouble: null },
+      'orders#1/2/v3': { through: 5n, trouble: null },
+      'orders#2/2/v3': { through: 2n, trouble: null },
     }
     await work(
       new FunctionQueue(two, states, run),
@@ -210,7 +335,7 @@ describe('a function queue with several lanes', () => {
 
   test('a lane that is ahead keeps its progress while the others catch up', async () => {
     const run = new FakeRun()
-    const lane = new FunctionQueue(two, { 'orders#1/2/v2': { through: 9n, trouble: null } }, run)
+    const lane = new FunctionQueue(two, { 'orders#1/2/v3': { through: 9n, trouble: null } }, run)
     await work(lane, keyed([4, 1], [6, 0]), run)
     assert.deepEqual(run.batches, [[4]])
     for (const event of keyed([9, 0])) lane.offer(event)
@@ -220,11 +345,11 @@ describe('a function queue with several lanes', () => {
   test('a queue ignores the states of another concurrency or of another version of the key hash', async () => {
     const states: Record<string, LaneState> = {
       orders: { through: 9n, trouble: null },
-      'orders#1/3/v2': { through: 9n, trouble: null },
-      'orders#2/4/v2': { through: 9n, trouble: null },
+      'orders#1/3/v3': { through: 9n, trouble: null },
+      'orders#2/4/v3': { through: 9n, trouble: null },
       // With another hash, the change at 2 belonged to the second lane, which had not reached it.
       'orders#1/2': { through: 9n, trouble: null },
-      'orders#1/2/v1': { through: 9n, trouble: null },
+      'orders#1/2/v2': { through: 9n, trouble: null },
     }
     const run = new FakeRun()
     await work(new FunctionQueue(two, states, run), keyed([1, 0], [2, 1]), run)
@@ -386,6 +511,34 @@ describe('all lanes of a run', () => {
       })
       assert.deepEqual([lanes.unexpectedError, lanes.firstUndone, run.batches, asked], [odd, 2n, [[1]], 2])
     })
+  })
+
+  test('want more changes until 4 MB wait and one lane has enough, or until 32 MB wait', () => {
+    const megabyte = (functionName: string, offset: number, batchSize: number) => {
+      const records = LogRecords.of([{ offset: BigInt(offset), value: Buffer.alloc(1024 * 1024) }])
+      return new QueuedEvent(records, 0, 'shop.orders', route(functionName, { batchSize }), null)
+    }
+    const wantedAfter = (offer: (lanes: Dispatcher, at: number) => void) => {
+      const stopped = new AbortController()
+      stopped.abort()
+      const lanes = new Dispatcher({}, new FakeRun(), stopped.signal)
+      let count = 0
+      while (lanes.wantsMore) offer(lanes, count++)
+      return count
+    }
+    // Two batches of one change each are enough for a lane. Without them, 4 MB are one full batch.
+    assert.equal(
+      wantedAfter((lanes, at) => lanes.offer(megabyte('orders', at, 1))),
+      4,
+    )
+    assert.equal(
+      wantedAfter((lanes, at) => lanes.offer(megabyte('orders', at, 1_000))),
+      5,
+    )
+    assert.equal(
+      wantedAfter((lanes, at) => lanes.offer(megabyte(`f${at}`, at, 1_000))),
+      32,
+    )
   })
 
   test('a lane without changes in a run keeps its progress as long as it is ahead', async () => {

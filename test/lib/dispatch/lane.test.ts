@@ -18,8 +18,22 @@ const lost: SendResult = {
   error: new DtsError('HANDLER_UNAVAILABLE', 'no answer', { retryable: true }),
 }
 
-function strandOf(run: FakeRun, settings: DeliveryInput = {}, state?: LaneState): Lane {
+function laneOf(run: FakeRun, settings: DeliveryInput = {}, state?: LaneState): Lane {
   return new Lane('orders', 'orders', route('orders', settings), state, run)
+}
+
+/** Runs the lane until all events are done, or until it ends by itself. @returns whether all are done */
+async function deliver(lane: Lane, events: readonly RoutedEvent[]): Promise<boolean> {
+  for (const event of events) lane.offer(event)
+  const stopping = new AbortController()
+  let hasEnded = false
+  const running = lane.run(stopping.signal).finally(() => {
+    hasEnded = true
+  })
+  while (lane.firstUndone !== null && !hasEnded) await new Promise((resolve) => setImmediate(resolve))
+  stopping.abort()
+  await running
+  return lane.firstUndone === null
 }
 
 /** Fails every batch that contains one of these offsets, without naming it. */
@@ -41,8 +55,8 @@ const failingAt =
 describe('a lane', () => {
   test('sends its events in order, one batch at a time, within the limits of its settings and of an invocation', async () => {
     const run = new FakeRun()
-    const lane = strandOf(run, { batchSize: 2 })
-    assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    const lane = laneOf(run, { batchSize: 2 })
+    assert.equal(await deliver(lane, eventsAt(1, 2, 3, 4, 5)), true)
     assert.deepEqual(run.batches, [[1, 2], [3, 4], [5]])
     assert.deepEqual([lane.through, lane.firstUndone, lane.trouble], [5n, null, null])
 
@@ -50,7 +64,7 @@ describe('a lane', () => {
       eventOf(offset, Buffer.alloc(maxBatchBytes / 2 - recordOverhead)),
     )
     const wide = new FakeRun()
-    await strandOf(wide).deliver(large)
+    await deliver(laneOf(wide), large)
     assert.deepEqual(wide.batches, [
       [1, 2],
       [3, 4],
@@ -59,15 +73,15 @@ describe('a lane', () => {
 
   test('continues after the last acknowledged event if the function’s time ran out', async () => {
     const run = new FakeRun((events) => through(events[1]?.offset ?? events[0]?.offset ?? null))
-    assert.equal(await strandOf(run).deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.equal(await deliver(laneOf(run), eventsAt(1, 2, 3, 4, 5)), true)
     assert.deepEqual(run.batches, [[1, 2, 3, 4, 5], [3, 4, 5], [5]])
   })
 
   test('does not send acknowledged events again after a failure', async () => {
     const run = new FakeRun()
     run.answer = (events) => (run.sent.length === 1 ? through(2n, failure()) : all(events))
-    const lane = strandOf(run)
-    assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4)), true)
+    const lane = laneOf(run)
+    assert.equal(await deliver(lane, eventsAt(1, 2, 3, 4)), true)
     assert.deepEqual(run.batches, [
       [1, 2, 3, 4],
       [3, 4],
@@ -78,7 +92,7 @@ describe('a lane', () => {
 
   test('sends the event that the function names to the dead-letter queue after its attempts, and delivers all others', async () => {
     const run = new FakeRun(failingAt(3))
-    assert.equal(await strandOf(run, { attempts: 3 }).deliver(eventsAt(1, 2, 3, 4, 5)), true)
+    assert.equal(await deliver(laneOf(run, { attempts: 3 }), eventsAt(1, 2, 3, 4, 5)), true)
     assert.deepEqual(
       run.aside.map(({ offset, attempts, error }) => [offset, attempts, error.code]),
       [[3, 3, 'HANDLER_FAILED']],
@@ -100,8 +114,8 @@ describe('a lane', () => {
         if (result.kind === 'acknowledged') done = Number(result.through)
         return result
       }
-      const lane = strandOf(run, { attempts: 2 })
-      assert.equal(await lane.deliver(eventsAt(1, 2, 3, 4, 5, 6, 7, 8)), true)
+      const lane = laneOf(run, { attempts: 2 })
+      assert.equal(await deliver(lane, eventsAt(1, 2, 3, 4, 5, 6, 7, 8)), true)
       assert.deepEqual(
         run.aside.map(({ offset }) => offset),
         bad,
@@ -113,8 +127,8 @@ describe('a lane', () => {
   test('waits between attempts, and keeps the last error', async () => {
     const run = new FakeRun(failing(1))
     run.permits = 2
-    const lane = strandOf(run)
-    assert.equal(await lane.deliver(eventsAt(1)), false)
+    const lane = laneOf(run)
+    assert.equal(await deliver(lane, eventsAt(1)), false)
     assert.deepEqual(
       run.sent.map(({ at }) => at - (run.sent[0]?.at ?? 0)),
       [0, 500],
@@ -127,7 +141,7 @@ describe('a lane', () => {
     const run = new FakeRun(failing(7))
     const nextAt = run.clock + 20_000
     const trouble = { offset: 7n, attempts: 4, since: run.clock - 1_000, nextAt, limit: null }
-    await strandOf(run, {}, { through: null, trouble }).deliver(eventsAt(7))
+    await deliver(laneOf(run, {}, { through: null, trouble }), eventsAt(7))
     assert.deepEqual(
       run.sent.map(({ at }) => at),
       [nextAt],
@@ -142,7 +156,7 @@ describe('a lane', () => {
     for (const outage of [away, lost]) {
       const run = new FakeRun()
       run.answer = (events) => (run.sent.length <= 200 ? outage : all(events))
-      assert.equal(await strandOf(run, { attempts: 1, maxAgeSeconds: 1 }).deliver(eventsAt(1, 2)), true)
+      assert.equal(await deliver(laneOf(run, { attempts: 1, maxAgeSeconds: 1 }), eventsAt(1, 2)), true)
       assert.equal(run.sent.length, 201)
       assert.equal(run.aside.length, 0)
     }
@@ -156,8 +170,8 @@ describe('a lane', () => {
       return lost
     }
     const startedAt = run.clock
-    const lane = strandOf(run)
-    assert.equal(await lane.deliver(eventsAt(1)), true)
+    const lane = laneOf(run)
+    assert.equal(await deliver(lane, eventsAt(1)), true)
     assert.equal(lane.mayRunUntil, startedAt + run.worstCaseMs)
     assert.equal(run.sent[1]?.at, startedAt + run.worstCaseMs)
   })
@@ -165,8 +179,8 @@ describe('a lane', () => {
   test('starts no invocation without a permit', async () => {
     const run = new FakeRun()
     run.permits = 1
-    const lane = strandOf(run, { batchSize: 1 })
-    assert.equal(await lane.deliver(eventsAt(1, 2)), false)
+    const lane = laneOf(run, { batchSize: 1 })
+    assert.equal(await deliver(lane, eventsAt(1, 2)), false)
     assert.deepEqual(run.batches, [[1]])
     assert.deepEqual([lane.through, lane.firstUndone], [1n, 2n])
   })
@@ -177,15 +191,15 @@ describe('a lane', () => {
     assert.equal(sizeInBatch(sized(1, maxBatchBytes)), maxBatchBytes)
     const events = [...eventsAt(0), sized(1, maxBatchBytes), sized(2, maxBatchBytes + 1), ...eventsAt(3)]
     const run = new FakeRun()
-    assert.equal(await strandOf(run).deliver(events), true)
+    assert.equal(await deliver(laneOf(run), events), true)
     assert.deepEqual(run.batches, [[0], [1], [3]])
     assert.deepEqual(
       run.aside.map(({ offset, error }) => [offset, error.code]),
       [[2, 'EVENT_TOO_LARGE']],
     )
     const halting = new FakeRun()
-    const lane = strandOf(halting, { onFailure: 'halt' })
-    assert.equal(await lane.deliver(events), false)
+    const lane = laneOf(halting, { onFailure: 'halt' })
+    assert.equal(await deliver(lane, events), false)
     assert.deepEqual([lane.halt?.code, lane.firstUndone, lane.through], ['EVENT_TOO_LARGE', 2n, 1n])
   })
 
@@ -193,8 +207,8 @@ describe('a lane', () => {
     for (const onFailure of ['halt', 'dead-letter'] as const) {
       const run = new FakeRun(failingAt(2))
       run.hasQueue = onFailure === 'halt'
-      const lane = strandOf(run, { onFailure, attempts: 2 })
-      assert.equal(await lane.deliver(eventsAt(1, 2, 3)), false)
+      const lane = laneOf(run, { onFailure, attempts: 2 })
+      assert.equal(await deliver(lane, eventsAt(1, 2, 3)), false)
       assert.deepEqual([lane.halt?.code, lane.firstUndone, lane.through], ['HANDLER_FAILED', 2n, 1n])
       assert.deepEqual(run.aside, [])
       assert.ok(!run.batches.some((offsets) => offsets[0] === 3))
@@ -207,8 +221,8 @@ describe('a lane', () => {
     run.store = () => {
       if (refused++ < 3) throw new DtsError('DEAD_LETTER_FAILED', 'away', { retryable: true })
     }
-    const lane = strandOf(run, { attempts: 2 })
-    assert.equal(await lane.deliver(eventsAt(1, 2)), true)
+    const lane = laneOf(run, { attempts: 2 })
+    assert.equal(await deliver(lane, eventsAt(1, 2)), true)
     assert.equal(refused, 4)
     assert.deepEqual(
       run.aside.map(({ offset }) => offset),
@@ -223,8 +237,8 @@ describe('a lane', () => {
     run.store = () => {
       throw new DtsError('DEAD_LETTER_BREAKER', 'too many', { retryable: false })
     }
-    const lane = strandOf(run, { attempts: 1 })
-    assert.equal(await lane.deliver(eventsAt(1, 2)), false)
+    const lane = laneOf(run, { attempts: 1 })
+    assert.equal(await deliver(lane, eventsAt(1, 2)), false)
     assert.deepEqual([lane.halt?.code, lane.firstUndone], ['DEAD_LETTER_BREAKER', 1n])
     assert.deepEqual(run.batches.at(-1), [1])
   })
@@ -235,8 +249,8 @@ describe('a lane', () => {
     run.store = () => {
       throw new DtsError('LEASE_LOST', 'ran out', { retryable: true })
     }
-    const lane = strandOf(run, { attempts: 1 })
-    assert.equal(await lane.deliver(eventsAt(1)), false)
+    const lane = laneOf(run, { attempts: 1 })
+    assert.equal(await deliver(lane, eventsAt(1)), false)
     assert.deepEqual([run.aside, lane.halt, lane.firstUndone], [[], null, 1n])
   })
 })

@@ -79,11 +79,7 @@ describe('a slice of the stream', () => {
       'halt',
     )
     assert.deepEqual(
-      routed.events.map(({ route: { functionName }, offset, keyHash }) => [
-        functionName,
-        offset,
-        keyHash === null,
-      ]),
+      routed.events.map(({ route: { functionName }, offset, key }) => [functionName, offset, key === null]),
       [
         ['customers', 0n, false],
         ['orders', 1n, true],
@@ -252,7 +248,7 @@ describe('a slice of the stream', () => {
     const broken = value.subarray(0, readHeader(value).bodyStart + 4)
     const routed = routeSlice(slice([{ value: broken, timestamp: t0 }]), keyed, 'halt')
     assert.deepEqual(
-      routed.events.map(({ keyHash }) => keyHash),
+      routed.events.map(({ key }) => key),
       [null],
     )
     assert.equal(routed.unreadable.length, 0)
@@ -264,7 +260,7 @@ describe('a slice of the stream', () => {
         slice([1, 2, 1].map((id) => write.insert('shop.orders', id, t0))),
         new Router({ 'shop.orders': route('orders', { concurrency }) }),
         'skip',
-      ).events.map(({ keyHash }) => keyHash)
+      ).events.map(({ key }) => key?.hash ?? null)
     assert.deepEqual(hashes(1), [null, null, null])
     const [one, two, again] = hashes(2)
     assert.notEqual(one, null)
@@ -310,7 +306,7 @@ describe('a sharded source', () => {
   const functionsOf = (records: readonly NewRecord[], offset: bigint) =>
     routeSlice(slice(records), new Router(routes), 'halt')
       .events.filter((event) => event.offset === offset)
-      .map((event) => [event.route.functionName, event.keyHash])
+      .map((event) => [event.route.functionName, event.key])
 
   test('a statement without the logical name has no route and does not halt the stream', () => {
     assert.deepEqual(functionsOf([shard({}, 'DDL')], 0n), [['rest', null]])

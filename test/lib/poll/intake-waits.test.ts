@@ -69,7 +69,7 @@ async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
       send: () => never,
       putAside: null,
       permit: async () => true,
-      expectsMore: () => false,
+      mayGrow: () => false,
       pause: () => never,
       now,
       random: () => 0,

@@ -1,6 +1,7 @@
 import type { Change } from '../dts/change.ts'
 import { decodeChange } from '../dts/decode-change.ts'
 import type { ColumnValue, RecordHeader, Row } from '../dts/types.ts'
+import { foldText } from './fold-text.ts'
 
 const origin = { offset: 0n, generation: 0, replay: false }
 const noColumns: readonly string[] = []
@@ -11,20 +12,30 @@ const columnSets = new Map<string, readonly string[]>()
  * Part of the lanes' names. Raise it with each change of the hash. Under the old name, a lane would count changes as
  * done that the new hash gives to another lane.
  */
-export const keyHashVersion = 2
+export const keyHashVersion = 3
+
+/** It keeps changes in order that must not be parallel. */
+export interface OrderKey {
+  /** The same for all changes of a row; without a primary key, for all changes of the table. */
+  readonly hash: number
+  /** The key's columns. The same array for the same columns. */
+  readonly columns: readonly string[]
+}
 
 /**
- * A hash of the row's primary key. It keeps the changes of one row in one lane. Null for a change without a usable key:
- * DDL, a table without a primary key, an update that changes the key, a key of text beyond ASCII.
+ * The key of a change. Null for a change that must not be parallel to any other: DDL, an update that changes the key, a key that
+ * its record does not contain, a key of text that cannot be folded.
  */
-export function keyHash(value: Buffer, header: RecordHeader): number | null {
+export function orderKey(value: Buffer, header: RecordHeader): OrderKey | null {
+  if (header.operation === 'DDL') return null
   const { keys } = decodeChange(value, header, origin, noColumns)
-  if (keys.length === 0) return null
-  const change = decodeChange(value, header, origin, columnSet(keys))
-  const rows = rowsOf(change).map((row) => keyText(row, keys))
+  if (keys.length === 0) return { hash: hash(header.objectName ?? ''), columns: noColumns }
+  const columns = columnSet(keys)
+  const change = decodeChange(value, header, origin, columns)
+  const rows = rowsOf(change).map((row) => keyText(row, columns))
   const [first] = rows
   if (first === undefined || first === null || rows.some((text) => text !== first)) return null
-  return hash(first)
+  return { hash: hash(first), columns }
 }
 
 function columnSet(keys: readonly string[]): readonly string[] {
@@ -49,7 +60,7 @@ function rowsOf(change: Change): readonly Row[] {
   }
 }
 
-/** Null if the key does not identify the row: a key column is missing, NULL, or text beyond ASCII. */
+/** Null if the key does not identify the row: a key column is missing or NULL, or `foldText` has no result for it. */
 function keyText(row: Row, keys: readonly string[]): string | null {
   const parts: string[] = []
   for (const key of keys) {
@@ -61,32 +72,10 @@ function keyText(row: Row, keys: readonly string[]): string | null {
   return parts.join('\0')
 }
 
-/** Without control characters: some collations ignore them. */
-const printable = /^[\x20-\x7e]*$/
-
-/**
- * Keys that a database's collation may treat as equal get the same text, or none. Collations disagree beyond ASCII (ß and
- * s, ø and o, か and カ, any soft hyphen), so such keys get none. Two keys in one lane only wait for each other. One key
- * in two lanes would lose its order.
- */
+/** The same for values that are equal in the database. Equal values in two lanes would lose their order. */
 function partText(value: Exclude<ColumnValue, null>): string | null {
   if (Buffer.isBuffer(value)) return value.toString('hex')
-  if (typeof value !== 'string') return String(value)
-  return printable.test(value) ? foldedText(value) : null
-}
-
-/**
- * Within ASCII, collations ignore case and trailing blanks, and some treat letters as equal: MySQL's Lithuanian i and y,
- * and c and ch; its classical Latin i and j, u and v; SQL Server's Swedish v and w; Hungarian ccs and cscs. So only the set
- * of letters counts.
- */
-function foldedText(text: string): string {
-  const upper = text.trimEnd().toUpperCase()
-  const letters = upper
-    .replace(/[^A-Z]|H/g, '')
-    .replace(/[JY]/g, 'I')
-    .replace(/[VW]/g, 'U')
-  return `${upper.replace(/[A-Z]+/g, '')} ${[...new Set(letters)].sort().join('')}`
+  return typeof value === 'string' ? foldText(value) : String(value)
 }
 
 /** FNV-1a, 32 bits. */

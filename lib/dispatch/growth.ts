@@ -1,0 +1,55 @@
+import type { DeliveryEnvironment } from './delivery.ts'
+
+/** How long a batch that is not full waits for more changes at most, in milliseconds. */
+const longestGrowthMs = 5_000
+
+/**
+ * The wait of a batch that is not full. A function that gets few of the changes would otherwise be invoked for a handful each time,
+ * and with many such functions the invocations would cost more than the changes.
+ */
+export class Growth {
+  readonly #environment: DeliveryEnvironment
+  readonly #wake: () => void
+  /** The first wait is shorter by chance. Otherwise the batches of many functions, which begin together, would start together. */
+  #share: number
+  #until: number | null = null
+  #hasTimer = false
+
+  /** @param wake asks the lane to check again */
+  constructor(environment: DeliveryEnvironment, wake: () => void) {
+    this.#environment = environment
+    this.#wake = wake
+    this.#share = 1 - environment.random()
+  }
+
+  /** A batch waits. */
+  get isUnderWay(): boolean {
+    return this.#until !== null
+  }
+
+  /** Whether the batch that begins at this offset may wait for more changes. The wait begins with the first such answer. */
+  mayGrow(offset: bigint): boolean {
+    const { mayGrow, now } = this.#environment
+    if (!mayGrow(offset, this.#share)) return false
+    this.#until ??= now() + longestGrowthMs
+    if (now() >= this.#until) return false
+    this.#setTimer(this.#until - now())
+    return true
+  }
+
+  /** The batch starts. */
+  end(): void {
+    this.#until = null
+    this.#share = 1
+  }
+
+  /** One timer for each lane, however many batches begin to grow before it ends. */
+  #setTimer(milliseconds: number): void {
+    if (this.#hasTimer) return
+    this.#hasTimer = true
+    void this.#environment.pause(milliseconds).then(() => {
+      this.#hasTimer = false
+      this.#wake()
+    })
+  }
+}

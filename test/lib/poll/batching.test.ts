@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Invoke } from '../../../lib/dispatch/invoke.ts'
+import type { Stream } from '../../../lib/kafka/stream.ts'
+import { LastRead } from '../../../lib/poll/last-read.ts'
+import { t0, Writer } from '../../support/records.ts'
+import { acknowledge, run, slice, virtualTime } from './support.ts'
+
+const write = new Writer()
+
+/** A stream of which each fetch brings so many records. */
+const inSlices = (given: Parameters<typeof slice>[0], count: bigint): Partial<Stream> => ({
+  fetch: async (from) => {
+    const to = from + count
+    return slice(given, from, to < BigInt(given.length) ? to : BigInt(given.length))
+  },
+})
+
+describe('the batches of a run', () => {
+  const functions = 20
+  const names = Array.from({ length: functions }, (_, at) => `t${at}`)
+  const routes = JSON.stringify(Object.fromEntries(names.map((name) => [`shop.${name}`, name])))
+  const spread = Array.from({ length: 50 }, (_, round) =>
+    names.map((name) => write.insert(`shop.${name}`, round, t0)),
+  ).flat()
+
+  test('are large though many functions share the stream: one for each function, not one for each slice', async () => {
+    const { sent, summary } = await run({
+      given: spread,
+      stream: inSlices(spread, 20n),
+      environment: { ROUTES: routes },
+    })
+    assert.equal(summary.ended, 'end-of-stream')
+    assert.deepEqual(
+      sent.map((batch) => batch.length).sort((one, other) => one - other),
+      [49, ...Array.from({ length: functions - 1 }, () => 50)],
+    )
+  })
+
+  test('do not wait near the end of a run, because the next run would read their changes again', async () => {
+    const { sent } = await run({
+      given: spread,
+      stream: inSlices(spread, 20n),
+      environment: { ROUTES: routes },
+      own: virtualTime(24_000),
+    })
+    assert.ok(sent.length > 10 * functions, `${sent.length} batches`)
+  })
+
+  test('do not wait for records that the run will not read', async () => {
+    const { sent, summary, tookMs } = await run({
+      given: spread,
+      stream: inSlices(spread, 20n),
+      environment: { ROUTES: routes, POLL_MAX_RECORDS: '400' },
+    })
+    assert.deepEqual([summary.ended, summary.fetched, sent.flat().length], ['records', 400, 400])
+    assert.ok(tookMs < 1_000, `${tookMs} ms`)
+  })
+
+  test('wait over at most 16 MB of the log', async () => {
+    const [other] = write.inserts('shop.nobody', 0, 0)
+    const value = Buffer.alloc(256 * 1024)
+    other?.value?.copy(value)
+    const given = [
+      ...write.inserts('shop.orders', 0, 1),
+      ...Array.from({ length: 200 }, () => ({ value, timestamp: t0 })),
+    ]
+    for (const [random, mostMegabytes] of [
+      [0, 16],
+      [0.5, 8],
+    ] as const) {
+      let read = 0n
+      let readBefore = 0n
+      const invoke: Invoke = async (...call) => {
+        readBefore = read
+        return await acknowledge(...call)
+      }
+      const fetch: Stream['fetch'] = async (from) => {
+        read = from
+        return slice(given, from, from + 1n)
+      }
+      await run({ given, stream: { fetch }, invoke: () => invoke, own: { random: () => random } })
+      const megabytes = Number(readBefore) / 4
+      assert.ok(megabytes > mostMegabytes - 1 && megabytes < mostMegabytes + 2, `${megabytes} MB`)
+    }
+  })
+
+  test('at the end of the stream, a change is sent at the moment when it comes', async () => {
+    const time = virtualTime()
+    const given = write.inserts('shop.orders', 0, 9)
+    const came = new Map<bigint, number>()
+    // Each second brings one change.
+    const fetch: Stream['fetch'] = async (from, { maxWaitMs }) => {
+      if (from > 1n) await time.sleep(Math.min(maxWaitMs, 1_000), new AbortController().signal)
+      came.set(from, time.now())
+      const to = from < 10n ? from + 1n : from
+      return { ...slice(given, from, to), end: to }
+    }
+    const delays: number[] = []
+    const invoke: Invoke = async (name, batch, events) => {
+      for (const { offset } of events) delays.push(time.now() - (came.get(offset) ?? 0))
+      return await acknowledge(name, batch, events)
+    }
+    const { summary } = await run({
+      given,
+      stream: { fetch },
+      invoke: () => invoke,
+      environment: { POLL_LINGER_SECONDS: '3' },
+      own: time,
+    })
+    assert.equal(summary.to, '10')
+    assert.deepEqual(delays, [0, 0, 0, 0, 0, 0, 0, 0, 0])
+  })
+})
+
+test('the last bytes that were read begin with the part that holds the first of them', () => {
+  const last = new LastRead(100)
+  assert.equal(last.from(1), 0n)
+  for (const [from, bytes] of [
+    [10n, 60],
+    [20n, 30],
+    [30n, 30],
+  ] as const)
+    last.add(from, bytes)
+  assert.deepEqual([last.from(1), last.from(0.5), last.from(0.3)], [10n, 20n, 30n])
+  last.add(40n, 40)
+  assert.deepEqual([last.from(1), last.from(0.5)], [20n, 30n])
+})
