@@ -19,10 +19,16 @@ export function foldedTexts(): FoldedText[] {
   })
 }
 
+const ideographOrSyllable = /[\u3400-\u9fff\uac00-\ud7a3]/
+
+/** Without ideographs and syllables, of which there are 40,000. */
+export const fewTexts = (): FoldedText[] =>
+  foldedTexts().filter(({ text }) => !ideographOrSyllable.test(text))
+
 /** The groups of texts that an ICU collation treats as equal at its coarsest level and that have several folds. */
-export function splitBy(locale: string): string[][] {
+export function splitBy(locale: string, texts: readonly FoldedText[]): string[][] {
   const { compare } = new Intl.Collator(locale, { sensitivity: 'base' })
-  const sorted = foldedTexts().sort((one, other) => compare(one.text, other.text))
+  const sorted = texts.toSorted((one, other) => compare(one.text, other.text))
   const groups: string[][] = []
   for (let from = 0, to = 0; from < sorted.length; from = to) {
     const folds = new Set<string>()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { splitBy } from '../../support/fold.ts'
+import { fewTexts, foldedTexts, splitBy } from '../../support/fold.ts'
 
 // All but Korean, which treats each ideograph as equal to the syllables of its reading.
 const locales = (
@@ -11,5 +11,9 @@ const locales = (
 ).split(' ')
 
 test('characters and pairs of letters that a language of ICU treats as equal have one fold', () => {
-  for (const locale of locales) assert.deepEqual(splitBy(locale), [], locale)
+  const few = fewTexts()
+  assert.ok(few.length > 2_000)
+  for (const locale of locales) assert.deepEqual(splitBy(locale, few), [], locale)
+  for (const locale of ['ja', 'zh', 'zh-u-co-stroke'])
+    assert.deepEqual(splitBy(locale, foldedTexts()), [], locale)
 })
