@@ -79,9 +79,11 @@ export class MoveChecker {
     facts.newestGeneration = Math.max(newestGeneration, generation)
     if (generation > newestGeneration || run === null) return
     const mark = run.groupCommit?.mark
+    // A write that takes effect after its run has ended was decided at an earlier time.
+    const decidedAt = run.ended ? run.startedAt : run.machine.now()
     const isKnown =
       !facts.damaged ||
-      run.machine.now() >= (newestGeneration + 1) * 1000 ||
+      decidedAt >= (newestGeneration + 1) * 1000 ||
       (mark?.whose === 'ours' && mark.place !== null && mark.place.generation >= newestGeneration)
     if (isKnown) facts.violate('I4', `generation ${generation} after generation ${newestGeneration}`)
     facts.fenceHolds = false

@@ -24,3 +24,30 @@ test('a backlog four times as long needs no more memory for records', async () =
     `${short.heldBytes}, ${long.heldBytes}`,
   )
 })
+
+test('200 functions that share a stream are invoked with large batches', async () => {
+  const { invocations, heldBytes } = await deliver({ tables: 200, records: 100_000 })
+  assert.ok(invocations <= 1_000, `${invocations} invocations`)
+  assert.ok(heldBytes <= 40 * 2 ** 20, `${heldBytes} bytes`)
+})
+
+test('a table without a key is not slower with lanes', async () => {
+  const work = { tables: 1, records: 30_000, key: 'none', handlerMs: 50 } as const
+  const [one, eight] = [await deliver(work), await deliver({ ...work, concurrency: 8 })]
+  assert.deepEqual([eight.invocations, eight.tookMs], [one.invocations, one.tookMs])
+})
+
+test('keys of text are spread over the lanes, also beyond ASCII', async () => {
+  for (const key of ['ascii', 'beyond-ascii'] as const) {
+    const work = { tables: 1, records: 60_000, key, handlerMs: 200 } as const
+    const [one, eight] = [await deliver(work), await deliver({ ...work, concurrency: 8 })]
+    assert.ok(eight.tookMs * 4 <= one.tookMs, `${key}: ${eight.tookMs} ms, and ${one.tookMs} ms with one lane`)
+  }
+})
+
+test('eight lanes of a function that takes 200 ms reach 80 % of what they can', async () => {
+  const records = 160_000
+  const { tookMs } = await deliver({ tables: 1, records, concurrency: 8, handlerMs: 200 })
+  const rate = (records * 1_000) / tookMs
+  assert.ok(rate >= 0.8 * 40_000, `${rate} records a second of 40,000`)
+})
