@@ -31,18 +31,17 @@ const covered =
  * Old collations of eight-bit sets (latin2_hungarian_ci, cp1257_lithuanian_ci and others) treat these as equal to letters or symbols
  * unlike them. Beyond `covered`, so do collations of Unicode: older ones treat all characters above U+FFFF as equal.
  */
-const irregular = /[§ßẞĐđĆćĢģĶķĻļĽľŁłŃńŅņŔŕŖŗŚśŹźŻżŽž²³µ¹¼½¾]/
+const irregular = /[ĆćĢģĶķĻļĽľŁłŃńŅņŔŕŖŗ²³µ¹¼½¾]/
 
 /**
  * Letters that some collation exchanges with others: å is aa, ä is æ or ae, ö is oe, ø or œ, ü is ue or y, i is j or y (Latin,
- * Lithuanian), u is v, v is w (Latin, Swedish), ch is c, z is a quotation mark (cp1257_lithuanian_ci). Arabic has forms of alef, heh,
- * waw and yeh, and teh is zah in cp1256_general_ci.
+ * Lithuanian), u is v, v is w (Latin, Swedish), ch is c, đ and ð are d, ß is s. In latin2_general_ci and cp1257_lithuanian_ci, ß, đ
+ * and z are signs. Arabic has forms of alef, heh, waw and yeh, and teh is zah in cp1256_general_ci.
  */
-const interchanged = new Set('AEIOUYJVWHZÆŒØĦءاويىهةتظ')
+const interchanged = new Set('AEIOUYJVWHDSZÆŒØĦÐĐßẞءاويىهةتظ')
 
 /** Letters that are not decomposed. Some collation treats them as equal to these. */
 const alike: Readonly<Record<string, string>> = {
-  Ð: 'D',
   Þ: 'T',
   // macce_general_ci
   N: 'M',
@@ -75,8 +74,8 @@ function foldedCharacter(character: string): string | null {
 function fold(character: string): string | null {
   if (digit.test(character)) return digitOf(character)
   if (skipped.test(character)) return ''
-  const upper = alike[character] ?? toHiragana(character).toUpperCase()
-  const base = alike[upper] ?? upper
+  const large = character === 'ß' ? character : toHiragana(character).toUpperCase()
+  const base = alike[large] ?? large
   if (interchanged.has(base) || kanaVowel.test(base)) return ''
   return letter.test(base) ? base : null
 }

@@ -288,7 +288,7 @@ function rowChange(
 
 /** Texts that a collation treats as equal. */
 function spellings(id: number): readonly [string, ...string[]] {
-  if (id % 5 === 0) return [`weiß ${id}`, `WEISS ${id}`]
+  if (id % 5 === 0) return [`Łan ${id}`, `łan ${id}`, `ŁAN ${id}`]
   return [`Ärger-${id}`, `aerger ${id}`, `ÆRGER-0${id}`, `Ａ\u0308rger-${id}`]
 }
 

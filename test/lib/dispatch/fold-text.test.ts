@@ -16,6 +16,8 @@ const equal: readonly (readonly [reason: string, ...texts: string[]])[] = [
   ['Swedish has w for v', 'vera', 'wera'],
   ['Hungarian doubles letters by their first half', 'accsb', 'acscsb'],
   ['Icelandic letters', 'þorð', 'thord'],
+  ['German sharp s', 'Straße', 'STRASSE', 'strase', 'STRAẞE'],
+  ['Vietnamese and Croatian letters', 'đường', 'ĐƯỜNG', 'duong'],
   ['Kana of every kind, size and width', 'カード', 'かーど', 'ｶｰﾄﾞ', 'かあど'],
   ['Greek sigmas and accents', 'ΟΔΟΣ', 'οδός', 'οδοσ'],
   ['Cyrillic', 'ЁЛКА', 'елка', 'ёлка'],
@@ -32,9 +34,8 @@ for (const [reason, ...texts] of equal) {
 
 test('texts without a fold are those with characters that some collation compares in an irregular way', () => {
   for (const text of [
-    'ß',
+    'ć',
     'Łódź',
-    'đ',
     '²',
     'ђ',
     'ґ',
