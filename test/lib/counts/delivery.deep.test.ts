@@ -41,7 +41,10 @@ test('keys of text are spread over the lanes, also beyond ASCII', async () => {
   for (const key of ['ascii', 'beyond-ascii'] as const) {
     const work = { tables: 1, records: 60_000, key, handlerMs: 200 } as const
     const [one, eight] = [await deliver(work), await deliver({ ...work, concurrency: 8 })]
-    assert.ok(eight.tookMs * 4 <= one.tookMs, `${key}: ${eight.tookMs} ms, and ${one.tookMs} ms with one lane`)
+    assert.ok(
+      eight.tookMs * 4 <= one.tookMs,
+      `${key}: ${eight.tookMs} ms, and ${one.tookMs} ms with one lane`,
+    )
   }
 })
 
