@@ -26,6 +26,9 @@ import { type Resource, readResources } from '../support/packaged.ts'
 import type { Source } from '../support/parts.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
+/** Some steps of the preparation take a minute on a busy machine. */
+const busyMachine = { timeout: 180_000 }
+
 const observe = fileURLToPath(new URL('../../infra/local/observe.ts', import.meta.url))
 const secretId = 'shop/dts'
 const startTime = Math.floor(Date.now() / 1000) - streamSeconds
@@ -98,7 +101,7 @@ describe('every packaged function, under AWS’s runtime interface client', () =
   before(async () => {
     const parts = await Promise.all([kafka.start({ partitions: 1 }), startMoto(), startInvokeServer()])
     ;[source, aws, lambda] = parts
-  })
+  }, busyMachine)
   before(async () => {
     service = copyService()
     const { DTS_PASSWORD = '', ...stream } = source.environment
@@ -116,7 +119,7 @@ describe('every packaged function, under AWS’s runtime interface client', () =
       ),
     ])
     assert.equal(packaged.code, 0, packaged.output)
-  })
+  }, busyMachine)
   before(async () => {
     const resources = Object.values(readResources(folder))
     const functions = resources.filter(({ Type }) => Type === 'AWS::Lambda::Function')
@@ -132,7 +135,7 @@ describe('every packaged function, under AWS’s runtime interface client', () =
       processes.set(name, started)
       lambda.host(name, (event) => started.invoke(event))
     }
-  })
+  }, busyMachine)
   after(async () => {
     await Promise.all([...processes.values()].map((one) => one.stop()))
     service?.remove()

@@ -7,10 +7,13 @@ import { promisify } from 'node:util'
 import { init } from '../../infra/init/init.ts'
 import { type Published, packRepository } from '../support/published.ts'
 
+/** Some steps of the preparation take a minute on a busy machine. */
+const busyMachine = { timeout: 180_000 }
+
 let published: Published
 before(async () => {
   published = await packRepository()
-})
+}, busyMachine)
 after(() => published.remove())
 
 test('npm resolves a new service with the package to one copy of each package whose objects both exchange', async () => {
