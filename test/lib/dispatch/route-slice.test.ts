@@ -61,6 +61,8 @@ describe('a slice of the stream', () => {
     assert.deepEqual(ofDatabase('crm'), ['rest'])
     assert.deepEqual(ofDatabase(''), ['orders', 'customers', 'erp', 'rest'])
     assert.deepEqual(ofDatabase(null), ['orders', 'customers', 'erp', 'rest'])
+    const { events } = routeSlice(slice([write.ddl(null, 'FLUSH TABLES', t0)]), more, 'skip')
+    assert.deepEqual(new Set(events.map(({ table }) => table)), new Set(['']))
     assert.deepEqual(ofDatabase('shop.orders'), ['orders', 'customers', 'rest'])
   })
 
@@ -160,10 +162,11 @@ describe('a slice of the stream', () => {
       routed.halt?.message ?? '',
       /offset 12 is of the table shop\.a\.b, .*UNROUTED_TABLES is halt/,
     )
-    assert.deepEqual(
-      [routed.halt?.retryable, routed.halt?.next.map(({ action }) => action)],
-      [false, ['deploy', 'resume']],
-    )
+    assert.equal(routed.halt?.retryable, false)
+    assert.deepEqual(routed.halt?.next, [
+      { action: 'deploy', change: 'Add a handler or set UNROUTED_TABLES to skip' },
+      { action: 'resume', purpose: 'let the stream continue then' },
+    ])
     assert.deepEqual(eventsOf(routed), [
       ['orders', 10n],
       ['customers', 11n],
@@ -191,16 +194,17 @@ describe('a slice of the stream', () => {
     ]
     const routed = routeSlice(slice(records), router, 'halt')
     assert.deepEqual(
-      routed.unreadable.map(({ event: { offset, value }, error }) => [
-        offset,
-        value,
+      routed.unreadable.map(({ event, error }) => [
+        event.offset,
+        event.value,
         error.code,
         error.facts.offset,
         error.retryable,
+        event.table,
       ]),
       [
-        [1n, broken, 'RECORD_INVALID', '1', false],
-        [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2', false],
+        [1n, broken, 'RECORD_INVALID', '1', false, ''],
+        [2n, Buffer.alloc(3, 0xff), 'RECORD_INVALID', '2', false, ''],
       ],
     )
     assert.deepEqual(eventsOf(routed), [

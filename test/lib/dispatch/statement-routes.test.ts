@@ -126,11 +126,12 @@ test('a ghost table whose database is unknown goes to the handler that names it 
 
 test('a statement that no function gets says why', () => {
   const one = new Router({ 'shop.orders_*': { ...route('orders'), except: ['shop.orders_tmp'] } })
-  const reason = (objectName: string, statement: string) =>
+  const reason = (objectName: string | null, statement: string) =>
     routesOfStatement({ objectName, logicalName: null, statement, sourceType: 'MySQL' }, one).leftOut
   assert.equal(reason('shop.orders_tmp', 'DROP TABLE orders_tmp'), 'excluded')
   assert.equal(reason('shop._orders_del', 'DROP TABLE _orders_del'), 'ghost')
   assert.equal(reason('shop.items', 'DROP TABLE items'), 'unrouted')
+  assert.equal(reason(null, 'DROP TABLE _orders_del'), 'ghost')
   assert.equal(reason('shop.orders_tmp', 'DROP TABLE orders_tmp, items, _x_del'), 'ghost')
 })
 
