@@ -232,6 +232,29 @@ export const handler = defineTable({ table: '${table}', row: z.object({ id: z.bi
       assert.ok(schedule.includes(`${name}"`), name)
   })
 
+  test('are never matched by a pattern of another source, however many functions that one has', async () => {
+    const { tables, settings } = await found()
+    const letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
+    const [model] = tables
+    assert.ok(model !== undefined)
+    // So many names become patterns. Without the functions of crm, `pol*` and `cr*` would be among them.
+    const keys = ['pol', 'cr'].flatMap((begin) =>
+      [...letters].flatMap((one) => [...letters].map((other) => `${begin}${one}${other}`)),
+    )
+    const many = keys.map((key) => ({ ...model, key, source: '', file: `functions/tables/${key}.ts` }))
+    const role = JSON.stringify(rolesOf([...many, ...tables], settings).PollerRole)
+    const patterns = [...role.matchAll(/:function:shop-prod-([^"]*)"/g)].map((match) => match[1] ?? '')
+    const matches = (pattern: string, name: string) =>
+      pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern
+    for (const name of ['polaa', 'crzz', 'orders'])
+      assert.ok(
+        patterns.some((one) => matches(one, name)),
+        name,
+      )
+    for (const name of ['poller', 'poller-crm', 'crm-orders', 'crm-eu-people'])
+      assert.ok(!patterns.some((one) => matches(one, name)), name)
+  })
+
   test('that would have the name of a source’s poller are refused', async () => {
     write('poller-crm.ts', 'shop.pollers')
     const message =
