@@ -10,7 +10,7 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -81,7 +81,8 @@ export async function runtimeClient(): Promise<string> {
   const directory = await stored('runtime', readFileSync(manifest), async (aside) => {
     if (findCommand('cmake') === undefined) throw missing('cmake', 'cmake')
     cpSync(manifest, join(aside, 'package.json'))
-    const headers = ['/usr', '/usr/local'].find((prefix) =>
+    const started = join(dirname(process.env.npm_node_execpath ?? process.execPath), '..')
+    const headers = ['/usr', '/usr/local', started].find((prefix) =>
       existsSync(join(prefix, 'include/node/node_api.h')),
     )
     const env = { ...process.env, ...(headers === undefined ? {} : { npm_config_nodedir: headers }) }
