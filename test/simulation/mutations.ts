@@ -244,19 +244,13 @@ export const mutants: readonly Mutant[] = [
     name: 'order: a key that cannot be folded does not wait for other lanes',
     file: 'lib/dispatch/fold-text.ts',
     find: 'if (!covered.test(text) || irregular.test(text)) return null',
-    put: "if (!covered.test(text) || irregular.test(text)) return ''",
+    put: 'if (!covered.test(text) || irregular.test(text)) return text',
   },
   {
     name: 'progress: changes that come while a batch is on its way count as done with it',
     file: lane,
     find: 'this.#complete(done)',
     put: 'this.#complete(done === batch.length ? this.#events.length : done)',
-  },
-  {
-    name: 'batch: a failed one grows before its next attempt',
-    file: lane,
-    find: 'const isRetried = this.#trouble?.offset === first',
-    put: 'const isRetried = false',
   },
   {
     name: 'log: the committed record is not compared',
