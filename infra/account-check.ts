@@ -1,3 +1,4 @@
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetAccountSettingsCommand, LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda'
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 
@@ -8,6 +9,8 @@ export interface Deployment {
   readonly secret: string
   /** Whether the poller reserves one unit of concurrency. */
   readonly reservesConcurrency: boolean
+  readonly stackName: string
+  readonly checkpointTable: string
 }
 
 /**
@@ -16,13 +19,17 @@ export interface Deployment {
  * @returns the faults, as text
  */
 export async function accountProblems(deployment: Deployment): Promise<string[]> {
-  const found = await Promise.all([secretProblem(deployment), concurrencyProblem(deployment)])
+  const found = await Promise.all([
+    secretProblem(deployment),
+    concurrencyProblem(deployment),
+    keptTableProblem(deployment),
+  ])
   return found.filter((fault) => fault !== null)
 }
 
 async function secretProblem({ aws, secret }: Deployment): Promise<string | null> {
   if (secret === '') return null
-  const client = new SecretsManagerClient({ ...aws, maxAttempts: 1 })
+  const client = new SecretsManagerClient(aws)
   try {
     const { DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: secret }))
     return DeletedDate === undefined
@@ -44,7 +51,7 @@ const smallestUnreserved = 10
 
 async function concurrencyProblem({ aws, reservesConcurrency }: Deployment): Promise<string | null> {
   if (!reservesConcurrency) return null
-  const client = new LambdaClient({ ...aws, maxAttempts: 1 })
+  const client = new LambdaClient(aws)
   try {
     const { AccountLimit } = await client.send(new GetAccountSettingsCommand({}))
     const limit = AccountLimit?.ConcurrentExecutions
@@ -56,6 +63,43 @@ async function concurrencyProblem({ aws, reservesConcurrency }: Deployment): Pro
     )
   } catch {
     return null
+  } finally {
+    client.destroy()
+  }
+}
+
+/** A table that outlived its stack. CloudFormation would fail at its name, and leave a stack with nothing but a bucket. */
+async function keptTableProblem({ aws, stackName, checkpointTable }: Deployment): Promise<string | null> {
+  const client = new DynamoDBClient(aws)
+  try {
+    await client.send(new DescribeTableCommand({ TableName: checkpointTable }))
+    if (await belongsToStack(aws, stackName)) return null
+    return (
+      `The table ${checkpointTable} exists, and the stack ${stackName} does not have it: it was kept when the stack was removed. ` +
+      'It holds the position of the stream. docs/deploy.md, "Deploy again after a removal", says how the stack takes it over.'
+    )
+  } catch {
+    return null
+  } finally {
+    client.destroy()
+  }
+}
+
+/** @throws if CloudFormation does not say */
+async function belongsToStack(aws: Deployment['aws'], stackName: string): Promise<boolean> {
+  // serverless brings this package along.
+  const { CloudFormationClient, DescribeStackResourcesCommand } = await import(
+    '@aws-sdk/client-cloudformation'
+  )
+  const client = new CloudFormationClient(aws)
+  try {
+    const found = await client.send(new DescribeStackResourcesCommand({ StackName: stackName }))
+    return (found.StackResources ?? []).some(
+      ({ LogicalResourceId }) => LogicalResourceId === 'CheckpointTable',
+    )
+  } catch (error) {
+    if (error instanceof Error && /does not exist/.test(error.message)) return false
+    throw error
   } finally {
     client.destroy()
   }

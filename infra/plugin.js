@@ -49,6 +49,11 @@ export default class DtsFunctionsPlugin {
         const files = await findTableFiles(join(serverless.config.serviceDir, 'functions/tables'))
         refuseProblems(serverless, limitProblems(template, files.length))
       },
+      'before:aws:package:finalize:saveServiceState': async () => {
+        const { writeAdoption } = await import('./adoption.ts')
+        const { Resources } = service.provider.compiledCloudFormationTemplate
+        writeAdoption(join(serverless.config.serviceDir, '.serverless'), Resources)
+      },
     }
   }
 }
@@ -74,7 +79,15 @@ async function deployments(serverless) {
   const pollers = streamFunctions(serverless).filter(([key]) => key.startsWith('poller'))
   const secrets = new Set(pollers.map(([, { environment }]) => environment.DTS_PASSWORD_SECRET ?? ''))
   const reservesConcurrency = pollers.some(([, { reservedConcurrency }]) => reservedConcurrency > 0)
-  return [...secrets].map((secret) => ({ aws, secret: secret.trim(), reservesConcurrency }))
+  const stackName = provider.naming.getStackName()
+  const checkpointTable = serverless.service.resources.Resources.CheckpointTable.Properties.TableName
+  return [...secrets].map((secret) => ({
+    aws,
+    secret: secret.trim(),
+    reservesConcurrency,
+    stackName,
+    checkpointTable,
+  }))
 }
 
 function roleSettings({ iam, tags, ...provider }) {

@@ -23,7 +23,7 @@ export function collecting(resolve, instead) {
 
 /** Refuses a configuration with faults. @param more faults that were found later */
 export function refuseProblems(serverless, more = []) {
-  const all = [...found, ...more]
+  const all = [...new Set([...found, ...more])]
   if (all.length === 0) return
   const list = all.map((message) => `- ${message.replaceAll('\n', '\n  ')}`).join('\n')
   const count = all.length === 1 ? 'a fault' : `${all.length} faults`

@@ -14,6 +14,7 @@ import {
   ListFunctionsCommand,
 } from '@aws-sdk/client-lambda'
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { artefactOf } from '../../infra/artefact.ts'
 import { findTables } from '../../infra/tables.ts'
@@ -36,6 +37,7 @@ let clients: {
   dynamo: DynamoDBClient
   sqs: SQSClient
   s3: S3Client
+  secrets: SecretsManagerClient
 }
 
 before(async () => {
@@ -48,6 +50,7 @@ before(async () => {
     dynamo: new DynamoDBClient(options),
     sqs: new SQSClient(options),
     s3: new S3Client({ ...options, forcePathStyle: true }),
+    secrets: new SecretsManagerClient(options),
   }
 })
 
@@ -57,8 +60,8 @@ after(async () => {
   await aws.stop()
 })
 
-function run(command: string) {
-  return service.serverless([command, '--region', region], {
+function run(...command: string[]) {
+  return service.serverless([...command, '--region', region], {
     AWS_ENDPOINT_URL: aws.endpoint,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -70,6 +73,16 @@ function run(command: string) {
     ALARM_EMAIL: 'night@example.com',
   })
 }
+
+test('serverless deploy refuses a secret that does not exist, and leaves no stack', async () => {
+  const { code, output } = await run('deploy')
+  assert.equal(code, 1)
+  assert.match(output, /- The secret shop\/dts \(DTS_PASSWORD_SECRET\) does not exist in eu-west-1/)
+  assert.doesNotMatch(output, /^ +at /m)
+  const described = clients.cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
+  await assert.rejects(described, { name: 'ValidationError' })
+  await clients.secrets.send(new CreateSecretCommand({ Name: 'shop/dts', SecretString: 'secret' }))
+})
 
 test('serverless deploy creates the stack, a second deploy succeeds, and serverless remove deletes it', async () => {
   const { cloudFormation, lambda, dynamo, sqs, s3 } = clients
@@ -147,5 +160,25 @@ test('serverless deploy creates the stack, a second deploy succeeds, and serverl
   assert.deepEqual((await lambda.send(new ListFunctionsCommand({}))).Functions, [])
   await assert.rejects(dynamo.send(new DescribeTableCommand({ TableName: config.checkpointTable })), {
     name: 'ResourceNotFoundException',
+  })
+})
+
+test('a removed stage that keeps its data is not deployed over it: deploy names the kept table and leaves no stack', async () => {
+  const { cloudFormation, dynamo } = clients
+  const deployed = await run('deploy', '--stage', 'prod')
+  assert.equal(deployed.code, 0, deployed.output)
+  const removed = await run('remove', '--stage', 'prod')
+  assert.equal(removed.code, 0, removed.output)
+  const table = 'dts-functions-prod-checkpoint'
+  const { Table } = await dynamo.send(new DescribeTableCommand({ TableName: table }))
+  assert.equal(Table?.TableName, table)
+  const again = await run('deploy', '--stage', 'prod')
+  assert.equal(again.code, 1)
+  assert.match(
+    again.output,
+    /- The table dts-functions-prod-checkpoint exists, and the stack dts-functions-prod does not/,
+  )
+  await assert.rejects(cloudFormation.send(new DescribeStacksCommand({ StackName: 'dts-functions-prod' })), {
+    name: 'ValidationError',
   })
 })

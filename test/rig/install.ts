@@ -6,7 +6,14 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { buildGolden } from './java.ts'
 import { mariadbCommand } from './mariadb.ts'
-import { findCommand, jars, javaCommand, pythonEnvironment, runtimeClient } from './tools.ts'
+import {
+  checkovEnvironment,
+  findCommand,
+  jars,
+  javaCommand,
+  pythonEnvironment,
+  runtimeClient,
+} from './tools.ts'
 
 // Only the parts of MariaDB without a service: `mariadb-server` would start one.
 const debianPackages: readonly { readonly name: string; readonly present: () => boolean }[] = [
@@ -62,3 +69,4 @@ await step('DynamoDB Local', () => jars('maven/dynamodb-local'))
 await step('Alibaba’s SDK', buildGolden)
 await step('moto', pythonEnvironment)
 await step('Lambda’s runtime interface client', runtimeClient)
+await step('checkov', checkovEnvironment)

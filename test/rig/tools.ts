@@ -56,10 +56,20 @@ export async function jars(folder: string): Promise<string> {
   })
 }
 
-/** The directory of a Python environment with the packages of `test/rig/requirements.txt`. */
-export async function pythonEnvironment(): Promise<string> {
-  const requirements = join(here, 'requirements.txt')
-  return stored('python', readFileSync(requirements), async (directory) => {
+/** The directory of a Python environment with moto and cfn-lint. */
+export function pythonEnvironment(): Promise<string> {
+  return environmentOf('python', 'requirements.txt')
+}
+
+/** The directory of a Python environment with checkov. */
+export function checkovEnvironment(): Promise<string> {
+  return environmentOf('checkov', 'checkov-requirements.txt')
+}
+
+/** A Python environment with the packages of a file in test/rig. */
+function environmentOf(name: string, file: string): Promise<string> {
+  const requirements = join(here, file)
+  return stored(name, readFileSync(requirements), async (directory) => {
     // Debian's Python first, because python3-venv belongs to it.
     const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : findCommand('python3')
     if (python === undefined) throw missing('Python 3', 'python3-venv')
