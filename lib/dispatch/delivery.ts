@@ -32,6 +32,8 @@ export interface DeliveryEnvironment {
    * @param share of the usual wait, above 0 and at most 1
    */
   readonly mayGrow: (offset: bigint, share: number) => boolean
+  /** How long a batch that begins to wait now may wait, in milliseconds. */
+  readonly longestGrowthMs: () => number
   /** Waits; resolves early when the run stops. */
   readonly pause: (milliseconds: number) => Promise<void>
   /** Milliseconds since 1970. */

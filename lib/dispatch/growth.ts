@@ -1,7 +1,7 @@
 import type { DeliveryEnvironment } from './delivery.ts'
 
-/** How long a batch that is not full waits for more changes at most, in milliseconds. */
-const longestGrowthMs = 5_000
+/** The time until a batch that waits asks again whether it may, in milliseconds. */
+const askEveryMs = 2_000
 
 /**
  * The wait of a batch that is not full. A function that gets few of the changes would otherwise be invoked for a handful each time,
@@ -29,11 +29,12 @@ export class Growth {
 
   /** Whether the batch that begins at this offset may wait for more changes. The wait begins with the first such answer. */
   mayGrow(offset: bigint): boolean {
-    const { mayGrow, now } = this.#environment
+    const { mayGrow, longestGrowthMs, now } = this.#environment
     if (!mayGrow(offset, this.#share)) return false
-    this.#until ??= now() + longestGrowthMs
-    if (now() >= this.#until) return false
-    this.#setTimer(this.#until - now())
+    this.#until ??= now() + longestGrowthMs()
+    const leftMs = this.#until - now()
+    if (leftMs <= 0) return false
+    this.#setTimer(Math.min(leftMs, askEveryMs))
     return true
   }
 

@@ -18,11 +18,8 @@ const longestWaitMs = 1_000
 const waitAtWorkMs = 200
 /** A batch that is not full waits for more changes over this many bytes of the log, so that its wait does not fill the memory. */
 const growBytes = 16 * 1024 * 1024
-/**
- * No batch begins to wait when the run has less than this time left, in milliseconds: twice the longest wait. The next run would
- * read its changes again.
- */
-const growUntilLeftMs = 10_000
+/** No batch waits when nothing was read for so long, in milliseconds: a function that holds the reading back may need minutes. */
+const longestSilenceMs = 2_000
 /** Fetching pauses when the read window holds this many bytes. While one function waits, others get ahead by no more. */
 const maxWindowBytes = 64 * 1024 * 1024
 /** The pause after an empty answer, in milliseconds, if the broker answered sooner than it was asked to. */
@@ -120,10 +117,15 @@ export class Intake {
    * @param share as `DeliveryEnvironment` says
    */
   mayGrow(offset: bigint, share: number): boolean {
-    const { readWindow, timeLeftMs } = this.#parts
-    const isBehind = this.#end !== null && readWindow.end < this.#end
-    if (!isBehind || !this.#mayEverFetch || timeLeftMs() <= growUntilLeftMs) return false
+    const { now } = this.#dependencies
+    const isBehind = this.#end !== null && this.#parts.readWindow.end < this.#end
+    if (!isBehind || !this.#mayEverFetch || now() >= this.#lastNews + longestSilenceMs) return false
     return offset >= this.#lastRead.from(share)
+  }
+
+  /** A part of the time that is left. The next run would have to read again what waits at the end. */
+  longestGrowthMs(): number {
+    return this.#parts.timeLeftMs() / 4
   }
 
   /** Fetches once and accepts the records. A fault becomes `halt` or `fault` and is not thrown. */

@@ -136,12 +136,12 @@ describe('a function queue with one lane', () => {
       const { run, lane, elapse } = growing(t)
       for (const event of keyed([1, null])) lane.offer(event)
       await turn()
-      run.clock += 4_000
+      run.clock += 1_000
       for (const event of keyed([2, null], [3, null])) lane.offer(event)
       await turn()
       for (const event of keyed([4, null])) lane.offer(event)
       await turn()
-      elapse(4_000)
+      elapse(1_000)
       await turn()
       assert.deepEqual(run.batches, [[1, 2, 3]])
       elapse()

@@ -4,7 +4,7 @@ import type { Invoke } from '../../../lib/dispatch/invoke.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import { LastRead } from '../../../lib/poll/last-read.ts'
 import { t0, Writer } from '../../support/records.ts'
-import { acknowledge, run, slice, virtualTime } from './support.ts'
+import { acknowledge, run, slice, startedAt, virtualTime } from './support.ts'
 
 const write = new Writer()
 
@@ -37,14 +37,48 @@ describe('the batches of a run', () => {
     )
   })
 
-  test('do not wait near the end of a run, because the next run would read their changes again', async () => {
-    const { sent } = await run({
+  test('wait for a part of the time that the run has left, so that the next run need not read their changes again', async () => {
+    const time = virtualTime(24_000)
+    const slow = inSlices(spread, 20n)
+    const { sent, summary } = await run({
       given: spread,
-      stream: inSlices(spread, 20n),
+      stream: {
+        fetch: async (...asked) => {
+          await time.sleep(500, new AbortController().signal)
+          return (await slow.fetch?.(...asked)) ?? assert.fail()
+        },
+      },
       environment: { ROUTES: routes },
-      own: virtualTime(24_000),
+      own: time,
     })
-    assert.ok(sent.length > 10 * functions, `${sent.length} batches`)
+    assert.equal(summary.ended, 'time')
+    assert.ok(sent.length < 8 * functions, `${sent.length} batches`)
+    const unread = summary.fetched - sent.flat().length
+    assert.ok(unread <= 2 * functions, `${unread} of ${summary.fetched} changes were not sent`)
+  })
+
+  test('do not wait while nothing is read', async () => {
+    const time = virtualTime()
+    const from: number[] = []
+    const { tookMs } = await run({
+      given: spread,
+      stream: {
+        fetch: async (offset) => {
+          if (offset > 20n) await time.sleep(20_000, new AbortController().signal)
+          return slice(spread, offset, offset > 20n ? BigInt(spread.length) : 21n)
+        },
+      },
+      environment: { ROUTES: routes },
+      own: time,
+      invoke:
+        () =>
+        async (...call) => {
+          from.push(time.now())
+          return await acknowledge(...call)
+        },
+    })
+    assert.ok(tookMs >= 20_000)
+    assert.ok((from[functions - 1] ?? 0) - startedAt <= 4_000, `${from[functions - 1]}`)
   })
 
   test('do not wait for records that the run will not read', async () => {
