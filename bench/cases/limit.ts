@@ -5,11 +5,11 @@ import type { RunReport } from '../programs/poller.ts'
 import type { Part, Reader } from '../programs/reader.ts'
 import type { OpenStream, StreamShape } from '../programs/services.ts'
 
-const shape: StreamShape = { tables: 1, records: 300_000, distinct: 30_000 }
+const shape: StreamShape = { tables: 1, records: 400_000, distinct: 30_000 }
 /** The first records are not counted: V8 has not compiled the code by then. */
-const warmRecords = 100_000
+const warmRecords = 200_000
 /** Records of a run of the poller. A run reports what it used. */
-const runRecords = 50_000
+const runRecords = 100_000
 /** The cheapest part needs many records to be measured at all. */
 const countedRecords: Readonly<Record<Part, number>> = {
   limit: 1_000_000,

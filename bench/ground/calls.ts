@@ -27,7 +27,8 @@ export function answerCalls(answers: Answers, first?: Request): void {
         (answered) => ({ answer: answered }),
         (error: unknown) => ({ error: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
       )
-      process.send?.(reply)
+      // The bench may have been interrupted in the meantime.
+      if (process.connected) process.send?.(reply)
     })
   }
   process.on('message', answer)
