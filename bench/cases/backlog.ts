@@ -9,7 +9,7 @@ const nameOf = (records: number) => `${records.toLocaleString('en')} records`
 export const backlog: Case = {
   title: 'Memory with a long backlog',
   about: `The peak memory (resident set) of a poller that starts with so many waiting records of three tables. \`--long\` adds
-ten million. The poller's own memory is bounded: records that wait in lanes, one fetch in work and one under way (2 MB each), and 64 MB of
+ten million. The poller's own memory is bounded: 4 MB of records that wait in lanes (32 MB as long as every lane could use more), one fetch in work and one under way (2 MB each), and 64 MB of
 records that other functions have handled while one function is unavailable. Between the first rows, V8 enlarges its old generation
 by one step and compiles hot code.`,
   goals: [{ row: nameOf(1_000_000), column: `of ${nameOf(reference)}`, atMost: 1.05 }],
