@@ -257,7 +257,7 @@ function rowChange(
   const isLarge = random.chance(rates.large)
   const size = tooLarge ? maxBatchBytes : isLarge ? 200_000 : 5
   const written = table.hasTextKey
-    ? ids.map((one) => text(random.pick(spellings(one))))
+    ? ids.map((one, image) => text(spellingOf(one, image)))
     : ids.map((one) => integer(one))
   const [before = null, after = null] = written
   const row: RowRecord = {
@@ -286,7 +286,12 @@ function rowChange(
   }
 }
 
-/** Texts that a collation treats as equal. */
+/** One of the texts that a collation treats as equal: another one before a change than after it. */
+function spellingOf(id: number, image: number): string {
+  const texts = spellings(id)
+  return texts[(id + image) % texts.length] ?? ''
+}
+
 function spellings(id: number): readonly [string, ...string[]] {
   if (id % 5 === 0) return [`Łan ${id}`, `łan ${id}`, `ŁAN ${id}`]
   return [`Ärger-${id}`, `aerger ${id}`, `ÆRGER-0${id}`, `Ａ\u0308rger-${id}`]

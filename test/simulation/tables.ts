@@ -97,8 +97,9 @@ interface Draft {
   readonly tables: NamedTable[]
 }
 
-export function makeRouting(random: Random): Routing {
-  const count = random.chance(0.1) ? random.whole(5, 20) : random.whole(1, 4)
+/** @param further chooses what most worlds have only one kind of */
+export function makeRouting(random: Random, further: Random): Routing {
+  const count = random.whole(1, 4) + (further.chance(0.1) ? further.whole(4, 16) : 0)
   const drafts: Draft[] = []
   for (let index = 1; index <= count; index++) {
     const isRest = index > 1 && index === count && random.chance(0.2)
@@ -119,12 +120,12 @@ export function makeRouting(random: Random): Routing {
     own.map((table) => ({ ...table, owner: functions[index] ?? null })),
   )
   const rest = functions.find(({ routes }) => routes.includes('*')) ?? null
-  const keyless = random.pick([0, 0, 0.3])
+  const keyless = further.pick([0, 0, 0.3])
   const [first, ...others] = tables.map((table, index) => ({
     ...table,
     number: index + 1,
-    isKeyless: random.chance(keyless),
-    hasTextKey: random.chance(0.2),
+    isKeyless: further.chance(keyless),
+    hasTextKey: further.chance(0.2),
   }))
   if (first === undefined) throw new RangeError('a world without tables')
   return {
