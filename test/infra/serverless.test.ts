@@ -16,6 +16,9 @@ const arn = (rest: string) => `arn:\${AWS::Partition}:${rest}`
 const here = `\${AWS::Region}:\${AWS::AccountId}`
 
 let service: ServiceCopy
+/** Packaging takes longer than any test on a busy machine. */
+const startUp = { timeout: 180_000 }
+
 before(() => {
   service = copyService()
 })
@@ -30,7 +33,7 @@ describe('serverless package, without network and credentials', () => {
     const { code, output } = await service.serverless(['package', '--package', artifacts], given)
     assert.equal(code, 0, output)
     resources = readResources(artifacts)
-  })
+  }, startUp)
 
   test('deploys the poller, recovery and one function for each file in functions/tables', () => {
     const functions = ofType(resources, 'AWS::Lambda::Function').map(({ Properties }) => ({
