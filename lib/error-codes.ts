@@ -100,7 +100,9 @@ export const errorCodes = {
       'The topic has several partitions and DTS_PARTITION is not set, or it names a partition that ' +
       'does not exist.',
     normal: 'Only with plain Kafka topics: a DTS task has one partition.',
-    run: 'Deploy one poller (stage or service) for each partition, with DTS_PARTITION set.',
+    run:
+      'Set DTS_PARTITIONS to the number of partitions, or `partitions` of the source, and deploy: each partition gets its own ' +
+      'poller. `docs/sources.md` describes it.',
   },
   GROUP_REFUSED: {
     section: 'reaching DTS',

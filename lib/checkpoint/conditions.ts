@@ -2,7 +2,7 @@ import { type Attributes, encodeLeaseEnd, encodeNumber, encodeText, stateText } 
 import type { Checkpoint, Lease, StreamState } from './types.ts'
 
 /**
- * The conditions of every write, in the words of the table "The checkpoint's writes" in docs/spec.md. A write changes the
+ * The conditions of every write, in the words of the table "Writes of the checkpoint" in docs/spec.md. A write changes the
  * item only if all of its conditions hold. `:set_<attribute>` is the new value of an attribute.
  */
 

@@ -29,7 +29,7 @@ export function partitionUnknown(topic: string, partitions: number, wanted: numb
   return new DtsError(
     'PARTITION_UNKNOWN',
     wanted === undefined
-      ? `Topic ${topic} has ${partitions} partitions. Deploy one poller for each, and set DTS_PARTITION in it.`
+      ? `Topic ${topic} has ${partitions} partitions. Set DTS_PARTITIONS to that number and deploy: each partition gets a poller.`
       : `Topic ${topic} has ${partitions} partition(s), and no partition ${wanted}. Correct DTS_PARTITION.`,
     { retryable: false, facts: { topic, partitions } },
   )

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { unzipSync } from 'fflate'
 import { alarmsOf, alarmTopic } from '../../infra/alarms.ts'
 import { artefactOf } from '../../infra/artefact.ts'
 import { rolesOf } from '../../infra/roles.ts'
@@ -262,50 +261,6 @@ describe('files in functions/tables', () => {
       code: 'CONFIG_INVALID',
       message: /billing-lines\.ts.*billing\/lines\.ts|billing\/lines\.ts.*billing-lines\.ts/,
     })
-  })
-
-  test('in folders, or with names that serverless would normalize to one, are packaged under different names', async () => {
-    const added = {
-      'billing/invoices.ts': 'billing.invoices',
-      'a-b.ts': 'shop.dash',
-      'aDashb.ts': 'shop.word',
-    }
-    const own = join(service.folder, 'functions/tables')
-    mkdirSync(join(own, 'billing'))
-    for (const [name, table] of Object.entries(added)) writeFileSync(join(own, name), handlerFor(table))
-    const artifacts = join(service.folder, 'packaged')
-    const { code, output } = await service.serverless(['package', '--package', artifacts], {})
-    for (const name of [...Object.keys(added), 'billing'])
-      rmSync(join(own, name), { recursive: true, force: true })
-    assert.equal(code, 0, output)
-    const template = readFileSync(join(artifacts, 'cloudformation-template-update-stack.json'), 'utf8')
-    const resources: object[] = Object.values(JSON.parse(template).Resources)
-    const named = new Map(
-      resources
-        .filter((resource) => property(resource, 'Type') === 'AWS::Lambda::Function')
-        .map((resource) => property(resource, 'Properties'))
-        .map((properties) => [property(properties, 'FunctionName'), property(properties, 'Handler')]),
-    )
-    assert.equal(named.get('dts-functions-dev-billing-invoices'), 'functions/tables/billing/invoices.handler')
-    assert.equal(named.get('dts-functions-dev-a-b'), 'functions/tables/a-b.handler')
-    assert.equal(named.get('dts-functions-dev-aDashb'), 'functions/tables/aDashb.handler')
-    const zips = readdirSync(artifacts).filter((name) => /^(billing|a)/.test(name))
-    const files = zips.map((name) => Object.keys(unzipSync(readFileSync(join(artifacts, name)))))
-    const modules = files.flat().filter((name) => !name.endsWith('.map'))
-    assert.deepEqual(modules.sort(), [
-      'functions/tables/a-b.mjs',
-      'functions/tables/aDashb.mjs',
-      'functions/tables/billing/invoices.mjs',
-    ])
-  })
-
-  test('stop serverless package with the message that names the file', async () => {
-    const bad = join(service.folder, 'functions/tables/twice.ts')
-    writeFileSync(bad, handlerFor('shop.orders'))
-    const { code, output } = await service.serverless(['package'], {})
-    rmSync(bad)
-    assert.equal(code, 1)
-    assert.match(output, /functions\/tables\/orders\.ts and functions\/tables\/twice\.ts both handle/)
   })
 })
 
