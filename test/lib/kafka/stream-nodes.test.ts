@@ -154,7 +154,7 @@ describe('the partition', () => {
       3,
       null,
       'PARTITION_UNKNOWN',
-      /has 3 partitions\. Deploy one poller for each/,
+      /has 3 partitions\. Set DTS_PARTITIONS to that number and deploy/,
     ],
     [
       'must exist',
