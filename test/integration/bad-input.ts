@@ -144,7 +144,7 @@ export function badInputTests(start: Start): void {
       await world.source.append(new Writer().inserts('shop.orders', 0, 4))
       await assert.rejects(world.poll(), {
         code: 'PARTITION_UNKNOWN',
-        message: /has 3 partitions\. Deploy one poller for each, and set DTS_PARTITION/,
+        message: /has 3 partitions\. Set DTS_PARTITIONS to that number and deploy/,
       })
       assert.equal(await world.item(), undefined)
       await world.poll({ environment: { DTS_PARTITION: '0' } })
