@@ -7,8 +7,8 @@ export interface Deployment {
   readonly aws: LambdaClientConfig & { readonly region: string }
   /** Name or ARN of the password's secret; empty if there is none. */
   readonly secret: string
-  /** Whether the poller reserves one unit of concurrency. */
-  readonly reservesConcurrency: boolean
+  /** The concurrency that all pollers reserve together. */
+  readonly reservedConcurrency: number
   readonly stackName: string
   readonly checkpointTable: string
 }
@@ -49,15 +49,15 @@ async function secretProblem({ aws, secret }: Deployment): Promise<string | null
 /** Lambda refuses a reservation that leaves less than this for all other functions. */
 const smallestUnreserved = 10
 
-async function concurrencyProblem({ aws, reservesConcurrency }: Deployment): Promise<string | null> {
-  if (!reservesConcurrency) return null
+async function concurrencyProblem({ aws, reservedConcurrency }: Deployment): Promise<string | null> {
+  if (reservedConcurrency === 0) return null
   const client = new LambdaClient(aws)
   try {
     const { AccountLimit } = await client.send(new GetAccountSettingsCommand({}))
     const limit = AccountLimit?.ConcurrentExecutions
-    if (limit === undefined || limit > smallestUnreserved) return null
+    if (limit === undefined || limit >= smallestUnreserved + reservedConcurrency) return null
     return (
-      `This account may run ${limit} functions at once in ${aws.region}, and Lambda refuses the poller's reservation of 1 ` +
+      `This account may run ${limit} functions at once in ${aws.region}, and Lambda refuses the pollers' reservation of ${reservedConcurrency} ` +
       'because it would leave less than 10. Set custom.account.reserveConcurrency to false (the lease then keeps one run at ' +
       'work), or ask AWS for a higher limit.'
     )
@@ -75,7 +75,7 @@ async function keptTableProblem({ aws, stackName, checkpointTable }: Deployment)
     await client.send(new DescribeTableCommand({ TableName: checkpointTable }))
     if (await belongsToStack(aws, stackName)) return null
     return (
-      `The table ${checkpointTable} exists, and the stack ${stackName} does not have it: it was kept when the stack was removed. ` +
+      `The table ${checkpointTable} exists, and the stack ${stackName} does not have it: it probably outlived a removed stack. ` +
       'It holds the position of the stream. docs/deploy.md, "Deploy again after a removal", says how the stack takes it over.'
     )
   } catch {
@@ -93,10 +93,10 @@ async function belongsToStack(aws: Deployment['aws'], stackName: string): Promis
   )
   const client = new CloudFormationClient(aws)
   try {
-    const found = await client.send(new DescribeStackResourcesCommand({ StackName: stackName }))
-    return (found.StackResources ?? []).some(
-      ({ LogicalResourceId }) => LogicalResourceId === 'CheckpointTable',
-    )
+    // Without a name, CloudFormation answers with only 100 resources of the stack.
+    const request = { StackName: stackName, LogicalResourceId: 'CheckpointTable' }
+    const { StackResources = [] } = await client.send(new DescribeStackResourcesCommand(request))
+    return StackResources.length > 0
   } catch (error) {
     if (error instanceof Error && /does not exist/.test(error.message)) return false
     throw error

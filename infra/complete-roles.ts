@@ -1,4 +1,4 @@
-import { allow, arn, type Statement } from './iam.ts'
+import { allow, arn, ownPolicyName, type Statement } from './iam.ts'
 
 /** A resource of the template that serverless has compiled. */
 export interface TemplateResource {
@@ -20,7 +20,7 @@ export interface RoleSettings {
 /**
  * Gives every role of the template the boundary, path and tags of the account, and each function's role the rights that the
  * function's own settings need: network interfaces, traces, its key, its file system. A function that has none of these gets
- * no right more. It reads the compiled functions, so a setting of `provider`, of a function and of a plugin counts alike.
+ * no further right. It reads the compiled functions, so a setting of `provider`, of a function and of a plugin counts alike.
  */
 export function completeRoles(template: Template, settings: RoleSettings): void {
   for (const resource of Object.values(template)) {
@@ -28,12 +28,14 @@ export function completeRoles(template: Template, settings: RoleSettings): void 
   }
   for (const lambda of Object.values(template)) {
     if (lambda.Type !== 'AWS::Lambda::Function') continue
-    // A role that the service does not make, such as one given by its ARN, is its owner's.
     const role = template[roleIdOf(lambda.Properties?.Role) ?? '']
     if (role?.Type !== 'AWS::IAM::Role') continue
     const { Policies, ManagedPolicyArns } = propertiesOf(role)
+    const policy = ownPolicyOf(Policies)
+    // A role that the service does not make, such as one of the user's own resources, is its owner's.
+    if (policy === undefined) continue
     const statements = [...rightsOf(propertiesOf(lambda)), ...settings.statements]
-    if (statements.length > 0) policyOf(Policies).Statement.push(...statements)
+    policy.Statement.push(...statements)
     if (settings.managedPolicies.length === 0) continue
     propertiesOf(role).ManagedPolicyArns = [...list(ManagedPolicyArns), ...settings.managedPolicies]
   }
@@ -94,7 +96,7 @@ function networkInterfaces(functionName: string): Statement[] {
   ]
 }
 
-/** X-Ray knows no resources. */
+/** X-Ray's actions accept no resource. */
 const traces = allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], '*')
 
 /** Of this key, only what Lambda encrypted for this function. */
@@ -116,9 +118,10 @@ function roleIdOf(role: unknown): string | undefined {
   return typeof id === 'string' ? id : undefined
 }
 
-function policyOf(policies: unknown): { Statement: object[] } {
-  const [first] = list(policies)
-  return Reflect.get(Object(first), 'PolicyDocument')
+/** The policy that infra/roles.ts wrote. */
+function ownPolicyOf(policies: unknown): { Statement: object[] } | undefined {
+  const own = list(policies).find((policy) => Reflect.get(Object(policy), 'PolicyName') === ownPolicyName)
+  return own === undefined ? undefined : Reflect.get(Object(own), 'PolicyDocument')
 }
 
 function propertiesOf(resource: TemplateResource): Record<string, unknown> {

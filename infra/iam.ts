@@ -24,3 +24,6 @@ export const ownAccountOnly = { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS
 function pseudo(name: string): string {
   return `\${AWS::${name}}`
 }
+
+/** The name of the policy in each role that the service makes. */
+export const ownPolicyName = 'own'

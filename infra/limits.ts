@@ -125,7 +125,8 @@ function functionProblems(id: string, properties: Readonly<Record<string, unknow
 }
 
 function alarmProblems(id: string, { AlarmName = '', Metrics = [] }: Readonly<Record<string, unknown>>) {
-  const queried = (Metrics as object[]).filter((metric) => 'MetricStat' in metric).length
+  // A template function in place of a list is the user's own, and cannot be counted.
+  const queried = listOf(Metrics).filter((metric) => 'MetricStat' in metric).length
   return [
     ...above(
       `The name of ${id} has`,
@@ -139,7 +140,8 @@ function alarmProblems(id: string, { AlarmName = '', Metrics = [] }: Readonly<Re
 }
 
 function dashboardProblems(id: string, { DashboardBody }: Readonly<Record<string, unknown>>): string[] {
-  const text = (DashboardBody as { 'Fn::Sub'?: string } | undefined)?.['Fn::Sub'] ?? DashboardBody
+  const text = (DashboardBody as { 'Fn::Sub'?: unknown } | undefined)?.['Fn::Sub'] ?? DashboardBody
+  if (typeof text !== 'string') return []
   const { widgets = [] } = JSON.parse(String(text)) as {
     widgets?: { properties?: { metrics?: unknown[] } }[]
   }
@@ -161,14 +163,21 @@ function dashboardProblems(id: string, { DashboardBody }: Readonly<Record<string
   ]
 }
 
+function listOf(value: unknown): object[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
+}
+
 function above(subject: string, found: number, unit: string, limit: number, advice: string): string[] {
   return found <= limit ? [] : [`${subject} ${found} ${unit}, and AWS allows ${limit}. ${advice}.`]
 }
 
 /** IAM does not count white space. */
 function policyBytes(policies: unknown): number {
-  const documents = (policies as { PolicyDocument: unknown }[] | undefined) ?? []
-  return documents.reduce((sum, { PolicyDocument }) => sum + resolvedBytes(PolicyDocument), 0)
+  const documents = listOf(policies).map((policy): unknown => Reflect.get(policy, 'PolicyDocument'))
+  return documents.reduce<number>(
+    (sum, document) => sum + (document === undefined ? 0 : resolvedBytes(document)),
+    0,
+  )
 }
 
 /** The longest texts that CloudFormation puts in place of a name. Other names are those of resources: ARNs, addresses. */

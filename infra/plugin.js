@@ -78,13 +78,13 @@ async function deployments(serverless) {
   const aws = { region: provider.getRegion(), ...(await provider.getAwsSdkV3Config()) }
   const pollers = streamFunctions(serverless).filter(([key]) => key.startsWith('poller'))
   const secrets = new Set(pollers.map(([, { environment }]) => environment.DTS_PASSWORD_SECRET ?? ''))
-  const reservesConcurrency = pollers.some(([, { reservedConcurrency }]) => reservedConcurrency > 0)
+  const reservedConcurrency = pollers.reduce((sum, [, poller]) => sum + (poller.reservedConcurrency ?? 0), 0)
   const stackName = provider.naming.getStackName()
   const checkpointTable = serverless.service.resources.Resources.CheckpointTable.Properties.TableName
   return [...secrets].map((secret) => ({
     aws,
     secret: secret.trim(),
-    reservesConcurrency,
+    reservedConcurrency,
     stackName,
     checkpointTable,
   }))

@@ -1,5 +1,5 @@
 import { type Account, parseAccount } from './account.ts'
-import { allow, arn, ownAccountOnly, type Statement } from './iam.ts'
+import { allow, arn, ownAccountOnly, ownPolicyName, type Statement } from './iam.ts'
 import { namePatterns } from './invoke-patterns.ts'
 import { roleId } from './logical-id.ts'
 import { streamStatements } from './stream-functions.ts'
@@ -23,7 +23,10 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
   }
 }
 
-/** The roles of a stream's poller and recovery: they reach nothing of another stream. */
+/**
+ * The roles of a stream's poller and recovery. They reach no function, queue or secret of another stream. Only named sources have
+ * keys of their own in the checkpoint table, and all streams share the bucket of large dead letters.
+ */
 function streamRoles(stream: Stream, tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
   const { recovery, queueId } = namesOf(stream)
@@ -91,7 +94,9 @@ function role(service: string, statements: readonly object[], condition?: object
         Version: '2012-10-17',
         Statement: [condition === undefined ? trust : { ...trust, Condition: condition }],
       },
-      Policies: [{ PolicyName: 'own', PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
+      Policies: [
+        { PolicyName: ownPolicyName, PolicyDocument: { Version: '2012-10-17', Statement: statements } },
+      ],
     },
   }
 }

@@ -7,10 +7,19 @@ import type { Settings } from './tables.ts'
 
 type Settable = Readonly<Record<string, unknown>>
 
-/** Function settings that replace those below, and IAM statements in addition to the rights of infra/roles.ts. */
+/** The service refers to these settings elsewhere. */
+const fixedSettings = ['name', 'handler', 'role', 'events']
+
+/** Function settings that replace those below, variables in addition to theirs, and IAM statements in addition to the rights of infra/roles.ts. */
 const overrideSchema = z
-  .looseObject({ statements: z.array(z.record(z.string(), z.unknown())).default([]) })
-  .default({ statements: [] })
+  .looseObject({
+    statements: z.array(z.record(z.string(), z.unknown())).default([]),
+    environment: z.record(z.string(), z.unknown()).default({}),
+    ...Object.fromEntries(
+      fixedSettings.map((name) => [name, z.never(`${name} cannot be replaced`).optional()]),
+    ),
+  })
+  .default({ statements: [], environment: {} })
 
 /** `custom.stream` in serverless.yml. */
 const overridesSchema = z.strictObject({ poller: overrideSchema, recovery: overrideSchema })
@@ -40,7 +49,7 @@ export function streamFunctions(
       // Room for several batches of 30 s each. A busy run continues past the next start, so a backlog costs one connect in
       // two minutes. A killed run holds its lease for at most this time.
       timeout: 120,
-      // A batch of some megabytes is in memory three times at once: as bytes, decoded, and as JSON.
+      // Records of some megabytes wait in memory, and batches that are under way are there again, compressed.
       memorySize: 512,
       // One run at a time. The lease ensures this too, but a run that only finds the lease taken costs money.
       ...(reserveConcurrency ? { reservedConcurrency: 1 } : {}),
@@ -48,7 +57,6 @@ export function streamFunctions(
       // unnecessary. 60 s is the smallest age that Lambda accepts.
       maximumRetryAttempts: 0,
       maximumEventAge: 60,
-      environment: partition === null ? environment : { ...environment, DTS_PARTITION: String(partition) },
       events: [
         {
           schedule: {
@@ -60,7 +68,12 @@ export function streamFunctions(
           },
         },
       ],
-      ...withoutStatements(poller),
+      ...ownSettings(poller),
+      environment: {
+        ...environment,
+        ...(partition === null ? {} : { DTS_PARTITION: String(partition) }),
+        ...poller.environment,
+      },
     },
   ]
   return {
@@ -76,8 +89,8 @@ export function streamFunctions(
       memorySize: 512,
       // A person reads the answer and decides, so Lambda must not retry.
       maximumRetryAttempts: 0,
-      environment,
-      ...withoutStatements(recovery),
+      ...ownSettings(recovery),
+      environment: { ...environment, ...recovery.environment },
     },
   }
 }
@@ -91,7 +104,7 @@ export function streamStatements(settings: Settings): {
   return { poller: poller.statements, recovery: recovery.statements }
 }
 
-function withoutStatements({ statements: _, ...own }: z.output<typeof overrideSchema>): Settable {
+function ownSettings({ statements: _, environment: __, ...own }: z.output<typeof overrideSchema>): Settable {
   return own
 }
 

@@ -47,8 +47,16 @@ const tableApiNames: Readonly<Record<string, string>> = {
 
 /** Turns `'dts.sid'='x'`, `dts.sid=x` and `--dts.sid x` into flags. Other arguments stay as they are. */
 export function asFlags(argv: readonly string[]): string[] {
-  return argv.flatMap(asFlag)
+  return argv.flatMap((argument, at) => {
+    // The value of a flag, such as a condition on a column named topic, stays as it is.
+    const before = argv[at - 1] ?? ''
+    const isValue = before.startsWith('--') && !before.includes('=') && !switches.has(before)
+    return isValue ? [argument] : asFlag(argument)
+  })
 }
+
+/** Flags without a value. */
+const switches: ReadonlySet<string> = new Set(['--tls', '--follow', '--help', '--check'])
 
 function asFlag(argument: string): string[] {
   const [, dashes = '', name = '', value] = /^(--)?'?([\w.-]+)'?(?:\s*=\s*(.*))?$/s.exec(argument) ?? []

@@ -14,6 +14,8 @@ import { attributesOf } from './fence-attributes.ts'
  * transaction of DynamoDB. If the mark exists, the change was applied before, and nothing is written. So a change takes
  * effect exactly once, however often it is delivered: after a crash, a redrive, a replay, or a reset on another cluster.
  *
+ * Call it once for each change, with all of its writes: the second call for a change is `seen`, and its writes do not happen.
+ *
  * A mark must live longer than a change can come again: longer than DTS keeps changes, and than the dead-letter queue keeps
  * letters.
  */
@@ -48,7 +50,8 @@ const firstWaitMs = 20
  * Applies `writes` unless the change was applied before.
  * @param writes as TransactWriteItems takes them, at most 99; none of them may write the same item as another
  * @throws DtsError ONCE_INVALID, before anything is written, if the change cannot be told from others or there are too many
- *   writes; other errors of DynamoDB as they are, such as a failed condition of a write. Nothing is written then.
+ *   writes; other errors of DynamoDB as they are. After a cancelled transaction, such as one with a failed condition, nothing
+ *   is written. After a time-out the writes may have happened: the next delivery is then `seen`.
  */
 export async function once(
   client: DynamoDBClient,

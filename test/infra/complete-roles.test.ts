@@ -146,3 +146,23 @@ describe('the settings of provider.iam.role', () => {
     assert.deepEqual([own.Properties.Path, own.Properties.PermissionsBoundary], ['/mine/', boundary])
   })
 })
+
+test("a role of the user's own resources gets no statements, whatever form its policies have", () => {
+  const settings = { VpcConfig: { SubnetIds: ['subnet-1'], SecurityGroupIds: ['sg-1'] } }
+  const forms: (unknown[] | undefined)[] = [
+    undefined,
+    [],
+    [
+      {
+        PolicyName: 'theirs',
+        PolicyDocument: { Statement: { Effect: 'Allow', Action: '*', Resource: '*' } },
+      },
+    ],
+  ]
+  for (const Policies of forms) {
+    const resources = template(settings)
+    resources.OrdersRole.Properties = { Policies }
+    completeRoles(resources, { ...none, statements: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] })
+    assert.deepEqual(resources.OrdersRole.Properties, { Policies })
+  }
+})

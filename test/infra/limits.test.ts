@@ -135,3 +135,23 @@ describe('the dashboard', () => {
     assert.deepEqual(problemsWith({ Dashboard: dashboard(470) }), [])
   })
 })
+
+test("resources of the user's own that contain template functions are left uncounted", () => {
+  const own = {
+    Role: { Type: 'AWS::IAM::Role', Properties: { Policies: [{ 'Fn::If': ['a', {}, {}] }] } },
+    OtherRole: { Type: 'AWS::IAM::Role', Properties: { Policies: { 'Fn::If': ['a', [], []] } } },
+    Board: {
+      Type: 'AWS::CloudWatch::Dashboard',
+      Properties: { DashboardBody: { 'Fn::Join': ['', ['{', '}']] } },
+    },
+    OtherBoard: {
+      Type: 'AWS::CloudWatch::Dashboard',
+      Properties: { DashboardBody: { 'Fn::Sub': ['{"widgets":[]}', { a: 'b' }] } },
+    },
+    Alarm: {
+      Type: 'AWS::CloudWatch::Alarm',
+      Properties: { AlarmName: 'a', Metrics: { 'Fn::If': ['a', [], []] } },
+    },
+  }
+  assert.deepEqual(problemsWith(own), [])
+})

@@ -314,6 +314,19 @@ describe('custom.stream', () => {
     assert.deepEqual(property(recovery, 'environment'), { A: '1' })
   })
 
+  test('adds variables to those of the service, and refuses settings that the service refers to', () => {
+    const given = { ...settings, stream: { poller: { environment: { EXTRA: 'x' } } } }
+    const { poller } = streamFunctions({ CHECKPOINT_TABLE: 'c' }, { source: '', partitions: null }, given)
+    assert.deepEqual(property(poller, 'environment'), { CHECKPOINT_TABLE: 'c', EXTRA: 'x' })
+    for (const name of ['name', 'handler', 'role', 'events']) {
+      const wrong = { ...settings, stream: { recovery: { [name]: 'x' } } }
+      assert.throws(() => streamFunctions({}, { source: '', partitions: null }, wrong), {
+        code: 'CONFIG_INVALID',
+        message: new RegExp(`${name} cannot be replaced`),
+      })
+    }
+  })
+
   test('refuses the name of another function', () => {
     assert.throws(
       () => streamFunctions({}, { source: '', partitions: null }, { ...settings, stream: { polller: {} } }),

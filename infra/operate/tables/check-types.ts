@@ -11,6 +11,8 @@ export interface CheckedHandler {
   readonly source: string
   readonly table: string | readonly string[]
   readonly row: z.ZodObject
+  /** The operations that reach the handler; all if undefined. */
+  readonly operations: readonly string[] | undefined
 }
 
 /** A place where a handler and the stream contradict each other. */
@@ -65,6 +67,7 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
     }
   }
   for (const change of changes) {
+    if (!(handler.operations?.includes(change.operation) ?? true)) continue
     for (const image of imagesOf(change)) {
       for (const issue of handler.row.safeParse(image, { reportInput: true }).error?.issues ?? []) {
         const column = String(issue.path[0] ?? 'row')

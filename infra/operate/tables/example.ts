@@ -19,7 +19,12 @@ export async function openExample(): Promise<Source> {
     DTS_USER: store.user,
     DTS_PASSWORD: store.password,
   })
-  const stream = await streamOpener(config).open()
+  const stream = await streamOpener(config)
+    .open()
+    .catch(async (error: unknown) => {
+      await store.stop()
+      throw error
+    })
   return {
     stream,
     isExample: true,

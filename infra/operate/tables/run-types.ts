@@ -69,19 +69,27 @@ function describe(sample: TableSample): string {
   return `${printable(sample.table)}  (${sample.changes.length} changes)\n${lines.join('\n')}\n`
 }
 
+/** What `defineTable` keeps of its definition. */
+interface Definition extends Pick<CheckedHandler, 'table'> {
+  readonly row: unknown
+  readonly delivery: { readonly operations?: readonly string[] }
+}
+
 async function readHandlers(folder: string): Promise<CheckedHandler[]> {
   const tables = join(folder, 'functions/tables')
-  if (!existsSync(tables)) throw new UsageError('There is no folder functions/tables here.')
+  if (!existsSync(tables))
+    throw new UsageError(
+      'There is no folder functions/tables here. Run this in the folder of serverless.yml.',
+    )
   const found = await findTables(tables, null)
   return await Promise.all(
     found.map(async ({ file }) => {
       const path = join(folder, file)
-      const module: { handler: { definition: Pick<CheckedHandler, 'table'> & { row: unknown } } } =
-        await import(pathToFileURL(path).href)
-      const { table, row } = module.handler.definition
+      const module: { handler: { definition: Definition } } = await import(pathToFileURL(path).href)
+      const { table, row, delivery } = module.handler.definition
       if (!(row instanceof z.ZodObject))
-        throw new UsageError(`${file} uses another copy of zod than this command.`)
-      return { file, source: readFileSync(path, 'utf8'), table, row }
+        throw new UsageError(`${file} uses another copy of zod than this command. Run npm dedupe.`)
+      return { file, source: readFileSync(path, 'utf8'), table, row, operations: delivery.operations }
     }),
   )
 }

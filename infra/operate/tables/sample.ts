@@ -61,7 +61,8 @@ export async function sampleTables(
   let records = 0
   let upper = end
   for (let step = firstStep; upper > earliest && records < mostRecords; step *= 4n) {
-    const from = upper - step < earliest ? earliest : upper - step
+    const reach = BigInt(Math.min(Number(step), mostRecords - records))
+    const from = upper - reach < earliest ? earliest : upper - reach
     const found = new Map<string, RowChange[]>()
     const foundShapes = new Map<string, Shape>()
     for await (const record of allRecords(stream, from, upper)) {

@@ -20,7 +20,7 @@ export type Sink = Writable & { readonly isTTY?: boolean; hasColors?(): boolean 
 
 const eraseLine = '\r\u001b[K'
 
-/** @param closed called when nobody reads the changes any more, such as after `| head` */
+/** @param closed called when the reader has closed the changes, such as after `| head` */
 export function outputTo(changes: Sink, messages: Sink, closed: () => void): Output {
   let isProgressShown = false
   let isClosed = false
@@ -41,8 +41,7 @@ export function outputTo(changes: Sink, messages: Sink, closed: () => void): Out
       if (isClosed) return
       // On one terminal, the progress line would be in front of the next change.
       if (changes.isTTY) clearProgress()
-      if (!changes.write(text))
-        await Promise.race([once(changes, 'drain'), once(changes, 'close')]).catch(() => {})
+      if (!changes.write(text)) await roomIn(changes)
     },
     note(text) {
       clearProgress()
@@ -53,5 +52,16 @@ export function outputTo(changes: Sink, messages: Sink, closed: () => void): Out
       messages.write(`${eraseLine}${printable(text)}`)
       isProgressShown = true
     },
+  }
+}
+
+/** Resolves when the reader has room again, or has closed the stream. Leaves no listener. */
+async function roomIn(stream: Writable): Promise<void> {
+  const ending = new AbortController()
+  const { signal } = ending
+  try {
+    await Promise.race([once(stream, 'drain', { signal }), once(stream, 'close', { signal })]).catch(() => {})
+  } finally {
+    ending.abort()
   }
 }

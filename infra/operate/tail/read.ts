@@ -1,5 +1,6 @@
 import type { Change } from '../../../lib/dts/change.ts'
-import { asDtsError, type DtsError } from '../../../lib/errors.ts'
+import { asDtsError, DtsError } from '../../../lib/errors.ts'
+import { type DataRange, formatOffsets } from '../../../lib/kafka/data-range.ts'
 import type { LogRecord } from '../../../lib/kafka/records.ts'
 import type { Fetched, Stream } from '../../../lib/kafka/stream.ts'
 import { locateTime } from '../../../lib/log/locate-time.ts'
@@ -31,10 +32,28 @@ export async function partOf(stream: Stream, from: Place, to: Place | null, foll
     }
   }
   const start = await offsetOf(from)
+  if (start < range.earliest || start > range.end) throw outside(start, range)
   if (follow) return { from: start, end: null }
   if (to === null) return { from: start, end: range.end }
   const end = await offsetOf(to)
+  if (end < start) throw endsBefore(start, end)
   return { from: start, end: end > range.end ? range.end : end }
+}
+
+function outside(offset: bigint, range: DataRange): DtsError {
+  return new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `Offset ${offset} is not in the data range: ${formatOffsets(range)}. Choose --from inside it, or earliest or latest.`,
+    { retryable: false, facts: { offset: String(offset) } },
+  )
+}
+
+function endsBefore(from: bigint, end: bigint): DtsError {
+  return new DtsError(
+    'CHECKPOINT_OUT_OF_RANGE',
+    `--from is at offset ${from}, and --to at offset ${end} is before it. Exchange them.`,
+    { retryable: false, facts: { from: String(from), to: String(end) } },
+  )
 }
 
 /** What one fetch brought, after the selection. */

@@ -41,7 +41,8 @@ export class Selector {
     this.#selection = selection
     this.#patterns = selection.tables.patterns.map((text) => new Pattern(text))
     this.#except = selection.tables.except.map((text) => new Pattern(text))
-    this.#unmatched = new Set(this.#patterns)
+    // The catch-all does not ask for a certain table, so it may find none.
+    this.#unmatched = new Set(this.#patterns.filter(({ isCatchAll }) => !isCatchAll))
     this.#judged = selection.condition?.columns ?? noColumns
     this.#printed = selection.columns ?? undefined
   }

@@ -14,7 +14,7 @@ export interface TailDependencies {
   readonly now: () => number
   /** Waits, in milliseconds; ends early if the signal is aborted. */
   readonly wait: (ms: number) => Promise<void>
-  /** Aborted by Ctrl-C, or if nobody reads the output any more. */
+  /** Aborted by Ctrl-C, or if the reader has closed the output. */
   readonly signal: AbortSignal
 }
 
@@ -149,11 +149,16 @@ class Tail {
     const { unmatched, tables } = this.#selector
     const isEarly = signal.aborted || this.#printed >= limit
     if (!isEarly && unmatched.length > 0)
-      output.note(
-        `No table there matches ${unmatched.join(', ')}. Its tables: ${tables.join(', ') || 'none'}.`,
-      )
+      output.note(`No table there matches ${unmatched.join(', ')}. Its tables: ${firstOf(tables)}.`)
     return this.#faults === 0 && (isEarly || unmatched.length === 0)
   }
+}
+
+const mostNamed = 20
+
+function firstOf(tables: readonly string[]): string {
+  const more = tables.length > mostNamed ? ` and ${tables.length - mostNamed} more` : ''
+  return tables.length === 0 ? 'none' : `${tables.slice(0, mostNamed).join(', ')}${more}`
 }
 
 function clusterChanged(from: string, to: string): DtsError {

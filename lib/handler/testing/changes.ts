@@ -11,7 +11,7 @@ export interface ChangeDefaults {
   readonly table?: string
   /** The columns of the primary key. */
   readonly keys?: readonly string[]
-  /** Source time of the first change, in seconds; each later one is a second younger. Default: 2026-01-01T00:00:00Z. */
+  /** Source time of the first change, in seconds; each following change is one second later. Default: 2026-01-01T00:00:00Z. */
   readonly timestamp?: number
 }
 

@@ -105,6 +105,11 @@ test('a condition with a mistake is refused with its place', () => {
   assert.throws(() => toTailCall(['--where', 'total >']), { code: 'CONDITION_INVALID', message: /\^/ })
 })
 
+test('a condition may begin with a column that has the name of a setting', () => {
+  const { selection, variables } = toTailCall(['--where', "topic = 'a'", '--limit', '1']) as TailCall
+  assert.deepEqual([selection.condition?.columns, variables], [['topic'], {}])
+})
+
 test('--help asks for nothing else', () => {
   assert.equal(toTailCall(['--help']), null)
 })

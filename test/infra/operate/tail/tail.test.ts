@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
 import { styleText } from 'node:util'
 import { encodeRecord, integer, type PlainRecord, text } from '../../../../infra/local/encode.ts'
@@ -265,6 +265,35 @@ describe('tail', () => {
     assert.match(messages, /Offset 1 cannot be read: /)
     assert.match(messages, /1 records cannot be read/)
     assert.equal(isComplete, false)
+  })
+
+  const outside: [argv: string[], message: RegExp][] = [
+    [['--from-offset', '99'], /Offset 99 is not in the data range: offsets 0 to 9/],
+    [['--from-offset', '5', '--to-offset', '3'], /--from is at offset 5, and --to at offset 3 is before it/],
+  ]
+  for (const [argv, message] of outside) {
+    test(`refuses ${argv.join(' ')} on a log of ten records`, async (t) => {
+      await assert.rejects(run(t, argv), { code: 'CHECKPOINT_OUT_OF_RANGE', message })
+    })
+  }
+
+  test('prints nothing and is complete if a part of the log has no change and no table was asked for', async (t) => {
+    const { isComplete, out, messages } = await run(t, ['--from', 'latest'])
+    assert.deepEqual([isComplete, out, messages], [true, '', '0 changes of 0 records, at offset 10.\n'])
+  })
+
+  test('leaves no listener on an output that is slower than the stream', async () => {
+    const sink: Sink = new Writable({
+      highWaterMark: 1,
+      write: (_part, _encoding, done) => void setImmediate(done),
+    })
+    const output = outputTo(sink, sinkOf(false).sink, () => {})
+    const before = ['drain', 'close', 'error'].map((name) => sink.listenerCount(name))
+    for (let part = 0; part < 20; part++) await output.write('some changes')
+    assert.deepEqual(
+      ['drain', 'close', 'error'].map((name) => sink.listenerCount(name)),
+      before,
+    )
   })
 
   test('refuses a time outside the data range', async (t) => {

@@ -203,7 +203,7 @@ const cases: Case[] = [
     /puts the record at offset 5 into the dead-letter queue/,
   ],
   [
-    'a change of one of two functions, of which only the other one is set to halt',
+    'a change of one of two functions, if only the other one is set to halt',
     {
       code: 'EVENT_TOO_LARGE',
       facts: at5,

@@ -100,7 +100,7 @@ describe('the answer of a reset says', () => {
     ],
   ]
   for (const [source, noLoss, standIn] of sources) {
-    test(`what stands in for a checkpoint, and that changes may repeat, if the source is ${source}`, () => {
+    test(`what replaces a missing checkpoint, and that changes may repeat, if the source is ${source}`, () => {
       const text = said({ how: 'offset', source }, null)
       assert.match(text, noLoss)
       assert.match(text, standIn)
