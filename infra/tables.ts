@@ -68,8 +68,8 @@ const overridesSchema = z.record(
 
 /**
  * Imports every handler file of `folder` and reads the tables from its exported handler.
- * @param sources the named sources: each has a folder of its own. Null if they are unknown: then two files may name one table, as
- *   the files of two sources may.
+ * @param sources the named sources: each has a folder of its own. Null if they are unknown: then files in folders may name one table,
+ *   as the files of two sources may.
  * @throws DtsError CONFIG_INVALID, which names the file, if it cannot be imported, exports no table handler, has a name
  *   that no function can have, or handles a table of another file.
  */
@@ -85,9 +85,15 @@ export async function findTables(folder: string, sources: readonly string[] | nu
     }
   }
   refuseAll(faults)
+  if (sources === null) checkConflicts(tables.filter(({ file }) => isOutsideFolders(file)))
   for (const source of sources === null ? [] : ['', ...sources])
     checkConflicts(tables.filter((table) => table.source === source))
   return tables
+}
+
+/** Such a file is of the stream without a name. */
+function isOutsideFolders(file: string): boolean {
+  return /^functions\/tables\/[^/]+$/.test(file)
 }
 
 /**
