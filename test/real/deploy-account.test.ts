@@ -55,6 +55,9 @@ const rolesSchema = z.array(
   }),
 )
 
+/** A deployment takes longer than any test on a busy machine. */
+const startUp = { timeout: 180_000 }
+
 describe('a stack in an account with rules, read back from AWS', () => {
   let aws: Awaited<ReturnType<typeof startMoto>>
   let service: ServiceCopy
@@ -86,7 +89,7 @@ describe('a stack in an account with rules, read back from AWS', () => {
     const script = fileURLToPath(new URL('../rig/roles.py', import.meta.url))
     const { stdout } = await promisify(execFile)(python, [script, aws.endpoint])
     roles = rolesSchema.parse(JSON.parse(stdout))
-  })
+  }, startUp)
 
   after(async () => {
     service.remove()

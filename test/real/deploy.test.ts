@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import {
   CloudFormationClient,
   DescribeStacksCommand,
@@ -18,12 +18,15 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { artefactOf } from '../../infra/artefact.ts'
 import { findTables } from '../../infra/tables.ts'
-import { pollConfig } from '../../lib/config.ts'
+import { type PollConfig, pollConfig } from '../../lib/config.ts'
 import { startMoto } from '../rig/moto.ts'
-import { copyService, type ServiceCopy } from '../support/service-copy.ts'
+import { type CommandResult, copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 // moto 5.2 builds no schedule, alarm or event invoke configuration from a template, and drops the architecture and
 // point-in-time recovery. test/infra/serverless.test.ts checks these in the template.
+
+/** A deployment takes longer than any test on a busy machine. */
+const startUp = { timeout: 180_000 }
 
 const stackName = 'dts-functions-dev'
 const region = 'eu-west-1'
@@ -52,7 +55,7 @@ before(async () => {
     s3: new S3Client({ ...options, forcePathStyle: true }),
     secrets: new SecretsManagerClient(options),
   }
-})
+}, startUp)
 
 after(async () => {
   for (const client of Object.values(clients)) client.destroy()
@@ -81,104 +84,133 @@ test('serverless deploy refuses a secret that does not exist, and leaves no stac
   assert.doesNotMatch(output, /^ +at /m)
   const described = clients.cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
   await assert.rejects(described, { name: 'ValidationError' })
-  await clients.secrets.send(new CreateSecretCommand({ Name: 'shop/dts', SecretString: 'secret' }))
 })
 
-test('serverless deploy creates the stack, a second deploy succeeds, and serverless remove deletes it', async () => {
-  const { cloudFormation, lambda, dynamo, sqs, s3 } = clients
-  const deployed = await run('deploy')
-  assert.equal(deployed.code, 0, deployed.output)
+describe('serverless deploy', () => {
+  let deployed: CommandResult
+  let config: PollConfig
+  before(async () => {
+    await clients.secrets.send(new CreateSecretCommand({ Name: 'shop/dts', SecretString: 'secret' }))
+    deployed = await run('deploy')
+  }, startUp)
 
-  const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
-  // serverless first creates the stack with only its bucket, and then updates it.
-  assert.equal(Stacks[0]?.StackStatus, 'UPDATE_COMPLETE')
-  const listed = await cloudFormation.send(new ListStackResourcesCommand({ StackName: stackName }))
-  const resources = (listed.StackResourceSummaries ?? []).map(
-    ({ ResourceType, LogicalResourceId }) => `${ResourceType} ${LogicalResourceId}`,
-  )
-  for (const expected of [
-    'AWS::CloudWatch::Dashboard Dashboard',
-    'AWS::DynamoDB::Table CheckpointTable',
-    'AWS::IAM::Role PollerRole',
-    'AWS::IAM::Role PollerScheduleExecution',
-    'AWS::IAM::Role RecoveryRole',
-    'AWS::IAM::Role OrderUnderscoreitemsRole',
-    'AWS::Lambda::Function PollerLambdaFunction',
-    'AWS::Logs::LogGroup PollerLogGroup',
-    'AWS::S3::Bucket DeadLetterBucket',
-    'AWS::SNS::Topic AlarmTopic',
-    'AWS::SQS::Queue DeadLetterQueue',
-  ]) {
-    assert.ok(resources.includes(expected), `${expected} is not among ${resources.join(', ')}`)
-  }
+  test('creates the stack', async () => {
+    const { cloudFormation, lambda, dynamo, sqs, s3 } = clients
+    assert.equal(deployed.code, 0, deployed.output)
+    const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
+    // serverless first creates the stack with only its bucket, and then updates it.
+    assert.equal(Stacks[0]?.StackStatus, 'UPDATE_COMPLETE')
+    const listed = await cloudFormation.send(new ListStackResourcesCommand({ StackName: stackName }))
+    const resources = (listed.StackResourceSummaries ?? []).map(
+      ({ ResourceType, LogicalResourceId }) => `${ResourceType} ${LogicalResourceId}`,
+    )
+    for (const expected of [
+      'AWS::CloudWatch::Dashboard Dashboard',
+      'AWS::DynamoDB::Table CheckpointTable',
+      'AWS::IAM::Role PollerRole',
+      'AWS::IAM::Role PollerScheduleExecution',
+      'AWS::IAM::Role RecoveryRole',
+      'AWS::IAM::Role OrderUnderscoreitemsRole',
+      'AWS::Lambda::Function PollerLambdaFunction',
+      'AWS::Logs::LogGroup PollerLogGroup',
+      'AWS::S3::Bucket DeadLetterBucket',
+      'AWS::SNS::Topic AlarmTopic',
+      'AWS::SQS::Queue DeadLetterQueue',
+    ]) {
+      assert.ok(resources.includes(expected), `${expected} is not among ${resources.join(', ')}`)
+    }
 
-  const poller = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-poller` }))
-  const tables = await findTables(join(service.folder, 'functions/tables'))
-  const config = pollConfig(poller.Configuration?.Environment?.Variables ?? {}, artefactOf(tables))
-  const routed = Object.values(config.routes).map(({ functionName }) => functionName)
-  assert.deepEqual(routed.toSorted(), [
-    `${stackName}-customers`,
-    `${stackName}-order_items`,
-    `${stackName}-orders`,
-  ])
-  for (const name of [...routed, `${stackName}-recovery`]) {
-    const { Configuration } = await lambda.send(new GetFunctionCommand({ FunctionName: name }))
-    assert.equal(Configuration?.Runtime, 'nodejs24.x')
-    assert.notEqual(Configuration?.Role, poller.Configuration?.Role)
-  }
-  const concurrency = await lambda.send(
-    new GetFunctionConcurrencyCommand({ FunctionName: `${stackName}-poller` }),
-  )
-  assert.equal(concurrency.ReservedConcurrentExecutions, 1)
+    const poller = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-poller` }))
+    const tables = await findTables(join(service.folder, 'functions/tables'))
+    config = pollConfig(poller.Configuration?.Environment?.Variables ?? {}, artefactOf(tables))
+    const routed = Object.values(config.routes).map(({ functionName }) => functionName)
+    assert.deepEqual(routed.toSorted(), [
+      `${stackName}-customers`,
+      `${stackName}-order_items`,
+      `${stackName}-orders`,
+    ])
+    for (const name of [...routed, `${stackName}-recovery`]) {
+      const { Configuration } = await lambda.send(new GetFunctionCommand({ FunctionName: name }))
+      assert.equal(Configuration?.Runtime, 'nodejs24.x')
+      assert.notEqual(Configuration?.Role, poller.Configuration?.Role)
+    }
+    const concurrency = await lambda.send(
+      new GetFunctionConcurrencyCommand({ FunctionName: `${stackName}-poller` }),
+    )
+    assert.equal(concurrency.ReservedConcurrentExecutions, 1)
 
-  const { Table } = await dynamo.send(new DescribeTableCommand({ TableName: config.checkpointTable }))
-  assert.deepEqual(Table?.KeySchema, [{ AttributeName: 'pk', KeyType: 'HASH' }])
-  assert.equal(Table?.BillingModeSummary?.BillingMode, 'PAY_PER_REQUEST')
+    const { Table } = await dynamo.send(new DescribeTableCommand({ TableName: config.checkpointTable }))
+    assert.deepEqual(Table?.KeySchema, [{ AttributeName: 'pk', KeyType: 'HASH' }])
+    assert.equal(Table?.BillingModeSummary?.BillingMode, 'PAY_PER_REQUEST')
 
-  const { deadLetterQueueUrl, deadLetterBucket } = config
-  assert.match(deadLetterQueueUrl ?? '', /^http.*\/dts-functions-dev-dead-letters\.fifo$/)
-  const { Attributes } = await sqs.send(
-    new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['All'] }),
-  )
-  assert.equal(Attributes?.FifoQueue, 'true')
-  assert.equal(Attributes?.MessageRetentionPeriod, '1209600')
-  await s3.send(new HeadBucketCommand({ Bucket: deadLetterBucket }))
-  const recovery = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-recovery` }))
-  assert.deepEqual(
-    recovery.Configuration?.Environment?.Variables,
-    poller.Configuration?.Environment?.Variables,
-  )
-
-  const again = await run('deploy')
-  assert.equal(again.code, 0, again.output)
-
-  const removed = await run('remove')
-  assert.equal(removed.code, 0, removed.output)
-  await assert.rejects(cloudFormation.send(new DescribeStacksCommand({ StackName: stackName })), {
-    name: 'ValidationError',
+    const { deadLetterQueueUrl, deadLetterBucket } = config
+    assert.match(deadLetterQueueUrl ?? '', /^http.*\/dts-functions-dev-dead-letters\.fifo$/)
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl: deadLetterQueueUrl, AttributeNames: ['All'] }),
+    )
+    assert.equal(Attributes?.FifoQueue, 'true')
+    assert.equal(Attributes?.MessageRetentionPeriod, '1209600')
+    await s3.send(new HeadBucketCommand({ Bucket: deadLetterBucket }))
+    const recovery = await lambda.send(new GetFunctionCommand({ FunctionName: `${stackName}-recovery` }))
+    assert.deepEqual(
+      recovery.Configuration?.Environment?.Variables,
+      poller.Configuration?.Environment?.Variables,
+    )
   })
-  assert.deepEqual((await lambda.send(new ListFunctionsCommand({}))).Functions, [])
-  await assert.rejects(dynamo.send(new DescribeTableCommand({ TableName: config.checkpointTable })), {
-    name: 'ResourceNotFoundException',
+
+  describe('a second time', () => {
+    let again: CommandResult
+    before(async () => {
+      again = await run('deploy')
+    }, startUp)
+
+    test('succeeds', () => assert.equal(again.code, 0, again.output))
+  })
+
+  describe('and then serverless remove', () => {
+    let removed: CommandResult
+    before(async () => {
+      removed = await run('remove')
+    }, startUp)
+
+    test('deletes the stack', async () => {
+      const { cloudFormation, lambda, dynamo } = clients
+      assert.equal(removed.code, 0, removed.output)
+      await assert.rejects(cloudFormation.send(new DescribeStacksCommand({ StackName: stackName })), {
+        name: 'ValidationError',
+      })
+      assert.deepEqual((await lambda.send(new ListFunctionsCommand({}))).Functions, [])
+      await assert.rejects(dynamo.send(new DescribeTableCommand({ TableName: config.checkpointTable })), {
+        name: 'ResourceNotFoundException',
+      })
+    })
   })
 })
 
-test('a removed stage that keeps its data is not deployed over it: deploy names the kept table and leaves no stack', async () => {
-  const { cloudFormation, dynamo } = clients
-  const deployed = await run('deploy', '--stage', 'prod')
-  assert.equal(deployed.code, 0, deployed.output)
-  const removed = await run('remove', '--stage', 'prod')
-  assert.equal(removed.code, 0, removed.output)
-  const table = 'dts-functions-prod-checkpoint'
-  const { Table } = await dynamo.send(new DescribeTableCommand({ TableName: table }))
-  assert.equal(Table?.TableName, table)
-  const again = await run('deploy', '--stage', 'prod')
-  assert.equal(again.code, 1)
-  assert.match(
-    again.output,
-    /- The table dts-functions-prod-checkpoint exists, and the stack dts-functions-prod does not/,
-  )
-  await assert.rejects(cloudFormation.send(new DescribeStacksCommand({ StackName: 'dts-functions-prod' })), {
-    name: 'ValidationError',
+describe('a removed stage that keeps its data', () => {
+  const stack = 'dts-functions-prod'
+  const table = `${stack}-checkpoint`
+  let kept: string | undefined
+  let again: CommandResult
+  before(async () => {
+    for (const command of ['deploy', 'remove']) {
+      const { code, output } = await run(command, '--stage', 'prod')
+      assert.equal(code, 0, output)
+    }
+    const { Table } = await clients.dynamo.send(new DescribeTableCommand({ TableName: table }))
+    kept = Table?.TableName
+    again = await run('deploy', '--stage', 'prod')
+  }, startUp)
+
+  test('is not deployed over it: deploy names the kept table and leaves no stack', async () => {
+    assert.equal(kept, table)
+    assert.equal(again.code, 1)
+    assert.match(
+      again.output,
+      /- The table dts-functions-prod-checkpoint exists, and the stack dts-functions-prod does not/,
+    )
+    await assert.rejects(clients.cloudFormation.send(new DescribeStacksCommand({ StackName: stack })), {
+      name: 'ValidationError',
+    })
   })
 })
