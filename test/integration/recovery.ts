@@ -65,7 +65,9 @@ export function recoveryTests(start: Start): void {
       assert.deepEqual(await world.item(), halted)
 
       const done = await world.reset({ by: 'night shift', reason: 'failover of DTS' })
-      assert.deepEqual({ ...dry, applied: true, token: null, note: done.note }, done)
+      // The generation is the second in which the reset is applied.
+      const announced = { ...dry, to: { ...dry.to, generation: done.to.generation } }
+      assert.deepEqual({ ...announced, applied: true, token: null, note: done.note }, done)
       const first = done.from?.generation ?? assert.fail('no generation')
       const { generation } = done.to
       assert.ok(generation > first, `${generation} after ${first}`)
@@ -106,10 +108,8 @@ export function recoveryTests(start: Start): void {
       await assertHalts(world, 'LOG_CHANGED', /Another record, or none, is at offset 9/)
       assert.deepEqual(recommended(await world.inspect()), { action: 'reset' })
       const { from, to } = await world.reset()
-      assert.deepEqual(
-        [to.clusterId, to.offset, to.generation - (from?.generation ?? 0)],
-        [clusterId, '15', 1],
-      )
+      assert.deepEqual([to.clusterId, to.offset], [clusterId, '15'])
+      assert.ok(to.generation > (from?.generation ?? Number.NaN))
       await world.pollToEnd()
       assert.deepEqual(world.ids('orders'), range(0, 19))
     })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { completeTests, worldTests } from './tests.ts'
 
-const report = worldTests('faults', 5_000)
+const report = worldTests('faults', 2_500)
 completeTests('faults', report)
 
 const routings = [
