@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { completeTests, worldTests } from './tests.ts'
 
-const report = worldTests('switch', 2_500)
+const report = worldTests('switch', 5_000)
 completeTests('switch', report)
 
 /** Each event that clusters, people and brokers can cause, and how often it must happen at least. */
