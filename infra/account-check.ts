@@ -2,11 +2,18 @@ import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetAccountSettingsCommand, LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda'
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 
+/** The secret of a stream's password. */
+export interface Secret {
+  /** Its name or ARN. */
+  readonly id: string
+  /** The setting that names it. */
+  readonly setting: string
+}
+
 export interface Deployment {
   /** Region, credentials and endpoint, as serverless uses them. */
   readonly aws: LambdaClientConfig & { readonly region: string }
-  /** Name or ARN of the password's secret; empty if there is none. */
-  readonly secret: string
+  readonly secrets: readonly Secret[]
   /** The concurrency that all pollers reserve together. */
   readonly reservedConcurrency: number
   readonly stackName: string
@@ -14,32 +21,31 @@ export interface Deployment {
 }
 
 /**
- * What the account lacks for this deployment. It asks AWS, so it runs only before a deployment. A question that the deploying
- * person may not ask has no answer, and is no fault.
+ * Looks for what the account lacks for this deployment. It asks AWS, so it runs only before a deployment. If the deploying user lacks
+ * the permission for a check, the check is skipped.
  * @returns the faults, as text
  */
 export async function accountProblems(deployment: Deployment): Promise<string[]> {
   const found = await Promise.all([
-    secretProblem(deployment),
+    ...deployment.secrets.map((secret) => secretProblem(deployment, secret)),
     concurrencyProblem(deployment),
     keptTableProblem(deployment),
   ])
   return found.filter((fault) => fault !== null)
 }
 
-async function secretProblem({ aws, secret }: Deployment): Promise<string | null> {
-  if (secret === '') return null
+async function secretProblem({ aws }: Deployment, { id, setting }: Secret): Promise<string | null> {
   const client = new SecretsManagerClient(aws)
   try {
-    const { DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: secret }))
+    const { DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: id }))
     return DeletedDate === undefined
       ? null
-      : `The secret ${secret} (DTS_PASSWORD_SECRET) is marked for deletion. Restore it, or name another one.`
+      : `The secret ${id} (${setting}) is marked for deletion. Restore it, or name another one.`
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'ResourceNotFoundException') return null
     return (
-      `The secret ${secret} (DTS_PASSWORD_SECRET) does not exist in ${aws.region}. Store the password there first: aws ` +
-      `secretsmanager create-secret --region ${aws.region} --name ${secret} --secret-string file://password.txt`
+      `The secret ${id} (${setting}) does not exist in ${aws.region}. Store the password there first: aws ` +
+      `secretsmanager create-secret --region ${aws.region} --name ${id} --secret-string file://password.txt`
     )
   } finally {
     client.destroy()

@@ -21,7 +21,8 @@ async function problemsOf([key, { environment, timeout }], artefact) {
   // CloudFormation fills in the other values later, so they cannot be checked here.
   const known = Object.entries(environment).filter(([, value]) => typeof value === 'string')
   const source = environment.DTS_SOURCE
-  const given = source === undefined ? shellVariables() : []
+  // The settings of all pollers come from the shell, the stream of a named source does not.
+  const given = shellVariables().filter(([name]) => source === undefined || name.startsWith('POLL_'))
   let handlerTimeoutMs
   try {
     handlerTimeoutMs = pollConfig(Object.fromEntries([...given, ...known]), artefact).handlerTimeoutMs
@@ -65,6 +66,11 @@ export function prepareLocalRun(serverless) {
 /** The entries of all pollers and recoveries. Only they know the checkpoint table. */
 export function streamFunctions({ service }) {
   return Object.entries(service.functions).filter(([, { environment }]) => environment?.CHECKPOINT_TABLE)
+}
+
+/** The setting that names the password's secret of a stream. */
+export function secretSetting({ DTS_SOURCE }) {
+  return DTS_SOURCE === undefined ? 'DTS_PASSWORD_SECRET' : `custom.sources.${DTS_SOURCE}.secret`
 }
 
 function isNamed([, { environment }]) {

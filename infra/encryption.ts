@@ -2,12 +2,15 @@ import type { Template } from './complete-roles.ts'
 
 /**
  * Encrypts what the stack stores with a key of the account: the checkpoint table, the queue and the bucket of dead letters,
- * the topic of the alarms, and the logs. Resources that the user adds stay as they are.
+ * the topic of the alarms, and the logs. A log that names a key of its own keeps it.
  */
 export function encryptWith(template: Template, key: unknown): void {
   for (const [id, resource] of Object.entries(template)) {
-    const settings =
-      resource.Type === 'AWS::Logs::LogGroup' ? { KmsKeyId: key } : settingsOf(id, key, resource.Type)
+    if (resource.Type === 'AWS::Logs::LogGroup') {
+      resource.Properties = { KmsKeyId: key, ...resource.Properties }
+      continue
+    }
+    const settings = settingsOf(id, key, resource.Type)
     if (settings === undefined) continue
     const { SqsManagedSseEnabled: _, ...properties } = resource.Properties ?? {}
     resource.Properties = { ...properties, ...settings }

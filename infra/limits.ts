@@ -53,6 +53,12 @@ function resourceProblems(count: number, files: number): string[] {
   if (count <= limits.resources) return []
   const others = count - files * resourcesPerFile
   const most = Math.floor((limits.resources - others) / resourcesPerFile)
+  if (most < 0) {
+    return [
+      `The stack has ${others} resources without those of the files in functions/tables, and CloudFormation allows ` +
+        `${limits.resources}. Move sources or partitions to another service.`,
+    ]
+  }
   return [
     `The stack has ${count} resources, and CloudFormation allows ${limits.resources}: ${resourcesPerFile} for each of the ` +
       `${files} files in functions/tables, and ${others} others. At most ${most} files fit. Join files, so that one handles ` +

@@ -3,7 +3,13 @@
  * loads only JavaScript, so this file imports the TypeScript that does the work.
  */
 import { join } from 'node:path'
-import { environmentProblems, groupProblems, prepareLocalRun, streamFunctions } from './deploy-check.js'
+import {
+  environmentProblems,
+  groupProblems,
+  prepareLocalRun,
+  secretSetting,
+  streamFunctions,
+} from './deploy-check.js'
 import { refuseProblems } from './problems.js'
 import { endBundler, keepRole, makeInvocable } from './single-function.js'
 
@@ -20,7 +26,7 @@ export default class DtsFunctionsPlugin {
         // `package` needs no stream: a build machine may package for a stage whose variables it does not have.
         const isDeployed = serverless.processedInput.commands[0] === 'deploy'
         refuseProblems(serverless, [
-          ...settingProblems(known(serverless)),
+          ...settingProblems(serviceParts(serverless)),
           ...(await groupProblems(serverless)),
           ...(await environmentProblems(serverless, isDeployed)),
         ])
@@ -29,8 +35,7 @@ export default class DtsFunctionsPlugin {
         // Again: with `--package`, nothing was packaged here.
         refuseProblems(serverless, await environmentProblems(serverless))
         const { accountProblems } = await import('./account-check.ts')
-        for (const one of await deployments(serverless))
-          refuseProblems(serverless, await accountProblems(one))
+        refuseProblems(serverless, await accountProblems(await deployment(serverless)))
       },
       'before:deploy:function:deploy': () => keepRole(serverless),
       'before:invoke:local:invoke': () => makeInvocable(serverless),
@@ -58,8 +63,8 @@ export default class DtsFunctionsPlugin {
   }
 }
 
-/** What is known of the deployment before any request to AWS. */
-function known(serverless) {
+/** The parts of the service that a check without AWS needs. */
+function serviceParts(serverless) {
   const { service } = serverless
   const provider = serverless.getProvider('aws')
   return {
@@ -72,22 +77,25 @@ function known(serverless) {
   }
 }
 
-/** One for each secret of the pollers. */
-async function deployments(serverless) {
+/** What a check of the account needs to know. */
+async function deployment(serverless) {
   const provider = serverless.getProvider('aws')
   const aws = { region: provider.getRegion(), ...(await provider.getAwsSdkV3Config()) }
   const pollers = streamFunctions(serverless).filter(([key]) => key.startsWith('poller'))
-  const secrets = new Set(pollers.map(([, { environment }]) => environment.DTS_PASSWORD_SECRET ?? ''))
+  const secrets = new Map(
+    pollers.map(([, { environment }]) => [environment.DTS_PASSWORD_SECRET?.trim() ?? '', environment]),
+  )
+  secrets.delete('')
   const reservedConcurrency = pollers.reduce((sum, [, poller]) => sum + (poller.reservedConcurrency ?? 0), 0)
   const stackName = provider.naming.getStackName()
   const checkpointTable = serverless.service.resources.Resources.CheckpointTable.Properties.TableName
-  return [...secrets].map((secret) => ({
+  return {
     aws,
-    secret: secret.trim(),
+    secrets: Array.from(secrets, ([id, environment]) => ({ id, setting: secretSetting(environment) })),
     reservedConcurrency,
     stackName,
     checkpointTable,
-  }))
+  }
 }
 
 function roleSettings({ iam, tags, ...provider }) {

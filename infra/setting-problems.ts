@@ -5,6 +5,7 @@
 
 /** A function as serverless holds it. */
 interface ServiceFunction {
+  readonly environment?: Readonly<Record<string, unknown>>
   readonly vpc?: unknown
   readonly memorySize?: unknown
   readonly timeout?: unknown
@@ -95,10 +96,10 @@ function addressProblems({ given: { ALARM_EMAIL = '', ALARM_TOPIC_ARN = '' } }: 
 }
 
 /** Each of these services reaches only what is in its own region. */
-function regionProblems({ region, account, given }: Service): string[] {
+function regionProblems({ region, account, given, functions }: Service): string[] {
   const arns = {
     ALARM_TOPIC_ARN: given.ALARM_TOPIC_ARN?.trim(),
-    DTS_PASSWORD_SECRET: given.DTS_PASSWORD_SECRET?.trim(),
+    ...Object.fromEntries(Object.values(functions).flatMap(secretOf)),
     'custom.account.kmsKey': account.kmsKey,
     'custom.account.passwordKey': account.passwordKey,
   }
@@ -108,6 +109,13 @@ function regionProblems({ region, account, given }: Service): string[] {
     if (other === region || other === '') return []
     return [`${name} is in ${other}, and the service is deployed to ${region}, which cannot use it: ${value}`]
   })
+}
+
+/** The secret of a poller's or recovery's password, with the setting that names it. */
+function secretOf({ environment = {} }: ServiceFunction): [setting: string, value: unknown][] {
+  const { DTS_PASSWORD_SECRET: secret, DTS_SOURCE: source } = environment
+  if (typeof secret !== 'string') return []
+  return [[source === undefined ? 'DTS_PASSWORD_SECRET' : `custom.sources.${source}.secret`, secret.trim()]]
 }
 
 function fieldOf(value: unknown, name: string): unknown {

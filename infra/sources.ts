@@ -1,3 +1,4 @@
+import { parseEnv } from 'node:util'
 import * as z from 'zod'
 import { DtsError } from '../lib/errors.ts'
 import { type Environment, picked, streamVariables } from './environment.ts'
@@ -8,15 +9,18 @@ import type { Stream } from './streams.ts'
 const mostPartitions = 16
 const partitionCount = z.int().min(2).max(mostPartitions)
 
+/** Blanks around a value were pasted with it. lib/config.ts leaves them out, too. */
+const text = z.string().trim().min(1)
+
 /** A source in `custom.sources`. docs/sources.md describes its members. */
 const sourceSchema = z
   .strictObject({
-    address: z.string().min(1),
-    topic: z.string().min(1),
-    sid: z.string().min(1).optional(),
-    group: z.string().min(1).optional(),
-    user: z.string().min(1).optional(),
-    secret: z.string().min(1).optional(),
+    address: text,
+    topic: text,
+    sid: text.optional(),
+    group: text.optional(),
+    user: text.optional(),
+    secret: text.optional(),
     start: z.union([z.string().min(1), z.number()]).optional(),
     tls: z.boolean().default(false),
     allowedNodes: z.array(z.string().min(1)).default([]),
@@ -60,12 +64,12 @@ export function streamsOf(given: unknown, unnamed: boolean, environment: Environ
 
 function unnamedStream(environment: Environment): Stream {
   const variables = picked(environment, streamVariables)
-  const { DTS_PARTITIONS: text, DTS_PARTITION: one, DTS_SID: sid } = environment
-  if (text === undefined || text === '') return { source: '', variables, partitions: null }
-  const parsed = partitionCount.safeParse(/^\d+$/.test(text) ? Number(text) : text)
+  const { DTS_PARTITIONS: count, DTS_PARTITION: one, DTS_SID: sid } = environment
+  if (count === undefined || count === '') return { source: '', variables, partitions: null }
+  const parsed = partitionCount.safeParse(/^\d+$/.test(count) ? Number(count) : count)
   if (!parsed.success) {
     throw invalid(
-      `DTS_PARTITIONS must be a whole number from 2 to ${mostPartitions}, not ${JSON.stringify(text)}.`,
+      `DTS_PARTITIONS must be a whole number from 2 to ${mostPartitions}, not ${JSON.stringify(count)}.`,
     )
   }
   if (sid || one) {
@@ -109,7 +113,10 @@ function variablesOf(source: z.output<typeof sourceSchema>): Record<string, stri
 function refuseSharedGroups(streams: readonly Stream[]): void {
   const taken = new Map<string, string>()
   for (const { source, variables } of streams) {
-    const { DTS_SID: sid, DTS_GROUP: group, DTS_BROKER_URL: address, DTS_TOPIC: topic } = variables
+    const { DTS_SID, DTS_GROUP, DTS_BROKER_URL, DTS_TOPIC } = variables
+    const [sid, group, address, topic] = [DTS_SID, DTS_GROUP, DTS_BROKER_URL, DTS_TOPIC].map((one) =>
+      one?.trim(),
+    )
     // A sid is unique in DTS. In Kafka, the same group may read other topics.
     const identity =
       sid !== undefined ? `sid ${sid}` : group !== undefined ? `group ${group} of ${address} ${topic}` : null
@@ -132,24 +139,25 @@ export interface StageFile {
 }
 
 /**
- * The sids that a file of variables gives to another stage: both stages would read as one consumer. A stage whose variables are
- * not in this folder is found at run time only (GROUP_SHARED).
+ * The sids that a file of variables gives to another stage, in whatever variable: both stages would read as one consumer. A stage
+ * whose variables are not in this folder is found at run time only (GROUP_SHARED).
  * @returns the faults, as text
  */
 export function sidsOfOtherStages(
   streams: readonly Pick<Stream, 'source' | 'variables'>[],
   files: readonly StageFile[],
 ): string[] {
-  const faults = files.flatMap(({ name, text }) =>
-    [...text.matchAll(/^\s*(?:export\s+)?DTS_SID\s*=\s*["']?([^\s"'#]+)/gm)].flatMap(([, value = '']) => {
-      const stream = streams.find(({ variables }) => variables.DTS_SID === value)
-      if (stream === undefined) return []
+  const faults = files.flatMap(({ name, text: lines }) => {
+    const values = new Set(Object.values(parseEnv(lines)).map((value) => value?.trim()))
+    return streams.flatMap(({ source, variables }) => {
+      const sid = variables.DTS_SID?.trim()
+      if (sid === undefined || !values.has(sid)) return []
       return [
-        `${nameOf(stream.source)} has the sid ${value}, and ${name} gives it to another stage. Create a consumer group for each ` +
+        `${nameOf(source)} has the sid ${sid}, and ${name} gives it to another stage. Create a consumer group for each ` +
           'stage: DTS lets one consumer of a group read at a time.',
       ]
-    }),
-  )
+    })
+  })
   return [...new Set(faults)]
 }
 

@@ -135,7 +135,8 @@ class DecodedRowChange implements ChangeOrigin, Details {
   }
 }
 
-function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): boolean {
+/** Whether two values of a column are equal. Buffers are compared by content, and NaN equals itself. */
+export function sameValue(a: ColumnValue | undefined, b: ColumnValue | undefined): boolean {
   if (Buffer.isBuffer(a)) return Buffer.isBuffer(b) && a.equals(b)
   return a === b || (Number.isNaN(a) && Number.isNaN(b))
 }

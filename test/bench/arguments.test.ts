@@ -18,7 +18,7 @@ const calls: [argv: string, call: object | null][] = [
   ['--case routes', { ...normal, cases: ['routes'] }],
   ['--case start,limit', { ...normal, cases: ['limit', 'start'] }],
   ['--case backlog --long --rounds 12', { ...normal, cases: ['backlog'], isLong: true, rounds: 12 }],
-  ['--profile /tmp/profiles', { ...normal, profileFolder: '/tmp/profiles' }],
+  ['--profile profiles', { ...normal, profileFolder: 'profiles' }],
   ['--page', { ...normal, onlyWritesPage: true }],
   ['--help', null],
 ]

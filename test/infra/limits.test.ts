@@ -155,3 +155,15 @@ test("resources of the user's own that contain template functions are left uncou
   }
   assert.deepEqual(problemsWith(own), [])
 })
+
+test('a stack that is too large without its handler files is told to move sources, not files', () => {
+  const queues = Array.from({ length: 501 }, (_, at) => [
+    `Queue${at}`,
+    { Type: 'AWS::SQS::Queue', Properties: {} },
+  ])
+  const [problem = ''] = limitProblems({ Resources: Object.fromEntries(queues) }, 0)
+  assert.match(
+    problem,
+    /^The stack has 501 resources without those of the files .* Move sources or partitions/,
+  )
+})

@@ -18,7 +18,6 @@ describe('settings that AWS would accept have no fault', () => {
   const given = {
     ALARM_EMAIL: ' night@example.com ',
     ALARM_TOPIC_ARN: 'arn:aws:sns:eu-central-1:111122223333:night',
-    DTS_PASSWORD_SECRET: 'shop/dts',
   }
   const cases: [what: string, service: Service][] = [
     ['the defaults', sound],
@@ -62,11 +61,21 @@ describe('settings that AWS would refuse or ignore are refused before', () => {
       /ALARM_TOPIC_ARN is in us-east-1, and the service is deployed to eu-central-1/,
     ],
     [
-      {
-        ...sound,
-        given: { DTS_PASSWORD_SECRET: 'arn:aws:secretsmanager:us-east-1:111122223333:secret:dts-AbCdEf' },
-      },
+      withPoller({
+        environment: {
+          DTS_PASSWORD_SECRET: 'arn:aws:secretsmanager:us-east-1:111122223333:secret:dts-AbCdEf',
+        },
+      }),
       /DTS_PASSWORD_SECRET is in us-east-1/,
+    ],
+    [
+      withPoller({
+        environment: {
+          DTS_SOURCE: 'crm',
+          DTS_PASSWORD_SECRET: ' arn:aws:secretsmanager:us-east-1:111122223333:secret:crm-AbCdEf',
+        },
+      }),
+      /custom\.sources\.crm\.secret is in us-east-1/,
     ],
     [
       { ...sound, account: { kmsKey: 'arn:aws-cn:kms:cn-north-1:111122223333:key/1' } },

@@ -120,6 +120,14 @@ describe('custom.sources', () => {
     })
   }
 
+  test('may have blanks around its settings, which are no difference', () => {
+    const padded = { ...crm, sid: ' dtsshop ' }
+    assert.throws(() => streamsOf({ crm: padded }, true, { ...shell, DTS_SID: 'dtsshop\t' }), {
+      code: 'CONFIG_INVALID',
+      message: /have the same sid dtsshop/,
+    })
+  })
+
   test('may have one Kafka group for several topics', () => {
     assert.equal(streamsOf({ erp: plain, more: { ...plain, topic: 'more' } }, true, shell).length, 3)
   })
@@ -130,6 +138,7 @@ describe('custom.sources', () => {
       'DTS_SID=dtscrm',
       'A=1\n  export DTS_SID = "dtscrm" # group\n',
       "DTS_SID='dtscrm'\r\n",
+      'CRM_SID=dtscrm\n',
     ]) {
       const [fault = '', ...others] = sidsOfOtherStages(streams, [{ name: '.env.dev', text }])
       assert.deepEqual(others, [])
@@ -138,7 +147,7 @@ describe('custom.sources', () => {
         /^custom\.sources\.crm has the sid dtscrm, and \.env\.dev gives it to another stage/,
       )
     }
-    const harmless = '#DTS_SID=dtscrm\nDTS_SID=dtscrm2\nMY_DTS_SID=dtscrm\n'
+    const harmless = '#DTS_SID=dtscrm\nDTS_SID=dtscrm2\nDTS_SID=\ndtscrm\n'
     assert.deepEqual(sidsOfOtherStages(streams, [{ name: '.env.dev', text: harmless }]), [])
   })
 })

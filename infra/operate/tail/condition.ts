@@ -1,3 +1,4 @@
+import { sameValue } from '../../../lib/dts/row-change.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { type Comparator, compare, type Literal, like, type Operand } from './compare.ts'
 import { ConditionTokens, type Token } from './condition-tokens.ts'
@@ -275,7 +276,5 @@ function isChanged(before: ImageRow | null, after: ImageRow | null, column: stri
   if (before === null || after === null) return false
   const old = before[column]
   const now = after[column]
-  if (now === undefined) return false
-  if (Buffer.isBuffer(old) && Buffer.isBuffer(now)) return !old.equals(now)
-  return !Object.is(old, now)
+  return now !== undefined && !sameValue(old, now)
 }
