@@ -50,15 +50,22 @@ export async function init(given: {
   for (const [name, source] of Object.entries(files)) {
     const text = await readFile(fileURLToPath(new URL(source, import.meta.url)), 'utf8')
     const path = join(folder, name)
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(
-      path,
-      text.replaceAll('{{service}}', service).replaceAll('{{version}}', given.version),
-      // A file that appeared in the meantime is somebody's work.
-      { flag: 'wx' },
-    )
+    await write(path, text.replaceAll('{{service}}', service).replaceAll('{{version}}', given.version))
   }
   return service
+}
+
+async function write(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    // A file that appeared in the meantime is somebody's work.
+    await writeFile(path, text, { flag: 'wx' })
+  } catch (cause) {
+    throw refused(
+      `${path} could not be written (${reasonOf(cause)}). The files before it are there. Delete the folder, then run init again.`,
+      cause,
+    )
+  }
 }
 
 async function checkEmpty(folder: string): Promise<void> {

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import type * as z from 'zod'
 import { recoveryEventSchema } from '../../lib/recovery/recover.ts'
 import { parseTime, timeHint } from '../../lib/time.ts'
 import type { Deployment } from './command-line.ts'
+import { readArguments, UsageError } from './report.ts'
 
 /** @param program how a person starts this */
 export const usage = (program: string) => `${program} <action> [flags]
@@ -30,9 +30,6 @@ export const usage = (program: string) => `${program} <action> [flags]
 
 T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
 take nothing else.`
-
-/** The arguments do not have the form that `usage` describes. */
-export class UsageError extends Error {}
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const
@@ -79,7 +76,7 @@ export interface Started {
 
 /** @returns null when only help is asked for. @throws UsageError */
 export function toEvent(argv: readonly string[], started: Started = {}): Call | null {
-  const { values, positionals } = parse(argv)
+  const { values, positionals } = readArguments({ args: [...argv], options, allowPositionals: true })
   if (values.help) return null
   for (const [name, value] of Object.entries(values))
     if (typeof value === 'string' && value.trim() === '') throw new UsageError(`--${name} needs a value.`)
@@ -161,14 +158,6 @@ function describe(issue: z.core.$ZodIssue, action: string): string {
   const key = String(issue.path[0] ?? '')
   if (key === 'action') return `there is no action ${action}`
   return (key === 'to' ? destinations[action] : expectations[key]) ?? `${key} ${issue.message}`
-}
-
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
 }
 
 function target(

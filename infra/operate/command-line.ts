@@ -54,7 +54,7 @@ function placeFlags(name: 'from' | 'to', place: unknown): string[] {
 }
 
 /** For a shell. A table's name may contain characters that a shell or a terminal interprets. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   // Escapes of `printable` are not the name any more; in this form, bash and zsh read them as the name.
   if (printable(text) !== text) return `$'${printable(text.replaceAll(/[\\']/g, '\\$&'))}'`
   return /^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { DtsError } from '../../lib/errors.ts'
-import { printable, printableLines } from '../../lib/text/printable.ts'
+import { printableLines } from '../../lib/text/printable.ts'
 import { init } from '../init/init.ts'
 import { usage } from './arguments.ts'
+import { quoted } from './command-line.ts'
 import { operate } from './operate.ts'
+import { readArguments, reporting, UsageError } from './report.ts'
 import { runNew } from './tables/run-new.ts'
 import { runTypes } from './tables/run-types.ts'
 import { runTail } from './tail/run-tail.ts'
@@ -27,18 +27,19 @@ export async function runCommand([command, ...rest]: readonly string[]): Promise
   return 0
 }
 
-async function runInit(argv: readonly string[]): Promise<number> {
-  const call = parseInit(argv)
-  if (call === null) {
-    console.error(initUsage)
-    return 2
-  }
-  try {
+function runInit(argv: readonly string[]): Promise<number> {
+  return reporting(initUsage, async () => {
+    const call = parseInit(argv)
+    if (call === null) {
+      console.log(initUsage)
+      return 0
+    }
     const service = await init({ ...call, version: ownVersion() })
+    const folder = quoted(call.folder)
     const lines = [
-      `The service ${service} is in ${call.folder}. Next:`,
+      `The service ${service} is in ${folder}. Next:`,
       '',
-      `  cd ${call.folder}`,
+      `  cd ${folder}`,
       '  npm install && npm test',
       '  cp .env.example .env          # then enter the address of your change tracking task',
       '  npx serverless deploy',
@@ -46,27 +47,20 @@ async function runInit(argv: readonly string[]): Promise<number> {
     ]
     console.log(printableLines(lines.join('\n')))
     return 0
-  } catch (error) {
-    if (!(error instanceof DtsError)) throw error
-    console.error(printable(`${error.code}: ${error.message}`))
-    return 1
-  }
+  })
 }
 
+/** @returns null if only help is asked for. @throws UsageError */
 function parseInit(argv: readonly string[]) {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      options: { service: { type: 'string' } },
-      allowPositionals: true,
-    })
-    const [folder, ...more] = positionals
-    return folder === undefined || folder === '' || more.length > 0
-      ? null
-      : { folder, service: values.service }
-  } catch {
-    return null
-  }
+  const { values, positionals } = readArguments({
+    args: [...argv],
+    options: { service: { type: 'string' }, help: { type: 'boolean' } },
+    allowPositionals: true,
+  })
+  if (values.help) return null
+  const [folder, ...more] = positionals
+  if (folder === undefined || folder === '' || more.length > 0) throw new UsageError('Give one folder.')
+  return { folder, service: values.service }
 }
 
 /** The version in the nearest package.json: two folders up from the source, three from the compiled file. */

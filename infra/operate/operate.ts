@@ -1,7 +1,8 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { printable } from '../../lib/text/printable.ts'
-import { toEvent, UsageError, usage } from './arguments.ts'
+import { toEvent, usage } from './arguments.ts'
 import { print, printJson } from './print.ts'
+import { UsageError } from './report.ts'
 import { serviceOfFolder } from './service-name.ts'
 
 /**

@@ -1,6 +1,20 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { isDtsError } from '../../lib/errors.ts'
 import { printableLines } from '../../lib/text/printable.ts'
-import { UsageError } from './arguments.ts'
+
+/** The arguments do not have the form that the usage text of their command describes. */
+export class UsageError extends Error {}
+
+/** As `parseArgs` of Node. @throws UsageError */
+export function readArguments<Config extends ParseArgsConfig>(
+  config: Config,
+): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
 
 /**
  * Runs a command and prints its errors for people.

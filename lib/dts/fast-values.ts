@@ -5,7 +5,7 @@ import { endOfInt, endOfValues } from './fast-skip.ts'
 import { beforeImage, type ImageSlots } from './image-slots.ts'
 import { exactBigint, longInteger } from './integers.ts'
 import type { Projection } from './projection.ts'
-import { sameBytes } from './repeated-text.ts'
+import { longComparison, sameBytes } from './repeated-text.ts'
 import type { ColumnValue } from './types.ts'
 import { type ColumnReader, readValue, skipValues } from './value.ts'
 
@@ -231,9 +231,6 @@ function shortLength(bytes: Buffer, at: number): number {
   const length = ((low & 0x7f) | (high << 7)) >>> 1
   return high >= 0x80 || low & 1 || length < 64 ? -1 : length
 }
-
-/** From this length on, Node's comparison is faster than one in JavaScript. */
-const longComparison = 256
 
 /** True if the record has the same bytes in both places. */
 function sameWithin(bytes: Buffer, one: number, other: number, length: number): boolean {

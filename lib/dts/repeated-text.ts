@@ -47,7 +47,7 @@ export function ownBytes(bytes: Buffer, start: number, end: number): Buffer {
 }
 
 /** From this length on, Node's comparison is faster than one in JavaScript. */
-const longComparison = 256
+export const longComparison = 256
 
 /** True if the first `length` bytes of `other` are at `start` in `bytes`. Both must have that many. */
 export function sameBytes(bytes: Buffer, start: number, other: Buffer, length: number): boolean {

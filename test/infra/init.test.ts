@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { init } from '../../infra/init/init.ts'
+import { runCommand } from '../../infra/operate/commands.ts'
 import { serviceOfFolder } from '../../infra/operate/service-name.ts'
 
 const version = '1.2.3'
@@ -52,6 +61,26 @@ describe('init', () => {
       code: 'CONFIG_INVALID',
       message: /shop cannot be used \(.*ENOTDIR/,
     })
+  })
+
+  test('refuses a folder that cannot be written, with the reason', async () => {
+    const link = join(folder, 'shop')
+    symlinkSync(join(folder, 'nowhere'), link)
+    await assert.rejects(init({ folder: link, version }), {
+      code: 'CONFIG_INVALID',
+      message: /shop\/serverless\.yml could not be written \(.*\)/,
+    })
+  })
+
+  test('prints its usage for --help, and with exit code 2 for wrong arguments', async (t) => {
+    const log = t.mock.method(console, 'log', () => {})
+    const error = t.mock.method(console, 'error', () => {})
+    assert.equal(await runCommand(['init', '--help']), 0)
+    assert.match(String(log.mock.calls[0]?.arguments[0]), /init <folder>/)
+    for (const wrong of [['init'], ['init', 'a', 'b'], ['init', 'a', '--nmae', 'x']]) {
+      assert.equal(await runCommand(wrong), 2)
+    }
+    assert.equal(error.mock.callCount(), 3)
   })
 
   for (const service of [

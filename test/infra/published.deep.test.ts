@@ -4,8 +4,9 @@ import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { given, type Resources, readResources } from '../support/packaged.ts'
-import { declared, installLinked, type Published, packRepository, runNode } from '../support/published.ts'
-import { type CommandResult, copyService } from '../support/service-copy.ts'
+import { declared, installLinked, type Published, packRepository } from '../support/published.ts'
+import { type CommandResult, runNode } from '../support/run-node.ts'
+import { copyService } from '../support/service-copy.ts'
 
 /** Some steps of the preparation take a minute on a busy machine. */
 const busyMachine = { timeout: 180_000 }

@@ -1,6 +1,7 @@
-import { CreateTableCommand, type DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
+import { type DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
 import type { InsertChange } from '../../lib/dts/change.ts'
 import { once } from '../../lib/handler/once.ts'
+import { createKeyTable } from '../support/key-table.ts'
 import { type Table, tables } from './tables.ts'
 
 /** One change in so many is counted, because a transaction takes longer than the rest of its delivery. */
@@ -20,15 +21,8 @@ export class Counters {
   }
 
   static async create(client: DynamoDBClient): Promise<Counters> {
-    for (const TableName of ['marks', 'counters']) {
-      await client.send(
-        new CreateTableCommand({
-          TableName,
-          KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-          AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-          BillingMode: 'PAY_PER_REQUEST',
-        }),
-      )
+    for (const table of ['marks', 'counters']) {
+      await createKeyTable(client, table)
     }
     return new Counters(client)
   }

@@ -12,6 +12,7 @@ import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import * as z from 'zod'
 import { startMoto } from '../rig/moto.ts'
 import { pythonEnvironment } from '../rig/tools.ts'
+import { deployingTo } from '../support/packaged.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 // The stack of a team whose account has rules, as AWS has it after the deployment. moto 5.2 drops the table's key and
@@ -63,17 +64,7 @@ describe('a stack in an account with rules, read back from AWS', () => {
   let service: ServiceCopy
   let roles: z.output<typeof rolesSchema>
   const options = () => ({ endpoint: aws.endpoint, region, credentials })
-  const environment = () => ({
-    AWS_ENDPOINT_URL: aws.endpoint,
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    DTS_BROKER_URL: 'dts.example.com:18001',
-    DTS_TOPIC: 'cn_shop',
-    DTS_SID: 'dtssid',
-    DTS_USER: 'reader',
-    DTS_PASSWORD_SECRET: 'shop/dts',
-    ALARM_EMAIL: 'night@example.com',
-  })
+  const environment = () => deployingTo(aws.endpoint, credentials)
 
   before(async () => {
     aws = await startMoto()

@@ -20,7 +20,9 @@ import { artefactOf } from '../../infra/artefact.ts'
 import { findTables } from '../../infra/tables.ts'
 import { type PollConfig, pollConfig } from '../../lib/config.ts'
 import { startMoto } from '../rig/moto.ts'
-import { type CommandResult, copyService, type ServiceCopy } from '../support/service-copy.ts'
+import { deployingTo } from '../support/packaged.ts'
+import type { CommandResult } from '../support/run-node.ts'
+import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 // moto 5.2 builds no schedule, alarm or event invoke configuration from a template, and drops the architecture and
 // point-in-time recovery. test/infra/serverless.test.ts checks these in the template.
@@ -64,17 +66,7 @@ after(async () => {
 })
 
 function run(...command: string[]) {
-  return service.serverless([...command, '--region', region], {
-    AWS_ENDPOINT_URL: aws.endpoint,
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    DTS_BROKER_URL: 'dts.example.com:18001',
-    DTS_TOPIC: 'cn_shop',
-    DTS_SID: 'dtssid',
-    DTS_USER: 'reader',
-    DTS_PASSWORD_SECRET: 'shop/dts',
-    ALARM_EMAIL: 'night@example.com',
-  })
+  return service.serverless([...command, '--region', region], deployingTo(aws.endpoint, credentials))
 }
 
 test('serverless deploy refuses a secret that does not exist, and leaves no stack', async () => {

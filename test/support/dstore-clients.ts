@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Consumer, Kafka, logLevel } from 'kafkajs'
+import { type Consumer, Kafka, type KafkaMessage, logLevel } from 'kafkajs'
 import { type Address, DStore, type DStoreOptions } from '../../infra/local/dstore/dstore.ts'
 import { readFrames, toFrame } from '../../infra/local/dstore/wire.ts'
 import '../../lib/kafka/patch-request-queue.ts'
@@ -31,6 +31,28 @@ export function stockClient(store: DStore, address: Address, password = store.pa
 export function stockConsumer(store: DStore, address: Address): Consumer {
   const groupId = store.sid ?? 'any'
   return stockClient(store, address).consumer({ groupId, maxWaitTimeInMs: 50 })
+}
+
+/** Reads this many records with the stock consumer, each as a text that `print` makes. It stays connected until the test ends. */
+export async function consume(
+  t: TestContext,
+  consumer: Consumer,
+  topic: string,
+  count: number,
+  print: (message: KafkaMessage) => string,
+): Promise<string[]> {
+  await consumer.connect()
+  t.after(() => consumer.disconnect())
+  await consumer.subscribe({ topic, fromBeginning: true })
+  const seen: string[] = []
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ message }) => {
+      seen.push(print(message))
+    },
+  })
+  await until(() => seen.length === count)
+  return seen
 }
 
 /** `count` records, ten per second, from second 1000. */

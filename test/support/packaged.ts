@@ -26,6 +26,25 @@ export const given = {
   AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
 }
 
+/** The variables of a shell that deploys the service to an emulator of AWS. */
+export function deployingTo(
+  endpoint: string,
+  credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
+): Record<string, string> {
+  const { DTS_BROKER_URL, DTS_TOPIC, DTS_SID, DTS_USER, DTS_PASSWORD_SECRET, ALARM_EMAIL } = given
+  return {
+    DTS_BROKER_URL,
+    DTS_TOPIC,
+    DTS_SID,
+    DTS_USER,
+    DTS_PASSWORD_SECRET,
+    ALARM_EMAIL,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  }
+}
+
 /** The resources of the packaged template. @param artifacts the folder given to `--package` */
 export function readResources(artifacts: string): Resources {
   const text = readFileSync(join(artifacts, 'cloudformation-template-update-stack.json'), 'utf8')

@@ -1,5 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -14,7 +13,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { CommandResult } from './service-copy.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -76,22 +74,4 @@ export function declared(manifest: string): string[] {
     [kind: string]: Record<string, string> | undefined
   }
   return Object.keys({ ...dependencies, ...peerDependencies, ...devDependencies })
-}
-
-/** Runs a program of Node in a folder. Of this process's variables it sees only PATH. */
-export async function runNode(
-  folder: string,
-  parameters: readonly string[],
-  environment: Record<string, string> = {},
-): Promise<CommandResult> {
-  const child = spawn(process.execPath, parameters, {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, output }
 }

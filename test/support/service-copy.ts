@@ -1,17 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type CommandResult, runNode } from './run-node.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-
-/** The exit code of a serverless command and its output on both streams. */
-export interface CommandResult {
-  readonly code: number | null
-  readonly output: string
-}
 
 /** A copy of the service in its own folder. */
 export interface ServiceCopy {
@@ -33,19 +26,7 @@ export function copyService(): ServiceCopy {
   const program = join(root, 'node_modules/serverless/bin/serverless.js')
   return {
     folder,
-    async serverless(parameters, environment) {
-      const child = spawn(process.execPath, [program, ...parameters], {
-        cwd: folder,
-        // HOME hides the credentials and settings of the user who runs the tests.
-        env: { PATH: process.env.PATH, HOME: folder, ...environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      let output = ''
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-      child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
-      const [code] = (await once(child, 'close')) as [number | null]
-      return { code, output }
-    },
+    serverless: (parameters, environment) => runNode(folder, [program, ...parameters], environment),
     configure(line, text) {
       const file = join(folder, 'serverless.yml')
       const before = readFileSync(file, 'utf8')

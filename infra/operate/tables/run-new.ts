@@ -1,15 +1,15 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
-import { parseArgs } from 'node:util'
 import { problemsOf } from '../../../lib/dispatch/pattern.ts'
 import { printable } from '../../../lib/text/printable.ts'
 import { findTables } from '../../tables.ts'
-import { UsageError } from '../arguments.ts'
-import { reporting } from '../report.ts'
+import { readArguments, reporting, UsageError } from '../report.ts'
 import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
 import { newTable } from './new-table.ts'
 import { hasEnough, sampleTables } from './sample.ts'
 import { openSource, type TableCommand } from './source.ts'
+
+const options = { ...streamOptions, file: { type: 'string' }, help: { type: 'boolean' } } as const
 
 const usage = ({ program }: TableCommand) => `${program} database.table [--file NAME] [flags]
 
@@ -84,7 +84,7 @@ async function handlerOf(table: string, folder: string): Promise<string | null> 
 }
 
 function toCall(argv: readonly string[]): NewCall | null {
-  const { values, positionals } = parse(argv)
+  const { values, positionals } = readArguments({ args: asFlags(argv), options, allowPositionals: true })
   if (values.help) return null
   const [table, ...more] = positionals
   if (table === undefined || more.length > 0) throw new UsageError('Give one table, such as shop.orders.')
@@ -101,16 +101,4 @@ function toCall(argv: readonly string[]): NewCall | null {
     )
   }
   return { table, name, variables: variablesOf(values), stage: values.stage ?? 'dev' }
-}
-
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: asFlags(argv),
-      allowPositionals: true,
-      options: { ...streamOptions, file: { type: 'string' }, help: { type: 'boolean' } },
-    })
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
 }

@@ -1,17 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import * as z from 'zod'
 import { printable } from '../../../lib/text/printable.ts'
 import { findTables } from '../../tables.ts'
-import { UsageError } from '../arguments.ts'
-import { reporting } from '../report.ts'
+import { readArguments, reporting, UsageError } from '../report.ts'
 import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
 import { type CheckedHandler, findDrift, patternsOf } from './check-types.ts'
 import { columnType, property } from './column-types.ts'
 import { hasEnough, sampleTables, type TableSample } from './sample.ts'
 import { openSource, type TableCommand } from './source.ts'
+
+const options = { ...streamOptions, check: { type: 'boolean' }, help: { type: 'boolean' } } as const
 
 const usage = ({ program }: TableCommand) => `${program} [--check] [flags]
 
@@ -23,7 +23,7 @@ The stream is that of .env.<stage>, .env or the shell, or of the flags that tail
 export function runTypes(argv: readonly string[], command: TableCommand): Promise<number> {
   const text = usage(command)
   return reporting(text, async () => {
-    const { values } = parse(argv)
+    const { values } = readArguments({ args: asFlags(argv), options })
     const call = { variables: variablesOf(values), stage: values.stage ?? 'dev' }
     if (!values.help) return await compare(call, values.check ?? false, process.cwd(), command)
     console.log(text)
@@ -92,15 +92,4 @@ async function readHandlers(folder: string): Promise<CheckedHandler[]> {
       return { file, source: readFileSync(path, 'utf8'), table, row, operations: delivery.operations }
     }),
   )
-}
-
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: asFlags(argv),
-      options: { ...streamOptions, check: { type: 'boolean' }, help: { type: 'boolean' } },
-    })
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
 }

@@ -1,8 +1,7 @@
-import { parseArgs } from 'node:util'
 import { declaredTables, problemsOf } from '../../../lib/dispatch/pattern.ts'
 import type { ChangeOperation } from '../../../lib/dts/header.ts'
 import { parseTime, timeHint } from '../../../lib/time.ts'
-import { UsageError } from '../arguments.ts'
+import { readArguments, UsageError } from '../report.ts'
 import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
 import { parseCondition } from './condition.ts'
 import type { FormatName } from './formats.ts'
@@ -75,11 +74,13 @@ const formatNames: readonly FormatName[] = ['pretty', 'json', 'changelog', 'csv'
 
 /** @returns null if only help is asked for. @throws UsageError; DtsError CONDITION_INVALID */
 export function toTailCall(argv: readonly string[]): TailCall | null {
-  const values = parse(asFlags(argv))
+  const { values } = readArguments({ args: asFlags(argv), options })
   if (values.help) return null
   for (const [name, value] of Object.entries(values))
     if ([value].flat().some((one) => typeof one === 'string' && one.trim() === ''))
       throw new UsageError(`--${name} needs a value.`)
+  if (values.from !== undefined && values.checkpoint !== undefined)
+    throw new UsageError('--checkpoint and --from are both places to start: keep one.')
   const follow = values.follow ?? false
   const to = place('to', values.to, values['to-offset'])
   if (follow && to !== null) throw new UsageError('--follow never ends, so leave out --to.')
@@ -102,19 +103,7 @@ export function toTailCall(argv: readonly string[]): TailCall | null {
   }
 }
 
-type Values = ReturnType<typeof parse>
-
-function parse(argv: readonly string[]) {
-  try {
-    const { values } = parseArgs({ args: [...argv], options })
-    if (values.from !== undefined && values.checkpoint !== undefined)
-      throw new UsageError('--checkpoint and --from are both places to start: keep one.')
-    return values
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
-}
+type Values = ReturnType<typeof readArguments<{ options: typeof options }>>['values']
 
 function toSelection(values: Values): Selection {
   const tables = declaredTables(split(values.table) ?? ['*'])

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { CompressionTypes } from 'kafkajs'
 import { kafka011Ceilings } from '../../../infra/local/dstore/dstore.ts'
 import {
+  consume,
   isProtocolError,
   numbered,
   startDStore,
@@ -45,17 +46,13 @@ for (const [age, options] of protocols) {
       await store.append(numbered(1200))
       await store.append(numbered(300, 1200), { compression: 'gzip' })
       const consumer = stockConsumer(store, address)
-      await consumer.connect()
-      t.after(() => consumer.disconnect())
-      await consumer.subscribe({ topic: store.topic, fromBeginning: true })
-      const seen: string[] = []
-      await consumer.run({
-        autoCommit: false,
-        eachMessage: async ({ message }) => {
-          seen.push(`${message.offset} ${message.timestamp} ${message.value}`)
-        },
-      })
-      await until(() => seen.length === 1500)
+      const seen = await consume(
+        t,
+        consumer,
+        store.topic,
+        1500,
+        (message) => `${message.offset} ${message.timestamp} ${message.value}`,
+      )
       assert.deepEqual(
         seen,
         store.records.map((r) => `${r.offset} ${r.timestamp * 1000} ${r.value}`),
@@ -123,17 +120,7 @@ test('records that were appended several times come each time, at offsets of the
   const { store, address } = await startDStore(t)
   await store.append(numbered(4), { times: 3, recordsPerBatch: 2 })
   const consumer = stockConsumer(store, address)
-  await consumer.connect()
-  t.after(() => consumer.disconnect())
-  await consumer.subscribe({ topic: store.topic, fromBeginning: true })
-  const seen: string[] = []
-  await consumer.run({
-    autoCommit: false,
-    eachMessage: async ({ message }) => {
-      seen.push(`${message.offset} ${message.value}`)
-    },
-  })
-  await until(() => seen.length === 12)
+  const seen = await consume(t, consumer, store.topic, 12, (message) => `${message.offset} ${message.value}`)
   assert.deepEqual(
     seen,
     Array.from({ length: 12 }, (_, offset) => `${offset} value ${offset % 4}`),

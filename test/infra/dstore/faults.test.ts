@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { numbered, startDStore, stockClient, stockConsumer, until } from '../../support/dstore-clients.ts'
+import {
+  consume,
+  numbered,
+  startDStore,
+  stockClient,
+  stockConsumer,
+  until,
+} from '../../support/dstore-clients.ts'
 
 const text = (records: readonly { value: Buffer | null }[]) => records.map(({ value }) => String(value))
 
@@ -50,17 +57,13 @@ describe('cluster change', () => {
     await store.switchCluster({ keep: ({ offset }) => offset % 3n === 0n })
     assert.deepEqual(store.range, { earliest: 2200n, end: 2600n })
     const consumer = stockConsumer(store, address)
-    await consumer.connect()
-    t.after(() => consumer.disconnect())
-    await consumer.subscribe({ topic: store.topic, fromBeginning: true })
-    const seen: string[] = []
-    await consumer.run({
-      autoCommit: false,
-      eachMessage: async ({ message }) => {
-        seen.push(`${message.offset} ${message.value}`)
-      },
-    })
-    await until(() => seen.length === 400)
+    const seen = await consume(
+      t,
+      consumer,
+      store.topic,
+      400,
+      (message) => `${message.offset} ${message.value}`,
+    )
     assert.deepEqual(
       seen,
       store.records.map(({ offset, value }) => `${offset} ${value}`),

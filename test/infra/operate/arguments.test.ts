@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toEvent, UsageError } from '../../../infra/operate/arguments.ts'
+import { toEvent } from '../../../infra/operate/arguments.ts'
 import { npmCommands } from '../../../infra/operate/command-line.ts'
+import { UsageError } from '../../../infra/operate/report.ts'
 
 const calls: [argv: string, event: unknown][] = [
   ['inspect', { action: 'inspect' }],

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import type { AwsEndpoint } from '../../../infra/local/dynalite.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { type Cell, type FenceResult, fencedDelete, fencedUpdate } from '../../../lib/handler/fence.ts'
+import { createKeyTable } from '../../support/key-table.ts'
 
 const table = 'rows'
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
@@ -21,14 +22,7 @@ export function fenceTests(name: string, startDynamo: () => Promise<AwsEndpoint>
     before(async () => {
       dynamo = await startDynamo()
       client = new DynamoDBClient({ endpoint: dynamo.endpoint, region: 'eu-central-1', credentials })
-      await client.send(
-        new CreateTableCommand({
-          TableName: table,
-          KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-          AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'N' }],
-          BillingMode: 'PAY_PER_REQUEST',
-        }),
-      )
+      await createKeyTable(client, table, 'N')
     })
     after(async () => {
       client.destroy()

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import {
-  CreateTableCommand,
   DynamoDBClient,
   GetItemCommand,
   TransactionCanceledException,
@@ -9,6 +8,7 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { type OnceMarks, once } from '../../../lib/handler/once.ts'
 import { startDynamoDbLocal } from '../../rig/dynamodb-local.ts'
+import { createKeyTable } from '../../support/key-table.ts'
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 const marks: OnceMarks = { table: 'marks', now: () => 1_790_000_000_000 }
@@ -21,15 +21,8 @@ describe('once on DynamoDB Local', () => {
   before(async () => {
     dynamo = await startDynamoDbLocal()
     client = new DynamoDBClient({ endpoint: dynamo.endpoint, region: 'eu-central-1', credentials })
-    for (const TableName of ['marks', 'counters']) {
-      await client.send(
-        new CreateTableCommand({
-          TableName,
-          KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-          AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-          BillingMode: 'PAY_PER_REQUEST',
-        }),
-      )
+    for (const table of ['marks', 'counters']) {
+      await createKeyTable(client, table)
     }
   })
   after(async () => {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { appendFileSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { runNode } from '../../../support/run-node.ts'
 import { copyService, type ServiceCopy } from '../../../support/service-copy.ts'
 
 /** The variables of a deployment, which packaging checks. */
@@ -24,23 +23,14 @@ describe('a newcomer, in a fresh copy of the service', () => {
   })
   after(() => copy.remove())
 
-  /** Runs a program of the copy. Of this process's variables it sees only PATH. */
-  async function node(...argv: readonly string[]) {
-    const env = { PATH: process.env.PATH, HOME: copy.folder, NO_COLOR: '1' }
-    const texts = { out: '', messages: '' }
-    const child = execFile(process.execPath, argv, { cwd: copy.folder, env })
-    child.stdout?.on('data', (part) => (texts.out += part))
-    child.stderr?.on('data', (part) => (texts.messages += part))
-    const [code] = await once(child, 'close')
-    return { code, ...texts }
-  }
+  const node = (...argv: readonly string[]) => runNode(copy.folder, argv, { NO_COLOR: '1' })
   const handler = () => join(copy.folder, 'functions/tables/payments.ts')
 
   test('writes a handler and its test for a table, from the columns that the stream shows', async () => {
-    const { code, out, messages } = await node('infra/operate/tables/new.ts', 'shop.payments')
-    assert.equal(code, 0, messages)
-    assert.match(out, /^No stream is configured, so these are the columns of the example shop\.$/m)
-    assert.match(out, /^functions\/tables\/payments\.ts {2}3 columns, from 500 changes$/m)
+    const { code, stdout, stderr } = await node('infra/operate/tables/new.ts', 'shop.payments')
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^No stream is configured, so these are the columns of the example shop\.$/m)
+    assert.match(stdout, /^functions\/tables\/payments\.ts {2}3 columns, from 500 changes$/m)
     assert.ok(existsSync(join(copy.folder, 'test/payments.test.ts')))
   })
 
@@ -48,9 +38,9 @@ describe('a newcomer, in a fresh copy of the service', () => {
     const text = readFileSync(handler(), 'utf8')
     const line = "console.log('Paid:', change.after.id)"
     writeFileSync(handler(), text.replace('// change.after is the new row.', line))
-    const { code, out } = await node('--test', 'test/payments.test.ts')
-    assert.equal(code, 0, out)
-    assert.match(out, /Paid: 1n/)
+    const { code, stdout } = await node('--test', 'test/payments.test.ts')
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /Paid: 1n/)
   })
 
   describe('after npm start -- --once', () => {
@@ -64,10 +54,10 @@ describe('a newcomer, in a fresh copy of the service', () => {
     )
 
     test('sees that the changes of the new table were handled', () => {
-      const { code, out, messages } = result
-      assert.equal(code, 0, out + messages)
-      const [, produced, handled, lost] = /^shop\.payments +(\d+) +(\d+) +(\d+)/m.exec(out) ?? []
-      assert.ok(Number(produced) > 100, out)
+      const { code, stdout, output } = result
+      assert.equal(code, 0, output)
+      const [, produced, handled, lost] = /^shop\.payments +(\d+) +(\d+) +(\d+)/m.exec(stdout) ?? []
+      assert.ok(Number(produced) > 100, stdout)
       assert.deepEqual([handled, lost], [produced, '0'])
     })
   })
@@ -83,14 +73,14 @@ describe('a newcomer, in a fresh copy of the service', () => {
 
   test('sees that the handlers fit the stream, and where one no longer does', async () => {
     const fitting = await node('infra/operate/tables/types.ts', '--check')
-    assert.equal(fitting.code, 0, fitting.messages)
-    assert.match(fitting.out, /^4 handlers and the newest \d+ records of the stream fit\.$/m)
+    assert.equal(fitting.code, 0, fitting.stderr)
+    assert.match(fitting.stdout, /^4 handlers and the newest \d+ records of the stream fit\.$/m)
     const text = readFileSync(handler(), 'utf8')
     writeFileSync(handler(), text.replace('id: z.bigint()', 'id: z.string()'))
     const broken = await node('infra/operate/tables/types.ts', '--check')
     assert.equal(broken.code, 1)
     assert.match(
-      broken.messages,
+      broken.stderr,
       /^functions\/tables\/payments\.ts:\d+: shop\.payments\.id at offset \d+: the handler expects string, the stream has bigint$/m,
     )
   })
@@ -114,17 +104,17 @@ describe('a newcomer, in a fresh copy of the service', () => {
   ]
   for (const [argv, expected, message] of mistakes) {
     test(`is told what is wrong with npm run new -- ${argv.join(' ')}`, async () => {
-      const { code, messages } = await node('infra/operate/tables/new.ts', ...argv)
+      const { code, stderr } = await node('infra/operate/tables/new.ts', ...argv)
       assert.equal(code, expected)
-      assert.match(messages, message)
+      assert.match(stderr, message)
       assert.equal(existsSync(join(copy.folder, 'functions/tables/others.ts')), false)
     })
   }
 
   test('is told that a stream without an address is not configured', async () => {
     appendFileSync(join(copy.folder, '.env'), 'DTS_TOPIC=x\n')
-    const { code, messages } = await node('infra/operate/tables/types.ts')
+    const { code, stderr } = await node('infra/operate/tables/types.ts')
     assert.equal(code, 1)
-    assert.match(messages, /^CONFIG_INVALID: .*DTS_BROKER_URL is missing/)
+    assert.match(stderr, /^CONFIG_INVALID: .*DTS_BROKER_URL is missing/)
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { UsageError } from '../../../../infra/operate/arguments.ts'
+import { UsageError } from '../../../../infra/operate/report.ts'
 import { type TailCall, toTailCall } from '../../../../infra/operate/tail/arguments.ts'
 
 /** Splits at blanks, and keeps texts in double quotes together. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startOfTimes } from '../../../../lib/checkpoint/source-times.ts'
-import { type Anchor, type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
+import { type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
 import type { Comparison } from '../../../../lib/log/compare.ts'
 import type { Progress } from '../../../../lib/log/progress.ts'
 import type { Survey } from '../../../../lib/log/survey.ts'
@@ -10,16 +10,8 @@ import { choosePlace, type Facts, questionAt } from '../../../../lib/recovery/mo
 import { decide } from '../../../../lib/recovery/move/decide.ts'
 import { resolveTarget, type Target } from '../../../../lib/recovery/move/target.ts'
 import { checkpointOf } from '../../../support/streams.ts'
+import { anchor } from './support.ts'
 
-/** The log holds offsets 100 to 199, of the times 1000 to 1099. Fifty changes are done, up to the time 1049. */
-const anchor: Anchor = {
-  offset: 149n,
-  timestamp: 1049,
-  sourcePosition: 'p',
-  transactionId: 't',
-  ordinal: 0,
-  digest: 'd',
-}
 const times = startOfTimes(1049, 1055)
 const read = checkpointOf({ ...freshPosition(150n, 1049, anchor, null, {}, times), clusterId: 'here' })
 const now = 1_080_000

@@ -16,6 +16,7 @@ import { decide, type How, type Move } from '../../../../lib/recovery/move/decid
 import type { Refusal, RefusalReason } from '../../../../lib/recovery/move/refusal.ts'
 import { type NamedBy, resolveTarget, type Target } from '../../../../lib/recovery/move/target.ts'
 import { checkpointOf } from '../../../support/streams.ts'
+import { anchor } from './support.ts'
 
 /** The log that is there holds offsets 100 to 199, of the times 1000 to 1099 (seconds). */
 const clusterId = 'here'
@@ -23,14 +24,6 @@ const range = { earliest: 100n, end: 200n }
 const covers: LogEnds = { kind: 'covers', first: 1000, last: 1099 }
 const now = 1_100_000
 const place = { clusterId, offset: '120', generation: 1 }
-const anchor: Anchor = {
-  offset: 149n,
-  timestamp: 1049,
-  sourcePosition: 'p',
-  transactionId: 't',
-  ordinal: 0,
-  digest: 'd',
-}
 /** Fifty changes are done, up to the time 1049. */
 const progress: Progress = {
   clusterId,

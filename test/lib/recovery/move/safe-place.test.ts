@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type SourceTimes, startOfTimes } from '../../../../lib/checkpoint/source-times.ts'
-import type { Anchor } from '../../../../lib/checkpoint/types.ts'
 import type { Comparison } from '../../../../lib/log/compare.ts'
 import { type Progress, sinceOf } from '../../../../lib/log/progress.ts'
 import { assess, type LogFacts, lostBetween } from '../../../../lib/recovery/move/assess.ts'
+import { anchor } from './support.ts'
 
-const anchor: Anchor = {
-  offset: 149n,
-  timestamp: 1049,
-  sourcePosition: 'p',
-  transactionId: 't',
-  ordinal: 0,
-  digest: 'd',
-}
 const progress: Progress = {
   clusterId: 'old',
   offset: 150n,
