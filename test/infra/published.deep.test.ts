@@ -46,6 +46,9 @@ describe('the package that npm pack writes', () => {
       for (const ending of ['.js', '.js.map', '.d.ts'])
         assert.ok(files.includes(`dist/${part}${ending}`), part)
     }
+    // Errors and comments of the package name these pages.
+    for (const page of ['docs/deploy.md', 'docs/runbook/README.md', 'CHANGELOG.md'])
+      assert.ok(files.includes(page), page)
     const template = /^dist\/infra\/init\/service\//
     const wrong = files.filter(
       (file) =>
@@ -91,7 +94,7 @@ describe('the package that npm pack writes', () => {
 
   test('writes a service that compiles with the package’s types', async () => {
     const typed = await runNode(service(), ['node_modules/typescript/bin/tsc'])
-    assert.deepEqual(typed, { code: 0, output: '' })
+    assert.deepEqual([typed.code, typed.output], [0, ''])
   })
 
   test('writes a service that packages the same stack as this repository', async () => {

@@ -35,6 +35,8 @@ export async function packRepository(): Promise<Published> {
     'lib',
     'functions',
     'infra',
+    'docs',
+    'CHANGELOG.md',
     '.env.example',
     'package.json',
     'tsconfig.json',

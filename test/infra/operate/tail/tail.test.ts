@@ -1,80 +1,13 @@
 import assert from 'node:assert/strict'
-import { PassThrough, Writable } from 'node:stream'
-import { describe, type TestContext, test } from 'node:test'
+import { Writable } from 'node:stream'
+import { describe, test } from 'node:test'
 import { styleText } from 'node:util'
 import { encodeRecord, integer, type PlainRecord, text } from '../../../../infra/local/encode.ts'
-import { toTailCall } from '../../../../infra/operate/tail/arguments.ts'
 import { outputTo, type Sink } from '../../../../infra/operate/tail/output.ts'
-import { tail } from '../../../../infra/operate/tail/tail.ts'
 import { parseChange } from '../../../../lib/dts/json.ts'
-import { open } from '../../../support/open-stream.ts'
 import type { NewRecord } from '../../../support/parts.ts'
-import { filler, shift, t0, Writer } from '../../../support/records.ts'
-import { like } from '../../../support/streams.ts'
-
-const write = new Writer()
-/** Offsets 0 to 9: three inserts, an update, a delete, a statement, and records that reach no handler. */
-const shop: readonly NewRecord[] = [
-  write.insert('shop.orders', 1, t0),
-  write.mark('HEARTBEAT', t0),
-  write.insert('shop.orders', 2, t0 + 1),
-  write.insert('shop.users', 1, t0 + 2),
-  ...filler(t0 + 2),
-  write.update('shop.orders', 1, t0 + 3),
-  write.delete('shop.orders', 2, t0 + 4),
-  write.ddl('shop.orders', 'ALTER TABLE orders ADD x INT', t0 + 5),
-]
-
-interface Result {
-  readonly isComplete: boolean
-  readonly out: string
-  readonly messages: string
-}
-
-/** Runs tail on a stream of these records, as `npm run tail -- <argv>` does. */
-async function run(
-  t: TestContext,
-  argv: readonly string[],
-  records: readonly NewRecord[] = shop,
-  options: { readonly isTerminal?: boolean } = {},
-): Promise<Result> {
-  const { store, stream } = await open(t, records)
-  const { sink, texts } = sinkOf(options.isTerminal ?? false)
-  const messages = sinkOf(false)
-  const call = toTailCall(argv)
-  assert.ok(call !== null)
-  const isComplete = await tail(call, {
-    open: async () => stream,
-    output: outputTo(sink, messages.sink, () => {}),
-    now: () => 0,
-    wait: async () => assert.fail('tail waits only to connect again'),
-    signal: new AbortController().signal,
-  })
-  assert.deepEqual(
-    [store.requests.OffsetCommit, store.requests.JoinGroup],
-    [0, 0],
-    'tail must not use the group',
-  )
-  return { isComplete, out: texts(), messages: messages.texts() }
-}
-
-function sinkOf(isTerminal: boolean) {
-  const sink: Sink = Object.assign(
-    new PassThrough(),
-    isTerminal ? { isTTY: true, hasColors: () => true } : {},
-  )
-  const parts: string[] = []
-  sink.on('data', (part) => parts.push(String(part)))
-  return { sink, texts: () => parts.join('') }
-}
-
-/** The offsets of the changes that were printed as JSON. */
-const offsetsIn = (out: string) =>
-  out
-    .trimEnd()
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => Number(parseChange(line).offset))
+import { t0 } from '../../../support/records.ts'
+import { offsetsIn, run, shop, sinkOf } from './support.ts'
 
 describe('tail', () => {
   test('prints every change as a line, and of an update the changed columns with both values', async (t) => {
@@ -303,95 +236,4 @@ describe('tail', () => {
 
 function at(record: PlainRecord): NewRecord {
   return { value: encodeRecord(record), timestamp: t0 }
-}
-
-describe('tail --follow', () => {
-  test('waits at the end, and prints each new change', async (t) => {
-    const { store, stream } = await open(t, shop)
-    const ending = new AbortController()
-    const { sink, texts } = sinkOf(false)
-    const messages = sinkOf(false)
-    sink.on('data', () => ending.abort())
-    let appended = false
-    const waiting = like(stream, {
-      async fetch(from, bounds) {
-        const fetched = await stream.fetch(from, bounds)
-        if (!appended) await store.append([write.insert('shop.orders', 3, t0 + 9)])
-        appended = true
-        return fetched
-      },
-    })
-    const following = tail(callOf(['--follow', '--format', 'json']), {
-      open: async () => waiting,
-      output: outputTo(sink, messages.sink, () => {}),
-      now: () => 0,
-      wait: async () => {},
-      signal: ending.signal,
-    })
-    assert.ok(await following)
-    assert.deepEqual(offsetsIn(texts()), [10])
-  })
-
-  test('connects again after a failure, and continues without a gap or a repeat', async (t) => {
-    // Two batches, so that the failure is between them.
-    const { store, stream } = await open(t, shop.slice(0, 5))
-    await store.append(shop.slice(5))
-    const ending = new AbortController()
-    const { sink, texts } = sinkOf(false)
-    const messages = sinkOf(false)
-    let failures = 0
-    const failing = like(stream, {
-      close: async () => {},
-      async fetch(from, bounds) {
-        if (from > 2n && failures++ === 0) return await (await closedStream(t)).fetch(from, bounds)
-        return await stream.fetch(from, { ...bounds, maxBytes: 100 })
-      },
-    })
-    const waits: number[] = []
-    sink.on('data', () => texts().includes('ALTER TABLE') && ending.abort())
-    await tail(callOf(['--follow', '--from', 'earliest', '--format', 'json']), {
-      open: async () => failing,
-      output: outputTo(sink, messages.sink, () => {}),
-      now: () => 0,
-      wait: async (ms) => void waits.push(ms),
-      signal: ending.signal,
-    })
-    assert.ok(failures > 0, 'the failure fired')
-    assert.deepEqual(waits, [1_000])
-    assert.match(messages.texts(), /Connecting again/)
-    assert.deepEqual(offsetsIn(texts()), [0, 2, 3, 7, 8, 9])
-  })
-
-  test('ends if another cluster answers, because its offsets are others', async (t) => {
-    const { stream } = await open(t, shop)
-    const other = await open(t, [...shift(), ...shop])
-    const streams = [
-      like(stream, { fetch: async (from, bounds) => (await closedStream(t)).fetch(from, bounds) }),
-      other.stream,
-    ]
-    await assert.rejects(
-      tail(callOf(['--follow']), {
-        open: async () => streams.shift() ?? assert.fail('connected too often'),
-        output: outputTo(sinkOf(false).sink, sinkOf(false).sink, () => {}),
-        now: () => 0,
-        wait: async () => {},
-        signal: new AbortController().signal,
-      }),
-      {
-        code: 'CLUSTER_CHANGED',
-        message: /^Cluster changed from .* to .*, consumer require restart\. .*--from/,
-      },
-    )
-  })
-})
-
-function callOf(argv: readonly string[]) {
-  return toTailCall(argv) ?? assert.fail('only help')
-}
-
-/** A stream whose fetches fail as after a lost connection. */
-async function closedStream(t: TestContext) {
-  const { stream } = await open(t, shop)
-  await stream.close()
-  return stream
 }
