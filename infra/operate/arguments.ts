@@ -25,8 +25,8 @@ export const usage = (program: string) => `${program} <action> [flags]
 
   --by NAME --reason TEXT      kept in the ledger
   --stage S (dev)  --service S (as in serverless.yml)  --region R  --json
-  --source NAME                of the service's streams, the one of custom.sources.NAME
-  --partition N                of a stream with several partitions, the one to work on
+  --source NAME                the stream of custom.sources.NAME
+  --partition N                the partition, if the stream has several
 
 T is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z; --to-timestamp and --from-timestamp
 take nothing else.`

@@ -28,8 +28,9 @@ const covered =
   /^(?:[\0-\u024f\u0370-\u0379\u037b-\u03e1\u0401\u0410-\u0451\u05d0-\u05f4\u0600-\u0669\u06f0-\u06f9\u0e00-\u0e4f\u1e00-\u1eff\u2000-\u2064\u3000-\u3002\u3008-\u3011\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef]|[\u0300-\u0344])*$/
 
 /**
- * Old collations of eight-bit sets (latin2_hungarian_ci, cp1257_lithuanian_ci and others) treat these as equal to letters or symbols
- * unlike them. Beyond `covered`, so do collations of Unicode: older ones treat all characters above U+FFFF as equal.
+ * Old collations of eight-bit sets (latin2_hungarian_ci, cp1257_lithuanian_ci and others) treat these as equal to unrelated letters or
+ * symbols. Collations of Unicode do the same with characters outside of `covered`: older ones treat all characters above U+FFFF as
+ * equal.
  */
 const irregular = /[ĆćĢģĶķĻļĽľŁłŃńŅņŔŕŖŗ²³µ¹¼½¾]/
 

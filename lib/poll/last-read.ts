@@ -1,4 +1,4 @@
-/** Where the last bytes of the log begin that a run has read. */
+/** Finds the offset at which the last bytes that a run has read begin. */
 export class LastRead {
   readonly #bytes: number
   readonly #parts: { readonly from: bigint; readonly bytes: number }[] = []

@@ -12,7 +12,7 @@ export interface DeliverOptions {
   readonly remainingMs?: number
 }
 
-/** What became of a delivery. */
+/** The result of a delivery. */
 export interface Delivered {
   /** The number of changes that are done: the first ones, because changes are handled in order. */
   readonly handled: number

@@ -1,4 +1,4 @@
-/** What the tests of handler files import from 'dts-functions/testing'. It needs no AWS and no stream. */
+/** Tests of handler files import these from 'dts-functions/testing'. They need no AWS and no stream. */
 export { type ChangeDefaults, changesOf, type HandlerChanges } from './changes.ts'
 export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
 export { readChanges } from './read-changes.ts'
