@@ -120,14 +120,14 @@ describe('package refuses', () => {
   })
   after(() => service.remove())
 
-  async function refusal(value: object): Promise<string> {
+  async function refusal(value: object, shell: Record<string, string> = {}): Promise<string> {
     const file = join(service.folder, 'serverless.yml')
     const text = readFileSync(file, 'utf8').replace(/^ {2}sources: .*\n/m, '')
     writeFileSync(
       file,
       text.replace(/^ {2}tables: \{\}$/m, `  tables: {}\n  sources: ${JSON.stringify(value)}`),
     )
-    const { code, output } = await service.serverless(['package'], given)
+    const { code, output } = await service.serverless(['package'], { ...given, ...shell })
     assert.equal(code, 1, output)
     return output
   }
@@ -142,6 +142,11 @@ describe('package refuses', () => {
       /- custom\.sources\.crm has the sid dtscrm, and \.env\.prod gives it to another stage/,
     )
     assert.doesNotMatch(shared, /^\s+at /m)
+  })
+
+  test('a misspelt setting of the pollers, although the shell gives no stream to a named source', async () => {
+    const output = await refusal(sources, { POLL_LINGER_SECOND: '1' })
+    assert.match(output, /- custom\.sources\.crm, as variables: .*POLL_LINGER_SECOND is not a known setting/)
   })
 })
 
