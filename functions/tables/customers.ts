@@ -14,18 +14,13 @@ export const handler = defineTable({
     created_at: z.string(),
   }),
 
-  async onChange(change) {
-    switch (change.operation) {
-      case 'INSERT':
-      case 'INIT':
-        logger.info('Subscriber added')
-        break
-      case 'UPDATE':
-        if (change.changed('email')) logger.info('Subscriber moved to another address')
-        break
-      case 'DELETE':
-        logger.info('Subscriber removed')
-        break
-    }
+  async onInsert() {
+    logger.info('Subscriber added')
+  },
+  async onUpdate(change) {
+    if (change.changed('email')) logger.info('Subscriber moved to another address')
+  },
+  async onDelete() {
+    logger.info('Subscriber removed')
   },
 })

@@ -30,12 +30,14 @@ export async function readRunAnswer(returned: unknown, length: number): Promise<
   )
 }
 
+/** A callback that gets one change, or one statement. */
+export type CallbackName = 'onChange' | 'onInsert' | 'onUpdate' | 'onDelete' | 'onDdl'
+
 /**
- * Checks the value that `onChange` or `onDdl` returned. Arrow functions often return a client's answer, so any value is
- * fine, except one that means that the change failed or that work is still running.
+ * Checks the value that a callback returned. Arrow functions often return a client's answer, so any value is fine, except one that means that the change failed or that work is still running.
  * @throws the returned error; DtsError HANDLER_FAILED for another failure
  */
-export async function refuseFailure(name: 'onChange' | 'onDdl', returned: unknown): Promise<void> {
+export async function refuseFailure(name: CallbackName, returned: unknown): Promise<void> {
   if (!isObject(returned)) return
   if (isError(returned)) throw returned
   await settled(returned)

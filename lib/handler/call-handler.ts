@@ -1,7 +1,8 @@
+import type { Logger } from '@aws-lambda-powertools/logger'
 import type { Context } from 'aws-lambda'
 import type * as z from 'zod'
-import type { RowChange } from '../dts/change.ts'
-import { readRunAnswer, refuseFailure } from './answers.ts'
+import type { InsertChange, RowChange } from '../dts/change.ts'
+import { type CallbackName, readRunAnswer, refuseFailure } from './answers.ts'
 import { type TableDefinition, tableText } from './definition.ts'
 import { publishHandled } from './diagnostics.ts'
 import type { FailedChange } from './failed-change.ts'
@@ -18,26 +19,61 @@ export interface Progress {
 export class HandlerCalls<Schema extends z.ZodObject> {
   readonly #definition: TableDefinition<Schema>
   readonly #table: string
+  readonly #logger: Pick<Logger, 'warn'>
+  /** Operations without a callback that the log names. */
+  readonly #told = new Set<RowChange['operation']>()
 
-  constructor(definition: TableDefinition<Schema>) {
+  constructor(definition: TableDefinition<Schema>, logger: Pick<Logger, 'warn'>) {
     this.#definition = definition
+    this.#logger = logger
     this.#table = tableText(definition.table)
   }
 
-  /** Calls `onChange`, or `onDdl` for a statement. */
+  /** Calls the callback of the change's operation. Without one, the change is done. */
   async one({ offset, change }: DecodedChange, context: Context): Promise<Progress> {
-    const { onChange, onDdl } = this.#definition
-    const isStatement = change.operation === 'DDL'
     try {
-      const returned: unknown = isStatement
-        ? await onDdl?.(change, context)
-        : await onChange?.(change as RowChange<z.output<Schema>>, context)
-      if (returned !== undefined) await refuseFailure(isStatement ? 'onDdl' : 'onChange', returned)
+      if (change.operation === 'DDL') {
+        const returned: unknown = await this.#definition.onDdl?.(change, context)
+        if (returned !== undefined) await refuseFailure('onDdl', returned)
+      } else {
+        await this.#callFor(change as RowChange<z.output<Schema>>, context)
+      }
     } catch (error) {
       return { through: null, failed: { offset, error } }
     }
     publishHandled(this.#table, change)
     return { through: offset, failed: null }
+  }
+
+  async #callFor(change: RowChange<z.output<Schema>>, context: Context): Promise<void> {
+    const { onChange, onInsert, onUpdate, onDelete } = this.#definition
+    let name: CallbackName = 'onChange'
+    let returned: unknown
+    if (change.operation === 'UPDATE' && onUpdate !== undefined) {
+      name = 'onUpdate'
+      returned = await onUpdate(change, context)
+    } else if (change.operation === 'DELETE' && onDelete !== undefined) {
+      name = 'onDelete'
+      returned = await onDelete(change, context)
+    } else if (isInsert(change) && onInsert !== undefined) {
+      name = 'onInsert'
+      returned = await onInsert(change, context)
+    } else if (onChange !== undefined) {
+      returned = await onChange(change, context)
+    } else {
+      this.#tellOnce(change.operation)
+    }
+    if (returned !== undefined) await refuseFailure(name, returned)
+  }
+
+  /** A forgotten callback looks like health otherwise. One line is enough: a stream can have millions of such changes. */
+  #tellOnce(operation: RowChange['operation']): void {
+    if (this.#told.has(operation)) return
+    this.#told.add(operation)
+    this.#logger.warn(
+      `${this.#table}: the handler has no callback for ${operation}, so such changes count as done. If that is intended, ` +
+        'name the wanted operations in `operations`: then the poller leaves the others out.',
+    )
   }
 
   /** Calls `onBatch` with a run of changes; does nothing for an empty run. */
@@ -59,4 +95,8 @@ export class HandlerCalls<Schema extends z.ZodObject> {
       return { through: null, failed: { offset: first.offset, error } }
     }
   }
+}
+
+function isInsert<Row>(change: RowChange<Row>): change is InsertChange<Row> {
+  return change.operation === 'INSERT' || change.operation === 'INIT'
 }

@@ -57,7 +57,7 @@ class TableFunction<Schema extends z.ZodObject> {
   constructor(definition: TableDefinition<Schema>) {
     this.#definition = definition
     this.#decoder = new RecordDecoder(definition)
-    this.#calls = new HandlerCalls(definition)
+    this.#calls = new HandlerCalls(definition, logger)
   }
 
   async handle(input: unknown, context: Context): Promise<Acknowledgement | HandAnswer> {

@@ -3,7 +3,7 @@ import type { Context } from 'aws-lambda'
 import type * as z from 'zod'
 import { type DeclaredTable, declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
-import type { DdlChange, RowChange } from '../dts/change.ts'
+import type { DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from '../dts/change.ts'
 import { DtsError } from '../errors.ts'
 
 /** Nothing: the whole run is done. Otherwise the changes before the index `failedAt` are done. */
@@ -26,11 +26,17 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
    */
   readonly invalidText?: 'refuse' | 'replace'
   /**
-   * Called for each change, in order, one at a time. The change is done when the promise resolves. The returned value does
-   * not matter, unless it means a failure: an error, `failedAt`, `batchItemFailures`.
+   * Called for each change without a callback of its own below, in order, one at a time. The change is done when the promise
+   * resolves. The returned value does not matter, unless it means a failure: an error, `failedAt`, `batchItemFailures`.
    */
   readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
-  /** Called with runs of changes instead of `onChange`, in order. Its answer says how much of the run is done. */
+  /** Called for INSERT and INIT, instead of `onChange`. */
+  readonly onInsert?: (change: InsertChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  /** Called for UPDATE, instead of `onChange`. */
+  readonly onUpdate?: (change: UpdateChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  /** Called for DELETE, instead of `onChange`. */
+  readonly onDelete?: (change: DeleteChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  /** Called with runs of all changes, in order, instead of the callbacks above. Its answer says how much of the run is done. */
   readonly onBatch?: (
     changes: readonly RowChange<z.output<Schema>>[],
     context: Context,
@@ -47,25 +53,26 @@ export function parseDefinition<Schema extends z.ZodObject>(definition: TableDef
   if (typeof definition !== 'object' || definition === null) {
     throw invalid('a table', ['it takes one object: { table, row, onChange or onBatch }'])
   }
-  const { table, row, onChange, onBatch, onDdl, invalidText = 'refuse', ...delivery } = definition
+  const { table, row, onChange, onInsert, onUpdate, onDelete, onBatch, onDdl, ...options } = definition
+  const { invalidText = 'refuse', ...delivery } = options
+  const ofOperations = { onInsert, onUpdate, onDelete }
   const problems = [
     ...tableProblems(table),
     ...rowProblems(row),
-    ...Object.entries({ onChange, onBatch, onDdl }).flatMap(([name, handler]) =>
+    ...Object.entries({ onChange, ...ofOperations, onBatch, onDdl }).flatMap(([name, handler]) =>
       handlerProblems(name, handler),
     ),
+    ...choiceProblems(definition),
   ]
   if (invalidText !== 'refuse' && invalidText !== 'replace') {
     problems.push("invalidText must be 'refuse' or 'replace'")
-  }
-  if ((onChange === undefined) === (onBatch === undefined)) {
-    problems.push('exactly one of onChange and onBatch must be given')
   }
   const size = onBatch === undefined ? {} : { batchSize: defaultRunSize }
   const parsed = deliverySchema.safeParse({ ...size, ...delivery })
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
   }
+  if (parsed.success) problems.push(...unreachable(ofOperations, parsed.data))
   if (parsed.success && problems.length === 0) return parsed.data
   throw invalid(tableText(table), problems)
 }
@@ -124,6 +131,38 @@ function handlerProblems(name: string, handler: unknown): string[] {
   if (typeof handler !== 'function') return [`${name} must be a function`]
   // A call only creates the generator: the body would never run, and every change would count as done.
   return types.isGeneratorFunction(handler) ? [`${name} must not be a generator function (function*)`] : []
+}
+
+/** The callbacks of single changes, and `onBatch`, exclude each other: it would be unclear what a run contains. */
+function choiceProblems(definition: object): string[] {
+  const given = Object.entries(definition).flatMap(([name, value]) => (value === undefined ? [] : name))
+  const single = ['onChange', ...Object.keys(operationsOf)].filter((name) => given.includes(name))
+  if (!given.includes('onBatch')) {
+    return single.length > 0
+      ? []
+      : ['onChange, onBatch, or one of onInsert, onUpdate and onDelete must be given']
+  }
+  return single.length === 0 ? [] : [`onBatch gets all changes, so ${single.join(' and ')} would get none`]
+}
+
+/** The operations of each callback. */
+const operationsOf = {
+  onInsert: ['INSERT', 'INIT'],
+  onUpdate: ['UPDATE'],
+  onDelete: ['DELETE'],
+} as const
+
+/** A callback that is never called is a mistake in `operations`, or in the callback's name. */
+function unreachable(
+  given: { readonly [Name in keyof typeof operationsOf]?: unknown },
+  { operations }: Delivery,
+): string[] {
+  if (operations === undefined) return []
+  return Object.entries(operationsOf).flatMap(([name, own]) =>
+    given[name as keyof typeof operationsOf] === undefined || own.some((one) => operations.includes(one))
+      ? []
+      : [`${name} would get no change, because operations leaves out ${own.join(' and ')}`],
+  )
 }
 
 function invalid(table: string, problems: readonly string[]): DtsError {

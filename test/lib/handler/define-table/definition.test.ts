@@ -75,8 +75,20 @@ describe('an invalid definition is refused by defineTable', () => {
     [{ table: ['shop.orders', 'items'], onChange }, /table must be database\.table.*not "items"/],
     [{ table: ['!shop.orders'], onChange }, /table must be database\.table/],
     [{ table: ['shop.orders_*', '!shop.items'], onChange }, /!shop\.items leaves out what none/],
-    [{ table: 'shop.orders' }, /exactly one of onChange and onBatch/],
-    [{ table: 'shop.orders', onChange, onBatch: onChange }, /exactly one of onChange and onBatch/],
+    [{ table: 'shop.orders' }, /onChange, onBatch, or one of onInsert, onUpdate and onDelete must be given/],
+    [{ onDdl: onChange }, /onChange, onBatch, or one of/],
+    [{ onChange, onBatch: onChange }, /onBatch gets all changes, so onChange would get none/],
+    [
+      { onInsert: onChange, onDelete: onChange, onBatch: onChange },
+      /onBatch gets all changes, so onInsert and onDelete would get none/,
+    ],
+    [{ onDelete: 'log' }, /onDelete must be a function/],
+    [{ async *onUpdate() {} }, /onUpdate must not be a generator function/],
+    [
+      { onChange, onDelete: onChange, operations: ['INSERT'] },
+      /onDelete would get no change, because operations leaves out DELETE/,
+    ],
+    [{ onInsert: onChange, operations: ['UPDATE'] }, /operations leaves out INSERT and INIT/],
     [{ table: 'shop.orders', onBatch: onChange, batchSize: 0 }, /batchSize .*>=1/],
     [{ table: 'shop.orders', onChange, attempts: 0 }, /attempts .*>=1/],
     [{ table: 'shop.orders', onChange, concurrency: 33 }, /concurrency .*<=32/],
@@ -84,7 +96,7 @@ describe('an invalid definition is refused by defineTable', () => {
     [{ table: 'shop.orders', onChange, operations: ['DDL'] }, /operations\.0 /],
     [{ table: 'shop.orders', onChange, operations: [] }, /operations /],
     [{ table: 'shop.orders', onChange, attemps: 3 }, /Unrecognized key: "attemps"/],
-    [{ table: 'x', batchSize: 1.5 }, /table must.*exactly one.*batchSize/],
+    [{ table: 'x', batchSize: 1.5 }, /table must.*onChange, onBatch, or one of.*batchSize/],
   ]
   for (const [definition, message] of cases) {
     test(String(message), () => {
@@ -119,6 +131,9 @@ describe('a definition is accepted', () => {
       assert.equal(defineTable({ table, row, onChange }).definition.table, table)
     })
   }
+  test('with a callback for one of the operations that it takes', () => {
+    defineTable({ table: 'shop.orders', row, onInsert: onChange, operations: ['INIT'] })
+  })
   test('with a row that has its own checks', () => {
     const checked = z.object({ id: z.bigint() }).refine(({ id }) => id > 0n)
     defineTable({ table: 'shop.orders', row: checked, onChange })
