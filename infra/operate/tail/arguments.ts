@@ -1,9 +1,9 @@
+import { parseCondition } from '../../../lib/condition/condition.ts'
 import { declaredTables, problemsOf } from '../../../lib/dispatch/pattern.ts'
 import type { ChangeOperation } from '../../../lib/dts/header.ts'
 import { parseTime, timeHint } from '../../../lib/time.ts'
 import { readArguments, UsageError } from '../report.ts'
 import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
-import { parseCondition } from './condition.ts'
 import type { FormatName } from './formats.ts'
 import type { Selection } from './select.ts'
 

@@ -1,3 +1,4 @@
+import type { Condition } from '../../../lib/condition/condition.ts'
 import { type DeclaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
 import type { Change, RowChange } from '../../../lib/dts/change.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
@@ -7,7 +8,6 @@ import { columnNames } from '../../../lib/dts/read-columns.ts'
 import type { RecordHeader, TableName } from '../../../lib/dts/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import type { LogRecord } from '../../../lib/kafka/records.ts'
-import type { Condition } from './condition.ts'
 
 /** Which changes are wanted, and which of their columns. */
 export interface Selection {

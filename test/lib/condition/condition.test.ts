@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Images, parseCondition } from '../../../../infra/operate/tail/condition.ts'
+import { type Images, parseCondition } from '../../../lib/condition/condition.ts'
 
 const row = {
   id: 9007199254740993n,

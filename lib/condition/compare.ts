@@ -1,5 +1,5 @@
-import type { ColumnValue } from '../../../lib/dts/types.ts'
-import { DtsError } from '../../../lib/errors.ts'
+import type { ColumnValue } from '../dts/types.ts'
+import { DtsError } from '../errors.ts'
 
 /** A value as the condition writes it. */
 export interface Literal {

@@ -1,5 +1,5 @@
-import { DtsError } from '../../../lib/errors.ts'
-import { printable } from '../../../lib/text/printable.ts'
+import { DtsError } from '../errors.ts'
+import { printable } from '../text/printable.ts'
 
 /** `quoted` is a name in quotes, `hex` the digits of x'…'. */
 export interface Token {

@@ -1,7 +1,7 @@
-import { sameValue } from '../../../lib/dts/row-change.ts'
-import type { DtsError } from '../../../lib/errors.ts'
+import { sameValue } from '../dts/row-change.ts'
+import type { DtsError } from '../errors.ts'
 import { type Comparator, compare, type Literal, like, type Operand } from './compare.ts'
-import { ConditionTokens, type Token } from './condition-tokens.ts'
+import { ConditionTokens, type Token } from './tokens.ts'
 
 /**
  * A condition on the row of a change, such as `status = 'paid' and total > 100`.
@@ -20,8 +20,11 @@ import { ConditionTokens, type Token } from './condition-tokens.ts'
 export interface Condition {
   /** The columns that it reads. */
   readonly columns: readonly string[]
-  /** @throws DtsError CONDITION_INVALID if a value has a type that cannot be compared */
-  matches(images: Images): boolean
+  /**
+   * @param row the image that a column without `before.` or `after.` is read from
+   * @throws DtsError CONDITION_INVALID if a value has a type that cannot be compared
+   */
+  matches(images: Images, row?: ImageRow | null): boolean
 }
 
 /** The two row images of a change. A change without one of them has null there. */
@@ -30,12 +33,17 @@ export interface Images {
   readonly after: ImageRow | null
 }
 
-type ImageRow = { readonly [column: string]: Operand }
+export type ImageRow = { readonly [column: string]: Operand }
+
+/** `row` is one of the images. */
+interface Judged extends Images {
+  readonly row: ImageRow | null
+}
 
 /** True, false, or null for unknown. */
 type Verdict = boolean | null
-type Test = (images: Images) => Verdict
-type Value = (images: Images) => Operand | Literal | undefined
+type Test = (judged: Judged) => Verdict
+type Value = (judged: Judged) => Operand | Literal | undefined
 
 /** Deeper conditions are refused: each level is a level of the parser's stack. */
 const mostLevels = 100
@@ -54,7 +62,12 @@ const comparators: Readonly<Record<string, Comparator>> = {
 export function parseCondition(text: string): Condition {
   const parser = new Parser(text)
   const test = parser.whole()
-  return { columns: [...parser.columns], matches: (images) => test(images) === true }
+  return {
+    columns: [...parser.columns],
+    matches({ before, after }, row = after ?? before) {
+      return test({ before, after, row }) === true
+    },
+  }
 }
 
 class Parser {
@@ -125,8 +138,8 @@ class Parser {
       const isNegated = this.#takeWord('not')
       if (!this.#takeWord('null')) throw this.#expected('NULL')
       // A column that the image does not have is unknown, and so neither null nor not null.
-      return (images) => {
-        const value = left(images)
+      return (judged) => {
+        const value = left(judged)
         return value === undefined ? null : (value === null) !== isNegated
       }
     }
@@ -153,7 +166,7 @@ class Parser {
       if (this.#token.kind !== 'text') throw this.#expected("a text such as 'a%'")
       const pattern = this.#token.text
       this.#advance()
-      return (images) => like(left(images), pattern)
+      return (judged) => like(left(judged), pattern)
     }
     throw this.#expected('a comparison (=, <>, <, <=, >, >=, IS, IN, LIKE, BETWEEN)')
   }
@@ -182,10 +195,10 @@ class Parser {
     const image = first.kind === 'word' ? name.toLowerCase() : ''
     if ((image === 'before' || image === 'after') && this.#takeSymbol('.')) {
       const column = this.#columnName()
-      return (images) => images[image]?.[column]
+      return (judged) => judged[image]?.[column]
     }
     this.columns.add(name)
-    return ({ before, after }) => (after ?? before)?.[name]
+    return ({ row }) => row?.[name]
   }
 
   #columnName(): string {
@@ -240,33 +253,33 @@ const atLeast: Comparator = (order) => order >= 0
 const atMost: Comparator = (order) => order <= 0
 
 function comparison(left: Value, comparator: Comparator, right: Value): Test {
-  return (images) => {
-    const order = compare(left(images), right(images))
+  return (judged) => {
+    const order = compare(left(judged), right(judged))
     return order === null ? null : comparator(order)
   }
 }
 
 function and(left: Test, right: Test): Test {
-  return (images) => {
-    const first = left(images)
+  return (judged) => {
+    const first = left(judged)
     if (first === false) return false
-    const second = right(images)
+    const second = right(judged)
     return second === false ? false : first === null ? null : second
   }
 }
 
 function or(left: Test, right: Test): Test {
-  return (images) => {
-    const first = left(images)
+  return (judged) => {
+    const first = left(judged)
     if (first === true) return true
-    const second = right(images)
+    const second = right(judged)
     return second === true ? true : first === null ? null : second
   }
 }
 
 function not(test: Test): Test {
-  return (images) => {
-    const verdict = test(images)
+  return (judged) => {
+    const verdict = test(judged)
     return verdict === null ? null : !verdict
   }
 }
