@@ -1,19 +1,13 @@
 import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetAccountSettingsCommand, LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda'
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-
-/** The secret of a stream's password. */
-export interface Secret {
-  /** Its name or ARN. */
-  readonly id: string
-  /** The setting that names it. */
-  readonly setting: string
-}
+import { DescribeParametersCommand, GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import type { StoredPassword } from './stored-password.ts'
 
 export interface Deployment {
   /** Region, credentials and endpoint, as serverless uses them. */
   readonly aws: LambdaClientConfig & { readonly region: string }
-  readonly secrets: readonly Secret[]
+  readonly passwords: readonly StoredPassword[]
   /** The concurrency that all pollers reserve together. */
   readonly reservedConcurrency: number
   readonly stackName: string
@@ -27,14 +21,18 @@ export interface Deployment {
  */
 export async function accountProblems(deployment: Deployment): Promise<string[]> {
   const found = await Promise.all([
-    ...deployment.secrets.map((secret) => secretProblem(deployment, secret)),
+    ...deployment.passwords.map((password) =>
+      password.store === 'secret'
+        ? secretProblem(deployment, password)
+        : parameterProblem(deployment, password),
+    ),
     concurrencyProblem(deployment),
     keptTableProblem(deployment),
   ])
   return found.filter((fault) => fault !== null)
 }
 
-async function secretProblem({ aws }: Deployment, { id, setting }: Secret): Promise<string | null> {
+async function secretProblem({ aws }: Deployment, { id, setting }: StoredPassword): Promise<string | null> {
   const client = new SecretsManagerClient(aws)
   try {
     const { DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: id }))
@@ -50,6 +48,45 @@ async function secretProblem({ aws }: Deployment, { id, setting }: Secret): Prom
   } finally {
     client.destroy()
   }
+}
+
+async function parameterProblem(
+  { aws }: Deployment,
+  { id, setting }: StoredPassword,
+): Promise<string | null> {
+  const client = new SSMClient(aws)
+  const store = `aws ssm put-parameter --region ${aws.region} --type SecureString --name ${id} --value file://password.txt`
+  try {
+    const type = await parameterType(client, id)
+    if (type === undefined)
+      return `The parameter ${id} (${setting}) does not exist in ${aws.region}. Store the password there first: ${store}`
+    if (type === 'SecureString') return null
+    return (
+      `The parameter ${id} (${setting}) has the type ${type}, which keeps the password in plain text. Delete it, and store the ` +
+      `password again: ${store}`
+    )
+  } catch {
+    return null
+  } finally {
+    client.destroy()
+  }
+}
+
+/** Undefined if there is no such parameter. */
+async function parameterType(client: SSMClient, id: string): Promise<string | undefined> {
+  if (id.startsWith('arn:')) {
+    // Only this request finds a parameter that another account shares. It asks for no decryption.
+    const found = client.send(new GetParameterCommand({ Name: id }))
+    return (await found.catch(orMissing))?.Parameter?.Type
+  }
+  // A person who deploys needs no right to read the parameter.
+  const request = { ParameterFilters: [{ Key: 'Name', Option: 'Equals', Values: [id] }] }
+  return (await client.send(new DescribeParametersCommand(request))).Parameters?.[0]?.Type
+}
+
+function orMissing(error: unknown): undefined {
+  if (error instanceof Error && error.name === 'ParameterNotFound') return undefined
+  throw error
 }
 
 /** Lambda refuses a reservation that leaves less than this for all other functions. */

@@ -68,11 +68,6 @@ export function streamFunctions({ service }) {
   return Object.entries(service.functions).filter(([, { environment }]) => environment?.CHECKPOINT_TABLE)
 }
 
-/** The setting that names the password's secret of a stream. */
-export function secretSetting({ DTS_SOURCE }) {
-  return DTS_SOURCE === undefined ? 'DTS_PASSWORD_SECRET' : `custom.sources.${DTS_SOURCE}.secret`
-}
-
 function isNamed([, { environment }]) {
   return environment.DTS_SOURCE !== undefined
 }

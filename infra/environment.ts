@@ -3,7 +3,7 @@ import { longestTimeoutOf, type Settings, type Table } from './tables.ts'
 
 /**
  * The variables of the deploying shell that poller and recovery get. DTS_PASSWORD is not in the list: a deployed function
- * reads the password from Secrets Manager, as DTS_PASSWORD_SECRET names it.
+ * reads the password from Secrets Manager or SSM.
  */
 export const streamVariables = [
   'DTS_BROKER_URL',
@@ -13,6 +13,7 @@ export const streamVariables = [
   'DTS_GROUP',
   'DTS_USER',
   'DTS_PASSWORD_SECRET',
+  'DTS_PASSWORD_PARAMETER',
   'DTS_CHECKPOINT',
   'DTS_TLS',
   'DTS_ALLOWED_NODES',

@@ -3,13 +3,7 @@
  * loads only JavaScript, so this file imports the TypeScript that does the work.
  */
 import { join } from 'node:path'
-import {
-  environmentProblems,
-  groupProblems,
-  prepareLocalRun,
-  secretSetting,
-  streamFunctions,
-} from './deploy-check.js'
+import { environmentProblems, groupProblems, prepareLocalRun, streamFunctions } from './deploy-check.js'
 import { refuseProblems } from './problems.js'
 import { endBundler, keepRole, makeInvocable } from './single-function.js'
 
@@ -82,16 +76,15 @@ async function deployment(serverless) {
   const provider = serverless.getProvider('aws')
   const aws = { region: provider.getRegion(), ...(await provider.getAwsSdkV3Config()) }
   const pollers = streamFunctions(serverless).filter(([key]) => key.startsWith('poller'))
-  const secrets = new Map(
-    pollers.map(([, { environment }]) => [environment.DTS_PASSWORD_SECRET?.trim() ?? '', environment]),
-  )
-  secrets.delete('')
+  const { storedPasswords } = await import('./stored-password.ts')
+  const passwords = pollers.flatMap(([, { environment }]) => storedPasswords(environment))
   const reservedConcurrency = pollers.reduce((sum, [, poller]) => sum + (poller.reservedConcurrency ?? 0), 0)
   const stackName = provider.naming.getStackName()
   const checkpointTable = serverless.service.resources.Resources.CheckpointTable.Properties.TableName
   return {
     aws,
-    secrets: Array.from(secrets, ([id, environment]) => ({ id, setting: secretSetting(environment) })),
+    // The pollers of several partitions, and some sources, have the same one.
+    passwords: [...new Map(passwords.map((one) => [`${one.store} ${one.id}`, one])).values()],
     reservedConcurrency,
     stackName,
     checkpointTable,

@@ -2,6 +2,7 @@ import { type Account, parseAccount } from './account.ts'
 import { allow, arn, ownAccountOnly, ownPolicyName, type Statement } from './iam.ts'
 import { namePatterns } from './invoke-patterns.ts'
 import { roleId } from './logical-id.ts'
+import { type StoredPassword, storedPasswords } from './stored-password.ts'
 import { streamStatements } from './stream-functions.ts'
 import { namesOf, pollersOf, type Stream } from './streams.ts'
 import { extraStatements, type Settings, type Table } from './tables.ts'
@@ -30,7 +31,7 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
 function streamRoles(stream: Stream, tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
   const { recovery, queueId } = namesOf(stream)
-  const secret = stream.variables.DTS_PASSWORD_SECRET ?? ''
+  const passwords = storedPasswords(stream.variables)
   const own = tables.filter(({ source }) => source === stream.source).map(({ key }) => key)
   const foreign = tables.filter(({ source }) => source !== stream.source).map(({ key }) => key)
   const others = settings.streams.flatMap((one) => [
@@ -42,8 +43,8 @@ function streamRoles(stream: Stream, tables: readonly Table[], settings: Setting
     checkpointItems(stream, settings),
     // IAM refuses a statement without resources, so a stream without handlers gets no such statement.
     ...(invoked.length === 0 ? [] : [invokeOnly(invoked)]),
-    ...(secret === '' ? [] : [readSecret(secret)]),
-    ...useKeys(parseAccount(settings.account), secret !== ''),
+    ...passwords.map(readPassword),
+    ...useKeys(parseAccount(settings.account), passwords),
   ]
   const queue = { 'Fn::GetAtt': [queueId, 'Arn'] }
   const putAside = [allow(['sqs:SendMessage'], queue), allow(['s3:PutObject'], bucketObjects)]
@@ -109,8 +110,8 @@ function invokeOnly(names: readonly string[]): Statement {
 }
 
 /** Only through the services that store something with the key: the functions can decrypt nothing else with it. */
-function useKeys({ kmsKey, passwordKey }: Account, hasSecret: boolean): Statement[] {
-  const secretKey = hasSecret ? (passwordKey ?? kmsKey) : undefined
+function useKeys({ kmsKey, passwordKey }: Account, passwords: readonly StoredPassword[]): Statement[] {
+  const keyOfPassword = passwordKey ?? kmsKey
   const through = (...services: string[]) => ({
     StringLike: { 'kms:ViaService': services.map((name) => ({ 'Fn::Sub': `${name}.\${AWS::Region}.*` })) },
   })
@@ -118,12 +119,24 @@ function useKeys({ kmsKey, passwordKey }: Account, hasSecret: boolean): Statemen
     ...(kmsKey === undefined
       ? []
       : [allow(['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey, through('dynamodb', 'sqs', 's3'))]),
-    ...(secretKey === undefined ? [] : [allow(['kms:Decrypt'], secretKey, through('secretsmanager'))]),
+    ...(keyOfPassword === undefined
+      ? []
+      : passwords.map(({ store }) => allow(['kms:Decrypt'], keyOfPassword, through(services[store])))),
   ]
 }
 
-function readSecret(secret: string): Statement {
-  // Secrets Manager ends every ARN with "-" and six random characters, which the name does not contain.
-  const resource = secret.startsWith('arn:') ? secret : arn('secretsmanager', `secret:${secret}-??????`)
-  return allow(['secretsmanager:GetSecretValue'], resource)
+const services = { secret: 'secretsmanager', parameter: 'ssm' } as const
+
+function readPassword({ store, id }: StoredPassword): Statement {
+  const isArn = id.startsWith('arn:')
+  switch (store) {
+    case 'secret':
+      return allow(
+        ['secretsmanager:GetSecretValue'],
+        // Secrets Manager ends every ARN with "-" and six random characters, which the name does not contain.
+        isArn ? id : arn('secretsmanager', `secret:${id}-??????`),
+      )
+    case 'parameter':
+      return allow(['ssm:GetParameter'], isArn ? id : arn('ssm', `parameter/${id.replace(/^\//, '')}`))
+  }
 }

@@ -1,3 +1,5 @@
+import { storedPasswords } from './stored-password.ts'
+
 /**
  * Settings that AWS would refuse in the middle of a deployment, or accept and never use. infra/limits.ts checks the sizes of
  * the compiled template.
@@ -97,9 +99,10 @@ function addressProblems({ given: { ALARM_EMAIL = '', ALARM_TOPIC_ARN = '' } }: 
 
 /** Each of these services reaches only what is in its own region. */
 function regionProblems({ region, account, given, functions }: Service): string[] {
+  const passwords = Object.values(functions).flatMap(({ environment = {} }) => storedPasswords(environment))
   const arns = {
     ALARM_TOPIC_ARN: given.ALARM_TOPIC_ARN?.trim(),
-    ...Object.fromEntries(Object.values(functions).flatMap(secretOf)),
+    ...Object.fromEntries(passwords.map(({ setting, id }) => [setting, id])),
     'custom.account.kmsKey': account.kmsKey,
     'custom.account.passwordKey': account.passwordKey,
   }
@@ -109,13 +112,6 @@ function regionProblems({ region, account, given, functions }: Service): string[
     if (other === region || other === '') return []
     return [`${name} is in ${other}, and the service is deployed to ${region}, which cannot use it: ${value}`]
   })
-}
-
-/** The secret of a poller's or recovery's password, with the setting that names it. */
-function secretOf({ environment = {} }: ServiceFunction): [setting: string, value: unknown][] {
-  const { DTS_PASSWORD_SECRET: secret, DTS_SOURCE: source } = environment
-  if (typeof secret !== 'string') return []
-  return [[source === undefined ? 'DTS_PASSWORD_SECRET' : `custom.sources.${source}.secret`, secret.trim()]]
 }
 
 function fieldOf(value: unknown, name: string): unknown {

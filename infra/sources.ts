@@ -21,6 +21,7 @@ const sourceSchema = z
     group: text.optional(),
     user: text.optional(),
     secret: text.optional(),
+    parameter: text.optional(),
     start: z.union([z.string().min(1), z.number()]).optional(),
     tls: z.boolean().default(false),
     allowedNodes: z.array(z.string().min(1)).default([]),
@@ -94,7 +95,7 @@ function readSources(given: unknown): z.output<typeof sourcesSchema> {
 }
 
 function variablesOf(source: z.output<typeof sourceSchema>): Record<string, string> {
-  const { address, topic, sid, group, user, secret, start, tls, allowedNodes } = source
+  const { address, topic, sid, group, user, secret, parameter, start, tls, allowedNodes } = source
   const variables = {
     DTS_BROKER_URL: address,
     DTS_TOPIC: topic,
@@ -102,6 +103,7 @@ function variablesOf(source: z.output<typeof sourceSchema>): Record<string, stri
     DTS_GROUP: group,
     DTS_USER: user,
     DTS_PASSWORD_SECRET: secret,
+    DTS_PASSWORD_PARAMETER: parameter,
     DTS_CHECKPOINT: start === undefined ? undefined : String(start),
     DTS_TLS: tls ? 'true' : undefined,
     DTS_ALLOWED_NODES: allowedNodes.length === 0 ? undefined : allowedNodes.join(','),

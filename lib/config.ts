@@ -56,6 +56,14 @@ const nodeList = z.string().transform((text, context): readonly string[] => {
   return parts
 })
 
+/** Parameter Store's own rules. A version or label after the name would keep a rotated password in use. */
+const parameterName = z
+  .string()
+  .regex(
+    /^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter(\/[\w.-]+)+|(\/[\w.-]+)+|[\w.-]+)$/,
+    'must be the name of an SSM parameter, such as /prod/dts, or its ARN, without a version',
+  )
+
 const required = z.string('is missing').min(1, 'is missing')
 const flag = z.enum(['true', 'false'], 'must be true or false')
 
@@ -81,6 +89,7 @@ const sourceFields = {
   DTS_USER: z.string().optional(),
   DTS_PASSWORD: z.string().optional(),
   DTS_PASSWORD_SECRET: z.string().optional(),
+  DTS_PASSWORD_PARAMETER: parameterName.optional(),
   DTS_TLS: flag.default('false'),
   DTS_PARTITION: whole(0, largestPartition, 'must be a partition number: digits, such as 0').optional(),
   DTS_CHECKPOINT: timeSchema.optional(),
@@ -121,10 +130,16 @@ const pollFields = {
   POLL_LINGER_SECONDS: whole(0, 900).default(0),
 }
 
+/** The password itself, or where AWS stores it: in a secret of Secrets Manager, or in an SSM parameter. */
+export type Password =
+  | { readonly value: string }
+  | { readonly secretId: string }
+  | { readonly parameter: string }
+
 /** How to reach a stream, and as whom. */
 export interface SourceConfig extends BrokerConfig {
   readonly user: string | undefined
-  readonly password: { readonly value: string } | { readonly secretId: string } | undefined
+  readonly password: Password | undefined
 }
 
 /** A stream with its checkpoint. */
@@ -234,9 +249,12 @@ function differentGroup({ DTS_SID, DTS_GROUP }: Environment): boolean {
   return Boolean(DTS_SID && DTS_GROUP && DTS_SID !== DTS_GROUP)
 }
 
+/** The variables that say where the password is. One of them is enough. */
+export const passwordVariables = ['DTS_PASSWORD', 'DTS_PASSWORD_SECRET', 'DTS_PASSWORD_PARAMETER'] as const
+
 /** Problems that no single variable shows. */
 function contradictions(environment: Environment): string[] {
-  const { DTS_SID, DTS_GROUP, DTS_USER, DTS_PASSWORD, DTS_PASSWORD_SECRET } = environment
+  const { DTS_SID, DTS_GROUP, DTS_USER } = environment
   const found: string[] = []
   if (!DTS_SID && !DTS_GROUP) {
     found.push(
@@ -251,11 +269,11 @@ function contradictions(environment: Environment): string[] {
   }
   if (DTS_SID && !DTS_USER)
     found.push('DTS_USER is missing (the user name of the consumer group, without the sid)')
-  const passwords = [DTS_PASSWORD, DTS_PASSWORD_SECRET].filter(Boolean).length
-  if (DTS_USER && passwords === 0)
-    found.push('DTS_PASSWORD_SECRET (or, for local use, DTS_PASSWORD) is missing')
-  if (passwords === 2) found.push('DTS_PASSWORD and DTS_PASSWORD_SECRET are both set: keep one')
-  if (!DTS_USER && passwords > 0) found.push('a password is set without DTS_USER')
+  const passwords = passwordVariables.filter((name) => environment[name])
+  if (DTS_USER && passwords.length === 0)
+    found.push('DTS_PASSWORD_SECRET or DTS_PASSWORD_PARAMETER (or, for local use, DTS_PASSWORD) is missing')
+  if (passwords.length > 1) found.push(`${passwords.join(' and ')} are set together: keep one`)
+  if (!DTS_USER && passwords.length > 0) found.push('a password is set without DTS_USER')
   return found
 }
 
@@ -287,14 +305,19 @@ function toSourceConfig(values: Values<typeof sourceFields>, deployment: Deploym
     mode,
     group,
     user: mode === 'dts' ? `${values.DTS_USER}-${group}` : values.DTS_USER,
-    password:
-      values.DTS_PASSWORD_SECRET !== undefined
-        ? { secretId: values.DTS_PASSWORD_SECRET }
-        : values.DTS_PASSWORD !== undefined
-          ? { value: values.DTS_PASSWORD }
-          : undefined,
+    password: toPassword(values),
     tls: values.DTS_TLS === 'true',
     allowedNodes: values.DTS_ALLOWED_NODES,
     deployment,
   }
+}
+
+function toPassword({
+  DTS_PASSWORD: value,
+  DTS_PASSWORD_SECRET: secretId,
+  DTS_PASSWORD_PARAMETER: parameter,
+}: Values<typeof sourceFields>): Password | undefined {
+  if (secretId !== undefined) return { secretId }
+  if (parameter !== undefined) return { parameter }
+  return value === undefined ? undefined : { value }
 }

@@ -75,18 +75,18 @@ export const errorCodes = {
   AUTHENTICATION_FAILED: {
     section: 'reaching DTS',
     meaning:
-      'DTS refuses the user, the password or the sid. The function read the secret again once and ' +
+      'DTS refuses the user, the password or the sid. The function read the stored password again once and ' +
       'tried again before it reported this.',
-    normal: 'Right after a rotation, until the secret holds the new password.',
-    run: 'Compare DTS_USER, DTS_SID and the secret with the consumer group in the DTS console.',
+    normal: 'Right after a rotation, until the secret or parameter holds the new password.',
+    run: 'Compare DTS_USER, DTS_SID and the stored password with the consumer group in the DTS console.',
   },
   SECRET_UNAVAILABLE: {
     section: 'reaching DTS',
-    meaning: 'The secret that holds the password cannot be read, or contains no password.',
+    meaning: 'The secret or SSM parameter that holds the password cannot be read, or contains no password.',
     normal: 'Never.',
     run:
-      'Do what the message says: correct DTS_PASSWORD_SECRET or the role of the function, or store ' +
-      'the password as text or as JSON with "password" in quotes. Then run `npm run doctor`.',
+      'Do what the message says: correct DTS_PASSWORD_SECRET or DTS_PASSWORD_PARAMETER, or the role of the function, or ' +
+      'store the password as text or as JSON with "password" in quotes. Then run `npm run doctor`.',
   },
   TOPIC_UNKNOWN: {
     section: 'reaching DTS',

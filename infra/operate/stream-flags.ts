@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { readerConfig, type SourceConfig } from '../../lib/config.ts'
+import { passwordVariables, readerConfig, type SourceConfig } from '../../lib/config.ts'
 
 const text = { type: 'string' } as const
 export const streamOptions = {
@@ -13,6 +13,7 @@ export const streamOptions = {
   user: text,
   password: text,
   'password-secret': text,
+  'password-parameter': text,
   partition: text,
   tls: { type: 'boolean' },
   'allowed-nodes': text,
@@ -28,6 +29,7 @@ const variableOf: Readonly<Record<string, string>> = {
   user: 'DTS_USER',
   password: 'DTS_PASSWORD',
   'password-secret': 'DTS_PASSWORD_SECRET',
+  'password-parameter': 'DTS_PASSWORD_PARAMETER',
   partition: 'DTS_PARTITION',
   'allowed-nodes': 'DTS_ALLOWED_NODES',
 }
@@ -95,10 +97,10 @@ export function settingsOf(call: StreamCall, shell: Environment, folder: string)
     .find((path) => existsSync(path))
   const written = file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'))
   const merged: Record<string, string | undefined> = { ...written, ...shell }
-  for (const [first, second] of alternatives) {
+  for (const names of alternatives) {
     // A flag replaces the setting that contradicts it.
-    if (call.variables[first] !== undefined) delete merged[second]
-    if (call.variables[second] !== undefined) delete merged[first]
+    if (names.some((name) => call.variables[name] !== undefined))
+      for (const name of names) delete merged[name]
   }
   return { ...merged, ...call.variables }
 }
@@ -108,7 +110,4 @@ export function sourceConfig(call: StreamCall, shell: Environment, folder: strin
   return readerConfig(settingsOf(call, shell, folder))
 }
 
-const alternatives = [
-  ['DTS_SID', 'DTS_GROUP'],
-  ['DTS_PASSWORD', 'DTS_PASSWORD_SECRET'],
-] as const
+const alternatives = [['DTS_SID', 'DTS_GROUP'], passwordVariables]

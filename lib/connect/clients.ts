@@ -47,7 +47,7 @@ export function streamOpener(config: SourceConfig): {
   readonly open: () => Promise<Stream>
   readonly passwordNote: () => string | null
 } {
-  const credentials = new CredentialSource(config, readSecret)
+  const credentials = new CredentialSource(config, { secret: readSecret, parameter: readParameter })
   return {
     passwordNote: () => credentials.note,
     open: async () => {
@@ -72,6 +72,13 @@ async function readSecret(secretId: string): Promise<string | undefined> {
   const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
   const client = new SecretsManagerClient(requestLimits)
   return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
+}
+
+/** The text of an SSM parameter. Only a stream that has one loads this client. */
+async function readParameter(name: string): Promise<string | undefined> {
+  const { GetParameterCommand, SSMClient } = await import('@aws-sdk/client-ssm')
+  const client = new SSMClient(requestLimits)
+  return (await client.send(new GetParameterCommand({ Name: name, WithDecryption: true }))).Parameter?.Value
 }
 
 /**

@@ -11,6 +11,7 @@ const ways = {
   SQS: 'the interface endpoint "sqs"',
   S3: 'its gateway endpoint in the route table',
   'Secrets Manager': 'the interface endpoint "secretsmanager"',
+  SSM: 'the interface endpoint "ssm"',
 } as const
 export type Service = keyof typeof ways
 
@@ -28,7 +29,7 @@ const networkCodes = new Set([
 export function serviceFault(thrown: unknown): ServiceFault {
   const status = memberOf(memberOf(thrown, '$metadata'), 'httpStatusCode')
   const name = memberOf(thrown, 'name')
-  // DynamoDB and Secrets Manager refuse with the status 400.
+  // DynamoDB, Secrets Manager and SSM refuse with the status 400.
   if (status === 403 || (typeof status === 'number' && /^AccessDenied/.test(String(name)))) return 'denied'
   if (typeof status === 'number') return 'other'
   const code = memberOf(thrown, 'code')

@@ -9,6 +9,8 @@ import { accountProblems, type Deployment } from '../../infra/account-check.ts'
 interface Account {
   readonly limit: number
   readonly secrets: readonly string[]
+  /** Types of the SSM parameters, by name or ARN. */
+  readonly parameters: Readonly<Record<string, string>>
   readonly hasTable: boolean
   /** Logical ids of the stack's resources. */
   readonly stack: readonly string[]
@@ -35,7 +37,7 @@ async function startAccount(t: TestContext, account: Account): Promise<Deploymen
   return { region: 'eu-west-1', endpoint: `http://127.0.0.1:${port}`, credentials, maxAttempts: 1 }
 }
 
-function answerOf({ limit, secrets, hasTable, stack }: Account, target: string, body: string) {
+function answerOf({ limit, secrets, parameters, hasTable, stack }: Account, target: string, body: string) {
   const found = (value: object) => ({ status: 200, text: JSON.stringify(value) })
   const missing = {
     status: 400,
@@ -43,6 +45,21 @@ function answerOf({ limit, secrets, hasTable, stack }: Account, target: string, 
   }
   if (target.endsWith('DescribeSecret')) {
     return secrets.includes((JSON.parse(body) as { SecretId: string }).SecretId) ? found({}) : missing
+  }
+  if (target.endsWith('DescribeParameters')) {
+    const { ParameterFilters } = JSON.parse(body) as { ParameterFilters: { Values: string[] }[] }
+    const names = ParameterFilters[0]?.Values ?? []
+    return found({
+      Parameters: names.filter((name) => name in parameters).map((name) => ({ Type: parameters[name] })),
+    })
+  }
+  if (target.endsWith('GetParameter')) {
+    const { Name, WithDecryption } = JSON.parse(body) as { Name: string; WithDecryption?: boolean }
+    assert.equal(WithDecryption, undefined)
+    if (Name.endsWith('/forbidden'))
+      return { status: 400, text: JSON.stringify({ __type: 'AccessDeniedException' }) }
+    if (Name in parameters) return found({ Parameter: { Type: parameters[Name] } })
+    return { status: 400, text: JSON.stringify({ __type: 'ParameterNotFound' }) }
   }
   if (target.endsWith('DescribeTable')) return hasTable ? found({ Table: {} }) : missing
   if (target.includes('account-settings')) return found({ AccountLimit: { ConcurrentExecutions: limit } })
@@ -54,14 +71,23 @@ function answerOf({ limit, secrets, hasTable, stack }: Account, target: string, 
   return { status: 200, text: `<DescribeStackResourcesResponse>${result}</DescribeStackResourcesResponse>` }
 }
 
-const healthy: Account = { limit: 1_000, secrets: ['shop/dts', 'crm/dts'], hasTable: false, stack: [] }
+const arn = 'arn:aws:ssm:eu-west-1:111122223333:parameter'
+const healthy: Account = {
+  limit: 1_000,
+  secrets: ['shop/dts', 'crm/dts'],
+  parameters: { '/erp/dts': 'SecureString', [`${arn}/shared/dts`]: 'SecureString' },
+  hasTable: false,
+  stack: [],
+}
 
 async function problems(t: TestContext, account: Partial<Account>, more: Partial<Deployment> = {}) {
   return await accountProblems({
     aws: await startAccount(t, { ...healthy, ...account }),
-    secrets: [
-      { id: 'shop/dts', setting: 'DTS_PASSWORD_SECRET' },
-      { id: 'crm/dts', setting: 'custom.sources.crm.secret' },
+    passwords: [
+      { store: 'secret', id: 'shop/dts', setting: 'DTS_PASSWORD_SECRET' },
+      { store: 'secret', id: 'crm/dts', setting: 'custom.sources.crm.secret' },
+      { store: 'parameter', id: '/erp/dts', setting: 'custom.sources.erp.parameter' },
+      { store: 'parameter', id: `${arn}/shared/dts`, setting: 'custom.sources.hr.parameter' },
     ],
     reservedConcurrency: 2,
     stackName: 'shop-prod',
@@ -79,6 +105,34 @@ test('every missing secret is reported at once, with the setting that names it',
   assert.match(one, /^The secret shop\/dts \(DTS_PASSWORD_SECRET\) does not exist in eu-west-1/)
   assert.match(other, /^The secret crm\/dts \(custom\.sources\.crm\.secret\) does not exist in eu-west-1/)
   assert.deepEqual(more, [])
+})
+
+test('every missing SSM parameter is reported, by name and by ARN, with the command that stores the password', async (t) => {
+  const [one = '', other = '', ...more] = await problems(t, { parameters: {} })
+  assert.match(
+    one,
+    /^The parameter \/erp\/dts \(custom\.sources\.erp\.parameter\) does not exist in eu-west-1\. .*--type SecureString --name \/erp\/dts/,
+  )
+  assert.match(other, /^The parameter arn:.*\/shared\/dts \(custom\.sources\.hr\.parameter\) does not exist/)
+  assert.deepEqual(more, [])
+})
+
+test('a parameter that keeps the password in plain text is a fault', async (t) => {
+  const [fault = '', ...more] = await problems(t, {
+    parameters: { ...healthy.parameters, '/erp/dts': 'String' },
+  })
+  assert.match(
+    fault,
+    /^The parameter \/erp\/dts .* has the type String, which keeps the password in plain text/,
+  )
+  assert.deepEqual(more, [])
+})
+
+test('a parameter that the deploying user may not look at is no fault', async (t) => {
+  const passwords = [
+    { store: 'parameter', id: `${arn}/forbidden`, setting: 'DTS_PASSWORD_PARAMETER' },
+  ] as const
+  assert.deepEqual(await problems(t, {}, { passwords }), [])
 })
 
 test('the reservations of all pollers together must leave 10 to the other functions', async (t) => {

@@ -78,6 +78,15 @@ describe('settings that AWS would refuse or ignore are refused before', () => {
       /custom\.sources\.crm\.secret is in us-east-1/,
     ],
     [
+      withPoller({
+        environment: {
+          DTS_SOURCE: 'crm',
+          DTS_PASSWORD_PARAMETER: 'arn:aws:ssm:us-east-1:111122223333:parameter/crm',
+        },
+      }),
+      /custom\.sources\.crm\.parameter is in us-east-1/,
+    ],
+    [
       { ...sound, account: { kmsKey: 'arn:aws-cn:kms:cn-north-1:111122223333:key/1' } },
       /custom\.account\.kmsKey is in cn-north-1/,
     ],

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { alarmsOf } from '../../infra/alarms.ts'
 import { artefactOf } from '../../infra/artefact.ts'
 import { dashboardOf } from '../../infra/dashboard.ts'
+import type { Statement } from '../../infra/iam.ts'
 import { limitProblems, type Resource, type Template } from '../../infra/limits.ts'
 import { rolesOf } from '../../infra/roles.ts'
 import { sidsOfOtherStages, sourceNames, streamsOf } from '../../infra/sources.ts'
@@ -74,6 +75,12 @@ describe('custom.sources', () => {
         partitions: null,
       },
     ])
+  })
+
+  test('name the password as a secret or as an SSM parameter', () => {
+    const [, source] = streamsOf({ crm: { ...crm, secret: undefined, parameter: ' /p/crm ' } }, true, shell)
+    assert.equal(source?.variables.DTS_PASSWORD_PARAMETER, '/p/crm')
+    assert.equal(source.variables.DTS_PASSWORD_SECRET, undefined)
   })
 
   test('replaces the stream of the shell if all handlers are in folders of sources', () => {
@@ -271,6 +278,53 @@ export const handler = defineTable({ table: '${table}', row: z.object({ id: z.bi
     await assert.rejects(found(), { code: 'CONFIG_INVALID', message })
     rmSync(join(folder, 'poller-crm.ts'))
   })
+})
+
+test('a stream may read its own password only, and use the key of the password only through the service that stores it', () => {
+  const key = 'arn:aws:kms:eu-central-1:111122223333:key/1'
+  const arn = 'arn:aws:ssm:eu-central-1:444455556666:parameter/p/hr'
+  const sources = {
+    crm: { ...crm, secret: undefined, parameter: '/p/crm' },
+    hr: { ...crm, sid: 'dtshr', secret: undefined, parameter: arn },
+    erp: plain,
+  }
+  const streams = streamsOf(sources, true, shell)
+  const settings = { ...unused, prefix: 'shop-prod-', streams, account: { passwordKey: key } }
+  const roles = rolesOf([], settings) as Record<string, Resource>
+  const here = (service: string, resource: string) => ({
+    'Fn::Sub': `arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`,
+  })
+  const via = (service: string) => ({
+    StringLike: { 'kms:ViaService': [{ 'Fn::Sub': `${service}.\${AWS::Region}.*` }] },
+  })
+  const secret = ['secretsmanager:GetSecretValue', here('secretsmanager', 'secret:p/shop-??????')]
+  for (const [stream, expected] of [
+    ['', [secret, ['kms:Decrypt', key, via('secretsmanager')]]],
+    [
+      'Dashcrm',
+      [
+        ['ssm:GetParameter', here('ssm', 'parameter/p/crm')],
+        ['kms:Decrypt', key, via('ssm')],
+      ],
+    ],
+    [
+      'Dashhr',
+      [
+        ['ssm:GetParameter', arn],
+        ['kms:Decrypt', key, via('ssm')],
+      ],
+    ],
+    ['Dasherp', []],
+  ] as const) {
+    for (const role of [roles[`Poller${stream}Role`], roles[`Recovery${stream}Role`]]) {
+      assert.ok(role)
+      const { Policies } = role.Properties as { Policies: { PolicyDocument: { Statement: Statement[] } }[] }
+      const found = Policies[0]?.PolicyDocument.Statement.map(({ Action, Resource, Condition }) =>
+        Condition === undefined ? [...Action, Resource] : [...Action, Resource, Condition],
+      ).filter(([action]) => /^(secretsmanager|ssm|kms):/.test(String(action)))
+      assert.deepEqual(found, expected)
+    }
+  }
 })
 
 test('alarms and dashboard of a named source watch its own poller and queue, under names of their own', () => {

@@ -79,6 +79,17 @@ const brokenThings: readonly Broken[] = [
     }),
   },
   {
+    what: 'if SSM cannot be reached',
+    line: 'credentials',
+    advice: /^SECRET_UNAVAILABLE: The parameter \/prod\/dts .*SSM did not answer, .* a right\. .*"ssm"/,
+    skipped: ['topic', 'TCP to the node', ...log],
+    breakIt: async () => ({
+      DTS_PASSWORD: '',
+      DTS_PASSWORD_PARAMETER: '/prod/dts',
+      AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${await freePort()}`,
+    }),
+  },
+  {
     what: 'if the topic does not exist',
     line: 'topic',
     advice: /^TOPIC_UNKNOWN: .*Check DTS_TOPIC against the DTS console/,

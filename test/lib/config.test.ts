@@ -64,6 +64,16 @@ describe('the configuration is read', () => {
       { password: { secretId: 'dts/reader' } },
       'a password may be given as the name of a secret',
     ],
+    [
+      { DTS_PASSWORD: '', DTS_PASSWORD_PARAMETER: ' /prod/dts-reader\n' },
+      { password: { parameter: '/prod/dts-reader' } },
+      'a password may be given as the name of an SSM parameter',
+    ],
+    [
+      { DTS_PASSWORD: '', DTS_PASSWORD_PARAMETER: 'arn:aws-cn:ssm:cn-north-1:111122223333:parameter/dts' },
+      { password: { parameter: 'arn:aws-cn:ssm:cn-north-1:111122223333:parameter/dts' } },
+      'a password may be given as the ARN of an SSM parameter',
+    ],
     [{}, { startTime: undefined }, 'the start time may be missing'],
     [{ DTS_CHECKPOINT: '1795433580' }, { startTime: 1_795_433_580 }, 'a start time may be UNIX seconds'],
     [
@@ -165,7 +175,26 @@ describe('the configuration is refused', () => {
     [{ DTS_SID: '' }, /DTS_SID is missing .*DTS_GROUP/, 'a missing sid and group'],
     [{ DTS_USER: '' }, /DTS_USER is missing/, 'a missing user'],
     [{ DTS_PASSWORD: '' }, /DTS_PASSWORD_SECRET .* is missing/, 'a missing password'],
-    [{ DTS_PASSWORD_SECRET: 's' }, /are both set: keep one/, 'a password together with a secret'],
+    [
+      { DTS_PASSWORD_SECRET: 's' },
+      /DTS_PASSWORD and DTS_PASSWORD_SECRET are set together: keep one/,
+      'a password together with a secret',
+    ],
+    [
+      { DTS_PASSWORD: '', DTS_PASSWORD_SECRET: 's', DTS_PASSWORD_PARAMETER: '/p' },
+      /DTS_PASSWORD_SECRET and DTS_PASSWORD_PARAMETER are set together: keep one/,
+      'a secret together with a parameter',
+    ],
+    [
+      { DTS_PASSWORD: '', DTS_PASSWORD_PARAMETER: '/prod/dts:3' },
+      /DTS_PASSWORD_PARAMETER must be the name of an SSM parameter, .* without a version/,
+      'a parameter with a version, which a rotation would not change',
+    ],
+    [
+      { DTS_PASSWORD: '', DTS_PASSWORD_PARAMETER: 'prod/dts' },
+      /DTS_PASSWORD_PARAMETER must be the name of an SSM parameter, such as \/prod\/dts/,
+      'a parameter in a folder without "/" at the beginning',
+    ],
     [{ DTS_CHECKPOINT: 'yesterday' }, /DTS_CHECKPOINT must be UNIX seconds/, 'a start time that is a word'],
     [
       { DTS_CHECKPOINT: '2026-11-23' },

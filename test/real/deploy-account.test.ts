@@ -7,12 +7,13 @@ import { promisify } from 'node:util'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { GetFunctionCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetBucketEncryptionCommand, S3Client } from '@aws-sdk/client-s3'
-import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import * as z from 'zod'
 import { startMoto } from '../rig/moto.ts'
 import { pythonEnvironment } from '../rig/tools.ts'
 import { deployingTo } from '../support/packaged.ts'
+import type { CommandResult } from '../support/run-node.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 // The stack of a team whose account has rules, as AWS has it after the deployment. moto 5.2 drops the table's key and
@@ -62,19 +63,25 @@ const startUp = { timeout: 180_000 }
 describe('a stack in an account with rules, read back from AWS', () => {
   let aws: Awaited<ReturnType<typeof startMoto>>
   let service: ServiceCopy
+  let refused: CommandResult
   let roles: z.output<typeof rolesSchema>
   const options = () => ({ endpoint: aws.endpoint, region, credentials })
-  const environment = () => deployingTo(aws.endpoint, credentials)
+  const environment = () => {
+    const { DTS_PASSWORD_SECRET: _, ...others } = deployingTo(aws.endpoint, credentials)
+    return { ...others, DTS_PASSWORD_PARAMETER: '/shop/dts' }
+  }
 
   before(async () => {
     aws = await startMoto()
     service = copyService()
     service.configure('  versionFunctions: false', inProvider)
     service.configure('  tables: {}', inCustom)
-    const secrets = new SecretsManagerClient(options())
-    await secrets.send(new CreateSecretCommand({ Name: 'shop/dts', SecretString: 'secret' }))
-    secrets.destroy()
-    const { code, output } = await service.serverless(['deploy', '--region', region], environment())
+    const deploy = () => service.serverless(['deploy', '--region', region], environment())
+    refused = await deploy()
+    const ssm = new SSMClient(options())
+    await ssm.send(new PutParameterCommand({ Name: '/shop/dts', Type: 'SecureString', Value: 'password' }))
+    ssm.destroy()
+    const { code, output } = await deploy()
     assert.equal(code, 0, output)
     const python = join(await pythonEnvironment(), 'bin/python')
     const script = fileURLToPath(new URL('../rig/roles.py', import.meta.url))
@@ -85,6 +92,14 @@ describe('a stack in an account with rules, read back from AWS', () => {
   after(async () => {
     service.remove()
     await aws.stop()
+  })
+
+  test('without the parameter of the password, deploy is refused', () => {
+    assert.equal(refused.code, 1)
+    assert.match(
+      refused.output,
+      /- The parameter \/shop\/dts \(DTS_PASSWORD_PARAMETER\) does not exist in eu-west-1/,
+    )
   })
 
   test('every role has the boundary, the path and the tags', () => {
@@ -139,8 +154,8 @@ describe('a stack in an account with rules, read back from AWS', () => {
     },
     {
       Effect: 'Allow',
-      Action: ['secretsmanager:GetSecretValue'],
-      Resource: own('secretsmanager', 'secret:shop/dts-??????'),
+      Action: ['ssm:GetParameter'],
+      Resource: own('ssm', 'parameter/shop/dts'),
     },
     {
       Effect: 'Allow',
@@ -148,7 +163,7 @@ describe('a stack in an account with rules, read back from AWS', () => {
       Resource: key,
       Condition: via('dynamodb', 'sqs', 's3'),
     },
-    { Effect: 'Allow', Action: ['kms:Decrypt'], Resource: key, Condition: via('secretsmanager') },
+    { Effect: 'Allow', Action: ['kms:Decrypt'], Resource: key, Condition: via('ssm') },
   ]
   const more: Readonly<Record<string, readonly object[]>> = {
     customers: [],

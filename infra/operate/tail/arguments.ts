@@ -14,7 +14,8 @@ Prints the changes of a stream. It reads beside the poller: no checkpoint and no
   The stream. A flag overrides the variable of .env.<stage>, .env or the shell:
   --broker-url HOST:PORT  --topic T  --sid S  --user U  --password P      (DTS_BROKER_URL, DTS_TOPIC, …)
   --group G               a plain Kafka topic in DTS format, instead of --sid
-  --partition N  --tls  --allowed-nodes LIST  --password-secret NAME  --stage S (dev)
+  --partition N  --tls  --allowed-nodes LIST  --stage S (dev)
+  --password-secret NAME | --password-parameter NAME                      a secret, or an SSM parameter
   dts.server=HOST:PORT topic=T dts.sid=S …                                the spellings of Flink's Table API
 
   Which changes:
@@ -30,8 +31,8 @@ Prints the changes of a stream. It reads beside the poller: no checkpoint and no
   --format pretty | json | changelog | csv
   --columns LIST          only these columns, in this order
 
-A time is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z. Prefer DTS_PASSWORD or --password-secret to
---password: other users of the machine can see the arguments of a process.`
+A time is UNIX seconds, milliseconds, or ISO 8601 such as 2026-01-31T08:00:00Z. Prefer the others to --password:
+other users of the machine can see the arguments of a process.`
 
 /** A place in the log. Times are in seconds. */
 export type Place =

@@ -8,6 +8,10 @@ import { DtsError } from '../../../lib/errors.ts'
 import { startSecretsServer } from '../../rig/secrets-server.ts'
 import { testConfig } from '../../support/test-config.ts'
 
+function noStore(): never {
+  assert.fail('AWS was asked')
+}
+
 async function source(t: TestContext, text?: string | null) {
   const server = await startSecretsServer()
   t.after(() => server.stop())
@@ -21,7 +25,7 @@ async function source(t: TestContext, text?: string | null) {
   const read = async (secretId: string) =>
     (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
   const config = { user: 'reader-sid', password: { secretId: 'dts' } }
-  return { server, credentials: new CredentialSource(config, read) }
+  return { server, credentials: new CredentialSource(config, { secret: read, parameter: noStore }) }
 }
 
 describe('the password', () => {
@@ -71,7 +75,7 @@ describe('the password', () => {
   const unreadable: [text: string | null | undefined, message: RegExp, reason: string][] = [
     [
       undefined,
-      /cannot be read \(ResourceNotFoundException\)\. Check DTS_PASSWORD_SECRET and that .* role may read it/,
+      /does not exist in this account and region \(ResourceNotFoundException\): .* or correct DTS_PASSWORD_SECRET/,
       'no such secret',
     ],
     [null, /is binary: store the password as text/, 'a binary secret'],
@@ -107,6 +111,43 @@ describe('the password', () => {
     })
   }
 
+  test('a parameter is read as a secret is, and its faults name the parameter and its variable', async () => {
+    let text = '{"password":"p4ss"}\n'
+    let fault: unknown
+    const parameter = async (name: string) => {
+      assert.equal(name, '/prod/dts')
+      if (fault !== undefined) throw fault
+      return text
+    }
+    const read = () =>
+      new CredentialSource(
+        { user: 'reader-sid', password: { parameter: '/prod/dts' } },
+        { secret: noStore, parameter },
+      ).get()
+    assert.deepEqual(await read(), { username: 'reader-sid', password: 'p4ss' })
+    const refused = (message: RegExp) => assert.rejects(read(), { code: 'SECRET_UNAVAILABLE', message })
+    text = '\n'
+    await refused(/^The parameter \/prod\/dts holds an empty password/)
+    fault = Object.assign(new Error('no'), { name: 'ParameterNotFound', $metadata: { httpStatusCode: 400 } })
+    await refused(
+      /^The parameter \/prod\/dts does not exist in this account and region .* or correct DTS_PASSWORD_PARAMETER\.$/,
+    )
+    fault = Object.assign(new Error('no'), {
+      name: 'AccessDeniedException',
+      $metadata: { httpStatusCode: 400 },
+    })
+    await refused(
+      /cannot be read \(AccessDeniedException\)\. SSM answered and refused, .* a right is missing/,
+    )
+    fault = Object.assign(new Error('no'), { name: 'TimeoutError' })
+    await refused(/cannot be read \(TimeoutError\)\. SSM did not answer, .* the interface endpoint "ssm"/)
+    fault = Object.assign(new Error('no'), {
+      name: 'ThrottlingException',
+      $metadata: { httpStatusCode: 400 },
+    })
+    await refused(/Check DTS_PASSWORD_PARAMETER and that this function's role may read it/)
+  })
+
   test('a secret that could not be read is read again by the next run', async (t) => {
     const { server, credentials } = await source(t)
     await assert.rejects(credentials.get(), { code: 'SECRET_UNAVAILABLE' })
@@ -115,7 +156,7 @@ describe('the password', () => {
   })
 
   test('in the environment: no secret is read, and a renewal changes nothing', async () => {
-    const none = () => assert.fail('Secrets Manager was asked')
+    const none = { secret: noStore, parameter: noStore }
     const given = new CredentialSource({ user: 'u', password: { value: 'p' } }, none)
     assert.deepEqual(await given.get(), { username: 'u', password: 'p' })
     assert.equal(await given.renew(), false)
@@ -131,7 +172,7 @@ describe('the password', () => {
 })
 
 describe('after a rotation', () => {
-  async function rotated(t: TestContext) {
+  async function rotated(t: TestContext, store: 'secret' | 'parameter') {
     const server = await startSecretsServer()
     const dstore = new DStore()
     const { host, port } = await dstore.start()
@@ -141,6 +182,7 @@ describe('after a rotation', () => {
       AWS_ACCESS_KEY_ID: 'x',
       AWS_SECRET_ACCESS_KEY: 'x',
       AWS_ENDPOINT_URL_SECRETS_MANAGER: server.endpoint,
+      AWS_ENDPOINT_URL_SSM: server.endpoint,
     }
     Object.assign(process.env, own)
     const config = testConfig({
@@ -149,31 +191,35 @@ describe('after a rotation', () => {
       DTS_TOPIC: dstore.topic,
       DTS_SID: dstore.sid ?? '',
       DTS_USER: dstore.user,
-      DTS_PASSWORD_SECRET: 'dts',
+      [store === 'secret' ? 'DTS_PASSWORD_SECRET' : 'DTS_PASSWORD_PARAMETER']: '/prod/dts',
       CHECKPOINT_TABLE: 'unused',
     })
-    server.secrets.set('dts', 'before the rotation')
-    return { server, dstore, openStream: connections(config).openStream }
+    const stored = store === 'secret' ? server.secrets : server.parameters
+    const change = (password: string) => stored.set('/prod/dts', password)
+    change('before the rotation')
+    return { server, dstore, change, openStream: connections(config).openStream }
   }
 
-  test('a refused password is read again once, and the new password works', async (t) => {
-    const { server, dstore, openStream } = await rotated(t)
-    await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
-    const refused = dstore.counters.credentialsRefused
-    assert.ok(refused > 0)
-    server.secrets.set('dts', dstore.password)
-    const stream = await openStream()
-    await stream.close()
-    assert.equal(dstore.counters.credentialsRefused, refused + 1)
-    assert.equal(server.reads, 3)
-    // The new password is kept.
-    await (await openStream()).close()
-    assert.equal(server.reads, 3)
-  })
+  for (const store of ['secret', 'parameter'] as const) {
+    test(`of a ${store}, a refused password is read again once, and the new password works`, async (t) => {
+      const { server, dstore, change, openStream } = await rotated(t, store)
+      await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
+      const refused = dstore.counters.credentialsRefused
+      assert.ok(refused > 0)
+      change(dstore.password)
+      const stream = await openStream()
+      await stream.close()
+      assert.equal(dstore.counters.credentialsRefused, refused + 1)
+      assert.equal(server.reads, 3)
+      // The new password is kept.
+      await (await openStream()).close()
+      assert.equal(server.reads, 3)
+    })
 
-  test('an unchanged password is not tried twice, because DTS may lock the user', async (t) => {
-    const { server, dstore, openStream } = await rotated(t)
-    await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
-    assert.deepEqual([server.reads, dstore.counters.credentialsRefused], [2, 1])
-  })
+    test(`of a ${store}, an unchanged password is not tried twice, because DTS may lock the user`, async (t) => {
+      const { server, dstore, openStream } = await rotated(t, store)
+      await assert.rejects(openStream(), { code: 'AUTHENTICATION_FAILED' })
+      assert.deepEqual([server.reads, dstore.counters.credentialsRefused], [2, 1])
+    })
+  }
 })

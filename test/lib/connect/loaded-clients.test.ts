@@ -33,14 +33,16 @@ for (const name of ['poller', 'recovery']) {
   })
 }
 
-test('the clients of Lambda and Secrets Manager are loaded with their first request', () => {
-  const [unused, invoked, opened] = clientsAfter(
+test('the clients of Lambda, Secrets Manager and SSM are loaded with their first request', () => {
+  const [unused, invoked, secret, parameter] = clientsAfter(
     `const { handlerClient, streamOpener } = await import(${file('lib/connect/clients.ts')})
     const client = handlerClient(1000)`,
     `await client.invoke('f', Buffer.from('{}')).catch(() => {})`,
     `await streamOpener({ user: 'u', password: { secretId: 's' } }).open().catch(() => {})`,
+    `await streamOpener({ user: 'u', password: { parameter: '/s' } }).open().catch(() => {})`,
   )
   assert.deepEqual(unused, ['dynamodb'])
   assert.deepEqual(invoked, ['dynamodb', 'lambda'])
-  assert.deepEqual(opened, ['dynamodb', 'lambda', 'secrets-manager'])
+  assert.deepEqual(secret, ['dynamodb', 'lambda', 'secrets-manager'])
+  assert.deepEqual(parameter, ['dynamodb', 'lambda', 'secrets-manager', 'ssm'])
 })
