@@ -74,7 +74,10 @@ export function otherDeployment(answer: GroupAnswer | null): Deployment | null {
 }
 
 /** The reason to refuse a checkpoint that was restored from a backup; null if the group does not show a restore. */
-export function restoredFault(read: Checkpoint, answer: GroupAnswer | null): DtsError | null {
+export function restoredFault(
+  read: Pick<Checkpoint, 'generation' | 'offset' | 'timestamp'>,
+  answer: GroupAnswer | null,
+): DtsError | null {
   const ahead = commitAhead(read, answer)
   if (ahead === null) return null
   const { place } = ahead

@@ -1,33 +1,36 @@
 import type { HeldLease } from '../checkpoint/held-lease.ts'
-import type { Checkpoint } from '../checkpoint/types.ts'
+import type { Checkpoint, Position } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type GroupAnswer, restoredFault } from '../log/group.ts'
 import { requireSameLog, sameLogCodes } from '../log/same-log.ts'
 import { startWithoutLoss } from '../recovery/move/reset.ts'
-import type { PollDependencies } from './dependencies.ts'
+import type { Origin, PollDependencies } from './dependencies.ts'
 import { corruptPauseMs, corruptTries } from './read-ahead.ts'
 import type { PollSummary } from './summary.ts'
 
 /**
  * Compares the log with the checkpoint before any change is read.
+ * @param read null if this run created the checkpoint
  * @param group the answer of the consumer group; null if there is none
  * @returns the summary of a run that ends here, because it moved the checkpoint to another log; null if the run may read
  * @throws DtsError the reason for which the stream is now halted; or a fault that the next run may not meet
  */
 export async function checkLog(
   dependencies: PollDependencies,
-  read: Checkpoint,
+  read: Checkpoint | null,
+  checkpoint: Position & Origin,
   stream: Stream,
   lease: HeldLease,
   group: Promise<GroupAnswer | null>,
   summary: PollSummary,
 ): Promise<PollSummary | null> {
   try {
-    const fault = await changedLog(dependencies, read, stream)
-    const restored = restoredFault(read, await group)
+    const fault = read === null ? null : await changedLog(dependencies, read, stream)
+    // Also for a new checkpoint: if this process froze after it had created the item, others may have continued from it.
+    const restored = restoredFault(checkpoint, await group)
     if (restored !== null) return await haltAt(lease, restored, summary)
-    if (fault === null) return null
+    if (read === null || fault === null) return null
     return await recoverOrHalt(dependencies, read, stream, lease, fault, summary)
   } catch (error) {
     // The run has delivered nothing, so the next one need not wait for the end of this lease.

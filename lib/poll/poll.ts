@@ -63,10 +63,8 @@ async function pollStream(
   // Asked under the lease: if another run has committed to the group by now, the item had that position before it was read.
   const group = optionalWork(dependencies, () => askGroup(stream))
   group.catch(() => {})
-  if (read !== null) {
-    const ended = await checkLog(dependencies, read, stream, lease, group, summary)
-    if (ended !== null) return ended
-  }
+  const ended = await checkLog(dependencies, read, checkpoint, stream, lease, group, summary)
+  if (ended !== null) return ended
   await announceGeneration(dependencies, stream, lease.stored, generation, await group, summary)
   await new Run(dependencies, stream, lease, checkpoint, terms.worstCaseMs, summary).work()
   return summary

@@ -310,6 +310,26 @@ describe('a run of the poller', () => {
     assert.deepEqual([overtaken, summary.ended], [true, 'lease-held'])
   })
 
+  test('a first start that froze after it created the item delivers nothing once others have continued from it', async () => {
+    const given = write.inserts('shop.orders', 0, 0)
+    const store = freshStore()
+    const self = dependencies(store, streamOf(given)).config.deployment
+    let continued = false
+    const committed = async () => {
+      const item = await store.read()
+      if (item === null) return null
+      // The clock of the other run is so far ahead that the lease has run out.
+      const later = (item.leaseUntil ?? 0) + 60_000
+      const lease = await store.acquire(item, 'other', later, later + 60_000, ['RUNNING'])
+      await store.commit(lease, { ...item, offset: 1n }, later + 60_001)
+      continued = true
+      return groupPosition(1n, writeMark(self, t0, { generation: item.generation, offset: 1n }), self)
+    }
+    const invoke: Invoke = () => assert.fail('a handler is invoked')
+    const summary = await poll(dependencies(store, streamOf(given, { committed }), { invoke }))
+    assert.deepEqual([continued, summary.ended], [true, 'lease-lost'])
+  })
+
   test('the run pauses between commits that DynamoDB refuses', async () => {
     const given = write.inserts('shop.orders', 0, 99)
     const store = freshStore()
