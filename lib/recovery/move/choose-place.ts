@@ -104,7 +104,8 @@ function repeatsAnywhere(
  */
 function youngestDelivered(progress: Progress | null, ends: Survey['ends'], now: number): number {
   const last = ends.kind === 'covers' ? ends.last : -1
-  return Math.max(Math.ceil(now / 1000), last, progress?.timestamp ?? -1) + leastMargin
+  const committed = progress === null ? -1 : youngestCommitted(progress)
+  return Math.max(Math.ceil(now / 1000), last, committed) + leastMargin
 }
 
 /** The details that the survey must read at the chosen place. */

@@ -119,6 +119,7 @@ describe('the changes that may repeat', () => {
     assert.equal(anywhere({}), 1109)
     assert.equal(anywhere({ ends: { kind: 'covers', first: 900, last: 1000 } }), 1090)
     assert.equal(anywhere({}, { ...unknown, timestamp: 1200 }), 1210)
+    assert.equal(anywhere({}, { ...unknown, times: startOfTimes(1049, 1300) }), 1310)
     assert.equal(chosenFor({ log: 'anchor' }).repeats.anywhere, -1)
   })
 
