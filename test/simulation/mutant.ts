@@ -15,4 +15,9 @@ export interface Mutant {
   readonly find: string
   /** The code that replaces it; may be empty. */
   readonly put: string
+  /**
+   * A seed that is played first, for a fault that few worlds notice. It saves time only: once it no longer notices the
+   * fault, the search goes on from seed 1.
+   */
+  readonly seed?: number
 }

@@ -44,6 +44,7 @@ async function judge(mutant: Mutant, seeds: number): Promise<Verdict> {
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
     await writeFile(join(directory, mutant.file), await mutated(mutant))
     const hunt = ['test/simulation/hunt.ts', '--kind', mutant.kind ?? 'faults', '--seeds', String(seeds)]
+    if (mutant.seed !== undefined) hunt.push('--first', String(mutant.seed))
     const { stdout } = await run(process.execPath, hunt, { cwd: directory, timeout: patienceMs })
     return { mutant, caught: answer.parse(JSON.parse(stdout)) }
   } catch (error) {

@@ -258,12 +258,13 @@ function target(random: Random, { found, ledger }: Inspection): unknown {
   const { first = 0, last = 0 } = found?.times ?? {}
   const [earliest, end] = [BigInt(found?.earliest ?? 0), BigInt(found?.end ?? 0)]
   const offset = earliest + BigInt(random.whole(-2, Number(end - earliest) + 2))
-  // These come often: few offsets lie where times go back, and few moves can be undone.
-  const byOffset = { offset: String(offset < 0n ? 0n : offset) }
+  // Few moves can be undone, so people mostly undo one that can.
   const [newest, ...older] = ledger.flatMap(({ entry, from }) =>
     entry !== null && from?.clusterId === found?.clusterId ? [entry] : [],
   )
-  const byLedger = { ledger: newest === undefined ? random.whole(0, 2) : random.pick([newest, ...older]) }
+  if (newest !== undefined && random.chance(0.7)) return { ledger: random.pick([newest, ...older]) }
+  // These come often: few offsets lie where times go back.
+  const byOffset = { offset: String(offset < 0n ? 0n : offset) }
   return random.pick<unknown>([
     'earliest',
     'latest',
@@ -272,8 +273,6 @@ function target(random: Random, { found, ledger }: Inspection): unknown {
     byOffset,
     byOffset,
     byOffset,
-    byLedger,
-    byLedger,
-    byLedger,
+    { ledger: random.whole(0, 2) },
   ])
 }

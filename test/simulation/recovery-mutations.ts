@@ -111,12 +111,6 @@ export const recoveryMutants: readonly Mutant[] = (
       put: '    if (timestamp > wanted.timestamp + 60) this.settled = true\n    else if (place === null) this.settled',
     },
     {
-      name: 'anchor: searched for after the place of its time only',
-      file: anchors,
-      find: 'if (wanted.main !== null && !scan.hasMain) {',
-      put: 'if (wanted.main === undefined && !scan.hasMain) {',
-    },
-    {
       name: 'time: repeats are not marked',
       file: choose,
       find: 'const handled = isExact ? -1 : youngestCommitted(read)',
@@ -133,12 +127,6 @@ export const recoveryMutants: readonly Mutant[] = (
       file: assess,
       find: ' || !hasGotThere(last, read, hasTime))',
       put: ')',
-    },
-    {
-      name: 'place: its time is that of its own record',
-      file: 'lib/log/survey-place.ts',
-      find: 'youngest = Math.max(youngest, timed?.timestamp ?? youngest)',
-      put: 'void timed',
     },
     {
       name: 'gap: not detected',
