@@ -25,8 +25,8 @@ export function rolesOf(tables: readonly Table[], settings: Settings): Record<st
 }
 
 /**
- * The roles of a stream's poller and recovery. They reach no function, queue or secret of another stream. Only named sources have
- * keys of their own in the checkpoint table, and all streams share the bucket of large dead letters.
+ * The roles of a stream's poller and recovery. They reach no function, queue, password or checkpoint item of another stream. All
+ * streams share the bucket of large dead letters.
  */
 function streamRoles(stream: Stream, tables: readonly Table[], settings: Settings): Record<string, object> {
   const { prefix } = settings
@@ -67,12 +67,14 @@ function streamRoles(stream: Stream, tables: readonly Table[], settings: Setting
   }
 }
 
-/** The keys of a named source's items begin with its name. A topic's name has no colon. */
-function checkpointItems({ source }: Stream, { checkpointTable }: Settings): Statement {
-  const actions = ['dynamodb:GetItem', 'dynamodb:UpdateItem']
-  const table = arn('dynamodb', `table/${checkpointTable}`)
-  if (source === '') return allow(actions, table)
-  return allow(actions, table, { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [`${source}:*`] } })
+/** The key of an item is `<topic>/<partition>`, for a named source `<source>:<topic>/<partition>`. A topic's name has no colon. */
+function checkpointItems({ source, variables }: Stream, { checkpointTable }: Settings): Statement {
+  const topic = variables.DTS_TOPIC?.trim() ?? ''
+  // A build machine that does not know the stream's variables packages a stream that cannot run.
+  const keys = source === '' ? `${topic}/*` : `${source}:*`
+  return allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], arn('dynamodb', `table/${checkpointTable}`), {
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [keys] },
+  })
 }
 
 const bucketObjects = { 'Fn::Sub': `\${DeadLetterBucket.Arn}/*` }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { parseAccount } from './account.ts'
+import { streamVariables } from './environment.ts'
 import { roleId } from './logical-id.ts'
 import { invalidSetting } from './setting-error.ts'
 import { namesOf, type Poller, pollersOf, type Stream } from './streams.ts'
@@ -10,11 +11,19 @@ type Settable = Readonly<Record<string, unknown>>
 /** The service refers to these settings elsewhere. */
 const fixedSettings = ['name', 'handler', 'role', 'events']
 
+/** Rights, and the search for sids that are used twice, follow from these variables of the shell or of the source. */
+function refuseStreamVariables(environment: Settable, context: z.RefinementCtx): void {
+  for (const name of streamVariables.filter((one) => one in environment)) {
+    const message = `${name} describes the stream: set it in the shell or .env, or in custom.sources`
+    context.addIssue({ code: 'custom', path: [name], message })
+  }
+}
+
 /** Function settings that replace those below, variables in addition to theirs, and IAM statements in addition to the rights of infra/roles.ts. */
 const overrideSchema = z
   .looseObject({
     statements: z.array(z.record(z.string(), z.unknown())).default([]),
-    environment: z.record(z.string(), z.unknown()).default({}),
+    environment: z.record(z.string(), z.unknown()).superRefine(refuseStreamVariables).default({}),
     ...Object.fromEntries(
       fixedSettings.map((name) => [name, z.never(`${name} cannot be replaced`).optional()]),
     ),

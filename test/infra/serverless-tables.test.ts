@@ -327,6 +327,14 @@ describe('custom.stream', () => {
     }
   })
 
+  test('refuses variables that describe the stream, because its rights would not follow', () => {
+    const wrong = { ...settings, stream: { recovery: { environment: { DTS_TOPIC: 'x', A: 'y' } } } }
+    assert.throws(() => streamFunctions({}, { source: '', partitions: null }, wrong), {
+      code: 'CONFIG_INVALID',
+      message: /custom\.stream\.recovery\.environment\.DTS_TOPIC: DTS_TOPIC describes the stream/,
+    })
+  })
+
   test('refuses the name of another function', () => {
     assert.throws(
       () => streamFunctions({}, { source: '', partitions: null }, { ...settings, stream: { polller: {} } }),

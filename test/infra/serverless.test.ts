@@ -199,6 +199,7 @@ describe('serverless package, without network and credentials', () => {
   const checkpoint = {
     actions: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
     resources: [arn(`dynamodb:${here}:table/dts-functions-dev-checkpoint`)],
+    condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['cn_shop/*'] } },
   }
   const secret = {
     actions: ['secretsmanager:GetSecretValue'],
@@ -361,13 +362,15 @@ function environmentOf(resources: Resources, id: string): Record<string, unknown
 interface Statement {
   readonly Action: string[]
   readonly Resource: unknown
+  readonly Condition?: object
 }
 
-function statementsOf(resources: Resources, id: string): { actions: string[]; resources: unknown[] }[] {
+function statementsOf(resources: Resources, id: string): object[] {
   const policies = resources[id]?.Properties.Policies as { PolicyDocument: { Statement: Statement[] } }[]
   return policies
     .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
-    .map(({ Action, Resource }) => ({
+    .map(({ Action, Resource, Condition }) => ({
+      ...(Condition === undefined ? {} : { condition: Condition }),
       actions: Action,
       resources: [Resource].flat().map((one) => (one as { 'Fn::Sub'?: string })['Fn::Sub'] ?? one),
     }))

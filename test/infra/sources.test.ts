@@ -237,6 +237,7 @@ export const handler = defineTable({ table: '${table}', row: z.object({ id: z.bi
       ['secret:p/crm', own, shop],
       ['"DeadLetterQueueCrm"', own, shop],
       ['log-group:/aws/lambda/shop-prod-poller-crm:', own, shop],
+      ['"dynamodb:LeadingKeys":["shop/*"]', shop, own],
       ['"dynamodb:LeadingKeys":["crm:*"]', own, shop],
     ] as const) {
       assert.ok(mine.includes(name), name)

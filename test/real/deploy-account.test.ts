@@ -144,6 +144,7 @@ describe('a stack in an account with rules, read back from AWS', () => {
       Effect: 'Allow',
       Action: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
       Resource: own('dynamodb', `table/${prefix}checkpoint`),
+      Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['cn_shop/*'] } },
     },
     {
       Effect: 'Allow',
