@@ -13,6 +13,7 @@ export const caseNames = [
   'start',
   'decode',
   'wire',
+  'invoke',
   'baseline',
 ] as const
 export type CaseName = (typeof caseNames)[number]

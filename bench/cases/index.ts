@@ -4,6 +4,7 @@ import { baseline } from './baseline.ts'
 import { columns } from './columns.ts'
 import { decode } from './decode.ts'
 import { idle } from './idle.ts'
+import { invoke } from './invoke.ts'
 import { keys } from './keys.ts'
 import { latency } from './latency.ts'
 import { limit } from './limit.ts'
@@ -24,5 +25,6 @@ export const cases: Readonly<Record<CaseName, Case>> = {
   start,
   decode,
   wire,
+  invoke,
   baseline,
 }

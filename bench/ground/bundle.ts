@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build } from 'esbuild'
 import { bundling } from '../../infra/bundling.ts'
 
-export type Program = 'poller' | 'reader' | 'get-item' | 'baseline' | 'nothing'
+export type Program = 'poller' | 'reader' | 'invoker' | 'get-item' | 'baseline' | 'nothing'
 
 const root = new URL('../..', import.meta.url)
 /** Inside the repository, so that the bundles find its packages, as they find Lambda's. git ignores it. */
 const folders = fileURLToPath(new URL('.esbuild-bench/', root))
-const programs: readonly Program[] = ['poller', 'reader', 'get-item', 'baseline', 'nothing']
+const programs: readonly Program[] = ['poller', 'reader', 'invoker', 'get-item', 'baseline', 'nothing']
 
 export interface Bundles {
   fileOf(program: Program): string

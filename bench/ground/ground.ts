@@ -4,6 +4,7 @@ import { nodeOptions as deployedOptions } from '../../infra/environment.ts'
 import { localAws } from '../../infra/local/dynalite.ts'
 import type { Baseline } from '../programs/baseline.ts'
 import type { Handled, Handlers } from '../programs/handlers.ts'
+import type { Invoker } from '../programs/invoker.ts'
 import type { Poller, RunReport } from '../programs/poller.ts'
 import type { OpenStream, Requests, Services, StreamShape } from '../programs/services.ts'
 import type { Usage } from '../programs/usage.ts'
@@ -145,6 +146,12 @@ export class Ground {
       BENCH_RUN_MS: String(worstCaseMs + boundMs),
       ...environment,
     })
+  }
+
+  /** Starts a process that invokes functions which do nothing. */
+  async startInvoker(): Promise<Caller<Invoker>> {
+    await this.#handlers.call('host', { tables: 1, delay: 0 })
+    return this.startProgram<Invoker>('invoker', { NODE_OPTIONS: deployedOptions })
   }
 
   /** Runs the deployed poller until the end of the stream, or for so many milliseconds. */

@@ -1,5 +1,4 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import type { InvokeCommandOutput } from '@aws-sdk/client-lambda'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { CheckpointStore } from '../checkpoint/store.ts'
@@ -10,7 +9,7 @@ import type { Stream } from '../kafka/stream.ts'
 import { CredentialSource } from './credentials.ts'
 
 /** The limits of a request to an AWS service. Without them, a service that does not answer would hold the run until Lambda ends it. */
-const requestLimits = {
+export const requestLimits = {
   requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
 }
 
@@ -79,53 +78,6 @@ async function readParameter(name: string): Promise<string | undefined> {
   const { GetParameterCommand, SSMClient } = await import('@aws-sdk/client-ssm')
   const client = new SSMClient(requestLimits)
   return (await client.send(new GetParameterCommand({ Name: name, WithDecryption: true }))).Parameter?.Value
-}
-
-/**
- * A request that waits for one of the SDK's 50 connections would use up its time and end with an unknown outcome. So there
- * is no limit here: the lanes limit the number of parallel invocations.
- */
-const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
-
-/** Requests to table functions. The client is loaded and made with the first one: most runs find nothing new. */
-export interface HandlerClient {
-  invoke(functionName: string, payload: Uint8Array): Promise<InvokeCommandOutput>
-  destroy(): void
-}
-
-/** Its time-out is longer than the handlers', so that Lambda reports a handler's time-out first. */
-export function handlerClient(handlerTimeoutMs: number): HandlerClient {
-  const load = async () => {
-    const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
-    const client = new LambdaClient({
-      // A retry inside the SDK could start a second copy of a handler while the first still runs.
-      maxAttempts: 1,
-      requestHandler: {
-        requestTimeout: handlerTimeoutMs + 10_000,
-        throwOnRequestTimeout: true,
-        httpAgent: agent,
-        httpsAgent: agent,
-      },
-    })
-    return { client, InvokeCommand }
-  }
-  let loaded: ReturnType<typeof load> | undefined
-  return {
-    async invoke(functionName, payload) {
-      loaded ??= load()
-      const { client, InvokeCommand } = await loaded
-      return await client.send(
-        new InvokeCommand({
-          FunctionName: functionName,
-          InvocationType: 'RequestResponse',
-          Payload: payload,
-        }),
-      )
-    },
-    destroy() {
-      loaded?.then(({ client }) => client.destroy()).catch(() => {})
-    },
-  }
 }
 
 /** Asks Lambda whether it would invoke a function, without doing so. */

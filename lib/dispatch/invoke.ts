@@ -18,11 +18,10 @@ export type Invoke = (
 /** What Lambda answers: the function's answer, or the kind of its error and a description. */
 export interface InvokeAnswer {
   readonly FunctionError?: string | undefined
-  /** Contrary to its types, the SDK gives null if the answer has no body. */
-  readonly Payload?: Uint8Array | null | undefined
+  readonly Payload: Buffer
 }
 
-/** Lambda's Invoke, as `handlerClient` of lib/connect/clients.ts makes it: without retries. */
+/** Lambda's Invoke, as `handlerClient` of lib/connect/handler-client.ts makes it: without retries. */
 export interface InvokeRequests {
   invoke(functionName: string, payload: Buffer): Promise<InvokeAnswer>
 }
@@ -37,7 +36,7 @@ export function lambdaInvoke(requests: InvokeRequests): Invoke {
     } catch (cause) {
       return notAnswered(functionName, cause)
     }
-    const answer = Buffer.from(response.Payload ?? []).toString('utf8')
+    const answer = response.Payload.toString('utf8')
     if (response.FunctionError !== undefined) return readFunctionError(functionName, answer)
     const result = readAnswer(functionName, batch, events, answer)
     // An acknowledgement proves that the payload was sent completely. After any other answer, parts of it may still be
@@ -47,7 +46,7 @@ export function lambdaInvoke(requests: InvokeRequests): Invoke {
   }
 }
 
-/** As bytes: the SDK would encode a text twice, to sign it and to send it. */
+/** As bytes: a text would be encoded twice, to sign it and to send it. */
 function encode(batch: Batch): Buffer {
   const text = JSON.stringify(batch)
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))

@@ -13,7 +13,7 @@ import type { TableFunction } from './tables.ts'
 
 /** Lambda's answer to Invoke. */
 interface Answer {
-  readonly Payload: Uint8Array | null
+  readonly Payload: Buffer
   readonly FunctionError?: string
 }
 
@@ -219,7 +219,7 @@ export class Functions {
     ] as const
     switch (random.pick(kinds)) {
       case 'empty':
-        return { Payload: null }
+        return { Payload: Buffer.alloc(0) }
       case 'null':
         return answerOf(null)
       case 'object':
@@ -266,9 +266,9 @@ function acknowledgedThrough(
   { batchId }: { batchId: string },
   { Payload, FunctionError }: Answer,
 ): string | null {
-  if (FunctionError !== undefined || Payload === null) return null
+  if (FunctionError !== undefined) return null
   try {
-    const answer = acknowledgement.safeParse(JSON.parse(Buffer.from(Payload).toString()))
+    const answer = acknowledgement.safeParse(JSON.parse(Payload.toString()))
     if (!answer.success || answer.data.batchId !== batchId) return null
     const { acknowledgedThrough: through, failure } = answer.data
     // A failed change is not done, even if the answer also acknowledges it.

@@ -1,53 +1,117 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
-import { before, test } from 'node:test'
+import type { ServerResponse } from 'node:http'
+import { describe, type TestContext, test } from 'node:test'
+import { LambdaClient } from '@aws-sdk/client-lambda'
 import { localAws } from '../../../infra/local/dynalite.ts'
-import { handlerClient } from '../../../lib/connect/clients.ts'
+import { type HandlerClient, handlerClient } from '../../../lib/connect/handler-client.ts'
 import { packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
 import { eventsAt } from '../../support/dispatch.ts'
+import { type Reply, record, useEnvironment } from './support.ts'
 
 /** More than the default connections of an SDK client, and fewer than the most lanes of a poller. */
 const lanes = 120
 const events = eventsAt(7)
-const packed = packEvents(events)
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 1, replayUntil: null }
+const batch = toBatch(packEvents(events), origin)
+const answer = JSON.stringify({ batchId: batch.batchId, acknowledgedThrough: '7' })
+const acknowledge: Reply = (response) => response.end(answer)
 
-before(() => Object.assign(process.env, localAws))
+/** An open client, and how the n-th of its invocations ends. */
+async function invoking(t: TestContext, ...replies: Reply[]) {
+  const recorder = await record(t, ...replies)
+  useEnvironment(t, { ...localAws, AWS_ENDPOINT_URL_LAMBDA: recorder.origin })
+  return { ...recorder, ...open(t) }
+}
 
-test('all lanes invoke at the same time, on connections that stay open', async (t) => {
-  const working = new Map<ServerResponse, string>()
-  let connections = 0
-  // No function answers before all were invoked. So an invocation that waits for another one's end gets no answer.
-  const server = createServer(async (request, response) => {
-    const { batchId } = JSON.parse(Buffer.concat(await request.toArray()).toString())
-    working.set(response, JSON.stringify({ batchId, acknowledgedThrough: '7' }))
-    response.once('close', () => working.delete(response))
-    if (working.size < lanes) return
-    for (const [one, answer] of working) one.end(answer)
+function open(t: TestContext): { client: HandlerClient; invoke: () => Promise<string> } {
+  const client = handlerClient(20_000)
+  t.after(() => client.destroy())
+  const send = lambdaInvoke(client)
+  return { client, invoke: async () => (await send('orders', batch, events)).kind }
+}
+
+describe('the connections to Lambda', () => {
+  test('let all lanes invoke at the same time, and stay open', async (t) => {
+    // No function answers before all were invoked. So an invocation that waits for another one's end gets no answer.
+    const working: ServerResponse[] = []
+    const { received, invoke } = await invoking(t, (response) => {
+      working.push(response)
+      if (working.length === lanes) for (const one of working.splice(0)) acknowledge(one)
+    })
+    for (const round of ['cold', 'warm']) {
+      const kinds = await Promise.all(Array.from({ length: lanes }, invoke))
+      assert.deepEqual(new Set(kinds), new Set(['acknowledged']), round)
+      assert.equal(new Set(received.map(({ socket }) => socket)).size, lanes, round)
+    }
+    assert.equal(received.length, 2 * lanes)
   })
-  server.on('connection', () => {
-    connections += 1
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(address !== null && typeof address === 'object')
-  process.env.AWS_ENDPOINT_URL_LAMBDA = `http://127.0.0.1:${address.port}`
-  const client = handlerClient(1_000)
-  t.after(() => {
-    client.destroy()
-    server.closeAllConnections()
-    server.close()
-  })
-  const invoke = lambdaInvoke(client)
-  for (const round of ['cold', 'warm']) {
-    const results = await Promise.all(
-      Array.from({ length: lanes }, () => invoke('orders', toBatch(packed, origin), events)),
+
+  test('that are cut while a function runs leave its outcome unknown, and no request is repeated', async (t) => {
+    const { received, invoke } = await invoking(
+      t,
+      acknowledge,
+      (response) => response.socket?.resetAndDestroy(),
+      acknowledge,
     )
-    const acknowledged = results.filter(({ kind }) => kind === 'acknowledged')
-    assert.equal(acknowledged.length, lanes, round)
-    assert.equal(connections, lanes, round)
+    assert.deepEqual([await invoke(), await invoke()], ['acknowledged', 'unknown'])
+    assert.equal(received.length, 2)
+    assert.equal(received[0]?.socket, received[1]?.socket)
+    assert.equal(await invoke(), 'acknowledged')
+    assert.notEqual(received[1]?.socket, received[2]?.socket)
+  })
+
+  test('that cannot be opened leave the outcome unknown', async (t) => {
+    const { invoke } = await invoking(t, acknowledge)
+    process.env.AWS_ENDPOINT_URL_LAMBDA = 'http://127.0.0.1:9'
+    assert.equal(await invoke(), 'unknown')
+  })
+
+  test('are closed with the client, which leaves the outcome of what runs unknown', async (t) => {
+    const { client, invoke } = await invoking(t, () => client.destroy())
+    assert.equal(await invoke(), 'unknown')
+  })
+})
+
+describe('a function that does not answer', () => {
+  const silences: readonly [reason: string, part: Reply, kind: string][] = [
+    ['at all', () => {}, 'unknown'],
+    [
+      'completely',
+      (response) => void response.writeHead(200, { 'content-length': 999 }).write('{'),
+      'unknown',
+    ],
+  ]
+  for (const [reason, part, kind] of silences) {
+    test(`${reason} is left ten seconds after its time-out, with an unknown outcome`, async (t) => {
+      const asked = Promise.withResolvers<void>()
+      const { invoke, received } = await invoking(t, acknowledge, (response) => {
+        part(response)
+        asked.resolve()
+      })
+      await invoke()
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      const outcome = invoke()
+      await asked.promise
+      let isSettled = false
+      outcome.finally(() => {
+        isSettled = true
+      })
+      t.mock.timers.tick(29_999)
+      await new Promise(setImmediate)
+      assert.equal(isSettled, false)
+      t.mock.timers.tick(1)
+      assert.equal(await outcome, kind)
+      assert.equal(received.length, 2)
+    })
   }
+})
+
+test('the SDK builds one request, which is not sent, for all those that a client sends', async (t) => {
+  const built = t.mock.method(LambdaClient.prototype, 'send')
+  const { received, invoke } = await invoking(t, acknowledge)
+  await Promise.all([invoke(), invoke(), invoke()])
+  await invoke()
+  assert.equal(received.length, 4)
+  assert.equal(built.mock.callCount(), 1)
 })

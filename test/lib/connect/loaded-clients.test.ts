@@ -35,7 +35,8 @@ for (const name of ['poller', 'recovery']) {
 
 test('the clients of Lambda, Secrets Manager and SSM are loaded with their first request', () => {
   const [unused, invoked, secret, parameter] = clientsAfter(
-    `const { handlerClient, streamOpener } = await import(${file('lib/connect/clients.ts')})
+    `const { streamOpener } = await import(${file('lib/connect/clients.ts')})
+    const { handlerClient } = await import(${file('lib/connect/handler-client.ts')})
     const client = handlerClient(1000)`,
     `await client.invoke('f', Buffer.from('{}')).catch(() => {})`,
     `await streamOpener({ user: 'u', password: { secretId: 's' } }).open().catch(() => {})`,

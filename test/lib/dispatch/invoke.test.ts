@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { localAws } from '../../../infra/local/dynalite.ts'
-import { handlerClient } from '../../../lib/connect/clients.ts'
+import { handlerClient } from '../../../lib/connect/handler-client.ts'
 import { type Batch, packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { lambdaInvoke, readAnswer } from '../../../lib/dispatch/invoke.ts'
 import { startInvokeServer } from '../../rig/invoke-server.ts'
