@@ -245,6 +245,7 @@ export const mutants: readonly Mutant[] = [
     file: 'lib/dispatch/fold-text.ts',
     find: 'if (!covered.test(text) || irregular.test(text)) return null',
     put: 'if (!covered.test(text) || irregular.test(text)) return text',
+    seed: 1478,
   },
   {
     name: 'progress: changes that come while a batch is on its way count as done with it',
