@@ -1,0 +1,177 @@
+import '../../../rig/quiet.ts'
+import assert from 'node:assert/strict'
+import { beforeEach, describe, test } from 'node:test'
+import {
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  ScanCommand,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import * as z from 'zod'
+import { defineTable } from '../../../../lib/handler/define-table.ts'
+import { fencedDelete, fencedUpdate } from '../../../../lib/handler/fence.ts'
+import { once } from '../../../../lib/handler/once.ts'
+import { changesOf, deliver, memoryTables } from '../../../../lib/handler/testing/index.ts'
+
+// No endpoint: a request that left the process would fail.
+const client = new DynamoDBClient({ region: 'eu-central-1' })
+const tables = memoryTables(client, { orders: 'id', revenue: 'id', marks: 'id', places: ['pk', 'sk'] })
+beforeEach(() => tables.clear())
+
+const row = z.object({ id: z.bigint(), cents: z.bigint() })
+
+describe('a handler with the fence, on tables in memory', () => {
+  const handler = defineTable({
+    table: 'shop.orders',
+    row,
+    async onChange(change) {
+      const table = 'orders'
+      if (change.operation === 'DELETE')
+        await fencedDelete(client, { table, key: { id: change.before.id }, change })
+      else await fencedUpdate(client, { table, key: { id: change.after.id }, change, set: change.after })
+    },
+  })
+
+  test('keeps the newest state when older changes come again', async () => {
+    const make = changesOf(handler, { keys: ['id'] })
+    const first = make.insert({ id: 7n, cents: 100n })
+    const second = make.update({ id: 7n, cents: 100n }, { id: 7n, cents: 9_007_199_254_740_993n })
+    assert.deepEqual(await deliver(handler, [first, second, first]), { handled: 3, error: null })
+    assert.deepEqual(tables.items('orders'), [
+      { id: 7, cents: 9_007_199_254_740_993n, dtsGeneration: 1, dtsOffset: 1 },
+    ])
+  })
+
+  test('leaves a tombstone, so that a late insert does not bring the row back', async () => {
+    const make = changesOf(handler, { keys: ['id'] })
+    const seven = { id: 7n, cents: 100n }
+    const [born, gone] = [make.insert(seven), make.delete(seven)]
+    await deliver(handler, [born, gone, born])
+    assert.deepEqual(
+      tables.items('orders').map(({ id, cents, dtsDeleted }) => [id, cents, dtsDeleted]),
+      [[7, undefined, true]],
+    )
+  })
+})
+
+test('a handler with once counts each change once', async () => {
+  const handler = defineTable({
+    table: 'shop.payments',
+    row,
+    async onInsert(change) {
+      const add = {
+        Update: {
+          TableName: 'revenue',
+          Key: { id: { S: 'all' } },
+          UpdateExpression: 'ADD cents :cents',
+          ExpressionAttributeValues: { ':cents': { N: String(change.after.cents) } },
+        },
+      }
+      await once(client, change, [add], { table: 'marks' })
+    },
+  })
+  const make = changesOf(handler, { keys: ['id'] })
+  const changes = [make.insert({ id: 1n, cents: 5n }), make.insert({ id: 2n, cents: 7n })]
+  await deliver(handler, changes)
+  assert.deepEqual(await deliver(handler, changes, { replay: true }), { handled: 2, error: null })
+  assert.deepEqual(tables.items('revenue'), [{ id: 'all', cents: 12 }])
+  assert.equal(tables.items('marks').length, 2)
+})
+
+describe('tables in memory', () => {
+  const put = (id: string, more: Partial<ConstructorParameters<typeof PutItemCommand>[0]> = {}) =>
+    client.send(new PutItemCommand({ TableName: 'marks', Item: { id: { S: id } }, ...more }))
+
+  test('return an item to a reader', async () => {
+    await client.send(
+      new PutItemCommand({
+        TableName: 'places',
+        Item: { pk: { S: 'a' }, sk: { N: '1' }, x: { BOOL: true } },
+      }),
+    )
+    const get = (sk: string) =>
+      client.send(new GetItemCommand({ TableName: 'places', Key: { pk: { S: 'a' }, sk: { N: sk } } }))
+    assert.deepEqual((await get('1')).Item, { pk: { S: 'a' }, sk: { N: '1' }, x: { BOOL: true } })
+    assert.equal((await get('2')).Item, undefined)
+  })
+
+  test('write all of a transaction or nothing', async () => {
+    await put('taken')
+    const item = (id: string) => ({
+      Put: {
+        TableName: 'marks',
+        Item: { id: { S: id } },
+        ConditionExpression: 'attribute_not_exists(id)',
+      },
+    })
+    const transact = (...ids: readonly string[]) =>
+      client.send(new TransactWriteItemsCommand({ TransactItems: ids.map(item) }))
+    await assert.rejects(transact('new', 'taken'), (error: Error & { CancellationReasons?: unknown }) => {
+      assert.equal(error.name, 'TransactionCanceledException')
+      assert.deepEqual(error.CancellationReasons, [{ Code: 'None' }, { Code: 'ConditionalCheckFailed' }])
+      return true
+    })
+    assert.deepEqual(tables.items('marks'), [{ id: 'taken' }])
+    await assert.rejects(transact('twice', 'twice'), /ValidationException|cannot write one item twice/)
+    await transact('new', 'newer')
+    assert.deepEqual(tables.items('marks'), [{ id: 'taken' }, { id: 'new' }, { id: 'newer' }])
+  })
+
+  const refused: [what: string, act: () => Promise<unknown>, expected: RegExp][] = [
+    [
+      'a request that they do not know',
+      () => client.send(new ScanCommand({ TableName: 'marks' })),
+      /ScanCommand.*DynamoDB Local/,
+    ],
+    [
+      'a table that was not declared',
+      () => put('a', { TableName: 'mark' }),
+      /no table mark; it has orders, revenue, marks, places/,
+    ],
+    [
+      'an item without its key',
+      () => put('a', { Item: { ID: { S: 'a' } } }),
+      /key of the table marks is id; id is missing/,
+    ],
+    [
+      'a reserved word as a name',
+      () => put('a', { ConditionExpression: 'attribute_not_exists(total)' }),
+      /total is a reserved word: write #total/,
+    ],
+    [
+      'a value that no expression uses',
+      () =>
+        put('a', {
+          ConditionExpression: 'attribute_not_exists(id)',
+          ExpressionAttributeValues: { ':x': { N: '1' } },
+        }),
+      /:x is not used/,
+    ],
+    [
+      'a condition that cannot be read',
+      () => put('a', { ConditionExpression: 'id = = id' }),
+      /something else should be there at "="/,
+    ],
+    [
+      'an update of the key',
+      () =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: 'marks',
+            Key: { id: { S: 'a' } },
+            UpdateExpression: 'SET id = :id',
+            ExpressionAttributeValues: { ':id': { S: 'b' } },
+          }),
+        ),
+      /cannot write id, which is part of the key/,
+    ],
+  ]
+  for (const [what, act, expected] of refused) {
+    test(`refuse ${what}, and write nothing`, async () => {
+      await assert.rejects(act, expected)
+      assert.deepEqual(tables.items('marks'), [])
+    })
+  }
+})
