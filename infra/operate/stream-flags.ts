@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { passwordVariables, readerConfig, type SourceConfig } from '../../lib/config.ts'
+import { readSources, variablesOfSource } from './named-sources.ts'
 
 const text = { type: 'string' } as const
 export const streamOptions = {
+  source: text,
   'broker-url': text,
   topic: text,
   sid: text,
@@ -68,7 +70,7 @@ function asFlag(argument: string): string[] {
 }
 
 /** The variables of the configuration that flags set. @param values what `parseArgs` made of `streamOptions` and others */
-export function variablesOf(values: Readonly<Record<string, unknown>>): Record<string, string> {
+function variablesOf(values: Readonly<Record<string, unknown>>): Record<string, string> {
   const variables: Record<string, string> = {}
   for (const [name, variable] of Object.entries(variableOf)) {
     const value = values[name]
@@ -82,21 +84,33 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** How the flags of a command choose its stream. */
 export interface StreamCall {
+  /** The name of a source; undefined for the stream without a name. */
+  readonly source: string | undefined
+
   /** Variables of the configuration that flags set. */
   readonly variables: Readonly<Record<string, string>>
   readonly stage: string
 }
 
+/** @param values what `parseArgs` made of `streamOptions` and others */
+export function streamCall(
+  values: Readonly<Record<string, unknown>> & { readonly source?: string; readonly stage?: string },
+): StreamCall {
+  return { source: values.source, variables: variablesOf(values), stage: values.stage ?? 'dev' }
+}
+
 /**
- * The settings of the stream: the flags, then the shell, then `.env.<stage>` or else `.env`, as a deployment reads them.
- * @param folder where the .env files are
+ * The settings of the stream: the flags, then those of its source. Without a source: the flags, then the shell, then
+ * `.env.<stage>` or else `.env`, as a deployment reads them.
+ * @param folder where serverless.yml and the .env files are
+ * @throws UsageError if there is no such source
  */
-export function settingsOf(call: StreamCall, shell: Environment, folder: string): Environment {
-  const file = [`.env.${call.stage}`, '.env']
-    .map((name) => join(folder, name))
-    .find((path) => existsSync(path))
-  const written = file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'))
-  const merged: Record<string, string | undefined> = { ...written, ...shell }
+export async function settingsOf(call: StreamCall, shell: Environment, folder: string): Promise<Environment> {
+  const { source, stage } = call
+  const merged: Record<string, string | undefined> =
+    source === undefined
+      ? { ...writtenSettings(stage, folder), ...shell }
+      : { ...variablesOfSource(await readSources(folder, stage), source) }
   for (const names of alternatives) {
     // A flag replaces the setting that contradicts it.
     if (names.some((name) => call.variables[name] !== undefined))
@@ -105,9 +119,18 @@ export function settingsOf(call: StreamCall, shell: Environment, folder: string)
   return { ...merged, ...call.variables }
 }
 
-/** As `settingsOf`, parsed. @throws DtsError CONFIG_INVALID */
-export function sourceConfig(call: StreamCall, shell: Environment, folder: string): SourceConfig {
-  return readerConfig(settingsOf(call, shell, folder))
+function writtenSettings(stage: string, folder: string): Environment {
+  const file = [`.env.${stage}`, '.env'].map((name) => join(folder, name)).find((path) => existsSync(path))
+  return file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'))
+}
+
+/** As `settingsOf`, parsed. @throws UsageError; DtsError CONFIG_INVALID */
+export async function sourceConfig(
+  call: StreamCall,
+  shell: Environment,
+  folder: string,
+): Promise<SourceConfig> {
+  return readerConfig(await settingsOf(call, shell, folder))
 }
 
 const alternatives = [['DTS_SID', 'DTS_GROUP'], passwordVariables]

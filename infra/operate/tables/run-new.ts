@@ -2,19 +2,19 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { problemsOf } from '../../../lib/dispatch/pattern.ts'
 import { printable } from '../../../lib/text/printable.ts'
-import { findTables } from '../../tables.ts'
 import { readArguments, reporting, UsageError } from '../report.ts'
-import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
+import { asFlags, type StreamCall, settingsOf, streamCall, streamOptions } from '../stream-flags.ts'
 import { newTable } from './new-table.ts'
 import { hasEnough, sampleTables } from './sample.ts'
-import { openSource, type TableCommand } from './source.ts'
+import { openSource, type TableCommand, tablesOf } from './source.ts'
 
 const options = { ...streamOptions, file: { type: 'string' }, help: { type: 'boolean' } } as const
 
 const usage = ({ program }: TableCommand) => `${program} database.table [--file NAME] [flags]
 
 Reads the newest changes of the table and writes functions/tables/NAME.ts and its test. NAME is the table's name
-unless --file gives another one. The stream is that of .env.<stage>, .env or the shell, or of the flags that tail takes.`
+unless --file gives another one. The stream is that of .env.<stage>, .env or the shell, or of the flags that tail takes.
+With --source, it is that of custom.sources, and the files are in the folder of the source.`
 
 interface NewCall extends StreamCall {
   readonly table: string
@@ -33,21 +33,24 @@ export function runNew(argv: readonly string[], command: TableCommand): Promise<
 }
 
 async function write(call: NewCall, folder: string, command: TableCommand): Promise<number> {
-  const { table, name } = call
-  const files = { handler: `functions/tables/${name}.ts`, test: `${testFolder(folder)}/${name}.test.ts` }
+  const { table, name, source } = call
+  // The files of a source are in a folder of its name.
+  const path = source === undefined ? name : `${source}/${name}`
+  const files = { handler: `functions/tables/${path}.ts`, test: `${testFolder(folder)}/${path}.test.ts` }
   for (const file of Object.values(files)) {
     if (existsSync(join(folder, file)))
       throw new UsageError(`${file} exists. Nothing was written; choose another --file.`)
   }
-  const other = await handlerOf(table, folder)
+  const settings = await settingsOf(call, process.env, folder)
+  const other = await handlerOf(call, folder)
   if (other !== null) throw new UsageError(`${other} handles ${table} already. Nothing was written.`)
-  const source = await openSource(call, folder, command)
+  const opened = await openSource(settings, command)
   const { samples, tables, records } = await sampleTables(
-    source.stream,
+    opened.stream,
     (found) => found === table,
     (changes) => hasEnough(changes, table),
-  ).finally(() => source.close())
-  if (source.isExample) console.log('No stream is configured, so these are the columns of the example shop.')
+  ).finally(() => opened.close())
+  if (opened.isExample) console.log('No stream is configured, so these are the columns of the example shop.')
   const sample = samples.get(table)
   if (sample === undefined) {
     const known = [...tables].map(printable).join(', ') || 'none'
@@ -74,13 +77,9 @@ function testFolder(folder: string): string {
 }
 
 /** The file of a handler that names the table; null if there is none. */
-async function handlerOf(table: string, folder: string): Promise<string | null> {
-  const tables = join(folder, 'functions/tables')
-  if (!existsSync(tables)) return null
-  return (
-    (await findTables(tables, null)).find(({ tables: { patterns } }) => patterns.includes(table))?.file ??
-    null
-  )
+async function handlerOf(call: NewCall, folder: string): Promise<string | null> {
+  const tables = await tablesOf(call, folder)
+  return tables.find(({ tables: { patterns } }) => patterns.includes(call.table))?.file ?? null
 }
 
 function toCall(argv: readonly string[]): NewCall | null {
@@ -100,5 +99,5 @@ function toCall(argv: readonly string[]): NewCall | null {
       `"${name}" cannot be a file's name: it starts with a lower-case letter, followed by letters, digits, "-" and "_". Give --file.`,
     )
   }
-  return { table, name, variables: variablesOf(values), stage: values.stage ?? 'dev' }
+  return { table, name, ...streamCall(values) }
 }

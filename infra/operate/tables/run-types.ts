@@ -3,28 +3,28 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as z from 'zod'
 import { printable } from '../../../lib/text/printable.ts'
-import { findTables } from '../../tables.ts'
 import { readArguments, reporting, UsageError } from '../report.ts'
-import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
+import { asFlags, type StreamCall, settingsOf, streamCall, streamOptions } from '../stream-flags.ts'
 import { type CheckedHandler, findDrift, patternsOf } from './check-types.ts'
 import { columnType, property } from './column-types.ts'
 import { hasEnough, sampleTables, type TableSample } from './sample.ts'
-import { openSource, type TableCommand } from './source.ts'
+import { openSource, type TableCommand, tablesOf } from './source.ts'
 
 const options = { ...streamOptions, check: { type: 'boolean' }, help: { type: 'boolean' } } as const
 
 const usage = ({ program }: TableCommand) => `${program} [--check] [flags]
 
-Prints the columns of every table that functions/tables handles, as the newest changes of the stream show them.
+Prints the columns of every table that the handlers of a stream handle, as the newest changes of the stream show them.
   --check   compares them with the handlers instead, prints file and line of each contradiction, and fails if there is one
-The stream is that of .env.<stage>, .env or the shell, or of the flags that tail takes.`
+The stream is that of .env.<stage>, .env or the shell, or of the flags that tail takes. --source NAME takes that of
+custom.sources.NAME.`
 
 /** Prints the columns of the handled tables, or compares them with the handlers. @returns the exit code */
 export function runTypes(argv: readonly string[], command: TableCommand): Promise<number> {
   const text = usage(command)
   return reporting(text, async () => {
     const { values } = readArguments({ args: asFlags(argv), options })
-    const call = { variables: variablesOf(values), stage: values.stage ?? 'dev' }
+    const call = streamCall(values)
     if (!values.help) return await compare(call, values.check ?? false, process.cwd(), command)
     console.log(text)
     return 0
@@ -37,10 +37,11 @@ async function compare(
   folder: string,
   command: TableCommand,
 ): Promise<number> {
-  const handlers = await readHandlers(folder)
+  const settings = await settingsOf(call, process.env, folder)
+  const handlers = await readHandlers(call, folder)
   const patterns = patternsOf(handlers)
   const exact = patterns.filter(({ isExact }) => isExact)
-  const source = await openSource(call, folder, command)
+  const source = await openSource(settings, command)
   const sampling = await sampleTables(
     source.stream,
     (table) => patterns.some((pattern) => pattern.matches(table)),
@@ -75,13 +76,12 @@ interface Definition extends Pick<CheckedHandler, 'table'> {
   readonly delivery: { readonly operations?: readonly string[] }
 }
 
-async function readHandlers(folder: string): Promise<CheckedHandler[]> {
-  const tables = join(folder, 'functions/tables')
-  if (!existsSync(tables))
+async function readHandlers(call: StreamCall, folder: string): Promise<CheckedHandler[]> {
+  if (!existsSync(join(folder, 'functions/tables')))
     throw new UsageError(
       'There is no folder functions/tables here. Run this in the folder of serverless.yml.',
     )
-  const found = await findTables(tables, null)
+  const found = await tablesOf(call, folder)
   return await Promise.all(
     found.map(async ({ file }) => {
       const path = join(folder, file)

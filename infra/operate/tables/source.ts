@@ -1,6 +1,12 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { readerConfig } from '../../../lib/config.ts'
 import { streamOpener } from '../../../lib/connect/clients.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
-import { type StreamCall, settingsOf, sourceConfig } from '../stream-flags.ts'
+import { sourceNames } from '../../sources.ts'
+import { findTables, type Table } from '../../tables.ts'
+import { namesInFolder, readSources } from '../named-sources.ts'
+import type { StreamCall } from '../stream-flags.ts'
 
 /** An open stream, and how to close it. */
 export interface Source {
@@ -18,15 +24,26 @@ export interface TableCommand {
   readonly openExample?: () => Promise<Source>
 }
 
-/** @throws DtsError CONFIG_INVALID, or an error of the connection */
+/**
+ * @param settings as `settingsOf` returns them
+ * @throws DtsError CONFIG_INVALID, or an error of the connection
+ */
 export async function openSource(
-  call: StreamCall,
-  folder: string,
+  settings: Readonly<Record<string, string | undefined>>,
   { openExample }: TableCommand,
 ): Promise<Source> {
-  const settings = settingsOf(call, process.env, folder)
   const isConfigured = Object.entries(settings).some(([name, value]) => name.startsWith('DTS_') && value)
   if (!isConfigured && openExample !== undefined) return await openExample()
-  const stream = await streamOpener(sourceConfig(call, process.env, folder)).open()
+  const stream = await streamOpener(readerConfig(settings)).open()
   return { stream, isExample: false, close: () => stream.close() }
+}
+
+/** The handlers of the stream: those in the folder of its source, or outside the folders of all sources. */
+export async function tablesOf(call: StreamCall, folder: string): Promise<Table[]> {
+  const path = join(folder, 'functions/tables')
+  if (!existsSync(path)) return []
+  const { source = '', stage } = call
+  const names =
+    source === '' ? await namesInFolder(folder, stage) : sourceNames(await readSources(folder, stage))
+  return (await findTables(path, names)).filter((table) => table.source === source)
 }

@@ -3,7 +3,7 @@ import { declaredTables, problemsOf } from '../../../lib/dispatch/pattern.ts'
 import type { ChangeOperation } from '../../../lib/dts/header.ts'
 import { parseTime, timeHint } from '../../../lib/time.ts'
 import { readArguments, UsageError } from '../report.ts'
-import { asFlags, type StreamCall, streamOptions, variablesOf } from '../stream-flags.ts'
+import { asFlags, type StreamCall, streamCall, streamOptions } from '../stream-flags.ts'
 import type { FormatName } from './formats.ts'
 import type { Selection } from './select.ts'
 
@@ -11,7 +11,8 @@ export const usage = (program: string) => `${program} [flags]
 
 Prints the changes of a stream. It reads beside the poller: no checkpoint and no commit of the group is read or written.
 
-  The stream. A flag overrides the variable of .env.<stage>, .env or the shell:
+  The stream. A flag overrides the variable of .env.<stage>, .env or the shell, or the setting of the source:
+  --source NAME           the stream of custom.sources.NAME in serverless.yml
   --broker-url HOST:PORT  --topic T  --sid S  --user U  --password P      (DTS_BROKER_URL, DTS_TOPIC, …)
   --group G               a plain Kafka topic in DTS format, instead of --sid
   --partition N  --tls  --allowed-nodes LIST  --stage S (dev)
@@ -93,8 +94,7 @@ export function toTailCall(argv: readonly string[]): TailCall | null {
   if (format === 'csv' && selection.columns === null && !selection.isOneTable)
     throw new UsageError('csv has one header: give --columns, or one --table without a *.')
   return {
-    variables: variablesOf(values),
-    stage: values.stage ?? 'dev',
+    ...streamCall(values),
     selection,
     from,
     to,

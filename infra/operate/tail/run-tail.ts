@@ -27,7 +27,7 @@ export async function runTail(argv: readonly string[], program: string): Promise
       console.log(usage(program))
       return 0
     }
-    const { open, passwordNote } = streamOpener(sourceConfig(call, process.env, process.cwd()))
+    const { open, passwordNote } = streamOpener(await sourceConfig(call, process.env, process.cwd()))
     const output = outputTo(process.stdout, process.stderr, () => ending.abort())
     const wait = (ms: number) => setTimeout(ms, undefined, { signal }).catch(() => {})
     const isComplete = await tail(call, { open, output, now: Date.now, wait, signal })
