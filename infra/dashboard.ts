@@ -46,7 +46,7 @@ export function dashboardOf({ prefix, stream, deadLetterQueue, tables }: Dashboa
     widget(
       'Records',
       'Sum',
-      own('Sum', 'Fetched', 'Handled', 'Skipped', 'Ghosts', 'Retried', 'DeadLettered'),
+      own('Sum', 'Fetched', 'Handled', 'Skipped', 'Filtered', 'Ghosts', 'Retried', 'DeadLettered'),
     ),
     widget('Dead letters waiting', 'Maximum', [
       ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName', deadLetterQueue],

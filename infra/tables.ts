@@ -204,9 +204,11 @@ async function importModule(folder: string, path: string, file: string): Promise
     return await import(pathToFileURL(join(folder, path)).href)
   } catch (cause) {
     const reason = messageOf(cause)
+    const start = `${file} cannot be loaded to read its table${lineIn(path, cause)}: ${reason}`
+    // An error of defineTable says what to correct. The handler may use another copy of its class.
+    if (property(cause, 'code') === 'CONFIG_INVALID') throw invalid(start, cause)
     throw invalid(
-      `${file} cannot be loaded to read its table${lineIn(path, cause)}: ${reason}\nA handler file must load without the ` +
-        'environment of its deployed function. Read variables when the handler runs.',
+      `${start}\nA handler file must load without the environment of its deployed function. Read variables when the handler runs.`,
       cause,
     )
   }

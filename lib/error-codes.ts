@@ -34,17 +34,23 @@ export const errorCodes = {
   CONDITION_INVALID: {
     section: 'configuration',
     meaning:
-      'A condition on rows cannot be read, or it compares values of types that do not fit. The message shows the place ' +
-      'or the types. Nothing was read or printed past it.',
+      'A condition on rows, of tail or of the filter of a handler, cannot be read, or it compares values of types that do ' +
+      'not fit. The message shows the place or the types. Tail printed nothing past it. For a filter, the change counts ' +
+      'as failed: `onFailure` of its handler decides what follows.',
     normal: 'Never.',
-    run: 'Correct the condition. `npm run tail -- --help` shows the forms.',
+    run:
+      'Correct the condition. `npm run tail -- --help` shows the forms. For a filter: deploy the handler, then `resume` a ' +
+      'halted stream, or `redrive` the dead letters. A redrive sends them whatever the filter says.',
   },
   COLUMN_UNKNOWN: {
     section: 'configuration',
     meaning:
-      'A column is named that the table does not have in the stream. The message lists the columns that it has.',
+      'A column is named that the table does not have in the stream. The message lists the columns that it has. If the ' +
+      'filter of a handler names it, the change counts as failed: `onFailure` of the handler decides what follows.',
     normal: 'After a column was renamed or dropped at the source.',
-    run: 'Correct the name, or choose only tables that have the column.',
+    run:
+      'Correct the name, or choose only tables that have the column. For a filter: deploy the handler, then `resume` a ' +
+      'halted stream, or `redrive` the dead letters. A redrive sends them whatever the filter says.',
   },
   BROKER_UNREACHABLE: {
     section: 'reaching DTS',

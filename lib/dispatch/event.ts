@@ -1,3 +1,4 @@
+import type { DtsError } from '../errors.ts'
 import { LogRecord, type LogRecords } from '../kafka/records.ts'
 import type { OrderKey } from './order-key.ts'
 import type { Route } from './settings.ts'
@@ -6,10 +7,13 @@ import type { Route } from './settings.ts'
 export class RoutedEvent extends LogRecord {
   /** The name in the record: `database.table`. Empty if it could not be read, or if a statement has none. */
   readonly table: string
+  /** Why the function must not get the change, so that it counts as failed; null if it may. */
+  readonly fault: DtsError | null
 
-  constructor(records: LogRecords, index: number, table: string) {
+  constructor(records: LogRecords, index: number, table: string, fault: DtsError | null = null) {
     super(records, index)
     this.table = table
+    this.fault = fault
   }
 }
 
@@ -19,8 +23,15 @@ export class QueuedEvent extends RoutedEvent {
   /** Null: no other change of the function may run in parallel to this one. */
   readonly key: OrderKey | null
 
-  constructor(records: LogRecords, index: number, table: string, route: Route, key: OrderKey | null) {
-    super(records, index, table)
+  constructor(
+    records: LogRecords,
+    index: number,
+    table: string,
+    route: Route,
+    key: OrderKey | null,
+    fault: DtsError | null = null,
+  ) {
+    super(records, index, table, fault)
     this.route = route
     this.key = key
   }

@@ -163,8 +163,10 @@ export class Lane {
       this.#waitsUntil = null
     }
     if (!(await permit())) return false
-    if (sizeInBatch(first) > maxBatchBytes) {
-      await this.#sendToDeadLetters(first, 1, tooLarge(this.#functionName, first))
+    const fault =
+      first.fault ?? (sizeInBatch(first) > maxBatchBytes ? tooLarge(this.#functionName, first) : null)
+    if (fault !== null) {
+      await this.#sendToDeadLetters(first, 1, fault)
       return this.#halt === null
     }
     const endsBy = this.#environment.endsBy()
@@ -197,15 +199,16 @@ export class Lane {
     return this.#halt === null
   }
 
-  /** As many events, from index `at` on, as one invocation carries; at least one. */
+  /** As many events, from index `at` on, as one invocation carries; at least one. One that must not be sent is only the first. */
   #batchFrom(at: number): readonly RoutedEvent[] {
     const events = this.#events
     const most = Math.min(events.length, at + this.#limit)
     let bytes = 0
     let to = at
     while (to < most) {
-      bytes += sizeInBatch(events[to] as RoutedEvent)
-      if (bytes > maxBatchBytes && to > at) break
+      const event = events[to] as RoutedEvent
+      bytes += sizeInBatch(event)
+      if ((bytes > maxBatchBytes || event.fault !== null) && to > at) break
       to += 1
     }
     return events.slice(at, to)

@@ -38,7 +38,8 @@ export function orderKey(value: Buffer, header: RecordHeader): OrderKey | null {
   return { hash: hash(first), columns }
 }
 
-function columnSet(keys: readonly string[]): readonly string[] {
+/** The same array for the same columns. */
+export function columnSet(keys: readonly string[]): readonly string[] {
   const name = keys.join('\0')
   const known = columnSets.get(name)
   if (known !== undefined) return known

@@ -16,6 +16,7 @@ import { QueuedEvent, RoutedEvent } from './event.ts'
 import { type OrderKey, orderKey } from './order-key.ts'
 import { ReadRecords } from './read-records.ts'
 import type { Router, Routing } from './routes.ts'
+import { judge, judgedRecord } from './row-filter.ts'
 import type { Route } from './settings.ts'
 import { routesOfStatement } from './statement-routes.ts'
 
@@ -42,8 +43,10 @@ export interface RoutedPart {
   /** In stream order. */
   readonly events: readonly QueuedEvent[]
   readonly unreadable: readonly UnreadableRecord[]
-  /** Changes that a written rule leaves out (no route, an exclusion, or an operation that the handler does not want), by table. */
+  /** Changes of tables that no function handles (no route, or an exclusion), by table. */
   readonly skipped: ReadonlyMap<string, number>
+  /** Changes that the handler's operations or its filter leave out, by table. */
+  readonly filtered: ReadonlyMap<string, number>
   /** Changes of ghost tables of online schema changes, which `GHOST_TABLES=skip` leaves out, by table. */
   readonly ghosts: ReadonlyMap<string, number>
   /** The offset after the part; or, with `halt`, the offset of the record at which the stream must halt. */
@@ -62,6 +65,7 @@ export function routeSlice(
   const events: QueuedEvent[] = []
   const unreadable: UnreadableRecord[] = []
   const skipped = new Map<string, number>()
+  const filtered = new Map<string, number>()
   const ghosts = new Map<string, number>()
   for (let index = from; index < to; index++) {
     const header = isFiller(records.size(index)) ? null : tryHeader(records, index, unreadable)
@@ -77,19 +81,23 @@ export function routeSlice(
     }
     if (leftOut === 'unrouted' && unroutedTables === 'halt' && !mayBeShard(records, index, operation)) {
       const end = records.offset(index)
-      return { read, events, unreadable, skipped, ghosts, end, halt: unrouted(end, table) }
+      return { read, events, unreadable, skipped, filtered, ghosts, end, halt: unrouted(end, table) }
     }
     let isWanted = false
     for (let at = 0; at < routes.length; at++) {
       const route = routes[at] as Route
-      if (!wants(route, operation)) continue
+      const verdict = judge(route, operation, () =>
+        judgedRecord(bytesOf(records, index), records.offset(index)),
+      )
+      if (verdict === 'filtered') continue
       isWanted = true
-      events.push(new QueuedEvent(records, index, table, route, keyFor(route, records, index)))
+      const fault = verdict === 'wanted' ? null : verdict
+      events.push(new QueuedEvent(records, index, table, route, keyFor(route, records, index), fault))
     }
-    const counts = leftOut === 'ghost' ? ghosts : skipped
+    const counts = leftOut === null ? filtered : leftOut === 'ghost' ? ghosts : skipped
     if (!isWanted) counts.set(table, (counts.get(table) ?? 0) + 1)
   }
-  return { read, events, unreadable, skipped, ghosts, end: nextOffset, halt: null }
+  return { read, events, unreadable, skipped, filtered, ghosts, end: nextOffset, halt: null }
 }
 
 function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderFacts | null {
@@ -177,10 +185,6 @@ function nameText({ database, schema, table }: TableName): string {
     .filter((part) => part !== null)
     .map(escapeName)
     .join('.')
-}
-
-function wants({ operations }: Route, operation: ChangeOperation): boolean {
-  return operation === 'DDL' || operations === undefined || operations.includes(operation)
 }
 
 function keyFor({ concurrency }: Route, records: LogRecords, index: number): OrderKey | null {

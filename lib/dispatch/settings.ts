@@ -1,5 +1,32 @@
 import * as z from 'zod'
+import { parseCondition } from '../condition/condition.ts'
 import { operations } from '../dts/grammar.ts'
+import { isDtsError } from '../errors.ts'
+
+/** Which row changes reach the handler; DDL always does. The poller judges them before it invokes a function. */
+const filterSchema = z
+  .strictObject({
+    /** An update reaches the handler only if it changes one of these columns, or the primary key. */
+    changed: z.array(z.string().min(1)).min(1).optional(),
+    /**
+     * A condition such as `status = 'paid' and total > 100`. A change reaches the handler if the row matches before or after
+     * it, or if its images lack a column of the condition.
+     */
+    where: z
+      .string()
+      .transform((text, context) => {
+        try {
+          parseCondition(text)
+        } catch (error) {
+          if (!isDtsError(error)) throw error
+          context.addIssue({ code: 'custom', message: error.message })
+        }
+        return text
+      })
+      .optional(),
+  })
+  .refine(({ changed, where }) => changed !== undefined || where !== undefined, 'needs changed or where')
+export type Filter = z.output<typeof filterSchema>
 
 /**
  * How a table's changes are delivered. The table's file declares it, and the deployment carries it to the poller. Every
@@ -24,6 +51,7 @@ export const deliverySchema = z.strictObject({
     .array(z.enum(operations).extract(['INSERT', 'UPDATE', 'DELETE', 'INIT']))
     .min(1)
     .optional(),
+  filter: filterSchema.optional(),
 })
 export type Delivery = z.output<typeof deliverySchema>
 export type DeliveryInput = z.input<typeof deliverySchema>

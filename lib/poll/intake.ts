@@ -239,6 +239,7 @@ export class Intake {
       if (end === routed.end || event.offset < end) dispatcher.offer(event)
     }
     for (const [table, count] of routed.skipped) add(summary.skipped, table, count)
+    for (const [table, count] of routed.filtered) add(summary.filtered, table, count)
     for (const [table, count] of routed.ghosts) add(summary.ghosts, table, count)
     this.#lastRead.add(readWindow.end, routed.read.bytes)
     readWindow.add(routed.read, end, free)

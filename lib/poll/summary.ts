@@ -38,8 +38,10 @@ export interface PollSummary {
   bytes: number
   /** Acknowledged changes. */
   handled: Record<string, number>
-  /** Changes that a written rule left out: no handler, an exception, or an operation that the handler does not take. */
+  /** Changes of tables that no handler takes: none names the table, or one excepts it. */
   skipped: Record<string, number>
+  /** Changes that the `operations` or the `filter` of their handler left out. */
+  filtered: Record<string, number>
   /** Changes of ghost tables of online schema changes, which `GHOST_TABLES=skip` left out. */
   ghosts: Record<string, number>
   /** Changes that were sent to the dead-letter queue; unreadable records under `unreadable`. */
@@ -86,6 +88,7 @@ export function emptySummary(): PollSummary {
     bytes: 0,
     handled: Object.create(null),
     skipped: Object.create(null),
+    filtered: Object.create(null),
     ghosts: Object.create(null),
     deadLettered: Object.create(null),
     retried: 0,

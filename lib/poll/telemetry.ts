@@ -17,7 +17,7 @@ export type Measure = readonly [name: string, unit: UnitName, value: number]
 
 /** Measures of the whole run. Unknown values are left out: 0 would look healthy. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
-  const { ended, fetched, bytes, handled, skipped, ghosts, deadLettered, retried } = summary
+  const { ended, fetched, bytes, handled, skipped, filtered, ghosts, deadLettered, retried } = summary
   const { commits, milliseconds, lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
   const ran = summary.from !== null
   const ends = (end: PollSummary['ended']) => Number(thrown === null && ended === end)
@@ -42,6 +42,7 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
           ['FetchedBytes', Unit.Bytes, bytes],
           ['Handled', Unit.Count, sum(handled)],
           ['Skipped', Unit.Count, sum(skipped)],
+          ['Filtered', Unit.Count, sum(filtered)],
           ['Ghosts', Unit.Count, sum(ghosts)],
           ['Retried', Unit.Count, retried],
           ['DeadLettered', Unit.Count, sum(deadLettered)],
@@ -116,11 +117,12 @@ const shownTables = 100
 
 /** The same summary, in which each count by table names only the tables with the highest numbers. */
 function shortened(summary: PollSummary): PollSummary {
-  const { handled, skipped, ghosts, deadLettered } = summary
+  const { handled, skipped, filtered, ghosts, deadLettered } = summary
   return {
     ...summary,
     handled: highest(handled),
     skipped: highest(skipped),
+    filtered: highest(filtered),
     ghosts: highest(ghosts),
     deadLettered: highest(deadLettered),
   }

@@ -244,6 +244,31 @@ describe('files in functions/tables', () => {
     })
   }
 
+  test('are refused if their filter cannot be parsed, with file and line and without advice about variables', async () => {
+    write(
+      'orders.ts',
+      handlerFor('shop.orders').replace('onChange', "filter: { where: 'status = ' },\n  onChange"),
+    )
+    await assert.rejects(findTables(folder), (error: Error) => {
+      assert.match(
+        error.message,
+        /^functions\/tables\/orders\.ts cannot be loaded to read its table \(line 3\): .*filter\.where/,
+      )
+      assert.doesNotMatch(error.message, /environment/)
+      return true
+    })
+  })
+
+  test('carry their filter to the routes of the poller', async () => {
+    const filter = { changed: ['status'], where: "status = 'paid'" }
+    write(
+      'orders.ts',
+      handlerFor('shop.orders').replace('onChange', `filter: ${JSON.stringify(filter)}, onChange`),
+    )
+    const route = readArtefact(artefactOf(await findTables(folder)), '', '')['shop.orders']
+    assert.deepEqual(route, { ...defaultDelivery, filter, functionName: 'orders' })
+  })
+
   test('are refused if the name of the deployed function is too long', async () => {
     write('orders.ts', handlerFor('shop.orders'))
     const long = { ...settings, prefix: `${'service'.repeat(8)}-dev-` }

@@ -295,10 +295,14 @@ describe('serverless package, without network and credentials', () => {
     [
       'poller',
       650_000,
-      ['checkpoint', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
+      ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
     ],
-    ['recovery', 650_000, ['checkpoint', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'recovery', 'text']],
-    ...tableKeys.map((key) => [key, 300_000, ['dispatch', 'dts', 'handler', 'text']] as const),
+    [
+      'recovery',
+      650_000,
+      ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'recovery', 'text'],
+    ],
+    ...tableKeys.map((key) => [key, 300_000, ['condition', 'dispatch', 'dts', 'handler', 'text']] as const),
   ]
   for (const [key, maxBytes, rooms] of parts) {
     test(`bundles into ${key} only the rooms that it uses, in at most ${maxBytes} bytes`, () => {

@@ -309,5 +309,11 @@ export const mutants: readonly Mutant[] = [
     find: 'return merged([...ofName, ...ofTables, ...ofDatabases, ...ofPlace])',
     put: 'return merged(ofName)',
   },
+  {
+    name: 'filter: an update is judged by its after image only',
+    file: 'lib/dispatch/row-filter.ts',
+    find: 'this.#judge(condition, change, images, whole) || this.#judge(condition, change, images, before)',
+    put: 'this.#judge(condition, change, images, whole)',
+  },
   ...recoveryMutants,
 ]

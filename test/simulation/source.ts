@@ -5,7 +5,7 @@ import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
 import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'
 import { Dating, type StrangeTimes } from './strange-times.ts'
-import { databases, type RoutedBy, type Routing, type SourceTable } from './tables.ts'
+import { databases, type RoutedBy, type Routing, type SourceTable, type TableFunction } from './tables.ts'
 
 /** How a change makes its handler fail, each time until an operator fixes the handler. */
 export type Poison = 'throws' | 'hangs' | 'crashes'
@@ -269,11 +269,11 @@ function rowChange(
     size,
   }
   const { owner } = table
-  const wants = owner?.delivery.operations?.includes(operation) ?? true
+  const isMoved = table.hasTextKey ? spellingOf(ids[0], 0) !== spellingOf(ids[1], 1) : ids[0] !== ids[1]
   return {
     kind: 'change' as const,
     table: table.name,
-    functions: owner !== null && wants ? [owner.name] : [],
+    functions: owner !== null && wants(owner, operation, isMoved) ? [owner.name] : [],
     unrouted: owner === null,
     routedBy: table.routedBy,
     // Rows of two tables never share a key. A function of both tables orders them together all the same.
@@ -284,6 +284,15 @@ function rowChange(
     isUnique: keyed,
     write: (origin: Origin, untagged: boolean) => rowRecord({ ...row, keyed: keyed && !untagged }, origin),
   }
+}
+
+/** Whether the function's operations and its filter let a change pass. @param isMoved its ids differ */
+function wants({ delivery }: TableFunction, operation: RowRecord['operation'], isMoved: boolean): boolean {
+  const { operations, filter } = delivery
+  if (operations?.includes(operation) === false) return false
+  if (filter?.changed !== undefined) return operation !== 'UPDATE' || isMoved
+  // An update writes another status, and the row matched before it.
+  return filter?.where === undefined || operation !== 'INSERT'
 }
 
 /** One of the texts that a collation treats as equal: another one before a change than after it. */

@@ -97,8 +97,11 @@ interface Draft {
   readonly tables: NamedTable[]
 }
 
-/** @param further chooses what most worlds have only one kind of */
-export function makeRouting(random: Random, further: Random): Routing {
+/**
+ * @param further chooses what most worlds have only one kind of
+ * @param filters chooses the filters of handlers
+ */
+export function makeRouting(random: Random, further: Random, filters: Random): Routing {
   const count = random.whole(1, 4) + (further.chance(0.1) ? further.whole(4, 16) : 0)
   const drafts: Draft[] = []
   for (let index = 1; index <= count; index++) {
@@ -114,7 +117,7 @@ export function makeRouting(random: Random, further: Random): Routing {
     name: `f${index + 1}`,
     routes,
     databases: own,
-    ...settings(random),
+    ...settings(random, filters),
   }))
   const tables = drafts.flatMap(({ tables: own }, index) =>
     own.map((table) => ({ ...table, owner: functions[index] ?? null })),
@@ -167,7 +170,10 @@ function overlap(random: Random, drafts: readonly Draft[]): void {
   }
 }
 
-function settings(random: Random): Pick<TableFunction, 'delivery' | 'style' | 'workMs'> {
+/** The first leaves out updates that keep the id, the second leaves out rows that no change found before. */
+const someFilters: readonly [object, ...object[]] = [{ changed: ['id'] }, { where: "status = 'old'" }]
+
+function settings(random: Random, filters: Random): Pick<TableFunction, 'delivery' | 'style' | 'workMs'> {
   return {
     delivery: deliverySchema.parse({
       attempts: random.whole(1, 4),
@@ -176,6 +182,7 @@ function settings(random: Random): Pick<TableFunction, 'delivery' | 'style' | 'w
       batchSize: random.pick([1, 2, 5, 20]),
       concurrency: random.chance(0.4) ? random.whole(2, 4) : 1,
       ...(random.chance(0.2) ? { operations: ['INSERT', 'UPDATE'] } : {}),
+      ...(filters.chance(0.15) ? { filter: filters.pick(someFilters) } : {}),
     }),
     style: random.chance(0.3) ? 'onBatch' : 'onChange',
     workMs: random.pick([0, 0, 5, 50, 400]),

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { declaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
+import { listNames } from '../../../lib/text/name-list.ts'
 import { printable } from '../../../lib/text/printable.ts'
 import { imagesOf, type Sampling, type TableSample } from './sample.ts'
 
@@ -13,6 +14,8 @@ export interface CheckedHandler {
   readonly row: z.ZodObject
   /** The operations that reach the handler; all if undefined. */
   readonly operations: readonly string[] | undefined
+  /** The columns that the filter reads. */
+  readonly filtered: readonly string[]
 }
 
 /** A place where a handler and the stream contradict each other. */
@@ -66,6 +69,13 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
       )
     }
   }
+  for (const column of handler.filtered) {
+    if (names.includes(column)) continue
+    found.set(
+      column,
+      `${table} has no column ${column}, which the filter names; its columns are ${listNames(names)}`,
+    )
+  }
   for (const change of changes) {
     if (!(handler.operations?.includes(change.operation) ?? true)) continue
     for (const image of imagesOf(change)) {
@@ -100,5 +110,7 @@ function at({ file, source }: CheckedHandler, name: string, message: string): Dr
   const lines = source.split('\n')
   const declares = new RegExp(`^\\s*(?:${quoted}|['"\`]${quoted}['"\`])\\s*:|['"\`]${quoted}['"\`]`)
   const index = lines.findIndex((line) => declares.test(line))
-  return { file, line: index + 1 || 1, message }
+  // A condition names a column inside a text.
+  const named = index >= 0 ? index : lines.findIndex((line) => new RegExp(`\\b${quoted}\\b`).test(line))
+  return { file, line: named + 1 || 1, message }
 }

@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as z from 'zod'
+import { RowFilter } from '../../../lib/dispatch/row-filter.ts'
+import type { Delivery } from '../../../lib/dispatch/settings.ts'
 import { printable } from '../../../lib/text/printable.ts'
 import { readArguments, reporting, UsageError } from '../report.ts'
 import { asFlags, type StreamCall, settingsOf, streamCall, streamOptions } from '../stream-flags.ts'
@@ -73,7 +75,7 @@ function describe(sample: TableSample): string {
 /** What `defineTable` keeps of its definition. */
 interface Definition extends Pick<CheckedHandler, 'table'> {
   readonly row: unknown
-  readonly delivery: { readonly operations?: readonly string[] }
+  readonly delivery: Pick<Delivery, 'operations' | 'filter'>
 }
 
 async function readHandlers(call: StreamCall, folder: string): Promise<CheckedHandler[]> {
@@ -89,7 +91,9 @@ async function readHandlers(call: StreamCall, folder: string): Promise<CheckedHa
       const { table, row, delivery } = module.handler.definition
       if (!(row instanceof z.ZodObject))
         throw new UsageError(`${file} uses another copy of zod than this command. Run npm dedupe.`)
-      return { file, source: readFileSync(path, 'utf8'), table, row, operations: delivery.operations }
+      const { operations, filter } = delivery
+      const filtered = filter === undefined ? [] : new RowFilter(filter).columns
+      return { file, source: readFileSync(path, 'utf8'), table, row, operations, filtered }
     }),
   )
 }

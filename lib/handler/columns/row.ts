@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { Change, RowChange } from '../../dts/change.ts'
 import type { Row } from '../../dts/types.ts'
 import { DtsError } from '../../errors.ts'
+import { listNames } from '../../text/name-list.ts'
 import { describeIssue, isHandlersCheck } from './issues.ts'
 
 type ImageName = 'before' | 'after'
@@ -101,9 +102,6 @@ function isMissing(
   return column !== undefined && Object.hasOwn(schema.shape, column) && !Object.hasOwn(row, column)
 }
 
-/** Longest list of columns, in characters. The message is cut at its own limit, and its end names the next step. */
-const maxList = 600
-
 /** Lists the columns of the image, so that a reader sees a column that has another name or other capitals. */
 function presentColumns(whole: () => Change, image: ImageName): string {
   let columns: string[]
@@ -113,16 +111,7 @@ function presentColumns(whole: () => Change, image: ImageName): string {
     // Another column cannot be decoded. This error is about the missing one.
     return ''
   }
-  const names = columns.map((name) => name.slice(0, 64).replace(/\p{Cc}/gu, '?'))
-  const fitting: string[] = []
-  let left = maxList
-  for (const name of names) {
-    left -= name.length + 2
-    if (left < 0) break
-    fitting.push(name)
-  }
-  const more = fitting.length < names.length ? ` and ${names.length - fitting.length} more` : ''
-  return ` The image has the columns ${fitting.join(', ')}${more}.`
+  return ` The image has the columns ${listNames(columns)}.`
 }
 
 /** The declared column of an issue. A handler's own check can name anything else, which may be data. */

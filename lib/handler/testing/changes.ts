@@ -15,11 +15,16 @@ export interface ChangeDefaults {
   readonly timestamp?: number
 }
 
+/** Columns that the row schema does not declare, for the handler's filter. */
+export interface OtherColumns {
+  readonly [column: string]: unknown
+}
+
 /** Makes changes of one table. A row has the values of the source, before the schema's own transformations. */
 export interface HandlerChanges<Source> {
-  insert(after: Source): ChangeJson
-  update(before: Partial<Source>, after: Source): ChangeJson
-  delete(before: Source): ChangeJson
+  insert(after: Source & OtherColumns): ChangeJson
+  update(before: Partial<Source> & OtherColumns, after: Source & OtherColumns): ChangeJson
+  delete(before: Source & OtherColumns): ChangeJson
   /** A statement such as ALTER TABLE. */
   ddl(statement: string): ChangeJson
 }

@@ -1,7 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import type { Context } from 'aws-lambda'
-import type { ChangeJson } from '../../dts/json.ts'
+import { type JudgedChange, judge } from '../../dispatch/row-filter.ts'
+import type { Delivery } from '../../dispatch/settings.ts'
+import type { Change, RowChange } from '../../dts/change.ts'
+import { type ChangeJson, changeFromJson } from '../../dts/json.ts'
+import type { Row } from '../../dts/types.ts'
 import { DtsError } from '../../errors.ts'
 import { handledChannel } from '../diagnostics.ts'
 
@@ -14,16 +18,22 @@ export interface DeliverOptions {
 
 /** The result of a delivery. */
 export interface Delivered {
-  /** The number of changes that are done: the first ones, because changes are handled in order. */
+  /** The number of changes that the handler is done with: the first ones, because changes are handled in order. */
   readonly handled: number
+  /** The number of changes before the first undone one that `operations` and `filter` left out. The handler never got them. */
+  readonly filtered: number
   /** The error of the next change; null if all are done, or if only the time ran out. The poller delivers that change again. */
   readonly error: unknown
 }
 
-type Handler = (event: unknown, context: Context) => Promise<unknown>
+interface Handler {
+  (event: unknown, context: Context): Promise<unknown>
+  readonly definition: { readonly delivery: Pick<Delivery, 'operations' | 'filter'> }
+}
 
 /**
- * Calls a handler with changes, as the poller does: in order, with the row schema applied, up to the first failure.
+ * Calls a handler with changes, as the poller does: in order, without those that `operations` or `filter` leave out, with the
+ * row schema applied, up to the first failure.
  * It never throws for a failing change: the test asserts on the result.
  * @throws DtsError CONFIG_INVALID if there is no change
  */
@@ -37,12 +47,39 @@ export async function deliver(
   }
   const { replay, remainingMs = 30_000 } = options
   const sent = replay === undefined ? changes : changes.map((change) => ({ ...change, replay }))
+  const { wanted, fault } = judgeAll(sent, handler.definition.delivery)
   const count = { handled: 0 }
+  let error: unknown = null
   try {
-    await counts.run(count, () => handler({ changes: sent }, contextWith(remainingMs)))
-    return { handled: count.handled, error: null }
-  } catch (error) {
-    return { handled: count.handled, error }
+    if (wanted.length > 0) {
+      const event = { changes: wanted.map(({ change }) => change) }
+      await counts.run(count, () => handler(event, contextWith(remainingMs)))
+    }
+    if (count.handled === wanted.length) error = fault?.error ?? null
+  } catch (thrown) {
+    error = thrown
+  }
+  const firstUndone = wanted[count.handled]?.at ?? fault?.at ?? changes.length
+  return { handled: count.handled, filtered: firstUndone - count.handled, error }
+}
+
+/** The changes that the handler gets, up to the first one that its filter cannot judge. */
+function judgeAll(changes: readonly ChangeJson[], delivery: Handler['definition']['delivery']) {
+  const wanted: { readonly at: number; readonly change: ChangeJson }[] = []
+  for (const [at, change] of changes.entries()) {
+    const verdict = judge(delivery, change.operation, () => judgedChange(changeFromJson(change)))
+    if (typeof verdict !== 'string') return { wanted, fault: { at, error: verdict } }
+    if (verdict === 'wanted') wanted.push({ at, change })
+  }
+  return { wanted, fault: null }
+}
+
+/** A change that has all columns. */
+function judgedChange(change: Change): JudgedChange {
+  const images = change as { before?: Row; after?: Row }
+  return {
+    decode: () => change as RowChange,
+    columnNames: () => Object.keys({ ...images.before, ...images.after }),
   }
 }
 

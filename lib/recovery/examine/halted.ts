@@ -24,6 +24,8 @@ export async function adviseHalted(stored: Checkpoint, stream: Stream, setup: Se
       return advisePutAside(stored, halt, setup)
     case 'HANDLER_FAILED':
     case 'ROW_INVALID':
+    case 'COLUMN_UNKNOWN':
+    case 'CONDITION_INVALID':
       return adviseRefused(halt)
     case 'TABLE_UNROUTED':
       return adviseUnrouted(halt, setup)

@@ -110,13 +110,13 @@ export async function replay(
         routed.offset < end,
     )
     while (events.length > 0) {
-      if (event.dryRun) {
-        replayed += events.length
-        break
-      }
-      if (!mayInvoke(dependencies)) return answer(false, null)
+      if (!event.dryRun && !mayInvoke(dependencies)) return answer(false, null)
+      const fault = events[0]?.fault ?? null
+      if (fault !== null) return answer(false, fault.message)
       const batch = firstBatch(events)
-      const { done, error } = await sendOnce(route.functionName, batch, origin, dependencies)
+      const { done, error } = event.dryRun
+        ? { done: batch.length, error: null }
+        : await sendOnce(route.functionName, batch, origin, dependencies)
       replayed += done
       next = events[done]?.offset ?? slice.nextOffset
       if (error !== null) return answer(false, error.message)

@@ -23,13 +23,13 @@ export function mayInvoke({ remainingMs, handlerTimeoutMs }: SendDependencies): 
   return remainingMs() > handlerTimeoutMs + marginMs
 }
 
-/** The longest run from the front that one invocation takes. */
+/** The longest run from the front that one invocation takes. An event that must not be sent is only its first. */
 export function firstBatch(events: readonly RoutedEvent[]): readonly RoutedEvent[] {
   let bytes = 0
   let count = 0
   for (const event of events) {
     bytes += sizeInBatch(event)
-    if (count > 0 && (bytes > maxBatchBytes || count >= mostEvents)) break
+    if (count > 0 && (bytes > maxBatchBytes || count >= mostEvents || event.fault !== null)) break
     count += 1
   }
   return events.slice(0, count)

@@ -3,10 +3,11 @@ import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
 import { maxBatchBytes, recordOverhead, sizeInBatch } from '../../../lib/dispatch/batch-format.ts'
 import type { SendResult } from '../../../lib/dispatch/delivery.ts'
-import type { RoutedEvent } from '../../../lib/dispatch/event.ts'
+import { RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { Lane } from '../../../lib/dispatch/lane.ts'
 import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { DtsError } from '../../../lib/errors.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
 import { all, eventOf, eventsAt, FakeRun, failure, route, through } from '../../support/dispatch.ts'
 
 const away: SendResult = {
@@ -201,6 +202,22 @@ describe('a lane', () => {
     const lane = laneOf(halting, { onFailure: 'halt' })
     assert.equal(await deliver(lane, events), false)
     assert.deepEqual([lane.halt?.code, lane.firstUndone, lane.through], ['EVENT_TOO_LARGE', 2n, 1n])
+  })
+
+  test('an event with a fault is never sent: it becomes a dead letter in its place, or halts the stream', async () => {
+    const fault = new DtsError('COLUMN_UNKNOWN', 'no such column', { retryable: false })
+    const records = LogRecords.of([{ offset: 2n, value: Buffer.alloc(10) }])
+    const events = [...eventsAt(0, 1), new RoutedEvent(records, 0, 'shop.orders', fault), ...eventsAt(3, 4)]
+    const run = new FakeRun()
+    assert.equal(await deliver(laneOf(run), events), true)
+    assert.deepEqual(run.batches, [
+      [0, 1],
+      [3, 4],
+    ])
+    assert.deepEqual(run.aside, [{ offset: 2, attempts: 1, error: fault }])
+    const lane = laneOf(new FakeRun(), { onFailure: 'halt' })
+    assert.equal(await deliver(lane, events), false)
+    assert.deepEqual([lane.halt, lane.firstUndone, lane.through], [fault, 2n, 1n])
   })
 
   test('halts at the event if the route says so, or if there is no dead-letter queue', async () => {

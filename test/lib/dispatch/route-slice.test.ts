@@ -130,14 +130,20 @@ describe('a slice of the stream', () => {
     )
   })
 
-  test('operations that a handler does not take are counted as skipped, but statements never are', () => {
-    const some = new Router({ 'shop.orders': route('orders', { operations: ['DELETE', 'INIT'] }) })
+  test('changes that operations or filter leave out are counted as filtered, but statements never are', () => {
+    const some = new Router({
+      'shop.orders': route('orders', { operations: ['DELETE', 'INIT'] }),
+      'shop.items': route('items', { filter: { where: "status = 'paid'" } }),
+    })
     const routed = routeSlice(
       slice([
         write.insert('shop.orders', 1, t0),
         write.update('shop.orders', 1, t0),
         write.delete('shop.orders', 1, t0),
         write.ddl('shop.orders', 'ALTER TABLE x', t0),
+        write.insert('shop.items', 1, t0),
+        write.update('shop.items', 1, t0),
+        write.ddl('shop.items', 'ALTER TABLE y', t0),
       ]),
       some,
       'halt',
@@ -145,8 +151,24 @@ describe('a slice of the stream', () => {
     assert.deepEqual(eventsOf(routed), [
       ['orders', 2n],
       ['orders', 3n],
+      ['items', 5n],
+      ['items', 6n],
     ])
-    assert.deepEqual([routed.skipped, routed.halt], [new Map([['shop.orders', 2]]), null])
+    const filtered = new Map([
+      ['shop.orders', 2],
+      ['shop.items', 1],
+    ])
+    assert.deepEqual([routed.filtered, routed.skipped, routed.halt], [filtered, new Map(), null])
+  })
+
+  test('a change that the filter cannot judge keeps its place and carries the error', () => {
+    const typo = new Router({ 'shop.orders': route('orders', { filter: { changed: ['stats'] } }) })
+    const { events, filtered } = routeSlice(slice([write.update('shop.orders', 1, t0)]), typo, 'halt')
+    assert.deepEqual(
+      events.map(({ offset, fault }) => [offset, fault?.code]),
+      [[0n, 'COLUMN_UNKNOWN']],
+    )
+    assert.equal(filtered.size, 0)
   })
 
   test('ends before a table without a route if UNROUTED_TABLES is halt', () => {

@@ -61,6 +61,21 @@ describe('reading', () => {
     assert.deepEqual([summary.to, { ...summary.skipped }], ['5', { 'shop.nobody': 3 }])
   })
 
+  test('passes changes that a filter leaves out, without an invocation and without a count as handled or skipped', async () => {
+    const given = [
+      ...write.inserts('shop.orders', 0, 3),
+      write.update('shop.orders', 1, t0 + 4),
+      ...write.inserts('shop.orders', 5, 6),
+    ]
+    const routes = { 'shop.orders': { function: 'orders', filter: { where: "status = 'paid'" } } }
+    const { summary, sent } = await run({ given, environment: { ROUTES: JSON.stringify(routes) } })
+    assert.deepEqual(sent, [[4n]])
+    assert.deepEqual(
+      [summary.to, { ...summary.handled }, { ...summary.filtered }, { ...summary.skipped }],
+      ['7', { 'shop.orders': 1 }, { 'shop.orders': 5 }, {}],
+    )
+  })
+
   test('rethrows an unexpected error of a fetch, and releases the lease', async () => {
     const fault = new TypeError('unexpected')
     const fetch: Stream['fetch'] = async () => {

@@ -71,10 +71,14 @@ describe('the measures of a run', () => {
     const found = measures({
       handled: { 'shop.a': 3, 'shop.b': 4 },
       skipped: { x: 5 },
+      filtered: { 'shop.a': 8, 'shop.b': 1 },
       ghosts: { 'shop._a_gho': 2, 'shop._b_gho': 4 },
       deadLettered: { y: 1 },
     })
-    assert.deepEqual([found.Handled, found.Skipped, found.Ghosts, found.DeadLettered], [7, 5, 6, 1])
+    assert.deepEqual(
+      [found.Handled, found.Skipped, found.Filtered, found.Ghosts, found.DeadLettered],
+      [7, 5, 9, 6, 1],
+    )
   })
 
   test('leaves out unknown values: 0 would look healthy', () => {

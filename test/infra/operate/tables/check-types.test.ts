@@ -98,11 +98,25 @@ const handlerOf = (table: string | string[], row: z.ZodObject, source: string): 
   table,
   row,
   operations: undefined,
+  filtered: [],
 })
 
 test('a handler that fits the stream has no drift', async (t) => {
   const row = z.object({ id: z.bigint(), note: z.string().nullish(), gone: z.string().optional() })
   assert.deepEqual(findDrift([handlerOf('shop.orders', row, '')], await sampling(t)), [])
+})
+
+test('a column of the filter that the table lacks is drift, at the line of the filter', async (t) => {
+  const source = ['export const handler = defineTable({', '  filter: { where: "stats = 1" },', '})'].join(
+    '\n',
+  )
+  const handler = { ...handlerOf('shop.orders', z.object({}), source), filtered: ['id', 'stats'] }
+  const [drift, ...others] = findDrift([handler], await sampling(t))
+  assert.deepEqual([drift?.line, others], [2, []])
+  assert.match(
+    drift?.message ?? '',
+    /^shop\.orders has no column stats, which the filter names; its columns are .*id/,
+  )
 })
 
 test('changes of operations that do not reach the handler are not compared', async (t) => {

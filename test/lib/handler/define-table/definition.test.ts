@@ -95,6 +95,13 @@ describe('an invalid definition is refused by defineTable', () => {
     [{ table: 'shop.orders', onChange, onFailure: 'skip' }, /onFailure .*"dead-letter"\|"halt"/],
     [{ table: 'shop.orders', onChange, operations: ['DDL'] }, /operations\.0 /],
     [{ table: 'shop.orders', onChange, operations: [] }, /operations /],
+    [{ onChange, filter: {} }, /filter needs changed or where/],
+    [{ onChange, filter: { changed: [] } }, /filter\.changed /],
+    [{ onChange, filter: { were: 'x = 1' } }, /filter Unrecognized key: "were"/],
+    [
+      { onChange, filter: { where: 'status =' } },
+      /filter\.where The condition cannot be read at character 9: .*not the end/,
+    ],
     [{ table: 'shop.orders', onChange, attemps: 3 }, /Unrecognized key: "attemps"/],
     [{ table: 'x', batchSize: 1.5 }, /table must.*onChange, onBatch, or one of.*batchSize/],
   ]

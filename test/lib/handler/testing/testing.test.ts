@@ -91,7 +91,7 @@ describe('deliver', () => {
     })
     const make = changesOf(handler)
     const changes = Array.from({ length: 4 }, () => make.insert(seven))
-    assert.deepEqual(await deliver(handler, changes), { handled: 2, error: failing })
+    assert.deepEqual(await deliver(handler, changes), { handled: 2, filtered: 0, error: failing })
   })
 
   test('refuses a row that the schema refuses, as the deployed function does', async () => {
@@ -100,6 +100,47 @@ describe('deliver', () => {
     const { handled, error } = await deliver(handler, [changesOf(handler).insert(wrong)])
     assert.equal(handled, 0)
     assert.equal((error as { code?: string }).code, 'ROW_INVALID')
+  })
+
+  test('leaves out what operations and filter leave out, before the handler is called', async () => {
+    const seen: [string, bigint][] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row: z.object({ id: z.bigint() }),
+      operations: ['INSERT', 'UPDATE'],
+      // The row schema does not declare the column.
+      filter: { where: "status = 'paid'" },
+      onInsert: ({ after }) => void seen.push(['insert', after.id]),
+      onUpdate: ({ after }) => void seen.push(['update', after.id]),
+    })
+    const make = changesOf(handler)
+    const changes = [
+      make.insert({ id: 1n, status: 'open' }),
+      make.insert({ id: 2n, status: 'paid' }),
+      make.update({ id: 2n, status: 'paid' }, { id: 2n, status: 'open' }),
+      make.delete({ id: 2n, status: 'paid' }),
+    ]
+    assert.deepEqual(await deliver(handler, changes), { handled: 2, filtered: 2, error: null })
+    assert.deepEqual(seen, [
+      ['insert', 2n],
+      ['update', 2n],
+    ])
+    assert.deepEqual(await deliver(handler, changes.slice(0, 1)), { handled: 0, filtered: 1, error: null })
+  })
+
+  test('ends at a change that the filter cannot judge, with its error', async () => {
+    const seen: bigint[] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row: z.object({ id: z.bigint() }),
+      filter: { where: "status = 'paid'" },
+      onChange: (change) => void ('after' in change && seen.push(change.after.id)),
+    })
+    const make = changesOf(handler)
+    const [open, paid] = [make.insert({ id: 1n, status: 'open' }), make.insert({ id: 2n, status: 'paid' })]
+    const { error, ...counts } = await deliver(handler, [open, paid, make.insert({ id: 3n }), paid])
+    assert.deepEqual([counts, seen], [{ handled: 1, filtered: 1 }, [2n]])
+    assert.equal((error as { code?: string }).code, 'COLUMN_UNKNOWN')
   })
 
   test('marks replays', async () => {
@@ -117,7 +158,11 @@ describe('deliver', () => {
     const { handler } = recorder()
     const make = changesOf(handler)
     const changes = [make.insert(seven), make.insert(seven), make.insert(seven)]
-    assert.deepEqual(await deliver(handler, changes, { remainingMs: 0 }), { handled: 1, error: null })
+    assert.deepEqual(await deliver(handler, changes, { remainingMs: 0 }), {
+      handled: 1,
+      filtered: 0,
+      error: null,
+    })
   })
 
   test('keeps the counts of deliveries at the same time apart', async () => {

@@ -129,6 +129,18 @@ const cases: Case[] = [
     /sends the change that the halt names again/,
   ],
   [
+    'a filter names a column that the table does not have',
+    { code: 'COLUMN_UNKNOWN', facts: at5 },
+    [resume, skip],
+    /the same handler halts the stream there again/,
+  ],
+  [
+    'a filter cannot compare a value',
+    { code: 'CONDITION_INVALID', facts: at5 },
+    [resume, skip],
+    /the same handler halts the stream there again/,
+  ],
+  [
     'a table still has no function',
     { code: 'TABLE_UNROUTED', facts: { offset: '5', table: 'shop.new' } },
     inspect,

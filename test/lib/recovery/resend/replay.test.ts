@@ -91,6 +91,23 @@ test('a replay that ends before a fault is complete', async (t) => {
   assert.deepEqual([sent, answer.complete, answer.error], [[0, 1, 2, 3, 4], true, null])
 })
 
+test('a replay leaves out what the filter of the handler leaves out, and ends at a change that it cannot judge', async (t) => {
+  const write = new Writer()
+  const given = [...write.inserts('shop.orders', 0, 1), write.update('shop.orders', 1, t0 + 2)]
+  const { stream } = await open(t, [...given, write.insert('shop.orders', 3, t0 + 3)])
+  const filtered = (where: string) => ({ routes: { 'shop.orders': route('orders', { filter: { where } }) } })
+  for (const dryRun of [false, true]) {
+    const { answer, sent } = await replayAll(stream, { dryRun }, filtered("status = 'paid'"))
+    assert.deepEqual([answer.replayed, answer.complete, sent], [1, true, dryRun ? [] : [2]])
+    const typo = await replayAll(stream, { dryRun }, filtered("stats = 'paid'"))
+    assert.deepEqual(
+      [typo.answer.replayed, typo.answer.complete, typo.answer.next, typo.sent],
+      [0, false, '0', []],
+    )
+    assert.match(typo.answer.error ?? '', /names the column stats/)
+  }
+})
+
 test('a fault that is no error of ours ends a replay with that fault', async (t) => {
   const broken = like(await twoBatches(t), { fetch: () => Promise.reject(new TypeError('a bug')) })
   await assert.rejects(replayAll(broken), { name: 'TypeError', message: 'a bug' })
