@@ -1,4 +1,4 @@
-import { nodeOptions } from '../infra/environment.ts'
+import { processEnvironment } from '../infra/environment.ts'
 import { type CaseName, caseNames } from './case.ts'
 import { cases } from './cases/index.ts'
 import { formatNumber, formatTable } from './print.ts'
@@ -31,12 +31,16 @@ not repeat this comparison.
 | all columns, against its Flink SQL | a fifth |
 | the whole way to acknowledged handlers, handlers included, against Alibaba's Java SDK, which only reads | a third |`
 
+const deployedVariables = Object.entries(processEnvironment)
+  .map(([name, value]) => `\`${name}=${value}\``)
+  .join(', ')
+
 function howMeasured({ machine, rounds, seconds }: Result): string {
   const minutes = formatNumber(Math.round(seconds / 60))
   return `## How the bench measures
 
 \`npm run bench\` measures all cases, and \`npm run bench -- --case routes,keys\` only these. It needs nothing but Node. The poller runs
-in a process of its own, bundled and started as the deployment does (\`NODE_OPTIONS=${nodeOptions}\`).
+in a process of its own, bundled and started as the deployment does (${deployedVariables}).
 Other processes run the DStore emulator, dynalite for DynamoDB, and the table functions at an Invoke endpoint. Handlers ask for three of twelve columns.
 
 The rows of a table are measured in turn, round after round. A cell has the median of all rounds and, in brackets, the lowest and

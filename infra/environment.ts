@@ -31,11 +31,16 @@ export const pollVariables = [
 ]
 
 /**
- * Poller and recovery use only a few megabytes at once, but by default V8 keeps garbage in proportion to the machine's
- * memory. Half the default young generation costs no measurable time, and a heap of at most 256 MB keeps little garbage.
- * If Lambda starts Node with sizes of its own, those apply.
+ * How much memory the process of poller and recovery keeps. They use only a few megabytes at once, but by default V8 keeps garbage in
+ * proportion to the machine's memory. Half the default young generation costs no measurable time, and a heap of at most
+ * 256 MB keeps little garbage. Outside the heap, glibc gives each thread that allocates an area of its own, and V8's
+ * compiling threads fill theirs once. With two areas for all threads, a poller that has compiled everything needs 6 MB less, and
+ * no measurable time more. If Lambda starts Node with options of its own, those apply.
  */
-export const nodeOptions = '--max-semi-space-size=8 --max-old-space-size=256'
+export const processEnvironment = {
+  NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=256',
+  MALLOC_ARENA_MAX: '2',
+} as const
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -66,7 +71,7 @@ export function streamEnvironment(
     DEPLOYMENT_FLAGS: settings.flags,
     DEPLOYMENT_SERVICE: settings.service,
     DEPLOYMENT_STAGE: settings.stage,
-    NODE_OPTIONS: nodeOptions,
+    ...processEnvironment,
   }
 }
 

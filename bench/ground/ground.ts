@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { nodeOptions as deployedOptions } from '../../infra/environment.ts'
+import { processEnvironment } from '../../infra/environment.ts'
 import { localAws } from '../../infra/local/dynalite.ts'
 import type { Baseline } from '../programs/baseline.ts'
 import type { Handled, Handlers } from '../programs/handlers.ts'
@@ -141,7 +141,7 @@ export class Ground {
     const routes = parts.map((part) => [`shop.orders_${part}`, { function: `orders_${part}`, concurrency }])
     return this.startProgram<Poller>('poller', {
       ...stream.environment,
-      NODE_OPTIONS: deployedOptions,
+      ...processEnvironment,
       ROUTES: JSON.stringify(Object.fromEntries(routes)),
       BENCH_RUN_MS: String(worstCaseMs + boundMs),
       ...environment,
@@ -151,7 +151,7 @@ export class Ground {
   /** Starts a process that invokes functions which do nothing. */
   async startInvoker(): Promise<Caller<Invoker>> {
     await this.#handlers.call('host', { tables: 1, delay: 0 })
-    return this.startProgram<Invoker>('invoker', { NODE_OPTIONS: deployedOptions })
+    return this.startProgram<Invoker>('invoker', processEnvironment)
   }
 
   /** Runs the deployed poller until the end of the stream, or for so many milliseconds. */

@@ -79,6 +79,7 @@ describe('serverless package, without network and credentials', () => {
     assert.equal(readRoutes(artifacts, 'orders'), undefined)
     assert.equal(environment.DEPLOYMENT_FLAGS, '--stage dev --region us-east-1')
     assert.deepEqual([environment.DEPLOYMENT_SERVICE, environment.DEPLOYMENT_STAGE], ['dts-functions', 'dev'])
+    assert.equal(environment.MALLOC_ARENA_MAX, '2')
     // Node does not start if it does not accept an option in NODE_OPTIONS.
     const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
     const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })
