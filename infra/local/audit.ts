@@ -1,4 +1,4 @@
-import type { Handled } from './handled.ts'
+import type { Handled } from './observations.ts'
 import type { ShopRecord } from './shop.ts'
 
 /** The fate of the produced changes, judged by the deliveries that handlers finished. */

@@ -1,8 +1,11 @@
-import { emitKeypressEvents } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Shop } from './shop.ts'
-import { type Answer, type LocalStack, startStack } from './stack.ts'
-import { render, type TableView } from './view.ts'
+import { readKeys } from './keys.ts'
+import { Screen } from './screen.ts'
+import { Shop, type ShopRecord } from './shop.ts'
+import { functionPrefix, type LocalStack, root, startStack } from './stack.ts'
+import { TableLines } from './table-lines.ts'
+import { Troubles } from './troubles.ts'
+import { render, unlimited } from './view.ts'
 
 /** A scheduled run waits this long for more at the end of the stream, so that the next one takes over. */
 const lingerSeconds = 55
@@ -10,130 +13,114 @@ const frameMs = 1_000
 /** Without a terminal, the view is printed once in this many frames. */
 const framesPerPrint = 10
 
-/** Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM. */
+/**
+ * Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM.
+ * @throws LocalStackError if the process that hosts the functions ends by itself
+ */
 export async function runLive(say: (line: string) => void): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
   const startTime = Math.floor(Date.now() / 1000)
   const stack = await startStack(startTime, { POLL_LINGER_SECONDS: String(lingerSeconds) })
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
-  const events: string[] = []
-  const note = (text: string) => events.push(`${new Date().toISOString().slice(11, 19)}  ${text}`)
-  const stopKeys = readKeys(stack, note, () => ended.abort())
+  const fault = stack.hostEnded.then((error) => {
+    ended.abort()
+    return error
+  })
+  const screen = new Screen(process.stdout.isTTY ? () => {} : say)
+  const tables = new TableLines(stack.tables, root)
+  const troubles = new Troubles(functionPrefix)
+  const append = async (records: readonly ShopRecord[]) => {
+    await stack.dstore.append(records)
+    for (const { table } of records) if (table !== undefined) tables.produced(table, 1)
+  }
+  const stopKeys = readKeys(stack, screen, () => ended.abort())
   try {
     const shop = new Shop(startTime, stack.handledTables)
-    await stack.dstore.append([shop.heartbeat(startTime)])
+    await append([shop.heartbeat(startTime)])
     // The first scheduled run may be a minute away.
-    void firstPoll(stack, note)
-    await Promise.all([produce(stack, shop, ended.signal), show(stack, events, say, ended.signal)])
+    void firstPoll(stack, screen)
+    const produced = produce(stack, append, shop, ended.signal)
+    await Promise.all([produced, show(stack, { screen, tables, troubles }, say, ended.signal)])
   } finally {
     stopKeys()
     say('Stopping …')
-    await stack.stop()
+    const keepsLog = troubles.current.length > 0 || (await hasEnded(fault))
+    if (keepsLog) say(`The functions' log is ${stack.logFile}`)
+    await stack.stop(keepsLog)
   }
+  if (await hasEnded(fault)) throw await fault
+}
+
+/** Whether a promise is settled already. */
+async function hasEnded(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending')
+  return (await Promise.race([promise, Promise.resolve(pending)])) !== pending
 }
 
 /** Without this, a poller that refuses its environment would look like a stream that never starts. */
-async function firstPoll(stack: LocalStack, note: (text: string) => void): Promise<void> {
+async function firstPoll(stack: LocalStack, screen: Screen): Promise<void> {
   const answer = await stack.invoke('poller', {}).catch(() => null)
-  if (answer?.ok === false) note(`${answer.code}: ${answer.message}`)
+  // A halt is on the screen already, with what to do here.
+  const isHalted = (await stack.store.read().catch(() => null))?.state === 'HALTED'
+  if (answer?.ok === false && !isHalted) screen.note(`${answer.code}: ${answer.message}`)
 }
 
 /** A few transactions a second, a heartbeat each second, sometimes filler and a DDL statement. */
-async function produce({ dstore }: LocalStack, shop: Shop, ended: AbortSignal): Promise<void> {
+async function produce(
+  { dstore }: LocalStack,
+  append: (records: readonly ShopRecord[]) => Promise<void>,
+  shop: Shop,
+  ended: AbortSignal,
+): Promise<void> {
   for (let second = 1; !ended.aborted; second++) {
     await pause(frameMs, ended)
     const now = Math.floor(Date.now() / 1000)
     const transactions = Array.from({ length: second % 4 }, () => shop.transaction(now)).flat()
-    await dstore.append([
-      shop.heartbeat(now),
-      ...transactions,
-      ...(second % 120 === 0 ? [shop.ddl(now)] : []),
-    ])
+    await append([shop.heartbeat(now), ...transactions, ...(second % 120 === 0 ? [shop.ddl(now)] : [])])
     if (second % 10 === 0) await dstore.filler(3)
   }
 }
 
+interface Shown {
+  readonly screen: Screen
+  readonly tables: TableLines
+  readonly troubles: Troubles
+}
+
 async function show(
   stack: LocalStack,
-  events: readonly string[],
+  { screen, tables, troubles }: Shown,
   say: (line: string) => void,
   ended: AbortSignal,
 ): Promise<void> {
-  const tables = new Map<string, TableView>(stack.handledTables.map((table) => [table, emptyView(table)]))
+  let wasHalted = false
   for (let frame = 0; !ended.aborted; frame++) {
-    for (const { table, operation, offset, replay } of await stack.handled.readNew()) {
-      // A new file in functions/tables gets its line with its first change.
-      const view = tables.get(table) ?? emptyView(table)
-      tables.set(table, view)
-      view.handled += 1
-      view.replays += replay ? 1 : 0
-      Object.assign(view, { lastOperation: operation, lastOffset: offset })
-    }
-    const { dstore, logFile } = stack
-    const { clusterId, range } = dstore
+    const observations = await stack.observed.readNew()
+    tables.observe(observations)
+    for (const text of [...troubles.observe(observations), ...troubles.overdue(Date.now())]) screen.note(text)
     const checkpoint = await stack.store.read()
-    const lines = render({
-      tables: [...tables.values()],
+    if (checkpoint !== null) troubles.passed(checkpoint.generation, checkpoint.offset)
+    const isHalted = checkpoint?.state === 'HALTED'
+    if (wasHalted && !isHalted) screen.offer([])
+    wasHalted = isHalted
+    const { dstore, logFile } = stack
+    const view = {
+      tables: tables.lines,
       checkpoint,
-      clusterId,
-      range,
+      clusterId: dstore.clusterId,
+      range: dstore.range,
       now: Date.now(),
-      events,
+      troubles: troubles.current,
+      events: screen.events,
+      steps: screen.stepLines,
       logFile,
-    })
-    if (process.stdout.isTTY) process.stdout.write(`\x1b[H\x1b[2J${lines.join('\n')}\n`)
-    else if (frame % framesPerPrint === 0) for (const line of lines) say(line)
+    }
+    const { isTTY, columns, rows } = process.stdout
+    if (isTTY) process.stdout.write(`\x1b[H\x1b[2J${render(view, { columns, rows }).join('\n')}\n`)
+    else if (frame % framesPerPrint === 0) for (const line of render(view, unlimited)) say(line)
     await pause(frameMs, ended)
   }
-}
-
-function emptyView(table: string): TableView {
-  return { table, handled: 0, replays: 0, lastOperation: '', lastOffset: '' }
-}
-
-/** @returns a function that ends the reading */
-function readKeys(stack: LocalStack, note: (text: string) => void, quit: () => void): () => void {
-  const { stdin } = process
-  if (!stdin.isTTY) return () => {}
-  emitKeypressEvents(stdin)
-  stdin.setRawMode(true)
-  const onKey = (_text: string, key: { name?: string; ctrl?: boolean }) => {
-    if (key.name === 'q' || (key.ctrl && key.name === 'c')) quit()
-    else if (key.name === 'c') void switchCluster(stack, note)
-    else if (key.name === 'i') void ask(stack, { action: 'inspect' }, note)
-    else if (key.name === 'r') void ask(stack, { action: 'reset', by: 'live view' }, note)
-  }
-  stdin.on('keypress', onKey)
-  return () => {
-    stdin.off('keypress', onKey)
-    stdin.setRawMode(false)
-    stdin.pause()
-  }
-}
-
-async function switchCluster({ dstore }: LocalStack, note: (text: string) => void): Promise<void> {
-  const before = dstore.clusterId
-  await dstore.switchCluster({})
-  note(`DTS failed over from cluster ${before} to ${dstore.clusterId}; the next run of the poller finds out`)
-}
-
-async function ask(stack: LocalStack, event: unknown, note: (text: string) => void): Promise<void> {
-  const answer = await stack.invoke('recovery', event).catch(
-    (error: Error): Answer => ({
-      ok: false,
-      code: error.name,
-      message: error.message,
-    }),
-  )
-  note(answer.ok ? summary(answer.result) : `${answer.code}: ${answer.message}`)
-  // Continue after a reset at once, not with the next scheduled run.
-  if (answer.ok) void stack.invoke('poller', {}).catch(() => {})
-}
-
-function summary(result: unknown): string {
-  const { advice, note } = result as { advice?: string; note?: string }
-  return advice ?? note ?? JSON.stringify(result)
 }
 
 async function pause(ms: number, ended: AbortSignal): Promise<void> {

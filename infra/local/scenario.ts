@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { audit, type TableAudit, total } from './audit.ts'
-import type { Handled, HandledFile } from './handled.ts'
+import { isHandled, type ObservationFile } from './observations.ts'
 import { Shop, type ShopRecord } from './shop.ts'
 import type { Answer } from './stack.ts'
 
@@ -21,7 +21,7 @@ export interface ScenarioStream {
 export interface Stage {
   readonly stream: ScenarioStream
   readonly store: CheckpointStore
-  readonly handled: HandledFile
+  readonly observed: ObservationFile
   /** The tables of the shop whose changes a handler must get; those of the example handlers if left out. */
   readonly handledTables?: readonly string[]
   invoke(name: 'poller' | 'recovery', event: unknown): Promise<Answer>
@@ -160,7 +160,7 @@ async function judge(
   recoveries: number,
   say: (line: string) => void,
 ): Promise<boolean> {
-  const deliveries: Handled[] = await stage.handled.readNew()
+  const deliveries = (await stage.observed.readNew()).filter(isHandled)
   const tables = audit(produced, deliveries)
   const sum = total(tables)
   say('')

@@ -16,6 +16,8 @@ export interface ShopRecord {
   readonly value: Buffer
   /** When the source logged it, in seconds. */
   readonly timestamp: number
+  /** The table of a row's change. */
+  readonly table?: string
   /** Set for the changes that a handler must get. */
   readonly change?: { readonly id: bigint; readonly table: string }
 }
@@ -213,8 +215,14 @@ export class Shop {
       sourceTxid: `tx-${this.#transaction}`,
     })
     const table = record.objectName
-    const isHandled = table !== null && table !== undefined && this.#handledTables.includes(table)
-    return { value, timestamp: seconds, ...(isHandled ? { change: { id, table } } : {}) }
+    if (table === null || table === undefined) return { value, timestamp: seconds }
+    const isHandled = this.#handledTables.includes(table)
+    return {
+      value,
+      timestamp: seconds,
+      ...(record.operation === 'DDL' ? {} : { table }),
+      ...(isHandled ? { change: { id, table } } : {}),
+    }
   }
 
   #price(): string {

@@ -7,18 +7,21 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
-import { Pattern } from '../../lib/dispatch/pattern.ts'
 import { pollVariables, streamVariables } from '../environment.ts'
 import { findTables, type Table } from '../tables.ts'
 import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
-import { HandledFile } from './handled.ts'
+import { startLambdaApi } from './lambda-api.ts'
+import { ObservationFile } from './observations.ts'
 import { freePort } from './ports.ts'
 import { tableNames } from './shop.ts'
+import { isHandled } from './table-lines.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+/** The folder of the service. */
+export const root = fileURLToPath(new URL('../..', import.meta.url))
 const checkpointTable = 'dts-functions-dev-checkpoint'
-const functionPrefix = 'dts-functions-dev-'
+/** What the names of the functions begin with. */
+export const functionPrefix = 'dts-functions-dev-'
 const startTimeoutMs = 120_000
 
 /** What a function answered: its result, or the error that it ended with. */
@@ -30,14 +33,22 @@ export type Answer =
 export interface LocalStack {
   readonly dstore: DStore
   readonly store: CheckpointStore
-  readonly handled: HandledFile
+  readonly observed: ObservationFile
+  /** The files of functions/tables, as they were at the start. */
+  readonly tables: readonly Table[]
   /** The tables of the shop that files of functions/tables handle. */
   readonly handledTables: readonly string[]
   /** Where serverless-offline and the functions log. */
   readonly logFile: string
+  /** Resolves when the process that hosts the functions ends by itself, with what a person must know. */
+  readonly hostEnded: Promise<LocalStackError>
   invoke(name: 'poller' | 'recovery', event: unknown): Promise<Answer>
-  stop(): Promise<void>
+  /** @param keepsLog leaves the log file to the person */
+  stop(keepsLog?: boolean): Promise<void>
 }
+
+/** The local stack does not work any more. The message is for people; a stack trace would not help them. */
+export class LocalStackError extends Error {}
 
 /** Settings of a deployment, in this shell or in a .env file, must not reach the local functions; nor misspelt ones. */
 const unset = Object.fromEntries(
@@ -58,7 +69,7 @@ export async function startStack(startTime: number, settings: Record<string, str
   const tables = await findTables(join(root, 'functions/tables'), null)
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
-  const handledPath = join(folder, 'handled.jsonl')
+  const observationPath = join(folder, 'observations.jsonl')
   const dstore = new DStore()
   const broker = await dstore.start()
   const dynamo = await startDynalite()
@@ -66,13 +77,14 @@ export async function startStack(startTime: number, settings: Record<string, str
   await createCheckpointTable(dynamoClient, checkpointTable)
   const lambdaPort = await freePort()
   const lambdaUrl = `http://127.0.0.1:${lambdaPort}`
+  const lambdaApi = await startLambdaApi(lambdaPort)
   const otherPorts = ['--httpPort', '--albPort', '--websocketPort']
   const ports = await Promise.all(otherPorts.map(async (option) => [option, String(await freePort())]))
   const child = startOffline(logFile, ['--lambdaPort', String(lambdaPort), ...ports.flat()], {
     ...unset,
     ...localAws,
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
-    AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
+    AWS_ENDPOINT_URL_LAMBDA: lambdaApi.endpoint,
     DTS_BROKER_URL: `${broker.host}:${broker.port}`,
     DTS_TOPIC: dstore.topic,
     DTS_SID: dstore.sid ?? '',
@@ -81,16 +93,22 @@ export async function startStack(startTime: number, settings: Record<string, str
     DTS_CHECKPOINT: String(startTime),
     CHECKPOINT_TABLE: checkpointTable,
     ESBUILD_FOLDER: '.esbuild-local',
-    LOCAL_HANDLED_FILE: handledPath,
+    LOCAL_OBSERVATION_FILE: observationPath,
     NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'infra/local/observe.ts')).href}`,
     ...settings,
   })
   const lambda = new LambdaClient({ ...localClient(lambdaUrl), maxAttempts: 1 })
-  const stop = async () => {
+  let isStopping = false
+  const hostEnded = once(child, 'exit').then(async (): Promise<LocalStackError> => {
+    if (!isStopping) return hostFault(child, logFile)
+    return await new Promise(() => {})
+  })
+  const stop = async (keepsLog = false) => {
+    isStopping = true
     await stopChild(child)
-    await Promise.all([dstore.stop(), dynamo.stop()])
+    await Promise.all([dstore.stop(), dynamo.stop(), lambdaApi.stop()])
     dynamoClient.destroy()
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(keepsLog ? observationPath : folder, { recursive: true, force: true })
   }
   try {
     await waitUntilListening(child, logFile, lambdaUrl)
@@ -101,17 +119,14 @@ export async function startStack(startTime: number, settings: Record<string, str
   return {
     dstore,
     store: new CheckpointStore(dynamoClient, checkpointTable, dstore.topic, 0),
-    handled: new HandledFile(handledPath),
-    handledTables: tableNames.filter((name) => tables.some((table) => handles(table, name))),
+    observed: new ObservationFile(observationPath),
+    tables,
+    handledTables: tableNames.filter((name) => isHandled(tables, name)),
     logFile,
+    hostEnded,
     invoke: (name, event) => invoke(lambda, functionPrefix + name, event),
     stop,
   }
-}
-
-function handles({ tables: { patterns, except } }: Table, name: string): boolean {
-  const matches = (text: string) => new Pattern(text).matches(name)
-  return patterns.some(matches) && !except.some(matches)
 }
 
 async function invoke(lambda: LambdaClient, name: string, event: unknown): Promise<Answer> {
@@ -150,7 +165,7 @@ async function waitUntilListening(child: ChildProcess, logFile: string, url: str
   const deadline = Date.now() + startTimeoutMs
   for (;;) {
     if (child.exitCode !== null || Date.now() > deadline) {
-      throw new Error(`serverless-offline did not start:\n${readFileSync(logFile, 'utf8').slice(-4_000)}`)
+      throw new LocalStackError(`serverless-offline did not start:\n${endOfLog(logFile)}`)
     }
     try {
       await fetch(url)
@@ -159,6 +174,18 @@ async function waitUntilListening(child: ChildProcess, logFile: string, url: str
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   }
+}
+
+function hostFault({ exitCode, signalCode }: ChildProcess, logFile: string): LocalStackError {
+  const how = signalCode === null ? `with code ${exitCode}` : `by ${signalCode}`
+  return new LocalStackError(
+    `serverless-offline, which hosts the functions, ended ${how}. No function runs any more. The end of its log ` +
+      `(${logFile}):\n${endOfLog(logFile)}\nCorrect the handler and run npm start again.`,
+  )
+}
+
+function endOfLog(logFile: string): string {
+  return readFileSync(logFile, 'utf8').slice(-4_000).trim()
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

@@ -6,6 +6,7 @@ import { DtsError } from '../../lib/errors.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
 import { runLive } from './live.ts'
 import { playOnce } from './once.ts'
+import { LocalStackError } from './stack.ts'
 
 const usage =
   'npm start            a live stream, until q\nnpm start -- --once  a fixed scenario, then its result'
@@ -19,7 +20,11 @@ try {
 } catch (error) {
   const wrongArgument = error instanceof TypeError && 'code' in error
   // An error of the project says what to do. A stack trace would bury that.
-  const told = error instanceof DtsError ? `${error.code}: ${error.message}` : inspect(error)
-  console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : told))
+  console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : toldOf(error)))
   process.exitCode = 1
+}
+
+function toldOf(error: unknown): string {
+  if (error instanceof DtsError) return `${error.code}: ${error.message}`
+  return error instanceof LocalStackError ? error.message : inspect(error)
 }

@@ -1,6 +1,9 @@
 import { type Checkpoint, haltOf } from '../../lib/checkpoint/types.ts'
+import type { ErrorCode } from '../../lib/errors.ts'
 import type { DataRange } from '../../lib/kafka/data-range.ts'
 import { printable } from '../../lib/text/printable.ts'
+import { fit, type Section, wrap } from './fit.ts'
+import { type Trouble, troubleLines } from './troubles.ts'
 
 /** One table in the live view. */
 export interface TableView {
@@ -9,6 +12,8 @@ export interface TableView {
   replays: number
   lastOperation: string
   lastOffset: string
+  /** Why no change of the table is handled; undefined if a function handles it. */
+  readonly note?: string | undefined
 }
 
 export interface View {
@@ -18,32 +23,71 @@ export interface View {
   readonly range: DataRange
   /** Milliseconds since 1970. */
   readonly now: number
+  /** The changes that wait for a handler that takes them. */
+  readonly troubles: readonly Trouble[]
   /** The last events, newest at the end. */
   readonly events: readonly string[]
+  /** What a key does now, such as `[1] let the stream continue`. */
+  readonly steps: readonly string[]
   readonly logFile: string
 }
 
-const shownEvents = 6
+/** Of the terminal, in characters. */
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
 
-/** The screen as text, one line per element. No element can move the cursor. */
-export function render({ tables, checkpoint, clusterId, range, now, events, logFile }: View): string[] {
-  return [
-    'dts-functions, locally: DStore emulator → poller → table functions → checkpoint in dynalite',
-    '',
-    columns(['table', 'handled', 'replays', 'last change', 'at offset']),
-    ...tables.map((t) =>
-      columns([t.table, String(t.handled), String(t.replays), t.lastOperation, t.lastOffset]),
-    ),
-    '',
-    `stream      cluster ${clusterId}, offsets ${range.earliest} to ${range.end}`,
-    `checkpoint  ${describeCheckpoint(checkpoint)}`,
-    `lag         ${describeLag(checkpoint, clusterId, range, now)}`,
-    `state       ${describeState(checkpoint)}`,
-    '',
-    ...events.slice(-shownEvents),
-    '',
-    `[c] cluster change   [i] recovery inspect   [r] recovery reset   [q] quit      log: ${logFile}`,
-  ].map(printable)
+/** Without a terminal, lines are as long as they are. */
+export const unlimited: Size = { columns: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY }
+const shownEvents = 6
+/** The column at which the values after the labels begin. */
+const indent = 12
+
+/**
+ * The screen as text, one line per element. No element can move the cursor, is longer than the screen is wide, or pushes the
+ * first line out of it.
+ */
+export function render(view: View, { columns, rows }: Size = unlimited): string[] {
+  const { tables, checkpoint, clusterId, range, now, troubles, events, steps, logFile } = view
+  const wrapped = (line: string) => wrap(printable(line), columns, indent)
+  const state = describeState(checkpoint)
+  const section = (rank: number, least: number, lines: readonly string[], keepsEnd = false): Section => ({
+    lines: lines.flatMap(wrapped),
+    least,
+    rank,
+    keepsEnd,
+  })
+  const title = 'dts-functions, locally: DStore emulator → poller → table functions → checkpoint in dynalite'
+  const head = cells(['table', 'handled', 'replays', 'last change', 'at offset'])
+  const sections: Section[] = [
+    { lines: [...wrapped(title).slice(0, 1), '', head.slice(0, columns)], least: 3, rank: 9 },
+    section(4, 3, tables.map(tableLine)),
+    section(3, 2, ['', ...troubles.flatMap(troubleView)]),
+    section(6, 4, [
+      `stream      cluster ${clusterId}, offsets ${range.earliest} to ${range.end}`,
+      `checkpoint  ${describeCheckpoint(checkpoint)}`,
+      `lag         ${describeLag(checkpoint, clusterId, range, now)}`,
+    ]),
+    section(5, 3, [`state       ${state}`, ...hints(checkpoint)]),
+    section(1, 0, ['', ...events.slice(-shownEvents)], true),
+    section(7, 1, ['', ...steps]),
+    section(8, 2, [
+      '[c] cluster change   [i] recovery inspect   [r] recovery reset   [q] quit',
+      `log: ${logFile}`,
+    ]),
+  ]
+  return fit(sections, rows - 1)
+}
+
+function tableLine({ table, handled, replays, lastOperation, lastOffset, note }: TableView): string {
+  if (note !== undefined) return `${table.padEnd(20)}  ${note}`
+  return cells([table, String(handled), String(replays), lastOperation, lastOffset])
+}
+
+function troubleView(trouble: Trouble): string[] {
+  const [first = '', ...more] = troubleLines(trouble)
+  return [`failing     ${first}`, ...more.map((line) => ' '.repeat(indent) + line)]
 }
 
 function describeCheckpoint(checkpoint: Checkpoint | null): string {
@@ -70,6 +114,22 @@ function describeState(checkpoint: Checkpoint | null): string {
   return halt === null ? checkpoint.state : `HALTED: ${halt.message}`
 }
 
-function columns([name = '', ...cells]: readonly string[]): string {
-  return name.padEnd(20) + cells.map((cell) => cell.padStart(14)).join('')
+/** Halts because of a change that the dead-letter queue takes in a deployment. */
+const ofOneChange: ReadonlySet<ErrorCode> = new Set([
+  'HANDLER_FAILED',
+  'ROW_INVALID',
+  'RECORD_INVALID',
+  'EVENT_TOO_LARGE',
+])
+
+function hints(checkpoint: Checkpoint | null): string[] {
+  const halt = checkpoint === null ? null : haltOf(checkpoint)
+  if (halt === null) return []
+  const space = ' '.repeat(indent)
+  const queue = `${space}The local stack has no dead-letter queue, so a bad change halts. Deployed, only onFailure: 'halt' does that.`
+  return [...(ofOneChange.has(halt.code) ? [queue] : []), `${space}Press i to see what ends the halt.`]
+}
+
+function cells([name = '', ...more]: readonly string[]): string {
+  return name.padEnd(20) + more.map((cell) => cell.padStart(14)).join('')
 }

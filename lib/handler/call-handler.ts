@@ -4,7 +4,7 @@ import type * as z from 'zod'
 import type { InsertChange, RowChange } from '../dts/change.ts'
 import { type CallbackName, readRunAnswer, refuseFailure } from './answers.ts'
 import { type TableDefinition, tableText } from './definition.ts'
-import { publishHandled } from './diagnostics.ts'
+import { publishHandled, publishStarted } from './diagnostics.ts'
 import type { FailedChange } from './failed-change.ts'
 import type { DecodedChange } from './pending-changes.ts'
 
@@ -31,6 +31,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
 
   /** Calls the callback of the change's operation. Without one, the change is done. */
   async one({ offset, change }: DecodedChange, context: Context): Promise<Progress> {
+    publishStarted(this.#table, change, context)
     try {
       if (change.operation === 'DDL') {
         const returned: unknown = await this.#definition.onDdl?.(change, context)
@@ -39,7 +40,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
         await this.#callFor(change as RowChange<z.output<Schema>>, context)
       }
     } catch (error) {
-      return { through: null, failed: { offset, error } }
+      return { through: null, failed: { offset, change, error } }
     }
     publishHandled(this.#table, change)
     return { through: offset, failed: null }
@@ -81,6 +82,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
     const [first] = run
     const { onBatch } = this.#definition
     if (first === undefined || onBatch === undefined) return { through: null, failed: null }
+    publishStarted(this.#table, first.change, context)
     const changes = run.map(({ change }) => change as RowChange<z.output<Schema>>)
     try {
       const failure = await readRunAnswer(await onBatch(changes, context), run.length)
@@ -89,10 +91,10 @@ export class HandlerCalls<Schema extends z.ZodObject> {
       const failed = failure === null ? undefined : run[failure.failedAt]
       return {
         through: done.at(-1)?.offset ?? null,
-        failed: failed === undefined ? null : { offset: failed.offset, error: failure?.error },
+        failed: failed === undefined ? null : { ...failed, error: failure?.error },
       }
     } catch (error) {
-      return { through: null, failed: { offset: first.offset, error } }
+      return { through: null, failed: { ...first, error } }
     }
   }
 }

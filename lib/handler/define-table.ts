@@ -6,8 +6,9 @@ import type * as z from 'zod'
 import { type Acknowledgement, type Batch, refusal } from '../dispatch/batch-format.ts'
 import type { Change } from '../dts/change.ts'
 import { HandlerCalls, type Progress } from './call-handler.ts'
-import { parseDefinition, type TableDefinition } from './definition.ts'
-import { reportFailure } from './failed-change.ts'
+import { parseDefinition, type TableDefinition, tableText } from './definition.ts'
+import { publishFailed } from './diagnostics.ts'
+import { type FailedChange, reportFailure } from './failed-change.ts'
 import {
   type DecodedChange,
   decodePending,
@@ -73,14 +74,19 @@ class TableFunction<Schema extends z.ZodObject> {
     if (late !== null) return late
     const { through, failed } = await this.#handleInOrder(this.#decoder.pendingOf(batch), context)
     const answer = { batchId: batch.batchId, acknowledgedThrough: through === null ? null : String(through) }
-    return failed === null ? answer : { ...answer, failure: reportFailure(logger, failed) }
+    return failed === null ? answer : { ...answer, failure: this.#report(failed) }
   }
 
   async #handleByHand(changes: readonly unknown[], context: Context): Promise<HandAnswer> {
     const { through, failed } = await this.#handleInOrder(pendingByHand(changes), context)
     if (failed === null) return { handled: through === null ? 0 : Number(through) + 1 }
-    reportFailure(logger, failed)
+    this.#report(failed)
     throw failed.error
+  }
+
+  #report(failed: FailedChange): ReturnType<typeof reportFailure> {
+    publishFailed(tableText(this.#definition.table), failed)
+    return reportFailure(logger, failed)
   }
 
   /** Decodes and handles one change after the other until all are done, one fails, or the time runs short. */
@@ -90,7 +96,7 @@ class TableFunction<Schema extends z.ZodObject> {
     let run: DecodedChange[] = []
     for (const next of pending) {
       const decoded = decodePending(this.#definition.row, next)
-      if ('change' in decoded && this.#joinsRun(decoded.change)) {
+      if (!('error' in decoded) && this.#joinsRun(decoded.change)) {
         run.push(decoded)
         continue
       }

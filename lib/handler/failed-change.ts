@@ -1,11 +1,14 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
 import { cutMessage } from '../dispatch/message.ts'
+import type { Change } from '../dts/change.ts'
 import { isDtsError } from '../errors.ts'
 import { describeThrown, nameOf } from '../text/thrown.ts'
 
 /** A change that could not be decoded, or that the handler did not handle. */
 export interface FailedChange {
   readonly offset: bigint
+  /** Absent if the record could not be decoded. */
+  readonly change?: Change
   /** The thrown value, which can be anything. */
   readonly error: unknown
 }

@@ -64,11 +64,12 @@ export function decodePending(
   row: z.ZodObject,
   { offset, decode, decodeAllColumns }: PendingChange,
 ): DecodedChange | FailedChange {
+  let change: Change | undefined
   try {
-    const change = decode()
+    change = decode()
     if (change.operation !== 'DDL') checkRow(row, change, decodeAllColumns)
     return { offset, change }
   } catch (error) {
-    return { offset, error }
+    return { offset, ...(change === undefined ? {} : { change }), error }
   }
 }

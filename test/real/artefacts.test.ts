@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { type AwsEndpoint, createCheckpointTable, localAws, localClient } from '../../infra/local/dynalite.ts'
-import { HandledFile } from '../../infra/local/handled.ts'
+import { ObservationFile } from '../../infra/local/observations.ts'
 import {
   playScenario,
   type ScenarioStream,
@@ -40,7 +40,7 @@ let lambda: InvokeServer
 let service: ServiceCopy
 const folder = mkdtempSync(join(tmpdir(), 'dts-functions-artefacts-'))
 const processes = new Map<string, LambdaProcess>()
-const handledFile = join(folder, 'handled.jsonl')
+const observationFile = join(folder, 'observations.jsonl')
 
 /** The function's variables, as the template has them, and what only this machine knows. */
 function environmentOf({ Properties }: Resource): Record<string, string> {
@@ -58,7 +58,7 @@ function environmentOf({ Properties }: Resource): Record<string, string> {
     ...localAws,
     AWS_ENDPOINT_URL: aws.endpoint,
     AWS_ENDPOINT_URL_LAMBDA: lambda.endpoint,
-    LOCAL_HANDLED_FILE: handledFile,
+    LOCAL_OBSERVATION_FILE: observationFile,
   }
 }
 
@@ -151,7 +151,7 @@ describe('every packaged function, under AWS’s runtime interface client', () =
       0,
     )
     const said: string[] = []
-    const stage = { stream: streamOf(), store, handled: new HandledFile(handledFile), invoke }
+    const stage = { stream: streamOf(), store, observed: new ObservationFile(observationFile), invoke }
     const passed = await playScenario(stage, startTime, (line) => said.push(line)).catch((error: unknown) => {
       const outputs = [...processes].map(([name, one]) => `${name}:\n${one.output().slice(-2_000)}`)
       throw new Error([String(error), ...said, ...outputs].join('\n'), { cause: error })

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { declaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
 import { listNames } from '../../../lib/text/name-list.ts'
 import { printable } from '../../../lib/text/printable.ts'
+import { lineNaming } from '../../source-place.ts'
 import { imagesOf, type Sampling, type TableSample } from './sample.ts'
 
 /** A handler file, as far as the check needs it. */
@@ -106,11 +107,5 @@ function reasonOf(issue: z.core.$ZodIssue): string {
 
 /** The line that first names the column or table. */
 function at({ file, source }: CheckedHandler, name: string, message: string): Drift {
-  const quoted = name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  const lines = source.split('\n')
-  const declares = new RegExp(`^\\s*(?:${quoted}|['"\`]${quoted}['"\`])\\s*:|['"\`]${quoted}['"\`]`)
-  const index = lines.findIndex((line) => declares.test(line))
-  // A condition names a column inside a text.
-  const named = index >= 0 ? index : lines.findIndex((line) => new RegExp(`\\b${quoted}\\b`).test(line))
-  return { file, line: named + 1 || 1, message }
+  return { file, line: lineNaming(source, name), message }
 }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { audit, total } from '../../../infra/local/audit.ts'
-import type { Handled } from '../../../infra/local/handled.ts'
+import type { Handled } from '../../../infra/local/observations.ts'
 import type { ShopRecord } from '../../../infra/local/shop.ts'
 
 const produced = (...ids: bigint[]): ShopRecord[] =>
   ids.map((id) => ({ value: Buffer.alloc(0), timestamp: 0, change: { id, table: 'shop.orders' } }))
 const delivered = (...ids: number[]): Handled[] =>
   ids.map((id) => ({
+    kind: 'handled',
+    worker: 1,
+    function: 'orders',
+    key: '',
     table: 'shop.orders',
     id: String(id),
     offset: '0',

@@ -106,6 +106,48 @@ test('serverless package in the same folder does not disturb the live stream', a
   assert.doesNotMatch(live.output.slice(before), /HALTED|failed/)
 })
 
+test('what a handler throws is on the screen with its line and its change, and the end of the host ends the command', async (t) => {
+  const service = copyService()
+  t.after(() => service.remove())
+  writeFileSync(
+    join(service.folder, 'functions/tables/payments.ts'),
+    `import { defineTable } from 'dts-functions'
+import * as z from 'zod'
+let attempts = 0
+export const handler = defineTable({
+  table: 'shop.payments',
+  row: z.object({ id: z.bigint() }),
+  onInsert() {
+    void Promise.reject(new Error('not awaited'))
+  },
+  onUpdate() {
+    attempts += 1
+    if (attempts > 1) process.kill(process.pid, 'SIGKILL')
+    throw new TypeError('no such customer')
+  },
+})
+`,
+  )
+  const start = promisify(execFile)(process.execPath, [join(service.folder, 'infra/local/start.ts')])
+  const { code, stdout, stderr } = await start.then(
+    () => assert.fail('it ended without an error'),
+    (error) => error,
+  )
+  assert.match(
+    stdout,
+    /payments: no code caught Error: not awaited \(at functions\/tables\/payments\.ts:8:\d+\)/,
+  )
+  assert.match(
+    stdout,
+    /payments failed at functions\/tables\/payments\.ts:13:\d+ \(UPDATE of shop\.payments id=\d+ at offset \d+, attempt 1\): TypeError: no such customer/,
+  )
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /^serverless-offline, which hosts the functions, ended by SIGKILL\. No function runs any more\./,
+  )
+})
+
 test('two files for one table are refused with one message, and no stack trace', async (t) => {
   const service = copyService()
   t.after(() => service.remove())

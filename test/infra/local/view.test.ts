@@ -1,35 +1,130 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { render, type View } from '../../../infra/local/view.ts'
+import { describe, test } from 'node:test'
+import type { Trouble } from '../../../infra/local/troubles.ts'
+import { render, type TableView, type View } from '../../../infra/local/view.ts'
 import { type Checkpoint, freshPosition } from '../../../lib/checkpoint/types.ts'
+import type { ErrorCode } from '../../../lib/errors.ts'
 
-test('the live view shows names from the stream in one line each, with control characters escaped', () => {
-  const name = 'shop.\u001b[2J\u009b31m\nstate       RUNNING\u202e'
-  const checkpoint: Checkpoint = {
+function haltedBy(code: ErrorCode, message: string, clusterId = 'c1'): Checkpoint {
+  return {
     ...freshPosition(3n, 1_790_000_000),
     key: 'topic/0',
     epoch: 1,
     owner: null,
     leaseUntil: null,
     generation: 1,
-    clusterId: name,
+    clusterId,
     replayUntil: null,
     state: 'HALTED',
-    halt: { code: 'TABLE_UNROUTED', message: `no function for ${name}`, facts: {}, next: [], at: 0 },
+    halt: { code, message, facts: {}, next: [], at: 0 },
     ledger: [],
   }
+}
+
+const table = (name: string): TableView => ({
+  table: name,
+  handled: 1,
+  replays: 0,
+  lastOperation: 'INSERT',
+  lastOffset: '2',
+})
+
+const healthy: View = {
+  tables: [table('shop.orders')],
+  checkpoint: null,
+  clusterId: 'c1',
+  range: { earliest: 0n, end: 9n },
+  now: 1_790_000_000_000,
+  troubles: [],
+  steps: [],
+  events: [],
+  logFile: 'poller.log',
+}
+
+const trouble: Trouble = {
+  functionName: 'orders',
+  what: 'UPDATE of shop.orders id=7 at offset 12',
+  reason: `TypeError: ${'a long reason '.repeat(20)}`,
+  place: 'functions/tables/orders.ts:12:7',
+  attempts: 2,
+  offset: 12n,
+  generation: 1,
+}
+
+test('the live view shows names from the stream in one line each, with control characters escaped', () => {
+  const name = 'shop.\u001b[2J\u009b31m\nstate       RUNNING\u202e'
   const view: View = {
-    tables: [{ table: name, handled: 1, replays: 0, lastOperation: 'INSERT', lastOffset: '2' }],
-    checkpoint,
+    ...healthy,
+    tables: [table(name)],
+    checkpoint: haltedBy('TABLE_UNROUTED', `no function for ${name}`, name),
     clusterId: name,
-    range: { earliest: 0n, end: 9n },
-    now: 1_790_000_000_000,
+    troubles: [{ ...trouble, what: name, reason: name }],
+    steps: [`[1] ${name}`],
     events: [`12:00:00  ${name}`],
-    logFile: 'poller.log',
   }
   const shown = render(view)
-  const plain = render({ ...view, tables: [], events: [] })
-  assert.equal(shown.length, plain.length + 2)
+  const plain = render({ ...view, tables: [], troubles: [], steps: [], events: [] })
+  assert.equal(shown.length, plain.length + 5)
   for (const line of shown) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
   assert.ok(shown.some((line) => line.startsWith('state       HALTED: no function for shop.\\u001b[2J')))
+})
+
+describe('a screen of 80×24', () => {
+  const long = 'The function dts-functions-dev-orders did not handle its events. '.repeat(6)
+  const halted: View = {
+    ...healthy,
+    tables: Array.from({ length: 12 }, (_, at) => table(`shop.table_${at}`)),
+    checkpoint: haltedBy('HANDLER_FAILED', long),
+    troubles: [trouble],
+    steps: ['[1] let the stream continue', '[2] skip that change'],
+    events: Array.from({ length: 9 }, (_, at) => `12:00:0${at}  ${long}`),
+  }
+  const screen = render(halted, { columns: 80, rows: 24 })
+
+  test('keeps its header, its keys and the steps when the stream is halted', () => {
+    assert.match(screen[0] ?? '', /^dts-functions, locally/)
+    assert.match(screen[2] ?? '', /^table +handled/)
+    assert.match(screen.join('\n'), /state {7}HALTED: The function/)
+    assert.match(
+      screen.join('\n'),
+      /\[1\] let the stream continue\n\[2\] skip that change\n\[c\] cluster change/,
+    )
+  })
+
+  test('has neither a line that breaks nor one that scrolls', () => {
+    assert.ok(screen.length < 24, String(screen.length))
+    for (const line of screen) assert.ok(line.length <= 80, line)
+  })
+
+  test('shows the whole error, its line and the change when there is room', () => {
+    const { columns, rows } = { columns: 80, rows: 60 }
+    const shown = render({ ...halted, events: [] }, { columns, rows }).join('\n')
+    assert.match(shown, /failing {5}orders failed at functions\/tables\/orders\.ts:12:7 \(UPDATE of/)
+    assert.match(shown, /shop\.orders id=7 at offset 12, attempt 2\):\n +TypeError: a long reason/)
+  })
+})
+
+test('the newest events stay when there is no room for all', () => {
+  const events = ['1', '2', '3', '4', '5'].map((at) => `12:00:0${at}  event ${at}`)
+  const screen = render({ ...healthy, events }, { columns: 80, rows: 17 }).join('\n')
+  assert.match(screen, /event 5/)
+  assert.doesNotMatch(screen, /event 1/)
+})
+
+const halts: [ErrorCode, boolean, string][] = [
+  ['HANDLER_FAILED', true, 'a change that its handler failed at'],
+  ['ROW_INVALID', true, 'a change that the row schema refuses'],
+  ['CLUSTER_CHANGED', false, 'a cluster change, which no queue takes'],
+]
+for (const [code, isSaid, reason] of halts) {
+  test(`the missing dead-letter queue is ${isSaid ? '' : 'not '}named: ${reason}`, () => {
+    const screen = render({ ...healthy, checkpoint: haltedBy(code, 'no') }).join('\n')
+    assert.equal(screen.includes('The local stack has no dead-letter queue'), isSaid)
+    assert.match(screen, /Press i to see what ends the halt/)
+  })
+}
+
+test('a table that nothing happens to says why', () => {
+  const screen = render({ ...healthy, tables: [{ ...table('shop.ordres'), note: 'nothing: no such table' }] })
+  assert.ok(screen.includes('shop.ordres           nothing: no such table'))
 })

@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { type Change, defineTable, type RowChange } from '../../../lib/handler/define-table.ts'
-import { handledChannel } from '../../../lib/handler/diagnostics.ts'
+import { failedChannel, handledChannel, startedChannel } from '../../../lib/handler/diagnostics.ts'
 import { t0 } from '../../support/records.ts'
 import { batchOf, functionContext, insertsOf, type Row, row, send, write } from './define-table/support.ts'
 
@@ -179,6 +179,40 @@ describe('defineTable', () => {
     const [one] = published as { table: string; change: Change }[]
     assert.equal(published.length, 1)
     assert.deepEqual([one?.table, one?.change.offset], ['shop.orders', 100n])
+  })
+
+  test('a change that starts is published with the time that is left, and one that fails with its error', async (t) => {
+    const published: unknown[] = []
+    const no = new Error('no')
+    for (const name of [startedChannel, failedChannel]) {
+      const listen = (message: unknown) => {
+        const { change, remainingMs, error } = message as {
+          change: Change
+          remainingMs?: number
+          error?: unknown
+        }
+        published.push(remainingMs ?? error, change.offset)
+      }
+      channel(name).subscribe(listen)
+      t.after(() => channel(name).unsubscribe(listen))
+    }
+    const onChange = () => Promise.reject(no)
+    await send(defineTable({ table: 'shop.orders', row, onChange }), batchOf(insertsOf(1, 2)), () => 9_000)
+    assert.deepEqual(published, [9_000, 100n, no, 100n])
+    published.length = 0
+    const onBatch = () => ({ failedAt: 1, error: no })
+    await send(defineTable({ table: 'shop.orders', row, onBatch }), batchOf(insertsOf(1, 2)), () => 9_000)
+    assert.deepEqual(published, [9_000, 100n, no, 101n])
+  })
+
+  test('a change that the row schema refuses is published as failed, with the change', async (t) => {
+    const published: unknown[] = []
+    const listen = (message: unknown) => void published.push((message as { change: Change }).change.offset)
+    channel(failedChannel).subscribe(listen)
+    t.after(() => channel(failedChannel).unsubscribe(listen))
+    const wrong = z.object({ id: z.string() })
+    await send(defineTable({ table: 'shop.orders', row: wrong, onChange() {} }), batchOf(insertsOf(1)))
+    assert.deepEqual(published, [100n])
   })
 
   test('a row has only the declared columns, and a loose row has all columns', async () => {

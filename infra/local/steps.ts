@@ -1,0 +1,54 @@
+import type { NextStep } from '../../lib/errors.ts'
+import { renderStep, type StepEvent } from '../../lib/recovery/next-steps.ts'
+
+/** What recovery answered, for the screen. */
+export interface Told {
+  readonly text: string
+  readonly steps: readonly LocalStep[]
+}
+
+/** One thing that a person can do next at the local stack. */
+export interface LocalStep {
+  /** For people: what it does. */
+  readonly text: string
+  /** The event of recovery that does it; null if a person does it in an editor. */
+  readonly event: StepEvent | null
+}
+
+const commandLine = { recovery: () => '', deploy: '' }
+
+/** @param answer of recovery, in the form of data */
+export function readAnswer(answer: unknown): Told {
+  const { error, advice, note, next = [] } = answer as Answer
+  if (error !== undefined) return told(`${error.code}: ${error.message}`, error.next)
+  return told(advice ?? note ?? JSON.stringify(answer), next)
+}
+
+interface Answer {
+  readonly error?: { readonly code: string; readonly message: string; readonly next: readonly NextStep[] }
+  readonly advice?: string
+  readonly note?: string
+  readonly next?: readonly NextStep[]
+}
+
+function told(text: string, next: readonly NextStep[]): Told {
+  // There is no dead-letter queue here.
+  return { text, steps: next.filter(({ action }) => action !== 'redrive').map(localStep) }
+}
+
+function localStep(step: NextStep): LocalStep {
+  if (step.action === 'deploy') {
+    return { text: `${step.change} and save the file: it is built and served at once`, event: null }
+  }
+  const { text } = renderStep(step, commandLine)
+  if (step.action === 'wait') return { text, event: null }
+  const { purpose: _, ...event } = step
+  return { text: text.replace(/^To /, ''), event }
+}
+
+/** The lines of the screen. Steps that recovery does have a number to press. */
+export function stepLines(steps: readonly LocalStep[]): string[] {
+  return steps.map(({ text, event }, index) =>
+    event === null ? `next        ${text}` : `[${index + 1}] ${text}`,
+  )
+}
