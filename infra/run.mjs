@@ -27,8 +27,10 @@ function upToDate() {
 
 function install() {
   const command = existsSync(lock) ? 'ci' : 'install'
-  console.error(`Installing packages (npm ${command}) …`)
-  const { error, status } = npm([command, '--loglevel=error', '--no-audit', '--no-fund', '--no-progress'])
+  console.error(`Installing packages (npm ${command}). The first time this takes one to two minutes …`)
+  // A log gets no progress bar, a person does.
+  const progress = process.stderr.isTTY ? '--progress' : '--no-progress'
+  const { error, status } = npm([command, '--loglevel=error', '--no-audit', '--no-fund', progress])
   if (error || status !== 0) {
     console.error(`npm ${command} failed${error ? `: ${error.message}` : ''}. Run it by hand to see why.`)
     process.exit(status || 1)

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as z from 'zod'
@@ -203,15 +204,22 @@ async function importModule(folder: string, path: string, file: string): Promise
   try {
     return await import(pathToFileURL(join(folder, path)).href)
   } catch (cause) {
-    const reason = messageOf(cause)
-    const start = `${file} cannot be loaded to read its table${lineIn(path, cause)}: ${reason}`
-    // An error of defineTable says what to correct. The handler may use another copy of its class.
-    if (property(cause, 'code') === 'CONFIG_INVALID') throw invalid(start, cause)
+    const hint = (await needsEnvironment(join(folder, path), cause))
+      ? '\nA handler file must load without the environment of its deployed function. Read variables when the handler runs.'
+      : ''
     throw invalid(
-      `${start}\nA handler file must load without the environment of its deployed function. Read variables when the handler runs.`,
+      `${file} cannot be loaded to read its table${lineIn(path, cause)}: ${messageOf(cause)}${hint}`,
       cause,
     )
   }
+}
+
+/** Whether the fault may be that the file reads a variable, which only its deployed function has. */
+async function needsEnvironment(path: string, cause: unknown): Promise<boolean> {
+  // An error of defineTable says what to correct. The handler may use another copy of its class.
+  if (['CONFIG_INVALID', 'ERR_MODULE_NOT_FOUND'].includes(String(memberOf(cause, 'code')))) return false
+  if (cause instanceof SyntaxError) return false
+  return /\bprocess\b/.test(await readFile(path, 'utf8'))
 }
 
 /** The line of the file that an error of loading it names. */
@@ -228,12 +236,12 @@ const definitionSchema = z.object({
 })
 
 function definitionOf(module: unknown): z.output<typeof definitionSchema> | null {
-  const handler = property(module, 'handler')
-  const parsed = definitionSchema.safeParse(property(handler, 'definition'))
+  const handler = memberOf(module, 'handler')
+  const parsed = definitionSchema.safeParse(memberOf(handler, 'definition'))
   return typeof handler === 'function' && parsed.success ? parsed.data : null
 }
 
-function property(value: unknown, name: string): unknown {
+function memberOf(value: unknown, name: string): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined
   return Reflect.get(value, name)
 }

@@ -52,7 +52,7 @@ export class TableLines {
     const count = this.#inStream.get(table) ?? 0
     return {
       ...emptyView(table),
-      note: `skipped: no file of functions/tables handles it (${count} ${count === 1 ? 'change' : 'changes'})`,
+      note: `skipped: no handler (${count} ${count === 1 ? 'change' : 'changes'})`,
     }
   }
 

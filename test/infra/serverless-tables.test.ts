@@ -269,6 +269,34 @@ describe('files in functions/tables', () => {
     assert.deepEqual(route, { ...defaultDelivery, filter, functionName: 'orders' })
   })
 
+  const loading: [string, RegExp, boolean, string][] = [
+    [
+      'const url = process.env.SHOP_URL.trim()',
+      /\(line 1\): Cannot read properties/,
+      true,
+      'a missing variable',
+    ],
+    ['\nexport const handler = [1, 2', /\(line [23]\): /, false, 'a syntax error'],
+    ["import './nowhere.ts'\nprocess.title", /nowhere\.ts/, false, 'a module that does not exist'],
+    [
+      '\nexport const handler = defineTabel({})',
+      /\(line 2\): defineTabel is not defined/,
+      false,
+      'a misspelt name',
+    ],
+    [handlerFor('shop'), /database\.table/, false, 'a wrong definition'],
+  ]
+  for (const [text, message, isHinted, reason] of loading) {
+    test(`name the line and ${isHinted ? 'the' : 'no'} missing environment when loading fails: ${reason}`, async () => {
+      write('broken.ts', text)
+      await assert.rejects(findTables(folder), (error: Error) => {
+        assert.match(error.message, message)
+        assert.equal(/environment of its deployed function/.test(error.message), isHinted)
+        return true
+      })
+    })
+  }
+
   test('are refused if the name of the deployed function is too long', async () => {
     write('orders.ts', handlerFor('shop.orders'))
     const long = { ...settings, prefix: `${'service'.repeat(8)}-dev-` }

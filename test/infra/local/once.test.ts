@@ -33,6 +33,15 @@ describe('npm start -- --once', () => {
   })
 })
 
+test('an address of a real stream, which npm start does not read, is refused by name', async () => {
+  const env = { ...process.env, DTS_BROKER_URL: 'dts-cn-hangzhou.aliyuncs.com:18001' }
+  await assert.rejects(promisify(execFile)(process.execPath, [start], { env }), {
+    code: 1,
+    stdout: '',
+    stderr: /^DTS_BROKER_URL is set in this shell, .*npm run tail.*env -u DTS_BROKER_URL npm start\n$/s,
+  })
+})
+
 test('an unknown option prints the usage', async () => {
   await assert.rejects(
     promisify(execFile)(process.execPath, [start, '--twice']),

@@ -42,7 +42,7 @@ test('a table without a handler has a line, with the number of its changes', asy
     lines.lines.map(({ table, note }) => [table, note]),
     [
       ['shop.orders', undefined],
-      ['shop.payments', 'skipped: no file of functions/tables handles it (2 changes)'],
+      ['shop.payments', 'skipped: no handler (2 changes)'],
     ],
   )
 })
