@@ -328,6 +328,12 @@ describe('serverless package, without network and credentials', () => {
     })
   }
 
+  test('imports into no bundle node:http, whose exports load another HTTP client at the start', () => {
+    for (const [key] of parts) {
+      assert.doesNotMatch(bundleOf(artifacts, key).code, /\bfrom\s*["'](node:)?http["']/, key)
+    }
+  })
+
   test('names the lines of the source in the stack traces of a bundle', async () => {
     const folder = join(artifacts, 'unpacked')
     for (const [path, text] of Object.entries(unzip(artifacts, 'orders.zip'))) {
