@@ -16,7 +16,7 @@ interface Suite {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const embedded = 'test/{lib,functions,infra,integration,simulation,bench}/**'
+const embedded = '{examples,test/{lib,functions,infra,integration,simulation,bench}}/**'
 const suites: Readonly<Record<string, Suite>> = {
   // Many tests wait for another process, so three files keep two cores busy.
   quick: { files: find(`${embedded}/!(*.deep|*.real).test.ts`), atOnce: 3, isReal: false },

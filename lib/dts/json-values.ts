@@ -11,7 +11,7 @@ export type ValueJson =
   | { readonly $number: 'NaN' | 'Infinity' | '-Infinity' | '-0' }
 
 /** @returns undefined for a value that no column can have */
-export function valueToJson(value: ColumnValue): ValueJson | undefined {
+export function valueToJson(value: unknown): ValueJson | undefined {
   if (typeof value === 'bigint') return { $bigint: String(value) }
   if (Buffer.isBuffer(value)) return { $binary: value.toString('base64') }
   if (typeof value === 'number') {

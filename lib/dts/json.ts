@@ -6,7 +6,7 @@ import { markInexact, type ValueJson, valueToJson } from './json-values.ts'
 import { tableOf } from './names.ts'
 import { rowChange } from './row-change.ts'
 import type { Tags } from './tags.ts'
-import type { Row, TableName } from './types.ts'
+import type { TableName } from './types.ts'
 
 export type RowJson = { readonly [column: string]: ValueJson }
 
@@ -36,10 +36,11 @@ export interface ChangeJson {
 }
 
 /**
- * Writes a change as one line of JSON. `parseChange` makes an equal change from it.
+ * Writes a change as one line of JSON, with the row of the source or that of a handler. `parseChange` makes an equal
+ * change from it.
  * @throws DtsError CHANGE_JSON_INVALID if a row contains a value that no column can have, such as a Date
  */
-export function stringifyChange(change: Change): string {
+export function stringifyChange(change: Change<object>): string {
   return JSON.stringify(changeToJson(change))
 }
 
@@ -59,7 +60,7 @@ export function parseChange(text: string): Change {
 }
 
 /** The JSON form as plain values. @throws DtsError CHANGE_JSON_INVALID as `stringifyChange` does */
-export function changeToJson(change: Change): ChangeJson {
+export function changeToJson(change: Change<object>): ChangeJson {
   const { table, name } = change
   const derived = nameOf(table)
   return {
@@ -107,7 +108,7 @@ function keyByHand(json: unknown): string {
   return `by-hand/${digestOf(Buffer.from(JSON.stringify(json)))}`
 }
 
-function contentToJson(change: Change, derivedName: TableName | null): Partial<ChangeJson> {
+function contentToJson(change: Change<object>, derivedName: TableName | null): Partial<ChangeJson> {
   switch (change.operation) {
     case 'INSERT':
     case 'INIT':
@@ -123,7 +124,7 @@ function contentToJson(change: Change, derivedName: TableName | null): Partial<C
   }
 }
 
-function rowToJson(row: Row, image: string): RowJson {
+function rowToJson(row: object, image: string): RowJson {
   const json: Record<string, ValueJson> = Object.create(null)
   for (const [column, value] of Object.entries(row)) {
     const written = valueToJson(value)
