@@ -16,7 +16,7 @@ test('changed and deleted pages are removed once, and a repeat is the same reque
   ]
   const accepted = { status: 201, body: '<Invalidation><Id>I2EXAMPLE</Id></Invalidation>' }
   recorder.answers.push(accepted, accepted)
-  assert.deepEqual(await deliver(handler, changes), { handled: 3, error: null })
+  assert.deepEqual(await deliver(handler, changes), { handled: 3, filtered: 0, error: null })
   await deliver(handler, changes, { replay: true })
   const [first, again] = recorder.requests
   assert.match(first?.path ?? '', /distribution\/E2EXAMPLE\/invalidation/)

@@ -11,7 +11,7 @@ const { handler } = await import('./object-store.ts')
 test('a batch is one object of JSON lines, and a repeat replaces it', async () => {
   const make = changesOf(handler, { table: 'shop.orders', keys: ['id'] })
   const changes = [make.insert({ id: 7n, note: 'ä' }), make.delete({ id: 7n, note: 'ä' })]
-  assert.deepEqual(await deliver(handler, changes), { handled: 2, error: null })
+  assert.deepEqual(await deliver(handler, changes), { handled: 2, filtered: 0, error: null })
   await deliver(handler, changes)
   const [first, again] = recorder.requests
   assert.match(first?.path ?? '', /\/changes\/day%3D2026-01-01\/1-0{20}\.jsonl/)

@@ -21,7 +21,7 @@ function sent() {
 }
 
 test('a request never has two messages of one order, and all arrive in order', async () => {
-  assert.deepEqual(await deliver(handler, changes), { handled: 4, error: null })
+  assert.deepEqual(await deliver(handler, changes), { handled: 4, filtered: 0, error: null })
   assert.deepEqual(
     sent().map((entries) => entries.map(({ MessageGroupId }) => MessageGroupId)),
     [

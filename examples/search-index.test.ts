@@ -17,7 +17,7 @@ test('rows become documents, and deleted rows leave the index', async () => {
     body: '{"items":[{"index":{"status":201}},{"delete":{"status":404}}]}',
   })
   const changes = [make.insert(lamp), make.delete({ ...lamp, id: 8n })]
-  assert.deepEqual(await deliver(handler, changes), { handled: 2, error: null })
+  assert.deepEqual(await deliver(handler, changes), { handled: 2, filtered: 0, error: null })
   const [sent] = recorder.requests
   assert.equal(sent?.path, '/_bulk')
   assert.deepEqual(

@@ -38,7 +38,7 @@ describe('a handler with the fence, on tables in memory', () => {
     const make = changesOf(handler, { keys: ['id'] })
     const first = make.insert({ id: 7n, cents: 100n })
     const second = make.update({ id: 7n, cents: 100n }, { id: 7n, cents: 9_007_199_254_740_993n })
-    assert.deepEqual(await deliver(handler, [first, second, first]), { handled: 3, error: null })
+    assert.deepEqual(await deliver(handler, [first, second, first]), { handled: 3, filtered: 0, error: null })
     assert.deepEqual(tables.items('orders'), [
       { id: 7, cents: 9_007_199_254_740_993n, dtsGeneration: 1, dtsOffset: 1 },
     ])
@@ -75,7 +75,11 @@ test('a handler with once counts each change once', async () => {
   const make = changesOf(handler, { keys: ['id'] })
   const changes = [make.insert({ id: 1n, cents: 5n }), make.insert({ id: 2n, cents: 7n })]
   await deliver(handler, changes)
-  assert.deepEqual(await deliver(handler, changes, { replay: true }), { handled: 2, error: null })
+  assert.deepEqual(await deliver(handler, changes, { replay: true }), {
+    handled: 2,
+    filtered: 0,
+    error: null,
+  })
   assert.deepEqual(tables.items('revenue'), [{ id: 'all', cents: 12 }])
   assert.equal(tables.items('marks').length, 2)
 })
