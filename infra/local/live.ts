@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { serveFeed } from './feed/control.ts'
+import { feeder } from './feed/feeder.ts'
 import { readKeys } from './keys.ts'
 import { Screen } from './screen.ts'
 import { Shop, type ShopRecord } from './shop.ts'
@@ -15,11 +17,16 @@ const framesPerPrint = 10
 
 /**
  * Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM.
+ * @param feed changes that the stream begins with, instead of those of the shop; null: the shop
  * @throws LocalStackError if the process that hosts the functions ends by itself
  */
-export async function runLive(say: (line: string) => void): Promise<void> {
+export async function runLive(
+  say: (line: string) => void,
+  feed: readonly ShopRecord[] | null = null,
+): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
-  const startTime = Math.floor(Date.now() / 1000)
+  const now = Math.floor(Date.now() / 1000)
+  const startTime = (feed ?? []).reduce((first, { timestamp }) => Math.min(first, timestamp), now)
   const stack = await startStack(startTime, { POLL_LINGER_SECONDS: String(lingerSeconds) })
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
@@ -30,20 +37,25 @@ export async function runLive(say: (line: string) => void): Promise<void> {
   const screen = new Screen(process.stdout.isTTY ? () => {} : say)
   const tables = new TableLines(stack.tables, root)
   const troubles = new Troubles(functionPrefix)
-  const append = async (records: readonly ShopRecord[]) => {
-    await stack.dstore.append(records)
+  const append: Append = async (records) => {
+    const offset = await stack.dstore.append(records)
     for (const { table } of records) if (table !== undefined) tables.produced(table, 1)
+    return offset
   }
+  let stopFeed = async () => {}
   const stopKeys = readKeys(stack, screen, () => ended.abort())
   try {
+    stopFeed = await serveFeed(root, feeder(stack.tables, append))
     const shop = new Shop(startTime, stack.handledTables)
-    await append([shop.heartbeat(startTime)])
+    await append([shop.heartbeat(startTime), ...(feed ?? [])])
     // The first scheduled run may be a minute away.
     void firstPoll(stack, screen)
-    const produced = produce(stack, append, shop, ended.signal)
+    const writes = feed === null ? sale : heartbeat
+    const produced = produce(stack, append, (second, at) => writes(shop, second, at), ended.signal)
     await Promise.all([produced, show(stack, { screen, tables, troubles }, say, ended.signal)])
   } finally {
     stopKeys()
+    await stopFeed()
     say('Stopping …')
     const keepsLog = troubles.current.length > 0 || (await hasEnded(fault))
     if (keepsLog) say(`The functions' log is ${stack.logFile}`)
@@ -66,18 +78,30 @@ async function firstPoll(stack: LocalStack, screen: Screen): Promise<void> {
   if (answer?.ok === false && !isHalted) screen.note(`${answer.code}: ${answer.message}`)
 }
 
-/** A few transactions a second, a heartbeat each second, sometimes filler and a DDL statement. */
+/** Resolves to the offset of the first record. */
+type Append = (records: readonly ShopRecord[]) => Promise<bigint>
+
+/** A heartbeat, a few transactions, sometimes a DDL statement. */
+function sale(shop: Shop, second: number, at: number): ShopRecord[] {
+  const transactions = Array.from({ length: second % 4 }, () => shop.transaction(at)).flat()
+  return [shop.heartbeat(at), ...transactions, ...(second % 120 === 0 ? [shop.ddl(at)] : [])]
+}
+
+/** What DTS writes while the source is idle. */
+function heartbeat(shop: Shop, _second: number, at: number): ShopRecord[] {
+  return [shop.heartbeat(at)]
+}
+
+/** Writes each second, and sometimes filler. @param records of a second, by its number and its time */
 async function produce(
   { dstore }: LocalStack,
-  append: (records: readonly ShopRecord[]) => Promise<void>,
-  shop: Shop,
+  append: Append,
+  records: (second: number, at: number) => readonly ShopRecord[],
   ended: AbortSignal,
 ): Promise<void> {
   for (let second = 1; !ended.aborted; second++) {
     await pause(frameMs, ended)
-    const now = Math.floor(Date.now() / 1000)
-    const transactions = Array.from({ length: second % 4 }, () => shop.transaction(now)).flat()
-    await append([shop.heartbeat(now), ...transactions, ...(second % 120 === 0 ? [shop.ddl(now)] : [])])
+    await append(records(second, Math.floor(Date.now() / 1000)))
     if (second % 10 === 0) await dstore.filler(3)
   }
 }

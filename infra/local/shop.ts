@@ -45,41 +45,51 @@ export const tableNames = ['shop.customers', 'shop.orders', 'shop.order_items', 
 /** The tables that the example handlers in functions/tables know. */
 const exampleTables: readonly string[] = tableNames.slice(0, 3)
 
+/** The columns of the shop's tables. */
+export const shopColumns: Readonly<Record<(typeof tableNames)[number], Table['fields']>> = {
+  'shop.customers': [
+    ['id', mysql.bigint],
+    ['email', mysql.varchar],
+    ['name', mysql.varchar],
+    ['created_at', mysql.timestamp],
+    ['settings', mysql.json],
+  ],
+  'shop.orders': [
+    ['id', mysql.bigint],
+    ['customer_id', mysql.bigint],
+    ['status', mysql.enum],
+    ['total', mysql.decimal],
+    ['placed_at', mysql.datetime],
+  ],
+  'shop.order_items': [
+    ['id', mysql.bigint],
+    ['order_id', mysql.bigint],
+    ['sku', mysql.varchar],
+    ['quantity', mysql.int],
+    ['price', mysql.decimal],
+  ],
+  'shop.payments': [
+    ['id', mysql.bigint],
+    ['status', mysql.enum],
+    ['amount', mysql.decimal],
+  ],
+}
+
 const statuses = ['new', 'paid', 'shipped', 'cancelled']
 const products = ['tea-earl-grey', 'tea-sencha', 'mug-blue', 'pot-iron', 'honey']
-const tags = { pk_uk_info: '{"PRIMARY":["id"]}' }
+/** The primary key of each table. */
+export const shopKeys: readonly string[] = ['id']
+const tags = { pk_uk_info: JSON.stringify({ PRIMARY: shopKeys }) }
 
 /**
  * A small web shop on MySQL, as DTS reports it: transactions of inserts, updates and deletes in three tables with handlers
  * and one without, heartbeats, and on request a DDL statement. The same seed makes the same shop.
  */
 export class Shop {
-  readonly #customers = table('shop.customers', [
-    ['id', mysql.bigint],
-    ['email', mysql.varchar],
-    ['name', mysql.varchar],
-    ['created_at', mysql.timestamp],
-    ['settings', mysql.json],
-  ])
-  readonly #orders = table('shop.orders', [
-    ['id', mysql.bigint],
-    ['customer_id', mysql.bigint],
-    ['status', mysql.enum],
-    ['total', mysql.decimal],
-    ['placed_at', mysql.datetime],
-  ])
-  readonly #items = table('shop.order_items', [
-    ['id', mysql.bigint],
-    ['order_id', mysql.bigint],
-    ['sku', mysql.varchar],
-    ['quantity', mysql.int],
-    ['price', mysql.decimal],
-  ])
-  readonly #payments = table('shop.payments', [
-    ['id', mysql.bigint],
-    ['status', mysql.enum],
-    ['amount', mysql.decimal],
-  ])
+  readonly #customers = table('shop.customers')
+  readonly #orders = table('shop.orders')
+  readonly #items = table('shop.order_items')
+  readonly #payments = table('shop.payments')
   readonly #handledTables: readonly string[]
   /** A whole number from 0 to below `limit`. A seed gives the same shop on every machine. */
   readonly #below: (limit: number) => number
@@ -234,6 +244,6 @@ export class Shop {
   }
 }
 
-function table(name: string, fields: Table['fields']): Table {
-  return { name, fields, rows: new Map() }
+function table(name: (typeof tableNames)[number]): Table {
+  return { name, fields: shopColumns[name], rows: new Map() }
 }

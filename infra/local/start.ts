@@ -1,15 +1,21 @@
 /**
  * `npm start`: the whole product on this machine. `npm start -- --once` plays a fixed scenario and judges it.
  */
+import { readFileSync } from 'node:fs'
 import { inspect, parseArgs } from 'node:util'
 import { DtsError } from '../../lib/errors.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
+import { ChangeEncoder } from './feed/encode-change.ts'
+import { shopTables } from './feed/known-tables.ts'
+import { readFeed, refuseFeed } from './feed/read-feed.ts'
 import { runLive } from './live.ts'
 import { playOnce } from './once.ts'
+import type { ShopRecord } from './shop.ts'
 import { LocalStackError } from './stack.ts'
 
-const usage =
-  'npm start            a live stream, until q\nnpm start -- --once  a fixed scenario, then its result'
+const usage = `npm start                          a live stream of a shop, until q
+npm start -- --feed orders.jsonl   a live stream of the changes in a file, one on each line, until q
+npm start -- --once                a fixed scenario, then its result`
 /** Ignoring the address would show the shop to a person who expects the own stream. */
 const notReal =
   'DTS_BROKER_URL is set in this shell, but npm start plays a shop of its own and reads no other stream. To look at that ' +
@@ -17,11 +23,18 @@ const notReal =
 const say = (line: string) => console.log(printable(line))
 
 try {
-  const { values } = parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean' } } })
+  const options = {
+    once: { type: 'boolean' },
+    feed: { type: 'string' },
+    help: { type: 'boolean' },
+  } as const
+  const { values } = parseArgs({ options })
   if (values.help) console.log(usage)
+  else if (values.once && values.feed !== undefined)
+    throw new LocalStackError(`--once plays changes of its own.\n${usage}`)
   else if (values.once) process.exitCode = await playOnce(say)
   else if (process.env.DTS_BROKER_URL) throw new LocalStackError(notReal)
-  else await runLive(say)
+  else await runLive(say, values.feed === undefined ? null : feedOf(values.feed))
 } catch (error) {
   const wrongArgument = error instanceof TypeError && 'code' in error
   // An error of the project says what to do. A stack trace would bury that.
@@ -32,4 +45,22 @@ try {
 function toldOf(error: unknown): string {
   if (error instanceof DtsError) return `${error.code}: ${error.message}`
   return error instanceof LocalStackError ? error.message : inspect(error)
+}
+
+/** @throws DtsError CHANGE_JSON_INVALID with each line that is no change: then nothing is started */
+function feedOf(file: string): readonly ShopRecord[] {
+  const now = Math.floor(Date.now() / 1000)
+  const { records, faults } = readFeed(textOf(file), new ChangeEncoder(shopTables), now)
+  if (faults.length > 0) throw refuseFeed(file, faults)
+  return records
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new LocalStackError(
+      `The feed ${file} cannot be read: ${error instanceof Error ? error.message : error}`,
+    )
+  }
 }

@@ -70,7 +70,7 @@ export class TableLines {
 }
 
 /** Whether a file of functions/tables handles the table. */
-export function isHandled(handlers: readonly Table[], name: string): boolean {
+export function isHandled(handlers: readonly Pick<Table, 'tables'>[], name: string): boolean {
   return handlers.some(({ tables: { patterns, except } }) => {
     const matches = (text: string) => new Pattern(text).matches(name)
     return patterns.some(matches) && !except.some(matches)

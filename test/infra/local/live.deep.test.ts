@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { runFeed } from '../../../infra/local/feed/run-feed.ts'
 import { copyService, type ServiceCopy } from '../../support/service-copy.ts'
 
 /** The handler in README's "Write a handler", and its file name. */
@@ -19,8 +21,8 @@ function readmeExample(): { file: string; text: string } {
 }
 
 /** The live view of a copy of the service, in the form that it prints without a terminal. */
-function startLive(folder: string) {
-  const live = spawn(process.execPath, [join(folder, 'infra/local/start.ts')], {
+function startLive(folder: string, parameters: readonly string[]) {
+  const live = spawn(process.execPath, [join(folder, 'infra/local/start.ts'), ...parameters], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(live, 'exit')
@@ -51,10 +53,14 @@ function startLive(folder: string) {
   }
 }
 
-function startCopy(t: TestContext, prepare: (service: ServiceCopy) => void = () => {}) {
+function startCopy(
+  t: TestContext,
+  prepare: (service: ServiceCopy) => void = () => {},
+  parameters: readonly string[] = [],
+) {
   const service = copyService()
   prepare(service)
-  const live = startLive(service.folder)
+  const live = startLive(service.folder, parameters)
   // Stop first: a folder cannot be removed during a build in it.
   t.after(async () => {
     await live.stop()
@@ -78,13 +84,27 @@ test("the handler of the README's example gets its line in the live view", async
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
-test('a handler in a folder runs locally under its deployed name', async (t) => {
+test('a handler in a folder runs locally under its deployed name, with the changes of a file and those of npm run feed', async (t) => {
   const { text } = readmeExample()
-  const { live } = startCopy(t, ({ folder }) => {
+  const changes = join(mkdtempSync(join(tmpdir(), 'dts-functions-feed-')), 'payments.jsonl')
+  const lines = ['open', 'settled'].map((status, at) =>
+    JSON.stringify({
+      operation: 'INSERT',
+      table: 'shop.payments',
+      after: { id: at, status, amount: '1.00' },
+    }),
+  )
+  writeFileSync(changes, lines.join('\n'))
+  t.after(() => rmSync(dirname(changes), { recursive: true }))
+  const prepare = ({ folder }: ServiceCopy) => {
     mkdirSync(join(folder, 'functions/tables/billing'))
     writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
-  })
-  await live.view((view) => handled(view, 'shop.payments') > 0)
+  }
+  const { live, service } = startCopy(t, prepare, ['--feed', changes])
+  await live.view((view) => handled(view, 'shop.payments') === 2)
+  const sent = ['shop.payments', '{"id":3,"status":"open","amount":"1.00"}']
+  assert.equal(await runFeed(sent, service.folder, () => {}), 0)
+  await live.view((view) => handled(view, 'shop.payments') === 3)
   assert.doesNotMatch(live.output, /HALTED/)
 })
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -39,6 +42,23 @@ test('an address of a real stream, which npm start does not read, is refused by 
     code: 1,
     stdout: '',
     stderr: /^DTS_BROKER_URL is set in this shell, .*npm run tail.*env -u DTS_BROKER_URL npm start\n$/s,
+  })
+})
+
+test('a feed with a line that is no change is refused with that line, and nothing is started', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'dts-functions-feed-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'orders.jsonl')
+  writeFileSync(
+    file,
+    '{"operation":"INSERT","table":"shop.orders","after":{"id":7}}\n{"operation":"INSERT"}\n',
+  )
+  await assert.rejects(promisify(execFile)(process.execPath, [start, '--feed', file]), {
+    code: 1,
+    stdout: '',
+    stderr: new RegExp(
+      `^CHANGE_JSON_INVALID: ${file} has a line that is no change, so no line of it was sent\\.\n${file}:2: `,
+    ),
   })
 })
 
