@@ -101,7 +101,7 @@ test('a handler in a folder runs locally under its deployed name, with the chang
     writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
   }
   const { live, service } = startCopy(t, prepare, ['--feed', changes])
-  await live.view((view) => handled(view, 'shop.payments') === 2)
+  await live.view((view) => view.includes('shop.payments'))
   const sent = ['shop.payments', '{"id":3,"status":"open","amount":"1.00"}']
   assert.equal(await runFeed(sent, service.folder, () => {}), 0)
   await live.view((view) => handled(view, 'shop.payments') === 3)
