@@ -5,8 +5,9 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { type Connections, connections } from '../lib/connect/clients.ts'
+import { type Connections, connections, readSecret } from '../lib/connect/clients.ts'
 import { handlerClient } from '../lib/connect/handler-client.ts'
+import { maskKeyReader } from '../lib/connect/mask-key.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import type { PollDependencies } from '../lib/poll/dependencies.ts'
@@ -18,7 +19,7 @@ import { errorWithCommands, ownPartition } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
 
-type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside'> &
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside' | 'maskKey'> &
   Pick<Connections, 'passwordNote'>
 let parts: Parts | undefined
 let telemetry: Telemetry | undefined
@@ -29,7 +30,7 @@ function setUp(): Parts {
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
   const connected = connections(config)
   const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...connected })
-  return { config, ...connected, putAside }
+  return { config, ...connected, putAside, maskKey: maskKeyReader(config, readSecret) }
 }
 
 let current = new AbortController()

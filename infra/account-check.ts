@@ -41,9 +41,10 @@ async function secretProblem({ aws }: Deployment, { id, setting }: StoredPasswor
       : `The secret ${id} (${setting}) is marked for deletion. Restore it, or name another one.`
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'ResourceNotFoundException') return null
+    const what = setting === 'MASK_KEY_SECRET' ? 'key' : 'password'
     return (
-      `The secret ${id} (${setting}) does not exist in ${aws.region}. Store the password there first: aws ` +
-      `secretsmanager create-secret --region ${aws.region} --name ${id} --secret-string file://password.txt`
+      `The secret ${id} (${setting}) does not exist in ${aws.region}. Store the ${what} there first: aws ` +
+      `secretsmanager create-secret --region ${aws.region} --name ${id} --secret-string file://${what}.txt`
     )
   } finally {
     client.destroy()

@@ -1,3 +1,5 @@
+import { hashes } from '../lib/dispatch/mask.ts'
+import { DtsError } from '../lib/errors.ts'
 import { namesOf, type Stream } from './streams.ts'
 import { longestTimeoutOf, type Settings, type Table } from './tables.ts'
 
@@ -14,6 +16,7 @@ export const streamVariables = [
   'DTS_USER',
   'DTS_PASSWORD_SECRET',
   'DTS_PASSWORD_PARAMETER',
+  'MASK_KEY_SECRET',
   'DTS_CHECKPOINT',
   'DTS_TLS',
   'DTS_ALLOWED_NODES',
@@ -58,6 +61,7 @@ export function streamEnvironment(
   settings: Settings,
 ): Record<string, Value> {
   const own = tables.filter(({ source }) => source === stream.source)
+  refuseHashWithoutKey(own, stream)
   return {
     ...stream.variables,
     ...picked(given, pollVariables),
@@ -73,6 +77,18 @@ export function streamEnvironment(
     DEPLOYMENT_STAGE: settings.stage,
     ...processEnvironment,
   }
+}
+
+/** The poller would refuse it in each run. */
+function refuseHashWithoutKey(tables: readonly Table[], { variables }: Stream): void {
+  const [first] = tables.filter(({ delivery }) => hashes(delivery))
+  if (first === undefined || variables.MASK_KEY_SECRET !== undefined) return
+  throw new DtsError(
+    'CONFIG_INVALID',
+    `${first.file} masks columns with hash, which needs a key: without one, hashes of guessed values would reveal the values. ` +
+      'Store a key (openssl rand -hex 32) as a secret, and set MASK_KEY_SECRET to the name of the secret.',
+    { retryable: false },
+  )
 }
 
 export function picked(given: Environment, names: readonly string[]): Record<string, string> {

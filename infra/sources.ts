@@ -55,7 +55,8 @@ export function sourceNames(given: unknown): string[] {
 export function streamsOf(given: unknown, unnamed: boolean, environment: Environment): Stream[] {
   const named = Object.entries(readSources(given)).map(([source, settings]) => ({
     source,
-    variables: variablesOf(settings),
+    // One key for all sources, so that their hashes can be joined.
+    variables: { ...variablesOf(settings), ...picked(environment, ['MASK_KEY_SECRET']) },
     partitions: settings.partitions ?? null,
   }))
   const streams = named.length > 0 && !unnamed ? named : [unnamedStream(environment), ...named]

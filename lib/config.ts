@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { readArtefact } from './dispatch/artefact.ts'
+import { hashes } from './dispatch/mask.ts'
 import type { Route } from './dispatch/settings.ts'
 import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
@@ -117,6 +118,10 @@ const pollFields = {
   /** The bucket for dead letters that are larger than a message of the queue. */
   DEAD_LETTER_BUCKET: z.string().optional(),
   ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
+  /** The secret that holds the key of masks. */
+  MASK_KEY_SECRET: z.string().optional(),
+  /** The key itself, for local use. It replaces the secret. */
+  MASK_KEY: z.string().optional(),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
   /** The treatment of ghost tables (lib/dispatch/ghosts.ts) that no handler names. */
   GHOST_TABLES: z.enum(['skip', 'deliver'], 'must be skip or deliver').default('skip'),
@@ -156,6 +161,8 @@ export interface StreamConfig extends SourceConfig {
 export interface PollConfig extends StreamConfig {
   /** Routes by table pattern. */
   readonly routes: Readonly<Record<string, Route>>
+  /** The key of masks; undefined if none is configured. Then no route hashes. */
+  readonly maskKey?: { readonly value: string } | { readonly secretId: string } | undefined
   readonly unroutedTables: 'skip' | 'halt'
   readonly ghostTables: 'skip' | 'deliver'
   readonly handlerTimeoutMs: number
@@ -178,9 +185,13 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export function pollConfig(environment: Environment, artefact: string | undefined): PollConfig {
   const values = parse(z.object({ ...sourceFields, ...deploymentFields, ...pollFields }), environment)
+  const routes = readArtefact(artefact, values.DTS_SOURCE, values.FUNCTION_PREFIX)
+  const maskKey = toMaskKey(values)
+  if (maskKey === undefined) refuseHashes(routes)
   return {
     ...toStreamConfig(values),
-    routes: readArtefact(artefact, values.DTS_SOURCE, values.FUNCTION_PREFIX),
+    routes,
+    maskKey,
     unroutedTables: values.UNROUTED_TABLES,
     ghostTables: values.GHOST_TABLES,
     handlerTimeoutMs: values.HANDLER_TIMEOUT_SECONDS * 1000,
@@ -192,6 +203,26 @@ export function pollConfig(environment: Environment, artefact: string | undefine
     deadLetterBucket: values.DEAD_LETTER_BUCKET,
     onClusterChange: values.ON_CLUSTER_CHANGE,
   }
+}
+
+function toMaskKey({
+  MASK_KEY: value,
+  MASK_KEY_SECRET: secretId,
+}: Values<typeof pollFields>): PollConfig['maskKey'] {
+  if (value !== undefined) return { value }
+  return secretId === undefined ? undefined : { secretId }
+}
+
+/** Without a key, hashes of guessed values would reveal the values. */
+function refuseHashes(routes: Readonly<Record<string, Route>>): void {
+  const [first] = Object.values(routes).filter(hashes)
+  if (first === undefined) return
+  throw new DtsError(
+    'CONFIG_INVALID',
+    `The handler ${first.functionName} masks columns with hash, and MASK_KEY_SECRET is missing: the name of a secret that holds ` +
+      'the key. Nothing was read.',
+    { retryable: false },
+  )
 }
 
 /** The part of the configuration that a reader without a checkpoint needs. @throws DtsError CONFIG_INVALID */

@@ -216,6 +216,17 @@ export const errorCodes = {
     run:
       'Add a handler or set UNROUTED_TABLES to skip, and deploy. Then run `npm run recovery -- ' + 'resume`.',
   },
+  MASK_FAILED: {
+    section: 'what the stream contains',
+    meaning:
+      'A change cannot be masked as its handler asks: its table lacks a masked column, the mask drops a column of the ' +
+      'primary key, or the record cannot be decoded. The stream halts before it. The change was neither sent to the ' +
+      'function nor stored as a dead letter, because it would have carried the clear values.',
+    normal: 'After a masked column was renamed or dropped at the source.',
+    run:
+      'Correct `mask` in the handler and deploy, then run `resume`. For a record that cannot be decoded, see ' +
+      'what it changes at the source, and skip it: `npm run recovery -- reset --to-offset N+1 --accept-loss`, if the message names offset N.',
+  },
   CHECKPOINT_OUT_OF_RANGE: {
     section: 'position',
     meaning: 'The log has no record for the requested time or offset. The message names the data range.',

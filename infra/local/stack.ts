@@ -22,6 +22,8 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 const checkpointTable = 'dts-functions-dev-checkpoint'
 /** What the names of the functions begin with. */
 export const functionPrefix = 'dts-functions-dev-'
+/** Local functions mask with it. The secret's name only satisfies the check of the service. */
+const localMaskKey = 'the key of masks on this machine'
 const startTimeoutMs = 120_000
 
 /** What a function answered: its result, or the error that it ended with. */
@@ -90,6 +92,8 @@ export async function startStack(startTime: number, settings: Record<string, str
     DTS_SID: dstore.sid ?? '',
     DTS_USER: dstore.user,
     DTS_PASSWORD: dstore.password,
+    MASK_KEY: localMaskKey,
+    MASK_KEY_SECRET: 'local',
     DTS_CHECKPOINT: String(startTime),
     CHECKPOINT_TABLE: checkpointTable,
     ESBUILD_FOLDER: '.esbuild-local',

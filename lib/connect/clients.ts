@@ -67,7 +67,7 @@ function streamName({ source, topic }: StreamConfig): string {
 }
 
 /** The text of a secret; undefined if it is binary. A stream without a login never loads this client. */
-async function readSecret(secretId: string): Promise<string | undefined> {
+export async function readSecret(secretId: string): Promise<string | undefined> {
   const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
   const client = new SecretsManagerClient(requestLimits)
   return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString

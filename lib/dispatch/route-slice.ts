@@ -11,8 +11,9 @@ import {
 import { escapeName, unescapeName } from '../dts/names.ts'
 import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
-import type { LogRecords } from '../kafka/records.ts'
+import { LogRecords } from '../kafka/records.ts'
 import { QueuedEvent, RoutedEvent } from './event.ts'
+import { Masker } from './mask.ts'
 import { type OrderKey, orderKey } from './order-key.ts'
 import { ReadRecords } from './read-records.ts'
 import type { Router, Routing } from './routes.ts'
@@ -55,11 +56,16 @@ export interface RoutedPart {
   readonly halt: DtsError | null
 }
 
-/** Reads the headers of records and sorts the changes by route. With `unroutedTables` halt, a table without a route ends it. */
+/**
+ * Reads the headers of records and sorts the changes by route. With `unroutedTables` halt, a table without a route ends it. So does
+ * a record that cannot be masked: it must not get into a batch or a dead letter.
+ * @param masker has the key, if a route hashes
+ */
 export function routeSlice(
   { records, from, to, nextOffset }: SlicePart,
   router: Router,
   unroutedTables: 'skip' | 'halt',
+  masker: Masker = new Masker(null),
 ): RoutedPart {
   const read = new ReadRecords(records, from, to)
   const events: QueuedEvent[] = []
@@ -67,6 +73,10 @@ export function routeSlice(
   const skipped = new Map<string, number>()
   const filtered = new Map<string, number>()
   const ghosts = new Map<string, number>()
+  const masked = new LogRecords()
+  const until = (end: bigint, halt: DtsError | null): RoutedPart => {
+    return { read, events, unreadable, skipped, filtered, ghosts, end, halt }
+  }
   for (let index = from; index < to; index++) {
     const header = isFiller(records.size(index)) ? null : tryHeader(records, index, unreadable)
     read.push(header)
@@ -80,8 +90,7 @@ export function routeSlice(
       continue
     }
     if (leftOut === 'unrouted' && unroutedTables === 'halt' && !mayBeShard(records, index, operation)) {
-      const end = records.offset(index)
-      return { read, events, unreadable, skipped, filtered, ghosts, end, halt: unrouted(end, table) }
+      return until(records.offset(index), unrouted(records.offset(index), table))
     }
     let isWanted = false
     for (let at = 0; at < routes.length; at++) {
@@ -91,13 +100,21 @@ export function routeSlice(
       )
       if (verdict === 'filtered') continue
       isWanted = true
+      // The key of the clear value, so that a mask changes no lane.
+      const key = keyFor(route, records, index)
       const fault = verdict === 'wanted' ? null : verdict
-      events.push(new QueuedEvent(records, index, table, route, keyFor(route, records, index), fault))
+      if (route.mask === undefined) {
+        events.push(new QueuedEvent(records, index, table, route, key, fault))
+        continue
+      }
+      const unmasked = addMasked(masked, records, index, route, masker)
+      if (unmasked !== null) return until(records.offset(index), unmasked)
+      events.push(new QueuedEvent(masked, masked.length - 1, table, route, key, fault))
     }
     const counts = leftOut === null ? filtered : leftOut === 'ghost' ? ghosts : skipped
     if (!isWanted) counts.set(table, (counts.get(table) ?? 0) + 1)
   }
-  return { read, events, unreadable, skipped, filtered, ghosts, end: nextOffset, halt: null }
+  return until(nextOffset, null)
 }
 
 function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderFacts | null {
@@ -185,6 +202,23 @@ function nameText({ database, schema, table }: TableName): string {
     .filter((part) => part !== null)
     .map(escapeName)
     .join('.')
+}
+
+/** Adds the masked copy of a record. @returns the error if it cannot be masked */
+function addMasked(
+  masked: LogRecords,
+  records: LogRecords,
+  index: number,
+  route: Route,
+  masker: Masker,
+): DtsError | null {
+  const offset = records.offset(index)
+  try {
+    masked.addValue(offset, masker.masked(bytesOf(records, index), offset, route))
+    return null
+  } catch (thrown) {
+    return asDtsError(thrown, 'MASK_FAILED', false)
+  }
 }
 
 function keyFor({ concurrency }: Route, records: LogRecords, index: number): OrderKey | null {

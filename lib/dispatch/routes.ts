@@ -31,6 +31,8 @@ interface Entry {
 export class Router {
   readonly #rows: RouteTable
   readonly #statements: RouteTable
+  /** Whether a route masks columns. */
+  readonly masks: boolean
   /** A cache by table name: a stream names few tables many times. */
   readonly #found = new Map<string, Routing>()
 
@@ -39,6 +41,7 @@ export class Router {
     this.#rows = new RouteTable(routes, ghosts, (name) => name)
     // Some sources ignore case. So a statement may write a name in another case than the records.
     this.#statements = new RouteTable(routes, ghosts, fold)
+    this.masks = Object.values(routes).some(({ mask }) => mask !== undefined)
   }
 
   /**

@@ -52,6 +52,14 @@ export const deliverySchema = z.strictObject({
     .min(1)
     .optional(),
   filter: filterSchema.optional(),
+  /**
+   * Columns that the poller masks before it sends or stores a change: `hash` puts a pseudonym in the place of the value, `drop`
+   * leaves the column out.
+   */
+  mask: z
+    .record(z.string().min(1), z.enum(['hash', 'drop']))
+    .refine((mask) => Object.keys(mask).length > 0, 'names no column')
+    .optional(),
 })
 export type Delivery = z.output<typeof deliverySchema>
 export type DeliveryInput = z.input<typeof deliverySchema>

@@ -72,7 +72,8 @@ export function parseDefinition<Schema extends z.ZodObject>(definition: TableDef
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
   }
-  if (parsed.success) problems.push(...unreachable(ofOperations, parsed.data))
+  if (parsed.success)
+    problems.push(...unreachable(ofOperations, parsed.data), ...maskProblems(row, parsed.data))
   if (parsed.success && problems.length === 0) return parsed.data
   throw invalid(tableText(table), problems)
 }
@@ -131,6 +132,32 @@ function handlerProblems(name: string, handler: unknown): string[] {
   if (typeof handler !== 'function') return [`${name} must be a function`]
   // A call only creates the generator: the body would never run, and every change would count as done.
   return types.isGeneratorFunction(handler) ? [`${name} must not be a generator function (function*)`] : []
+}
+
+/** A pseudonym has this form. */
+const somePseudonym = '0123456789abcdef'.repeat(4)
+
+/** A row schema that no masked row can fulfil would fail every change. */
+function maskProblems(row: unknown, { mask = {} }: Delivery): string[] {
+  if (schemaType(row) !== 'object') return []
+  const { shape } = row as z.ZodObject
+  return Object.entries(mask).flatMap(([column, rule]) => {
+    const schema = Object.hasOwn(shape, column) ? shape[column] : undefined
+    if (schema === undefined) return []
+    if (rule === 'drop') return [`row declares ${column}, which mask drops: remove it from row`]
+    return accepts(schema as z.ZodType, somePseudonym)
+      ? []
+      : [`row refuses the pseudonym of ${column}, a text of 64 hexadecimal digits: declare z.string()`]
+  })
+}
+
+/** True if the schema cannot be asked here: an asynchronous check, or a transformation of the handler that throws. */
+function accepts(schema: z.ZodType, value: string): boolean {
+  try {
+    return schema.safeParse(value).success
+  } catch {
+    return true
+  }
 }
 
 /** The callbacks of single changes, and `onBatch`, exclude each other: it would be unclear what a run contains. */

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { QueuedEvent, RoutedEvent } from '../dispatch/event.ts'
+import { hashes, Masker, unmaskable } from '../dispatch/mask.ts'
 import { type RoutedPart, routeSlice } from '../dispatch/route-slice.ts'
 import { Router } from '../dispatch/routes.ts'
 import { DtsError } from '../errors.ts'
@@ -27,7 +28,7 @@ const emptyPauseMs = 100
 /** Records that are routed in one step, between which answers of handlers are processed. */
 const partRecords = 1_000
 
-type Dependencies = Pick<PollDependencies, 'config' | 'now' | 'sleep' | 'signal'>
+type Dependencies = Pick<PollDependencies, 'config' | 'now' | 'sleep' | 'signal' | 'maskKey'>
 
 /** The parts of a run that the intake uses. */
 export interface IntakeParts {
@@ -48,6 +49,7 @@ export class Intake {
   readonly #dependencies: Dependencies
   readonly #parts: IntakeParts
   readonly #router: Router
+  #masker: Masker | null = null
   readonly #reading: ReadAhead
   #lastNews: number
   /** Fetches in a row without a readable record although the log continues. */
@@ -210,9 +212,20 @@ export class Intake {
       to = Math.min(from + partRecords, records.length)
       const isLast = to === records.length
       const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
-      await this.#accept(routeSlice(part, this.#router, config.unroutedTables), isLast ? free : null)
+      const masker = await this.#readyMasker()
+      await this.#accept(routeSlice(part, this.#router, config.unroutedTables, masker), isLast ? free : null)
       if (isLast || this.#halt !== null) return
     }
+  }
+
+  /** The key is read before the first change that a run reads. @throws DtsError SECRET_UNAVAILABLE */
+  async #readyMasker(): Promise<Masker> {
+    const { config, maskKey } = this.#dependencies
+    if (this.#masker === null) {
+      const needsKey = Object.values(config.routes).some(hashes)
+      this.#masker = new Masker(needsKey && maskKey !== undefined ? await maskKey() : null)
+    }
+    return this.#masker
   }
 
   /** @param free releases the memory of the slice; null unless this is its last part */
@@ -226,6 +239,7 @@ export class Intake {
       }
       try {
         // Its table is unknown, so no lane can hold it. It is stored before any later record is handed out.
+        if (this.#router.masks) throw unmaskable(error)
         await putAside(event, error)
       } catch (thrown) {
         if (!(thrown instanceof DtsError) || thrown.retryable) throw thrown

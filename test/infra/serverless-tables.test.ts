@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { alarmsOf, alarmTopic } from '../../infra/alarms.ts'
 import { artefactOf } from '../../infra/artefact.ts'
+import { streamEnvironment } from '../../infra/environment.ts'
 import { rolesOf } from '../../infra/roles.ts'
+import { streamsOf } from '../../infra/sources.ts'
 import { streamFunctions } from '../../infra/stream-functions.ts'
 import { findTables, type Settings, tableFunctions } from '../../infra/tables.ts'
 import { readArtefact } from '../../lib/dispatch/artefact.ts'
@@ -428,6 +430,46 @@ describe('custom.alarms', () => {
         message: /custom\.alarms in serverless\.yml is invalid/,
       })
     }
+  })
+})
+
+describe('a handler that hashes', () => {
+  const shell = { MASK_KEY_SECRET: 'shop/masks' }
+  const masking = () =>
+    handlerFor('shop.orders')
+      .replace('z.bigint()', 'z.string()')
+      .replace('onChange', "mask: { id: 'hash' }, onChange")
+
+  test('is refused with its file if no key is configured, and one that only drops is not', async () => {
+    write('orders.ts', masking())
+    const [stream] = streamsOf({}, true, {})
+    assert.ok(stream)
+    const tables = await findTables(folder)
+    assert.throws(() => streamEnvironment({}, stream, tables, settings), {
+      code: 'CONFIG_INVALID',
+      message:
+        /^functions\/tables\/orders\.ts masks columns with hash.*openssl rand -hex 32.*MASK_KEY_SECRET/,
+    })
+    write('drops.ts', handlerFor('shop.items').replace('onChange', "mask: { phone: 'drop' }, onChange"))
+    const dropping = (await findTables(folder)).filter(({ key }) => key === 'drops')
+    streamEnvironment({}, stream, dropping, settings)
+  })
+
+  test('gets its key by the name of a secret, which only poller and recovery of each source may read', async () => {
+    write('orders.ts', masking())
+    const tables = await findTables(folder)
+    const crm = { address: 'broker:1', topic: 'crm', group: 'crm' }
+    const streams = streamsOf({ crm }, true, shell)
+    for (const stream of streams) {
+      const variables = streamEnvironment(shell, stream, tables, settings)
+      assert.equal(variables.MASK_KEY_SECRET, 'shop/masks')
+    }
+    const roles = rolesOf(tables, { ...settings, streams })
+    const readers = Object.entries(roles).flatMap(([id, role]) =>
+      JSON.stringify(role).includes('secret:shop/masks-??????') ? [id] : [],
+    )
+    const names = ['PollerRole', 'RecoveryRole', 'PollerDashcrmRole', 'RecoveryDashcrmRole']
+    assert.deepEqual(readers.sort(), names.sort())
   })
 })
 

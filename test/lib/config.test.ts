@@ -25,6 +25,26 @@ function problemsOf(environment: Record<string, string | undefined>): DtsError {
   throw new assert.AssertionError({ message: `accepted: ${JSON.stringify(environment)}` })
 }
 
+describe('the key of masks', () => {
+  const ROUTES = '{"shop.orders":{"function":"orders","mask":{"email":"hash"}}}'
+
+  test('is read from a secret, or for local use from MASK_KEY', () => {
+    const { maskKey } = testConfig({ ...dts, ROUTES, MASK_KEY_SECRET: 'prod/masks' })
+    assert.deepEqual(maskKey, { secretId: 'prod/masks' })
+    const both = testConfig({ ...dts, ROUTES, MASK_KEY_SECRET: 'prod/masks', MASK_KEY: 'k' })
+    assert.deepEqual(both.maskKey, { value: 'k' })
+    assert.equal(testConfig(dts).maskKey, undefined)
+  })
+
+  test('is required as soon as a handler hashes, and not if it only drops', () => {
+    assert.match(
+      problemsOf({ ...dts, ROUTES }).message,
+      /orders masks columns with hash, and MASK_KEY_SECRET is missing/,
+    )
+    testConfig({ ...dts, ROUTES: ROUTES.replace('hash', 'drop') })
+  })
+})
+
 describe('the configuration is read', () => {
   const accepted: [variables: Record<string, string>, expected: Partial<PollConfig>, reason: string][] = [
     [

@@ -1,5 +1,7 @@
 import type { z } from 'zod'
+import { maskedRow } from '../../../lib/dispatch/mask.ts'
 import { declaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
+import type { Mask } from '../../../lib/dts/mask-record.ts'
 import { listNames } from '../../../lib/text/name-list.ts'
 import { printable } from '../../../lib/text/printable.ts'
 import { lineNaming } from '../../source-place.ts'
@@ -17,6 +19,7 @@ export interface CheckedHandler {
   readonly operations: readonly string[] | undefined
   /** The columns that the filter reads. */
   readonly filtered: readonly string[]
+  readonly mask: Mask
 }
 
 /** A place where a handler and the stream contradict each other. */
@@ -77,10 +80,18 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
       `${table} has no column ${column}, which the filter names; its columns are ${listNames(names)}`,
     )
   }
+  for (const column of Object.keys(handler.mask)) {
+    if (names.includes(column)) continue
+    found.set(
+      column,
+      `${table} has no column ${column}, which the mask names; its columns are ${listNames(names)}`,
+    )
+  }
   for (const change of changes) {
     if (!(handler.operations?.includes(change.operation) ?? true)) continue
     for (const image of imagesOf(change)) {
-      for (const issue of handler.row.safeParse(image, { reportInput: true }).error?.issues ?? []) {
+      for (const issue of handler.row.safeParse(maskedRow(image, handler.mask, noKey), { reportInput: true })
+        .error?.issues ?? []) {
         const column = String(issue.path[0] ?? 'row')
         if (!found.has(column))
           found.set(column, `${table}.${column} at offset ${change.offset}: ${reasonOf(issue)}`)
@@ -89,6 +100,9 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
   }
   return Array.from(found, ([column, message]) => at(handler, column, message))
 }
+
+/** The type of a hash does not depend on the key. */
+const noKey = ''
 
 /** Without the value, which may be secret. */
 function reasonOf(issue: z.core.$ZodIssue): string {

@@ -75,7 +75,7 @@ function describe(sample: TableSample): string {
 /** What `defineTable` keeps of its definition. */
 interface Definition extends Pick<CheckedHandler, 'table'> {
   readonly row: unknown
-  readonly delivery: Pick<Delivery, 'operations' | 'filter'>
+  readonly delivery: Pick<Delivery, 'operations' | 'filter' | 'mask'>
 }
 
 async function readHandlers(call: StreamCall, folder: string): Promise<CheckedHandler[]> {
@@ -91,9 +91,9 @@ async function readHandlers(call: StreamCall, folder: string): Promise<CheckedHa
       const { table, row, delivery } = module.handler.definition
       if (!(row instanceof z.ZodObject))
         throw new UsageError(`${file} uses another copy of zod than this command. Run npm dedupe.`)
-      const { operations, filter } = delivery
+      const { operations, filter, mask = {} } = delivery
       const filtered = filter === undefined ? [] : new RowFilter(filter).columns
-      return { file, source: readFileSync(path, 'utf8'), table, row, operations, filtered }
+      return { file, source: readFileSync(path, 'utf8'), table, row, operations, filtered, mask }
     }),
   )
 }

@@ -26,6 +26,7 @@ export async function adviseHalted(stored: Checkpoint, stream: Stream, setup: Se
     case 'ROW_INVALID':
     case 'COLUMN_UNKNOWN':
     case 'CONDITION_INVALID':
+    case 'MASK_FAILED':
       return adviseRefused(halt)
     case 'TABLE_UNROUTED':
       return adviseUnrouted(halt, setup)

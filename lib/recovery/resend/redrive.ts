@@ -5,7 +5,7 @@ import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-sour
 import { RoutedEvent } from '../../dispatch/event.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import { LogRecords } from '../../kafka/records.ts'
-import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
+import { maskerFor, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
   action: z.literal('redrive'),
@@ -151,7 +151,7 @@ async function redriveOne(
   const { topic, partition, clusterId, generation, table, offset } = letter
   const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
   try {
-    const value = await bytesOf(letter, dependencies.deadLetters)
+    const value = await maskedBytes(letter, functionName, dependencies)
     const events = [new RoutedEvent(LogRecords.of([{ offset: BigInt(offset), value }]), 0, table)]
     const { done, error } = await sendOnce(functionName, events, origin, dependencies)
     if (done === 0)
@@ -165,6 +165,18 @@ async function redriveOne(
     if (error instanceof DtsError) return error
     throw error
   }
+}
+
+/** The letter may be older than the mask. A letter that is masked already stays as it is. */
+async function maskedBytes(
+  letter: DeadLetter,
+  functionName: string,
+  dependencies: RedriveDependencies,
+): Promise<Buffer> {
+  const value = await bytesOf(letter, dependencies.deadLetters)
+  const route = Object.values(dependencies.routes).find((one) => one.functionName === functionName)
+  if (route?.mask === undefined) return value
+  return (await maskerFor(dependencies)).masked(value, BigInt(letter.offset), route)
 }
 
 async function bytesOf({ raw }: DeadLetter, deadLetters: DeadLetterSource): Promise<Buffer> {

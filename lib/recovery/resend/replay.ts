@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { type PollConfig, timeSchema } from '../../config.ts'
+import { timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'
 import { Router } from '../../dispatch/routes.ts'
@@ -10,7 +10,7 @@ import { locateTime } from '../../log/locate-time.ts'
 import { fetchBelow } from '../../log/scan.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { offsetSchema } from '../offset-schema.ts'
-import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
+import { firstBatch, maskerFor, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 const point = z.union(
   [z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })],
@@ -42,7 +42,7 @@ export interface ReplayResult {
   readonly note: string
 }
 
-export interface ReplayDependencies extends SendDependencies, Pick<PollConfig, 'routes' | 'ghostTables'> {
+export interface ReplayDependencies extends SendDependencies {
   readonly store: Pick<RecoveryDependencies['store'], 'read'>
 }
 
@@ -76,6 +76,7 @@ export async function replay(
   const to = event.to === undefined ? range.end : await resolve(event.to, stream)
   if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
   const end = to < range.end ? to : range.end
+  const masker = await maskerFor(dependencies)
   const generation = (await dependencies.store.read())?.generation ?? 0
   const { topic, partition, clusterId } = stream
   // Each of these changes may have been delivered before, whatever its time.
@@ -102,8 +103,9 @@ export async function replay(
     const slice = await readBelow(stream, next, range.end)
     if (slice instanceof DtsError) return answer(false, slice.message)
     const part = { ...slice, from: 0, to: slice.records.length }
-    const concerned = new Set(routeSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
-    let events: readonly RoutedEvent[] = routeSlice(part, router, 'skip').events.filter(
+    const concerned = new Set(routeSlice(part, onlyTable, 'skip', masker).events.map(({ offset }) => offset))
+    const routedPart = routeSlice(part, router, 'skip', masker)
+    let events: readonly RoutedEvent[] = routedPart.events.filter(
       (routed) =>
         routed.route.functionName === route.functionName &&
         concerned.has(routed.offset) &&
@@ -118,11 +120,13 @@ export async function replay(
         ? { done: batch.length, error: null }
         : await sendOnce(route.functionName, batch, origin, dependencies)
       replayed += done
-      next = events[done]?.offset ?? slice.nextOffset
+      next = events[done]?.offset ?? routedPart.end
       if (error !== null) return answer(false, error.message)
       events = events.slice(done)
     }
-    next = slice.nextOffset
+    next = routedPart.end
+    // A record that cannot be masked must not be sent.
+    if (routedPart.halt !== null) return answer(false, routedPart.halt.message)
   }
   return answer(next >= to, null)
 }

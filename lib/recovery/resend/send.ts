@@ -1,7 +1,9 @@
+import type { PollConfig } from '../../config.ts'
 import type { BatchOrigin } from '../../dispatch/batch-format.ts'
 import { maxBatchBytes, packEvents, sizeInBatch, toBatch } from '../../dispatch/batch-format.ts'
 import { countThrough, type RoutedEvent } from '../../dispatch/event.ts'
 import type { Invoke } from '../../dispatch/invoke.ts'
+import { hashes, Masker } from '../../dispatch/mask.ts'
 import { DtsError } from '../../errors.ts'
 import { reasonOf } from '../../text/thrown.ts'
 
@@ -11,6 +13,16 @@ export interface SendDependencies {
   /** Milliseconds until Lambda ends this invocation. */
   readonly remainingMs: () => number
   readonly handlerTimeoutMs: number
+  readonly routes: PollConfig['routes']
+  readonly ghostTables: PollConfig['ghostTables']
+  /** Reads the key of masks. Left out if no route hashes. @throws DtsError SECRET_UNAVAILABLE */
+  readonly maskKey?: () => Promise<string | null>
+}
+
+/** Masks as the poller does. @throws DtsError SECRET_UNAVAILABLE */
+export async function maskerFor({ routes, maskKey }: SendDependencies): Promise<Masker> {
+  const needsKey = Object.values(routes).some(hashes)
+  return new Masker(needsKey && maskKey !== undefined ? await maskKey() : null)
 }
 
 /** Time for a cold start and for the answer of recovery itself, in milliseconds. */

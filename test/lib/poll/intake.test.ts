@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { recordsOf } from '../../../lib/dispatch/batch-format.ts'
+import { pseudonym } from '../../../lib/dispatch/mask.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
 import { t0, Writer } from '../../support/records.ts'
-import { codeOf, failure, held, run, slice } from './support.ts'
+import { acknowledge, codeOf, failure, held, run, slice } from './support.ts'
 
 const write = new Writer()
 const noRecord = { value: Buffer.from('this is no record'), timestamp: t0 }
@@ -52,6 +54,60 @@ describe('a record that cannot be read', () => {
       else assert.ok((item?.offset ?? 9n) <= 3n)
     })
   }
+})
+
+describe('a mask', () => {
+  const canary = 'never asked for'
+  const routes = {
+    'shop.orders': { function: 'orders', attempts: 1, mask: { unread: 'drop', status: 'hash' } },
+  }
+  const environment = { ROUTES: JSON.stringify(routes), MASK_KEY: 'a key of this test' }
+  const given = [...write.inserts('shop.orders', 0, 2), write.update('shop.orders', 1, t0 + 3)]
+
+  test('hides values in batches and in dead letters alike', async () => {
+    const seen: Buffer[] = []
+    const letters: Buffer[] = []
+    const { summary } = await run({
+      given,
+      environment,
+      invoke: () => async (_name, batch, events) => {
+        seen.push(...recordsOf(batch).map(({ value }) => value))
+        const error = failure('HANDLER_FAILED')
+        return events.length > 1
+          ? acknowledge('orders', batch, events.slice(0, -1))
+          : { kind: 'failed', error }
+      },
+      own: {
+        maskKey: async () => 'a key of this test',
+        putAside: async ({ value }) => void letters.push(value),
+      },
+    })
+    assert.deepEqual([summary.to, letters.length], ['4', 1])
+    for (const value of [...seen, ...letters]) {
+      assert.ok(value.includes(pseudonym('new', 'a key of this test')))
+      assert.ok(!value.includes(canary) && !value.includes('paid'))
+    }
+  })
+
+  test('without its key ends the run before anything is sent, and the stream does not halt', async () => {
+    const maskKey = () => Promise.reject(new DtsError('SECRET_UNAVAILABLE', 'no', { retryable: true }))
+    const { thrown, sent, item } = await run({ given, environment, own: { maskKey } })
+    assert.deepEqual([codeOf(thrown), sent, item?.state], ['SECRET_UNAVAILABLE', [], 'RUNNING'])
+  })
+
+  test('halts the stream at a record without a readable table, which is not stored', async () => {
+    const letters: bigint[] = []
+    const { thrown, sent, item } = await run({
+      given: [...given, noRecord],
+      environment,
+      own: {
+        maskKey: async () => 'a key of this test',
+        putAside: async ({ offset }) => void letters.push(offset),
+      },
+    })
+    assert.deepEqual([codeOf(thrown), item?.state, item?.offset], ['MASK_FAILED', 'HALTED', 4n])
+    assert.deepEqual([sent.flat(), letters], [[1n, 2n, 3n], []])
+  })
 })
 
 describe('reading', () => {

@@ -99,6 +99,7 @@ const handlerOf = (table: string | string[], row: z.ZodObject, source: string): 
   row,
   operations: undefined,
   filtered: [],
+  mask: {},
 })
 
 test('a handler that fits the stream has no drift', async (t) => {
@@ -116,6 +117,20 @@ test('a column of the filter that the table lacks is drift, at the line of the f
   assert.match(
     drift?.message ?? '',
     /^shop\.orders has no column stats, which the filter names; its columns are .*id/,
+  )
+})
+
+test('a handler with a mask is compared with masked rows, and a mask of a column that the table lacks is drift', async (t) => {
+  const row = z.object({ id: z.string(), note: z.string().nullish() })
+  const handler = {
+    ...handlerOf('shop.orders', row, "  mask: { id: 'hash' },"),
+    mask: { id: 'hash' } as const,
+  }
+  assert.deepEqual(findDrift([handler], await sampling(t)), [])
+  const typo = { ...handler, mask: { id: 'hash', emial: 'drop' } as const }
+  assert.deepEqual(
+    findDrift([typo], await sampling(t)).map(({ message }) => message.split(';')[0]),
+    ['shop.orders has no column emial, which the mask names'],
   )
 })
 

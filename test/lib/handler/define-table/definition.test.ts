@@ -95,6 +95,10 @@ describe('an invalid definition is refused by defineTable', () => {
     [{ table: 'shop.orders', onChange, onFailure: 'skip' }, /onFailure .*"dead-letter"\|"halt"/],
     [{ table: 'shop.orders', onChange, operations: ['DDL'] }, /operations\.0 /],
     [{ table: 'shop.orders', onChange, operations: [] }, /operations /],
+    [{ onChange, mask: {} }, /mask names no column/],
+    [{ onChange, mask: { status: 'blur' } }, /mask\.status .*"hash"\|"drop"/],
+    [{ onChange, mask: { status: 'drop' } }, /row declares status, which mask drops: remove it from row/],
+    [{ onChange, mask: { id: 'hash' } }, /row refuses the pseudonym of id, .*declare z\.string\(\)/],
     [{ onChange, filter: {} }, /filter needs changed or where/],
     [{ onChange, filter: { changed: [] } }, /filter\.changed /],
     [{ onChange, filter: { were: 'x = 1' } }, /filter Unrecognized key: "were"/],
@@ -140,6 +144,15 @@ describe('a definition is accepted', () => {
   }
   test('with a callback for one of the operations that it takes', () => {
     defineTable({ table: 'shop.orders', row, onInsert: onChange, operations: ['INIT'] })
+  })
+  test('with masked columns that row declares as texts or not at all', () => {
+    const { delivery } = defineTable({
+      table: 'shop.orders',
+      row,
+      onChange,
+      mask: { status: 'hash', phone: 'drop' },
+    }).definition
+    assert.deepEqual(delivery.mask, { status: 'hash', phone: 'drop' })
   })
   test('with a row that has its own checks', () => {
     const checked = z.object({ id: z.bigint() }).refine(({ id }) => id > 0n)

@@ -8,7 +8,13 @@ import * as z from 'zod'
 import type { RowChange } from '../../../../lib/dts/change.ts'
 import { changeFromJson, stringifyChange } from '../../../../lib/dts/json.ts'
 import { defineTable } from '../../../../lib/handler/define-table.ts'
-import { changesOf, deliver, readChanges } from '../../../../lib/handler/testing/index.ts'
+import {
+  changesOf,
+  deliver,
+  pseudonym,
+  readChanges,
+  testMaskKey,
+} from '../../../../lib/handler/testing/index.ts'
 
 const row = z.object({ id: z.bigint(), total: z.string(), paid_at: z.string().nullable() })
 const seven = { id: 7n, total: '12.30', paid_at: null }
@@ -126,6 +132,24 @@ describe('deliver', () => {
       ['update', 2n],
     ])
     assert.deepEqual(await deliver(handler, changes.slice(0, 1)), { handled: 0, filtered: 1, error: null })
+  })
+
+  test('masks as the poller does, after the filter', async () => {
+    const seen: unknown[] = []
+    const handler = defineTable({
+      table: 'shop.orders',
+      row: z.looseObject({ id: z.bigint(), email: z.string() }),
+      filter: { where: "email like '%@x'" },
+      mask: { email: 'hash', phone: 'drop' },
+      onUpdate: (change) => void seen.push(change.before, change.after, change.changed('email')),
+    })
+    const before = { id: 1n, email: 'a@x', phone: '0123' }
+    const update = changesOf(handler).update(before, { ...before, email: 'b@x' })
+    assert.deepEqual(await deliver(handler, [update]), { handled: 1, filtered: 0, error: null })
+    const hashed = (email: string, key = testMaskKey) => ({ id: 1n, email: pseudonym(email, key) })
+    assert.deepEqual(seen.splice(0), [hashed('a@x'), hashed('b@x'), true])
+    await deliver(handler, [update], { maskKey: 'another key' })
+    assert.deepEqual(seen[0], hashed('a@x', 'another key'))
   })
 
   test('ends at a change that the filter cannot judge, with its error', async () => {

@@ -135,6 +135,12 @@ const cases: Case[] = [
     /the same handler halts the stream there again/,
   ],
   [
+    'a change cannot be masked',
+    { code: 'MASK_FAILED', facts: at5 },
+    [resume, skip],
+    /first correct the handler and deploy/,
+  ],
+  [
     'a filter cannot compare a value',
     { code: 'CONDITION_INVALID', facts: at5 },
     [resume, skip],

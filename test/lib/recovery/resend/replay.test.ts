@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { freshPosition } from '../../../../lib/checkpoint/types.ts'
-import type { Batch } from '../../../../lib/dispatch/batch-format.ts'
+import { type Batch, recordsOf } from '../../../../lib/dispatch/batch-format.ts'
+import { pseudonym } from '../../../../lib/dispatch/mask.ts'
 import { DtsError } from '../../../../lib/errors.ts'
 import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { type ReplayDependencies, replay, replaySchema } from '../../../../lib/recovery/resend/replay.ts'
@@ -106,6 +107,22 @@ test('a replay leaves out what the filter of the handler leaves out, and ends at
     )
     assert.match(typo.answer.error ?? '', /names the column stats/)
   }
+})
+
+test('a replay masks as the poller does, and ends before a change that cannot be masked', async (t) => {
+  const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 1))
+  const masking = (column: string) => ({
+    routes: { 'shop.orders': route('orders', { mask: { [column]: 'hash' } }) },
+    maskKey: async () => 'a key of this test',
+  })
+  const { answer, batches } = await replayAll(stream, {}, masking('status'))
+  assert.deepEqual([answer.replayed, answer.complete], [2, true])
+  const values = batches.flatMap(({ batch }) => recordsOf(batch).map(({ value }) => value))
+  assert.equal(values.length, 2)
+  for (const value of values) assert.ok(value.includes(pseudonym('new', 'a key of this test')))
+  const typo = await replayAll(stream, {}, masking('stats'))
+  assert.deepEqual([typo.sent, typo.answer.next, typo.answer.complete], [[], '0', false])
+  assert.match(typo.answer.error ?? '', /no column stats/)
 })
 
 test('a fault that is no error of ours ends a replay with that fault', async (t) => {

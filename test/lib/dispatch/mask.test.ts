@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { describe, test } from 'node:test'
+import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
+import { Masker, maskedRow, pseudonym } from '../../../lib/dispatch/mask.ts'
+import { routeSlice } from '../../../lib/dispatch/route-slice.ts'
+import { Router } from '../../../lib/dispatch/routes.ts'
+import { LogRecords } from '../../../lib/kafka/records.ts'
+import { route } from '../../support/dispatch.ts'
+import { t0, Writer } from '../../support/records.ts'
+
+const key = 'a key of the test'
+const write = new Writer()
+
+function keyed(id: string, status: string): Buffer {
+  return encodeRecord({
+    operation: 'INSERT',
+    objectName: 'shop.orders',
+    sourceTimestamp: t0,
+    fields: [
+      ['id', 253],
+      ['status', 253],
+    ],
+    after: [text(id), text(status)],
+    tags: { pk_uk_info: '{"PRIMARY":["id"]}' },
+  })
+}
+
+function routed(values: readonly Buffer[], router: Router, masker = new Masker(key)) {
+  const records = LogRecords.of(values.map((value, index) => ({ offset: BigInt(index), value })))
+  return routeSlice(
+    { records, from: 0, to: records.length, nextOffset: BigInt(values.length) },
+    router,
+    'halt',
+    masker,
+  )
+}
+
+test('a pseudonym is the HMAC-SHA-256 of the text, so that it can be computed elsewhere', () => {
+  const expected = createHmac('sha256', key).update('ä@x').digest('hex')
+  assert.deepEqual([pseudonym('ä@x', key), pseudonym(Buffer.from('ä@x'), key)], [expected, expected])
+  assert.notEqual(pseudonym('ä@x', 'another key'), expected)
+})
+
+test('a row is masked as its record is', () => {
+  const row = { id: 7n, email: 'a@x', phone: '0', note: null, data: Buffer.from([1]) }
+  const mask = {
+    id: 'hash',
+    email: 'hash',
+    phone: 'drop',
+    note: 'hash',
+    data: 'hash',
+    absent: 'hash',
+  } as const
+  assert.deepEqual(maskedRow(row, mask, key), {
+    id: pseudonym('7', key),
+    email: pseudonym('a@x', key),
+    note: null,
+    data: pseudonym(Buffer.from([1]), key),
+  })
+})
+
+describe('changes of a route with a mask', () => {
+  test('are masked before they are in a queue, in the lanes of their clear keys, and other routes get clear ones', () => {
+    const mask = { id: 'hash' } as const
+    const ids = ['anna', 'bert', 'carl', 'dora']
+    const values = ids.map((id) => keyed(id, 'canary'))
+    const events = (settings: object) =>
+      routed(values, new Router({ 'shop.orders': route('orders', { concurrency: 4, ...settings }) })).events
+    const clear = events({})
+    const masked = events({ mask: { ...mask, status: 'drop' } })
+    assert.deepEqual(
+      masked.map(({ key: one }) => one),
+      clear.map(({ key: one }) => one),
+    )
+    for (const [index, event] of masked.entries()) {
+      const bytes = event.value
+      assert.deepEqual([event.offset, event.size], [BigInt(index), bytes?.length])
+      assert.ok(bytes?.includes(pseudonym(ids[index] ?? '', key)))
+      assert.ok(!bytes?.includes(ids[index] ?? '') && !bytes?.includes('canary'))
+      assert.ok(clear[index]?.value?.includes('canary'))
+    }
+  })
+
+  test('are judged by their clear values', () => {
+    const router = new Router({
+      'shop.orders': route('orders', { mask: { status: 'hash' }, filter: { where: "status = 'paid'" } }),
+    })
+    const { events, filtered } = routed([keyed('a', 'open'), keyed('b', 'paid')], router)
+    assert.deepEqual([events.map(({ offset }) => offset), filtered.get('shop.orders')], [[1n], 1])
+  })
+
+  test('are masked also if a filter cannot judge them, because they become dead letters', () => {
+    const router = new Router({
+      'shop.orders': route('orders', { mask: { status: 'drop' }, filter: { where: 'typo = 1' } }),
+    })
+    const [event] = routed([keyed('a', 'canary')], router).events
+    assert.equal(event?.fault?.code, 'COLUMN_UNKNOWN')
+    assert.ok(!event?.value?.includes('canary'))
+  })
+
+  test('include statements, which stay as they are', () => {
+    const router = new Router({ 'shop.orders': route('orders', { mask: { status: 'drop' } }) })
+    const ddl = write.ddl('shop.orders', 'ALTER TABLE orders ADD x INT', t0).value ?? Buffer.alloc(0)
+    assert.deepEqual(routed([ddl], router).events[0]?.value, ddl)
+  })
+
+  const broken = keyed('a', 'canary')
+  const impossible: [what: string, mask: Record<string, 'hash' | 'drop'>, value: Buffer, message: RegExp][] =
+    [
+      [
+        'the table lacks the column',
+        { emial: 'hash' },
+        keyed('a', 'canary'),
+        /for orders: its table shop\.orders has no column emial\. The columns are id, status\./,
+      ],
+      [
+        'the mask drops a key column',
+        { id: 'drop' },
+        keyed('a', 'canary'),
+        /drops id, a column of the primary key/,
+      ],
+      [
+        'the record cannot be decoded',
+        { status: 'drop' },
+        broken.subarray(0, broken.length - 12),
+        /cannot be masked for orders: /,
+      ],
+    ]
+  for (const [what, mask, value, message] of impossible) {
+    test(`halt the stream before the change if ${what}, without the clear value anywhere`, () => {
+      const router = new Router({ 'shop.orders': route('orders', { mask }) })
+      const good = write.insert('shop.customers', 1, t0).value ?? Buffer.alloc(0)
+      const all = new Router({
+        'shop.customers': route('customers'),
+        'shop.orders': route('orders', { mask }),
+      })
+      assert.equal(router.masks && all.masks, true)
+      const part = routed([good, value, good], all)
+      assert.deepEqual([part.halt?.code, part.end, part.events.length], ['MASK_FAILED', 1n, 1])
+      assert.match(part.halt?.message ?? '', message)
+      assert.doesNotMatch(JSON.stringify([part.halt?.message, part.halt?.facts]), /canary/)
+      assert.deepEqual(part.unreadable, [])
+    })
+  }
+
+  test('halt the stream if no key is there, and no change is hashed with an empty one', () => {
+    const router = new Router({ 'shop.orders': route('orders', { mask: { status: 'hash' } }) })
+    const part = routed([keyed('a', 'b')], router, new Masker(null))
+    assert.deepEqual([part.halt?.code, part.events], ['MASK_FAILED', []])
+  })
+})
+
+test('an integer and its digits as a text have the same pseudonym, so that tables can be joined', () => {
+  const record = (value: ReturnType<typeof integer>) =>
+    encodeRecord({
+      operation: 'INSERT',
+      objectName: 'shop.orders',
+      sourceTimestamp: t0,
+      fields: [['id', 8]],
+      after: [value],
+    })
+  const router = new Router({ 'shop.orders': route('orders', { mask: { id: 'hash' } }) })
+  const { events } = routed([record(integer(42)), record(text('42'))], router)
+  for (const event of events) assert.ok(event.value?.includes(pseudonym('42', key)))
+})
