@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { serveFeed } from './feed/control.ts'
 import { feeder } from './feed/feeder.ts'
 import { readKeys } from './keys.ts'
+import type { Origin } from './origin.ts'
 import { Screen } from './screen.ts'
-import { Shop, type ShopRecord } from './shop.ts'
+import type { LocalRecord } from './shop.ts'
 import { functionPrefix, type LocalStack, root, startStack } from './stack.ts'
 import { TableLines } from './table-lines.ts'
 import { Troubles } from './troubles.ts'
@@ -15,19 +16,18 @@ const frameMs = 1_000
 /** Without a terminal, the view is printed once in this many frames. */
 const framesPerPrint = 10
 
+/** The emulator keeps its log in memory. So it drops records that were handled this long ago. */
+const mostKept = 200_000n
+
 /**
  * Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM.
- * @param feed changes that the stream begins with, instead of those of the shop; null: the shop
- * @throws LocalStackError if the process that hosts the functions ends by itself
+ * @throws LocalStackError if the process that hosts the functions ends by itself; an error of the origin
  */
-export async function runLive(
-  say: (line: string) => void,
-  feed: readonly ShopRecord[] | null = null,
-): Promise<void> {
+export async function runLive(say: (line: string) => void, origin: Origin): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
-  const now = Math.floor(Date.now() / 1000)
-  const startTime = (feed ?? []).reduce((first, { timestamp }) => Math.min(first, timestamp), now)
-  const stack = await startStack(startTime, { POLL_LINGER_SECONDS: String(lingerSeconds) })
+  const { startTime, firstOffset } = origin
+  const settings = { POLL_LINGER_SECONDS: String(lingerSeconds) }
+  const stack = await startStack(startTime, settings, firstOffset)
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
   const fault = stack.hostEnded.then((error) => {
@@ -37,7 +37,8 @@ export async function runLive(
   const screen = new Screen(process.stdout.isTTY ? () => {} : say)
   const tables = new TableLines(stack.tables, root)
   const troubles = new Troubles(functionPrefix)
-  const append: Append = async (records) => {
+  const committed: Committed = { clusterId: '', offset: 0n }
+  const append = async (records: readonly LocalRecord[]) => {
     const offset = await stack.dstore.append(records)
     for (const { table } of records) if (table !== undefined) tables.produced(table, 1)
     return offset
@@ -46,14 +47,23 @@ export async function runLive(
   const stopKeys = readKeys(stack, screen, () => ended.abort())
   try {
     stopFeed = await serveFeed(root, feeder(stack.tables, append))
-    const shop = new Shop(startTime, stack.handledTables)
-    await append([shop.heartbeat(startTime), ...(feed ?? [])])
+    await append(origin.first)
     // The first scheduled run may be a minute away.
     void firstPoll(stack, screen)
-    const writes = feed === null ? sale : heartbeat
-    const produced = produce(stack, append, (second, at) => writes(shop, second, at), ended.signal)
-    await Promise.all([produced, show(stack, { screen, tables, troubles }, say, ended.signal)])
+    const target = {
+      append,
+      filler: (count: number) => stack.dstore.filler(count),
+      waiting: () => waiting(stack, committed),
+      note: (text: string) => screen.note(text),
+    }
+    const wait = (ms: number) => pause(ms, ended.signal)
+    await Promise.all([
+      origin.write(target, wait, ended.signal),
+      show(stack, { screen, tables, troubles, committed }, say, ended.signal),
+    ])
   } finally {
+    // After an error of the origin, the screen still waits.
+    ended.abort()
     stopKeys()
     await stopFeed()
     say('Stopping …')
@@ -78,43 +88,34 @@ async function firstPoll(stack: LocalStack, screen: Screen): Promise<void> {
   if (answer?.ok === false && !isHalted) screen.note(`${answer.code}: ${answer.message}`)
 }
 
-/** Resolves to the offset of the first record. */
-type Append = (records: readonly ShopRecord[]) => Promise<bigint>
-
-/** A heartbeat, a few transactions, sometimes a DDL statement. */
-function sale(shop: Shop, second: number, at: number): ShopRecord[] {
-  const transactions = Array.from({ length: second % 4 }, () => shop.transaction(at)).flat()
-  return [shop.heartbeat(at), ...transactions, ...(second % 120 === 0 ? [shop.ddl(at)] : [])]
+/** The number of records that the functions have before them. Offsets of another cluster count for nothing. */
+function waiting({ dstore }: LocalStack, { clusterId, offset }: Committed): bigint {
+  const { earliest, end } = dstore.range
+  return end - (clusterId === dstore.clusterId ? offset : earliest)
 }
 
-/** What DTS writes while the source is idle. */
-function heartbeat(shop: Shop, _second: number, at: number): ShopRecord[] {
-  return [shop.heartbeat(at)]
+function trim({ dstore }: LocalStack, { clusterId, offset }: Committed): void {
+  const isHandled = clusterId === dstore.clusterId && offset - dstore.range.earliest > mostKept
+  if (isHandled) dstore.trim({ beforeOffset: offset - mostKept / 2n })
 }
 
-/** Writes each second, and sometimes filler. @param records of a second, by its number and its time */
-async function produce(
-  { dstore }: LocalStack,
-  append: Append,
-  records: (second: number, at: number) => readonly ShopRecord[],
-  ended: AbortSignal,
-): Promise<void> {
-  for (let second = 1; !ended.aborted; second++) {
-    await pause(frameMs, ended)
-    await append(records(second, Math.floor(Date.now() / 1000)))
-    if (second % 10 === 0) await dstore.filler(3)
-  }
+/** How far the checkpoint is. */
+interface Committed {
+  clusterId: string
+  offset: bigint
 }
 
 interface Shown {
   readonly screen: Screen
   readonly tables: TableLines
   readonly troubles: Troubles
+  /** Kept up to date. */
+  readonly committed: Committed
 }
 
 async function show(
   stack: LocalStack,
-  { screen, tables, troubles }: Shown,
+  { screen, tables, troubles, committed }: Shown,
   say: (line: string) => void,
   ended: AbortSignal,
 ): Promise<void> {
@@ -124,7 +125,11 @@ async function show(
     tables.observe(observations)
     for (const text of [...troubles.observe(observations), ...troubles.overdue(Date.now())]) screen.note(text)
     const checkpoint = await stack.store.read()
-    if (checkpoint !== null) troubles.passed(checkpoint.generation, checkpoint.offset)
+    if (checkpoint !== null) {
+      troubles.passed(checkpoint.generation, checkpoint.offset)
+      Object.assign(committed, { clusterId: checkpoint.clusterId, offset: checkpoint.offset })
+      trim(stack, committed)
+    }
     const isHalted = checkpoint?.state === 'HALTED'
     if (wasHalted && !isHalted) screen.offer([])
     wasHalted = isHalted

@@ -11,13 +11,19 @@ import {
 } from './encode.ts'
 import { seededWhole } from './random.ts'
 
-/** A record of the stream, and the change that a handler must get from it. */
-export interface ShopRecord {
-  readonly value: Buffer
+/** A record of the local stream. */
+export interface LocalRecord {
+  /** Null for a filler. */
+  readonly value: Buffer | null
   /** When the source logged it, in seconds. */
   readonly timestamp: number
   /** The table of a row's change. */
   readonly table?: string
+}
+
+/** A record of the shop, and the change that a handler must get from it. */
+export interface ShopRecord extends LocalRecord {
+  readonly value: Buffer
   /** Set for the changes that a handler must get. */
   readonly change?: { readonly id: bigint; readonly table: string }
 }

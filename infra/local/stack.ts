@@ -64,15 +64,20 @@ const unset = Object.fromEntries(
 /**
  * @param startTime where the first poll starts, in seconds
  * @param settings further variables of the functions
+ * @param firstOffset of the local stream
  * @throws DtsError CONFIG_INVALID when the files in functions/tables do not fit together
  */
-export async function startStack(startTime: number, settings: Record<string, string>): Promise<LocalStack> {
+export async function startStack(
+  startTime: number,
+  settings: Record<string, string>,
+  firstOffset = 0n,
+): Promise<LocalStack> {
   // serverless would say the same at the end of its own stack trace.
   const tables = await findTables(join(root, 'functions/tables'), null)
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
   const observationPath = join(folder, 'observations.jsonl')
-  const dstore = new DStore()
+  const dstore = new DStore({ firstOffset })
   const broker = await dstore.start()
   const dynamo = await startDynalite()
   const dynamoClient = new DynamoDBClient(localClient(dynamo.endpoint))

@@ -5,21 +5,33 @@ import { readFileSync } from 'node:fs'
 import { inspect, parseArgs } from 'node:util'
 import { DtsError } from '../../lib/errors.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
+import { UsageError } from '../operate/report.ts'
 import { ChangeEncoder } from './feed/encode-change.ts'
 import { shopTables } from './feed/known-tables.ts'
 import { readFeed, refuseFeed } from './feed/read-feed.ts'
 import { runLive } from './live.ts'
+import { mirrorCall } from './mirror/arguments.ts'
+import { mirrorOrigin } from './mirror/mirror-origin.ts'
 import { playOnce } from './once.ts'
+import { feedOrigin, shopOrigin } from './origin.ts'
 import type { ShopRecord } from './shop.ts'
-import { LocalStackError } from './stack.ts'
+import { LocalStackError, root } from './stack.ts'
+
+interface Values {
+  readonly once?: boolean
+  readonly feed?: string
+  readonly help?: boolean
+}
 
 const usage = `npm start                          a live stream of a shop, until q
 npm start -- --feed orders.jsonl   a live stream of the changes in a file, one on each line, until q
+npm start -- --dts [flags]         a copy of a real stream, until q; flags as npm run tail has them: --from (latest), --source,
+                                   --broker-url, --topic, --sid, --user, --password; or the variables DTS_… of .env or the shell
 npm start -- --once                a fixed scenario, then its result`
 /** Ignoring the address would show the shop to a person who expects the own stream. */
 const notReal =
-  'DTS_BROKER_URL is set in this shell, but npm start plays a shop of its own and reads no other stream. To look at that ' +
-  'stream, run: npm run tail -- --follow\nTo start the shop, unset the variable: env -u DTS_BROKER_URL npm start'
+  'DTS_BROKER_URL is set in this shell, but npm start plays a shop of its own.\nTo run the local functions on that stream: ' +
+  'npm start -- --dts\nTo start the shop: env -u DTS_BROKER_URL npm start'
 const say = (line: string) => console.log(printable(line))
 
 try {
@@ -28,15 +40,22 @@ try {
     feed: { type: 'string' },
     help: { type: 'boolean' },
   } as const
-  const { values } = parseArgs({ options })
-  if (values.help) console.log(usage)
+  const [first, ...more] = process.argv.slice(2)
+  const { values } = first === '--dts' ? { values: {} as Values } : parseArgs({ options })
+  const now = Math.floor(Date.now() / 1000)
+  if (values.help || (first === '--dts' && more.includes('--help'))) console.log(usage)
+  else if (first === '--dts') await runLive(say, await mirrorOrigin(mirrorCall(more), root, now))
   else if (values.once && values.feed !== undefined)
     throw new LocalStackError(`--once plays changes of its own.\n${usage}`)
   else if (values.once) process.exitCode = await playOnce(say)
   else if (process.env.DTS_BROKER_URL) throw new LocalStackError(notReal)
-  else await runLive(say, values.feed === undefined ? null : feedOf(values.feed))
+  else
+    await runLive(
+      say,
+      values.feed === undefined ? shopOrigin(now) : feedOrigin(feedOf(values.feed, now), now),
+    )
 } catch (error) {
-  const wrongArgument = error instanceof TypeError && 'code' in error
+  const wrongArgument = error instanceof UsageError || (error instanceof TypeError && 'code' in error)
   // An error of the project says what to do. A stack trace would bury that.
   console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : toldOf(error)))
   process.exitCode = 1
@@ -48,8 +67,7 @@ function toldOf(error: unknown): string {
 }
 
 /** @throws DtsError CHANGE_JSON_INVALID with each line that is no change: then nothing is started */
-function feedOf(file: string): readonly ShopRecord[] {
-  const now = Math.floor(Date.now() / 1000)
+function feedOf(file: string, now: number): readonly ShopRecord[] {
   const { records, faults } = readFeed(textOf(file), new ChangeEncoder(shopTables), now)
   if (faults.length > 0) throw refuseFeed(file, faults)
   return records

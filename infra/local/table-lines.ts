@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Pattern } from '../../lib/dispatch/pattern.ts'
 import { lineNaming } from '../source-place.ts'
@@ -62,7 +62,10 @@ export class TableLines {
         const pattern = new Pattern(text)
         if (pattern.isCatchAll || names.some((name) => pattern.matches(name)) || this.#views.has(text))
           return []
-        const line = lineNaming(readFileSync(join(this.#root, file), 'utf8'), text)
+        const source = sourceOf(join(this.#root, file))
+        // The file was corrected since the start.
+        if (!source.includes(text)) return []
+        const line = lineNaming(source, text)
         return [{ ...emptyView(text), note: `nothing: the stream has no such table (${file}:${line})` }]
       }),
     )
@@ -75,6 +78,11 @@ export function isHandled(handlers: readonly Pick<Table, 'tables'>[], name: stri
     const matches = (text: string) => new Pattern(text).matches(name)
     return patterns.some(matches) && !except.some(matches)
   })
+}
+
+/** Empty for a file that is no longer there. */
+function sourceOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }
 
 function emptyView(table: string): TableView {

@@ -128,7 +128,12 @@ function split(values: readonly string[] | undefined): string[] | undefined {
   return values?.flatMap((value) => value.split(',').map((part) => part.trim()))
 }
 
-function place(name: 'from' | 'to', value: string | undefined, offset: string | undefined): Place | null {
+/** A place that flags name; null if they name none. @throws UsageError */
+export function place(
+  name: 'from' | 'to',
+  value: string | undefined,
+  offset: string | undefined,
+): Place | null {
   if (value !== undefined && offset !== undefined)
     throw new UsageError(`--${name} and --${name}-offset are both places: keep one.`)
   const digits = offset ?? /^offset:(.*)$/.exec(value ?? '')?.[1]

@@ -5,6 +5,7 @@ import { type Format, formatOf } from './formats.ts'
 import type { Output } from './output.ts'
 import { Progress } from './progress.ts'
 import { type Part, partOf, readSteps, type Step } from './read.ts'
+import { reopen } from './reopen.ts'
 import { Selector } from './select.ts'
 
 export interface TailDependencies {
@@ -17,9 +18,6 @@ export interface TailDependencies {
   /** Aborted by Ctrl-C, or if the reader has closed the output. */
   readonly signal: AbortSignal
 }
-
-const firstDelayMs = 1_000
-const longestDelayMs = 30_000
 
 /**
  * Prints the selected changes.
@@ -60,7 +58,7 @@ class Tail {
         if (!follow || !failure.retryable) throw failure
         output.note(`${failure.message} Connecting again.`)
         await stream.close()
-        const reopened = await this.#reopen()
+        const reopened = await reopen(this.#dependencies)
         if (reopened === null) break
         const { clusterId } = stream
         stream = reopened
@@ -122,20 +120,6 @@ class Tail {
     this.#printed += printed
     if (text !== '') await output.write(text)
     return printed
-  }
-
-  /** Null after an abort. */
-  async #reopen(): Promise<Stream | null> {
-    const { open, wait, signal } = this.#dependencies
-    for (let delayMs = firstDelayMs; ; delayMs = Math.min(longestDelayMs, 2 * delayMs)) {
-      await wait(delayMs)
-      if (signal.aborted) return null
-      try {
-        return await open()
-      } catch (error) {
-        if (!isDtsError(error) || !error.retryable) throw error
-      }
-    }
   }
 
   #isComplete(): boolean {

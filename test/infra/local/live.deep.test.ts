@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { DStore } from '../../../infra/local/dstore/dstore.ts'
 import { runFeed } from '../../../infra/local/feed/run-feed.ts'
+import { Shop } from '../../../infra/local/shop.ts'
 import { copyService, type ServiceCopy } from '../../support/service-copy.ts'
 
 /** The handler in README's "Write a handler", and its file name. */
@@ -126,7 +128,7 @@ test('serverless package in the same folder does not disturb the live stream', a
   assert.doesNotMatch(live.output.slice(before), /HALTED|failed/)
 })
 
-test('what a handler throws is on the screen with its line and its change, and the end of the host ends the command', async (t) => {
+test('what a handler throws at a change of a real stream is on the screen, and the end of the host ends the command', async (t) => {
   const service = copyService()
   t.after(() => service.remove())
   writeFileSync(
@@ -148,7 +150,17 @@ export const handler = defineTable({
 })
 `,
   )
-  const start = promisify(execFile)(process.execPath, [join(service.folder, 'infra/local/start.ts')])
+  const source = new DStore()
+  const { host, port } = await source.start()
+  t.after(() => source.stop())
+  const shop = new Shop()
+  const second = Math.floor(Date.now() / 1000) - 60
+  await source.append(Array.from({ length: 60 }, (_, at) => shop.transaction(second + at)).flat())
+  const start = promisify(execFile)(process.execPath, [
+    join(service.folder, 'infra/local/start.ts'),
+    ...['--dts', '--from', 'earliest', '--broker-url', `${host}:${port}`, '--topic', source.topic],
+    ...['--sid', source.sid ?? '', '--user', source.user, '--password', source.password],
+  ])
   const { code, stdout, stderr } = await start.then(
     () => assert.fail('it ended without an error'),
     (error) => error,
@@ -161,6 +173,7 @@ export const handler = defineTable({
     stdout,
     /payments failed at functions\/tables\/payments\.ts:13:\d+ \(UPDATE of shop\.payments id=\d+ at offset \d+, attempt 1\): TypeError: no such customer/,
   )
+  assert.equal(source.counters.commits, 0)
   assert.equal(code, 1)
   assert.match(
     stderr,

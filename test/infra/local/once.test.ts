@@ -41,7 +41,8 @@ test('an address of a real stream, which npm start does not read, is refused by 
   await assert.rejects(promisify(execFile)(process.execPath, [start], { env }), {
     code: 1,
     stdout: '',
-    stderr: /^DTS_BROKER_URL is set in this shell, .*npm run tail.*env -u DTS_BROKER_URL npm start\n$/s,
+    stderr:
+      /^DTS_BROKER_URL is set in this shell, .*npm start -- --dts\n.*env -u DTS_BROKER_URL npm start\n$/s,
   })
 })
 

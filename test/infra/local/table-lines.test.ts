@@ -20,7 +20,11 @@ const handled = (table: string): Handled => ({
   replay: false,
 })
 
-async function linesOf(t: { after(end: () => void): void }, table: string): Promise<TableLines> {
+async function linesOf(
+  t: { after(end: () => void): void },
+  table: string,
+  correct: (file: string) => void = () => {},
+): Promise<TableLines> {
   const root = mkdtempSync(join(tmpdir(), 'dts-functions-tables-'))
   t.after(() => rmSync(root, { recursive: true }))
   mkdirSync(join(root, 'functions/tables'), { recursive: true })
@@ -31,7 +35,9 @@ async function linesOf(t: { after(end: () => void): void }, table: string): Prom
     `import { defineTable } from '${library}'\nimport * as z from '${zod}'\nexport const handler = defineTable({\n` +
       `  table: ${table},\n  row: z.looseObject({}),\n  onChange() {},\n})\n`,
   )
-  return new TableLines(await findTables(join(root, 'functions/tables')), root)
+  const handlers = await findTables(join(root, 'functions/tables'))
+  correct(join(root, 'functions/tables/orders.ts'))
+  return new TableLines(handlers, root)
 }
 
 test('a table without a handler has a line, with the number of its changes', async (t) => {
@@ -59,6 +65,16 @@ test('a table or pattern that the stream does not have has a line, with file and
     ],
   )
 })
+
+for (const [correct, what] of [
+  [(file: string) => writeFileSync(file, "table: 'shop.orders'"), 'was corrected'],
+  [(file: string) => rmSync(file), 'was removed'],
+] as const) {
+  test(`a file that ${what} since the start is no longer said to be wrong`, async (t) => {
+    const { lines } = await linesOf(t, "'shop.ordres'", correct)
+    assert.deepEqual(lines, [])
+  })
+}
 
 test('a catch-all matches whatever the stream has', async (t) => {
   const lines = await linesOf(t, "'*'")

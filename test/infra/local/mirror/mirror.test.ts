@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { DStore } from '../../../../infra/local/dstore/dstore.ts'
+import { mirrorCall } from '../../../../infra/local/mirror/arguments.ts'
+import { beginMirror, runMirror } from '../../../../infra/local/mirror/mirror.ts'
+import type { LocalRecord } from '../../../../infra/local/shop.ts'
+import { Shop } from '../../../../infra/local/shop.ts'
+import { UsageError } from '../../../../infra/operate/report.ts'
+import type { Place } from '../../../../infra/operate/tail/arguments.ts'
+import { readerConfig } from '../../../../lib/config.ts'
+import { streamOpener } from '../../../../lib/connect/clients.ts'
+
+const now = 1_790_000_000
+
+describe('the local copy of a stream', () => {
+  let source: DStore
+  let open: ReturnType<typeof streamOpener>['open']
+  let copied: LocalRecord[]
+  let notes: string[]
+  before(async () => {
+    source = new DStore({ firstOffset: 40n })
+    const { host, port } = await source.start()
+    open = streamOpener(
+      readerConfig({
+        DTS_BROKER_URL: `${host}:${port}`,
+        DTS_TOPIC: source.topic,
+        DTS_SID: source.sid ?? '',
+        DTS_USER: source.user,
+        DTS_PASSWORD: source.password,
+      }),
+    ).open
+    const shop = new Shop()
+    for (let second = 0; second < 20; second++) {
+      await source.append([shop.heartbeat(now + second), ...shop.transaction(now + second)])
+      await source.filler(2)
+    }
+  })
+  beforeEach(() => {
+    copied = []
+    notes = []
+  })
+  after(() => source.stop())
+
+  /** Copies until the condition holds, which is asked after each append. */
+  async function copy(from: Place, isEnough: () => boolean, waiting = () => 0n) {
+    const ending = new AbortController()
+    const beginning = await beginMirror(open, from, now + 500)
+    const target = {
+      append: async (records: readonly LocalRecord[]) => {
+        copied.push(...records)
+        if (isEnough()) ending.abort()
+      },
+      waiting,
+      note: (text: string) => void notes.push(text),
+    }
+    await runMirror(beginning, target, { open, wait: async () => {}, signal: ending.signal })
+    return beginning
+  }
+
+  const bytes = (records: readonly { readonly value: Buffer | null }[]) =>
+    records.map(({ value }) => value?.toString('base64') ?? null)
+
+  test('has every record of the source, byte for byte, at an offset that counts as the source does', async () => {
+    const { offset, time } = await copy({ kind: 'earliest' }, () => copied.length >= source.records.length)
+    assert.deepEqual(bytes(copied), bytes(source.records))
+    assert.deepEqual([offset, time], [40n, now])
+  })
+
+  test('has the source times, also for fillers, and the tables of row changes', async () => {
+    await copy({ kind: 'earliest' }, () => copied.length >= source.records.length)
+    assert.deepEqual(
+      copied.map(({ timestamp }) => timestamp),
+      source.records.map(({ timestamp }) => timestamp),
+    )
+    const tables = new Set(copied.flatMap(({ table }) => table ?? []))
+    assert.ok(tables.has('shop.orders') && tables.size <= 4)
+  })
+
+  test('begins at a time, or at the end with what comes from now on', async () => {
+    const { time, offset } = await copy({ kind: 'time', seconds: now + 10 }, () => true)
+    assert.equal(time, now + 10)
+    assert.equal(source.records.find((one) => one.offset === offset)?.timestamp, now + 10)
+    copied = []
+    const { end } = source.range
+    const beginning = await beginMirror(open, { kind: 'latest' }, now + 500)
+    assert.deepEqual([beginning.offset, beginning.time], [end, now + 500])
+    await beginning.stream.close()
+  })
+
+  test('leaves no trace at the source: no commit, and no request of a consumer group', async () => {
+    const { commits } = source.counters
+    await copy({ kind: 'earliest' }, () => copied.length >= source.records.length)
+    assert.equal(source.counters.commits, commits)
+    for (const name of ['JoinGroup', 'OffsetCommit', 'OffsetFetch'] as const)
+      assert.equal(Reflect.get(source.requests, name) ?? 0, 0, name)
+  })
+
+  test('connects again when the connection breaks, and loses and repeats nothing', async () => {
+    let isDropped = false
+    const waiting = () => {
+      if (!isDropped) source.dropConnections()
+      isDropped = true
+      return 0n
+    }
+    await copy({ kind: 'earliest' }, () => copied.length >= source.records.length, waiting)
+    assert.deepEqual(bytes(copied), bytes(source.records))
+    assert.match(notes[0] ?? '', /Connecting again\.$/)
+  })
+
+  test('does not read on while the local functions have much to do', async () => {
+    let asked = 0
+    const waiting = () => (++asked < 5 ? 1_000_000n : 0n)
+    await copy({ kind: 'earliest' }, () => asked >= 5, waiting)
+    assert.equal(asked, 5)
+  })
+
+  test('ends with CLUSTER_CHANGED when the source moves', async () => {
+    const waiting = () => {
+      source.setClusterId('another-cluster-of-the-same')
+      source.dropConnections()
+      return 0n
+    }
+    await assert.rejects(
+      copy({ kind: 'earliest' }, () => false, waiting),
+      {
+        code: 'CLUSTER_CHANGED',
+        message:
+          /^Cluster changed from \S+ to another-cluster-of-the-same, consumer require restart\..*npm start -- --dts again/s,
+      },
+    )
+  })
+})
+
+test('the flags choose stream and place as those of tail do, and new changes are the usual beginning', () => {
+  const { from, variables } = mirrorCall(['--broker-url', 'a:1', 'dts.sid=s', '--from', 'offset:7'])
+  assert.deepEqual(from, { kind: 'offset', offset: 7n })
+  assert.deepEqual(variables, { DTS_BROKER_URL: 'a:1', DTS_SID: 's' })
+  assert.deepEqual(mirrorCall([]).from, { kind: 'latest' })
+  assert.throws(() => mirrorCall(['--where', 'x = 1']), UsageError)
+})
