@@ -6,6 +6,9 @@ import type { Table } from '../tables.ts'
 import type { Observation } from './observations.ts'
 import type { TableView } from './view.ts'
 
+/** Tables without a handler that have a line of their own. */
+const mostSkipped = 8
+
 /** The lines of tables on the screen: what handlers did, and which tables and patterns nothing happens to. */
 export class TableLines {
   readonly #handlers: readonly Table[]
@@ -44,8 +47,20 @@ export class TableLines {
     return [
       ...[...known].map((name) => this.#views.get(name) ?? emptyView(name)),
       ...this.#unmatched(names),
-      ...names.filter((name) => !known.has(name)).map((name) => this.#skipped(name)),
+      ...this.#skippedOf(names.filter((name) => !known.has(name))),
     ]
+  }
+
+  /** A real stream can have thousands of such tables. */
+  #skippedOf(names: readonly string[]): TableView[] {
+    const count = (name: string) => this.#inStream.get(name) ?? 0
+    const busiest = [...names].sort((one, other) => count(other) - count(one))
+    const rest = busiest.splice(mostSkipped)
+    const more =
+      rest.length === 0
+        ? []
+        : [{ ...emptyView('other tables'), note: `skipped: no handler (${rest.length} tables)` }]
+    return [...busiest.map((name) => this.#skipped(name)), ...more]
   }
 
   #skipped(table: string): TableView {

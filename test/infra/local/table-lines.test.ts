@@ -81,6 +81,16 @@ test('a catch-all matches whatever the stream has', async (t) => {
   assert.deepEqual(lines.lines, [])
 })
 
+test('of many tables without a handler, the busiest have lines of their own', async (t) => {
+  const lines = await linesOf(t, "'shop.orders'")
+  lines.produced('shop.orders', 1)
+  for (let at = 1; at <= 20; at++) lines.produced(`log.t${at}`, at)
+  const skipped = lines.lines.filter(({ note }) => note?.startsWith('skipped'))
+  assert.equal(skipped.length, 9)
+  assert.deepEqual([skipped[0]?.table, skipped[8]?.table], ['log.t20', 'other tables'])
+  assert.equal(skipped[8]?.note, 'skipped: no handler (12 tables)')
+})
+
 test('a table that a later build handles is no longer skipped', async (t) => {
   const lines = await linesOf(t, "'shop.orders'")
   lines.produced('shop.payments', 2)
