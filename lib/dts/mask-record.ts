@@ -58,16 +58,24 @@ function maskImage(
     parts.push(bytes.subarray(start, cursor.position))
     return
   }
+  /** Masked values, and between them the bytes of all values that stay as they are. */
   const values: Buffer[] = []
   let item = 0
   for (let left = cursor.block(1); left > 0; left = cursor.block(1)) {
+    let kept = cursor.position
     for (; left > 0; left--) {
       const reader = readers[item]
       if (reader === undefined) throw cursor.fail('', `more values than the ${readers.length} columns`)
       cursor.item = item
       const rule = rules[item++]
-      values.push(rule === undefined ? skipped(cursor) : masked(cursor, reader, rule, hash))
+      if (rule === undefined) {
+        skipValue(cursor)
+        continue
+      }
+      values.push(bytes.subarray(kept, cursor.position), masked(cursor, reader, rule, hash))
+      kept = cursor.position
     }
+    values.push(bytes.subarray(kept, cursor.position))
     cursor.item = -1
   }
   if (item > 0 && item < readers.length)
@@ -75,15 +83,10 @@ function maskImage(
   parts.push(arrayBranch, ...(item === 0 ? [] : [varint(item), ...values]), endOfArray)
 }
 
-function skipped(cursor: Cursor): Buffer {
-  const start = cursor.position
-  skipValue(cursor)
-  return cursor.bytes.subarray(start, cursor.position)
-}
-
 function masked(cursor: Cursor, reader: ColumnReader, rule: MaskRule, hash: HashValue): Buffer {
   const start = cursor.position
-  const written = skipped(cursor)
+  skipValue(cursor)
+  const written = cursor.bytes.subarray(start, cursor.position)
   if (rule === 'drop') return none
   if (written.subarray(0, hashedStart.length).equals(hashedStart)) return written
   cursor.position = start
