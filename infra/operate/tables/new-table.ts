@@ -70,7 +70,7 @@ const row = ${row.length === 0 ? '{}' : `{ ${row.join(', ')} }`}
 
 test(${quote(`handles a new, a changed and a deleted row of ${table}`)}, async () => {
   const delivered = [changes.insert(row), changes.update(row, row), changes.delete(row)]
-  assert.deepEqual(await deliver(handler, delivered), { handled: 3, error: null })
+  assert.deepEqual(await deliver(handler, delivered), { handled: 3, filtered: 0, error: null })
 })
 `
 }

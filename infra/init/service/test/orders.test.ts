@@ -9,7 +9,7 @@ const order = { id: 7n, status: 'new', total: '19.90' }
 test('an order that changes its status is logged, with the old and the new one', async () => {
   const log = mock.method(console, 'log', () => {})
   const paid = changes.update(order, { ...order, status: 'paid' })
-  assert.deepEqual(await deliver(handler, [paid]), { handled: 1, error: null })
+  assert.deepEqual(await deliver(handler, [paid]), { handled: 1, filtered: 0, error: null })
   assert.deepEqual(
     log.mock.calls.map(({ arguments: [line] }) => line),
     ['Order 7: new → paid'],
@@ -18,6 +18,6 @@ test('an order that changes its status is logged, with the old and the new one',
 
 test('a new order is not logged', async () => {
   const log = mock.method(console, 'log', () => {})
-  assert.deepEqual(await deliver(handler, [changes.insert(order)]), { handled: 1, error: null })
+  assert.deepEqual(await deliver(handler, [changes.insert(order)]), { handled: 1, filtered: 0, error: null })
   assert.equal(log.mock.callCount(), 0)
 })
