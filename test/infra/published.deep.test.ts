@@ -66,7 +66,7 @@ describe('the package that npm pack writes', () => {
     for (const file of globSync('dist/**/*.{js,d.ts}', { cwd: published.package })) {
       const text = readFileSync(join(published.package, file), 'utf8')
       for (const [, name = ''] of text.matchAll(
-        /(?:^(?:import|export|\}) .*from|^import|\bimport\() ?'([^'.][^']*)'/gm,
+        /(?:^(?:import|export|\}) .*from |^import |\bimport\()'([^'.][^']*)'/gm,
       )) {
         const [first = '', second = ''] = name.split('/')
         if (!isBuiltin(name)) imported.set(first.startsWith('@') ? `${first}/${second}` : first, file)
