@@ -31,6 +31,7 @@ export const pollVariables = [
   'POLL_MAX_BYTES',
   'POLL_FETCH_BYTES',
   'POLL_LINGER_SECONDS',
+  'POLL_HANDOVER',
 ]
 
 /**

@@ -1,3 +1,4 @@
+import { handOverProblems, type PollerSettings } from './hand-over.ts'
 import { storedPasswords } from './stored-password.ts'
 
 /**
@@ -6,11 +7,9 @@ import { storedPasswords } from './stored-password.ts'
  */
 
 /** A function as serverless holds it. */
-interface ServiceFunction {
-  readonly environment?: Readonly<Record<string, unknown>>
+interface ServiceFunction extends PollerSettings {
   readonly vpc?: unknown
   readonly memorySize?: unknown
-  readonly timeout?: unknown
   readonly layers?: readonly unknown[]
 }
 
@@ -41,6 +40,7 @@ function functionProblems(key: string, one: ServiceFunction, provider: Service['
   return [
     ...vpcProblems(key, one.vpc, provider.vpc),
     ...outside(`memorySize of ${key}`, one.memorySize, 128, 10_240, 'MB'),
+    ...handOverProblems(key, one),
     ...outside(`timeout of ${key}`, one.timeout, 1, 900, 's'),
     ...((one.layers?.length ?? 0) > 5
       ? [`The function ${key} has ${one.layers?.length} layers. Lambda allows 5.`]

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { parseAccount } from './account.ts'
 import { streamVariables } from './environment.ts'
+import { handsOver } from './hand-over.ts'
 import { roleId } from './logical-id.ts'
 import { invalidSetting } from './setting-error.ts'
 import { namesOf, type Poller, pollersOf, type Stream } from './streams.ts'
@@ -47,6 +48,8 @@ export function streamFunctions(
   const { poller, recovery } = readOverrides(settings.stream)
   const { reserveConcurrency } = parseAccount(settings.account)
   const names = namesOf(stream)
+  // During a hand-over, the next run is connected while the old one ends.
+  const runs = handsOver({ ...environment, ...poller.environment }) ? 2 : 1
   const pollerOf = ({ key, partition }: Poller) => [
     key,
     {
@@ -56,12 +59,12 @@ export function streamFunctions(
       // Fn::Sub, because serverless adds a DependsOn for a role given by its name, and CloudFormation's linter refuses that.
       role: { 'Fn::Sub': `\${${roleId(key)}.Arn}` },
       // Room for several batches of 30 s each. A busy run continues past the next start, so a backlog costs one connect in
-      // two minutes. A killed run holds its lease for at most this time.
-      timeout: 120,
+      // two minutes. A killed run holds its lease for at most this time. A run that hands over lasts until the next one asks.
+      timeout: runs === 1 ? 120 : 240,
       // Records of some megabytes wait in memory, and batches that are under way are there again, compressed.
       memorySize: 512,
-      // One run at a time. The lease ensures this too, but a run that only finds the lease taken costs money.
-      ...(reserveConcurrency ? { reservedConcurrency: 1 } : {}),
+      // One run at a time works. The lease ensures this too, but a run that only finds the lease taken costs money.
+      ...(reserveConcurrency ? { reservedConcurrency: runs } : {}),
       // Lambda queues a start that exceeds the concurrency, and retries a failed one. The next minute's start makes both
       // unnecessary. 60 s is the smallest age that Lambda accepts.
       maximumRetryAttempts: 0,

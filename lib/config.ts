@@ -112,6 +112,9 @@ const deploymentFields = {
   AWS_REGION: z.string().optional(),
 }
 
+const mostRecords = 100_000_000
+const mostBytes = 64 * 1024 * 1024 * 1024
+
 const pollFields = {
   FUNCTION_PREFIX: z.string().default(''),
   DEAD_LETTER_QUEUE_URL: z.string().optional(),
@@ -127,12 +130,14 @@ const pollFields = {
   GHOST_TABLES: z.enum(['skip', 'deliver'], 'must be skip or deliver').default('skip'),
   /** The timeout of the table functions, in seconds. */
   HANDLER_TIMEOUT_SECONDS: whole(1, 900).default(30),
-  POLL_MAX_RECORDS: whole(1, 100_000_000).default(100_000),
-  POLL_MAX_BYTES: whole(1024, 64 * 1024 * 1024 * 1024).default(256 * 1024 * 1024),
+  POLL_MAX_RECORDS: whole(1, mostRecords).optional(),
+  POLL_MAX_BYTES: whole(1024, mostBytes).optional(),
   /** The poller fetches one slice while it processes another, so larger slices gain little. */
   POLL_FETCH_BYTES: whole(1024, maxFetchBytes).default(2 * 1024 * 1024),
   /** The time that a run waits for news at the end of the stream, in seconds; 0 ends the run at once. */
-  POLL_LINGER_SECONDS: whole(0, 900).default(0),
+  POLL_LINGER_SECONDS: whole(0, 900).optional(),
+  /** A run hands the lease over to the next one before its own end. */
+  POLL_HANDOVER: flag.default('false'),
 }
 
 /** The password itself, or where AWS stores it: in a secret of Secrets Manager, or in an SSM parameter. */
@@ -140,6 +145,13 @@ export type Password =
   | { readonly value: string }
   | { readonly secretId: string }
   | { readonly parameter: string }
+
+/**
+ * Bounds of a run, if none are set. Runs that hand over must last until the next one: after a bound, the stream would wait for it.
+ * The scheduler starts a run each minute, and may be almost a minute late.
+ */
+const usualBounds = { records: 100_000, bytes: 256 * 1024 * 1024, lingerSeconds: 0 }
+export const handOverBounds = { records: mostRecords, bytes: mostBytes, lingerSeconds: 120 }
 
 /** How to reach a stream, and as whom. */
 export interface SourceConfig extends BrokerConfig {
@@ -170,6 +182,8 @@ export interface PollConfig extends StreamConfig {
   readonly maxBytes: number
   readonly fetchBytes: number
   readonly lingerMs: number
+  /** Runs hand the lease over: a run that starts asks the one that holds it, and takes over between two batches. */
+  readonly handOver: boolean
   readonly deadLetterQueueUrl: string | undefined
   readonly deadLetterBucket: string | undefined
   /** The poller's reaction to another cluster: halt the stream, or recover by itself if nothing is lost. */
@@ -188,6 +202,8 @@ export function pollConfig(environment: Environment, artefact: string | undefine
   const routes = readArtefact(artefact, values.DTS_SOURCE, values.FUNCTION_PREFIX)
   const maskKey = toMaskKey(values)
   if (maskKey === undefined) refuseHashes(routes)
+  const handOver = values.POLL_HANDOVER === 'true'
+  const bounds = handOver ? handOverBounds : usualBounds
   return {
     ...toStreamConfig(values),
     routes,
@@ -195,10 +211,11 @@ export function pollConfig(environment: Environment, artefact: string | undefine
     unroutedTables: values.UNROUTED_TABLES,
     ghostTables: values.GHOST_TABLES,
     handlerTimeoutMs: values.HANDLER_TIMEOUT_SECONDS * 1000,
-    maxRecords: values.POLL_MAX_RECORDS,
-    maxBytes: values.POLL_MAX_BYTES,
+    maxRecords: values.POLL_MAX_RECORDS ?? bounds.records,
+    maxBytes: values.POLL_MAX_BYTES ?? bounds.bytes,
     fetchBytes: values.POLL_FETCH_BYTES,
-    lingerMs: values.POLL_LINGER_SECONDS * 1000,
+    lingerMs: (values.POLL_LINGER_SECONDS ?? bounds.lingerSeconds) * 1000,
+    handOver,
     deadLetterQueueUrl: values.DEAD_LETTER_QUEUE_URL,
     deadLetterBucket: values.DEAD_LETTER_BUCKET,
     onClusterChange: values.ON_CLUSTER_CHANGE,

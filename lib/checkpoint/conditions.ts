@@ -59,6 +59,23 @@ export function underLease(lease: Lease): Conditions {
   return { expressions: leaseIsOurs, values: holder(lease) }
 }
 
+/** Wish: the lease is held, by the holder that was read, and the stream runs. */
+export function wish(read: Checkpoint): Conditions {
+  return {
+    expressions: {
+      // A wish that arrives late must not reach the next holder.
+      sameHolder: '#epoch = :readEpoch',
+      leaseIsHeld: '#leaseUntil > :released',
+      isRunning: '#state = :running',
+    },
+    values: {
+      ':readEpoch': encodeNumber(read.epoch),
+      ':released': encodeLeaseEnd(null),
+      ':running': encodeText(stateText('RUNNING')),
+    },
+  }
+}
+
 /** Reset: the lease is ours, the state is as it was read. */
 export function reset(lease: Lease, read: Checkpoint): Conditions {
   return {

@@ -1,7 +1,7 @@
 import type { DtsError } from '../errors.ts'
 import { encodeJson } from './item.ts'
 import type { CheckpointStore } from './store.ts'
-import type { Checkpoint, Lease, Position, Start } from './types.ts'
+import type { Checkpoint, Lease, Position, Start, Wish } from './types.ts'
 
 /** The length of a lease, in milliseconds: the worst case of one invocation, and time to start another. */
 export interface LeaseTerms {
@@ -21,6 +21,8 @@ export class HeldLease {
   #leaseUntil: number
   #position: Position
   #stored: Position
+  #watches = false
+  #wish: Wish | null = null
 
   constructor(
     store: CheckpointStore,
@@ -58,6 +60,25 @@ export class HeldLease {
     return this.#leaseUntil
   }
 
+  /** The last wish for this lease that a commit or `look` found; null if there is none. Only after `watch`. */
+  get wish(): Wish | null {
+    return this.#wish
+  }
+
+  /** From now on, each commit also asks whether another run wishes for this lease. */
+  watch(): void {
+    this.#watches = true
+  }
+
+  /** Asks the same without a commit. @throws DtsError CHECKPOINT_TABLE_UNAVAILABLE */
+  async look(): Promise<void> {
+    this.#note(await this.#store.wishFor(this.#lease))
+  }
+
+  #note(wish: Wish | null): void {
+    if (wish !== null) this.#wish = wish
+  }
+
   /** Whether an invocation that starts now ends within the lease even in its worst case. */
   coversInvocation(): boolean {
     return this.#now() + this.#terms.worstCaseMs <= this.#leaseUntil
@@ -78,7 +99,8 @@ export class HeldLease {
     // If the clock was set back, the lease must not get shorter: the store would refuse the commit as a late one. It must not
     // stay equal either: a run that has read the item takes an unchanged end for an unchanged position.
     const leaseUntil = Math.max(this.#leaseUntil + 1, HeldLease.leaseUntil(this.#now(), this.#terms))
-    await this.#store.commit(this.#lease, position, leaseUntil)
+    const found = this.#watches ? (wish: Wish | null) => this.#note(wish) : undefined
+    await this.#store.commit(this.#lease, position, leaseUntil, found)
     this.#position = position
     this.#stored = position
     this.#leaseUntil = leaseUntil

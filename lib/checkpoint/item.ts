@@ -14,6 +14,7 @@ import {
   type StreamState,
   type Tail,
 } from './types.ts'
+import { decodeWish } from './wish.ts'
 
 /**
  * The checkpoint as a DynamoDB item and back. Offsets are DynamoDB numbers (38 digits), so that conditions compare them as
@@ -167,6 +168,7 @@ const itemSchema = z.object({
   state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
   halt: json(haltSchema.nullable()),
   ledger: json(ledgerSchema),
+  wish: z.looseObject({ S: z.string() }).optional().catch(undefined).transform(decodeWish),
 })
 
 /** The attributes that `positionAttributes` writes. */

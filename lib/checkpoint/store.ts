@@ -13,6 +13,7 @@ import {
   type Position,
   type Start,
   type StreamState,
+  type Wish,
 } from './types.ts'
 
 /**
@@ -88,9 +89,28 @@ export class CheckpointStore {
     })
   }
 
-  /** Moves the position forward and renews the lease, in one write. A repetition changes nothing. */
-  async commit(lease: Lease, position: Position, leaseUntil: number): Promise<void> {
-    await this.#writeAs(lease, transitions.commit(lease, position, leaseUntil))
+  /**
+   * Moves the position forward and renews the lease, in one write. A repetition changes nothing.
+   * @param found gets the item's wish for this lease, or null; left out: the answer does not contain it
+   */
+  async commit(
+    lease: Lease,
+    position: Position,
+    leaseUntil: number,
+    found?: (wish: Wish | null) => void,
+  ): Promise<void> {
+    const toUs = found && ((wish: Wish | null) => found(forLease(wish, lease)))
+    await this.#writeAs(lease, transitions.commit(lease, position, leaseUntil), toUs)
+  }
+
+  /** Asks the holder that was read to hand its lease over. Does nothing if it holds the lease no longer. */
+  async wish(read: Checkpoint, owner: string, at: number): Promise<void> {
+    await this.#table.write(transitions.wish(read, { owner, epoch: read.epoch, at }))
+  }
+
+  /** The last wish of another run for this lease; null if there is none. */
+  async wishFor(lease: Lease): Promise<Wish | null> {
+    return forLease(await this.#table.readWish(), lease)
   }
 
   /**
@@ -146,8 +166,8 @@ export class CheckpointStore {
     })
   }
 
-  async #writeAs(lease: Lease, write: transitions.Write): Promise<void> {
-    if ((await this.#table.write(write)) !== 'applied') throw leaseLost(lease)
+  async #writeAs(lease: Lease, write: transitions.Write, found?: (wish: Wish | null) => void): Promise<void> {
+    if ((await this.#table.write(write, found)) !== 'applied') throw leaseLost(lease)
   }
 
   /** @param onRefusal gets the item that refused the write; returns if the item already is what the write would make of it */
@@ -155,4 +175,8 @@ export class CheckpointStore {
     const result = await this.#table.write(write)
     if (result !== 'applied') onRefusal(await result.item())
   }
+}
+
+function forLease(wish: Wish | null, { epoch }: Lease): Wish | null {
+  return wish?.epoch === epoch ? wish : null
 }

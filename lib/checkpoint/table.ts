@@ -10,7 +10,8 @@ import { serviceAdvice } from '../text/service-fault.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { type Attributes, encodeText, fromItem } from './item.ts'
 import type { Write } from './transitions.ts'
-import type { Checkpoint } from './types.ts'
+import type { Checkpoint, Wish } from './types.ts'
+import { decodeWish } from './wish.ts'
 
 /** A condition of the write did not hold. */
 export interface Refused {
@@ -44,8 +45,30 @@ export class CheckpointTable {
     return this.#parse(Item)
   }
 
-  /** Applies a write if its conditions hold. */
-  async write({ attributes, conditions }: Write): Promise<'applied' | Refused> {
+  /** The item's wish, by a consistent read of nothing else. */
+  async readWish(): Promise<Wish | null> {
+    const { Item } = await this.#reach(() =>
+      this.#client.send(
+        new GetItemCommand({
+          TableName: this.#table,
+          Key: { pk: encodeText(this.#key) },
+          ConsistentRead: true,
+          ProjectionExpression: '#wish',
+          ExpressionAttributeNames: { '#wish': 'wish' },
+        }),
+      ),
+    )
+    return decodeWish(Item?.wish)
+  }
+
+  /**
+   * Applies a write if its conditions hold.
+   * @param found gets the wish of the item that was written; left out: the answer does not contain the item
+   */
+  async write(
+    { attributes, conditions }: Write,
+    found?: (wish: Wish | null) => void,
+  ): Promise<'applied' | Refused> {
     const ConditionExpression = Object.values(conditions.expressions).join(' AND ')
     const names = new Set([...Object.keys(attributes), ...mentioned(ConditionExpression)])
     const command = new UpdateItemCommand({
@@ -61,9 +84,11 @@ export class CheckpointTable {
         ...conditions.values,
       },
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      ...(found === undefined ? {} : { ReturnValues: 'ALL_NEW' }),
     })
     try {
-      await this.#reach(() => this.#client.send(command))
+      const { Attributes: written } = await this.#reach(() => this.#client.send(command))
+      found?.(decodeWish(written?.wish))
       return 'applied'
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error

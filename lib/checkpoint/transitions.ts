@@ -22,8 +22,10 @@ import {
   type Position,
   type Start,
   type StreamState,
+  type Wish,
   withoutTrouble,
 } from './types.ts'
+import { encodeWish } from './wish.ts'
 
 /** Every change of the item, as pure functions. The store sends them. */
 
@@ -107,6 +109,11 @@ export function halt(lease: Lease, reason: Halt, leaseUntil: number | null): Wri
 
 export function release(lease: Lease): Write {
   return { conditions: conditions.underLease(lease), attributes: { leaseUntil: encodeLeaseEnd(null) } }
+}
+
+/** Changes nothing that another write or a run depends on. */
+export function wish(read: Checkpoint, asked: Wish): Write {
+  return { conditions: conditions.wish(read), attributes: { wish: encodeWish(asked) } }
 }
 
 /** One write, so that no reader ever sees half of a move. */

@@ -160,10 +160,25 @@ interface StoredFacts extends Position {
   /** Events up to this time (seconds) may have been delivered before the last reset. Null if the reset repeats none. */
   readonly replayUntil: number | null
   readonly ledger: readonly LedgerEntry[]
+  /** The last wish that a run wrote. Null if there was none, or if it cannot be read: nothing depends on it. */
+  readonly wish: Wish | null
 }
 
 /** The item of one topic and partition. */
 export type Checkpoint = StoredFacts & StreamState
+
+/**
+ * A run asks the holder of the lease to hand it over. The holder releases it in its own time, as at any other end. Then the lease
+ * is for the first run that acquires it.
+ */
+export interface Wish {
+  /** The run that waits. */
+  readonly owner: string
+  /** The epoch of the lease that it waits for. A later holder was not asked. */
+  readonly epoch: number
+  /** The clock of the run that waits, in milliseconds since 1970. */
+  readonly at: number
+}
 
 /** A held lease. The conditions of each later write name it. */
 export interface Lease {

@@ -1,3 +1,4 @@
+import { clockSkewMs } from '../checkpoint/lease-limits.ts'
 import type { DtsError } from '../errors.ts'
 import type { PollEnd } from './summary.ts'
 
@@ -9,6 +10,14 @@ const longestRestMs = 1_000
 const commitEveryMs = 200
 /** A failure whose next attempt is further away than this, in milliseconds, is left to the next run. */
 const patienceMs = 5_000
+/** The longest time without a look at the item for a wish, in milliseconds. A commit is a look. */
+const lookEveryMs = 250
+/** A wish is repeated after this many milliseconds without an effect, because its write may have been lost. */
+const wishAgainMs = 5_000
+/** An older wish is ignored, in milliseconds: its run has probably ended. Clocks may differ by `clockSkewMs`. */
+const wishLastsMs = wishAgainMs + 2 * clockSkewMs
+/** While a run waits for the lease: the time between two reads of the item, in milliseconds. */
+const waitEveryMs = 100
 
 /** A run at one moment. All times are milliseconds since 1970. */
 export interface RunState {
@@ -20,6 +29,8 @@ export interface RunState {
   readonly reading: ReadingState
   readonly delivery: DeliveryState
   readonly commit: CommitState
+  /** Null if runs do not hand the lease over. */
+  readonly handOver: HandOverState | null
 }
 
 export interface ReadingState {
@@ -62,11 +73,25 @@ export interface CommitState {
   readonly leaseCoversInvocation: boolean
 }
 
+export interface HandOverState {
+  /** The last wish for our lease, by the clock of the run that waits; null: no run waits. */
+  readonly wishedAt: number | null
+  /** A look at the item is under way. */
+  readonly looking: boolean
+  readonly lastLook: number
+  /** Since the run noticed the wish, it starts nothing more. `done`: and nothing is in flight any more. */
+  readonly drain: 'no' | 'underway' | 'done'
+}
+
 /** What a run does next. */
 export type Step =
   | { readonly do: 'fetch' }
   | { readonly do: 'commit' }
   | { readonly do: 'wait'; readonly milliseconds: number }
+  /** See whether another run wishes for the lease. */
+  | { readonly do: 'look' }
+  /** Start no fetch and no invocation any more, and commit what those in flight bring. */
+  | { readonly do: 'drain' }
   | { readonly do: 'end'; readonly why: PollEnd }
   /** Finish what is in flight, then halt the stream. */
   | { readonly do: 'halt'; readonly reason: DtsError }
@@ -80,6 +105,8 @@ export function decide(state: RunState): Step {
   if (delivery.halt !== null) return { do: 'halt', reason: delivery.halt }
   if (delivery.unexpectedError !== null) return { do: 'fail', error: delivery.unexpectedError }
   if (commitIsDue(state)) return { do: 'commit' }
+  const handOver = handOverOf(state)
+  if (handOver !== null) return handOver
   const end = endOf(state)
   if (end !== null) return end
   if (!reading.fetching && reading.mayFetch) return { do: 'fetch' }
@@ -102,10 +129,38 @@ function commitIsDue({ now, commit }: RunState): boolean {
   return (commit.pending && now >= commit.last + commitEveryMs) || !commit.leaseCoversInvocation
 }
 
-/** The end of the run, if a bound is reached. A run that could not fetch ends with that fault. */
-function endOf({ now, timeLeftMs, reading, delivery }: RunState): Step | null {
-  const end = (why: PollEnd): Step =>
-    reading.fault === null ? { do: 'end', why } : { do: 'fail', error: reading.fault }
+/**
+ * The steps towards a hand-over, at the next boundary of a batch. It is never undone: if the run that waits has died, the next
+ * one acquires the lease.
+ */
+function handOverOf(state: RunState): Step | null {
+  const { now, commit, handOver } = state
+  if (handOver === null) return null
+  const { wishedAt, looking, drain } = handOver
+  if (drain === 'done') return endAs('handed-over', state)
+  if (drain === 'underway') return { do: 'wait', milliseconds: restMs(state) }
+  if (wishedAt !== null && isFresh(wishedAt, now, wishLastsMs)) return { do: 'drain' }
+  return !looking && now >= nextLook(commit, handOver) ? { do: 'look' } : null
+}
+
+function nextLook(commit: CommitState, { lastLook }: HandOverState): number {
+  return Math.max(commit.last, lastLook) + lookEveryMs
+}
+
+/** The clock that wrote the time may be ahead of ours. */
+function isFresh(at: number, now: number, lastsMs: number): boolean {
+  return Math.abs(now - at) < lastsMs
+}
+
+/** The end of the run. A run that could not fetch ends with that fault. */
+function endAs(why: PollEnd, { reading: { fault } }: RunState): Step {
+  return fault === null ? { do: 'end', why } : { do: 'fail', error: fault }
+}
+
+/** The end of the run, if a bound is reached. */
+function endOf(state: RunState): Step | null {
+  const { now, timeLeftMs, reading, delivery } = state
+  const end = (why: PollEnd) => endAs(why, state)
   if (timeLeftMs <= 0) return end('time')
   const onlyWaits = delivery.waitsUntil !== null && delivery.waitsUntil > now + patienceMs
   if (onlyWaits && !reading.fetching && (reading.atEnd || !reading.mayFetch)) return end('handler-failed')
@@ -117,7 +172,42 @@ function endOf({ now, timeLeftMs, reading, delivery }: RunState): Step | null {
   return reading.atEnd && reading.lingered ? end('end-of-stream') : null
 }
 
-function restMs({ now, commit }: RunState): number {
+function restMs({ now, commit, handOver }: RunState): number {
   const untilCommit = commit.last + Math.max(commitEveryMs, commit.pauseMs) - now
-  return Math.max(1, Math.min(longestRestMs, commit.pending ? untilCommit : longestRestMs))
+  const looks = handOver !== null && handOver.drain === 'no' && !handOver.looking
+  const untilLook = looks ? nextLook(commit, handOver) - now : longestRestMs
+  return Math.max(1, Math.min(longestRestMs, untilLook, commit.pending ? untilCommit : longestRestMs))
+}
+
+/** A run that waits for the lease, right after it read the item. */
+export interface WaitState {
+  readonly now: number
+  readonly superseded: boolean
+  /** As in `RunState`. */
+  readonly timeLeftMs: number
+  /** The epoch of the holder for which it began to wait. */
+  readonly firstEpoch: number
+  readonly epoch: number
+  /** Null if no run holds the lease. */
+  readonly leaseUntil: number | null
+  /** The last wish of any run for this lease; null: none. */
+  readonly wishedAt: number | null
+}
+
+export type WaitStep =
+  /** Acquire the lease, under the conditions of every run. */
+  | { readonly do: 'acquire' }
+  /** Ask the holder, then wait. */
+  | { readonly do: 'wish'; readonly milliseconds: number }
+  | { readonly do: 'wait'; readonly milliseconds: number }
+  /** End without having held the lease. */
+  | { readonly do: 'leave' }
+
+export function decideWait(state: WaitState): WaitStep {
+  const { now, superseded, timeLeftMs, firstEpoch, epoch, leaseUntil, wishedAt } = state
+  // Another run was faster, or a person's recovery, which may have moved the stream to a log that this run is not connected to.
+  if (superseded || timeLeftMs <= 0 || epoch !== firstEpoch) return { do: 'leave' }
+  if (leaseUntil === null || leaseUntil < now - clockSkewMs) return { do: 'acquire' }
+  const isAsked = wishedAt !== null && isFresh(wishedAt, now, wishAgainMs)
+  return { do: isAsked ? 'wait' : 'wish', milliseconds: waitEveryMs }
 }

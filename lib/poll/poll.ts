@@ -3,6 +3,7 @@ import type { Checkpoint } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { askGroup } from '../log/group.ts'
+import { awaitLease } from './await-lease.ts'
 import { checkLog } from './check-log.ts'
 import type { PollDependencies } from './dependencies.ts'
 import { announceGeneration } from './group-commit.ts'
@@ -28,11 +29,15 @@ export async function poll(
   const read = await store.read()
   if (read !== null) {
     refuseStopped(read, now(), summary)
-    if (read.leaseUntil !== null && read.leaseUntil >= now()) return { ...summary, ended: 'lease-held' }
+    const isHeld = read.leaseUntil !== null && read.leaseUntil >= now()
+    if (isHeld && !config.handOver) return { ...summary, ended: 'lease-held' }
   }
   const stream = await dependencies.openStream()
   try {
-    return await pollStream(dependencies, read, stream, terms, summary)
+    const waits = read !== null && config.handOver
+    const free = waits ? await awaitLease(dependencies, read, terms, summary) : read
+    if (read !== null && free === null) return { ...summary, ended: 'lease-held' }
+    return await pollStream(dependencies, free, stream, terms, summary)
   } catch (error) {
     const code = error instanceof DtsError ? error.code : null
     if (code === 'LEASE_HELD') return { ...summary, ended: 'lease-held' }

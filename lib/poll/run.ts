@@ -7,6 +7,7 @@ import { decide, decideSend, type RunState } from './decide.ts'
 import type { Origin, PollDependencies } from './dependencies.ts'
 import { commitStored } from './group-commit.ts'
 import { Halt } from './halt.ts'
+import { HandOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
 import { measureLog, reportEnd } from './measure.ts'
 import { optionalWork } from './optional-work.ts'
@@ -29,6 +30,11 @@ export class Run {
   readonly #intake: Intake
   /** Aborted when no further invocation may start. */
   readonly #stopping = new AbortController()
+  #settled: Promise<void> | null = null
+  /** Aborted when the run makes no step any more. */
+  readonly #over = new AbortController()
+  /** Null if runs do not hand the lease over. */
+  readonly #handOver: HandOver | null
   readonly #progress: Progress
   #fetching = false
   /** The unexpected error of a fetch; null if there was none. */
@@ -43,14 +49,15 @@ export class Run {
     worstCaseMs: number,
     summary: PollSummary,
   ) {
-    const { now } = dependencies
+    const { now, config } = dependencies
     this.#dependencies = dependencies
     this.#stream = stream
     this.#lease = lease
     this.#worstCaseMs = worstCaseMs
     this.#generation = origin.generation
     this.#summary = summary
-    this.#wakeUp = new WakeUp(dependencies, this.#stopping.signal)
+    this.#wakeUp = new WakeUp(dependencies, this.#over.signal)
+    this.#handOver = config.handOver ? new HandOver(lease, now, () => this.#wakeUp.notify()) : null
     this.#outlet = new Outlet(dependencies, stream, lease, origin, summary)
     this.#readWindow = new ReadWindow(lease.position)
     this.#dispatcher = this.#makeDispatcher()
@@ -113,12 +120,9 @@ export class Run {
     } catch (error) {
       thrown = error
     }
+    this.#over.abort()
     this.#stopping.abort()
-    if (!signal.aborted) {
-      // Do not wait for a pending answer of the broker. Nothing reads it any more, and it ends with the connection.
-      await this.#intake.ended()
-      await this.#dispatcher.ended()
-    }
+    if (!signal.aborted) await this.#settle()
     if (signal.aborted) {
       this.#summary.ended = 'superseded'
       return
@@ -131,6 +135,17 @@ export class Run {
     await optionalWork(this.#dependencies, () =>
       measureLog(this.#dependencies, this.#stream, position, this.#summary),
     )
+  }
+
+  /** Starts nothing more. Resolves when nothing is in flight any more. */
+  #settle(): Promise<void> {
+    this.#stopping.abort()
+    this.#settled ??= (async () => {
+      // Do not wait for a pending answer of the broker. Nothing reads it any more, and it ends with the connection.
+      await this.#intake.ended()
+      await this.#dispatcher.ended()
+    })()
+    return this.#settled
   }
 
   /**
@@ -173,6 +188,12 @@ export class Run {
         case 'wait':
           await this.#wakeUp.wait(step.milliseconds)
           break
+        case 'look':
+          this.#handOver?.look()
+          break
+        case 'drain':
+          this.#handOver?.drain(this.#settle())
+          break
         case 'end':
           return step.why
         case 'halt':
@@ -208,6 +229,7 @@ export class Run {
         unexpectedError: this.#dispatcher.unexpectedError,
       },
       commit: this.#progress.state,
+      handOver: this.#handOver?.state ?? null,
     }
   }
 

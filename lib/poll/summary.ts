@@ -10,6 +10,8 @@ export type PollEnd =
   | 'bytes'
   | 'time'
   | 'handler-failed'
+  /** The next run asked for the lease, and this one released it before its own end. */
+  | 'handed-over'
   | 'lease-held'
   | 'lease-lost'
   | 'superseded'

@@ -369,6 +369,18 @@ describe('custom.stream', () => {
     assert.deepEqual(property(recovery, 'environment'), { A: '1' })
   })
 
+  test('POLL_HANDOVER, from the shell or of the poller alone, allows two runs at once and gives them more time', () => {
+    const stream = { poller: { environment: { POLL_HANDOVER: 'true' } } }
+    for (const { poller } of [
+      streamFunctions({ POLL_HANDOVER: 'true' }, { source: '', partitions: null }, settings),
+      streamFunctions({}, { source: '', partitions: null }, { ...settings, stream }),
+    ])
+      assert.deepEqual([property(poller, 'timeout'), property(poller, 'reservedConcurrency')], [240, 2])
+    const reserved = { ...settings, account: { reserveConcurrency: false } }
+    const { poller } = streamFunctions({ POLL_HANDOVER: 'true' }, { source: '', partitions: null }, reserved)
+    assert.equal(property(poller, 'reservedConcurrency'), undefined)
+  })
+
   test('adds variables to those of the service, and refuses settings that the service refers to', () => {
     const given = { ...settings, stream: { poller: { environment: { EXTRA: 'x' } } } }
     const { poller } = streamFunctions({ CHECKPOINT_TABLE: 'c' }, { source: '', partitions: null }, given)

@@ -12,6 +12,13 @@ const sound: Service = {
   given: {},
 }
 const withPoller = (more: object): Service => ({ ...sound, functions: { poller: { ...poller, ...more } } })
+const handing = (more: object, environment: object = {}) =>
+  withPoller({
+    timeout: 240,
+    reservedConcurrency: 2,
+    ...more,
+    environment: { POLL_HANDOVER: 'true', HANDLER_TIMEOUT_SECONDS: '30', ...environment },
+  })
 const vpc = { subnetIds: ['subnet-1'], securityGroupIds: ['sg-1'] }
 
 describe('settings that AWS would accept have no fault', () => {
@@ -34,6 +41,16 @@ describe('settings that AWS would accept have no fault', () => {
       },
     ],
     ['a function outside the VPC', { ...withPoller({ vpc: false }), provider: { vpc: {} } }],
+    ['runs that hand over, without any other setting', handing({})],
+    ['runs that hand over, with the shortest wait', handing({ timeout: 125 }, { POLL_LINGER_SECONDS: '70' })],
+    [
+      'runs that hand over in an account that refuses reservations',
+      handing({ reservedConcurrency: undefined }),
+    ],
+    [
+      'short runs that do not hand over',
+      withPoller({ timeout: 60, reservedConcurrency: 1, environment: { POLL_HANDOVER: 'false' } }),
+    ],
     ['addresses with blanks around them', { ...sound, given }],
   ]
   for (const [what, service] of cases) {
@@ -52,6 +69,23 @@ describe('settings that AWS would refuse or ignore are refused before', () => {
     [withPoller({ memorySize: 64 }), /memorySize of poller is 64 MB\. Lambda allows 128 to 10240/],
     [withPoller({ timeout: 901 }), /timeout of poller is 901 s\. Lambda allows 1 to 900/],
     [withPoller({ layers: [1, 2, 3, 4, 5, 6] }), /poller has 6 layers\. Lambda allows 5/],
+    [handing({ reservedConcurrency: 1 }), /poller reserves a concurrency of 1\. .*reserve 2/],
+    [
+      handing({}, { POLL_LINGER_SECONDS: '69' }),
+      /POLL_LINGER_SECONDS is 69\. .*a run starts every 60 s\. .*at least 70/,
+    ],
+    [
+      handing({ timeout: 174 }),
+      /timeout of poller is 174 s\. .*120 s of waiting, 10 s .* 45 s .*at least 175/,
+    ],
+    [
+      handing({ timeout: 900 }, { HANDLER_TIMEOUT_SECONDS: '800' }),
+      /at least 945, which Lambda does not allow: lower POLL_LINGER_SECONDS or the timeout/,
+    ],
+    [
+      { ...sound, functions: { 'poller-crm-3': handing({ reservedConcurrency: 1 }).functions.poller ?? {} } },
+      /poller-crm-3 reserves/,
+    ],
     [{ ...sound, stackName: 'x'.repeat(129) }, /129 characters, CloudFormation allows 128/],
     [{ ...sound, provider: { iam: { role: { path: 'team' } } } }, /provider\.iam\.role\.path is "team"/],
     [{ ...sound, given: { ALARM_EMAIL: 'night' } }, /ALARM_EMAIL is "night", which is no mail address/],

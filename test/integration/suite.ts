@@ -5,6 +5,7 @@ import { badInputTests } from './bad-input.ts'
 import { conditionTests } from './conditions.ts'
 import { deliveryTests } from './delivery.ts'
 import { doctorTests } from './doctor.ts'
+import { handOverTests } from './hand-over.ts'
 import { handlerTests } from './handlers.ts'
 import { inspectTests } from './inspect.ts'
 import { leaseTests } from './lease.ts'
@@ -27,7 +28,7 @@ const groups = {
   delivery: [deliveryTests, startTests, badInputTests],
   recovery: [recoveryTests, recoveryAnchorTests, recoveryLossTests, recoveryPlaceTests],
   // The others depend only on DynamoDB, on the functions, or on this project's code.
-  handlers: [handlerTests, leaseTests],
+  handlers: [handlerTests, leaseTests, handOverTests],
   moves: [recoveryPlanTests, recoveryWithoutItemTests, recoveryRestoredTests],
   interruptions: [recoveryDeathTests, recoveryRaceTests],
   operation: [doctorTests, inspectTests, conditionTests],

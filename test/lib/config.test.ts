@@ -128,6 +128,26 @@ describe('the configuration is read', () => {
       { unroutedTables: 'skip', handlerTimeoutMs: 30_000, maxRecords: 100_000, lingerMs: 0 },
       'by default a run skips unrouted tables and reads up to 100,000 records',
     ],
+    [
+      { POLL_HANDOVER: 'true' },
+      {
+        handOver: true,
+        maxRecords: 100_000_000,
+        maxBytes: 64 * 1024 * 1024 * 1024,
+        lingerMs: 120_000,
+      },
+      'a run that hands over lasts until the next one asks',
+    ],
+    [
+      { POLL_HANDOVER: 'true', POLL_MAX_RECORDS: '5', POLL_MAX_BYTES: '2048', POLL_LINGER_SECONDS: '90' },
+      { maxRecords: 5, maxBytes: 2_048, lingerMs: 90_000 },
+      'a run that hands over keeps the bounds that are set',
+    ],
+    [
+      { POLL_HANDOVER: 'false' },
+      { handOver: false, maxBytes: 256 * 1024 * 1024, lingerMs: 0 },
+      'by default runs do not hand over',
+    ],
     [{}, { ghostTables: 'skip' }, 'by default ghost tables are skipped'],
     [{ GHOST_TABLES: 'deliver' }, { ghostTables: 'deliver' }, 'GHOST_TABLES=deliver delivers ghost tables'],
     [{ DTS_PARTITION: '0' }, { partition: 0 }, 'partition 0 is a partition'],
@@ -241,6 +261,11 @@ describe('the configuration is refused', () => {
       { UNROUTED_TABLES: 'drop' },
       /UNROUTED_TABLES must be skip or halt/,
       'an unknown rule for unrouted tables',
+    ],
+    [
+      { POLL_HANDOVER: 'yes' },
+      /POLL_HANDOVER must be true or false/,
+      'a hand-over that is neither on nor off',
     ],
     [{ POLL_MAX_RECORDS: '0' }, /POLL_MAX_RECORDS must be a whole number from 1/, 'a run of zero records'],
     [{ POLL_FETCH_BYTES: '1.5' }, /POLL_FETCH_BYTES must be a whole number/, 'a fraction of a byte'],

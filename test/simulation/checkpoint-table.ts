@@ -70,6 +70,8 @@ export class CheckpointTable {
     if (this.#isThrottled(run)) return await this.#throttle(run)
     return await request(this.#stage, run, this.#stage.random.whole(1, 8), () => {
       const Item = this.table.item
+      // A poller that waits for the lease decides by its last read before it takes the lease.
+      if (run.kind === 'poll' && run.epoch === null) run.read = null
       run.read ??= Item === undefined ? null : toCheckpoint(Item)
       return { Item }
     })
@@ -87,8 +89,7 @@ export class CheckpointTable {
   }
 
   #apply(input: UpdateItemCommandInput): object {
-    this.table.update(input)
-    return {}
+    return this.table.update(input)
   }
 
   async #replyLost(run: ObservedRun, input: UpdateItemCommandInput): Promise<unknown> {

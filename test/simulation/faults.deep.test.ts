@@ -15,6 +15,27 @@ const routings = [
   'exact over pattern',
 ]
 
+/** Each event around a hand-over, and how often it must happen at least. */
+const handOvers: readonly (readonly [what: string, times: number])[] = [
+  ['a run asked for the lease', 1_000],
+  ['two runs asked for one lease', 100],
+  ['a wish arrived late', 5],
+  ['the wish of a dead run arrived', 10],
+  ['a lease was released for a run that asked', 1_000],
+  ['the run that asked was dead at the release', 5],
+  ['a run died between the release and its lease', 10],
+  ['the run that asked took the lease', 1_000],
+  ['another run took the lease after the release', 50],
+]
+
+test('runs hand the lease over, and die or come late at each step of it', () => {
+  const rare = handOvers.filter(([what, times]) => (report.happenings[`hand-over: ${what}`] ?? 0) < times)
+  assert.deepEqual(
+    rare.map(([what]) => `${what}: ${report.happenings[`hand-over: ${what}`] ?? 0}`),
+    [],
+  )
+})
+
 test('every kind of route receives changes, and some changes have no route', () => {
   for (const kind of routings) assert.ok((report.happenings[`routed: ${kind}`] ?? 0) > 50, kind)
 })

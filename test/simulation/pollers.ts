@@ -33,6 +33,7 @@ const endsOfWork: ReadonlySet<string> = new Set([
   'bytes',
   'time',
   'handler-failed',
+  'handed-over',
 ])
 
 /** The pollers that the schedule starts. Their processes freeze and die. */

@@ -76,7 +76,14 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
     strangeTimes: strange,
     entries,
     unreadable: entries.filter((entry) => entry.kind === 'unreadable'),
-    config: makeConfig(random, kind, routing, handlerTimeoutMs, unroutedTables),
+    config: makeConfig(
+      random,
+      new Random(seed + 2_000_000_011),
+      kind,
+      routing,
+      handlerTimeoutMs,
+      unroutedTables,
+    ),
     lookUp: {
       before: random.pick(['nothing', 'earliest']),
       within: random.pick(['first', 'first', 'search', 'early']),
@@ -112,6 +119,7 @@ export function firstLog({ entries }: Scenario, random: Random, clock: Clock): L
 
 function makeConfig(
   random: Random,
+  handOver: Random,
   kind: Kind,
   { functions }: Routing,
   handlerTimeoutMs: number,
@@ -123,6 +131,10 @@ function makeConfig(
   }
   const hasQueue = kind === 'switch' || random.chance(0.95)
   const hasBucket = kind === 'switch' || random.chance(0.9)
+  const maxRecords = random.pick([5, 20, 1_000, 1_000])
+  const maxBytes = random.pick([2_000, 1_000_000_000, 1_000_000_000])
+  const usualLingerMs = kind === 'switch' ? random.pick([0, 0, 0, 5_000]) : random.pick([0, 0, 5_000, 30_000])
+  const handsOver = handOver.chance(0.4)
   return {
     source: '',
     broker: { host: 'broker', port: 18_001 },
@@ -142,10 +154,11 @@ function makeConfig(
     unroutedTables,
     ghostTables: 'skip',
     handlerTimeoutMs,
-    maxRecords: random.pick([5, 20, 1_000, 1_000]),
-    maxBytes: random.pick([2_000, 1_000_000_000, 1_000_000_000]),
+    maxRecords,
+    maxBytes,
     fetchBytes: 1_000_000,
-    lingerMs: kind === 'switch' ? random.pick([0, 0, 0, 5_000]) : random.pick([0, 0, 5_000, 30_000]),
+    lingerMs: handsOver ? handOver.pick([5_000, 30_000, 90_000]) : usualLingerMs,
+    handOver: handsOver,
     deadLetterQueueUrl: hasQueue ? 'queue' : undefined,
     deadLetterBucket: hasBucket ? 'bucket' : undefined,
     onClusterChange: kind === 'switch' && random.chance(0.35) ? 'recover' : 'halt',

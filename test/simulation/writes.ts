@@ -2,6 +2,7 @@ import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { type Checkpoint, haltOf } from '../../lib/checkpoint/types.ts'
 import type { Item } from '../support/item-table.ts'
 import type { Facts } from './facts.ts'
+import { HandOverChecker } from './hand-overs.ts'
 import { MoveChecker } from './moves.ts'
 import { Coverage, type ObservedRun, toCheckpoint } from './observed.ts'
 import { worldStart } from './scenario.ts'
@@ -14,6 +15,7 @@ const marginMs = 5_000
 export class WriteChecker {
   readonly moves: MoveChecker
   readonly #wholeness: WholenessChecker
+  readonly #handOvers: HandOverChecker
   readonly #facts: Facts
   readonly #ackedAtSend = new WeakMap<UpdateItemCommandInput, number>()
   /** Counts acknowledgements, so that each commit knows which came before it. */
@@ -23,6 +25,7 @@ export class WriteChecker {
     this.#facts = facts
     this.moves = new MoveChecker(facts)
     this.#wholeness = new WholenessChecker(facts)
+    this.#handOvers = new HandOverChecker(facts)
   }
 
   sending(run: ObservedRun, input: UpdateItemCommandInput): void {
@@ -57,6 +60,7 @@ export class WriteChecker {
     if (movesIt) this.moves.checkGeneration(run, now)
     if (movesIt && run?.log) facts.logs.set(now.generation, run.log)
     facts.store(now)
+    this.#handOvers.written(old, now, values[':set_wish'] !== undefined)
     if (run !== null && values[':set_owner'] !== undefined) {
       if (old === null) this.moves.created(run, now)
       this.#taken(run, old, now)

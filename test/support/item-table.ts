@@ -21,8 +21,8 @@ export class ItemTable {
     this.#item = item
   }
 
-  /** @throws ConditionalCheckFailedException */
-  update(input: UpdateItemCommandInput): void {
+  /** @returns what DynamoDB answers @throws ConditionalCheckFailedException */
+  update(input: UpdateItemCommandInput): { Attributes?: Item } {
     const before = this.#item
     if (!holds(input.ConditionExpression ?? '', input, before)) {
       const message = 'The conditional request failed'
@@ -43,6 +43,7 @@ export class ItemTable {
     }
     this.#item = after
     this.#written(before, after, input)
+    return input.ReturnValues === 'ALL_NEW' ? { Attributes: after } : {}
   }
 }
 

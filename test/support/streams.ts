@@ -34,6 +34,7 @@ export function checkpointOf(progress: Progress): Checkpoint {
     state: 'HALTED',
     halt: null,
     ledger: [],
+    wish: null,
   }
 }
 

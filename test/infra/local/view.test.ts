@@ -18,6 +18,7 @@ function haltedBy(code: ErrorCode, message: string, clusterId = 'c1'): Checkpoin
     state: 'HALTED',
     halt: { code, message, facts: {}, next: [], at: 0 },
     ledger: [],
+    wish: null,
   }
 }
 

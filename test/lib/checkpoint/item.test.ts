@@ -18,6 +18,7 @@ import {
   type LedgerEntry,
   type Position,
 } from '../../../lib/checkpoint/types.ts'
+import { encodeWish } from '../../../lib/checkpoint/wish.ts'
 
 const farOffset = 9_223_372_036_854_775_807n
 const anchor: Anchor = {
@@ -105,6 +106,7 @@ test('an item reads back as it was written, with every digit of an offset', () =
     state: 'HALTED',
     halt,
     ledger,
+    wish: null,
   })
 })
 
@@ -125,6 +127,20 @@ test('a next step that only a later version knows is left out, and the item stay
   const later = { ...halt, next: [{ action: 'rewind' }, { action: 'resume' }, 'text', { action: 'wait' }] }
   const item = { ...good, halt: { S: JSON.stringify(later) } }
   assert.deepEqual(haltOf(fromItem('topic/0', item)), { ...halt, next: [{ action: 'resume' }] })
+})
+
+test('a wish reads back as it was written, and one that cannot be read counts as none', () => {
+  const wish = { owner: 'other', epoch: 7, at: 1_795_433_580_123 }
+  const wishOf = (attribute: Attributes[string]) => fromItem('topic/0', { ...good, wish: attribute }).wish
+  assert.deepEqual(wishOf(encodeWish(wish)), wish)
+  for (const attribute of [
+    { S: '{' },
+    { S: '{"owner":"other"}' },
+    { S: 'null' },
+    { N: '5' },
+    { NULL: true as const },
+  ])
+    assert.equal(wishOf(attribute), null)
 })
 
 test('a halt with a code of a later version is read after a rollback, and still says why', () => {

@@ -10,7 +10,7 @@ import { startDynalite } from '../../../infra/local/dynalite.ts'
 import { clockSkewMs, isLeaseTooLong } from '../../../lib/checkpoint/lease-limits.ts'
 import { CheckpointStore } from '../../../lib/checkpoint/store.ts'
 import { generationAfter } from '../../../lib/checkpoint/transitions.ts'
-import { haltOf, type Lease } from '../../../lib/checkpoint/types.ts'
+import { haltOf, type Lease, type Wish } from '../../../lib/checkpoint/types.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { ItemTable } from '../../support/item-table.ts'
 import { at, CheckpointTable, clientOf, now, read, start, tableName } from './support.ts'
@@ -93,6 +93,52 @@ describe('the checkpoint store', () => {
     await store.release(late)
     await assert.rejects(store.acquire(found, 'b', later, later + 1_000, ['RUNNING']), taken)
     await store.acquire(await read(store), 'b', later, later + 1_000, ['RUNNING'])
+  })
+
+  test('a wish for the lease changes nothing else, and the next commit finds it', async () => {
+    const store = table.fresh()
+    const lease = await store.create(start(10n), 'a', now)
+    const before = await read(store)
+    await store.wish(before, 'b', now + 5)
+    const wish = { owner: 'b', epoch: 1, at: now + 5 }
+    assert.deepEqual(await read(store), { ...before, wish })
+    assert.deepEqual(await store.wishFor(lease), wish)
+    const found: (Wish | null)[] = []
+    await store.commit(lease, at(20n), now + 1, (one) => found.push(one))
+    assert.equal(found.length, 1)
+    assert.deepEqual(found[0], wish)
+    // A later wish replaces it.
+    await store.wish(await read(store), 'c', now + 6)
+    await store.commit(lease, at(20n), now + 1, (one) => found.push(one))
+    assert.deepEqual(found[1], { owner: 'c', epoch: 1, at: now + 6 })
+  })
+
+  test('a wish that arrives late reaches neither a released lease nor the next holder nor a halted stream', async () => {
+    const store = table.fresh()
+    const first = await store.create(start(10n), 'a', now)
+    const early = await read(store)
+    await store.release(first)
+    await store.wish(early, 'b', now)
+    assert.equal((await read(store)).wish, null)
+    const next = await store.acquire(await read(store), 'c', now, now + 1_000, ['RUNNING'])
+    await store.wish(early, 'b', now)
+    assert.equal((await read(store)).wish, null)
+    const late = await read(store)
+    await store.halt(next, { code: 'DATA_GAP', message: 'm', facts: {}, next: [], at: now }, now + 1_000)
+    await store.wish(late, 'b', now)
+    assert.equal((await read(store)).wish, null)
+  })
+
+  test('a wish is over when the lease has changed hands', async () => {
+    const store = table.fresh()
+    const first = await store.create(start(10n), 'a', now)
+    await store.wish(await read(store), 'b', now)
+    await store.release(first)
+    const next = await store.acquire(await read(store), 'c', now, now + 1_000, ['RUNNING'])
+    assert.equal(await store.wishFor(next), null)
+    const found: unknown[] = []
+    await store.commit(next, at(20n), now + 2_000, (one) => found.push(one))
+    assert.deepEqual(found, [null])
   })
 
   test('only recovery takes the lease of a halted stream', async () => {

@@ -6,9 +6,13 @@ import {
   type DeliveryState,
   decide,
   decideSend,
+  decideWait,
+  type HandOverState,
   type ReadingState,
   type RunState,
   type Step,
+  type WaitState,
+  type WaitStep,
 } from '../../../lib/poll/decide.ts'
 
 const now = 1_000_000
@@ -18,14 +22,16 @@ const poison = new DtsError('HANDLER_FAILED', 'A change fails.', { retryable: fa
 const unexpected = new TypeError('unexpected')
 
 interface Changes {
-  readonly run?: Omit<Partial<RunState>, 'reading' | 'delivery' | 'commit'>
+  readonly run?: Omit<Partial<RunState>, 'reading' | 'delivery' | 'commit' | 'handOver'>
   readonly reading?: Partial<ReadingState>
   readonly delivery?: Partial<DeliveryState>
   readonly commit?: Partial<CommitState>
+  /** Left out: runs do not hand the lease over. */
+  readonly handOver?: Partial<HandOverState>
 }
 
 /** A run that has read everything, has nothing to do, and may fetch. */
-function state({ run, reading, delivery, commit }: Changes): RunState {
+function state({ run, reading, delivery, commit, handOver }: Changes): RunState {
   return {
     now,
     superseded: false,
@@ -44,6 +50,10 @@ function state({ run, reading, delivery, commit }: Changes): RunState {
     },
     delivery: { idle: true, waitsUntil: null, halt: null, unexpectedError: null, ...delivery },
     commit: { pending: false, last: now, pauseMs: 0, leaseCoversInvocation: true, ...commit },
+    handOver:
+      handOver === undefined
+        ? null
+        : { wishedAt: null, looking: false, lastLook: now, drain: 'no', ...handOver },
   }
 }
 
@@ -205,6 +215,97 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
     { do: 'halt', reason: poison },
   ],
 
+  ['another run asks for the lease: drain', { handOver: { wishedAt: now - 100 } }, { do: 'drain' }],
+  [
+    'another run asks while functions work: drain all the same, so that no new batch starts',
+    { delivery: working, handOver: { wishedAt: now - 100 } },
+    { do: 'drain' },
+  ],
+  [
+    'another run asked 15 s ago, and has probably ended: continue',
+    { handOver: { wishedAt: now - 15_000 } },
+    { do: 'fetch' },
+  ],
+  [
+    'the clock of the run that asks is ahead: drain',
+    { handOver: { wishedAt: now + 14_999 } },
+    { do: 'drain' },
+  ],
+  [
+    'a wish from a clock that is far ahead would never get old: continue',
+    { handOver: { wishedAt: now + 15_000 } },
+    { do: 'fetch' },
+  ],
+  [
+    'a commit is due when another run asks: the commit comes first',
+    { commit: { pending: true, last: now - 200 }, handOver: { wishedAt: now } },
+    { do: 'commit' },
+  ],
+  [
+    'a batch is in flight during a drain: wait, and fetch nothing',
+    { delivery: working, handOver: { wishedAt: now, drain: 'underway' } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'something is done during a drain: commit',
+    {
+      delivery: working,
+      commit: { pending: true, last: now - 200 },
+      handOver: { wishedAt: now, drain: 'underway' },
+    },
+    { do: 'commit' },
+  ],
+  [
+    'the time is over during a drain: the batch in flight still decides the end',
+    { run: { timeLeftMs: 0 }, handOver: { wishedAt: now, drain: 'underway' } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'the run that asked is silent since the drain began: end, and the next run acquires',
+    { handOver: { wishedAt: now - 60_000, drain: 'done' } },
+    { do: 'end', why: 'handed-over' },
+  ],
+  [
+    'nothing is in flight after a drain: end, with changes that wait',
+    { delivery: working, handOver: { wishedAt: now, drain: 'done' } },
+    { do: 'end', why: 'handed-over' },
+  ],
+  [
+    'reading failed before a drain: fail, so that the run does not look healthy',
+    { reading: { fault: away }, handOver: { wishedAt: now, drain: 'done' } },
+    { do: 'fail', error: away },
+  ],
+  [
+    'a lane meets a halt during a drain: halt',
+    { delivery: { idle: false, halt: poison }, handOver: { wishedAt: now, drain: 'underway' } },
+    { do: 'halt', reason: poison },
+  ],
+  [
+    '250 ms without commit or look: look for a wish',
+    { commit: { last: now - 250 }, handOver: { lastLook: now - 250 } },
+    { do: 'look' },
+  ],
+  [
+    'a commit has just looked for a wish: no look',
+    { commit: { last: now - 249 }, handOver: { lastLook: 0 } },
+    { do: 'fetch' },
+  ],
+  [
+    'a look is under way: no second one',
+    { commit: { last: 0 }, handOver: { lastLook: 0, looking: true } },
+    { do: 'fetch' },
+  ],
+  [
+    'runs do not hand the lease over: no look',
+    { reading: { fetching: true }, commit: { last: 0 } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
+  [
+    'nothing to do: wait no longer than until the next look',
+    { reading: { fetching: true }, commit: { last: 0 }, handOver: { lastLook: now - 50 } },
+    { do: 'wait', milliseconds: 200 },
+  ],
+
   [
     'a newer invocation runs in this process: end, whatever else is true',
     {
@@ -212,6 +313,7 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
       reading: { unexpectedError: unexpected, halt: corrupt, fault: away },
       delivery: { halt: poison, unexpectedError: unexpected },
       commit: { pending: true, last: 0, leaseCoversInvocation: false },
+      handOver: { wishedAt: now },
     },
     { do: 'end', why: 'superseded' },
   ],
@@ -244,4 +346,41 @@ describe('whether an invocation may start', () => {
       assert.equal(decideSend({ ...open, ...change }), answer)
     })
   }
+})
+
+describe('a run that waits for the lease', () => {
+  const waiting: WaitState = {
+    now,
+    superseded: false,
+    timeLeftMs: 60_000,
+    firstEpoch: 7,
+    epoch: 7,
+    leaseUntil: now + 30_000,
+    wishedAt: null,
+  }
+  const [wish, wait] = (['wish', 'wait'] as const).map((step) => ({ do: step, milliseconds: 100 }) as const)
+  const [acquire, leave] = (['acquire', 'leave'] as const).map((step) => ({ do: step }) as const)
+  const waits: readonly [reason: string, changes: Partial<WaitState>, step: WaitStep | undefined][] = [
+    ['another run holds the lease: ask for it', {}, wish],
+    ['the holder was asked a moment ago: wait', { wishedAt: now - 4_999 }, wait],
+    ['the holder was asked by a run whose clock is ahead: wait', { wishedAt: now + 4_999 }, wait],
+    ['the holder was asked 5 s ago without effect: ask again', { wishedAt: now - 5_000 }, wish],
+    ['the holder released the lease: acquire', { leaseUntil: null, wishedAt: now }, acquire],
+    ['the lease ran out longer ago than clocks differ: acquire', { leaseUntil: now - 5_001 }, acquire],
+    [
+      'the lease ran out, but the clock of its holder may be behind: not yet',
+      { leaseUntil: now - 5_000 },
+      wish,
+    ],
+    ['another run took the lease over: leave', { epoch: 8 }, leave],
+    ['recovery took the lease and released it: leave', { epoch: 8, leaseUntil: null }, leave],
+    [
+      'no time for an invocation is left: leave, even if the lease is free',
+      { timeLeftMs: 0, leaseUntil: null },
+      leave,
+    ],
+    ['a newer invocation runs in this process: leave', { superseded: true, leaseUntil: null }, leave],
+  ]
+  for (const [reason, changes, step] of waits)
+    test(reason, () => assert.deepEqual(decideWait({ ...waiting, ...changes }), step))
 })

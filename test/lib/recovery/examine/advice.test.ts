@@ -54,6 +54,7 @@ async function atFive(t: TestContext, change: Partial<Position> = {}, setup: Par
     clusterId: stream.clusterId,
     replayUntil: null,
     ledger: [],
+    wish: null,
     state: 'RUNNING',
   }
   const ask = async (log: Stream = stream, read: Checkpoint = stored, mayContinue = true) =>

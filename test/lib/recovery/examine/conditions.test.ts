@@ -81,6 +81,7 @@ describe('the delivery', () => {
     clusterId: 'c',
     replayUntil: null,
     ledger: [],
+    wish: null,
     state: 'RUNNING',
   }
   const lane = (through: bigint | null, change: Partial<Trouble> | null): Position['lanes'] => ({

@@ -41,6 +41,7 @@ function halted(clusterId: string, offset = 5n): Extract<Checkpoint, { readonly 
     state: 'HALTED',
     halt: { code: 'BATCH_CORRUPT', message: 'Said then.', facts: {}, next: [], at: 0 },
     ledger: [],
+    wish: null,
   }
 }
 
