@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
@@ -25,6 +25,8 @@ export const functionPrefix = 'dts-functions-dev-'
 /** Local functions mask with it. The secret's name only satisfies the check of the service. */
 const localMaskKey = 'the key of masks on this machine'
 const startTimeoutMs = 120_000
+/** What the process that hosts the functions loads first. */
+const loaded = ['./observe.ts', './finish-work.ts']
 
 /** What a function answered: its result, or the error that it ended with. */
 export type Answer =
@@ -103,7 +105,7 @@ export async function startStack(
     CHECKPOINT_TABLE: checkpointTable,
     ESBUILD_FOLDER: '.esbuild-local',
     LOCAL_OBSERVATION_FILE: observationPath,
-    NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'infra/local/observe.ts')).href}`,
+    NODE_OPTIONS: loaded.map((name) => `--import=${new URL(name, import.meta.url).href}`).join(' '),
     ...settings,
   })
   const lambda = new LambdaClient({ ...localClient(lambdaUrl), maxAttempts: 1 })

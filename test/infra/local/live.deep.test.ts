@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -179,6 +179,27 @@ export const handler = defineTable({
     stderr,
     /^serverless-offline, which hosts the functions, ended by SIGKILL\. No function runs any more\./,
   )
+})
+
+test('a changed handler is at work within two views, because its rebuild does not end the run of the poller', async (t) => {
+  const { live, service } = startCopy(t)
+  await live.view((view) => handled(view, 'shop.orders') > 0)
+  const folder = mkdtempSync(join(service.folder, 'marks-'))
+  const marker = join(folder, 'marker')
+  const file = join(service.folder, 'functions/tables/orders.ts')
+  const noting = `async onChange(change) {\n    appendFileSync(${JSON.stringify(marker)}, '.')`
+  const changed = readFileSync(file, 'utf8').replace('async onChange(change) {', noting)
+  const watcher = watch(folder)
+  const isAtWork = once(watcher, 'change')
+  writeFileSync(file, `import { appendFileSync } from 'node:fs'\n${changed}`)
+  // A stream that waits for the lease of a run that died would take ten views.
+  const views = async () => {
+    for (let n = 0; n < 2; n++) await live.view((view) => handled(view, 'shop.orders') > 0)
+  }
+  await Promise.race([isAtWork, views()])
+  watcher.close()
+  assert.ok(existsSync(marker), live.output)
+  assert.doesNotMatch(live.output, /HALTED/)
 })
 
 test('two files for one table are refused with one message, and no stack trace', async (t) => {
