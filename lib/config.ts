@@ -115,6 +115,13 @@ const deploymentFields = {
 const mostRecords = 100_000_000
 const mostBytes = 64 * 1024 * 1024 * 1024
 
+/**
+ * Bounds of a run, if none are set. Runs that hand over must last until the next one: after a bound, the stream would wait for it.
+ * The scheduler starts a run each minute, and may be almost a minute late.
+ */
+const usualBounds = { records: 100_000, bytes: 256 * 1024 * 1024, lingerSeconds: 0 }
+export const handOverBounds = { records: mostRecords, bytes: mostBytes, lingerSeconds: 120 }
+
 const pollFields = {
   FUNCTION_PREFIX: z.string().default(''),
   DEAD_LETTER_QUEUE_URL: z.string().optional(),
@@ -145,13 +152,6 @@ export type Password =
   | { readonly value: string }
   | { readonly secretId: string }
   | { readonly parameter: string }
-
-/**
- * Bounds of a run, if none are set. Runs that hand over must last until the next one: after a bound, the stream would wait for it.
- * The scheduler starts a run each minute, and may be almost a minute late.
- */
-const usualBounds = { records: 100_000, bytes: 256 * 1024 * 1024, lingerSeconds: 0 }
-export const handOverBounds = { records: mostRecords, bytes: mostBytes, lingerSeconds: 120 }
 
 /** How to reach a stream, and as whom. */
 export interface SourceConfig extends BrokerConfig {

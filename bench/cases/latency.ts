@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Case } from '../case.ts'
 import type { Ground } from '../ground/ground.ts'
-import { figure, measureInTurn } from '../measure.ts'
+import { figure, measureInTurn, percentile } from '../measure.ts'
 import type { Row } from '../result.ts'
 
 const handlerMs = 200
@@ -57,11 +57,6 @@ async function delays(ground: Ground): Promise<number[]> {
     const { batches } = await ground.handled()
     return appended.map((at, n) => (batches.find(({ count }) => count > n)?.at ?? Number.NaN) - at)
   })
-}
-
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 }
 
 export const latency: Case = {

@@ -20,6 +20,7 @@ export async function awaitLease(
   summary: PollSummary,
 ): Promise<Checkpoint | null> {
   const { store, now, sleep, signal, owner, remainingMs } = dependencies
+  let askedAt: number | null = null
   for (let item: Checkpoint | null = read; ; item = await unlessAway(() => store.read(), item)) {
     // A person deleted it. Only the next run may ask the group whether this is a first start.
     if (item === null) return null
@@ -32,11 +33,15 @@ export async function awaitLease(
       epoch: item.epoch,
       leaseUntil: item.leaseUntil,
       wishedAt: item.wish?.epoch === item.epoch ? item.wish.at : null,
+      askedAt,
     })
     if (step.do === 'acquire') return item
     if (step.do === 'leave') return null
-    const asked = item
-    if (step.do === 'wish') await unlessAway(() => store.wish(asked, owner, now()), undefined)
+    if (step.do === 'wish') {
+      const [asked, at] = [item, now()]
+      askedAt = at
+      await unlessAway(() => store.wish(asked, owner, at), undefined)
+    }
     await sleep(step.milliseconds, signal)
   }
 }

@@ -192,6 +192,8 @@ export interface WaitState {
   readonly leaseUntil: number | null
   /** The last wish of any run for this lease; null: none. */
   readonly wishedAt: number | null
+  /** When this run last asked; null: not yet. */
+  readonly askedAt: number | null
 }
 
 export type WaitStep =
@@ -204,10 +206,11 @@ export type WaitStep =
   | { readonly do: 'leave' }
 
 export function decideWait(state: WaitState): WaitStep {
-  const { now, superseded, timeLeftMs, firstEpoch, epoch, leaseUntil, wishedAt } = state
+  const { now, superseded, timeLeftMs, firstEpoch, epoch, leaseUntil, wishedAt, askedAt } = state
   // Another run was faster, or a person's recovery, which may have moved the stream to a log that this run is not connected to.
   if (superseded || timeLeftMs <= 0 || epoch !== firstEpoch) return { do: 'leave' }
   if (leaseUntil === null || leaseUntil < now - clockSkewMs) return { do: 'acquire' }
-  const isAsked = wishedAt !== null && isFresh(wishedAt, now, wishAgainMs)
+  // Two runs whose clocks differ much do not see each other's wishes as fresh. They must not replace them in turn.
+  const isAsked = [wishedAt, askedAt].some((at) => at !== null && isFresh(at, now, wishAgainMs))
   return { do: isAsked ? 'wait' : 'wish', milliseconds: waitEveryMs }
 }

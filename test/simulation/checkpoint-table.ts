@@ -111,6 +111,7 @@ export class CheckpointTable {
     run.disturbed = true
     if (!survives(this.#stage, run)) return await never()
     this.underway += 1
+    if (isWish(input)) facts.happened('hand-over: a wish was delayed')
     clock.after(random.pick([1_000, 5_000, random.whole(10, 120) * 1_000]), () => {
       this.underway -= 1
       const newer = this.table.item?.owner?.S !== run.owner
@@ -119,12 +120,17 @@ export class CheckpointTable {
       } catch (error) {
         if (!(error instanceof ConditionalCheckFailedException)) throw error
         if (newer) facts.fault(4)
+        if (isWish(input)) facts.happened('hand-over: a late wish was refused')
       }
     })
     return await run.machine.request(random.whole(200, 1_500), 1, () => {
       throw timeout()
     })
   }
+}
+
+function isWish({ ExpressionAttributeValues }: UpdateItemCommandInput): boolean {
+  return ExpressionAttributeValues?.[':set_wish'] !== undefined
 }
 
 function timeout(): Error {

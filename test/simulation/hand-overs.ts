@@ -3,14 +3,14 @@ import type { Checkpoint, Wish } from '../../lib/checkpoint/types.ts'
 import type { Facts } from './facts.ts'
 import type { ObservedRun } from './observed.ts'
 
-/** A wish that is written this long after it was made comes late, in milliseconds. */
-const lateMs = 20_000
 /** Without a fault, the run that waits takes the lease this soon after its release, in milliseconds. */
 const promptMs = 1_000
 
 /** Checks the wishes of runs for the lease, and counts what happens around a hand-over. */
 export class HandOverChecker {
   readonly #facts: Facts
+  /** When the stream was last halted or paused. A run that read the item then has ended. */
+  #stoppedAt = Number.NEGATIVE_INFINITY
 
   constructor(facts: Facts) {
     this.#facts = facts
@@ -18,6 +18,7 @@ export class HandOverChecker {
 
   /** @param isWish whether the write is a wish */
   written(old: Checkpoint | null, now: Checkpoint, isWish: boolean): void {
+    if (now.state !== 'RUNNING') this.#stoppedAt = this.#facts.clock.now
     if (isWish) this.#wished(old, now)
     else if (old === null) return
     else if (old.leaseUntil !== null && now.leaseUntil === null) this.#released(now)
@@ -36,8 +37,6 @@ export class HandOverChecker {
       facts.happened('hand-over: a run asked for the lease')
       const other = old.wish?.epoch === wish.epoch && old.wish.owner !== wish.owner
       if (other) facts.happened('hand-over: two runs asked for one lease')
-      const skewMs = facts.runs.get(wish.owner)?.machine.skewMs ?? 0
-      if (facts.clock.now + skewMs - wish.at > lateMs) facts.happened('hand-over: a wish arrived late')
       if (!this.#waits(wish)) facts.happened('hand-over: the wish of a dead run arrived')
     }
   }
@@ -52,11 +51,13 @@ export class HandOverChecker {
     const { freezes } = run.machine
     const worstCaseMs = facts.scenario.config.handlerTimeoutMs + 15_000
     const hasTime = facts.clock.now + promptMs < run.deadline - worstCaseMs
+    const releasedAt = facts.clock.now
     facts.clock.after(promptMs, () => {
       const stored = facts.checkpoint
       const isCalm = !run.disturbed && run.machine.alive && run.machine.freezes === freezes
-      const isFree = stored?.epoch === epoch && stored.state === 'RUNNING' && !facts.damaged
-      if (!isCalm || !isFree || !hasTime || run.signal.aborted) return
+      const isFree = stored?.epoch === epoch && !facts.damaged
+      const wasStopped = this.#stoppedAt >= releasedAt - promptMs
+      if (!isCalm || !isFree || wasStopped || !hasTime || run.signal.aborted) return
       facts.violate('I6', `${run.owner} does not take the lease that was released for it`)
     })
   }

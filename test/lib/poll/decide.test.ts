@@ -357,6 +357,7 @@ describe('a run that waits for the lease', () => {
     epoch: 7,
     leaseUntil: now + 30_000,
     wishedAt: null,
+    askedAt: null,
   }
   const [wish, wait] = (['wish', 'wait'] as const).map((step) => ({ do: step, milliseconds: 100 }) as const)
   const [acquire, leave] = (['acquire', 'leave'] as const).map((step) => ({ do: step }) as const)
@@ -364,7 +365,16 @@ describe('a run that waits for the lease', () => {
     ['another run holds the lease: ask for it', {}, wish],
     ['the holder was asked a moment ago: wait', { wishedAt: now - 4_999 }, wait],
     ['the holder was asked by a run whose clock is ahead: wait', { wishedAt: now + 4_999 }, wait],
-    ['the holder was asked 5 s ago without effect: ask again', { wishedAt: now - 5_000 }, wish],
+    [
+      'the holder was asked 5 s ago without effect: ask again',
+      { wishedAt: now - 5_000, askedAt: now - 5_000 },
+      wish,
+    ],
+    [
+      'a run with another clock replaced our wish: leave it',
+      { wishedAt: now - 25_000, askedAt: now - 4_999 },
+      wait,
+    ],
     ['the holder released the lease: acquire', { leaseUntil: null, wishedAt: now }, acquire],
     ['the lease ran out longer ago than clocks differ: acquire', { leaseUntil: now - 5_001 }, acquire],
     [
