@@ -21,7 +21,11 @@ export const bundling = {
   sourcemap: true,
   sourcesContent: false,
   inject: [fileURLToPath(new URL('./source-lines.js', import.meta.url))],
-  watch: { pattern: ['functions/**/*.ts', 'lib/**/*.ts'] },
+  watch: {
+    pattern: ['functions/**/*.ts', 'lib/**/*.ts'],
+    // Many editors empty a file before they write it. A build in between would bundle a function without a handler.
+    chokidar: { awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 20 } },
+  },
 }
 
 /** The options with the routes, as `writeArtefact` wrote them, in the code of poller and recovery. */

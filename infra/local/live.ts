@@ -10,8 +10,6 @@ import { TableLines } from './table-lines.ts'
 import { Troubles } from './troubles.ts'
 import { render, unlimited } from './view.ts'
 
-/** A scheduled run waits this long for more at the end of the stream, so that the next one takes over. */
-const lingerSeconds = 55
 const frameMs = 1_000
 /** Without a terminal, the view is printed once in this many frames. */
 const framesPerPrint = 10
@@ -26,8 +24,8 @@ const mostKept = 200_000n
 export async function runLive(say: (line: string) => void, origin: Origin): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
   const { startTime, firstOffset } = origin
-  const settings = { POLL_LINGER_SECONDS: String(lingerSeconds) }
-  const stack = await startStack(startTime, settings, firstOffset)
+  // A run that starts each minute takes over from the one before it, so that the stream never waits.
+  const stack = await startStack(startTime, { POLL_HANDOVER: 'true' }, firstOffset)
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
   const fault = stack.hostEnded.then((error) => {

@@ -9,7 +9,7 @@ import { refuseStopped } from './take-lease.ts'
 /**
  * Waits until the lease is free, and asks its holder to hand it over. The run that waits is connected already, so that the stream
  * continues at once.
- * @param read the checkpoint, from which a person or another run may move on meanwhile
+ * @param read the checkpoint as this run found it
  * @returns the checkpoint to acquire, as it is now; null if this run must end without the lease
  * @throws DtsError STREAM_HALTED, LEASE_TOO_LONG
  */
