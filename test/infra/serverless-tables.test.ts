@@ -278,7 +278,7 @@ describe('files in functions/tables', () => {
       true,
       'a missing variable',
     ],
-    ['\nexport const handler = [1, 2', /\(line [23]\): /, false, 'a syntax error'],
+    ['process.title\nexport const handler = [1, 2', /\(line [23]\): /, false, 'a syntax error'],
     ["import './nowhere.ts'\nprocess.title", /nowhere\.ts/, false, 'a module that does not exist'],
     [
       '\nexport const handler = defineTabel({})',
