@@ -31,7 +31,12 @@ interface Answer {
   readonly next?: readonly NextStep[]
 }
 
-function told(text: string, next: readonly NextStep[]): Told {
+/** Advice is written for a deployment. */
+const ofDeployment = /\bdeploy\b|\/aws\/lambda\//
+
+function told(advice: string, next: readonly NextStep[]): Told {
+  const here = ' Here, saving a handler file deploys it, and errors of handlers are on this screen.'
+  const text = ofDeployment.test(advice) ? advice + here : advice
   // There is no dead-letter queue here.
   return { text, steps: next.filter(({ action }) => action !== 'redrive').map(localStep) }
 }

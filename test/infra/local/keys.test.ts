@@ -42,6 +42,17 @@ describe('the answers of recovery on the local screen', () => {
     assert.deepEqual(stack.asked, [['recovery', { action: 'inspect', reply: 'data' }]])
   })
 
+  test('advice about deploying and logs is followed by what that means here', async () => {
+    for (const advice of ['Correct the handler and deploy.', 'Its error is in /aws/lambda/orders.']) {
+      const screen = new Screen(() => {})
+      await ask(stackThatAnswers({ advice, next: [] }), { action: 'inspect' }, screen)
+      assert.match(
+        String(screen.events),
+        /\. Here, saving a handler file deploys it, and errors of handlers are on this screen\.$/,
+      )
+    }
+  })
+
   test('a step that moves the stream says who took it, and starts the poller', async () => {
     const stack = stackThatAnswers({ action: 'resume', note: 'The stream continues.', next: [] })
     await ask(stack, { action: 'resume' }, new Screen(() => {}))
