@@ -88,11 +88,13 @@ export const errorCodes = {
   },
   SECRET_UNAVAILABLE: {
     section: 'reaching DTS',
-    meaning: 'The secret or SSM parameter that holds the password cannot be read, or contains no password.',
+    meaning:
+      'The secret or SSM parameter that holds the password cannot be read, or contains no password. Or the same is true of the ' +
+      'secret with the key of masks.',
     normal: 'Never.',
     run:
-      'Do what the message says: correct DTS_PASSWORD_SECRET or DTS_PASSWORD_PARAMETER, or the role of the function, or ' +
-      'store the password as text or as JSON with "password" in quotes. Then run `npm run doctor`.',
+      'Do what the message says: correct DTS_PASSWORD_SECRET, DTS_PASSWORD_PARAMETER or MASK_KEY_SECRET, or the role of the ' +
+      'function, or store the password as text or as JSON with "password" in quotes, the key as text. Then run `npm run doctor`.',
   },
   TOPIC_UNKNOWN: {
     section: 'reaching DTS',
