@@ -96,9 +96,6 @@ async function askSdk(): Promise<Target> {
   }
 }
 
-/** AWS refuses a signature whose time differs by more than five minutes. */
-const clockToleranceMs = 240_000
-
 class LambdaRequests {
   readonly #target: Target
   readonly #connections: HttpConnections
@@ -143,10 +140,10 @@ class LambdaRequests {
     this.#connections.close()
   }
 
-  /** A clock that is wrong can be the reason of a refusal. The next request is signed with the time of the answer. */
+  /** A wrong clock can be the reason of a refusal: AWS allows five minutes. The next request has the time of the answer. */
   #correctClock(date: string | undefined): void {
     const offsetMs = Date.parse(date ?? '') - Date.now()
-    if (!Number.isNaN(offsetMs)) this.#clockOffsetMs = Math.abs(offsetMs) > clockToleranceMs ? offsetMs : 0
+    if (!Number.isNaN(offsetMs)) this.#clockOffsetMs = offsetMs
   }
 }
 

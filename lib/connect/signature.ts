@@ -5,7 +5,7 @@ export interface Unsigned {
   readonly method: string
   /** As it is sent, so already encoded. Without a query. */
   readonly path: string
-  /** With names in lower case. */
+  /** With names in lower case, and values without blanks around them or in a row. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
 }
@@ -44,7 +44,7 @@ export class Signer {
     if (keys.sessionToken) signed['x-amz-security-token'] = keys.sessionToken
     const names = Object.keys(signed).sort()
     const list = names.join(';')
-    const lines = names.map((name) => `${name}:${signed[name]?.trim().replace(/\s+/g, ' ')}\n`).join('')
+    const lines = names.map((name) => `${name}:${signed[name]}\n`).join('')
     const canonical = `${method}\n${canonicalPath(path)}\n\n${lines}\n${list}\n${bodyHash}`
     const scope = `${day}/${this.#region}/${this.#service}/aws4_request`
     const toSign = `${algorithm}\n${time}\n${scope}\n${hash('sha256', canonical)}`

@@ -107,6 +107,16 @@ describe('a function that does not answer', () => {
   }
 })
 
+test('an answered invocation leaves no timer, which would keep its batch in memory', async (t) => {
+  const { invoke } = await invoking(t, acknowledge)
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  await invoke()
+  await invoke()
+  await new Promise(setImmediate)
+  assert.equal(timers(), before)
+})
+
 test('the SDK builds one request, which is not sent, for all those that a client sends', async (t) => {
   const built = t.mock.method(LambdaClient.prototype, 'send')
   const { received, invoke } = await invoking(t, acknowledge)
