@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { localAws } from '../../../infra/local/dynalite.ts'
 import { type HandlerClient, handlerClient } from '../../../lib/connect/handler-client.ts'
 import { packEvents, toBatch } from '../../../lib/dispatch/batch-format.ts'
 import { lambdaInvoke } from '../../../lib/dispatch/invoke.ts'
 import { eventsAt } from '../../support/dispatch.ts'
-import { type Reply, record, useEnvironment } from './support.ts'
+import { certificate, type Reply, record, recordTls, useEnvironment } from './support.ts'
 
 /** More than the default connections of an SDK client, and fewer than the most lanes of a poller. */
 const lanes = 120
@@ -65,6 +66,19 @@ describe('the connections to Lambda', () => {
     const { invoke } = await invoking(t, acknowledge)
     process.env.AWS_ENDPOINT_URL_LAMBDA = 'http://127.0.0.1:9'
     assert.equal(await invoke(), 'unknown')
+  })
+
+  test('use TLS if the endpoint does, and send nothing to a server whose certificate is not trusted', async (t) => {
+    const { origin, received } = await recordTls(t, acknowledge)
+    useEnvironment(t, { ...localAws, AWS_ENDPOINT_URL_LAMBDA: origin })
+    assert.equal(await open(t).invoke(), 'unknown')
+    assert.equal(received.length, 0)
+    const trusted = getCACertificates()
+    t.after(() => setDefaultCACertificates(trusted))
+    setDefaultCACertificates([...trusted, certificate])
+    const { invoke } = open(t)
+    assert.deepEqual([await invoke(), await invoke()], ['acknowledged', 'acknowledged'])
+    assert.equal(received[0]?.socket, received[1]?.socket)
   })
 
   test('are closed with the client, which leaves the outcome of what runs unknown', async (t) => {

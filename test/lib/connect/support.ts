@@ -1,5 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 
@@ -20,14 +22,31 @@ export type Reply = (response: ServerResponse) => void
 
 /** A server that keeps what it receives. The last of the replies answers all further requests too. */
 export async function record(t: TestContext, ...replies: Reply[]): Promise<Recorder> {
+  return await start(t, false, replies)
+}
+
+/** The same with TLS. Nothing trusts its certificate. */
+export async function recordTls(t: TestContext, ...replies: Reply[]): Promise<Recorder> {
+  return await start(t, true, replies)
+}
+
+const tlsFile = (name: string) =>
+  readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url), 'utf8')
+/** The certificate of `recordTls`. */
+export const certificate = tlsFile('certificate')
+
+async function start(t: TestContext, isTls: boolean, replies: readonly Reply[]): Promise<Recorder> {
   const received: Received[] = []
-  const server = createServer(async (request, response) => {
+  const listener: RequestListener = async (request, response) => {
     const body = Buffer.concat(await request.toArray())
     const { url = '', headers, socket } = request
     const reply = replies[Math.min(received.length, replies.length - 1)]
     received.push({ url, headers, body, socket })
     reply?.(response)
-  })
+  }
+  const server = isTls
+    ? createTlsServer({ key: tlsFile('key'), cert: certificate }, listener)
+    : createServer(listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
@@ -36,7 +55,7 @@ export async function record(t: TestContext, ...replies: Reply[]): Promise<Recor
   })
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The recorder has no TCP address.')
-  return { origin: `http://127.0.0.1:${address.port}`, received }
+  return { origin: `${isTls ? 'https' : 'http'}://127.0.0.1:${address.port}`, received }
 }
 
 /** Replaces all variables that lead an AWS client, for one test. */
