@@ -8,10 +8,10 @@ import type { CaseResult, Result } from './result.ts'
 export function performancePage(result: Result): string {
   return `${[
     '# Performance',
-    `\`npm run bench -- --write\` has measured and written this page. To change its text, edit \`bench/document.ts\` or the cases in
+    `\`npm run bench -- --write\` has measured and written this page, and with \`--case\` parts of it. To change its text, edit \`bench/document.ts\` or the cases in
 \`bench/cases/\`, and run \`npm run bench -- --page\`.`,
     peers,
-    howMeasured(result),
+    howMeasured(result.machine),
     ...caseNames.map((name) => section(name, result.cases[name])),
     repeats,
   ].join('\n\n')}\n`
@@ -35,8 +35,7 @@ const deployedVariables = Object.entries(processEnvironment)
   .map(([name, value]) => `\`${name}=${value}\``)
   .join(', ')
 
-function howMeasured({ machine, rounds, seconds }: Result): string {
-  const minutes = formatNumber(Math.round(seconds / 60))
+function howMeasured(machine: Result['machine']): string {
   return `## How the bench measures
 
 \`npm run bench\` measures all cases, and \`npm run bench -- --case routes,keys\` only these. It needs nothing but Node. The poller runs
@@ -47,8 +46,9 @@ The rows of a table are measured in turn, round after round. A cell has the medi
 the highest one. **Compare the ratios.** They are taken within a round, so that other work on the machine affects both sides alike.
 Absolute figures, and records per second most of all, are those of one machine at one time.
 
-This run took ${minutes} minutes: ${rounds === 1 ? 'one round' : `${rounds} rounds`} (some cases have more), Node ${machine.node}, ${machine.processors} processors (${machine.processor}). Other work shared the machine: on
-average ${formatNumber(machine.load[0])} processes were ready to run before it, and ${formatNumber(machine.load[1])} at its end.
+All cases ran with Node ${machine.node} on ${machine.processors} processors (${machine.processor}), and not all at the same time. Below each table is
+how often its rows were measured, and how many processes were ready to run on the machine, on average over a minute, before and
+after. With more than there are processors, times and rates are worse than on a machine of its own.
 
 \`test/lib/counts/\` and \`test/bench/\` count the work of the same cases: invocations, requests, and steps of the code for each
 record. These counts do not depend on the machine, so that a test fails if an improvement is lost. \`--profile <folder>\` writes CPU profiles of each poller.`
@@ -61,8 +61,14 @@ function section(name: CaseName, result: CaseResult | undefined): string {
     `## ${title}`,
     wrap(`\`--case ${name}\`: ${about}`),
     formatTable(result.rows),
+    conditions(result),
     ...goals(result),
   ].join('\n\n')
+}
+
+function conditions({ rounds, load: [before, after] }: CaseResult): string {
+  const asked = rounds === 1 ? 'one round' : `${rounds} rounds`
+  return `Asked for ${asked}. Ready to run: ${formatNumber(before)} processes before, ${formatNumber(after)} after.`
 }
 
 /** Breaks the lines of a paragraph before column 130. */

@@ -5,22 +5,25 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { type Call, toCall, UsageError, usage } from './arguments.ts'
+import { caseNames } from './case.ts'
 import { cases } from './cases/index.ts'
 import { performancePage } from './document.ts'
 import { Ground } from './ground/ground.ts'
 import { formatNumber, formatTable } from './print.ts'
-import { type CaseResult, judge, type Result, resultSchema } from './result.ts'
+import { type CaseResult, judge, type Result, replaceCases, resultSchema } from './result.ts'
 
 const stored = new URL('results.json', import.meta.url)
 
+const readStored = () => resultSchema.parse(JSON.parse(readFileSync(stored, 'utf8')))
+
 function writePage(): void {
-  const result = resultSchema.parse(JSON.parse(readFileSync(stored, 'utf8')))
-  writeFileSync(new URL('../docs/performance.md', import.meta.url), performancePage(result))
+  writeFileSync(new URL('../docs/performance.md', import.meta.url), performancePage(readStored()))
 }
 
+/** Processes that are ready to run, on average over the last minute. */
+const load = () => Number((loadavg()[0] ?? 0).toFixed(1))
+
 async function main(call: Call): Promise<void> {
-  const startedAt = performance.now()
-  const [loadBefore = 0] = loadavg()
   const results: Record<string, CaseResult> = {}
   let starting: Promise<Ground> | null = null
   const ground = () => (starting ??= Ground.start(call.profileFolder))
@@ -28,9 +31,10 @@ async function main(call: Call): Promise<void> {
     for (const name of call.cases) {
       const { title, goals, run } = cases[name]
       console.log(`\n${name}: ${title} (${call.rounds} rounds; median, lowest and highest)`)
+      const before = load()
       const rows = await run({ rounds: call.rounds, isLong: call.isLong, ground })
       const judged = judge(rows, goals)
-      results[name] = { rows: [...rows], goals: judged }
+      results[name] = { rounds: call.rounds, load: [before, load()], rows: [...rows], goals: judged }
       console.log(formatTable(rows))
       for (const { row, column, atLeast, atMost, median, isMet } of judged) {
         const bound = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`
@@ -47,14 +51,13 @@ async function main(call: Call): Promise<void> {
       node: process.versions.node,
       processor: cpus()[0]?.model ?? 'unknown',
       processors: availableParallelism(),
-      load: [Number(loadBefore.toFixed(1)), Number((loadavg()[0] ?? 0).toFixed(1))],
     },
-    rounds: call.rounds,
-    seconds: Math.round((performance.now() - startedAt) / 1000),
     cases: results,
   }
   if (call.writes) {
-    writeFileSync(stored, `${JSON.stringify(result, null, 1)}\n`)
+    const isAll = call.cases.length === caseNames.length
+    const written = isAll ? result : replaceCases(readStored(), result)
+    writeFileSync(stored, `${JSON.stringify(written, null, 1)}\n`)
     writePage()
   }
   console.log(JSON.stringify(result))

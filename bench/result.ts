@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 
-/** The results of a run: what the last line of the bench says, and what docs/performance.md is made from. */
+/** What the last line of the bench says, and what docs/performance.md is made from. */
 
 const figureSchema = z.strictObject({
   /** Of all rounds. */
@@ -26,6 +27,9 @@ const goalSchema = z.strictObject({
 export type Goal = z.infer<typeof goalSchema>
 
 const caseSchema = z.strictObject({
+  rounds: z.number(),
+  /** Processes that were ready to run, on average over a minute, before and after. */
+  load: z.tuple([z.number(), z.number()]),
   rows: z.array(rowSchema),
   goals: z.array(goalSchema.extend({ median: z.number(), isMet: z.boolean() })),
 })
@@ -36,14 +40,24 @@ export const resultSchema = z.strictObject({
     node: z.string(),
     processor: z.string(),
     processors: z.number(),
-    /** Processes that were ready to run, on average over a minute, before and after. */
-    load: z.tuple([z.number(), z.number()]),
   }),
-  rounds: z.number(),
-  seconds: z.number(),
   cases: z.record(z.string(), caseSchema),
 })
 export type Result = z.infer<typeof resultSchema>
+
+/**
+ * The stored result with the cases that were measured now in place of its own.
+ * @throws RangeError if they were measured on another machine or Node, because the page has one description for all
+ */
+export function replaceCases(stored: Result, measured: Result): Result {
+  if (!isDeepStrictEqual(stored.machine, measured.machine)) {
+    throw new RangeError(
+      `The stored result is of ${JSON.stringify(stored.machine)}, and this machine is ${JSON.stringify(measured.machine)}: ` +
+        'measure all cases.',
+    )
+  }
+  return { ...stored, cases: { ...stored.cases, ...measured.cases } }
+}
 
 /** @throws RangeError if a goal names a row or a column that the table lacks */
 export function judge(rows: readonly Row[], goals: readonly Goal[]): CaseResult['goals'] {

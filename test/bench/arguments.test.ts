@@ -15,6 +15,7 @@ const normal = {
 const calls: [argv: string, call: object | null][] = [
   ['', normal],
   ['--case all --write', { ...normal, writes: true }],
+  ['--case routes --write', { ...normal, cases: ['routes'], writes: true }],
   ['--case routes', { ...normal, cases: ['routes'] }],
   ['--case start,limit', { ...normal, cases: ['limit', 'start'] }],
   ['--case backlog --long --rounds 12', { ...normal, cases: ['backlog'], isLong: true, rounds: 12 }],
@@ -36,7 +37,6 @@ const mistakes: [argv: readonly string[], message: RegExp][] = [
   [['--rounds', '0'], /^--rounds takes a whole number from 1 to 99, not "0"\.$/],
   [['--rounds', '1e1'], /not "1e1"/],
   [['--rounds=-1'], /not "-1"/],
-  [['--write', '--case', 'routes'], /^--write needs all cases/],
   [['--page', '--write'], /^--page measures nothing/],
   [['--profile', ' '], /^--profile needs a folder\.$/],
   [['--fast'], /--fast/],
