@@ -8,7 +8,9 @@ export const usage = `npm run bench -- [flags]
   --rounds N        how often each row is measured, in turn with the others (3)
   --long            backlog: also ten million records
   --write           store the results of these cases, and write docs/performance.md
-  --page            write docs/performance.md from the stored result, and measure nothing
+  --coefficients    measure what the cost model needs instead, and write its file
+                    and docs/cost.md
+  --page            write docs/performance.md and docs/cost.md from what is stored, and measure nothing
   --profile FOLDER  CPU profiles of every poller that is measured`
 
 /** The arguments do not have the form that `usage` describes. */
@@ -19,6 +21,7 @@ export interface Call {
   readonly rounds: number
   readonly isLong: boolean
   readonly writes: boolean
+  readonly onlyCoefficients: boolean
   readonly onlyWritesPage: boolean
   readonly profileFolder: string | null
 }
@@ -35,12 +38,16 @@ export function toCall(argv: readonly string[]): Call | null {
   if (values.page && Object.keys(values).length > 1) {
     throw new UsageError('--page measures nothing: leave out the other flags.')
   }
+  if (values.coefficients && (values.case ?? values.long ?? values.write ?? values.page) !== undefined) {
+    throw new UsageError('--coefficients measures nothing else: it goes with --rounds and --profile only.')
+  }
   if (values.profile?.trim() === '') throw new UsageError('--profile needs a folder.')
   return {
     cases,
     rounds: Number(rounds),
     isLong: values.long ?? false,
     writes: values.write ?? false,
+    onlyCoefficients: values.coefficients ?? false,
     onlyWritesPage: values.page ?? false,
     profileFolder: values.profile ?? null,
   }
@@ -55,6 +62,7 @@ function parse(argv: readonly string[]) {
     long: flag,
     write: flag,
     page: flag,
+    coefficients: flag,
     profile: text,
     help: flag,
   } as const

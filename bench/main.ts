@@ -4,9 +4,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
+import { coefficientsFile, readCoefficients } from '../infra/operate/cost/coefficients.ts'
+import { readPrices } from '../infra/operate/cost/prices.ts'
 import { type Call, toCall, UsageError, usage } from './arguments.ts'
 import { caseNames } from './case.ts'
 import { cases } from './cases/index.ts'
+import { measureCoefficients } from './coefficients.ts'
+import { costPage } from './cost-document.ts'
 import { performancePage } from './document.ts'
 import { Ground } from './ground/ground.ts'
 import { formatNumber, formatTable } from './print.ts'
@@ -16,12 +20,28 @@ const stored = new URL('results.json', import.meta.url)
 
 const readStored = () => resultSchema.parse(JSON.parse(readFileSync(stored, 'utf8')))
 
+function writeCostPage(): void {
+  writeFileSync(new URL('../docs/cost.md', import.meta.url), costPage(readCoefficients(), readPrices()))
+}
+
 function writePage(): void {
   writeFileSync(new URL('../docs/performance.md', import.meta.url), performancePage(readStored()))
 }
 
 /** Processes that are ready to run, on average over the last minute. */
 const load = () => Number((loadavg()[0] ?? 0).toFixed(1))
+
+async function writeCoefficients({ rounds, profileFolder }: Call): Promise<void> {
+  const ground = await Ground.start(profileFolder)
+  try {
+    const text = `${JSON.stringify(await measureCoefficients(ground, rounds), null, 2)}\n`
+    writeFileSync(coefficientsFile, text)
+    writeCostPage()
+    console.log(text)
+  } finally {
+    await ground.stop()
+  }
+}
 
 async function main(call: Call): Promise<void> {
   const results: Record<string, CaseResult> = {}
@@ -66,7 +86,10 @@ async function main(call: Call): Promise<void> {
 try {
   const call = toCall(process.argv.slice(2))
   if (call === null) console.log(usage)
-  else if (call.onlyWritesPage) writePage()
+  else if (call.onlyWritesPage) {
+    writePage()
+    writeCostPage()
+  } else if (call.onlyCoefficients) await writeCoefficients(call)
   else await main(call)
 } catch (error) {
   if (!(error instanceof UsageError)) throw error

@@ -104,6 +104,18 @@ export class Ground {
     return this.#services.call('append', { name: stream.name, n })
   }
 
+  appendToEach(stream: OpenStream, tables: number, n: number): Promise<void> {
+    return this.#services.call('appendToEach', { name: stream.name, tables, n })
+  }
+
+  heartbeats(stream: OpenStream, count: number): Promise<void> {
+    return this.#services.call('heartbeats', { name: stream.name, count })
+  }
+
+  checkpointBytes(stream: OpenStream): Promise<number> {
+    return this.#services.call('checkpointBytes', stream.name)
+  }
+
   requests(stream: OpenStream): Promise<Requests> {
     return this.#services.call('requests', stream.name)
   }

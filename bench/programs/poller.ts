@@ -2,18 +2,20 @@
  * The deployed poller in a process: a warm function. The first run starts with the process, and each later one with a call.
  * Says of each run how it ended, and what the process has used.
  */
-import '../../test/rig/quiet.ts'
+import './output.ts'
 import { handler } from '../../functions/poller.ts'
 import type { PollEnd } from '../../lib/poll/summary.ts'
 import { context } from '../../test/rig/context.ts'
 import { packageRoutes } from '../../test/support/test-config.ts'
 import { answerCalls } from '../ground/calls.ts'
+import { type Output, output } from './output.ts'
 import { type Usage, usage } from './usage.ts'
 
 export interface RunReport extends Usage {
   readonly ended: PollEnd
   /** Records that the run read. */
   readonly fetched: number
+  readonly output: Output
 }
 
 packageRoutes(process.env.ROUTES)
@@ -26,7 +28,7 @@ async function run(_: null): Promise<RunReport> {
     context('poller', () => deadline - Date.now()),
   )
   if (failures.length > 0) throw new Error(JSON.stringify(failures))
-  return { ended, fetched, ...usage() }
+  return { ended, fetched, output: output(), ...usage() }
 }
 
 const answers = { run }

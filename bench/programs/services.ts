@@ -1,9 +1,11 @@
 /** The services of the bench in a process of their own: DStore emulators, one for each stream, and dynalite. */
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
+import { unmarshall } from '@aws-sdk/util-dynamodb'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
 import { createCheckpointTable, localClient, startDynalite } from '../../infra/local/dynalite.ts'
+import { encodeRecord } from '../../infra/local/encode.ts'
 import { answerCalls } from '../ground/calls.ts'
 import { checkpoints, makeRecords, type RecordShape, startTime } from '../ground/records.ts'
 
@@ -23,6 +25,8 @@ export interface OpenStream {
 
 export interface Requests {
   readonly dynamo: number
+  /** Those of them that read. */
+  readonly dynamoReads: number
   readonly broker: number
   /** Those to the broker, by API. */
   readonly byApi: Readonly<Record<string, number>>
@@ -36,9 +40,12 @@ const client = new DynamoDBClient(localClient(dynamo.endpoint))
 await createCheckpointTable(client, checkpoints)
 client.destroy()
 let dynamoRequests = 0
+let dynamoReads = 0
 subscribe('http.server.request.start', (message) => {
   const { request } = message as { request: IncomingMessage }
-  if (String(request.headers['x-amz-target'] ?? '').startsWith('DynamoDB')) dynamoRequests += 1
+  const target = String(request.headers['x-amz-target'] ?? '')
+  if (target.startsWith('DynamoDB')) dynamoRequests += 1
+  if (target.endsWith('.GetItem')) dynamoReads += 1
 })
 
 const streams = new Map<string, DStore>()
@@ -89,11 +96,35 @@ const answers = {
     return now
   },
 
+  /** Appends one change of each of so many tables. */
+  async appendToEach({ name, tables, n }: { name: string; tables: number; n: number }): Promise<void> {
+    const timestamp = Math.floor(Date.now() / 1000)
+    const values = makeRecords({ tables }, tables, n * tables)
+    await streamOf(name).append(values.map((value) => ({ value, timestamp })))
+  },
+
+  /** Appends what DTS writes on an idle source. */
+  async heartbeats({ name, count }: { name: string; count: number }): Promise<void> {
+    const seconds = Math.floor(Date.now() / 1000)
+    const value = encodeRecord({ operation: 'HEARTBEAT', sourceTimestamp: seconds })
+    await streamOf(name).append(Array.from({ length: count }, () => ({ value, timestamp: seconds })))
+  },
+
+  /** The size of the checkpoint item of a stream, as DynamoDB counts it: names and values. */
+  async checkpointBytes(name: string): Promise<number> {
+    const reader = new DynamoDBClient(localClient(dynamo.endpoint))
+    const Key = { pk: { S: `${name}/0` } }
+    const { Item } = await reader.send(new GetItemCommand({ TableName: checkpoints, Key }))
+    reader.destroy()
+    if (Item === undefined) throw new RangeError(`There is no checkpoint of ${name}.`)
+    return Buffer.byteLength(JSON.stringify(unmarshall(Item, { wrapNumbers: true })))
+  },
+
   /** Requests since the start. */
   requests(name: string): Requests {
     const byApi = { ...streamOf(name).requests }
     const broker = Object.values(byApi).reduce((sum, one) => sum + one, 0)
-    return { dynamo: dynamoRequests, broker, byApi }
+    return { dynamo: dynamoRequests, dynamoReads, broker, byApi }
   },
 
   async close(name: string): Promise<void> {

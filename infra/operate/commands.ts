@@ -3,6 +3,7 @@ import { printableLines } from '../../lib/text/printable.ts'
 import { init } from '../init/init.ts'
 import { usage } from './arguments.ts'
 import { quoted } from './command-line.ts'
+import { runCost } from './cost/run-cost.ts'
 import { operate } from './operate.ts'
 import { readArguments, reporting, UsageError } from './report.ts'
 import { runNew } from './tables/run-new.ts'
@@ -14,12 +15,14 @@ const initUsage = `${program} init <folder> [--service NAME]      a small servic
 
 const streamUsage = `${program} tail [flags]             prints the changes of the stream (--help)
 ${program} new database.table       a handler and its test, from the table's columns in the stream
+${program} cost [flags]             what a stream costs in a month
 ${program} types [--check]          the columns of the handled tables; --check compares them with the handlers`
 
 /** @returns the exit code */
 export async function runCommand([command, ...rest]: readonly string[]): Promise<number> {
   if (command === 'init') return runInit(rest)
   if (command === 'tail') return runTail(rest, `${program} tail`)
+  if (command === 'cost') return runCost(rest, `${program} cost`)
   if (command === 'new') return runNew(rest, { program: `${program} new` })
   if (command === 'types') return runTypes(rest, { program: `${program} types` })
   if (command !== undefined && command !== '--help') return operate([command, ...rest], program)

@@ -16,7 +16,10 @@ restoreManifest(root)
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 const compiler = join(root, 'node_modules/typescript/bin/tsc')
 execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
-for (const path of globSync(['infra/*.yml', 'infra/init/service/', '.env.example'], { cwd: root })) {
+for (const path of globSync(
+  ['infra/*.yml', 'infra/operate/cost/*.json', 'infra/init/service/', '.env.example'],
+  { cwd: root },
+)) {
   cpSync(join(root, path), join(root, 'dist', path), { recursive: true })
 }
 const path = join(root, 'package.json')

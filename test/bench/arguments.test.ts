@@ -8,6 +8,7 @@ const normal = {
   rounds: 3,
   isLong: false,
   writes: false,
+  onlyCoefficients: false,
   onlyWritesPage: false,
   profileFolder: null,
 }
@@ -21,6 +22,7 @@ const calls: [argv: string, call: object | null][] = [
   ['--case backlog --long --rounds 12', { ...normal, cases: ['backlog'], isLong: true, rounds: 12 }],
   ['--profile profiles', { ...normal, profileFolder: 'profiles' }],
   ['--page', { ...normal, onlyWritesPage: true }],
+  ['--coefficients --rounds 5', { ...normal, onlyCoefficients: true, rounds: 5 }],
   ['--help', null],
 ]
 for (const [argv, call] of calls) {
@@ -38,6 +40,7 @@ const mistakes: [argv: readonly string[], message: RegExp][] = [
   [['--rounds', '1e1'], /not "1e1"/],
   [['--rounds=-1'], /not "-1"/],
   [['--page', '--write'], /^--page measures nothing/],
+  [['--coefficients', '--write'], /^--coefficients measures nothing else/],
   [['--profile', ' '], /^--profile needs a folder\.$/],
   [['--fast'], /--fast/],
   [['routes'], /routes/],

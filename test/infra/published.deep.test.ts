@@ -116,6 +116,10 @@ describe('the package that npm pack writes', () => {
     assert.match(output, /The region of shop-changes-prod-recovery is unknown/)
     const wrong = await runNode(service(), [main, 'fix'])
     assert.match(wrong.output, /there is no action fix\n\nnpx dts-functions <action> \[flags\]/)
+    // Prices and coefficients are no code.
+    const cost = await runNode(service(), [main, 'cost', '--changes-per-day', '1000', '--tables', '2'], {})
+    assert.equal(cost.code, 0, cost.output)
+    assert.match(cost.output, /^a month +\$\d/m)
   })
 })
 
