@@ -129,7 +129,7 @@ export const errorCodes = {
     run:
       'Remove the other deployment, or give it a consumer group of its own in the DTS console. For a ' +
       'first start, run `npm run recovery -- reset --to T`, with the time from which this deployment ' +
-      'has to read.',
+      'has to read. If it replaces a lost one, `docs/lost-region.md` says where it continues.',
   },
   SOURCE_SILENT: {
     section: 'reaching DTS',

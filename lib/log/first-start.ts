@@ -43,6 +43,11 @@ export async function firstOffset(
         next: [
           {
             action: 'reset',
+            to: { offset: String(committed.offset) },
+            purpose: 'replace the other deployment, and continue at its last commit',
+          },
+          {
+            action: 'reset',
             to: { timestamp: startTime },
             purpose: 'start it anyway, at DTS_CHECKPOINT or another time that you choose',
           },

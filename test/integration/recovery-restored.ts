@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { toEvent } from '../../infra/operate/arguments.ts'
+import { DtsError } from '../../lib/errors.ts'
 import type { DoctorResult } from '../../lib/recovery/examine/inspect.ts'
 import { recommended } from '../support/recommended.ts'
 import { alive, range, t0, Writer } from '../support/records.ts'
@@ -187,6 +188,32 @@ export function recoveryRestoredTests(start: Start): void {
       assert.match((await world.inspect(prod)).ledger.at(-1)?.how ?? '', /what was read before is not known/)
       await world.pollToEnd({ environment: prod })
       assert.deepEqual(world.ids('orders').slice(-5), range(5, 9))
+    })
+
+    test('the deployment of another region, without the item of the lost one, continues at the commit of the group', async (t) => {
+      const world = await start(t)
+      const write = new Writer()
+      const lost = { ...prod, AWS_REGION: 'eu-central-1' }
+      const fresh = { ...prod, AWS_REGION: 'eu-west-1', DTS_CHECKPOINT: String(t0) }
+      await world.source.append(write.inserts('shop.orders', 0, 4))
+      await world.poll({ environment: lost })
+      const generation = BigInt((await world.inspect(lost)).stored?.generation ?? 0)
+      await world.deleteItem()
+      await world.source.append(write.inserts('shop.orders', 5, 9))
+      const delivered = world.received.length
+      await assert.rejects(world.poll({ environment: fresh }), (error) => {
+        assert.ok(error instanceof DtsError)
+        assert.deepEqual([error.code, error.next[0]?.action], ['GROUP_SHARED', 'reset'])
+        assert.deepEqual(Reflect.get(error.next[0] ?? {}, 'to'), { offset: '5' })
+        return true
+      })
+      assert.equal((await world.inspect(fresh)).group?.offset, '5')
+      await world.reset({ to: { offset: '5' } }, fresh)
+      await world.pollToEnd({ environment: fresh })
+      assert.equal(world.received.length - delivered, 5)
+      assert.deepEqual(world.ids('orders'), range(0, 9))
+      // Handlers with the fence take the changes of the new deployment for newer than all before.
+      assert.ok(BigInt((await world.inspect(fresh)).stored?.generation ?? 0) > generation)
     })
 
     test('a stream with a checkpoint continues; poller, inspect, reset and doctor name the other deployment', async (t) => {
