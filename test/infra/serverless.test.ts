@@ -249,6 +249,14 @@ describe('serverless package, without network and credentials', () => {
     })
   }
 
+  test('has only resources whose service the role of CloudFormation in docs/deploy-from-ci.md may use', () => {
+    const page = readFileSync(new URL('../../docs/deploy-from-ci.md', import.meta.url), 'utf8')
+    for (const { Type } of Object.values(resources)) {
+      const service = Type.split('::')[1]?.toLowerCase()
+      assert.ok(page.includes(`| \`${service}\` | `), Type)
+    }
+  })
+
   test('lets the schedule start the poller and nothing else, and has no other role', () => {
     assert.deepEqual(statementsOf(resources, 'PollerScheduleExecution'), [
       {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import {
@@ -20,6 +21,7 @@ import { artefactOf } from '../../infra/artefact.ts'
 import { findTables } from '../../infra/tables.ts'
 import { type PollConfig, pollConfig } from '../../lib/config.ts'
 import { startMoto } from '../rig/moto.ts'
+import { type RecordingProxy, startRecordingProxy } from '../rig/recording-proxy.ts'
 import { deployingTo } from '../support/packaged.ts'
 import type { CommandResult } from '../support/run-node.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
@@ -35,6 +37,7 @@ const region = 'eu-west-1'
 const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
 
 let aws: Awaited<ReturnType<typeof startMoto>>
+let proxy: RecordingProxy
 let service: ServiceCopy
 let clients: {
   cloudFormation: CloudFormationClient
@@ -47,6 +50,7 @@ let clients: {
 
 before(async () => {
   aws = await startMoto()
+  proxy = await startRecordingProxy(aws.endpoint)
   service = copyService()
   const options = { endpoint: aws.endpoint, region, credentials }
   clients = {
@@ -62,11 +66,12 @@ before(async () => {
 after(async () => {
   for (const client of Object.values(clients)) client.destroy()
   service.remove()
+  await proxy.stop()
   await aws.stop()
 })
 
 function run(...command: string[]) {
-  return service.serverless([...command, '--region', region], deployingTo(aws.endpoint, credentials))
+  return service.serverless([...command, '--region', region], deployingTo(proxy.endpoint, credentials))
 }
 
 test('serverless deploy refuses a secret that does not exist, and leaves no stack', async () => {
@@ -157,6 +162,15 @@ describe('serverless deploy', () => {
     }, startUp)
 
     test('succeeds', () => assert.equal(again.code, 0, again.output))
+
+    test('needs no right beyond those of docs/deploy-from-ci.md, and that page lists none in vain', () => {
+      const listed = new Set(rightsOf('docs/deploy-from-ci.md'))
+      const needed = [...proxy.actions].filter((action) => !listed.has(action))
+      assert.deepEqual(needed, [])
+      // CloudFormation assumes the role itself, and serverless deletes packages only after five deployments.
+      const unseen = [...listed].filter((action) => !proxy.actions.has(action))
+      assert.deepEqual(unseen.sort(), ['iam:PassRole', 's3:DeleteObject'])
+    })
   })
 
   describe('and then serverless remove', () => {
@@ -178,6 +192,15 @@ describe('serverless deploy', () => {
     })
   })
 })
+
+/** The actions that the policies of a page allow. */
+function rightsOf(page: string): string[] {
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8')
+  const blocks = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? '')
+  const policies = blocks.map((block) => JSON.parse(block) as { Statement: { Action: string | string[] }[] })
+  const actions = policies.flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action))
+  return actions.filter((action) => !action.startsWith('sts:'))
+}
 
 describe('a removed stage that keeps its data', () => {
   const stack = 'dts-functions-prod'
