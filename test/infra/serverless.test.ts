@@ -303,7 +303,7 @@ describe('serverless package, without network and credentials', () => {
   const parts: readonly (readonly [key: string, maxBytes: number, rooms: readonly string[]])[] = [
     [
       'poller',
-      650_000,
+      660_000,
       ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
     ],
     [
