@@ -1,4 +1,5 @@
 import { emitKeypressEvents } from 'node:readline'
+import { causeFault } from './page/faults.ts'
 import type { Screen } from './screen.ts'
 import type { Answer, LocalStack } from './stack.ts'
 import { readAnswer } from './steps.ts'
@@ -14,7 +15,7 @@ export function readKeys(stack: LocalStack, screen: Screen, quit: () => void): (
   stdin.setRawMode(true)
   const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
     if (key.name === 'q' || (key.ctrl && key.name === 'c')) quit()
-    else if (key.name === 'c') void switchCluster(stack, screen)
+    else if (key.name === 'c') void causeFault(stack.dstore, 'cluster').then((text) => screen.note(text))
     else if (key.name === 'i') void ask(stack, { action: 'inspect' }, screen)
     else if (key.name === 'r') void ask(stack, { action: 'reset' }, screen)
     else takeStep(stack, screen, Number(text))
@@ -30,14 +31,6 @@ export function readKeys(stack: LocalStack, screen: Screen, quit: () => void): (
 function takeStep(stack: LocalStack, screen: Screen, number: number): void {
   const event = screen.step(number)?.event
   if (event !== undefined && event !== null) void ask(stack, event, screen)
-}
-
-async function switchCluster({ dstore }: LocalStack, screen: Screen): Promise<void> {
-  const before = dstore.clusterId
-  await dstore.switchCluster({})
-  screen.note(
-    `DTS failed over from cluster ${before} to ${dstore.clusterId}; the next run of the poller finds out`,
-  )
 }
 
 /** Lets recovery answer, and shows the answer with the steps that it recommends. */

@@ -3,6 +3,7 @@ import { serveFeed } from './feed/control.ts'
 import { feeder } from './feed/feeder.ts'
 import { readKeys } from './keys.ts'
 import type { Origin } from './origin.ts'
+import { Page } from './page/page.ts'
 import { Screen } from './screen.ts'
 import type { LocalRecord } from './shop.ts'
 import { functionPrefix, type LocalStack, root, startStack } from './stack.ts'
@@ -19,9 +20,11 @@ const mostKept = 200_000n
 
 /**
  * Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM.
- * @throws LocalStackError if the process that hosts the functions ends by itself; an error of the origin
+ * @param pagePort where the page is served on 127.0.0.1; 0: a free port
+ * @throws LocalStackError if the page's port is taken, or if the process that hosts the functions ends by itself; an error of the
+ *   origin
  */
-export async function runLive(say: (line: string) => void, origin: Origin): Promise<void> {
+export async function runLive(say: (line: string) => void, origin: Origin, pagePort = 0): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
   const { startTime, firstOffset } = origin
   // A run that starts each minute takes over from the one before it, so that the stream never waits.
@@ -42,8 +45,11 @@ export async function runLive(say: (line: string) => void, origin: Origin): Prom
     return offset
   }
   let stopFeed = async () => {}
+  const page = new Page(stack, screen)
   const stopKeys = readKeys(stack, screen, () => ended.abort())
   try {
+    const address = await page.start(pagePort)
+    say(`The page is ${address}`)
     stopFeed = await serveFeed(root, feeder(stack.tables, append))
     await append(origin.first)
     // The first scheduled run may be a minute away.
@@ -57,13 +63,13 @@ export async function runLive(say: (line: string) => void, origin: Origin): Prom
     const wait = (ms: number) => pause(ms, ended.signal)
     await Promise.all([
       origin.write(target, wait, ended.signal),
-      show(stack, { screen, tables, troubles, committed }, say, ended.signal),
+      show(stack, { screen, tables, troubles, committed, page, address }, say, ended.signal),
     ])
   } finally {
     // After an error of the origin, the screen still waits.
     ended.abort()
     stopKeys()
-    await stopFeed()
+    await Promise.all([stopFeed(), page.stop()])
     say('Stopping …')
     const keepsLog = troubles.current.length > 0 || (await hasEnded(fault))
     if (keepsLog) say(`The functions' log is ${stack.logFile}`)
@@ -109,11 +115,14 @@ interface Shown {
   readonly troubles: Troubles
   /** Kept up to date. */
   readonly committed: Committed
+  readonly page: Page
+  /** Of the page. */
+  readonly address: string
 }
 
 async function show(
   stack: LocalStack,
-  { screen, tables, troubles, committed }: Shown,
+  { screen, tables, troubles, committed, page, address }: Shown,
   say: (line: string) => void,
   ended: AbortSignal,
 ): Promise<void> {
@@ -132,16 +141,19 @@ async function show(
     if (wasHalted && !isHalted) screen.offer([])
     wasHalted = isHalted
     const { dstore, logFile } = stack
+    const now = Date.now()
+    page.show({ now, observations, checkpoint, tables: tables.lines, troubles: troubles.current })
     const view = {
       tables: tables.lines,
       checkpoint,
       clusterId: dstore.clusterId,
       range: dstore.range,
-      now: Date.now(),
+      now,
       troubles: troubles.current,
       events: screen.events,
       steps: screen.stepLines,
       logFile,
+      page: address,
     }
     const { isTTY, columns, rows } = process.stdout
     if (isTTY) process.stdout.write(`\x1b[H\x1b[2J${render(view, { columns, rows }).join('\n')}\n`)

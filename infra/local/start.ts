@@ -27,6 +27,7 @@ const usage = `npm start                          a live stream of a shop, until
 npm start -- --feed orders.jsonl   a live stream of the changes in a file, one on each line, until q
 npm start -- --dts [flags]         a copy of a real stream, until q; flags as npm run tail has them: --from (latest), --source,
                                    --broker-url, --topic, --sid, --user, --password; or the variables DTS_… of .env or the shell
+npm start -- --page-port 8080 …    any of these, with its page on this port of 127.0.0.1 instead of a free one
 npm start -- --once                a fixed scenario, then its result`
 /** Ignoring the address would show the shop to a person who expects the own stream. */
 const notReal =
@@ -40,19 +41,21 @@ try {
     feed: { type: 'string' },
     help: { type: 'boolean' },
   } as const
-  const [first, ...more] = process.argv.slice(2)
-  const { values } = first === '--dts' ? { values: {} as Values } : parseArgs({ options })
+  const { pagePort, others } = splitPagePort(process.argv.slice(2))
+  const [first, ...more] = others
+  const { values } = first === '--dts' ? { values: {} as Values } : parseArgs({ args: others, options })
   const now = Math.floor(Date.now() / 1000)
   if (values.help || (first === '--dts' && more.includes('--help'))) console.log(usage)
-  else if (first === '--dts') await runLive(say, await mirrorOrigin(mirrorCall(more), root, now))
-  else if (values.once && values.feed !== undefined)
-    throw new LocalStackError(`--once plays changes of its own.\n${usage}`)
+  else if (first === '--dts') await runLive(say, await mirrorOrigin(mirrorCall(more), root, now), pagePort)
+  else if (values.once && (values.feed !== undefined || pagePort !== 0))
+    throw new LocalStackError(`--once plays changes of its own, and has no page.\n${usage}`)
   else if (values.once) process.exitCode = await playOnce(say)
   else if (process.env.DTS_BROKER_URL) throw new LocalStackError(notReal)
   else
     await runLive(
       say,
       values.feed === undefined ? shopOrigin(now) : feedOrigin(feedOf(values.feed, now), now),
+      pagePort,
     )
 } catch (error) {
   const wrongArgument = error instanceof UsageError || (error instanceof TypeError && 'code' in error)
@@ -64,6 +67,17 @@ try {
 function toldOf(error: unknown): string {
   if (error instanceof DtsError) return `${error.code}: ${error.message}`
   return error instanceof LocalStackError ? error.message : inspect(error)
+}
+
+/** Takes `--page-port` out of the arguments: every way to start the live stream has it, and each reads its own flags. */
+function splitPagePort(given: readonly string[]): { pagePort: number; others: string[] } {
+  const at = given.indexOf('--page-port')
+  if (at < 0) return { pagePort: 0, others: [...given] }
+  const text = given[at + 1] ?? ''
+  const pagePort = Number(text)
+  if (!/^\d+$/.test(text) || pagePort < 1 || pagePort > 65_535)
+    throw new LocalStackError(`--page-port needs a port from 1 to 65535, not "${text}".`)
+  return { pagePort, others: given.toSpliced(at, 2) }
 }
 
 /** @throws DtsError CHANGE_JSON_INVALID with each line that is no change: then nothing is started */

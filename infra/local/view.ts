@@ -30,6 +30,8 @@ export interface View {
   /** What a key does now, such as `[1] let the stream continue`. */
   readonly steps: readonly string[]
   readonly logFile: string
+  /** The address of the page. */
+  readonly page: string
 }
 
 /** Of the terminal, in characters. */
@@ -49,7 +51,7 @@ const indent = 12
  * first line out of it.
  */
 export function render(view: View, { columns, rows }: Size = unlimited): string[] {
-  const { tables, checkpoint, clusterId, range, now, troubles, events, steps, logFile } = view
+  const { tables, checkpoint, clusterId, range, now, troubles, events, steps, logFile, page } = view
   const wrapped = (line: string) => wrap(printable(line), columns, indent)
   const state = describeState(checkpoint)
   const section = (rank: number, least: number, lines: readonly string[], keepsEnd = false): Section => ({
@@ -72,9 +74,10 @@ export function render(view: View, { columns, rows }: Size = unlimited): string[
     section(5, 3, [`state       ${state}`, ...hints(checkpoint)]),
     section(1, 0, ['', ...events.slice(-shownEvents)], true),
     section(7, 1, ['', ...steps]),
-    section(8, 2, [
+    section(8, 3, [
       '[c] cluster change   [i] recovery inspect   [r] recovery reset   [q] quit',
       `log: ${logFile}`,
+      `page: ${page}`,
     ]),
   ]
   return fit(sections, rows - 1)

@@ -17,6 +17,8 @@ import {
 
 // Only the parts of MariaDB without a service: `mariadb-server` would start one.
 const debianPackages: readonly { readonly name: string; readonly present: () => boolean }[] = [
+  { name: 'chromium', present: () => findCommand('chromium') !== undefined },
+  { name: 'chromium-driver', present: () => findCommand('chromedriver') !== undefined },
   { name: 'cmake', present: () => findCommand('cmake') !== undefined },
   { name: 'g++', present: () => findCommand('g++') !== undefined },
   { name: 'kcat', present: () => findCommand('kcat') !== undefined },

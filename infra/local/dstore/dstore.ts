@@ -221,6 +221,11 @@ export class DStore {
     return Array.from(this.#broker.log.entries(), toRecord)
   }
 
+  /** The readable records from an offset on, in offset order. */
+  recordsFrom(offset: bigint): DStoreRecord[] {
+    return Array.from(this.#broker.log.entriesFrom(offset), toRecord)
+  }
+
   /** The number of open connections. */
   get connections(): number {
     return this.#connections.size

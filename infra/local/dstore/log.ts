@@ -81,6 +81,17 @@ export class Log {
     for (const { entries } of this.groups()) yield* entries
   }
 
+  /** The readable entries from an offset on. The batches below it are not looked at. */
+  *entriesFrom(offset: bigint): Generator<LogEntry> {
+    const from = offset > this.#start ? offset : this.#start
+    for (const { baseOffset, entries } of this.#batches.slice(this.#indexOf(from))) {
+      for (const [index, entry] of entries.entries()) {
+        const at = baseOffset + BigInt(index)
+        if (at >= from) yield { ...entry, offset: at }
+      }
+    }
+  }
+
   get first(): LogEntry | undefined {
     return this.entries().next().value ?? undefined
   }

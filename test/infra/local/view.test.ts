@@ -40,6 +40,7 @@ const healthy: View = {
   steps: [],
   events: [],
   logFile: 'poller.log',
+  page: 'http://127.0.0.1:15000/token/',
 }
 
 const trouble: Trouble = {

@@ -1,0 +1,73 @@
+import type { FaultName, Found, Planned, Told } from '../messages.ts'
+import { get, post, type Reply } from './request.ts'
+import type { State } from './store.ts'
+
+/** What a person can do. */
+export interface Actions {
+  advise(): Promise<void>
+  /** Asks what a step would do, and shows it. Nothing is done. */
+  plan(step: string): Promise<void>
+  /** Does exactly what the shown plan says. */
+  apply(): Promise<void>
+  dismiss(): void
+  fault(name: FaultName): Promise<void>
+  search(table: string, key: string): Promise<void>
+  clearSearch(): void
+  /** Keeps the shown changes on the screen, or follows the stream again. */
+  hold(): void
+}
+
+export function actionsOn(read: () => State, write: (part: Partial<State>) => void): Actions {
+  const during = async <Answer>(reply: Promise<Reply<Answer>>): Promise<Answer | null> => {
+    write({ isBusy: true })
+    const ended = await reply
+    write({ isBusy: false })
+    if ('answer' in ended) return ended.answer
+    write({ message: ended.error })
+    return null
+  }
+  const tell = (told: Told | null) => {
+    if (told !== null) write({ advice: { told, haltAt: read().view?.checkpoint?.halt?.at ?? null } })
+  }
+  return {
+    async advise() {
+      tell(await during(post<Told>('advise')))
+    },
+    async plan(step) {
+      write({ message: null })
+      const planned = await during(post<Planned>('plan', { step }))
+      if (planned === null) return
+      if ('plan' in planned) write({ plan: planned.plan })
+      else tell(planned.refused)
+    },
+    async apply() {
+      const { plan } = read()
+      if (plan === null) return
+      const told = await during(post<Told>('apply', { token: plan.token }))
+      write({ plan: null })
+      if (told === null) return
+      write({ message: told.text })
+      tell(told)
+    },
+    dismiss() {
+      write({ plan: null })
+    },
+    async fault(name) {
+      const done = await during(post<{ text: string }>('fault', { fault: name }))
+      if (done !== null) write({ message: done.text })
+    },
+    async search(table, key) {
+      const query: Record<string, string> = table === '' ? { key } : { table, key }
+      const found = await during(get<Found>('search', query))
+      const label = `${key}${table === '' ? '' : ` in ${table}`}`
+      if (found !== null) write({ search: { label, found } })
+    },
+    clearSearch() {
+      write({ search: null })
+    },
+    hold() {
+      const { held, view } = read()
+      write({ held: held === null ? (view?.changes ?? []) : null })
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import type { Found, PageView, Plan, Sample, Told } from '../messages.ts'
+
+/** All that the page shows. */
+export interface State {
+  /** Null until the first one has arrived. */
+  readonly view: PageView | null
+  readonly isConnected: boolean
+  readonly samples: readonly Sample[]
+  /** Changes that stay on the screen while the stream continues; null: the newest. */
+  readonly held: PageView['changes'] | null
+  /** What recovery said last, and whether it was about the present halt. */
+  readonly advice: { readonly told: Told; readonly haltAt: number | null } | null
+  readonly plan: Plan | null
+  /** The result of the last action. */
+  readonly message: string | null
+  readonly isBusy: boolean
+  readonly search: { readonly label: string; readonly found: Found } | null
+}
+
+export const nothingYet: State = {
+  view: null,
+  isConnected: false,
+  samples: [],
+  held: null,
+  advice: null,
+  plan: null,
+  message: null,
+  isBusy: false,
+  search: null,
+}
+
+/** As many as the server keeps. */
+const mostSamples = 600
+
+/** The state after a view has arrived. */
+export function withView(state: State, view: PageView): Partial<State> {
+  const last = state.samples.at(-1)?.number ?? 0
+  const [first] = view.samples
+  // The server began anew, or sends everything again after a lost connection.
+  const kept =
+    first !== undefined && first.number <= last
+      ? state.samples.filter(({ number }) => number < first.number)
+      : state.samples
+  return { view, isConnected: true, samples: [...kept, ...view.samples].slice(-mostSamples) }
+}
+
+/** Handled changes per second and table, over the last five seconds before each sample. */
+export function ratesOf(samples: readonly Sample[], table: string): (number | null)[] {
+  return samples.map((sample, index) => {
+    const before = samples[Math.max(0, index - 5)]
+    if (before === undefined || before === sample) return null
+    const changes = (sample.handled[table] ?? 0) - (before.handled[table] ?? 0)
+    return Math.max(0, changes / ((sample.at - before.at) / 1_000))
+  })
+}

@@ -1,0 +1,122 @@
+/**
+ * What the page and its server tell each other. Offsets are texts, because JSON has no 64-bit integers. Times are in
+ * milliseconds since 1970.
+ */
+
+export interface TableLine {
+  readonly table: string
+  readonly handled: number
+  readonly replays: number
+  readonly lastOperation: string
+  readonly lastOffset: string
+  /** Why no change of the table is handled; null if a function handles it. */
+  readonly note: string | null
+}
+
+/** One second of the stream. */
+export interface Sample {
+  /** Rises by one with each sample. */
+  readonly number: number
+  readonly at: number
+  /** How old the committed position is, in seconds; null before the first commit. */
+  readonly lag: number | null
+  /** Changes that handlers have finished since the start, by table. */
+  readonly handled: Readonly<Record<string, number>>
+}
+
+export interface Column {
+  readonly name: string
+  /** Null: the change has no image of this kind with the column. The same applies to `after`. */
+  readonly before: string | null
+  readonly after: string | null
+}
+
+/** What has become of a change. */
+export type Fate =
+  | {
+      readonly kind: 'delivered'
+      readonly offset: string
+      readonly generation: number
+      /** When the local stack learnt of it, at most a second later. */
+      readonly at: number
+      readonly times: number
+    }
+  | { readonly kind: 'failing'; readonly reason: string }
+  | { readonly kind: 'waiting' }
+  /** The checkpoint is past it, and this page saw no delivery. */
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'unhandled' }
+
+export interface ShownChange {
+  readonly offset: string
+  /** The name of the operation, or UNREADABLE. */
+  readonly operation: string
+  readonly table: string
+  /** Such as `id=7`; empty if the record does not name a key. */
+  readonly key: string
+  readonly at: number
+  readonly columns: readonly Column[]
+  /** The statement of a DDL, or why the record cannot be read; null for a row. */
+  readonly text: string | null
+  readonly fate: Fate
+}
+
+export interface ShownCheckpoint {
+  readonly clusterId: string
+  readonly offset: string
+  readonly generation: number
+  readonly at: number
+  readonly state: 'RUNNING' | 'HALTED' | 'PAUSED'
+  /** Why it does not run; null if it runs, or if the reason is unknown. */
+  readonly halt: { readonly code: string; readonly message: string; readonly at: number } | null
+}
+
+export interface PageView {
+  readonly now: number
+  readonly tables: readonly TableLine[]
+  readonly log: { readonly clusterId: string; readonly earliest: string; readonly end: string }
+  readonly checkpoint: ShownCheckpoint | null
+  /** The last changes of the log, newest first. */
+  readonly changes: readonly ShownChange[]
+  /** Those that this reader has not got yet, oldest first. */
+  readonly samples: readonly Sample[]
+  /** The changes that their handlers fail at. */
+  readonly troubles: readonly string[]
+  /** Newest first. */
+  readonly events: readonly string[]
+}
+
+export interface Found {
+  readonly changes: readonly ShownChange[]
+  /** The first and the last offset that was searched; null if the log is empty. */
+  readonly searched: { readonly from: string; readonly to: string } | null
+  /** Whether older records were left out, because the log is long or enough was found. */
+  readonly isPartial: boolean
+}
+
+/** A step that a person can plan. */
+export interface OfferedStep {
+  readonly text: string
+  /** For a request of a plan; null if a person does it in an editor. */
+  readonly id: string | null
+}
+
+/** An answer of recovery. */
+export interface Told {
+  readonly text: string
+  readonly steps: readonly OfferedStep[]
+}
+
+/** What would be done, and the token that does exactly that. */
+export interface Plan {
+  readonly token: string
+  readonly title: string
+  readonly text: string
+  readonly facts: readonly { readonly name: string; readonly value: string }[]
+}
+
+export type Planned = { readonly plan: Plan } | { readonly refused: Told }
+
+/** The faults that a person can cause. */
+export const faultNames = ['cluster', 'connections'] as const
+export type FaultName = (typeof faultNames)[number]

@@ -1,0 +1,70 @@
+import { setImmediate as breathe } from 'node:timers/promises'
+import type { Change } from '../../../lib/dts/change.ts'
+import { isDtsError } from '../../../lib/errors.ts'
+import type { DStoreRecord } from '../dstore/dstore.ts'
+import { decodeRecord, describeChange, type LoggedChange, plainValue } from './describe-change.ts'
+import type { PageLog } from './latest-changes.ts'
+
+export interface Search {
+  /** Null: every table. */
+  readonly table: string | null
+  /** `7`, `id=7`, or several such parts separated by spaces. */
+  readonly key: string
+}
+
+export interface SearchResult {
+  /** Newest first. */
+  readonly changes: readonly LoggedChange[]
+  readonly searched: { readonly from: bigint; readonly to: bigint } | null
+  readonly isPartial: boolean
+}
+
+const mostFound = 50
+const mostRecords = 200_000n
+/** Between two pauses, so that the stream and the page are never held up. */
+const recordsPerStep = 1_000
+
+/** Looks for the changes of a row, from the end of the log backwards. */
+export async function searchLog(log: PageLog, { table, key }: Search): Promise<SearchResult> {
+  const { earliest, end } = log.range
+  const oldest = end - earliest > mostRecords ? end - mostRecords : earliest
+  const records = log.recordsFrom(oldest)
+  const parts = key.split(/\s+/).filter((part) => part !== '')
+  const changes: LoggedChange[] = []
+  let at = records.length
+  while (at > 0 && changes.length < mostFound) {
+    at -= 1
+    const change = readable(records[at])
+    if (change !== null && (table === null || change.table === table) && isOfRow(change, parts))
+      changes.push(describeChange(change))
+    if (at % recordsPerStep === 0) await breathe()
+  }
+  const first = records[at]
+  const last = records.at(-1)
+  const searched = first && last ? { from: first.offset, to: last.offset } : null
+  return { changes, searched, isPartial: at > 0 || oldest > earliest }
+}
+
+/** A record that cannot be read belongs to no row that a person can name. */
+function readable(record: DStoreRecord | undefined): Change | null {
+  try {
+    return record === undefined ? null : decodeRecord(record)
+  } catch (error) {
+    if (isDtsError(error)) return null
+    throw error
+  }
+}
+
+function isOfRow(change: Change, parts: readonly string[]): boolean {
+  if (change.operation === 'DDL' || parts.length === 0) return false
+  // An update can change the key, so both images count.
+  const rows = ['before' in change ? change.before : {}, 'after' in change ? change.after : {}]
+  return rows.some((row) =>
+    parts.every((part) => {
+      const equals = part.indexOf('=')
+      if (equals < 0) return change.keys.some((name) => name in row && plainValue(row[name]) === part)
+      const name = part.slice(0, equals)
+      return name in row && plainValue(row[name]) === part.slice(equals + 1)
+    }),
+  )
+}
