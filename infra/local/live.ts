@@ -127,7 +127,10 @@ async function show(
   ended: AbortSignal,
 ): Promise<void> {
   let wasHalted = false
-  for (let frame = 0; !ended.aborted; frame++) {
+  let isLast = false
+  for (let frame = 0; !isLast; frame++) {
+    // After the end, once more: what handlers did right before their host ended is what a person looks for then.
+    isLast = ended.aborted
     const observations = await stack.observed.readNew()
     tables.observe(observations)
     for (const text of [...troubles.observe(observations), ...troubles.overdue(Date.now())]) screen.note(text)
