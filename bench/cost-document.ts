@@ -5,7 +5,8 @@ import type { Prices } from '../infra/operate/cost/prices.ts'
 import { breakEven } from '../infra/operate/cost/run-cost.ts'
 import { dayOfUse } from '../infra/operate/cost/usage.ts'
 
-const usual = { recordBytes: 500, handlerMs: 1, memory: 256, lingerSeconds: 0 }
+const usual = { recordBytes: 500, handlerMs: 1, memory: 256, mode: 'scheduled', lingerSeconds: 0 } as const
+const lowLatency = { ...usual, mode: 'low-latency' } as const
 const loads: readonly Load[] = [
   { ...usual, changesPerDay: 0, tables: 1 },
   { ...usual, changesPerDay: 10_000, tables: 3 },
@@ -14,6 +15,9 @@ const loads: readonly Load[] = [
   { ...usual, changesPerDay: 50_000_000, tables: 12 },
   { ...usual, changesPerDay: 10_000, tables: 3, lingerSeconds: 55 },
   { ...usual, changesPerDay: 1_000_000, tables: 12, lingerSeconds: 55 },
+  { ...lowLatency, changesPerDay: 0, tables: 1 },
+  { ...lowLatency, changesPerDay: 10_000, tables: 3 },
+  { ...lowLatency, changesPerDay: 1_000_000, tables: 12 },
 ]
 
 /** docs/cost.md, with the figures of the model. */
@@ -25,10 +29,11 @@ export function costPage(coefficients: Coefficients, prices: Prices): string {
 
 \`\`\`sh
 npm run cost -- --changes-per-day 1000000 --tables 12
-npx dts-functions cost --changes-per-day 1000000 --tables 12 --linger 55      # in a service of your own
+npx dts-functions cost --changes-per-day 1000000 --tables 12 --mode low-latency      # in a service of your own
 \`\`\`
 
-\`--record-bytes\`, \`--handler-ms\` (for one change), \`--memory\` (of a table function) and \`--linger\` describe the load further.
+\`--record-bytes\`, \`--handler-ms\` (for one change), \`--memory\` (of a table function), \`--mode scheduled\` or
+\`low-latency\` ([hand-over](deploy.md#low-latency)) and \`--linger\` describe the load further.
 \`--prices FILE\` takes prices in the form of \`infra/operate/cost/prices.json\`, for another region or a discount (in a
 service: \`node_modules/dts-functions/dist/infra/operate/cost/prices.json\`). The own file has list prices of ${prices.region}, written down on ${prices.asOf}: check them. \`npm run bench -- --page\` writes this page from prices and coefficients.
 
@@ -39,7 +44,7 @@ In US dollars a month, for changes of 500 bytes and handlers that need 1 ms for 
       [
         'changes a day',
         'tables',
-        'linger',
+        'mode',
         'invocations a day',
         'Lambda',
         'DynamoDB',
@@ -55,7 +60,7 @@ gets changes has ${coefficients.invocation.metrics} more. One function for many 
 
 A consumer of your own needs a task that always runs. Half a processor and 1 GB of Fargate are the comparison. It replaces starts
 and time of the poller, the checkpoint's reads and writes, and the schedule. Handlers, alarms and logs are needed in both cases. Polling
-costs less up to about so many changes a day:`,
+costs less up to about so many changes a day. In the low-latency mode, a run is always at work, and a task costs less.`,
     table(
       ['tables', 'without a linger', 'with a linger'],
       [1, 12, 120].map((tables) => [
@@ -72,13 +77,14 @@ is delay: without a linger, a change waits up to a minute.
 ## The model
 
 - **Runs.** The schedule starts a run each minute. With a linger, the heartbeats of DTS keep a run awake for 75 s, which is its timeout
-  less the worst case of an invocation. The next run begins with the second minute.
+  less the worst case of an invocation. The next run begins with the second minute. In the low-latency mode a run is always at work, and
+  looks four times a second at the checkpoint between its commits.
 - **Invocations.** A run delivers what came since the last one. A function gets its changes in one invocation, or in several if they exceed
   the batch size (1,000), 4.3 MB, or 16 MB of the log. While a run is awake, each change has an invocation of its own, unless it comes
   during another one of its function.
 - **Time.** Measured processor time, times 1,769 MB and divided by the memory. A run also waits 20 ms for each request to DTS, 5 ms for each to
   DynamoDB, and for its handlers. A distant DTS makes runs longer.
-- **Writes.** A run that delivers for long commits five times a second. A live run commits after each delivery, and after each heartbeat.
+- **Writes.** A run that delivers for long commits five times a second. A run that is awake commits after each delivery. Heartbeats alone wait for its end.
 - **Metrics.** CloudWatch charges for a metric in each hour in which it has a value.
 
 Changes come evenly. Not in the model: cold starts, retries, dead letters, recovery, storage, keys of KMS, data transfer, a NAT gateway
@@ -111,7 +117,7 @@ function costs(load: Load, coefficients: Coefficients, prices: Prices): string[]
   return [
     number(load.changesPerDay),
     number(load.tables),
-    `${load.lingerSeconds} s`,
+    load.lingerSeconds === 0 ? load.mode : `linger ${load.lingerSeconds} s`,
     number(Math.round(day.invocations)),
     of('Lambda'),
     of('DynamoDB'),

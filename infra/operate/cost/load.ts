@@ -1,5 +1,8 @@
 import { readArguments, UsageError } from '../report.ts'
 
+const modes = ['scheduled', 'low-latency'] as const
+type Mode = (typeof modes)[number]
+
 /** What a stream has to do. */
 export interface Load {
   readonly changesPerDay: number
@@ -11,6 +14,8 @@ export interface Load {
   readonly handlerMs: number
   /** Of a table function, in MB. */
   readonly memory: number
+  /** Low latency: runs hand over (POLL_HANDOVER), so that one is always at work. */
+  readonly mode: Mode
   /** POLL_LINGER_SECONDS. */
   readonly lingerSeconds: number
 }
@@ -29,7 +34,8 @@ Estimates what a stream costs in a month: the poller, its table functions, and w
   --record-bytes N      of a record in the stream (500)
   --handler-ms N        time of a handler for one change (1)
   --memory MB           of a table function (256)
-  --linger S            POLL_LINGER_SECONDS (0)
+  --mode M              scheduled (a run each minute), or low-latency (POLL_HANDOVER=true)
+  --linger S            POLL_LINGER_SECONDS (0), for scheduled runs
   --prices FILE         prices in the form of prices.json, instead of the list prices of us-east-1`
 
 const text = { type: 'string' } as const
@@ -39,6 +45,7 @@ const options = {
   'record-bytes': text,
   'handler-ms': text,
   memory: text,
+  mode: text,
   linger: text,
   prices: text,
   help: { type: 'boolean' },
@@ -58,6 +65,10 @@ export function toCostCall(argv: readonly string[]): CostCall | null {
     }
     return Number(value)
   }
+  const mode = modes.find((name) => name === (values.mode ?? 'scheduled'))
+  if (mode === undefined) throw new UsageError(`--mode is one of ${modes.join(', ')}, not "${values.mode}".`)
+  if (mode === 'low-latency' && values.linger !== undefined)
+    throw new UsageError('--linger is for scheduled runs: with --mode low-latency a run is always at work.')
   if (values.prices?.trim() === '') throw new UsageError('--prices needs a file.')
   return {
     load: {
@@ -66,6 +77,7 @@ export function toCostCall(argv: readonly string[]): CostCall | null {
       recordBytes: whole('record-bytes', 50, 64_000_000, 500),
       handlerMs: decimal(values['handler-ms'] ?? '1'),
       memory: whole('memory', 128, 10_240, 256),
+      mode,
       lingerSeconds: whole('linger', 0, 900, 0),
     },
     prices: values.prices,

@@ -39,13 +39,13 @@ export function costText(load: Load, coefficients: Coefficients, prices: Prices)
 }
 
 function loadText(
-  { changesPerDay, tables, recordBytes, handlerMs, memory, lingerSeconds }: Load,
+  { changesPerDay, tables, recordBytes, handlerMs, memory, mode, lingerSeconds }: Load,
   day: DayOfUse,
 ) {
   const number = (value: number) => value.toLocaleString('en')
   return (
     `${number(changesPerDay)} changes a day of ${number(recordBytes)} bytes for ${number(tables)} table functions with ` +
-    `${number(memory)} MB, ${number(handlerMs)} ms a change, linger ${number(lingerSeconds)} s: ` +
+    `${number(memory)} MB, ${number(handlerMs)} ms a change, ${mode}, linger ${number(lingerSeconds)} s: ` +
     `${number(Math.round(day.runs))} runs and ${number(Math.round(day.invocations))} invocations a day`
   )
 }
@@ -64,6 +64,7 @@ function comparison(load: Load, items: readonly Item[], coefficients: Coefficien
 
 /** No single poller handles more in a day. */
 const mostChanges = 10_000_000_000
+const smallestStep = 1_000
 
 /**
  * The changes a day at which polling costs as much as an always-on consumer, to two digits.
@@ -76,13 +77,10 @@ export function breakEven(load: Load, coefficients: Coefficients, prices: Prices
     return sumOf(items.filter(({ isPolling }) => isPolling)) <= other
   }
   if (!isCheaper(0)) return null
-  let [low, high] = [0, mostChanges]
-  while (high - low > 1 + low / 1000) {
-    const middle = Math.floor((low + high) / 2)
-    if (isCheaper(middle)) low = middle
-    else high = middle
-  }
-  return Number(low.toPrecision(2))
+  // The first such load: a saturated function gets few full batches, so that more changes can cost less again.
+  let limit = smallestStep
+  while (limit < mostChanges && isCheaper(limit)) limit *= 1.02
+  return Number(limit.toPrecision(2))
 }
 
 function amountText(amount: number): string {

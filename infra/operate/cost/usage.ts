@@ -38,6 +38,8 @@ const lambdaLogBytes = 350
 const growBytes = 16 * 1024 * 1024
 /** The poller commits no more often than this. */
 const commitSeconds = 0.2
+/** How often a run looks whether the next one asks for the lease, if it commits nothing. */
+const looksPerSecond = 4
 
 /** How long the poller is awake and asleep in turn. */
 interface Rhythm {
@@ -66,25 +68,32 @@ export function dayOfUse(load: Load, measured: Coefficients): DayOfUse {
       slowdown(pollerMemory) +
     runs * backlog.waitMs
   const requestsMs = run.brokerRequests * brokerMs + (run.dynamoReads + run.dynamoWrites) * dynamoMs
-  const neededSeconds = (deliveryMs + runs * (requestsMs + run.cpuMs * slowdown(pollerMemory))) / 1000
-  const pollerSeconds = Math.min(daySeconds, Math.max(neededSeconds, runs * awakeSeconds))
+  const isAlwaysOn = load.mode === 'low-latency'
+  const startSeconds = (requestsMs + run.cpuMs * slowdown(pollerMemory)) / 1000
+  const neededSeconds = deliveryMs / 1000 + runs * startSeconds
+  const pollerSeconds = isAlwaysOn
+    ? // The next run connects while the last one still works.
+      daySeconds + runs * startSeconds
+    : Math.min(daySeconds, Math.max(neededSeconds, runs * awakeSeconds))
   const handlerCpuMs = invocations * invocation.handlerCpuMs + sized * change.handlerCpuMs
   const handlerSeconds = (changesPerDay * handlerMs + handlerCpuMs * slowdown(memory)) / 1000
 
-  // The run of the coefficients has one commit in it, and a heartbeat a second is committed, too.
+  // A measured run has one commit in it. Heartbeats alone are committed at the end of a run.
   const backlogCommits = Math.max(0, deliveryMs / 1000 / commitSeconds - busyRuns)
-  const liveCommits = (runs * awakeSeconds) / (commitSeconds + 1 / (livePerSecond + 1))
+  const liveCommits = livePerSecond === 0 ? 0 : (runs * awakeSeconds) / (commitSeconds + 1 / livePerSecond)
   const writes =
     runs * run.dynamoWrites +
     busyRuns * work.dynamoWrites +
     (awakeSeconds === 0 ? backlogCommits : liveCommits)
+  // A run that may be asked to hand over looks at the item between its commits.
+  const looks = isAlwaysOn ? Math.max(0, daySeconds * looksPerSecond - liveCommits) : 0
   const reported = runs * tables * atLeastOne(ofTable * cycleSeconds)
   return {
     runs,
     invocations,
     pollerGbSeconds: pollerSeconds * (pollerMemory / 1024),
     handlerGbSeconds: handlerSeconds * (memory / 1024),
-    dynamoReads: runs * run.dynamoReads * Math.ceil(measured.checkpointBytes / 4096),
+    dynamoReads: (runs * run.dynamoReads + looks) * Math.ceil(measured.checkpointBytes / 4096),
     dynamoWrites: writes * Math.ceil(measured.checkpointBytes / 1024),
     logBytes: runs * run.logBytes + reported * invocation.logBytes + (runs + invocations) * lambdaLogBytes,
     // CloudWatch charges for a metric in each hour in which it has a value.
@@ -97,7 +106,8 @@ export function dayOfUse(load: Load, measured: Coefficients): DayOfUse {
  * Without a linger, each start of the schedule is a short run. With one, the heartbeats of DTS keep a run awake until it has
  * only the time of one more invocation. The schedule starts the next one at the next full minute.
  */
-function rhythmOf({ lingerSeconds }: Load): Rhythm {
+function rhythmOf({ mode, lingerSeconds }: Load): Rhythm {
+  if (mode === 'low-latency') return { cycleSeconds: everySeconds, awakeSeconds: everySeconds }
   if (lingerSeconds === 0) return { cycleSeconds: everySeconds, awakeSeconds: 0 }
   const awakeSeconds = pollerTimeoutSeconds - leaseTerms(handlerTimeoutMs).worstCaseMs / 1000
   return { cycleSeconds: Math.ceil(awakeSeconds / everySeconds) * everySeconds, awakeSeconds }

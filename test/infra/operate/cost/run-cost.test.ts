@@ -37,6 +37,7 @@ test('the flags describe the load, and have the defaults of a deployment', () =>
       recordBytes: 900,
       handlerMs: 0.5,
       memory: 512,
+      mode: 'scheduled',
       lingerSeconds: 55,
     },
     prices: 'p.json',
@@ -56,6 +57,14 @@ const mistakes: [argv: string[], message: RegExp][] = [
   [['--changes-per-day', '1', '--tables', '1', '--handler-ms', 'fast'], /^--handler-ms takes .*, not "fast"/],
   [['--changes-per-day', '1', '--tables', '1', '--prices', ' '], /^--prices needs a file\.$/],
   [['--change-per-day', '1'], /--change-per-day/],
+  [
+    ['--changes-per-day', '1', '--tables', '1', '--mode', 'fast'],
+    /^--mode is one of scheduled, low-latency, not "fast"/,
+  ],
+  [
+    ['--changes-per-day', '1', '--tables', '1', '--mode', 'low-latency', '--linger', '5'],
+    /^--linger is for scheduled runs/,
+  ],
 ]
 for (const [argv, message] of mistakes) {
   test(`cost refuses ${JSON.stringify(argv)} and says why`, () => {

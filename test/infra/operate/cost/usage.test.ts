@@ -11,6 +11,7 @@ const quiet: Load = {
   recordBytes: 500,
   handlerMs: 1,
   memory: 256,
+  mode: 'scheduled',
   lingerSeconds: 0,
 }
 const day = (load: Partial<Load>) => dayOfUse({ ...quiet, ...load }, measured)
@@ -88,6 +89,18 @@ describe('a day with a linger', () => {
     const busy = { lingerSeconds: 55, changesPerDay: 10_000_000, tables: 2 }
     assert.ok(day({ ...busy, handlerMs: 10 }).invocations < day({ ...busy, handlerMs: 1 }).invocations / 2)
   })
+})
+
+test('a day of the low-latency mode has a run at work all the time, at every load', () => {
+  const idle = day({ mode: 'low-latency' })
+  const busy = day({ mode: 'low-latency', changesPerDay: 100_000 })
+  assert.ok(idle.pollerGbSeconds >= 86_400 * 0.5, String(idle.pollerGbSeconds))
+  near(idle.pollerGbSeconds, 86_400 * 0.5, 0.05)
+  assert.equal(busy.pollerGbSeconds, idle.pollerGbSeconds)
+  // Each change has an invocation, and looking for the next run ends where commits do the same.
+  near(busy.invocations, 100_000, 0.05)
+  near(idle.dynamoReads, 86_400 * 4, 0.01)
+  assert.ok(busy.dynamoReads < idle.dynamoReads)
 })
 
 test('a load that handlers or poller cannot do in a day is named', () => {
