@@ -46,7 +46,10 @@ function split(line: string): { readonly columns?: Record<string, string>; reado
     json = JSON.parse(line, markInexact)
   } catch {
     // The engine's message quotes the line.
-    throw new FeedFault('it is not JSON text')
+    const isNpm = line.startsWith('> ')
+    throw new FeedFault(
+      `it is not JSON text${isNpm ? ', but a line of npm: record with npm run --silent tail' : ''}`,
+    )
   }
   if (!isObject(json)) return { change: json }
   const { columns, ...change }: { readonly columns?: unknown } = json

@@ -71,6 +71,18 @@ function startCopy(
   return { live, service }
 }
 
+/** A stream with a minute of the shop, and the flags that choose it. */
+async function startSource(t: TestContext) {
+  const source = new DStore()
+  const { host, port } = await source.start()
+  t.after(() => source.stop())
+  const shop = new Shop()
+  const begun = Math.floor(Date.now() / 1000) - 60
+  await source.append(Array.from({ length: 60 }, (_, at) => shop.transaction(begun + at)).flat())
+  const address = ['--broker-url', `${host}:${port}`, '--topic', source.topic, '--sid', source.sid ?? '']
+  return { source, flags: [...address, '--user', source.user, '--password', source.password] }
+}
+
 /** A view is printed every ten seconds. */
 const mostViews = 12
 
@@ -86,18 +98,28 @@ test("the handler of the README's example gets its line in the live view", async
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
-test('a handler in a folder runs locally under its deployed name, with the changes of a file and those of npm run feed', async (t) => {
+test('a handler in a folder runs locally under its deployed name, with a recorded stretch and the changes of npm run feed', async (t) => {
   const { text } = readmeExample()
+  const { source, flags } = await startSource(t)
   const changes = join(mkdtempSync(join(tmpdir(), 'dts-functions-feed-')), 'payments.jsonl')
-  const lines = ['open', 'settled'].map((status, at) =>
-    JSON.stringify({
-      operation: 'INSERT',
-      table: 'shop.payments',
-      after: { id: at, status, amount: '1.00' },
-    }),
-  )
-  writeFileSync(changes, lines.join('\n'))
   t.after(() => rmSync(dirname(changes), { recursive: true }))
+  const record = [
+    'run',
+    '--silent',
+    'tail',
+    '--',
+    ...flags,
+    '--table',
+    'shop.payments',
+    '--limit',
+    '2',
+    '--format',
+    'json',
+  ]
+  const { stdout: recorded } = await promisify(execFile)('npm', record)
+  assert.equal(recorded.trimEnd().split('\n').length, 2)
+  assert.equal(source.counters.commits, 0)
+  writeFileSync(changes, recorded)
   const prepare = ({ folder }: ServiceCopy) => {
     mkdirSync(join(folder, 'functions/tables/billing'))
     writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
@@ -150,16 +172,10 @@ export const handler = defineTable({
 })
 `,
   )
-  const source = new DStore()
-  const { host, port } = await source.start()
-  t.after(() => source.stop())
-  const shop = new Shop()
-  const second = Math.floor(Date.now() / 1000) - 60
-  await source.append(Array.from({ length: 60 }, (_, at) => shop.transaction(second + at)).flat())
+  const { source, flags } = await startSource(t)
   const start = promisify(execFile)(process.execPath, [
     join(service.folder, 'infra/local/start.ts'),
-    ...['--dts', '--from', 'earliest', '--broker-url', `${host}:${port}`, '--topic', source.topic],
-    ...['--sid', source.sid ?? '', '--user', source.user, '--password', source.password],
+    ...['--dts', '--from', 'earliest', ...flags],
   ])
   const { code, stdout, stderr } = await start.then(
     () => assert.fail('it ended without an error'),

@@ -140,6 +140,7 @@ describe('a value with the type of its column', () => {
 
 const faulty: [line: string, reason: RegExp, what: string][] = [
   ['{"operation":', /^it is not JSON text$/, 'no JSON'],
+  ['> dts-functions@0.1.0 tail', /^it is not JSON text, but a line of npm: .*--silent/, 'a line of npm'],
   ['7', /not a change in JSON form/, 'no object'],
   ['{"operation":"INSERT","after":{}}', /table/, 'no table'],
   ['{"operation":"INSERT","table":"orders","after":{}}', /database\.table/, 'a table without its database'],
