@@ -8,7 +8,7 @@ import { Screen } from './screen.ts'
 import type { LocalRecord } from './shop.ts'
 import { functionPrefix, type LocalStack, root, startStack } from './stack.ts'
 import { TableLines } from './table-lines.ts'
-import { Troubles } from './troubles.ts'
+import { Troubles, troubleLines } from './troubles.ts'
 import { render, unlimited } from './view.ts'
 
 const frameMs = 1_000
@@ -72,6 +72,7 @@ export async function runLive(say: (line: string) => void, origin: Origin, pageP
     await Promise.all([stopFeed(), page.stop()])
     say('Stopping …')
     const keepsLog = troubles.current.length > 0 || (await hasEnded(fault))
+    for (const trouble of troubles.current) say(troubleLines(trouble).join(' '))
     if (keepsLog) say(`The functions' log is ${stack.logFile}`)
     await stack.stop(keepsLog)
   }
