@@ -74,13 +74,20 @@ function run(...command: string[]) {
   return service.serverless([...command, '--region', region], deployingTo(proxy.endpoint, credentials))
 }
 
-test('serverless deploy refuses a secret that does not exist, and leaves no stack', async () => {
-  const { code, output } = await run('deploy')
-  assert.equal(code, 1)
-  assert.match(output, /- The secret shop\/dts \(DTS_PASSWORD_SECRET\) does not exist in eu-west-1/)
-  assert.doesNotMatch(output, /^ +at /m)
-  const described = clients.cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
-  await assert.rejects(described, { name: 'ValidationError' })
+describe('serverless deploy with a secret that does not exist', () => {
+  let refused: CommandResult
+  before(async () => {
+    refused = await run('deploy')
+  }, startUp)
+
+  test('names the secret, and leaves no stack', async () => {
+    const { code, output } = refused
+    assert.equal(code, 1)
+    assert.match(output, /- The secret shop\/dts \(DTS_PASSWORD_SECRET\) does not exist in eu-west-1/)
+    assert.doesNotMatch(output, /^ +at /m)
+    const described = clients.cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }))
+    await assert.rejects(described, { name: 'ValidationError' })
+  })
 })
 
 describe('serverless deploy', () => {
