@@ -125,12 +125,18 @@ const ofOneChange: ReadonlySet<ErrorCode> = new Set([
   'EVENT_TOO_LARGE',
 ])
 
+/** What a person must know about a halt because it happened locally; null: nothing. */
+export function localHint(code: ErrorCode): string | null {
+  if (!ofOneChange.has(code)) return null
+  return "The local stack has no dead-letter queue, so a bad change halts. Deployed, only onFailure: 'halt' does that."
+}
+
 function hints(checkpoint: Checkpoint | null): string[] {
   const halt = checkpoint === null ? null : haltOf(checkpoint)
   if (halt === null) return []
-  const space = ' '.repeat(indent)
-  const queue = `${space}The local stack has no dead-letter queue, so a bad change halts. Deployed, only onFailure: 'halt' does that.`
-  return [...(ofOneChange.has(halt.code) ? [queue] : []), `${space}Press i to see what ends the halt.`]
+  const hint = localHint(halt.code)
+  const lines = [...(hint === null ? [] : [hint]), 'Press i to see what ends the halt.']
+  return lines.map((line) => ' '.repeat(indent) + line)
 }
 
 function cells([name = '', ...more]: readonly string[]): string {

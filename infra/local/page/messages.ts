@@ -68,7 +68,13 @@ export interface ShownCheckpoint {
   readonly at: number
   readonly state: 'RUNNING' | 'HALTED' | 'PAUSED'
   /** Why it does not run; null if it runs, or if the reason is unknown. */
-  readonly halt: { readonly code: string; readonly message: string; readonly at: number } | null
+  readonly halt: {
+    readonly code: string
+    readonly message: string
+    /** What is different in a deployment; null: nothing. */
+    readonly hint: string | null
+    readonly at: number
+  } | null
 }
 
 export interface PageView {

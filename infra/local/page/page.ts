@@ -1,4 +1,4 @@
-import { type Checkpoint, haltOf } from '../../../lib/checkpoint/types.ts'
+import type { Checkpoint } from '../../../lib/checkpoint/types.ts'
 import { printable, printableLines } from '../../../lib/text/printable.ts'
 import { toSeconds } from '../../../lib/time.ts'
 import type { Observation } from '../observations.ts'
@@ -12,11 +12,12 @@ import type { LoggedChange } from './describe-change.ts'
 import { Fates, type Known } from './fates.ts'
 import { causeFault, runPoller } from './faults.ts'
 import { LatestChanges } from './latest-changes.ts'
-import type { Found, PageView, ShownChange, ShownCheckpoint, TableLine } from './messages.ts'
+import type { Found, PageView, ShownChange } from './messages.ts'
 import { Plans } from './plans.ts'
 import { Samples } from './samples.ts'
 import { type Search, searchLog } from './search.ts'
 import { type PageServer, servePage } from './server.ts'
+import { shownCheckpoint, tableLine } from './shown.ts'
 
 /** What the live view knows in one second. */
 export interface Frame {
@@ -150,22 +151,5 @@ export class Page {
     const { offset, operation, table, key, at, columns, text } = change
     const fate = this.#fates.of(change, this.#known)
     return { offset: String(offset), operation, table: printable(table), key, at, columns, text, fate }
-  }
-}
-
-function tableLine({ table, note, ...line }: TableView): TableLine {
-  return { ...line, table: printable(table), note: note ?? null }
-}
-
-function shownCheckpoint(checkpoint: Checkpoint): ShownCheckpoint {
-  const { clusterId, offset, generation, timestamp, state } = checkpoint
-  const halt = haltOf(checkpoint)
-  return {
-    clusterId: printable(clusterId),
-    offset: String(offset),
-    generation,
-    at: toSeconds(timestamp) * 1_000,
-    state,
-    halt: halt === null ? null : { code: halt.code, message: printableLines(halt.message), at: halt.at },
   }
 }

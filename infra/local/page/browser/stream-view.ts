@@ -33,7 +33,8 @@ export function haltView(state: State, actions: Actions): TemplateResult | typeo
           ? html`<h2>Recovery says</h2>`
           : html`<h2>${view.checkpoint?.state === 'PAUSED' ? 'Paused' : 'Halted'}: <code>${halt.code}</code>
               <span class="quiet">since ${time(halt.at, view.now)}</span></h2>
-            <p>${halt.message}</p>`
+            <p>${halt.message}</p>
+            ${halt.hint === null ? nothing : html`<p>${halt.hint}</p>`}`
       }
       ${
         isPresent
