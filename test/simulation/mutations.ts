@@ -146,6 +146,7 @@ export const mutants: readonly Mutant[] = [
     file: run,
     find: 'const handlerMayRun = mayRunUntil !== null && mayRunUntil > now()',
     put: 'const handlerMayRun = false',
+    seed: 2107,
   },
   {
     name: 'unknown outcome: the batch is sent again at once',
