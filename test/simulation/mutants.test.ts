@@ -1,40 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { misplaced, sources } from './misplaced.ts'
 import { mutants } from './mutations.ts'
 import { findPlace } from './place.ts'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
-const sources = new Map(mutants.map(({ file }) => [file, readFileSync(join(root, file), 'utf8')] as const))
-
-/** The mutants that have no place in these sources, with the reason. */
-function misplaced(texts: ReadonlyMap<string, string>): string[] {
-  return mutants.flatMap(({ name, file, find, within }) => {
-    try {
-      findPlace(texts.get(file) ?? '', find, within)
-      return []
-    } catch (error) {
-      return [`${name} (${file}): ${error}`]
-    }
-  })
-}
-
-/** The source in another format: every option of the formatter differs from the project's. */
-function reformatted(file: string, source: string): string {
-  const style = '--line-width=50 --indent-style=tab --javascript-formatter-quote-style=double'
-  const more = '--semicolons=always --trailing-commas=none --bracket-spacing=false'
-  const { status, stdout, stderr } = spawnSync(
-    join(root, 'node_modules/.bin/biome'),
-    ['format', ...style.split(' '), ...more.split(' '), `--stdin-file-path=${file}`],
-    { cwd: root, input: source, encoding: 'utf8' },
-  )
-  assert.equal(status, 0, stderr)
-  assert.notEqual(stdout, source)
-  return stdout
-}
 
 describe('the mutants', () => {
   test('each mutant has exactly one place in the code', () => {
@@ -43,11 +11,6 @@ describe('the mutants', () => {
 
   test('each mutant has a unique name, so that it can run alone', () => {
     assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length)
-  })
-
-  test('each mutant finds its place in code of another format', () => {
-    const other = new Map([...sources].map(([file, source]) => [file, reformatted(file, source)]))
-    assert.deepEqual(misplaced(other), [])
   })
 })
 

@@ -1,4 +1,4 @@
 import { worldTests } from './tests.ts'
 
-worldTests('faults', 200)
-worldTests('switch', 200)
+worldTests('faults', 100)
+worldTests('switch', 100)
