@@ -57,6 +57,8 @@ export interface DeliveryState {
   readonly idle: boolean
   /** The earliest time at which a failing lane tries again, if all lanes with work wait; null if one does not wait. */
   readonly waitsUntil: number | null
+  /** Until when a handler that did not answer may still run; null if every handler answered. */
+  readonly mayRunUntil: number | null
   /** The stream must halt at once. */
   readonly halt: DtsError | null
   /** The unexpected error that ended a lane; null if there was none. */
@@ -134,12 +136,14 @@ function commitIsDue({ now, commit }: RunState): boolean {
  * one acquires the lease.
  */
 function handOverOf(state: RunState): Step | null {
-  const { now, commit, handOver } = state
+  const { now, commit, delivery, handOver } = state
   if (handOver === null) return null
   const { wishedAt, looking, drain } = handOver
   if (drain === 'done') return endAs('handed-over', state)
   if (drain === 'underway') return { do: 'wait', milliseconds: restMs(state) }
-  if (wishedAt !== null && isFresh(wishedAt, now, wishLastsMs)) return { do: 'drain' }
+  // The lease of a run that ends now would have to last until such a handler has ended, and every table would wait.
+  const mayRelease = delivery.mayRunUntil === null || delivery.mayRunUntil <= now
+  if (wishedAt !== null && mayRelease && isFresh(wishedAt, now, wishLastsMs)) return { do: 'drain' }
   return !looking && now >= nextLook(commit, handOver) ? { do: 'look' } : null
 }
 
@@ -159,10 +163,12 @@ function endAs(why: PollEnd, { reading: { fault } }: RunState): Step {
 
 /** The end of the run, if a bound is reached. */
 function endOf(state: RunState): Step | null {
-  const { now, timeLeftMs, reading, delivery } = state
+  const { now, timeLeftMs, reading, delivery, handOver } = state
   const end = (why: PollEnd) => endAs(why, state)
   if (timeLeftMs <= 0) return end('time')
-  const onlyWaits = delivery.waitsUntil !== null && delivery.waitsUntil > now + patienceMs
+  // With a hand-over no run waits to take the lease at once, and the tables of other lanes would wait for the next start.
+  const onlyWaits =
+    handOver === null && delivery.waitsUntil !== null && delivery.waitsUntil > now + patienceMs
   if (onlyWaits && !reading.fetching && (reading.atEnd || !reading.mayFetch)) return end('handler-failed')
   // A fetch that is under way may still bring work, which would be thrown away.
   if (!delivery.idle || reading.fetching) return null

@@ -225,6 +225,7 @@ export class Run {
       delivery: {
         idle: this.#dispatcher.firstUndone === null,
         waitsUntil: this.#dispatcher.waitsUntil,
+        mayRunUntil: this.#dispatcher.mayRunUntil,
         halt: this.#dispatcher.halt,
         unexpectedError: this.#dispatcher.unexpectedError,
       },

@@ -48,7 +48,14 @@ function state({ run, reading, delivery, commit, handOver }: Changes): RunState 
       unexpectedError: null,
       ...reading,
     },
-    delivery: { idle: true, waitsUntil: null, halt: null, unexpectedError: null, ...delivery },
+    delivery: {
+      idle: true,
+      waitsUntil: null,
+      mayRunUntil: null,
+      halt: null,
+      unexpectedError: null,
+      ...delivery,
+    },
     commit: { pending: false, last: now, pauseMs: 0, leaseCoversInvocation: true, ...commit },
     handOver:
       handOver === undefined
@@ -220,6 +227,21 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
     'another run asks while functions work: drain all the same, so that no new batch starts',
     { delivery: working, handOver: { wishedAt: now - 100 } },
     { do: 'drain' },
+  ],
+  [
+    'another run asks while a handler that did not answer may still run: the lease could not be released, so continue',
+    { delivery: { mayRunUntil: now + 1 }, handOver: { wishedAt: now - 100 } },
+    { do: 'fetch' },
+  ],
+  [
+    'another run asks after the time in which such a handler may run: drain',
+    { delivery: { mayRunUntil: now }, handOver: { wishedAt: now - 100 } },
+    { do: 'drain' },
+  ],
+  [
+    'one table waits for a distant attempt and another run would take over: continue, for the other tables',
+    { reading: { atEnd: true }, delivery: { idle: false, waitsUntil: now + 60_000 }, handOver: {} },
+    { do: 'fetch' },
   ],
   [
     'another run asked 15 s ago, and has probably ended: continue',
