@@ -142,8 +142,8 @@ export function judgedRecord(value: Buffer, offset: bigint): JudgedChange {
   const header = readHeader(value)
   const origin = { offset, generation: 0, replay: false }
   return {
-    // The handler has its own rule for text that is invalid.
-    decode: (columns) => decodeChange(value, header, origin, columns, true) as RowChange,
+    // Invalid text is a fault, and the handler has its own rule for it. Two texts that are replaced can look the same.
+    decode: (columns) => decodeChange(value, header, origin, columns, false) as RowChange,
     columnNames: () => columnNames(value, header),
   }
 }

@@ -129,6 +129,14 @@ const cases: [
   ['an update of another column', statusChanged, 'UPDATE', row(1, open), row(1, open, '11.00'), 'filtered'],
   ['an update of the primary key', statusChanged, 'UPDATE', row(1, open), row(2, open), 'wanted'],
   [
+    'an update between two texts that are invalid, and would look the same once they are replaced',
+    statusChanged,
+    'UPDATE',
+    row(1, text(Buffer.from([0x41, 0xff]))),
+    row(1, text(Buffer.from([0x41, 0xfe]))),
+    'wanted',
+  ],
+  [
     'an update without a before image, by changed',
     statusChanged,
     'UPDATE',
