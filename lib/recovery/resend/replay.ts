@@ -60,8 +60,7 @@ export async function replay(
   stream: Stream,
 ): Promise<ReplayResult> {
   const { routes, ghostTables } = dependencies
-  const router = new Router(routes, ghostTables)
-  const [route] = router.routesFor(event.table, () => null).routes
+  const [route] = new Router(routes, ghostTables).routesFor(event.table, () => null).routes
   if (route === undefined) {
     throw new DtsError(
       'TABLE_UNROUTED',
@@ -69,6 +68,8 @@ export async function replay(
       { retryable: false },
     )
   }
+  const own = withMasksOf(route.functionName, routes)
+  const router = new Router(own, ghostTables)
   // A statement that names the table may be recorded under another table, or none.
   const onlyTable = new Router({ [event.table]: route }, ghostTables)
   const range = await stream.range()
@@ -76,7 +77,7 @@ export async function replay(
   const to = event.to === undefined ? range.end : await resolve(event.to, stream)
   if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
   const end = to < range.end ? to : range.end
-  const masker = await maskerFor(dependencies)
+  const masker = await maskerFor({ ...dependencies, routes: own })
   const generation = (await dependencies.store.read())?.generation ?? 0
   const { topic, partition, clusterId } = stream
   // Each of these changes may have been delivered before, whatever its time.
@@ -129,6 +130,16 @@ export async function replay(
     if (routedPart.halt !== null) return answer(false, routedPart.halt.message)
   }
   return answer(next >= to, null)
+}
+
+/** Changes of other functions are not sent: a mask of theirs that does not fit a record must not end the replay. */
+function withMasksOf(functionName: string, routes: SendDependencies['routes']): SendDependencies['routes'] {
+  return Object.fromEntries(
+    Object.entries(routes).map(([table, { mask, ...route }]) => {
+      const isMasked = route.functionName === functionName && mask !== undefined
+      return [table, isMasked ? { ...route, mask } : route]
+    }),
+  )
 }
 
 /** A failure does not hide how much was replayed before it. */

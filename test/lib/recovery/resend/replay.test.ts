@@ -254,3 +254,24 @@ test('a replay starts no invocation that could last longer than its own time, an
     assert.deepEqual([answer.next, answer.error], [isEnough ? '10' : '0', null])
   }
 })
+
+test('a record of another function that its mask does not fit is passed, and that mask needs no key', async (t) => {
+  const orders = new Writer()
+  const { stream } = await open(t, [
+    ...orders.inserts('shop.orders', 0, 1),
+    ...new Writer('other').inserts('shop.customers', 0, 0),
+    ...orders.inserts('shop.orders', 2, 2),
+  ])
+  const { answer, sent } = await replayAll(
+    stream,
+    {},
+    {
+      routes: {
+        'shop.orders': route('orders'),
+        'shop.customers': route('customers', { mask: { renamed: 'hash' } }),
+      },
+      maskKey: () => assert.fail('the key is read'),
+    },
+  )
+  assert.deepEqual([answer.complete, answer.error, sent], [true, null, [0, 1, 3]])
+})
