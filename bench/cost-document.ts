@@ -33,7 +33,7 @@ npx dts-functions cost --changes-per-day 1000000 --tables 12 --mode low-latency 
 \`\`\`
 
 \`--record-bytes\`, \`--handler-ms\` (for one change), \`--memory\` (of a table function), \`--mode scheduled\` or
-\`low-latency\` ([hand-over](deploy.md#low-latency)) and \`--linger\` describe the load further.
+\`low-latency\` ([hand-over](deploy.md#low-latency)) and \`--linger\` (scheduled runs only) describe the load further.
 \`--prices FILE\` takes prices in the form of \`infra/operate/cost/prices.json\`, for another region or a discount (in a
 service: \`node_modules/dts-functions/dist/infra/operate/cost/prices.json\`). The own file has list prices of ${prices.region}, written down on ${prices.asOf}: check them. \`npm run bench -- --page\` writes this page from prices and coefficients.
 

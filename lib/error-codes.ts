@@ -185,8 +185,8 @@ export const errorCodes = {
     section: 'what the stream contains',
     meaning:
       'A record has the right checksum but cannot be decoded as a DTS record, or a column holds bytes ' +
-      'that are not text in its character set. Its bytes go to the dead-letter queue. Without a queue ' +
-      'the stream halts before it.',
+      'that are not text in its character set. Its bytes go to the dead-letter queue. Without a queue, ' +
+      'the stream halts before it. If a handler masks columns, it halts with MASK_FAILED instead.',
     normal: 'Never. After an upgrade of DTS it may mean that the format changed.',
     run:
       'Look at the dead letter (`redrive --dry-run`). If the message names a character set and U+FFFD ' +
