@@ -1,5 +1,5 @@
 /**
- * canary.test.ts runs this in its own process, so that it sees the complete output. The real poller and
+ * canary.deep.test.ts runs this in its own process, so that it sees the complete output. The real poller and
  * real table handlers work with the DStore emulator and dynalite. Marker strings are in rows, in bytes that are not a
  * record, in the password and in errors of handlers. The last line of the output is the summary.
  */
