@@ -1,18 +1,16 @@
 /** Measures what the cost model of infra/operate/cost needs. */
 import { cpus, loadavg } from 'node:os'
 import type { Coefficients } from '../infra/operate/cost/coefficients.ts'
-import type { Caller } from './ground/calls.ts'
 import type { Ground } from './ground/ground.ts'
+import { pollWarm } from './ground/warm-backlog.ts'
 import { median } from './measure.ts'
-import type { Poller, RunReport } from './programs/poller.ts'
-import type { OpenStream } from './programs/services.ts'
+import type { RunReport } from './programs/poller.ts'
 
 const warmRuns = 20
 const runs = 50
 /** DTS writes about one a second. */
 const heartbeatsPerRun = 60
 const backlog = { tables: 1, records: 400_000, distinct: 30_000 }
-const warmRecords = 200_000
 
 const manyTables = 20
 
@@ -52,40 +50,6 @@ async function shortRuns(ground: Ground, tables: number) {
   })
 }
 
-/** CPU of a change in full batches, in milliseconds. */
-async function fullBatches(ground: Ground) {
-  return await ground.withStream(backlog, async (stream: OpenStream) => {
-    const poller: Caller<Poller> = await ground.startPoller(
-      stream,
-      1,
-      { environment: { POLL_MAX_RECORDS: '100000' } },
-      60_000,
-    )
-    let report = (await poller.next()) as RunReport
-    let read = report.fetched
-    let before: RunReport | null = null
-    let counted = 0
-    while (report.ended === 'records') {
-      if (before === null && read >= warmRecords) {
-        before = report
-        await ground.handled()
-      }
-      report = await poller.call('run', null)
-      read += report.fetched
-      if (before !== null) counted += report.fetched
-    }
-    const { cpuMs, invocations } = await ground.handled()
-    await poller.stop()
-    if (before === null || counted === 0) throw new Error(`The poller ended after ${read} records.`)
-    return {
-      pollerCpuMs: (report.cpuMs - before.cpuMs) / counted,
-      handlerCpuMs: cpuMs / counted,
-      invocations: invocations / counted,
-      bytes: stream.bytes.value,
-    }
-  })
-}
-
 /** The median of the rounds for each coefficient. */
 export async function measureCoefficients(ground: Ground, rounds: number): Promise<Coefficients> {
   const [load = 0] = loadavg()
@@ -94,7 +58,7 @@ export async function measureCoefficients(ground: Ground, rounds: number): Promi
     const idle = await shortRuns(ground, 0)
     const one = await shortRuns(ground, 1)
     const many = await shortRuns(ground, manyTables)
-    const full = await fullBatches(ground)
+    const full = await pollWarm(ground, backlog)
     const ofOneMore = (of: (run: typeof one) => number) => positive((of(many) - of(one)) / (manyTables - 1))
     const invocation = {
       pollerCpuMs: ofOneMore(({ cpuMs }) => cpuMs),

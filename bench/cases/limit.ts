@@ -1,15 +1,11 @@
 import type { Case } from '../case.ts'
 import type { Ground } from '../ground/ground.ts'
+import { pollWarm, type WarmUse, warmRecords } from '../ground/warm-backlog.ts'
 import { measureInTurn, type Variant } from '../measure.ts'
-import type { RunReport } from '../programs/poller.ts'
 import type { Part, Reader } from '../programs/reader.ts'
 import type { OpenStream, StreamShape } from '../programs/services.ts'
 
 const shape: StreamShape = { tables: 1, records: 400_000, distinct: 30_000 }
-/** The first records are not counted: V8 has not compiled the code by then. */
-const warmRecords = 200_000
-/** Records of a run of the poller. A run reports what it used. */
-const runRecords = 100_000
 /** The cheapest part needs many records to be measured at all. */
 const countedRecords: Readonly<Record<Part, number>> = {
   limit: 1_000_000,
@@ -30,39 +26,6 @@ async function readPart(ground: Ground, stream: OpenStream, part: Part): Promise
   const after = await reader.call('read', { part, records: countedRecords[part] })
   await reader.stop()
   return ((after.cpuMs - before.cpuMs) * 1_000) / countedRecords[part]
-}
-
-interface Whole {
-  readonly poller: Sample
-  readonly handlers: Sample
-}
-
-/** The deployed poller, warm, and the handlers that it invokes. */
-async function pollAll(ground: Ground): Promise<Whole> {
-  return await ground.withStream(shape, async (stream) => {
-    const environment = { POLL_MAX_RECORDS: String(runRecords) }
-    const poller = await ground.startPoller(stream, 1, { environment }, 60_000)
-    let report = (await poller.next()) as RunReport
-    let read = report.fetched
-    let before: RunReport | null = null
-    let counted = 0
-    while (report.ended === 'records') {
-      if (before === null && read >= warmRecords) {
-        before = report
-        await ground.handled()
-      }
-      report = await poller.call('run', null)
-      read += report.fetched
-      if (before !== null) counted += report.fetched
-    }
-    const { cpuMs } = await ground.handled()
-    await poller.stop()
-    if (before === null || counted === 0) throw new Error(`The poller ended after ${read} records.`)
-    return {
-      poller: ((report.cpuMs - before.cpuMs) * 1_000) / counted,
-      handlers: (cpuMs * 1_000) / counted,
-    }
-  })
 }
 
 const names: Readonly<Record<Part, string>> = {
@@ -92,18 +55,21 @@ and the poller with its handlers' process, which also serves the Invoke API.`,
           measure: () => readPart(ground, stream, part),
         }),
       )
-      let last: Whole = { poller: Number.NaN, handlers: Number.NaN }
+      let last: WarmUse | null = null
       const variants: Variant<Sample>[] = [
         ...readers,
         {
           name: whole.poller,
           measure: async () => {
-            last = await pollAll(ground)
-            return last.poller
+            last = await pollWarm(ground, shape)
+            return last.pollerCpuMs * 1_000
           },
         },
         // The same poller as in the row before.
-        { name: whole.both, measure: () => last.poller + last.handlers },
+        {
+          name: whole.both,
+          measure: () => (last === null ? Number.NaN : (last.pollerCpuMs + last.handlerCpuMs) * 1_000),
+        },
       ]
       return await measureInTurn(variants, rounds, [
         { name: 'µs per record', of: (sample) => sample },

@@ -2,6 +2,7 @@ import {
   ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
+  type GetItemCommandInput,
   ResourceNotFoundException,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
@@ -33,32 +34,24 @@ export class CheckpointTable {
 
   /** A consistent read. */
   async read(): Promise<Checkpoint | null> {
-    const { Item } = await this.#reach(() =>
-      this.#client.send(
-        new GetItemCommand({
-          TableName: this.#table,
-          Key: { pk: encodeText(this.#key) },
-          ConsistentRead: true,
-        }),
-      ),
-    )
-    return this.#parse(Item)
+    return this.#parse(await this.#get())
   }
 
   /** The item's wish, by a consistent read of nothing else. */
   async readWish(): Promise<Wish | null> {
-    const { Item } = await this.#reach(() =>
-      this.#client.send(
-        new GetItemCommand({
-          TableName: this.#table,
-          Key: { pk: encodeText(this.#key) },
-          ConsistentRead: true,
-          ProjectionExpression: '#wish',
-          ExpressionAttributeNames: { '#wish': 'wish' },
-        }),
-      ),
-    )
-    return decodeWish(Item?.wish)
+    const item = await this.#get({
+      ProjectionExpression: '#wish',
+      ExpressionAttributeNames: { '#wish': 'wish' },
+    })
+    return decodeWish(item?.wish)
+  }
+
+  async #get(
+    part: Partial<Pick<GetItemCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'>> = {},
+  ): Promise<Attributes | undefined> {
+    const Key = { pk: encodeText(this.#key) }
+    const command = new GetItemCommand({ TableName: this.#table, Key, ConsistentRead: true, ...part })
+    return (await this.#reach(() => this.#client.send(command))).Item
   }
 
   /**

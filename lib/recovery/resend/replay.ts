@@ -3,6 +3,7 @@ import { timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'
 import { Router } from '../../dispatch/routes.ts'
+import type { Route } from '../../dispatch/settings.ts'
 import { DtsError, isDtsError } from '../../errors.ts'
 import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
 import type { Fetched, Stream } from '../../kafka/stream.ts'
@@ -60,23 +61,13 @@ export async function replay(
   stream: Stream,
 ): Promise<ReplayResult> {
   const { routes, ghostTables } = dependencies
-  const [route] = new Router(routes, ghostTables).routesFor(event.table, () => null).routes
-  if (route === undefined) {
-    throw new DtsError(
-      'TABLE_UNROUTED',
-      `No function handles the table ${event.table}. Check the name: database.table.`,
-      { retryable: false },
-    )
-  }
+  const route = routeOf(event.table, new Router(routes, ghostTables))
   const own = withMasksOf(route.functionName, routes)
   const router = new Router(own, ghostTables)
   // A statement that names the table may be recorded under another table, or none.
   const onlyTable = new Router({ [event.table]: route }, ghostTables)
-  const range = await stream.range()
-  const from = await resolve(event.from, stream)
-  const to = event.to === undefined ? range.end : await resolve(event.to, stream)
-  if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
-  const end = to < range.end ? to : range.end
+  const { from, to, logEnd } = await findPart(event, stream)
+  const end = to < logEnd ? to : logEnd
   const masker = await maskerFor({ ...dependencies, routes: own })
   const generation = (await dependencies.store.read())?.generation ?? 0
   const { topic, partition, clusterId } = stream
@@ -94,14 +85,14 @@ export async function replay(
     complete,
     error,
     note: [
-      ...(complete || to <= range.end
+      ...(complete || to <= logEnd
         ? []
-        : [`The log ends before offset ${to}: the next record gets ${range.end}.`]),
+        : [`The log ends before offset ${to}: the next record gets ${logEnd}.`]),
       ...(replayed === 0 ? [] : [fenced]),
     ].join(' '),
   })
   while (next < end) {
-    const slice = await readBelow(stream, next, range.end)
+    const slice = await readBelow(stream, next, logEnd)
     if (slice instanceof DtsError) return answer(false, slice.message)
     const part = { ...slice, from: 0, to: slice.records.length }
     const concerned = new Set(routeSlice(part, onlyTable, 'skip', masker).events.map(({ offset }) => offset))
@@ -130,6 +121,26 @@ export async function replay(
     if (routedPart.halt !== null) return answer(false, routedPart.halt.message)
   }
   return answer(next >= to, null)
+}
+
+/** @throws DtsError TABLE_UNROUTED */
+function routeOf(table: string, router: Router): Route {
+  const [route] = router.routesFor(table, () => null).routes
+  if (route !== undefined) return route
+  throw new DtsError(
+    'TABLE_UNROUTED',
+    `No function handles the table ${table}. Check the name: database.table.`,
+    { retryable: false },
+  )
+}
+
+/** The offsets to replay, `to` excluded, and the end of the log. @throws DtsError CHECKPOINT_OUT_OF_RANGE */
+async function findPart(event: z.output<typeof replaySchema>, stream: Stream) {
+  const range = await stream.range()
+  const from = await resolve(event.from, stream)
+  const to = event.to === undefined ? range.end : await resolve(event.to, stream)
+  if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
+  return { from, to, logEnd: range.end }
 }
 
 /** Changes of other functions are not sent: a mask of theirs that does not fit a record must not end the replay. */

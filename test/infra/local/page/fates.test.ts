@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import type { Handled } from '../../../../infra/local/observations.ts'
 import type { LoggedChange } from '../../../../infra/local/page/describe-change.ts'
 import { Fates, type Known } from '../../../../infra/local/page/fates.ts'
-import { type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
+import { freshPosition } from '../../../../lib/checkpoint/types.ts'
+import { checkpointOf } from '../../../support/streams.ts'
 
 const change = (id: number, offset: bigint, table = 'shop.orders'): LoggedChange => ({
   id: String(id),
@@ -29,19 +30,7 @@ const handled = (id: number, offset: number, generation = 1): Handled => ({
   replay: false,
 })
 
-const checkpoint: Checkpoint = {
-  ...freshPosition(20n, 0),
-  key: 'topic/0',
-  epoch: 1,
-  owner: null,
-  leaseUntil: null,
-  generation: 1,
-  clusterId: 'c1',
-  replayUntil: null,
-  wish: null,
-  state: 'RUNNING',
-  ledger: [],
-}
+const checkpoint = checkpointOf({ ...freshPosition(20n, 0), clusterId: 'c1' })
 
 const known: Known = {
   checkpoint,

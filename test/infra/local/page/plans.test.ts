@@ -3,20 +3,12 @@ import { describe, test } from 'node:test'
 import { Plans } from '../../../../infra/local/page/plans.ts'
 import type { Answer } from '../../../../infra/local/stack.ts'
 import { type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
+import { checkpointOf } from '../../../support/streams.ts'
 
 const halted: Checkpoint = {
-  ...freshPosition(20n, 0),
-  key: 'topic/0',
-  epoch: 1,
-  owner: null,
-  leaseUntil: null,
-  generation: 1,
-  clusterId: 'c1',
-  replayUntil: null,
-  wish: null,
+  ...checkpointOf({ ...freshPosition(20n, 0), clusterId: 'c1' }),
   state: 'HALTED',
   halt: { code: 'CLUSTER_CHANGED', message: 'changed', facts: {}, next: [], at: 0 },
-  ledger: [],
 }
 
 const dryRun = {
