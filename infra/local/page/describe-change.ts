@@ -6,19 +6,12 @@ import { isDtsError } from '../../../lib/errors.ts'
 import { printable } from '../../../lib/text/printable.ts'
 import { toSeconds } from '../../../lib/time.ts'
 import type { DStoreRecord } from '../dstore/dstore.ts'
-import type { Column } from './messages.ts'
+import type { Column, ShownChange } from './messages.ts'
 
 /** A change of the log, with values cut to what a person reads. */
-export interface LoggedChange {
+export interface LoggedChange extends Omit<ShownChange, 'offset' | 'fate'> {
   readonly id: string
   readonly offset: bigint
-  readonly operation: string
-  readonly table: string
-  readonly key: string
-  /** Milliseconds since 1970. */
-  readonly at: number
-  readonly columns: readonly Column[]
-  readonly text: string | null
 }
 
 const mostCharacters = 160

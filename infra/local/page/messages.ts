@@ -54,6 +54,7 @@ export interface ShownChange {
   readonly table: string
   /** Such as `id=7`; empty if the record does not name a key. */
   readonly key: string
+  /** Milliseconds since 1970. */
   readonly at: number
   readonly columns: readonly Column[]
   /** The statement of a DDL, or why the record cannot be read; null for a row. */
