@@ -123,7 +123,9 @@ function useKeys({ kmsKey, passwordKey }: Account, passwords: readonly StoredPas
       : [allow(['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey, through('dynamodb', 'sqs', 's3'))]),
     ...(keyOfPassword === undefined
       ? []
-      : passwords.map(({ store }) => allow(['kms:Decrypt'], keyOfPassword, through(services[store])))),
+      : [...new Set(passwords.map(({ store }) => services[store]))].map((service) =>
+          allow(['kms:Decrypt'], keyOfPassword, through(service)),
+        )),
   ]
 }
 

@@ -232,7 +232,7 @@ function toMaskKey({
 
 /** Without a key, hashes of guessed values would reveal the values. */
 function refuseHashes(routes: Readonly<Record<string, Route>>): void {
-  const [first] = Object.values(routes).filter(hashes)
+  const first = Object.values(routes).find(hashes)
   if (first === undefined) return
   throw new DtsError(
     'CONFIG_INVALID',

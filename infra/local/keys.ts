@@ -1,8 +1,8 @@
 import { emitKeypressEvents } from 'node:readline'
 import { causeFault } from './page/faults.ts'
 import type { Screen } from './screen.ts'
-import type { Answer, LocalStack } from './stack.ts'
-import { readAnswer } from './steps.ts'
+import type { LocalStack } from './stack.ts'
+import { askRecovery } from './steps.ts'
 
 /**
  * The keys of the live view.
@@ -39,22 +39,9 @@ export async function ask(
   event: { readonly action: string },
   screen: Screen,
 ): Promise<void> {
-  const isMove = event.action !== 'inspect' && event.action !== 'doctor'
-  const request = { ...event, ...(isMove ? { by: 'live view' } : {}), reply: 'data' }
-  const answer = await stack.invoke('recovery', request).catch(
-    (error: Error): Answer => ({
-      ok: false,
-      code: error.name,
-      message: error.message,
-    }),
-  )
-  if (!answer.ok) {
-    screen.note(`${answer.code}: ${answer.message}`)
-    return
-  }
-  const { text, steps } = readAnswer(answer.result)
+  const { text, steps, result, isDone, isMove } = await askRecovery(stack, event, 'live view')
   screen.note(text)
-  screen.offer(steps)
+  if (result !== null) screen.offer(steps)
   // Continue after a move at once, not with the next scheduled run.
-  if (isMove) void stack.invoke('poller', {}).catch(() => {})
+  if (isDone && isMove) void stack.invoke('poller', {}).catch(() => {})
 }

@@ -1,10 +1,20 @@
 import type { NextStep } from '../../lib/errors.ts'
 import { renderStep, type StepEvent } from '../../lib/recovery/next-steps.ts'
+import type { ReturnedError } from '../../lib/recovery/reply.ts'
+import type { Answer, LocalStack } from './stack.ts'
 
 /** What recovery answered, for the screen. */
-export interface Told {
+interface Told {
   readonly text: string
   readonly steps: readonly LocalStep[]
+}
+
+export interface Asked extends Told {
+  /** What recovery answered; null if it gave no answer. */
+  readonly result: unknown
+  /** Whether it did what it was asked for: it returns the error of a refusal, too. */
+  readonly isDone: boolean
+  readonly isMove: boolean
 }
 
 /** One thing that a person can do next at the local stack. */
@@ -17,15 +27,35 @@ export interface LocalStep {
 
 const commandLine = { recovery: () => '', deploy: '' }
 
+/** Actions that leave the stream as it is, so recovery does not ask who wants them. */
+const looks: ReadonlySet<string> = new Set(['inspect', 'doctor', 'redrive'])
+
+/** Asks recovery. Never rejects: the text says what went wrong. @param by who asks, for the ledger */
+export async function askRecovery(
+  { invoke }: Pick<LocalStack, 'invoke'>,
+  event: { readonly action: string },
+  by: string,
+): Promise<Asked> {
+  const isMove = !looks.has(event.action)
+  const request = { ...event, ...(isMove ? { by } : {}), reply: 'data' }
+  const answer = await invoke('recovery', request).catch(
+    (error: Error): Answer => ({ ok: false, code: error.name, message: error.message }),
+  )
+  if (!answer.ok)
+    return { text: `${answer.code}: ${answer.message}`, steps: [], result: null, isDone: false, isMove }
+  const { result } = answer
+  const isRefused = typeof result === 'object' && result !== null && Object.hasOwn(result, 'error')
+  return { ...readAnswer(result), result, isDone: !isRefused, isMove }
+}
+
 /** @param answer of recovery, in the form of data */
 export function readAnswer(answer: unknown): Told {
-  const { error, advice, note, next = [] } = answer as Answer
+  const { error, advice, note, next = [] } = answer as AnswerData
   if (error !== undefined) return told(`${error.code}: ${error.message}`, error.next)
   return told(advice ?? note ?? JSON.stringify(answer), next)
 }
 
-interface Answer {
-  readonly error?: { readonly code: string; readonly message: string; readonly next: readonly NextStep[] }
+interface AnswerData extends Partial<ReturnedError> {
   readonly advice?: string
   readonly note?: string
   readonly next?: readonly NextStep[]

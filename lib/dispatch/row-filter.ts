@@ -126,8 +126,9 @@ export function judge(
   if (operation === 'DDL') return 'wanted'
   if (operations !== undefined && !operations.includes(operation)) return 'filtered'
   if (filter === undefined) return 'wanted'
-  const rowFilter = filters.get(filter) ?? new RowFilter(filter)
-  filters.set(filter, rowFilter)
+  const known = filters.get(filter)
+  const rowFilter = known ?? new RowFilter(filter)
+  if (known === undefined) filters.set(filter, rowFilter)
   try {
     return rowFilter.wants(judged()) ? 'wanted' : 'filtered'
   } catch (thrown) {

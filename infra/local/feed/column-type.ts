@@ -1,4 +1,5 @@
 import type { ColumnValue } from '../../../lib/dts/types.ts'
+import { parseTime } from '../../../lib/time.ts'
 import {
   binaryObject,
   dateTime,
@@ -109,8 +110,8 @@ export function typeNumbered(number: number): ColumnType | undefined {
 function instantOf(value: string): PlainValue {
   const form = new RegExp(`^${date}[T ]${time}Z$`)
   const { year, month, day, hour, minute, second, fraction } = form.exec(value)?.groups ?? {}
-  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-  return Number.isNaN(ms) ? null : timestamp(ms / 1000, microsOf(fraction))
+  const seconds = parseTime(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  return seconds === null ? null : timestamp(seconds, microsOf(fraction))
 }
 
 function partsOf(found: RegExpExecArray | null): PlainValue {

@@ -19,7 +19,7 @@ export interface FeedAnswer {
 /** Takes lines of changes, all or none. */
 export type Feeder = (text: string) => Promise<FeedAnswer>
 
-const addressSchema = z.object({ url: z.url(), token: z.string(), pid: z.number() })
+const addressSchema = z.object({ url: z.url(), token: z.string() })
 export type Address = z.infer<typeof addressSchema>
 
 /** Beside serverless.yml; .gitignore names it. */
@@ -50,7 +50,7 @@ export async function serveFeed(folder: string, feed: Feeder): Promise<() => Pro
   await once(server, 'listening')
   const own = server.address()
   if (own === null || typeof own === 'string') throw new Error('The feed has no TCP address.')
-  const address: Address = { url: `http://127.0.0.1:${own.port}/feed`, token, pid: process.pid }
+  const address: Address = { url: `http://127.0.0.1:${own.port}/feed`, token }
   const path = join(folder, addressFile)
   rmSync(path, { force: true })
   writeFileSync(path, JSON.stringify(address), { mode: 0o600 })

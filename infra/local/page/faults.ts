@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { PollSummary } from '../../../lib/poll/summary.ts'
 import type { DStore } from '../dstore/dstore.ts'
 import type { LocalStack } from '../stack.ts'
 import type { FaultName } from './messages.ts'
 
 /** What the faults need of the emulator. */
-export type Faulty = Pick<DStore, 'clusterId' | 'connections' | 'switchCluster' | 'dropConnections'>
+type Faulty = Pick<DStore, 'clusterId' | 'connections' | 'switchCluster' | 'dropConnections'>
 
 /** Causes a fault, as DTS or the network would. @returns what happened, for people */
 export async function causeFault(dstore: Faulty, name: FaultName): Promise<string> {
@@ -28,7 +29,7 @@ const mostAttempts = 20
 export async function runPoller({ invoke }: Pick<LocalStack, 'invoke'>, stopped: AbortSignal): Promise<void> {
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     const answer = await invoke('poller', {})
-    if (!answer.ok || JSON.stringify(answer.result)?.includes('"ended":"lease-held"') !== true) return
+    if (!answer.ok || (answer.result as PollSummary | null)?.ended !== 'lease-held') return
     await sleep(500, undefined, { signal: stopped })
   }
 }

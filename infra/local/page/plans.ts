@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Checkpoint } from '../../../lib/checkpoint/types.ts'
+import type { ResetResult } from '../../../lib/recovery/move/reset.ts'
 import type { StepEvent } from '../../../lib/recovery/next-steps.ts'
 import type { Answer } from '../stack.ts'
-import { type LocalStep, readAnswer } from '../steps.ts'
+import { askRecovery, type LocalStep } from '../steps.ts'
 import type { OfferedStep, Plan, Planned, Told } from './messages.ts'
 
 /** The parts of the stack that plans need. */
@@ -86,16 +87,8 @@ export class Plans {
   }
 
   async #ask(event: RecoveryEvent): Promise<{ told: Told; isDone: boolean; result: unknown }> {
-    const isMove = event.action !== 'inspect' && event.action !== 'doctor' && event.action !== 'redrive'
-    const request = { ...event, ...(isMove ? { by } : {}), reply: 'data' }
-    const answer = await this.#actor
-      .invoke('recovery', request)
-      .catch((error: Error): Answer => ({ ok: false, code: error.name, message: error.message }))
-    if (!answer.ok)
-      return { told: { text: `${answer.code}: ${answer.message}`, steps: [] }, isDone: false, result: null }
-    const { text, steps } = readAnswer(answer.result)
-    const isDone = !hasOwn(answer.result, 'error')
-    return { told: { text, steps: steps.map((step) => this.#offer(step)) }, isDone, result: answer.result }
+    const { text, steps, isDone, result } = await askRecovery(this.#actor, event, by)
+    return { told: { text, steps: steps.map((step) => this.#offer(step)) }, isDone, result }
   }
 
   #offer(step: LocalStep): OfferedStep {
@@ -144,27 +137,13 @@ interface DryRun {
   readonly facts: Plan['facts']
 }
 
-interface ResetAnswer {
-  readonly token: string | null
-  readonly from: { readonly clusterId: string; readonly offset: string; readonly generation: number } | null
-  readonly to: {
-    readonly clusterId: string
-    readonly offset: string
-    readonly generation: number
-    readonly time: string
-  }
-  readonly how: string
-  readonly repeats: Readonly<Record<string, number>>
-  readonly lost: { readonly from: string; readonly to: string } | null
-}
-
 /** Null: recovery refused the dry run. */
 function readDryRun(result: unknown): DryRun | null {
   if (!hasOwn(result, 'token') || !hasOwn(result, 'to')) return null
-  const { token, from, to, how, repeats, lost } = result as unknown as ResetAnswer
+  const { token, from, to, how, repeats, lost } = result as unknown as ResetResult
   if (token === null) return null
   const counted = Object.entries(repeats).map(([table, count]) => `${count} of ${table}`)
-  const place = ({ clusterId, offset, generation }: NonNullable<ResetAnswer['from']>) =>
+  const place = ({ clusterId, offset, generation }: NonNullable<ResetResult['from']>) =>
     `cluster ${clusterId}, offset ${offset}, generation ${generation}`
   const facts = [
     { name: 'from', value: from === null ? 'no checkpoint' : place(from) },

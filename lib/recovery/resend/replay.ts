@@ -64,8 +64,9 @@ export async function replay(
   const route = routeOf(event.table, new Router(routes, ghostTables))
   const own = withMasksOf(route.functionName, routes)
   const router = new Router(own, ghostTables)
-  // A statement that names the table may be recorded under another table, or none.
-  const onlyTable = new Router({ [event.table]: route }, ghostTables)
+  // A statement that names the table may be recorded under another table, or none. Only its offsets count, so nothing is masked.
+  const { mask: _, ...unmasked } = route
+  const onlyTable = new Router({ [event.table]: unmasked }, ghostTables)
   const { from, to, logEnd } = await findPart(event, stream)
   const end = to < logEnd ? to : logEnd
   const masker = await maskerFor({ ...dependencies, routes: own })
@@ -95,7 +96,7 @@ export async function replay(
     const slice = await readBelow(stream, next, logEnd)
     if (slice instanceof DtsError) return answer(false, slice.message)
     const part = { ...slice, from: 0, to: slice.records.length }
-    const concerned = new Set(routeSlice(part, onlyTable, 'skip', masker).events.map(({ offset }) => offset))
+    const concerned = new Set(routeSlice(part, onlyTable, 'skip').events.map(({ offset }) => offset))
     const routedPart = routeSlice(part, router, 'skip', masker)
     let events: readonly RoutedEvent[] = routedPart.events.filter(
       (routed) =>
@@ -117,8 +118,8 @@ export async function replay(
       events = events.slice(done)
     }
     next = routedPart.end
-    // A record that cannot be masked must not be sent.
-    if (routedPart.halt !== null) return answer(false, routedPart.halt.message)
+    // A record of the part that cannot be masked must not be sent.
+    if (routedPart.halt !== null && next < end) return answer(false, routedPart.halt.message)
   }
   return answer(next >= to, null)
 }

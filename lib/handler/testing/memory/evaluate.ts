@@ -116,7 +116,7 @@ function calls(name: string, given: readonly Operand[], item: Item, values: Valu
     case 'attribute_type':
       return subject !== undefined && tagOf(subject) === other?.S
     case 'begins_with':
-      return subject?.S !== undefined && other?.S !== undefined && subject.S.startsWith(other.S)
+      return subject !== undefined && other !== undefined && begins(subject, other)
     case 'contains':
       return subject !== undefined && other !== undefined && contains(subject, other)
     default:
@@ -124,8 +124,16 @@ function calls(name: string, given: readonly Operand[], item: Item, values: Valu
   }
 }
 
+function begins(subject: AttributeValue, start: AttributeValue): boolean {
+  if (subject.B !== undefined && start.B !== undefined)
+    return Buffer.from(subject.B).subarray(0, start.B.length).equals(start.B)
+  return subject.S !== undefined && start.S !== undefined && subject.S.startsWith(start.S)
+}
+
 function contains(subject: AttributeValue, part: AttributeValue): boolean {
   if (subject.S !== undefined) return part.S !== undefined && subject.S.includes(part.S)
+  if (subject.B !== undefined)
+    return part.B !== undefined && Buffer.from(subject.B).includes(Buffer.from(part.B))
   return [...members(subject), ...(subject.L ?? [])].some((member) => equal(member, part))
 }
 
@@ -201,6 +209,15 @@ function inside(value: AttributeValue | undefined, step: string | number): Attri
 
 // ── updates ──
 
+/** An element that is removed shifts those after it, and paths mean the item before. So deeper and later places go first. */
+function lastFirst(one: Path, other: Path): number {
+  const index = (path: Path) => {
+    const last = path.at(-1)
+    return typeof last === 'number' ? last : 0
+  }
+  return other.length - one.length || index(other) - index(one)
+}
+
 /** The item after an update. Every operand is read from the item as it was before. */
 export function updated(update: Update, before: Item, values: Values): Item {
   const written: (readonly [Path, AttributeValue | undefined])[] = []
@@ -214,7 +231,7 @@ export function updated(update: Update, before: Item, values: Values): Item {
     written.push([path, added(at(before, path), read(operand, before, values), path)])
   for (const { path, operand } of update.delete)
     written.push([path, without(at(before, path), read(operand, before, values), path)])
-  for (const path of update.remove) written.push([path, undefined])
+  for (const path of update.remove.toSorted(lastFirst)) written.push([path, undefined])
   return written.reduce((item, [path, value]) => put(item, path, value), before)
 }
 

@@ -222,7 +222,7 @@ export class MemoryTables {
   }
 }
 
-/** @throws InvalidExpression if a part of the key is missing */
+/** @throws DynamoDBServiceException ValidationException if a part of the key is missing */
 function keyOf({ name, keys }: Table, attributes: Item = {}): string {
   return JSON.stringify(
     keys.map((part) => {
