@@ -69,4 +69,12 @@ describe('the answers of recovery on the local screen', () => {
     assert.match(String(screen.events), /GAP: Changes are gone\.$/)
     assert.deepEqual(screen.stepLines, ['[1] see how far the stream is and what to do'])
   })
+
+  test('a refused move starts no poller', async () => {
+    const stack = stackThatAnswers({
+      error: { code: 'GAP', message: 'Changes are gone.', facts: {}, next: [] },
+    })
+    await ask(stack, { action: 'reset' }, new Screen(() => {}))
+    assert.deepEqual(stack.asked, [['recovery', { action: 'reset', by: 'live view', reply: 'data' }]])
+  })
 })

@@ -164,6 +164,11 @@ const faulty: [line: string, reason: RegExp, what: string][] = [
     'a date that no calendar has',
   ],
   [
+    '{"operation":"INSERT","table":"shop.a","columns":{"a":"timestamp"},"after":{"a":"2026-02-31T00:00:00Z"}}',
+    /^a: for timestamp/,
+    'a day that its month has not',
+  ],
+  [
     '{"operation":"INSERT","table":"shop.a","columns":{"a":"number"},"after":{"a":1}}',
     /known are .*bigint/,
     'a type that does not exist',

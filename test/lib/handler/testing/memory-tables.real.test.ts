@@ -22,6 +22,7 @@ const value: fc.Arbitrary<AttributeValue> = fc.oneof(
   numbers.map((N) => ({ N })),
   texts.map((S) => ({ S })),
   fc.boolean().map((BOOL) => ({ BOOL })),
+  fc.constantFrom([1], [1, 2], [2, 1]).map((bytes) => ({ B: Buffer.from(bytes) })),
   fc.constant({ NULL: true } as const),
   fc.uniqueArray(texts, { minLength: 1, maxLength: 3 }).map((SS) => ({ SS })),
   fc.uniqueArray(fc.constantFrom('1', '2', '3'), { minLength: 1, maxLength: 3 }).map((NS) => ({ NS })),
@@ -42,6 +43,8 @@ const simple = fc.oneof(
   place.map((name) => `attribute_not_exists(${name})`),
   place.map((name) => `contains(${name}, :v)`),
   place.map((name) => `begins_with(${name}, :s)`),
+  place.map((name) => `begins_with(${name}, :b)`),
+  place.map((name) => `contains(${name}, :b)`),
   place.map((name) => `attribute_type(${name}, :type)`),
   place.map((name) => `size(${name}) > :n`),
   place.map((name) => `${name} BETWEEN :n AND :m`),
@@ -62,6 +65,7 @@ const update = fc.oneof(
     .map(([name, sign]) => `SET ${name} = if_not_exists(${name}, :n) ${sign} :n`),
   fc.constant('SET l = list_append(if_not_exists(l, :list), :list) REMOVE q'),
   place.map((name) => `REMOVE ${name}`),
+  fc.constantFrom('REMOVE l[0], l[1]', 'REMOVE l[1], l[0], p', 'SET l = :long'),
   wholePlace.map((name) => `ADD ${name} :v`),
   wholePlace.map((name) => `DELETE ${name} :v SET q = :w`),
 )
@@ -77,10 +81,12 @@ function inputOf(
     ':v': v,
     ':w': w,
     ':s': { S: 'a' },
+    ':b': { B: Buffer.from([1]) },
     ':n': { N: '2' },
     ':m': { N: '3' },
     ':type': { S: 'N' },
     ':list': { L: [{ N: '7' }] },
+    ':long': { L: [{ N: '1' }, { N: '2' }, { N: '3' }] },
   }
   const used = new Set(`${UpdateExpression} ${ConditionExpression}`.match(/:\w+/g))
   const values = Object.entries(all).filter(([name]) => used.has(name))

@@ -101,6 +101,32 @@ describe('tables in memory', () => {
     assert.equal((await get('2')).Item, undefined)
   })
 
+  test('remove the list elements that an update names, by their places before it', async () => {
+    const letters = ['a', 'b', 'c', 'd', 'e'].map((S) => ({ S }))
+    await put('list', { Item: { id: { S: 'list' }, l: { L: letters } } })
+    await client.send(
+      new UpdateItemCommand({
+        TableName: 'marks',
+        Key: { id: { S: 'list' } },
+        UpdateExpression: 'REMOVE l[1], l[2]',
+      }),
+    )
+    assert.deepEqual(tables.items('marks'), [{ id: 'list', l: ['a', 'd', 'e'] }])
+  })
+
+  test('compare bytes by their beginning', async () => {
+    const blob = { id: { S: 'blob' }, b: { B: Buffer.from([1, 2, 3]) } }
+    await put('blob', { Item: blob })
+    const begins = (bytes: number[]) =>
+      put('blob', {
+        Item: blob,
+        ConditionExpression: 'begins_with(b, :b) AND contains(b, :b)',
+        ExpressionAttributeValues: { ':b': { B: Buffer.from(bytes) } },
+      })
+    await begins([1, 2])
+    await assert.rejects(begins([2]), { name: 'ConditionalCheckFailedException' })
+  })
+
   test('write all of a transaction or nothing', async () => {
     await put('taken')
     const item = (id: string) => ({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { encodeRecord, integer } from '../../../../infra/local/encode.ts'
 import { freshPosition } from '../../../../lib/checkpoint/types.ts'
 import { type Batch, recordsOf } from '../../../../lib/dispatch/batch-format.ts'
 import { pseudonym } from '../../../../lib/dispatch/mask.ts'
@@ -253,6 +254,28 @@ test('a replay starts no invocation that could last longer than its own time, an
     assert.deepEqual([sent.length, answer.complete], isEnough ? [10, true] : [0, false])
     assert.deepEqual([answer.next, answer.error], [isEnough ? '10' : '0', null])
   }
+})
+
+test('a record after the asked part that cannot be masked is no failure of the part', async (t) => {
+  const write = new Writer()
+  const { stream } = await open(t, [
+    ...write.inserts('shop.orders', 0, 1),
+    {
+      value: encodeRecord({
+        operation: 'INSERT',
+        objectName: 'shop.orders',
+        sourceTimestamp: t0,
+        fields: [['id', 8]],
+        after: [integer(2)],
+      }),
+      timestamp: t0,
+    },
+  ])
+  const routes = { 'shop.orders': route('orders', { mask: { status: 'drop' } }) }
+  const { answer, sent } = await replayAll(stream, { to: { offset: '2' } }, { routes })
+  assert.deepEqual([answer.complete, answer.error, sent], [true, null, [0, 1]])
+  const { answer: whole } = await replayAll(stream, {}, { routes })
+  assert.deepEqual([whole.complete, whole.next], [false, '2'])
 })
 
 test('a record of another function that its mask does not fit is passed, and that mask needs no key', async (t) => {
