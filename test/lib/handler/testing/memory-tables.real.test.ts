@@ -193,6 +193,7 @@ function sorted(item: Readonly<Record<string, AttributeValue>>): unknown {
 }
 
 function canonical(found: AttributeValue): unknown {
+  if (found.B !== undefined) return { B: Buffer.from(found.B).toString('hex') }
   if (found.SS !== undefined) return { SS: found.SS.toSorted() }
   if (found.NS !== undefined) return { NS: found.NS.toSorted() }
   if (found.L !== undefined) return { L: found.L.map(canonical) }
