@@ -2,8 +2,7 @@ import type { Figure, Row } from './result.ts'
 
 /** NaN if there are no values. */
 export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
+  return percentile(values, 0.5)
 }
 
 export function percentile(values: readonly number[], part: number): number {

@@ -35,10 +35,6 @@ export type Handled = Extract<Observation, { kind: 'handled' }>
 export type Started = Extract<Observation, { kind: 'started' }>
 export type Failed = Extract<Observation, { kind: 'failed' }>
 
-export function isHandled(observation: Observation): observation is Handled {
-  return observation.kind === 'handled'
-}
-
 /** Reads the lines of `observe.ts`, from the end of the last read. */
 export class ObservationFile {
   readonly #path: string

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { audit, type TableAudit, total } from './audit.ts'
-import { isHandled, type ObservationFile } from './observations.ts'
+import type { ObservationFile } from './observations.ts'
 import { Shop, type ShopRecord } from './shop.ts'
 import type { Answer } from './stack.ts'
 
@@ -160,7 +160,7 @@ async function judge(
   recoveries: number,
   say: (line: string) => void,
 ): Promise<boolean> {
-  const deliveries = (await stage.observed.readNew()).filter(isHandled)
+  const deliveries = (await stage.observed.readNew()).filter((one) => one.kind === 'handled')
   const tables = audit(produced, deliveries)
   const sum = total(tables)
   say('')

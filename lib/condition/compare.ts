@@ -33,16 +33,18 @@ export function compare(
   return one < other ? -1 : Number(one > other)
 }
 
-/** Whether a text matches a pattern in which `%` is any text and `_` is one character. Null if there is no value. */
-export function like(value: Operand | Literal | undefined, pattern: string): boolean | null {
+/** Whether a text matches a pattern. Null if there is no value. */
+export function like(value: Operand | Literal | undefined, pattern: Pattern): boolean | null {
   if (value === null || value === undefined) return null
   if (Buffer.isBuffer(value)) throw cannot(value, 'a pattern')
-  return matchesLike([...textOf(value)], piecesOf(pattern))
+  return matchesLike([...textOf(value)], pattern)
 }
 
 type Piece = '%' | '_' | { readonly character: string }
+export type Pattern = readonly Piece[]
 
-function piecesOf(pattern: string): Piece[] {
+/** Parses a pattern in which `%` is any text, `_` is one character, and `\\` takes the next one as it is. */
+export function likePattern(pattern: string): Pattern {
   const pieces: Piece[] = []
   const characters = [...pattern]
   for (let at = 0; at < characters.length; at++) {
@@ -57,7 +59,7 @@ function piecesOf(pattern: string): Piece[] {
 }
 
 /** It retries only after the last `%`, so it takes at most the product of both lengths. */
-function matchesLike(text: readonly string[], pieces: readonly Piece[]): boolean {
+function matchesLike(text: readonly string[], pieces: Pattern): boolean {
   let at = 0
   let piece = 0
   let star = -1

@@ -1,6 +1,6 @@
 import { sameValue } from '../dts/row-change.ts'
 import type { DtsError } from '../errors.ts'
-import { type Comparator, compare, type Literal, like, type Operand } from './compare.ts'
+import { type Comparator, compare, type Literal, like, likePattern, type Operand } from './compare.ts'
 import { ConditionTokens, type Token } from './tokens.ts'
 
 /**
@@ -48,14 +48,18 @@ type Value = (judged: Judged) => Operand | Literal | undefined
 /** Deeper conditions are refused: each level is a level of the parser's stack. */
 const mostLevels = 100
 
+const isEqual: Comparator = (order) => order === 0
+const atLeast: Comparator = (order) => order >= 0
+const atMost: Comparator = (order) => order <= 0
+
 const comparators: Readonly<Record<string, Comparator>> = {
-  '=': (order) => order === 0,
+  '=': isEqual,
   '<>': (order) => order !== 0,
   '!=': (order) => order !== 0,
   '<': (order) => order < 0,
-  '<=': (order) => order <= 0,
+  '<=': atMost,
   '>': (order) => order > 0,
-  '>=': (order) => order >= 0,
+  '>=': atLeast,
 }
 
 /** @throws DtsError CONDITION_INVALID, with the place of the mistake */
@@ -164,7 +168,7 @@ class Parser {
     }
     if (this.#takeWord('like')) {
       if (this.#token.kind !== 'text') throw this.#expected("a text such as 'a%'")
-      const pattern = this.#token.text
+      const pattern = likePattern(this.#token.text)
       this.#advance()
       return (judged) => like(left(judged), pattern)
     }
@@ -247,10 +251,6 @@ const constants: Readonly<Record<string, { readonly value: boolean | null }>> = 
   { true: { value: true }, false: { value: false }, null: { value: null } },
 )
 const reserved: ReadonlySet<string> = new Set(['and', 'or', 'not', 'is', 'in', 'like', 'between', 'null'])
-
-const isEqual: Comparator = (order) => order === 0
-const atLeast: Comparator = (order) => order >= 0
-const atMost: Comparator = (order) => order <= 0
 
 function comparison(left: Value, comparator: Comparator, right: Value): Test {
   return (judged) => {

@@ -114,3 +114,16 @@ function refuseWrongColumns(value: Buffer, header: RecordHeader, mask: Mask): vo
 function invalid(message: string): DtsError {
   return new DtsError('CONFIG_INVALID', message, { retryable: false })
 }
+
+/**
+ * The masker for these routes. The key is read only if one of them hashes.
+ * @param maskKey null from it: no key is configured. Left out where nothing can hash
+ * @throws DtsError SECRET_UNAVAILABLE
+ */
+export async function maskerFor(
+  routes: Readonly<Record<string, Route>>,
+  maskKey: (() => Promise<string | null>) | undefined,
+): Promise<Masker> {
+  const needsKey = Object.values(routes).some(hashes)
+  return new Masker(needsKey && maskKey !== undefined ? await maskKey() : null)
+}

@@ -13,7 +13,7 @@ export interface PollDependencies {
   readonly invoke: Invoke
   /** Null if no dead-letter queue is configured: then a change that no handler can take halts the stream. */
   readonly putAside: PutAside | null
-  /** Reads the key of masks. Left out if no route hashes. @throws DtsError SECRET_UNAVAILABLE */
+  /** Reads the key of masks. Resolves to null if no key is configured. @throws DtsError SECRET_UNAVAILABLE */
   readonly maskKey?: () => Promise<string | null>
   /** Milliseconds since 1970. */
   readonly now: () => number

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { QueuedEvent, RoutedEvent } from '../dispatch/event.ts'
-import { hashes, Masker, unmaskable } from '../dispatch/mask.ts'
+import { type Masker, maskerFor, unmaskable } from '../dispatch/mask.ts'
 import { type RoutedPart, routeSlice } from '../dispatch/route-slice.ts'
 import { Router } from '../dispatch/routes.ts'
 import { DtsError } from '../errors.ts'
@@ -221,10 +221,7 @@ export class Intake {
   /** The key is read before the first change that a run reads. @throws DtsError SECRET_UNAVAILABLE */
   async #readyMasker(): Promise<Masker> {
     const { config, maskKey } = this.#dependencies
-    if (this.#masker === null) {
-      const needsKey = Object.values(config.routes).some(hashes)
-      this.#masker = new Masker(needsKey && maskKey !== undefined ? await maskKey() : null)
-    }
+    this.#masker ??= await maskerFor(config.routes, maskKey)
     return this.#masker
   }
 

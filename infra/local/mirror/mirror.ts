@@ -1,4 +1,5 @@
 import { carriesChange, isFiller, readHeader } from '../../../lib/dts/header.ts'
+import type { RecordHeader } from '../../../lib/dts/types.ts'
 import { DtsError, isDtsError } from '../../../lib/errors.ts'
 import type { LogRecord } from '../../../lib/kafka/records.ts'
 import type { Stream } from '../../../lib/kafka/stream.ts'
@@ -106,10 +107,11 @@ function* copiesOf(
   let timestamp = before
   for (const record of records) {
     yield* fillers(record.offset - expected, timestamp)
-    timestamp = timeOf(record) ?? timestamp
-    const { value } = record
+    const { value, size } = record
+    const header = headerOf(value, size)
+    if (header !== null) timestamp = toSeconds(header.sourceTimestamp)
     // The fetched bytes are freed.
-    yield { value: value === null ? null : Buffer.from(value), timestamp, ...tableOf(record) }
+    yield { value: value === null ? null : Buffer.from(value), timestamp, ...tableOf(header) }
     expected = record.offset + 1n
   }
   yield* fillers(to - expected, timestamp)
@@ -126,13 +128,12 @@ function timeOf({ value, size }: LogRecord): number | null {
   return header === null ? null : toSeconds(header.sourceTimestamp)
 }
 
-function tableOf({ value, size }: LogRecord): { readonly table?: string } {
-  const header = headerOf(value, size)
+function tableOf(header: RecordHeader | null): { readonly table?: string } {
   if (header === null || header.objectName === null) return {}
   return carriesChange(header.operation) && header.operation !== 'DDL' ? { table: header.objectName } : {}
 }
 
-function headerOf(value: Buffer | null, size: number) {
+function headerOf(value: Buffer | null, size: number): RecordHeader | null {
   if (value === null || isFiller(size)) return null
   try {
     return readHeader(value)

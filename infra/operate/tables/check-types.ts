@@ -73,19 +73,14 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
       )
     }
   }
-  for (const column of handler.filtered) {
+  const named = [
+    ...handler.filtered.map((column) => [column, 'filter'] as const),
+    ...Object.keys(handler.mask).map((column) => [column, 'mask'] as const),
+  ]
+  for (const [column, rule] of named) {
     if (names.includes(column)) continue
-    found.set(
-      column,
-      `${table} has no column ${column}, which the filter names; its columns are ${listNames(names)}`,
-    )
-  }
-  for (const column of Object.keys(handler.mask)) {
-    if (names.includes(column)) continue
-    found.set(
-      column,
-      `${table} has no column ${column}, which the mask names; its columns are ${listNames(names)}`,
-    )
+    const known = `its columns are ${listNames(names)}`
+    found.set(column, `${table} has no column ${column}, which the ${rule} names; ${known}`)
   }
   for (const change of changes) {
     if (!(handler.operations?.includes(change.operation) ?? true)) continue

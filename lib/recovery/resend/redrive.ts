@@ -3,9 +3,10 @@ import * as z from 'zod'
 import type { DeadLetter } from '../../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-source.ts'
 import { RoutedEvent } from '../../dispatch/event.ts'
+import { maskerFor } from '../../dispatch/mask.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import { LogRecords } from '../../kafka/records.ts'
-import { maskerFor, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
+import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
   action: z.literal('redrive'),
@@ -176,7 +177,11 @@ async function maskedBytes(
   const value = await bytesOf(letter, dependencies.deadLetters)
   const route = Object.values(dependencies.routes).find((one) => one.functionName === functionName)
   if (route?.mask === undefined) return value
-  return (await maskerFor(dependencies)).masked(value, BigInt(letter.offset), route)
+  return (await maskerFor(dependencies.routes, dependencies.maskKey)).masked(
+    value,
+    BigInt(letter.offset),
+    route,
+  )
 }
 
 async function bytesOf({ raw }: DeadLetter, deadLetters: DeadLetterSource): Promise<Buffer> {

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
+import { maskerFor } from '../../dispatch/mask.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'
 import { Router } from '../../dispatch/routes.ts'
 import type { Route } from '../../dispatch/settings.ts'
@@ -11,7 +12,7 @@ import { locateTime } from '../../log/locate-time.ts'
 import { fetchBelow } from '../../log/scan.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { offsetSchema } from '../offset-schema.ts'
-import { firstBatch, maskerFor, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
+import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 const point = z.union(
   [z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })],
@@ -69,7 +70,7 @@ export async function replay(
   const onlyTable = new Router({ [event.table]: unmasked }, ghostTables)
   const { from, to, logEnd } = await findPart(event, stream)
   const end = to < logEnd ? to : logEnd
-  const masker = await maskerFor({ ...dependencies, routes: own })
+  const masker = await maskerFor(own, dependencies.maskKey)
   const generation = (await dependencies.store.read())?.generation ?? 0
   const { topic, partition, clusterId } = stream
   // Each of these changes may have been delivered before, whatever its time.

@@ -3,7 +3,6 @@ import type { BatchOrigin } from '../../dispatch/batch-format.ts'
 import { maxBatchBytes, packEvents, sizeInBatch, toBatch } from '../../dispatch/batch-format.ts'
 import { countThrough, type RoutedEvent } from '../../dispatch/event.ts'
 import type { Invoke } from '../../dispatch/invoke.ts'
-import { hashes, Masker } from '../../dispatch/mask.ts'
 import { DtsError } from '../../errors.ts'
 import { reasonOf } from '../../text/thrown.ts'
 
@@ -15,14 +14,8 @@ export interface SendDependencies {
   readonly handlerTimeoutMs: number
   readonly routes: PollConfig['routes']
   readonly ghostTables: PollConfig['ghostTables']
-  /** Reads the key of masks. Left out if no route hashes. @throws DtsError SECRET_UNAVAILABLE */
+  /** Reads the key of masks. Resolves to null if no key is configured. @throws DtsError SECRET_UNAVAILABLE */
   readonly maskKey?: () => Promise<string | null>
-}
-
-/** Masks as the poller does. @throws DtsError SECRET_UNAVAILABLE */
-export async function maskerFor({ routes, maskKey }: SendDependencies): Promise<Masker> {
-  const needsKey = Object.values(routes).some(hashes)
-  return new Masker(needsKey && maskKey !== undefined ? await maskKey() : null)
 }
 
 /** Time for a cold start and for the answer of recovery itself, in milliseconds. */

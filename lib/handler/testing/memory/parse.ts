@@ -31,6 +31,11 @@ export interface Update {
   readonly delete: readonly { readonly path: Path; readonly operand: Operand }[]
 }
 
+/** Every path that an update writes. */
+export function pathsOf({ set, add, delete: less, remove }: Update): readonly Path[] {
+  return [...[...set, ...add, ...less].map(({ path }) => path), ...remove]
+}
+
 const token = /\s*(#\w+|:\w+|\w+|<>|<=|>=|[()[\],.=<>+-])/y
 
 /** Reads one expression from left to right. @throws SyntaxError */

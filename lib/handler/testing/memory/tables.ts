@@ -14,7 +14,7 @@ import {
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import { DtsError } from '../../../errors.ts'
 import { holds, InvalidExpression, type Item, updated } from './evaluate.ts'
-import { parseCondition, parseUpdate } from './parse.ts'
+import { parseCondition, parseUpdate, pathsOf } from './parse.ts'
 import { checkCondition, checkUpdate } from './validate.ts'
 
 /** A value as handlers write it. Numbers that a JavaScript number cannot hold exactly are bigints, or texts with a point. */
@@ -182,7 +182,7 @@ export class MemoryTables {
     } = conditional
     const update = parseUpdate(UpdateExpression, ExpressionAttributeNames)
     checkUpdate(update, ExpressionAttributeValues)
-    const all = [...update.set, ...update.add, ...update.delete].map(({ path }) => path).concat(update.remove)
+    const all = pathsOf(update)
     const named = all.find(([name]) => Object.hasOwn(Key, name))
     if (named !== undefined)
       throw new InvalidExpression(`An update cannot write ${named[0]}, which is part of the key.`)

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { InvalidExpression, type Tag, tagOf, type Values } from './evaluate.ts'
-import type { Condition, Operand, Path, Update } from './parse.ts'
+import { type Condition, type Operand, type Path, pathsOf, type Update } from './parse.ts'
 
 /** The checks that DynamoDB makes before it reads the item. */
 
@@ -36,7 +36,7 @@ export function checkUpdate(update: Update, values: Values): void {
   for (const { operand } of update.set) checkValue(operand, values)
   for (const { operand } of update.add) needs(operand, ['N', ...sets], values)
   for (const { operand } of update.delete) needs(operand, sets, values)
-  const paths = [...update.set, ...update.add, ...update.delete].map(({ path }) => path).concat(update.remove)
+  const paths = pathsOf(update)
   for (const [index, path] of paths.entries()) {
     const other = paths.slice(index + 1).find((later) => overlap(path, later))
     if (other !== undefined)
