@@ -39,6 +39,23 @@ test('a change that comes again has the same id for the queue, so that the queue
   assert.ok(first !== undefined && first === again)
 })
 
+test('a request has at most ten messages', async () => {
+  await deliver(
+    handler,
+    Array.from({ length: 11 }, (_, id) => make.insert({ id: BigInt(id) })),
+  )
+  assert.deepEqual(
+    sent().map(({ length }) => length),
+    [10, 1],
+  )
+})
+
+test('all from the first refused message on counts as undone', async () => {
+  const failed = ['1', '0'].map((Id) => ({ Id, Message: 'again', Code: 'InternalError', SenderFault: false }))
+  recorder.answers.push({ status: 200, body: JSON.stringify({ Failed: failed, Successful: [] }) })
+  assert.equal((await deliver(handler, changes)).handled, 0)
+})
+
 test('nothing is sent after a message that the queue refused', async () => {
   const failed = {
     Failed: [{ Id: '1', Message: 'again', Code: 'InternalError', SenderFault: false }],

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import { changesOf, deliver, memoryTables } from 'dts-functions/testing'
 import { client, handler } from './read-model.ts'
 
 const open = { id: 7n, status: 'open', total: '12.30' }
+const tables = memoryTables(client, { orders: 'id' })
+beforeEach(() => tables.clear())
 
 test('the table follows the source, also when changes come again', async () => {
-  const tables = memoryTables(client, { orders: 'id' })
   const make = changesOf(handler, { keys: ['id'] })
   const changes = [
     make.insert(open),
@@ -26,4 +27,11 @@ test('the table follows the source, also when changes come again', async () => {
     rows.map(({ id, status, total }) => ({ id, status, total })),
     [{ id: 9, status: 'paid', total: '12.30' }],
   )
+})
+
+test('an update that keeps the key writes its row only', async () => {
+  const make = changesOf(handler, { keys: ['id'] })
+  assert.equal((await deliver(handler, [make.update(open, { ...open, status: 'paid' })])).error, null)
+  const [row] = tables.items('orders')
+  assert.deepEqual([row?.id, row?.status, row?.dtsDeleted], [7, 'paid', undefined])
 })

@@ -52,6 +52,16 @@ describe('settings that AWS would accept have no fault', () => {
       withPoller({ timeout: 60, reservedConcurrency: 1, environment: { POLL_HANDOVER: 'false' } }),
     ],
     ['addresses with blanks around them', { ...sound, given }],
+    [
+      'a function outside the VPC, in its other form',
+      { ...withPoller({ vpc: null }), provider: { vpc: {} } },
+    ],
+    ['as many layers as Lambda allows', withPoller({ layers: [1, 2, 3, 4, 5] })],
+    ['the longest name of a stack', { ...sound, stackName: 'x'.repeat(128) }],
+    [
+      'a function that is no poller, whatever its name begins with',
+      { ...sound, functions: { pollers: handing({ reservedConcurrency: 1 }).functions.poller ?? {} } },
+    ],
   ]
   for (const [what, service] of cases) {
     test(what, () => assert.deepEqual(settingProblems(service), []))
@@ -69,6 +79,18 @@ describe('settings that AWS would refuse or ignore are refused before', () => {
     [withPoller({ memorySize: 64 }), /memorySize of poller is 64 MB\. Lambda allows 128 to 10240/],
     [withPoller({ timeout: 901 }), /timeout of poller is 901 s\. Lambda allows 1 to 900/],
     [withPoller({ layers: [1, 2, 3, 4, 5, 6] }), /poller has 6 layers\. Lambda allows 5/],
+    [
+      handing({ reservedConcurrency: 1 }, { POLL_HANDOVER: ' true\n' }),
+      /poller reserves a concurrency of 1\. .*reserve 2/,
+    ],
+    [
+      { ...sound, provider: { iam: { role: { path: `/${'x'.repeat(511)}/` } } } },
+      /provider\.iam\.role\.path is "/,
+    ],
+    [
+      { ...sound, account: { passwordKey: 'arn:aws:kms:us-east-1:111122223333:key/1' } },
+      /custom\.account\.passwordKey is in us-east-1/,
+    ],
     [handing({ reservedConcurrency: 1 }), /poller reserves a concurrency of 1\. .*reserve 2/],
     [
       handing({}, { POLL_LINGER_SECONDS: '69' }),

@@ -67,6 +67,7 @@ describe('the troubles of the local stack', () => {
       /^orders failed \(UPDATE of shop\.orders id=7 at offset 12, attempt 1\): .*timeout/,
     )
     assert.deepEqual(troubles.overdue(5_000), [])
+    assert.match(textOf(troubles), /attempt 1\):/)
   })
 
   const ended: Observation[] = [handled, failed]

@@ -53,6 +53,16 @@ test('a folder without a service refuses --source', async (t) => {
   })
 })
 
+test('the names of sources are asked from serverless only if serverless.yml mentions them', async (t) => {
+  assert.equal(await namesInFolder(folder(t, {}), 'dev'), null)
+  const named = folder(t, { 'serverless.yml': 'custom:\n  sources: {}\n' })
+  // Its packages are not installed.
+  await assert.rejects(
+    namesInFolder(named, 'dev'),
+    /--source needs the folder of serverless\.yml, after npm install/,
+  )
+})
+
 test('without --source, a command reads the variables as before, and starts no serverless', async (t) => {
   // There is no serverless in this folder, so that a start of it would fail.
   const path = folder(t, {

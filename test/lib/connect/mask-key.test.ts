@@ -10,7 +10,7 @@ describe('the key of masks', () => {
     const asked: string[] = []
     const read = maskKeyReader({ maskKey }, async (id) => {
       asked.push(id)
-      return `${key}\n`
+      return `\ufeff${key}\r\n`
     })
     assert.deepEqual([await read(), await read(), asked], [key, key, ['prod/masks']])
   })

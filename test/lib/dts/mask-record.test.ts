@@ -122,6 +122,24 @@ describe('a masked record', () => {
     assert.equal(imagesOf(masked(bytes, mask)).after?.email, `#${'x'.repeat(5_000)}`)
   })
 
+  test('holds a hash of 64 characters, as pseudonyms are', () => {
+    const bytes = encode({ after: [integer(1), text('x'.repeat(63)), nothing, text('n')] })
+    assert.deepEqual(imagesOf(masked(bytes, mask)).after, { id: 1n, email: `#${'x'.repeat(63)}`, note: 'n' })
+  })
+
+  test('keeps a column that is named as a member of every object', () => {
+    const bytes = encode({ fields: [['constructor', 253]], after: [text('clear')] })
+    assert.deepEqual(imagesOf(masked(bytes, mask)).after, { constructor: 'clear' })
+  })
+
+  test('with fewer values than columns is refused', () => {
+    const bytes = encode({ after: [integer(1), text('a@x')] })
+    assert.throws(() => masked(bytes, mask), {
+      code: 'RECORD_INVALID',
+      message: /2 values, but the table has 4/,
+    })
+  })
+
   test('is readable if the source wrote the image in several blocks with their sizes', () => {
     const bytes = encode({ after: [integer(7), text('a@x'.repeat(30)), text('0123'), text('n')] })
     const cursor = new Cursor(bytes, readHeader(bytes).bodyStart)

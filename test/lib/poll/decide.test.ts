@@ -327,6 +327,11 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
     { reading: { fetching: true }, commit: { last: 0 }, handOver: { lastLook: now - 50 } },
     { do: 'wait', milliseconds: 200 },
   ],
+  [
+    'a look is under way and there is nothing to do: its end wakes the run, so wait',
+    { reading: { fetching: true }, commit: { last: 0 }, handOver: { lastLook: 0, looking: true } },
+    { do: 'wait', milliseconds: 1_000 },
+  ],
 
   [
     'a newer invocation runs in this process: end, whatever else is true',

@@ -225,6 +225,61 @@ describe('a run that starts while another one holds the lease', () => {
     assert.equal(refusals > 5, true)
   })
 
+  test('ends with the fault if its role may not read the item', async () => {
+    const { run, wait, store } = await world()
+    const first = run('first')
+    await wait(1_000)
+    const { read } = store
+    let reads = 0
+    store.read = async () => {
+      reads += 1
+      if (reads === 1) return await read.call(store)
+      throw failure('CHECKPOINT_TABLE_UNAVAILABLE', false)
+    }
+    const { thrown } = await run('second')
+    assert.deepEqual([codeOf(thrown), reads], ['CHECKPOINT_TABLE_UNAVAILABLE', 2])
+    await first
+  })
+
+  test('is found although looks for its wish failed', async () => {
+    const { run, wait, store } = await world()
+    const { wishFor } = store
+    let looks = 0
+    store.wishFor = async (lease) => {
+      looks += 1
+      if (looks > 3) return await wishFor.call(store, lease)
+      throw failure('CHECKPOINT_TABLE_UNAVAILABLE')
+    }
+    const first = run('first')
+    await wait(100)
+    const second = run('second')
+    assert.equal((await first).summary.ended, 'handed-over')
+    assert.ok(looks > 3, `${looks}`)
+    await second
+  })
+
+  test('asks at once, although another run asked the last holder a moment ago', async () => {
+    const { run, wait, store, item, time } = await world()
+    const first = run('first')
+    await wait(1_000)
+    await store.wish(await item(), 'dead', time.now())
+    await first
+    const next = run('next')
+    await wait(500)
+    const second = run('second')
+    assert.equal((await next).summary.ended, 'handed-over')
+    await second
+  })
+
+  test('asks every five seconds, also if its requests are lost', async () => {
+    const { run, store, item, time } = await world()
+    await store.acquire(await item(), 'other', time.now(), time.now() + 60_000, ['RUNNING'])
+    const asked: number[] = []
+    store.wish = async (_read, _owner, at) => void asked.push(at - startedAt)
+    await run('waiting', 56_500)
+    assert.deepEqual(asked, [0, 5_000, 10_000])
+  })
+
   test('ends at once with runs that do not hand over, and does not connect', async () => {
     const { run, wait, opened, requests, append } = await world({ handOver: 'false', handlerMs: 1_000 })
     append(1)

@@ -252,6 +252,21 @@ describe('a run of the poller', () => {
     assert.deepEqual([item?.state, haltCode(item), item?.leaseUntil], ['HALTED', 'BATCH_CORRUPT', null])
   })
 
+  test('a batch below the checkpoint that is too large halts the stream at once', async () => {
+    const given = write.inserts('shop.orders', 0, 9)
+    const store = await readUpTo(5n, given)
+    let fetches = 0
+    const stream = streamOf(given, {
+      fetch: async () => {
+        fetches += 1
+        throw failure('BATCH_TOO_LARGE')
+      },
+    })
+    await assert.rejects(poll(dependencies(store, stream)), { code: 'BATCH_TOO_LARGE' })
+    const item = await store.read()
+    assert.deepEqual([fetches, item?.state, haltCode(item)], [1, 'HALTED', 'BATCH_TOO_LARGE'])
+  })
+
   test('records that arrive after the halt are neither sent nor become dead letters', async () => {
     const given = [
       ...write.inserts('shop.orders', 0, 1),

@@ -90,6 +90,7 @@ describe('npm run feed', () => {
     [['shop.orders', '{}', '--file', 'x'], /--file takes no other argument/],
     [['--file', 'missing.jsonl'], /missing\.jsonl cannot be read/],
     [['--table', 'x'], /Unknown option/],
+    [['--file', 'x', '--operation', 'delete'], /--file takes no other argument/],
   ]
   for (const [argv, message] of wrong) {
     test(`refuses wrong arguments: ${argv.join(' ')}`, async () => {
@@ -109,6 +110,22 @@ describe('npm run feed', () => {
       assert.equal(status, 403)
     }
     assert.match(url, /^http:\/\/127\.0\.0\.1:/)
+  })
+
+  test('keeps the address of a stack that was started later, and its mode', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'dts-functions-feed-'))
+    const path = join(other, '.local-stack.json')
+    writeFileSync(path, '{}', { mode: 0o644 })
+    const none = async () => ({ sent: 0, offset: null, unhandled: [], faults: [] })
+    const endFirst = await serveFeed(other, none)
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    const endSecond = await serveFeed(other, none)
+    const address = readAddress(other)
+    await endFirst()
+    assert.deepEqual(readAddress(other), address)
+    await endSecond()
+    assert.equal(readAddress(other), null)
+    rmSync(other, { recursive: true })
   })
 
   test('says that no local stack runs when none was started, and when one was killed', async () => {

@@ -91,6 +91,26 @@ describe('the plans of the page', () => {
     assert.deepEqual(asked[0], ['recovery', { action: 'resume', by: 'page', reply: 'data' }])
   })
 
+  test('the offset counts for a plan only while the stream is stopped', async () => {
+    const { plans, stream } = plansOn({ pause: { note: 'Paused.' }, resume: { note: 'Resumed.' } })
+    const resume = await planOf(plans, 'resume')
+    stream.checkpoint = { ...halted, offset: 21n }
+    assert.match((await plans.apply(resume.token))?.text ?? '', /Nothing was done/)
+    const running: Checkpoint = { ...halted, state: 'RUNNING' }
+    stream.checkpoint = running
+    const pause = await planOf(plans, 'pause')
+    stream.checkpoint = { ...running, offset: 30n }
+    assert.equal((await plans.apply(pause.token))?.text, 'Paused.')
+  })
+
+  test('only the last 50 plans are kept', async () => {
+    const { plans } = plansOn({ resume: { note: 'Resumed.' } })
+    const made: string[] = []
+    for (let n = 0; n < 51; n++) made.push((await planOf(plans, 'resume')).token)
+    assert.equal(await plans.apply(made[0] ?? ''), null)
+    assert.equal((await plans.apply(made[1] ?? ''))?.text, 'Resumed.')
+  })
+
   test('a step that recovery advises can be planned with all that it says', async () => {
     const next = [
       { action: 'deploy', change: 'Correct the handler' },

@@ -41,6 +41,12 @@ describe('the search for a row', () => {
     })
   }
 
+  test('finds a deleted row', async () => {
+    const store = await shopLog()
+    await store.append([new Writer('more').delete('shop.orders', 2, t0 + 3)])
+    assert.deepEqual(offsets(await searchLog(store, { table: 'shop.orders', key: 'id=2' })), [106, 102])
+  })
+
   test('finds the row of another log at its offset there', async () => {
     const store = await shopLog()
     await store.switchCluster({ firstOffset: 5_000n })

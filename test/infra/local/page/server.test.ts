@@ -98,6 +98,7 @@ describe('the server of the page', () => {
     ['no Origin', () => ({ ...write(), headers: { 'Content-Type': 'application/json' } }), 403],
     ['a browser that says cross-site', () => write({}, { 'Sec-Fetch-Site': 'cross-site' }), 403],
     ['a browser that says same-site', () => write({}, { 'Sec-Fetch-Site': 'same-site' }), 403],
+    ['a browser in which a person opened the address', () => write({}, { 'Sec-Fetch-Site': 'none' }), 403],
     ['a form of a browser', () => write({}, { 'Content-Type': 'text/plain' }), 415],
     ['another method', () => write({ method: 'PUT' }), 405],
     ['an unknown fault', () => write({ body: '{"fault":"disk"}' }), 400],

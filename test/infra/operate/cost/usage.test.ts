@@ -113,3 +113,12 @@ test('a load that handlers or poller cannot do in a day is named', () => {
     /^The poller needs \d+ hours a day\. Raise memorySize of custom\.stream\.poller/,
   )
 })
+
+test('a poller that cannot keep up is awake all day, and no longer', () => {
+  assert.equal(day({ changesPerDay: 9_000_000_000, tables: 100, handlerMs: 0 }).pollerGbSeconds, 86_400 * 0.5)
+})
+
+test('has at most one invocation for each change, also over much of the log', () => {
+  const wide = day({ changesPerDay: 1_440_000, tables: 1_100, recordBytes: 1_000_000 })
+  assert.ok(wide.invocations <= 1_440_000, String(wide.invocations))
+})

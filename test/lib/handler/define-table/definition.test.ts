@@ -154,6 +154,10 @@ describe('a definition is accepted', () => {
     }).definition
     assert.deepEqual(delivery.mask, { status: 'hash', phone: 'drop' })
   })
+  test('with a masked column whose schema cannot be asked without a change', () => {
+    const asynchronous = z.object({ id: z.bigint(), status: z.string().refine(async () => true) })
+    defineTable({ table: 'shop.orders', row: asynchronous, onChange, mask: { status: 'hash' } })
+  })
   test('with a row that has its own checks', () => {
     const checked = z.object({ id: z.bigint() }).refine(({ id }) => id > 0n)
     defineTable({ table: 'shop.orders', row: checked, onChange })

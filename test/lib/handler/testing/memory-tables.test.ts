@@ -149,6 +149,43 @@ describe('tables in memory', () => {
     assert.deepEqual(tables.items('marks'), [{ id: 'taken' }, { id: 'new' }, { id: 'newer' }])
   })
 
+  test('keep an item as it was written, whatever its writer does with it later', async () => {
+    const Item = { id: { S: 'a' }, tags: { L: [{ S: 'x' }] } }
+    await put('a', { Item })
+    Item.tags.L.push({ S: 'y' })
+    assert.deepEqual(tables.items('marks'), [{ id: 'a', tags: ['x'] }])
+  })
+
+  test('take a transaction of 100 writes, and none of 101', async () => {
+    const transact = (count: number) =>
+      client.send(
+        new TransactWriteItemsCommand({
+          TransactItems: Array.from({ length: count }, (_, n) => ({
+            Put: { TableName: 'marks', Item: { id: { S: String(n) } } },
+          })),
+        }),
+      )
+    await assert.rejects(transact(101), /at most 100 writes, not 101/)
+    assert.equal(tables.items('marks').length, 0)
+    await transact(100)
+    assert.equal(tables.items('marks').length, 100)
+  })
+
+  test('update numbers, lists and sets as DynamoDB does', async () => {
+    await put('a', {
+      Item: { id: { S: 'a' }, n: { N: '5' }, l: { L: [{ N: '1' }] }, s: { SS: ['x'] } },
+    })
+    await client.send(
+      new UpdateItemCommand({
+        TableName: 'marks',
+        Key: { id: { S: 'a' } },
+        UpdateExpression: 'SET n = n - :two, l[9] = :two DELETE s :s',
+        ExpressionAttributeValues: { ':two': { N: '2' }, ':s': { SS: ['x'] } },
+      }),
+    )
+    assert.deepEqual(tables.items('marks'), [{ id: 'a', n: 3, l: [1, 2] }])
+  })
+
   const refused: [what: string, act: () => Promise<unknown>, expected: RegExp][] = [
     [
       'a request that they do not know',
@@ -196,6 +233,36 @@ describe('tables in memory', () => {
           }),
         ),
       /cannot write id, which is part of the key/,
+    ],
+    [
+      'an update from an attribute that the item lacks',
+      () =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: 'marks',
+            Key: { id: { S: 'a' } },
+            UpdateExpression: 'SET x = y',
+          }),
+        ),
+      /The value for x is an attribute that the item lacks/,
+    ],
+    [
+      'a sum with a text on its right side',
+      () =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: 'marks',
+            Key: { id: { S: 'a' } },
+            UpdateExpression: 'SET x = if_not_exists(x, :n) + :s',
+            ExpressionAttributeValues: { ':n': { N: '1' }, ':s': { S: 'b' } },
+          }),
+        ),
+      /A value of the type S cannot be used/,
+    ],
+    [
+      'a comparison of an attribute with itself',
+      () => put('a', { ConditionExpression: 'id = id' }),
+      /two different operands/,
     ],
   ]
   for (const [what, act, expected] of refused) {

@@ -278,6 +278,12 @@ test('a record after the asked part that cannot be masked is no failure of the p
   assert.deepEqual([whole.complete, whole.next], [false, '2'])
 })
 
+test('a dry run counts to the end, because it starts no invocation', async (t) => {
+  const given = { handlerTimeoutMs: 30_000, remainingMs: () => 45_000 }
+  const { answer, sent } = await replayAll(await twoBatches(t), { dryRun: true }, given)
+  assert.deepEqual([answer.replayed, answer.complete, sent], [10, true, []])
+})
+
 test('a record of another function that its mask does not fit is passed, and that mask needs no key', async (t) => {
   const orders = new Writer()
   const { stream } = await open(t, [
