@@ -21,7 +21,7 @@ export type Mark =
       /** Null for older versions, which wrote neither their deployment nor their generation. */
       readonly place: MarkedPlace | null
     }
-  | { readonly whose: 'another deployment'; readonly deployment: Deployment }
+  | { readonly whose: 'another deployment'; readonly deployment: Deployment; readonly place: MarkedPlace }
   | { readonly whose: 'unknown' }
 
 /** A position that the consumer group holds at the broker. */
@@ -59,10 +59,11 @@ function readMark(metadata: string, self: Deployment): Mark {
   const [generation = '', offset = ''] = rest.slice(3)
   const isMark = timestamp !== null && /^\d{1,15}$/.test(generation) && /^\d{1,19}$/.test(offset)
   if (!isMark || service == null || stage == null || table == null) return { whose: 'unknown' }
+  const place = { generation: Number(generation), offset: BigInt(offset) }
   const isOurs = service === self.service && stage === self.stage && table === self.table
   return isOurs
-    ? { whose: 'ours', timestamp, place: { generation: Number(generation), offset: BigInt(offset) } }
-    : { whose: 'another deployment', deployment: { service, stage, table } }
+    ? { whose: 'ours', timestamp, place }
+    : { whose: 'another deployment', deployment: { service, stage, table }, place }
 }
 
 function decoded(text: string): string | null {

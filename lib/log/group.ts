@@ -5,6 +5,7 @@ import {
   type Deployment,
   deploymentName,
   type GroupPosition,
+  type Mark,
   type MarkedPlace,
 } from '../kafka/commit-mark.ts'
 import type { Stream } from '../kafka/stream.ts'
@@ -61,16 +62,29 @@ export async function commitToGroup(
   }
 }
 
-/** The generation of our own commit; null if there is none. A new generation must be above it, too. */
+/** The generation of our own commit; null if there is none. */
 export function generationOf(answer: GroupAnswer | null): number | null {
-  const mark = answer?.isKnown ? answer.committed?.mark : undefined
+  const mark = markOf(answer)
   return mark?.whose === 'ours' ? (mark.place?.generation ?? null) : null
+}
+
+/**
+ * The generation of the group's commit, whoever's it is; null if none is known. A move goes above it. Another deployment
+ * counts, because its handlers may have written the same rows: that of a lost region, or one with its tables renamed.
+ */
+export function usedGeneration(answer: GroupAnswer | null): number | null {
+  const mark = markOf(answer)
+  return mark === null || mark.whose === 'unknown' ? null : (mark.place?.generation ?? null)
 }
 
 /** The other deployment that committed to this group last, if one did. */
 export function otherDeployment(answer: GroupAnswer | null): Deployment | null {
-  const mark = answer?.isKnown ? answer.committed?.mark : undefined
+  const mark = markOf(answer)
   return mark?.whose === 'another deployment' ? mark.deployment : null
+}
+
+function markOf(answer: GroupAnswer | null): Mark | null {
+  return answer?.isKnown ? (answer.committed?.mark ?? null) : null
 }
 
 /** The reason to refuse a checkpoint that was restored from a backup; null if the group does not show a restore. */

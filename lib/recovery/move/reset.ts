@@ -3,7 +3,7 @@ import { HeldLease } from '../../checkpoint/held-lease.ts'
 import { generationAfter } from '../../checkpoint/transitions.ts'
 import type { Checkpoint, Start } from '../../checkpoint/types.ts'
 import type { Stream } from '../../kafka/stream.ts'
-import { askGroup, type GroupAnswer, generationOf, otherDeployment, sharedGroup } from '../../log/group.ts'
+import { askGroup, type GroupAnswer, otherDeployment, sharedGroup, usedGeneration } from '../../log/group.ts'
 import { recordsAround } from '../../log/survey-place.ts'
 import { formatTime } from '../../time.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
@@ -83,7 +83,7 @@ export async function reset(
     clusterId: stream.clusterId,
     position: plan.move.position,
     replayUntil: plan.move.replayUntil,
-    usedGeneration: generationOf(plan.group),
+    usedGeneration: usedGeneration(plan.group),
   }
   const at = dependencies.now()
   const result = resultOf(event, plan, read, start, at)

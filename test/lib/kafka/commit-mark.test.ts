@@ -21,7 +21,7 @@ test('a commit of another service, stage or table is recognized as another deplo
     { ...self, table: 'us-east-1/shop-prod-checkpoint' },
   ]) {
     const mark = markOf(writeMark(other, 1002, place))
-    assert.deepEqual(mark, { whose: 'another deployment', deployment: other })
+    assert.deepEqual(mark, { whose: 'another deployment', deployment: other, place })
     assert.equal(committerOf(mark), `by another deployment (${deploymentName(other)})`)
   }
 })

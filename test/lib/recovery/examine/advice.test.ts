@@ -187,6 +187,7 @@ describe('the advice for a running stream', () => {
     const mark = {
       whose: 'another deployment',
       deployment: { service: 'shop', stage: 'dev', table: 'elsewhere' },
+      place: { generation: 1, offset: 9n },
     } as const
     const committed = async (): Promise<GroupPosition> => ({ offset: 9n, metadata: '', mark })
     const { stream, ask } = await atFive(t)
@@ -370,6 +371,7 @@ describe('the advice before the first run', () => {
     const other = withMark({
       whose: 'another deployment',
       deployment: { service: 'shop', stage: 'dev', table: 'elsewhere' },
+      place: { generation: 1, offset: 9n },
     })
     const { next } = await adviseFirstStart(at(t0), other, [])
     assert.deepEqual(next[0], again)

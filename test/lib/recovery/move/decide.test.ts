@@ -79,7 +79,11 @@ const sources: Readonly<
       committed: {
         offset: 150n,
         metadata: '',
-        mark: { whose: 'another deployment', deployment: { service: 's', stage: 'dev', table: 't' } },
+        mark: {
+          whose: 'another deployment',
+          deployment: { service: 's', stage: 'dev', table: 't' },
+          place: { generation: 1, offset: 150n },
+        },
       },
     },
   },

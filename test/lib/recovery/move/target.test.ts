@@ -121,7 +121,8 @@ describe('a place that a person names', () => {
 
   test('is refused if the commit is of another deployment', () => {
     const deployment = { service: 'shop', stage: 'dev', table: 'elsewhere' }
-    const other = refusal('committed', committed({ whose: 'another deployment', deployment }))
+    const place = { generation: 1, offset: 160n }
+    const other = refusal('committed', committed({ whose: 'another deployment', deployment, place }))
     assert.deepEqual(
       [other.reason, other.code, other.retryable, other.facts],
       ['group-shared', 'GROUP_SHARED', false, { offset: '160' }],

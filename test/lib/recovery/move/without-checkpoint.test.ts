@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DtsError } from '../../../../lib/errors.ts'
 import { groupPosition, writeMark } from '../../../../lib/kafka/commit-mark.ts'
+import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { reset, resetSchema } from '../../../../lib/recovery/move/reset.ts'
 import type { Target } from '../../../../lib/recovery/move/target.ts'
 import { open } from '../../../support/open-stream.ts'
@@ -109,6 +110,29 @@ describe('without a checkpoint, a move depends on the consumer group', () => {
   })
 
   const checkpoints = new CheckpointTable()
+  const dependenciesOf = (log: Stream) => ({
+    store: checkpoints.fresh(),
+    openStream: async () => log,
+    now: () => clock * 1000,
+    remainingMs: () => 300_000,
+    owner: 'me',
+  })
+
+  test('the new generation is above that of the group’s commit, whichever deployment made it', async (t) => {
+    const { stream } = await open(t, [...filler(t0), ...new Writer().inserts('shop.orders', 0, 19)])
+    // The clock of the one that committed was ahead.
+    const place = { generation: clock + 500, offset: 13n }
+    for (const by of [self, { ...self, stage: 'dev' }, { ...self, table: 'us-east-1/elsewhere' }]) {
+      const metadata = writeMark(by, t0 + 9, place)
+      const log = like(stream, { committed: async () => groupPosition(13n, metadata, self) })
+      const dependencies = dependenciesOf(log)
+      const event = resetSchema.parse({ action: 'reset', to: { offset: '13' } })
+      const dry = await reset({ ...event, dryRun: true }, dependencies, log)
+      await reset(event, dependencies, log)
+      const made = await dependencies.store.read()
+      assert.deepEqual([dry.to.generation, made?.generation], [place.generation + 1, place.generation + 1])
+    }
+  })
 
   test('answer and ledger say that earlier progress is unknown', async (t) => {
     const { stream } = await open(t, new Writer().inserts('shop.orders', 0, 19))
@@ -117,14 +141,7 @@ describe('without a checkpoint, a move depends on the consumer group', () => {
         throw new DtsError('GROUP_REFUSED', 'no', { retryable: false })
       },
     })
-    const store = checkpoints.fresh()
-    const dependencies = {
-      store,
-      openStream: async () => log,
-      now: () => clock * 1000,
-      remainingMs: () => 300_000,
-      owner: 'me',
-    }
+    const dependencies = dependenciesOf(log)
     const dry = await reset(
       resetSchema.parse({ action: 'reset', to: 'latest', dryRun: true }),
       dependencies,
@@ -132,7 +149,7 @@ describe('without a checkpoint, a move depends on the consumer group', () => {
     )
     assert.match(dry.note, /Whether changes are lost is not known\. There is no checkpoint/)
     await reset(resetSchema.parse({ action: 'reset', token: dry.token }), dependencies, log)
-    const made = await store.read()
+    const made = await dependencies.store.read()
     assert.equal(made?.ledger[0]?.how, 'reset by latest: what was read before is not known')
     assert.equal(made.replayUntil, until)
   })
