@@ -224,9 +224,11 @@ export const errorCodes = {
       'A change cannot be masked as its handler asks: its table lacks a masked column, the mask drops a column of the ' +
       'primary key, or the record cannot be decoded. The stream halts before it. The change was neither sent to the ' +
       'function nor stored as a dead letter, because it would have carried the clear values.',
-    normal: 'After a masked column was renamed or dropped at the source.',
+    normal:
+      'After a masked column was renamed or dropped at the source, and for changes from before it was added.',
     run:
-      'Correct `mask` in the handler and deploy, then run `resume`. For a record that cannot be decoded, see ' +
+      'Correct `mask` in the handler and deploy, then run `resume`. If the change is from before the column was added, the rule ' +
+      '`hash-if-present` or `drop-if-present` lets it pass. For a record that cannot be decoded, see ' +
       'what it changes at the source, and skip it: `npm run recovery -- reset --to-offset N+1 --accept-loss`, if the message names offset N.',
   },
   CHECKPOINT_OUT_OF_RANGE: {

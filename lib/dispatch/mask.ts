@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { decodeChange } from '../dts/decode-change.ts'
 import { carriesChange, readHeader } from '../dts/header.ts'
-import { type Mask, maskRecord } from '../dts/mask-record.ts'
+import { effectOn, type Mask, maskRecord, requiredColumns } from '../dts/mask-record.ts'
 import { columnNames } from '../dts/read-columns.ts'
 import type { RecordHeader, Row } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
@@ -18,10 +18,10 @@ export function pseudonym(value: string | Buffer, key: string): string {
 
 /** A decoded row as `Masker` masks its record. A row need not have all masked columns. */
 export function maskedRow(row: Row, mask: Mask, key: string): Row {
-  const entries = Object.entries(row).filter(([column]) => mask[column] !== 'drop')
+  const entries = Object.entries(row).filter(([column]) => effectOn(column, mask) !== 'drop')
   return Object.fromEntries(
     entries.map(([column, value]) => {
-      if (mask[column] !== 'hash' || value === null) return [column, value]
+      if (effectOn(column, mask) !== 'hash' || value === null) return [column, value]
       return [column, pseudonym(Buffer.isBuffer(value) ? value : String(value), key)]
     }),
   )
@@ -29,7 +29,7 @@ export function maskedRow(row: Row, mask: Mask, key: string): Row {
 
 /** Whether a route needs a key to mask. */
 export function hashes({ mask = {} }: Pick<Route, 'mask'>): boolean {
-  return Object.values(mask).includes('hash')
+  return Object.keys(mask).some((column) => effectOn(column, mask) === 'hash')
 }
 
 const noColumns: readonly string[] = []
@@ -92,14 +92,15 @@ export function unmaskable({ message, facts }: DtsError): DtsError {
 
 function refuseWrongColumns(value: Buffer, header: RecordHeader, mask: Mask): void {
   const columns = columnNames(value, header)
-  const missing = Object.keys(mask).find((column) => !columns.includes(column))
+  const missing = requiredColumns(mask).find((column) => !columns.includes(column))
   if (missing !== undefined) {
     throw invalid(
       `its table ${header.objectName} has no column ${missing}. The columns are ${listNames(columns)}. After a rename, the ` +
-        'values would be delivered under the new name.',
+        `values would be delivered under the new name. If none of these columns has them, the rule ${mask[missing]}-if-present ` +
+        'lets this change pass.',
     )
   }
-  const dropped = Object.keys(mask).filter((column) => mask[column] === 'drop')
+  const dropped = Object.keys(mask).filter((column) => effectOn(column, mask) === 'drop')
   if (dropped.length === 0) return
   const { keys } = decodeChange(value, header, origin, noColumns)
   const key = keys.find((column) => dropped.includes(column))

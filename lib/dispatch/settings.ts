@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { parseCondition } from '../condition/condition.ts'
 import { operations } from '../dts/grammar.ts'
+import { maskRules } from '../dts/mask-record.ts'
 import { isDtsError } from '../errors.ts'
 
 /** Which row changes reach the handler; DDL always does. The poller judges them before it invokes a function. */
@@ -54,10 +55,10 @@ export const deliverySchema = z.strictObject({
   filter: filterSchema.optional(),
   /**
    * Columns that the poller masks before it sends or stores a change: `hash` puts a pseudonym in the place of the value, `drop`
-   * leaves the column out.
+   * leaves the column out. With `-if-present`, the table may lack the column; otherwise the stream halts then.
    */
   mask: z
-    .record(z.string().min(1), z.enum(['hash', 'drop']))
+    .record(z.string().min(1), z.enum(maskRules))
     .refine((mask) => Object.keys(mask).length > 0, 'names no column')
     .optional(),
 })

@@ -5,9 +5,31 @@ import { skipToFields } from './tags.ts'
 import type { RecordHeader } from './types.ts'
 import { ColumnReader, readValue, skipValue } from './value.ts'
 
-/** `hash`: another text takes the place of the value. `drop`: the images do not have the column. */
-export type MaskRule = 'hash' | 'drop'
+/**
+ * `hash`: another text takes the place of the value. `drop`: the images do not have the column. With `-if-present`, a record may
+ * lack the column. Otherwise it must not: after a rename, the values would be under another name.
+ */
+export const maskRules = ['hash', 'drop', 'hash-if-present', 'drop-if-present'] as const
+export type MaskRule = (typeof maskRules)[number]
 export type Mask = Readonly<Record<string, MaskRule>>
+
+const effects: Readonly<Record<MaskRule, 'hash' | 'drop'>> = {
+  hash: 'hash',
+  drop: 'drop',
+  'hash-if-present': 'hash',
+  'drop-if-present': 'drop',
+}
+
+/** The effect of the rule on a column of the record; undefined if the mask does not name the column. */
+export function effectOn(column: string, mask: Mask): 'hash' | 'drop' | undefined {
+  const rule = Object.hasOwn(mask, column) ? mask[column] : undefined
+  return rule === undefined ? undefined : effects[rule]
+}
+
+/** The columns that every record must have. */
+export function requiredColumns(mask: Mask): string[] {
+  return Object.keys(mask).filter((column) => mask[column] === 'hash' || mask[column] === 'drop')
+}
 
 /** Makes the text that takes the place of a value. */
 export type HashValue = (value: string | Buffer) => string
@@ -29,7 +51,7 @@ export function maskRecord(bytes: Buffer, header: RecordHeader, mask: Mask, hash
   const cursor = new Cursor(bytes, header.bodyStart)
   skipToFields(cursor)
   const fields = readFields(cursor) ?? []
-  const rules = fields.map(({ name }) => (Object.hasOwn(mask, name) ? mask[name] : undefined))
+  const rules = fields.map(({ name }) => effectOn(name, mask))
   // Wide: an integer is hashed by its exact digits.
   const readers = fields.map(({ name }) => new ColumnReader(name, true, header.sourceType))
   const parts = [bytes.subarray(0, cursor.position)]
@@ -44,7 +66,7 @@ export function maskRecord(bytes: Buffer, header: RecordHeader, mask: Mask, hash
 function maskImage(
   cursor: Cursor,
   section: ImageName,
-  rules: readonly (MaskRule | undefined)[],
+  rules: readonly ('hash' | 'drop' | undefined)[],
   readers: readonly ColumnReader[],
   hash: HashValue,
   parts: Buffer[],
@@ -83,7 +105,7 @@ function maskImage(
   parts.push(arrayBranch, ...(item === 0 ? [] : [varint(item), ...values]), endOfArray)
 }
 
-function masked(cursor: Cursor, reader: ColumnReader, rule: MaskRule, hash: HashValue): Buffer {
+function masked(cursor: Cursor, reader: ColumnReader, rule: 'hash' | 'drop', hash: HashValue): Buffer {
   const start = cursor.position
   skipValue(cursor)
   const written = cursor.bytes.subarray(start, cursor.position)

@@ -4,6 +4,7 @@ import type * as z from 'zod'
 import { type DeclaredTable, declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
 import type { DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from '../dts/change.ts'
+import { effectOn } from '../dts/mask-record.ts'
 import { DtsError } from '../errors.ts'
 
 /** Nothing: the whole run is done. Otherwise the changes before the index `failedAt` are done. */
@@ -141,10 +142,11 @@ const somePseudonym = '0123456789abcdef'.repeat(4)
 function maskProblems(row: unknown, { mask = {} }: Delivery): string[] {
   if (schemaType(row) !== 'object') return []
   const { shape } = row as z.ZodObject
-  return Object.entries(mask).flatMap(([column, rule]) => {
+  return Object.keys(mask).flatMap((column) => {
     const schema = Object.hasOwn(shape, column) ? shape[column] : undefined
     if (schema === undefined) return []
-    if (rule === 'drop') return [`row declares ${column}, which mask drops: remove it from row`]
+    if (effectOn(column, mask) === 'drop')
+      return [`row declares ${column}, which mask drops: remove it from row`]
     return accepts(schema as z.ZodType, somePseudonym)
       ? []
       : [`row refuses the pseudonym of ${column}, a text of 64 hexadecimal digits: declare z.string()`]

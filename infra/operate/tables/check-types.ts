@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { maskedRow } from '../../../lib/dispatch/mask.ts'
 import { declaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
-import type { Mask } from '../../../lib/dts/mask-record.ts'
+import { type Mask, requiredColumns } from '../../../lib/dts/mask-record.ts'
 import { listNames } from '../../../lib/text/name-list.ts'
 import { printable } from '../../../lib/text/printable.ts'
 import { lineNaming } from '../../source-place.ts'
@@ -75,7 +75,7 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
   }
   const named = [
     ...handler.filtered.map((column) => [column, 'filter'] as const),
-    ...Object.keys(handler.mask).map((column) => [column, 'mask'] as const),
+    ...requiredColumns(handler.mask).map((column) => [column, 'mask'] as const),
   ]
   for (const [column, rule] of named) {
     if (names.includes(column)) continue

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
-import { Masker, maskedRow, pseudonym } from '../../../lib/dispatch/mask.ts'
+import { hashes, Masker, maskedRow, pseudonym } from '../../../lib/dispatch/mask.ts'
 import { routeSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
@@ -43,7 +43,7 @@ test('a pseudonym is the HMAC-SHA-256 of the text, so that it can be computed el
 })
 
 test('a row is masked as its record is', () => {
-  const row = { id: 7n, email: 'a@x', phone: '0', note: null, data: Buffer.from([255]) }
+  const row = { id: 7n, email: 'a@x', phone: '0', note: null, data: Buffer.from([255]), hidden: 1, name: 'b' }
   const mask = {
     id: 'hash',
     email: 'hash',
@@ -51,12 +51,15 @@ test('a row is masked as its record is', () => {
     note: 'hash',
     data: 'hash',
     absent: 'hash',
+    hidden: 'drop-if-present',
+    name: 'hash-if-present',
   } as const
   assert.deepEqual(maskedRow(row, mask, key), {
     id: pseudonym('7', key),
     email: pseudonym('a@x', key),
     note: null,
     data: pseudonym(Buffer.from([255]), key),
+    name: pseudonym('b', key),
   })
 })
 
@@ -105,6 +108,42 @@ describe('changes of a route with a mask', () => {
     assert.deepEqual(routed([ddl], router).events[0]?.value, ddl)
   })
 
+  test('may lack a column that is masked if present, and have it masked once the table has it', () => {
+    const mask = { status: 'hash-if-present', email: 'hash-if-present', phone: 'drop-if-present' } as const
+    const record = (fields: readonly string[]) =>
+      encodeRecord({
+        operation: 'INSERT',
+        objectName: 'shop.orders',
+        sourceTimestamp: t0,
+        fields: fields.map((name) => [name, 253]),
+        after: fields.map((name) => text(`canary ${name}`)),
+      })
+    const part = routed(
+      [record(['status']), record(['status', 'email', 'phone'])],
+      new Router({ 'shop.orders': route('orders', { mask }) }),
+    )
+    assert.deepEqual([part.halt, part.events.length], [null, 2])
+    const [before, after] = part.events.map(({ value }) => value)
+    for (const value of [before, after]) {
+      assert.ok(value?.includes(pseudonym('canary status', key)))
+      assert.equal(value?.includes('canary'), false)
+    }
+    assert.ok(after?.includes(pseudonym('canary email', key)))
+  })
+
+  test('lose no key column to a mask that drops it if present', () => {
+    const router = new Router({ 'shop.orders': route('orders', { mask: { id: 'drop-if-present' } }) })
+    assert.match(
+      routed([keyed('a', 'b')], router).halt?.message ?? '',
+      /drops id, a column of the primary key/,
+    )
+  })
+
+  test('wait for a key also if a rule hashes only present columns', () => {
+    assert.equal(hashes({ mask: { email: 'hash-if-present' } }), true)
+    assert.equal(hashes({ mask: { email: 'drop-if-present' } }), false)
+  })
+
   const broken = keyed('a', 'canary')
   const impossible: [what: string, mask: Record<string, 'hash' | 'drop'>, value: Buffer, message: RegExp][] =
     [
@@ -112,7 +151,7 @@ describe('changes of a route with a mask', () => {
         'the table lacks the column',
         { emial: 'hash' },
         keyed('a', 'canary'),
-        /for orders: its table shop\.orders has no column emial\. The columns are id, status\./,
+        /for orders: its table shop\.orders has no column emial\. The columns are id, status\..* hash-if-present lets this/,
       ],
       [
         'the mask drops a key column',

@@ -98,6 +98,8 @@ describe('an invalid definition is refused by defineTable', () => {
     [{ onChange, mask: {} }, /mask names no column/],
     [{ onChange, mask: { status: 'blur' } }, /mask\.status .*"hash"\|"drop"/],
     [{ onChange, mask: { status: 'drop' } }, /row declares status, which mask drops: remove it from row/],
+    [{ onChange, mask: { status: 'drop-if-present' } }, /row declares status, which mask drops/],
+    [{ onChange, mask: { id: 'hash-if-present' } }, /row refuses the pseudonym of id/],
     [{ onChange, mask: { id: 'hash' } }, /row refuses the pseudonym of id, .*declare z\.string\(\)/],
     [{ onChange, filter: {} }, /filter needs changed or where/],
     [{ onChange, filter: { changed: [] } }, /filter\.changed /],

@@ -4,6 +4,7 @@ import { recordsOf } from '../../../../lib/dispatch/batch-format.ts'
 import { deadLetterSchema } from '../../../../lib/dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../../../lib/dispatch/dead-letter-source.ts'
 import { pseudonym } from '../../../../lib/dispatch/mask.ts'
+import type { Mask } from '../../../../lib/dts/mask-record.ts'
 import { redrive, redriveSchema } from '../../../../lib/recovery/resend/redrive.ts'
 import { all, route } from '../../../support/dispatch.ts'
 import { t0, Writer } from '../../../support/records.ts'
@@ -31,7 +32,7 @@ function letterOf(offset: number, value: Buffer): Received {
 }
 
 /** Redrives these letters with a handler that masks. @returns what the handler got, and what stays in the queue */
-async function redriven(values: readonly Buffer[], mask: Record<string, 'hash' | 'drop'>) {
+async function redriven(values: readonly Buffer[], mask: Mask) {
   const waiting = values.map((value, index) => letterOf(index, value))
   const got: Buffer[] = []
   const deadLetters: DeadLetterSource = {
@@ -74,4 +75,12 @@ test('a letter that cannot be masked stays in the queue, and the answer says why
   const { answer, got, left } = await redriven([clear], { emial: 'hash' })
   assert.deepEqual([got, left, answer.redriven], [[], 1, 0])
   assert.match(answer.error ?? '', /cannot be masked for orders: .*no column emial/)
+})
+
+test('a letter from before a column was added is sent if the mask lets the column be absent, and masked otherwise', async () => {
+  const clear = write.insert('shop.orders', 7, t0).value ?? Buffer.alloc(0)
+  const mask = { status: 'hash', phone: 'drop-if-present', email: 'hash-if-present' } as const
+  const { answer, got, left } = await redriven([clear], mask)
+  assert.deepEqual([answer.error, answer.redriven, left], [null, 1, 0])
+  assert.ok(got[0]?.includes(pseudonym('new', key)))
 })
