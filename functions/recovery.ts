@@ -71,7 +71,7 @@ export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutE
       const addressed = readAddress(event, responsibility(process.env))
       partition = addressed.partition
       const answer = await answerTo(addressed, context)
-      logger.info('Recovery ended', { answer })
+      logger.info('Recovery ended', { answer: withoutRows(answer) })
       return form === 'data' ? answer : answerWithCommands(answer, partition)
     } catch (thrown) {
       const error = errorWithCommands(thrown, partition)
@@ -80,6 +80,12 @@ export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutE
       throw error
     }
   })
+
+/** A log never gets values of rows. */
+function withoutRows(answer: RecoveryAnswer): object {
+  if (answer.action !== 'letters') return answer
+  return { ...answer, letters: answer.letters.map(({ change: _, ...facts }) => facts) }
+}
 
 async function answerTo({ event, partition }: Addressed, context: Context): Promise<RecoveryAnswer> {
   const request = parseRecoveryEvent(event)

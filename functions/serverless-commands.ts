@@ -53,6 +53,8 @@ export function answerWithCommands(answer: RecoveryAnswer, partition: number | n
     case 'redrive':
       return written(answer)
     case 'reset':
+    case 'letters':
+    case 'discard':
     case 'replay':
       return answer
   }

@@ -20,10 +20,13 @@ export const usage = (program: string) => `${program} <action> [flags]
   release                      break a lease that ends later than any run can hold it
   redrive                      send dead letters to their handlers again
       --table T --max N --dry-run
+  letters                      the dead letters that come first, with their changes
+      --max N
+  discard --message ID         delete a dead letter, named as letters shows it; its change is then never delivered
   replay --table T             send a table's history to its handler again
       --from T | --from-offset N   [--to T | --to-offset N]   --dry-run
 
-  --by NAME --reason TEXT      kept in the ledger
+  --by NAME --reason TEXT      kept in the ledger; of discard, in the log of recovery
   --stage S (dev)  --service S (as in serverless.yml)  --region R  --json
   --source NAME                the stream of custom.sources.NAME
   --partition N                the partition, if the stream has several
@@ -45,6 +48,7 @@ const options = {
   token: text,
   table: text,
   max: text,
+  message: text,
   by: text,
   reason: text,
   stage: text,
@@ -99,6 +103,7 @@ export function toEvent(argv: readonly string[], started: Started = {}): Call | 
     from: target(values.from, values['from-timestamp'], values['from-offset'], undefined),
     token: values.token,
     table: values.table,
+    message: values.message,
     max: values.max === undefined ? undefined : toCount(values.max),
     by: values.by,
     reason: values.reason,
@@ -141,7 +146,8 @@ export function toEvent(argv: readonly string[], started: Started = {}): Call | 
 const expectations: Readonly<Record<string, string>> = {
   from: 'where from is needed: --from T, or --from-offset and digits',
   table: '--table takes database.table, and is needed',
-  max: '--max takes a whole number from 1 to 1000',
+  max: '--max takes a whole number from 1 to 1000; of letters, to 100',
+  message: '--message takes the id that letters shows, and is needed',
   by: '--by takes at most 200 characters',
   reason: '--reason takes at most 1000 characters',
 }

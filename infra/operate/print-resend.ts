@@ -1,3 +1,4 @@
+import type { LettersResult } from '../../lib/recovery/resend/letters.ts'
 import type { RedriveResult } from '../../lib/recovery/resend/redrive.ts'
 import type { ReplayResult } from '../../lib/recovery/resend/replay.ts'
 import { npmCommand } from './command-line.ts'
@@ -14,6 +15,18 @@ export function redriveLines(answer: RedriveResult, asked: Asked): string[] {
     ...(answer.error === null ? [] : [answer.error]),
     ...answer.notes,
     ...stepLines(answer.next, asked),
+  ]
+}
+
+export function letterLines({ letters, waiting }: LettersResult): string[] {
+  return [
+    ...letters.flatMap(({ message, table, function: name, offset, at, attempts, error, change }) => [
+      `${table || 'a record that cannot be read'} offset ${offset}, ${at}, ${name ?? 'no function'}, ${attempts} attempts`,
+      line('', error),
+      line('', change === null ? 'its change cannot be shown' : JSON.stringify(change)),
+      line('', `--message ${message}`),
+    ]),
+    `${waiting} wait in the queue`,
   ]
 }
 

@@ -3,7 +3,7 @@ import type { ReturnedError } from '../../lib/recovery/reply.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
 import { type Asked, checkLines, stepLines } from './lines.ts'
 import { inspectionLines } from './print-inspection.ts'
-import { redriveLines, replayLines } from './print-resend.ts'
+import { letterLines, redriveLines, replayLines } from './print-resend.ts'
 import { resetLines } from './print-reset.ts'
 
 /**
@@ -50,6 +50,10 @@ function answerLines(answer: RecoveryAnswer, asked: Asked): string[] {
       return [`offset ${answer.offset}`, answer.note, ...stepLines(answer.next, asked)]
     case 'redrive':
       return redriveLines(answer, asked)
+    case 'letters':
+      return letterLines(answer)
+    case 'discard':
+      return [answer.note]
     case 'replay':
       return replayLines(answer, asked)
   }

@@ -26,7 +26,7 @@ export interface DeadLetterSource {
    * Receives the wanted letters and gives the others back. While a receiver has letters of a function, the queue returns no more
    * of that function. So there may be more letters than it returns: remove them or give them back, then call it again.
    */
-  receive(max: number, isWanted: (letter: DeadLetter) => boolean): Promise<Receipt>
+  receive(max: number, isWanted: (letter: DeadLetter, messageId: string) => boolean): Promise<Receipt>
   remove(item: Received): Promise<void>
   giveBack(items: readonly Pick<Received, 'receipt'>[]): Promise<void>
   load(place: { readonly bucket: string; readonly key: string }): Promise<Buffer>
@@ -85,7 +85,7 @@ export function deadLetterSource({ queueUrl, sqs, s3 }: DeadLetterOrigin): DeadL
           unwanted.push(...messages)
           for (const { messageId, receipt, body } of messages) {
             const item = { letter: parse(body, messageId), messageId, receipt }
-            if (!isWanted(item.letter)) others.push(item)
+            if (!isWanted(item.letter, messageId)) others.push(item)
             else if (items.length < max) items.push(item)
           }
           const taken = new Set(items.map(({ receipt }) => receipt))

@@ -23,6 +23,8 @@ export function responsibility({
   return { source: DTS_SOURCE, partitions: DTS_PARTITIONS ? Number(DTS_PARTITIONS) : null }
 }
 
+const ofQueue: ReadonlySet<unknown> = new Set(['redrive', 'letters', 'discard'])
+
 /**
  * Takes `source` and `partition` out of an event. Each source has a recovery of its own, so that the name only confirms what the
  * caller means. Partitions of a source share a recovery.
@@ -40,7 +42,7 @@ export function readAddress(given: unknown, own: Responsibility): Addressed {
     )
   }
   // The dead letters of all partitions are in one queue, and each names its own.
-  if (partition === undefined && event.action === 'redrive') return { event, partition: 0 }
+  if (partition === undefined && ofQueue.has(event.action)) return { event, partition: 0 }
   if (
     typeof partition === 'number' &&
     Number.isInteger(partition) &&

@@ -21,6 +21,14 @@ import {
   resumeStream,
   type StateResult,
 } from './pause-resume.ts'
+import {
+  type DiscardResult,
+  discard,
+  discardSchema,
+  type LettersResult,
+  lettersSchema,
+  listLetters,
+} from './resend/letters.ts'
 import { type RedriveResult, redrive, redriveSchema } from './resend/redrive.ts'
 import { type ReplayResult, replay, replaySchema } from './resend/replay.ts'
 import type { SendDependencies } from './resend/send.ts'
@@ -34,6 +42,8 @@ export const recoveryEventSchema = z.discriminatedUnion('action', [
   resumeSchema,
   releaseSchema,
   redriveSchema,
+  lettersSchema,
+  discardSchema,
   replaySchema,
 ])
 export type RecoveryEvent = z.output<typeof recoveryEventSchema>
@@ -44,6 +54,8 @@ export type RecoveryAnswer =
   | ResetResult
   | StateResult
   | RedriveResult
+  | LettersResult
+  | DiscardResult
   | ReplayResult
 
 export interface RecoverDependencies extends InspectDependencies, SendDependencies {}
@@ -87,6 +99,10 @@ export async function recover(
       return release(event, dependencies)
     case 'redrive':
       return redrive(event, { ...dependencies, deadLetters: requireQueue(dependencies.deadLetters) })
+    case 'letters':
+      return listLetters(event, { ...dependencies, deadLetters: requireQueue(dependencies.deadLetters) })
+    case 'discard':
+      return discard(event, { ...dependencies, deadLetters: requireQueue(dependencies.deadLetters) })
     case 'replay':
       return withStream((stream) => replay(event, dependencies, stream))
   }
@@ -96,7 +112,7 @@ function requireQueue(deadLetters: DeadLetterSource | undefined): DeadLetterSour
   if (deadLetters !== undefined) return deadLetters
   throw new DtsError(
     'DEAD_LETTER_FAILED',
-    'No dead-letter queue is configured (DEAD_LETTER_QUEUE_URL), so there is nothing to redrive.',
+    'No dead-letter queue is configured (DEAD_LETTER_QUEUE_URL), so there are no dead letters.',
     { retryable: false },
   )
 }

@@ -3,9 +3,9 @@ import * as z from 'zod'
 import type { DeadLetter } from '../../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-source.ts'
 import { RoutedEvent } from '../../dispatch/event.ts'
-import { maskerFor } from '../../dispatch/mask.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import { LogRecords } from '../../kafka/records.ts'
+import { maskedBytes } from './masked-letter.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
@@ -152,7 +152,8 @@ async function redriveOne(
   const { topic, partition, clusterId, generation, table, offset } = letter
   const origin = { topic, partition, clusterId, generation, replayUntil: Number.MAX_SAFE_INTEGER }
   try {
-    const value = await maskedBytes(letter, functionName, dependencies)
+    const bytes = await bytesOf(letter, dependencies.deadLetters)
+    const value = await maskedBytes(letter, bytes, functionName, dependencies)
     const events = [new RoutedEvent(LogRecords.of([{ offset: BigInt(offset), value }]), 0, table)]
     const { done, error } = await sendOnce(functionName, events, origin, dependencies)
     if (done === 0)
@@ -166,22 +167,6 @@ async function redriveOne(
     if (error instanceof DtsError) return error
     throw error
   }
-}
-
-/** The letter may be older than the mask. A letter that is masked already stays as it is. */
-async function maskedBytes(
-  letter: DeadLetter,
-  functionName: string,
-  dependencies: RedriveDependencies,
-): Promise<Buffer> {
-  const value = await bytesOf(letter, dependencies.deadLetters)
-  const route = Object.values(dependencies.routes).find((one) => one.functionName === functionName)
-  if (route?.mask === undefined) return value
-  return (await maskerFor(dependencies.routes, dependencies.maskKey)).masked(
-    value,
-    BigInt(letter.offset),
-    route,
-  )
 }
 
 async function bytesOf({ raw }: DeadLetter, deadLetters: DeadLetterSource): Promise<Buffer> {

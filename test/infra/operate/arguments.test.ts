@@ -27,6 +27,11 @@ const calls: [argv: string, event: unknown][] = [
   ['rollback', { action: 'reset', to: { ledger: 0 } }],
   ['rollback --entry 2 --dry-run --by me', { action: 'reset', to: { ledger: 2 }, dryRun: true, by: 'me' }],
   ['rollback --token abc --accept-loss', { action: 'reset', token: 'abc', acceptLoss: true }],
+  ['letters --max 5', { action: 'letters', max: 5 }],
+  [
+    'discard --message 1-2 --by me --reason test',
+    { action: 'discard', message: '1-2', by: 'me', reason: 'test' },
+  ],
   ['redrive --table shop.orders --max 5', { action: 'redrive', table: 'shop.orders', max: 5 }],
   [
     'replay --table shop.orders --from-offset 3 --to-timestamp 2026-01-31T08:00:00Z',
@@ -77,7 +82,7 @@ const mistakes: [argv: string, message: RegExp][] = [
   ['reset --everything', /Unknown option/],
   ['replay --table shop.orders', /^replay: where from is needed/],
   ['replay --from-offset 3', /^replay: --table takes database\.table, and is needed$/],
-  ['redrive --max many', /^redrive: --max takes a whole number from 1 to 1000$/],
+  ['redrive --max many', /^redrive: --max takes a whole number from 1 to 1000; of letters, to 100$/],
   ['rollback --to latest', /goes where the ledger says/],
   ['rollback --to-ledger 1', /goes where the ledger says/],
   ['rollback --entry first', /^rollback: --entry takes a whole number$/],

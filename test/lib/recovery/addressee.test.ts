@@ -22,9 +22,9 @@ describe('the address of an event', () => {
     assert.deepEqual(readAddress({ ...event, source: 'erp', partition: 3 }, four), { event, partition: 3 })
   })
 
-  test('of a redrive needs no partition: all partitions have one queue', () => {
-    const redrive = { action: 'redrive', table: 'shop.orders' }
-    assert.deepEqual(readAddress(redrive, four), { event: redrive, partition: 0 })
+  test('of dead letters needs no partition: all partitions have one queue', () => {
+    for (const action of ['redrive', 'letters', 'discard'])
+      assert.deepEqual(readAddress({ action }, four), { event: { action }, partition: 0 })
   })
 
   const refused = [

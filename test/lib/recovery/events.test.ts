@@ -47,6 +47,11 @@ const accepted: [event: object, parsed: object][] = [
     { action: 'redrive', max: 1 },
     { action: 'redrive', max: 1, dryRun: false },
   ],
+  [{ action: 'letters' }, { action: 'letters', max: 50 }],
+  [
+    { action: 'discard', message: 'm', ...who },
+    { action: 'discard', message: 'm', ...who },
+  ],
   [
     { action: 'replay', table: 'a.b', from: { offset: 0 } },
     { action: 'replay', table: 'a.b', from: { offset: 0n }, dryRun: false },
@@ -90,6 +95,10 @@ const refused: [event: unknown, problem: RegExp][] = [
   [{ action: 'redrive', max: 1_001 }, /max/],
   [{ action: 'redrive', max: 1.5 }, /max/],
   [{ action: 'redrive', more: 1 }, /"more"/],
+  [{ action: 'letters', max: 101 }, /max/],
+  [{ action: 'letters', table: 'a.b' }, /"table"/],
+  [{ action: 'discard' }, /message/],
+  [{ action: 'discard', message: '' }, /message/],
   [{ action: 'replay', from }, /table/],
   [{ action: 'replay', table: '', from }, /table/],
   [{ action: 'replay', table: 'a.b' }, /must be \{"timestamp":…\} or \{"offset":…\} .*at from/],

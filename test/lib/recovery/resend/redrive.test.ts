@@ -37,7 +37,7 @@ async function redriven(values: readonly Buffer[], mask: Mask) {
   const got: Buffer[] = []
   const deadLetters: DeadLetterSource = {
     receive: async (max, isWanted) => ({
-      items: waiting.filter(({ letter }) => isWanted(letter)).slice(0, max),
+      items: waiting.filter(({ letter, messageId }) => isWanted(letter, messageId)).slice(0, max),
       others: [],
     }),
     remove: async (item) => void waiting.splice(waiting.indexOf(item), 1),
