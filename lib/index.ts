@@ -14,6 +14,7 @@ export {
   type BatchResult,
   defineTable,
   type HandAnswer,
+  type HandlerContext,
   type TableDefinition,
 } from './handler/define-table.ts'
 export {

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { freeBytes } from '../kafka/free-memory.ts'
 import type { RoutedEvent } from './event.ts'
 import { cutMessage } from './message.ts'
+import { maxBatchBytes } from './settings.ts'
 
 /**
  * The protocol between the poller and a table function: a batch of raw records, answered by an acknowledgement. The records
@@ -18,12 +19,6 @@ import { cutMessage } from './message.ts'
  * functions of one release must also read the version before, or all changes wait until the last function is deployed.
  */
 const batchVersion = 3
-/**
- * The largest batch, in bytes of its records. An invocation carries at most 6 MB. Records that do not compress grow by a
- * third in base64, and the envelope takes some.
- */
-export const maxBatchBytes = 4_300_000
-
 const offset = z.string().regex(/^(0|[1-9]\d{0,18})$/)
 
 export const batchSchema = z.strictObject({

@@ -32,6 +32,11 @@ export interface DeliveryEnvironment {
    * @param share of the usual wait, above 0 and at most 1
    */
   readonly mayGrow: (offset: bigint, share: number) => boolean
+  /**
+   * Whether a batch that begins at this offset may wait for changes that are not written yet. No longer if the run reads no more, or
+   * if so much of the log follows that its wait would fill the memory.
+   */
+  readonly mayHold: (offset: bigint) => boolean
   /** How long a batch that begins to wait now may wait, in milliseconds. */
   readonly longestGrowthMs: () => number
   /** Waits; resolves early when the run stops. */

@@ -5,34 +5,40 @@ const askEveryMs = 2_000
 
 /**
  * The wait of a batch that is not full. A function that gets few of the changes would otherwise be invoked for a handful each time,
- * and with many such functions the invocations would cost more than the changes.
+ * and with many such functions the invocations would cost more than the changes. With a window, a batch also waits at the end of the
+ * stream.
  */
 export class Growth {
   readonly #environment: DeliveryEnvironment
+  readonly #windowMs: number
   readonly #wake: () => void
   /** The first wait is shorter by chance. Otherwise the batches of many functions, which begin together, would start together. */
   #share: number
-  #until: number | null = null
+  /** When the batch began to wait, and how long it may wait at most. Null: no batch waits. */
+  #wait: { readonly since: number; readonly longestMs: number } | null = null
   #hasTimer = false
 
   /** @param wake asks the lane to check again */
-  constructor(environment: DeliveryEnvironment, wake: () => void) {
+  constructor(environment: DeliveryEnvironment, windowMs: number, wake: () => void) {
     this.#environment = environment
+    this.#windowMs = windowMs
     this.#wake = wake
     this.#share = 1 - environment.random()
   }
 
   /** A batch waits. */
   get isUnderWay(): boolean {
-    return this.#until !== null
+    return this.#wait !== null
   }
 
   /** Whether the batch that begins at this offset may wait for more changes. The wait begins with the first such answer. */
   mayGrow(offset: bigint): boolean {
-    const { mayGrow, longestGrowthMs, now } = this.#environment
-    if (!mayGrow(offset, this.#share)) return false
-    this.#until ??= now() + longestGrowthMs()
-    const leftMs = this.#until - now()
+    const { mayGrow, mayHold, longestGrowthMs, now } = this.#environment
+    const grows = mayGrow(offset, this.#share)
+    if (!grows && !(this.#windowMs > 0 && mayHold(offset))) return false
+    this.#wait ??= { since: now(), longestMs: longestGrowthMs() }
+    const { since, longestMs } = this.#wait
+    const leftMs = since + (grows ? longestMs : Math.min(this.#windowMs, longestMs)) - now()
     if (leftMs <= 0) return false
     this.#setTimer(Math.min(leftMs, askEveryMs))
     return true
@@ -40,7 +46,7 @@ export class Growth {
 
   /** The batch starts. */
   end(): void {
-    this.#until = null
+    this.#wait = null
     this.#share = 1
   }
 

@@ -1,12 +1,12 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import { maxBatchBytes, sizeInBatch } from './batch-format.ts'
+import { sizeInBatch } from './batch-format.ts'
 import type { DeliveryEnvironment } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
 import { Growth } from './growth.ts'
 import { PackedAhead } from './packed-ahead.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
-import type { Delivery } from './settings.ts'
+import { type Delivery, maxBatchBytes } from './settings.ts'
 
 /** The lane's place among the lanes of its function. */
 export interface LanePlace {
@@ -53,7 +53,7 @@ export class Lane {
     this.#delivery = delivery
     this.#environment = environment
     this.#place = place
-    this.#growth = new Growth(environment, () => this.#wake())
+    this.#growth = new Growth(environment, delivery.batchWindowSeconds * 1_000, () => this.#wake())
     this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
@@ -78,7 +78,8 @@ export class Lane {
 
   /** Whether the next invocation carries as much as it can while another one is on its way. */
   get isStocked(): boolean {
-    return this.#events.length >= 2 * this.#delivery.batchSize || this.#bytes >= maxBatchBytes
+    const { batchSize, batchBytes } = this.#delivery
+    return this.#events.length >= 2 * batchSize || this.#bytes >= Math.min(2 * batchBytes, maxBatchBytes)
   }
 
   /** The last error of the first undone event, while it waits for another attempt. */
@@ -149,7 +150,7 @@ export class Lane {
   }
 
   get #isFull(): boolean {
-    return this.#events.length >= this.#limit || this.#bytes >= maxBatchBytes
+    return this.#events.length >= this.#limit || this.#bytes >= this.#delivery.batchBytes
   }
 
   async #next(): Promise<boolean> {
@@ -202,13 +203,14 @@ export class Lane {
   /** As many events, from index `at` on, as one invocation carries; at least one. One that must not be sent is only the first. */
   #batchFrom(at: number): readonly RoutedEvent[] {
     const events = this.#events
+    const { batchBytes } = this.#delivery
     const most = Math.min(events.length, at + this.#limit)
     let bytes = 0
     let to = at
     while (to < most) {
       const event = events[to] as RoutedEvent
       bytes += sizeInBatch(event)
-      if ((bytes > maxBatchBytes || event.fault !== null) && to > at) break
+      if ((bytes > batchBytes || event.fault !== null) && to > at) break
       to += 1
     }
     return events.slice(at, to)

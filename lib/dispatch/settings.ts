@@ -4,6 +4,12 @@ import { operations } from '../dts/grammar.ts'
 import { maskRules } from '../dts/mask-record.ts'
 import { isDtsError } from '../errors.ts'
 
+/**
+ * The largest batch, in bytes of its records. An invocation carries at most 6 MB. Records that do not compress grow by a
+ * third in base64, and the envelope takes some.
+ */
+export const maxBatchBytes = 4_300_000
+
 /** Which row changes reach the handler; DDL always does. The poller judges them before it invokes a function. */
 const filterSchema = z
   .strictObject({
@@ -42,6 +48,13 @@ export const deliverySchema = z.strictObject({
   onFailure: z.enum(['dead-letter', 'halt']).default('dead-letter'),
   /** The most changes of one invocation. */
   batchSize: z.int().min(1).max(10_000).default(1_000),
+  /** The most bytes of one invocation, as DTS wrote the records. A change that is larger travels alone. */
+  batchBytes: z.int().min(1_000).max(maxBatchBytes).default(maxBatchBytes),
+  /**
+   * How long a batch that is not full may wait for more changes at the end of the stream, in seconds. Shorter than the minute after
+   * which another run may take over, because that run begins the wait again.
+   */
+  batchWindowSeconds: z.int().min(0).max(30).default(0),
   /**
    * The number of parallel lanes of the function, split by primary key. A table without a key has one lane. No change runs parallel
    * to a statement, to an update that changes the key, or to a change whose key cannot be folded (`fold-text.ts`).

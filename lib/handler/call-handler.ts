@@ -1,11 +1,11 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
-import type { Context } from 'aws-lambda'
 import type * as z from 'zod'
 import type { InsertChange, RowChange } from '../dts/change.ts'
 import { type CallbackName, readRunAnswer, refuseFailure } from './answers.ts'
 import { type TableDefinition, tableText } from './definition.ts'
 import { publishHandled, publishStarted } from './diagnostics.ts'
 import type { FailedChange } from './failed-change.ts'
+import type { HandlerContext } from './handler-context.ts'
 import type { DecodedChange } from './pending-changes.ts'
 
 /** How far the handler got. */
@@ -30,7 +30,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
   }
 
   /** Calls the callback of the change's operation. Without one, the change is done. */
-  async one({ offset, change }: DecodedChange, context: Context): Promise<Progress> {
+  async one({ offset, change }: DecodedChange, context: HandlerContext): Promise<Progress> {
     publishStarted(this.#table, change, context)
     try {
       if (change.operation === 'DDL') {
@@ -46,7 +46,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
     return { through: offset, failed: null }
   }
 
-  async #callFor(change: RowChange<z.output<Schema>>, context: Context): Promise<void> {
+  async #callFor(change: RowChange<z.output<Schema>>, context: HandlerContext): Promise<void> {
     const { onChange, onInsert, onUpdate, onDelete } = this.#definition
     let name: CallbackName = 'onChange'
     let returned: unknown
@@ -78,7 +78,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
   }
 
   /** Calls `onBatch` with a run of changes; does nothing for an empty run. */
-  async run(run: readonly DecodedChange[], context: Context): Promise<Progress> {
+  async run(run: readonly DecodedChange[], context: HandlerContext): Promise<Progress> {
     const [first] = run
     const { onBatch } = this.#definition
     if (first === undefined || onBatch === undefined) return { through: null, failed: null }

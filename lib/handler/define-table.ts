@@ -1,7 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
-import type { Context } from 'aws-lambda'
 import type * as z from 'zod'
 import { type Acknowledgement, type Batch, refusal } from '../dispatch/batch-format.ts'
 import type { Change } from '../dts/change.ts'
@@ -9,6 +8,7 @@ import { HandlerCalls, type Progress } from './call-handler.ts'
 import { parseDefinition, type TableDefinition, tableText } from './definition.ts'
 import { publishFailed } from './diagnostics.ts'
 import { type FailedChange, reportFailure } from './failed-change.ts'
+import { closingMs, type HandlerContext, handlerContext } from './handler-context.ts'
 import {
   type DecodedChange,
   decodePending,
@@ -21,14 +21,13 @@ import { withReadableErrors } from './readable-errors.ts'
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from '../dts/change.ts'
 export type { BatchResult, TableDefinition } from './definition.ts'
+export type { HandlerContext } from './handler-context.ts'
 
 /** The answer of a table function to changes that were sent by hand. */
 export interface HandAnswer {
   readonly handled: number
 }
 
-/** Time reserved for the acknowledgement, in milliseconds. */
-const closingMs = 1_500
 const logger = new Logger({ serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'table' })
 
 /**
@@ -46,7 +45,7 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
     executionMode: withReadableErrors(logger),
   })
     .use(injectLambdaContext(logger))
-    .handler((event, context) => table.handle(event, context))
+    .handler((event, context) => table.handle(event, handlerContext(context)))
   return Object.assign(handler, { definition: { table: definition.table, row: definition.row, delivery } })
 }
 
@@ -61,7 +60,7 @@ class TableFunction<Schema extends z.ZodObject> {
     this.#calls = new HandlerCalls(definition, logger)
   }
 
-  async handle(input: unknown, context: Context): Promise<Acknowledgement | HandAnswer> {
+  async handle(input: unknown, context: HandlerContext): Promise<Acknowledgement | HandAnswer> {
     const event = readEvent(input)
     return event.kind === 'batch'
       ? await this.#handleBatch(event.batch, context)
@@ -69,7 +68,7 @@ class TableFunction<Schema extends z.ZodObject> {
   }
 
   /** The poller gets an answer, not an error: it names the last offset that is done, and the change that failed. */
-  async #handleBatch(batch: Batch, context: Context): Promise<Acknowledgement> {
+  async #handleBatch(batch: Batch, context: HandlerContext): Promise<Acknowledgement> {
     const late = refusal(batch, Date.now())
     if (late !== null) return late
     const { through, failed } = await this.#handleInOrder(this.#decoder.pendingOf(batch), context)
@@ -77,7 +76,7 @@ class TableFunction<Schema extends z.ZodObject> {
     return failed === null ? answer : { ...answer, failure: this.#report(failed) }
   }
 
-  async #handleByHand(changes: readonly unknown[], context: Context): Promise<HandAnswer> {
+  async #handleByHand(changes: readonly unknown[], context: HandlerContext): Promise<HandAnswer> {
     const { through, failed } = await this.#handleInOrder(pendingByHand(changes), context)
     if (failed === null) return { handled: through === null ? 0 : Number(through) + 1 }
     this.#report(failed)
@@ -90,7 +89,7 @@ class TableFunction<Schema extends z.ZodObject> {
   }
 
   /** Decodes and handles one change after the other until all are done, one fails, or the time runs short. */
-  async #handleInOrder(pending: readonly PendingChange[], context: Context): Promise<Progress> {
+  async #handleInOrder(pending: readonly PendingChange[], context: HandlerContext): Promise<Progress> {
     let through: bigint | null = null
     let longestMs = 0
     let run: DecodedChange[] = []

@@ -1,11 +1,11 @@
 import { types } from 'node:util'
-import type { Context } from 'aws-lambda'
 import type * as z from 'zod'
 import { type DeclaredTable, declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
 import type { DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from '../dts/change.ts'
 import { effectOn } from '../dts/mask-record.ts'
 import { DtsError } from '../errors.ts'
+import type { HandlerContext } from './handler-context.ts'
 
 /** Nothing: the whole run is done. Otherwise the changes before the index `failedAt` are done. */
 // biome-ignore lint/suspicious/noConfusingVoidType: to the compiler a function without a return statement returns void
@@ -30,20 +30,29 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
    * Called for each change without a callback of its own below, in order, one at a time. The change is done when the promise
    * resolves. The returned value does not matter, unless it means a failure: an error, `failedAt`, `batchItemFailures`.
    */
-  readonly onChange?: (change: RowChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  readonly onChange?: (change: RowChange<z.output<Schema>>, context: HandlerContext) => Promise<void> | void
   /** Called for INSERT and INIT, instead of `onChange`. */
-  readonly onInsert?: (change: InsertChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  readonly onInsert?: (
+    change: InsertChange<z.output<Schema>>,
+    context: HandlerContext,
+  ) => Promise<void> | void
   /** Called for UPDATE, instead of `onChange`. */
-  readonly onUpdate?: (change: UpdateChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  readonly onUpdate?: (
+    change: UpdateChange<z.output<Schema>>,
+    context: HandlerContext,
+  ) => Promise<void> | void
   /** Called for DELETE, instead of `onChange`. */
-  readonly onDelete?: (change: DeleteChange<z.output<Schema>>, context: Context) => Promise<void> | void
+  readonly onDelete?: (
+    change: DeleteChange<z.output<Schema>>,
+    context: HandlerContext,
+  ) => Promise<void> | void
   /** Called with runs of all changes, in order, instead of the callbacks above. Its answer says how much of the run is done. */
   readonly onBatch?: (
     changes: readonly RowChange<z.output<Schema>>[],
-    context: Context,
+    context: HandlerContext,
   ) => Promise<BatchResult> | BatchResult
   /** Called for statements such as ALTER TABLE. Without it, they are acknowledged and skipped. */
-  readonly onDdl?: (change: DdlChange, context: Context) => Promise<void> | void
+  readonly onDdl?: (change: DdlChange, context: HandlerContext) => Promise<void> | void
 }
 
 /** A run can fail as a whole, and then repeats as a whole. So its default is shorter than that of single changes. */

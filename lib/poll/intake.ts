@@ -125,6 +125,11 @@ export class Intake {
     return offset >= this.#lastRead.from(share)
   }
 
+  /** As `DeliveryEnvironment` says. */
+  mayHold(offset: bigint): boolean {
+    return this.#mayEverFetch && offset >= this.#lastRead.from(1)
+  }
+
   /** A part of the time that is left. The next run would have to read again what waits at the end. */
   longestGrowthMs(): number {
     return this.#parts.timeLeftMs() / 4

@@ -84,6 +84,7 @@ export class Run {
             : (name, event, attempts, error) => this.#outlet.putAside(name, event, attempts, error),
         permit: () => this.#permit(),
         mayGrow: (offset, share) => this.#intake.mayGrow(offset, share),
+        mayHold: (offset) => this.#intake.mayHold(offset),
         longestGrowthMs: () => this.#intake.longestGrowthMs(),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,

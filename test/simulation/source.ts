@@ -1,6 +1,6 @@
 import { integer, text } from '../../infra/local/encode.ts'
-import { maxBatchBytes } from '../../lib/dispatch/batch-format.ts'
 import { orderKey } from '../../lib/dispatch/order-key.ts'
+import { maxBatchBytes } from '../../lib/dispatch/settings.ts'
 import { readHeader } from '../../lib/dts/header.ts'
 import type { Random } from './random.ts'
 import { ddlRecord, type Origin, type RowRecord, rowRecord, t0, unreadable } from './records.ts'

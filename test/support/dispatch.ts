@@ -71,6 +71,8 @@ export class FakeRun implements DeliveryEnvironment {
   /** Batches that begin at this offset or a later one may wait for more changes. */
   growsFrom: bigint | null = null
   readonly mayGrow = (offset: bigint): boolean => this.growsFrom !== null && offset >= this.growsFrom
+  /** Whether batches may wait for changes that are not written yet. */
+  mayHold = (_offset: bigint): boolean => true
   readonly longestGrowthMs = (): number => 1_500
   readonly permit = async (): Promise<boolean> => this.permits-- > 0
   readonly pause = async (milliseconds: number): Promise<void> => {

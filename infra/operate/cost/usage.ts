@@ -1,5 +1,4 @@
-import { maxBatchBytes } from '../../../lib/dispatch/batch-format.ts'
-import { defaultDelivery } from '../../../lib/dispatch/settings.ts'
+import { defaultDelivery, maxBatchBytes } from '../../../lib/dispatch/settings.ts'
 import { leaseTerms } from '../../../lib/poll/lease-terms.ts'
 import type { Coefficients } from './coefficients.ts'
 import type { Load } from './load.ts'

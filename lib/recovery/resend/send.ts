@@ -1,8 +1,9 @@
 import type { PollConfig } from '../../config.ts'
 import type { BatchOrigin } from '../../dispatch/batch-format.ts'
-import { maxBatchBytes, packEvents, sizeInBatch, toBatch } from '../../dispatch/batch-format.ts'
+import { packEvents, sizeInBatch, toBatch } from '../../dispatch/batch-format.ts'
 import { countThrough, type RoutedEvent } from '../../dispatch/event.ts'
 import type { Invoke } from '../../dispatch/invoke.ts'
+import { maxBatchBytes } from '../../dispatch/settings.ts'
 import { DtsError } from '../../errors.ts'
 import { reasonOf } from '../../text/thrown.ts'
 

@@ -5,7 +5,6 @@ import { zstdCompressSync } from 'node:zlib'
 import {
   type Batch,
   batchSchema,
-  maxBatchBytes,
   packEvents,
   recordOverhead,
   recordsOf,
@@ -13,6 +12,7 @@ import {
   sizeInBatch,
   toBatch,
 } from '../../../lib/dispatch/batch-format.ts'
+import { maxBatchBytes } from '../../../lib/dispatch/settings.ts'
 import { eventOf } from '../../support/dispatch.ts'
 
 const origin = { topic: 't', partition: 0, clusterId: 'c', generation: 3, replayUntil: 99 }

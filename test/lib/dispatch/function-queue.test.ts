@@ -3,6 +3,7 @@ import { describe, type TestContext, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
 import type { SendResult } from '../../../lib/dispatch/delivery.ts'
 import { FunctionQueue } from '../../../lib/dispatch/function-queue.ts'
+import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts'
 import { idColumn, type Keyed, keyed, recordOverlaps, turn, two, work } from './support.ts'
 
@@ -121,6 +122,84 @@ describe('a function queue with one lane', () => {
         [1, 2, 3],
         [2, 3],
       ])
+    })
+  })
+
+  describe('with a window, at the end of the stream', () => {
+    /** A queue with batches of three, and with a window. `elapse` lets time pass. */
+    function waiting(t: TestContext, settings: DeliveryInput) {
+      const run = new FakeRun()
+      let timers: { readonly at: number; readonly wake: () => void }[] = []
+      const pause = (milliseconds: number) =>
+        new Promise<void>((wake) => timers.push({ at: run.clock + milliseconds, wake }))
+      const longestGrowthMs = () => 20_000
+      const lane = new FunctionQueue(
+        route('orders', { batchSize: 3, ...settings }),
+        {},
+        Object.assign(run, { pause, longestGrowthMs }),
+      )
+      const stopping = new AbortController()
+      const finished = lane.run(stopping.signal)
+      t.after(() => {
+        stopping.abort()
+        return finished
+      })
+      const elapse = async (milliseconds: number) => {
+        const until = run.clock + milliseconds
+        await turn()
+        while (run.clock < until) {
+          run.clock = Math.min(until, ...timers.map(({ at }) => at))
+          const due = timers.filter(({ at }) => at <= run.clock)
+          timers = timers.filter(({ at }) => at > run.clock)
+          for (const { wake } of due) wake()
+          await turn()
+        }
+      }
+      return { run, lane, elapse }
+    }
+
+    test('a batch waits for its window to pass, and takes what comes meanwhile', async (t) => {
+      const { run, lane, elapse } = waiting(t, { batchWindowSeconds: 5 })
+      for (const event of keyed([1, null])) lane.offer(event)
+      await elapse(4_999)
+      assert.deepEqual(run.batches, [])
+      for (const event of keyed([2, null])) lane.offer(event)
+      await elapse(1)
+      assert.deepEqual(run.batches, [[1, 2]])
+    })
+
+    test('a full batch does not wait', async (t) => {
+      const { run, lane } = waiting(t, { batchWindowSeconds: 5 })
+      for (const event of keyed([1, null], [2, null], [3, null], [4, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [[1, 2, 3]])
+    })
+
+    test('without a window nothing waits', async (t) => {
+      const { run, lane } = waiting(t, {})
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
+    })
+
+    test('a batch does not wait longer than the run allows', async (t) => {
+      const { run, lane, elapse } = waiting(t, { batchWindowSeconds: 30 })
+      for (const event of keyed([1, null])) lane.offer(event)
+      await elapse(19_999)
+      assert.deepEqual(run.batches, [])
+      await elapse(1)
+      assert.deepEqual(run.batches, [[1]])
+    })
+
+    test('a batch does not wait if the run reads no more', async (t) => {
+      const { run, lane } = waiting(t, { batchWindowSeconds: 5 })
+      for (const event of keyed([1, null])) lane.offer(event)
+      await turn()
+      assert.deepEqual(run.batches, [])
+      run.mayHold = () => false
+      lane.nudge()
+      await turn()
+      assert.deepEqual(run.batches, [[1]])
     })
   })
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
-import { maxBatchBytes, recordOverhead, sizeInBatch } from '../../../lib/dispatch/batch-format.ts'
+import { recordOverhead, sizeInBatch } from '../../../lib/dispatch/batch-format.ts'
 import type { SendResult } from '../../../lib/dispatch/delivery.ts'
 import { RoutedEvent } from '../../../lib/dispatch/event.ts'
 import { Lane } from '../../../lib/dispatch/lane.ts'
-import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
+import { type DeliveryInput, maxBatchBytes } from '../../../lib/dispatch/settings.ts'
 import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { all, eventOf, eventsAt, FakeRun, failure, route, through } from '../../support/dispatch.ts'
@@ -70,6 +70,15 @@ describe('a lane', () => {
       [1, 2],
       [3, 4],
     ])
+  })
+
+  test('sends at most `batchBytes`, and a larger event alone', async () => {
+    const run = new FakeRun()
+    const sizes = [400, 500, 200, 1_500, 100]
+    const events = sizes.map((size, at) => eventOf(BigInt(at + 1), Buffer.alloc(size - recordOverhead)))
+    assert.equal(await deliver(laneOf(run, { batchBytes: 1_000 }), events), true)
+    assert.deepEqual(run.batches, [[1, 2], [3], [4], [5]])
+    assert.deepEqual(run.aside, [])
   })
 
   test('continues after the last acknowledged event if the function’s time ran out', async () => {

@@ -15,6 +15,8 @@ const settings: DeliveryInput[] = [
   { maxAgeSeconds: 86_400 },
   { onFailure: 'halt' },
   { batchSize: 10_000 },
+  { batchBytes: 1_000 },
+  { batchWindowSeconds: 30 },
   { concurrency: 32 },
   { operations: ['INSERT'] },
   { operations: ['INSERT', 'UPDATE', 'DELETE', 'INIT'] },
@@ -42,6 +44,8 @@ test('a handler without settings has five attempts, and its changes then become 
     maxAgeSeconds: 3_600,
     onFailure: 'dead-letter',
     batchSize: 1_000,
+    batchBytes: 4_300_000,
+    batchWindowSeconds: 0,
     concurrency: 1,
   })
   assert.deepEqual(deliverySchema.parse({ onFailure: 'dead-letter' }), defaultDelivery)
@@ -80,6 +84,9 @@ test('invalid routes are refused', () => {
     [{ function: 'x', attempts: 0 }, 'no attempt at all'],
     [{ function: 'x', attempts: 1.5 }, 'half an attempt'],
     [{ function: 'x', batchSize: 10_001 }, 'more than a batch may have'],
+    [{ function: 'x', batchBytes: 999 }, 'less than a change usually takes'],
+    [{ function: 'x', batchBytes: 4_300_001 }, 'more than an invocation carries'],
+    [{ function: 'x', batchWindowSeconds: 31 }, 'a wait that the next run could begin again and again'],
     [{ function: 'x', concurrency: 33 }, 'more parts than there may be'],
     [{ function: 'x', maxAgeSeconds: 0 }, 'no age'],
     [{ function: 'x', onFailure: 'skip' }, 'skipping silently'],

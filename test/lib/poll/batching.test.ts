@@ -160,3 +160,49 @@ test('the last bytes that were read begin with the part that holds the first of 
   last.add(40n, 40)
   assert.deepEqual([last.from(1), last.from(0.5)], [20n, 30n])
 })
+
+describe('a batch window', () => {
+  const orders = write.inserts('shop.orders', 0, 3)
+
+  /** The first change is done before the run, the second is there at its start, and the others come later. */
+  async function withWindow(seconds: number, laterMs: number) {
+    const time = virtualTime()
+    const from: number[] = []
+    const { sent, summary } = await run({
+      given: orders,
+      stream: {
+        range: async () => ({ earliest: 0n, end: 2n }),
+        fetch: async (offset, { maxWaitMs }) => {
+          const end = () => (time.now() >= startedAt + laterMs ? 4n : 2n)
+          if (offset >= end()) await time.sleep(maxWaitMs, new AbortController().signal)
+          return { ...slice(orders, offset, end()), end: end() }
+        },
+      },
+      environment: {
+        ROUTES: JSON.stringify({ 'shop.orders': { function: 'orders', batchWindowSeconds: seconds } }),
+      },
+      own: time,
+      invoke:
+        () =>
+        async (...call) => {
+          from.push(time.now() - startedAt)
+          return await acknowledge(...call)
+        },
+    })
+    return { sent, from, ended: summary.ended }
+  }
+
+  test('collects the changes that come while a batch waits at the end of the stream', async () => {
+    const { sent, from, ended } = await withWindow(5, 3_000)
+    assert.deepEqual([sent, ended], [[[1n, 2n, 3n]], 'end-of-stream'])
+    assert.ok(
+      from.every((at) => at >= 5_000 && at < 5_500),
+      String(from),
+    )
+  })
+
+  test('of zero sends a change at once', async () => {
+    const { sent, from } = await withWindow(0, 3_000)
+    assert.deepEqual([sent, from[0]], [[[1n]], 0])
+  })
+})

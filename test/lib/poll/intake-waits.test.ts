@@ -70,6 +70,7 @@ async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
       putAside: null,
       permit: async () => true,
       mayGrow: () => false,
+      mayHold: () => false,
       longestGrowthMs: () => 0,
       pause: () => never,
       now,

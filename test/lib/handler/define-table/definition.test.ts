@@ -27,6 +27,8 @@ describe('the delivery settings of a definition', () => {
       maxAgeSeconds: 9,
       onFailure: 'halt',
       batchSize: 3,
+      batchBytes: 2_000,
+      batchWindowSeconds: 1,
       concurrency: 4,
     } as const
     const operations = ['DELETE']
@@ -90,6 +92,8 @@ describe('an invalid definition is refused by defineTable', () => {
     ],
     [{ onInsert: onChange, operations: ['UPDATE'] }, /operations leaves out INSERT and INIT/],
     [{ table: 'shop.orders', onBatch: onChange, batchSize: 0 }, /batchSize .*>=1/],
+    [{ onChange, batchBytes: 5_000_000 }, /batchBytes .*<=4300000/],
+    [{ onChange, batchWindowSeconds: 60 }, /batchWindowSeconds .*<=30/],
     [{ table: 'shop.orders', onChange, attempts: 0 }, /attempts .*>=1/],
     [{ table: 'shop.orders', onChange, concurrency: 33 }, /concurrency .*<=32/],
     [{ table: 'shop.orders', onChange, onFailure: 'skip' }, /onFailure .*"dead-letter"\|"halt"/],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { maxBatchBytes, recordOverhead } from '../../../../lib/dispatch/batch-format.ts'
+import { recordOverhead } from '../../../../lib/dispatch/batch-format.ts'
+import { maxBatchBytes } from '../../../../lib/dispatch/settings.ts'
 import { firstBatch } from '../../../../lib/recovery/resend/send.ts'
 import { eventOf, eventsAt } from '../../../support/dispatch.ts'
 
