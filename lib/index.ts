@@ -10,6 +10,7 @@ export {
   stringifyChange,
 } from './dts/json.ts'
 export * from './handler/columns/index.ts'
+export { defineStream, type StreamDefinition } from './handler/define-stream.ts'
 export {
   type BatchResult,
   defineTable,
