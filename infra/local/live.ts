@@ -154,6 +154,7 @@ async function show(
       range: dstore.range,
       now,
       troubles: troubles.current,
+      letters: stack.letters().length,
       events: screen.events,
       steps: screen.stepLines,
       logFile,

@@ -43,6 +43,10 @@ class Queue {
   /** By deduplication id, also of messages that were deleted. */
   readonly #sent = new Map<string, { readonly id: string; readonly at: number }>()
 
+  get messages(): readonly Message[] {
+    return this.#messages
+  }
+
   send(sent: z.output<typeof requests.SendMessage>, now: number) {
     const { MessageBody: body, MessageGroupId: group, MessageDeduplicationId: deduplication } = sent
     const before = this.#sent.get(deduplication)
@@ -97,6 +101,8 @@ class Queue {
 /** The service. Every name is a queue, empty until the first message. */
 export interface LocalQueues extends AwsEndpoint {
   url(name: string): string
+  /** All messages of a queue, oldest first, also those that a receiver has. */
+  messages(name: string): readonly { readonly id: string; readonly body: string }[]
 }
 
 /** @param now the time, in milliseconds since 1970 */
@@ -112,9 +118,11 @@ export async function startQueues(now: () => number = Date.now): Promise<LocalQu
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The queue has no TCP address.')
   const endpoint = `http://127.0.0.1:${address.port}`
+  const url = (name: string) => `${endpoint}/000000000000/${name}`
   return {
     endpoint,
-    url: (name) => `${endpoint}/000000000000/${name}`,
+    url,
+    messages: (name) => queues.get(url(name))?.messages ?? [],
     async stop() {
       const closed = once(server, 'close')
       server.close()

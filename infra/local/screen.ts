@@ -1,4 +1,5 @@
-import { type LocalStep, stepLines } from './steps.ts'
+import type { Step } from '../page/recovery-answer.ts'
+import { stepLines } from './steps.ts'
 
 /** More events than any screen shows. */
 const mostEvents = 100
@@ -7,7 +8,7 @@ const mostEvents = 100
 export class Screen {
   readonly #say: (line: string) => void
   #events: string[] = []
-  #steps: readonly LocalStep[] = []
+  #steps: readonly Step[] = []
 
   /** @param say called with each event at once */
   constructor(say: (line: string) => void) {
@@ -29,12 +30,12 @@ export class Screen {
     return stepLines(this.#steps)
   }
 
-  offer(steps: readonly LocalStep[]): void {
+  offer(steps: readonly Step[]): void {
     this.#steps = steps
   }
 
   /** What the key `number` does; undefined if it does nothing. */
-  step(number: number): LocalStep | undefined {
+  step(number: number): Step | undefined {
     return this.#steps[number - 1]
   }
 }

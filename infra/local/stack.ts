@@ -14,12 +14,14 @@ import { createCheckpointTable, localAws, localClient, startDynalite } from './d
 import { startLambdaApi } from './lambda-api.ts'
 import { ObservationFile } from './observations.ts'
 import { freePort } from './ports.ts'
+import { type LocalQueues, startQueues } from './queue.ts'
 import { tableNames } from './shop.ts'
 import { isHandled } from './table-lines.ts'
 
 /** The folder of the service. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const checkpointTable = 'dts-functions-dev-checkpoint'
+const letterQueue = 'dts-functions-dev-dead-letters.fifo'
 /** What the names of the functions begin with. */
 export const functionPrefix = 'dts-functions-dev-'
 /** Local functions mask with it. The secret's name only satisfies the check of the service. */
@@ -38,6 +40,8 @@ export interface LocalStack {
   readonly dstore: DStore
   readonly store: CheckpointStore
   readonly observed: ObservationFile
+  /** The messages of the dead-letter queue, oldest first. */
+  readonly letters: () => ReturnType<LocalQueues['messages']>
   /** The files of functions/tables, as they were at the start. */
   readonly tables: readonly Table[]
   /** The tables of the shop that files of functions/tables handle. */
@@ -84,6 +88,7 @@ export async function startStack(
   const dynamo = await startDynalite()
   const dynamoClient = new DynamoDBClient(localClient(dynamo.endpoint))
   await createCheckpointTable(dynamoClient, checkpointTable)
+  const queues = await startQueues()
   const lambdaPort = await freePort()
   const lambdaUrl = `http://127.0.0.1:${lambdaPort}`
   const lambdaApi = await startLambdaApi(lambdaPort)
@@ -94,6 +99,8 @@ export async function startStack(
     ...localAws,
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
     AWS_ENDPOINT_URL_LAMBDA: lambdaApi.endpoint,
+    AWS_ENDPOINT_URL_SQS: queues.endpoint,
+    DEAD_LETTER_QUEUE_URL: queues.url(letterQueue),
     DTS_BROKER_URL: `${broker.host}:${broker.port}`,
     DTS_TOPIC: dstore.topic,
     DTS_SID: dstore.sid ?? '',
@@ -117,7 +124,7 @@ export async function startStack(
   const stop = async (keepsLog = false) => {
     isStopping = true
     await stopChild(child)
-    await Promise.all([dstore.stop(), dynamo.stop(), lambdaApi.stop()])
+    await Promise.all([dstore.stop(), dynamo.stop(), lambdaApi.stop(), queues.stop()])
     dynamoClient.destroy()
     rmSync(keepsLog ? observationPath : folder, { recursive: true, force: true })
   }
@@ -131,6 +138,7 @@ export async function startStack(
     dstore,
     store: new CheckpointStore(dynamoClient, checkpointTable, dstore.topic, 0),
     observed: new ObservationFile(observationPath),
+    letters: () => queues.messages(letterQueue),
     tables,
     handledTables: tableNames.filter((name) => isHandled(tables, name)),
     logFile,

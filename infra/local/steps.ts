@@ -1,34 +1,16 @@
 import type { NextStep } from '../../lib/errors.ts'
-import { renderStep, type StepEvent } from '../../lib/recovery/next-steps.ts'
-import type { ReturnedError } from '../../lib/recovery/reply.ts'
+import { renderStep } from '../../lib/recovery/next-steps.ts'
+import * as page from '../page/recovery-answer.ts'
 import type { Answer, LocalStack } from './stack.ts'
 
-/** What recovery answered, for the screen. */
-interface Told {
-  readonly text: string
-  readonly steps: readonly LocalStep[]
-}
-
-export interface Asked extends Told {
-  /** What recovery answered; null if it gave no answer. */
-  readonly result: unknown
-  /** Whether it did what it was asked for: it returns the error of a refusal, too. */
-  readonly isDone: boolean
+export interface Asked extends page.Asked {
   readonly isMove: boolean
-}
-
-/** One thing that a person can do next at the local stack. */
-export interface LocalStep {
-  /** For people: what it does. */
-  readonly text: string
-  /** The event of recovery that does it; null if a person does it in an editor. */
-  readonly event: StepEvent | null
 }
 
 const commandLine = { recovery: () => '', deploy: '' }
 
-/** Actions that leave the stream as it is, so recovery does not ask who wants them. */
-const looks: ReadonlySet<string> = new Set(['inspect', 'doctor', 'redrive'])
+/** Actions that leave the checkpoint as it is, so recovery does not ask who wants them. */
+const looks: ReadonlySet<string> = new Set(['inspect', 'doctor', 'redrive', 'letters'])
 
 /** Asks recovery. Never rejects: the text says what went wrong. @param by who asks, for the ledger */
 export async function askRecovery(
@@ -43,35 +25,20 @@ export async function askRecovery(
   )
   if (!answer.ok)
     return { text: `${answer.code}: ${answer.message}`, steps: [], result: null, isDone: false, isMove }
-  const { result } = answer
-  const isRefused = typeof result === 'object' && result !== null && Object.hasOwn(result, 'error')
-  return { ...readAnswer(result), result, isDone: !isRefused, isMove }
-}
-
-/** @param answer of recovery, in the form of data */
-export function readAnswer(answer: unknown): Told {
-  const { error, advice, note, next = [] } = answer as AnswerData
-  if (error !== undefined) return told(`${error.code}: ${error.message}`, error.next)
-  return told(advice ?? note ?? JSON.stringify(answer), next)
-}
-
-interface AnswerData extends Partial<ReturnedError> {
-  readonly advice?: string
-  readonly note?: string
-  readonly next?: readonly NextStep[]
+  return { ...readAnswer(answer.result), isMove }
 }
 
 /** Advice is written for a deployment. */
 const ofDeployment = /\bdeploy\b|\/aws\/lambda\//
 
-function told(advice: string, next: readonly NextStep[]): Told {
+/** @param answer of recovery, in the form of data */
+export function readAnswer(answer: unknown): page.Asked {
+  const read = page.readAnswer(answer, localStep)
   const here = ' Here, saving a handler file deploys it, and errors of handlers are on this screen.'
-  const text = ofDeployment.test(advice) ? advice + here : advice
-  // There is no dead-letter queue here.
-  return { text, steps: next.filter(({ action }) => action !== 'redrive').map(localStep) }
+  return ofDeployment.test(read.text) ? { ...read, text: read.text + here } : read
 }
 
-function localStep(step: NextStep): LocalStep {
+function localStep(step: NextStep): page.Step {
   if (step.action === 'deploy') {
     return { text: `${step.change} and save the file: it is built and served at once`, event: null }
   }
@@ -82,7 +49,7 @@ function localStep(step: NextStep): LocalStep {
 }
 
 /** The lines of the screen. Steps that recovery does have a number to press. */
-export function stepLines(steps: readonly LocalStep[]): string[] {
+export function stepLines(steps: readonly page.Step[]): string[] {
   return steps.map(({ text, event }, index) =>
     event === null ? `next        ${text}` : `[${index + 1}] ${text}`,
   )

@@ -1,5 +1,4 @@
 import { type Checkpoint, haltOf } from '../../lib/checkpoint/types.ts'
-import type { ErrorCode } from '../../lib/errors.ts'
 import type { DataRange } from '../../lib/kafka/data-range.ts'
 import { printable } from '../../lib/text/printable.ts'
 import { fit, type Section, wrap } from './fit.ts'
@@ -25,6 +24,8 @@ export interface View {
   readonly now: number
   /** The changes that wait for a handler that takes them. */
   readonly troubles: readonly Trouble[]
+  /** How many dead letters wait. */
+  readonly letters: number
   /** The last events, newest at the end. */
   readonly events: readonly string[]
   /** What a key does now, such as `[1] let the stream continue`. */
@@ -51,7 +52,7 @@ const indent = 12
  * first line out of it.
  */
 export function render(view: View, { columns, rows }: Size = unlimited): string[] {
-  const { tables, checkpoint, clusterId, range, now, troubles, events, steps, logFile, page } = view
+  const { tables, checkpoint, clusterId, range, now, troubles, letters, events, steps, logFile, page } = view
   const wrapped = (line: string) => wrap(printable(line), columns, indent)
   const state = describeState(checkpoint)
   const section = (rank: number, least: number, lines: readonly string[], keepsEnd = false): Section => ({
@@ -65,7 +66,7 @@ export function render(view: View, { columns, rows }: Size = unlimited): string[
   const sections: Section[] = [
     { lines: [...wrapped(title).slice(0, 1), '', head.slice(0, columns)], least: 3, rank: 9 },
     section(4, 3, tables.map(tableLine)),
-    section(3, 2, ['', ...troubles.flatMap(troubleView)]),
+    section(3, 2, ['', ...troubles.flatMap(troubleView), ...letterView(letters)]),
     section(6, 4, [
       `stream      cluster ${clusterId}, offsets ${range.earliest} to ${range.end}`,
       `checkpoint  ${describeCheckpoint(checkpoint)}`,
@@ -93,6 +94,11 @@ function troubleView(trouble: Trouble): string[] {
   return [`failing     ${first}`, ...more.map((line) => ' '.repeat(indent) + line)]
 }
 
+function letterView(count: number): string[] {
+  const verb = count === 1 ? 'dead letter waits' : 'dead letters wait'
+  return count === 0 ? [] : [`letters     ${count} ${verb}: see the page`]
+}
+
 function describeCheckpoint(checkpoint: Checkpoint | null): string {
   if (checkpoint === null) return 'none yet'
   return `cluster ${checkpoint.clusterId}, offset ${checkpoint.offset}, generation ${checkpoint.generation}`
@@ -117,26 +123,10 @@ function describeState(checkpoint: Checkpoint | null): string {
   return halt === null ? checkpoint.state : `HALTED: ${halt.message}`
 }
 
-/** Halts because of a change that the dead-letter queue takes in a deployment. */
-const ofOneChange: ReadonlySet<ErrorCode> = new Set([
-  'HANDLER_FAILED',
-  'ROW_INVALID',
-  'RECORD_INVALID',
-  'EVENT_TOO_LARGE',
-])
-
-/** What a person must know about a halt because it happened locally; null: nothing. */
-export function localHint(code: ErrorCode): string | null {
-  if (!ofOneChange.has(code)) return null
-  return "The local stack has no dead-letter queue, so a bad change halts. Deployed, only onFailure: 'halt' does that."
-}
-
 function hints(checkpoint: Checkpoint | null): string[] {
   const halt = checkpoint === null ? null : haltOf(checkpoint)
   if (halt === null) return []
-  const hint = localHint(halt.code)
-  const lines = [...(hint === null ? [] : [hint]), 'Press i to see what ends the halt.']
-  return lines.map((line) => ' '.repeat(indent) + line)
+  return [`${' '.repeat(indent)}Press i to see what ends the halt.`]
 }
 
 function cells([name = '', ...more]: readonly string[]): string {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { runFeed } from '../../infra/local/feed/run-feed.ts'
 import { type Browser, startBrowser } from '../rig/browser.ts'
 import { copyService } from '../support/service-copy.ts'
 
@@ -13,9 +14,26 @@ const mostBytes = 150_000
 const enter = '\uE007'
 const escapeKey = '\uE00C'
 
+/** A handler that fails while a file exists. Its first failure makes a dead letter. */
+const refunds = (broken: string) => `import { existsSync } from 'node:fs'
+import { defineTable } from 'dts-functions'
+import * as z from 'zod'
+export const handler = defineTable({
+  table: 'shop.refunds',
+  row: z.object({ id: z.number(), status: z.string() }),
+  attempts: 1,
+  onChange() {
+    if (existsSync(${JSON.stringify(broken)})) throw new Error('The bank does not answer')
+  },
+})
+`
+
 /** `npm start` in a copy of the service. */
 async function startLocalStack() {
   const service = copyService()
+  const broken = join(service.folder, 'refunds-are-broken')
+  writeFileSync(broken, '')
+  writeFileSync(join(service.folder, 'functions/tables/refunds.ts'), refunds(broken))
   const live = spawn(process.execPath, [join(service.folder, 'infra/local/start.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -23,6 +41,12 @@ async function startLocalStack() {
   let output = ''
   live.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   return {
+    /** Sends a new row of shop.refunds. */
+    async refund(id: number): Promise<void> {
+      const row = JSON.stringify({ id, status: 'open' })
+      assert.equal(await runFeed(['shop.refunds', row], service.folder, () => {}), 0)
+    },
+    repair: () => rmSync(broken),
     /** The address of the page. */
     async address(): Promise<string> {
       for (;;) {
@@ -40,8 +64,8 @@ async function startLocalStack() {
   }
 }
 
-async function takeScreenshot(browser: Browser, name: string): Promise<void> {
-  await browser.run('scrollTo(0, 0)')
+async function takeScreenshot(browser: Browser, name: string, fromTop = true): Promise<void> {
+  if (fromTop) await browser.run('scrollTo(0, 0)')
   const png = await browser.screenshot()
   assert.ok(png.length < mostBytes, `${name} has ${png.length} bytes`)
   if (folder !== undefined) {
@@ -75,7 +99,9 @@ describe('the page of the local stack, in Chromium', () => {
       await browser.text('#tables', /shop\.orders\s+[1-9]/),
       /shop\.payments\s+skipped: no handler/,
     )
-    assert.match(await browser.text('#log', /checkpoint is at offset/), /holds \d+ records/)
+    const log = await browser.text('#log', /checkpoint is at offset/)
+    assert.match(log, /holds \d+ records/)
+    assert.match(log, /The first record is \d+ s older than the checkpoint/)
     await browser.text('#rate-plot', /shop\.orders/)
     const background = 'return getComputedStyle(document.body).backgroundColor'
     const lightBackground = await browser.run(background)
@@ -116,6 +142,28 @@ describe('the page of the local stack, in Chromium', () => {
     await browser.press(escapeKey)
     await browser.press(`id=1${enter}`)
     await browser.text('#found', /Not seen\. No change of id=1 is in the log \(offsets \d+ to \d+\)/)
+
+    await stack.refund(7)
+    await stack.refund(8)
+    const letters = await browser.text('#letters', /2 dead letters wait\./)
+    assert.match(letters, /INSERT\s+shop\.refunds\s+offset \d+/)
+    assert.match(letters, /status\s+'open'/)
+    assert.match(letters, /refunds, 1 attempt: HANDLER_FAILED: .*at offset \d+/)
+    await browser.run("document.getElementById('letters').scrollIntoView({ block: 'center' })")
+    await takeScreenshot(browser, 'page-letters', false)
+    await browser.text('#changes', /dead letter\s+id\s+8/)
+    await browser.click('#letters li:first-child button', /Discard/)
+    assert.match(await browser.text('#plan', /never delivered/), /HANDLER_FAILED/)
+    await browser.press(enter)
+    await browser.text('#message', /is discarded/)
+    await browser.text('#letters', /1 dead letter waits\./)
+    stack.repair()
+    await browser.click('#letters button', /Plan a redrive/)
+    await browser.text('#plan', /deletes each that is acknowledged/)
+    await browser.press(enter)
+    await browser.text('#message', /1 redriven, 0 left in the queue/)
+    await browser.text('#letters', /No dead letter waits/)
+    await browser.text('#tables', /shop\.refunds\s+1/)
 
     const loaded = await browser.run(
       "return performance.getEntriesByType('resource').map(({ name }) => name)",

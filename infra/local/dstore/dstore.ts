@@ -216,6 +216,13 @@ export class DStore {
     return { earliest: start, end }
   }
 
+  /** The times of the first and the last readable record, in seconds; null if there is none. */
+  get times(): { readonly first: number; readonly last: number } | null {
+    const { first, last } = this.#broker.log
+    if (first === undefined || last === undefined) return null
+    return { first: toRecord(first).timestamp, last: toRecord(last).timestamp }
+  }
+
   /** A copy of the readable records, in offset order. */
   get records(): DStoreRecord[] {
     return Array.from(this.#broker.log.entries(), toRecord)

@@ -1,8 +1,9 @@
 import type { Checkpoint } from '../../../lib/checkpoint/types.ts'
+import type { Fate } from '../../page/messages.ts'
 import type { Observation } from '../observations.ts'
 import type { Trouble } from '../troubles.ts'
-import type { LoggedChange } from './describe-change.ts'
-import type { Fate } from './messages.ts'
+import type { LoggedChange } from './describe-record.ts'
+import type { LetterNote } from './letter-box.ts'
 
 interface Delivery {
   readonly offset: string
@@ -20,6 +21,7 @@ export interface Known {
   readonly checkpoint: Checkpoint | null
   readonly clusterId: string
   readonly troubles: readonly Trouble[]
+  readonly letters: readonly LetterNote[]
   readonly isHandled: (table: string) => boolean
 }
 
@@ -43,13 +45,21 @@ export class Fates {
     }
   }
 
-  of(change: LoggedChange, { checkpoint, clusterId, troubles, isHandled }: Known): Fate {
+  of(change: LoggedChange, { checkpoint, clusterId, troubles, letters, isHandled }: Known): Fate {
     const isSameLog = checkpoint?.clusterId === clusterId
     const delivery = this.#deliveries.get(`${change.id} ${change.table}`)
     // A feed can use an id twice. Within one generation of this log, a change has one offset.
     const isOther =
       isSameLog && delivery?.generation === checkpoint.generation && BigInt(delivery.offset) !== change.offset
     if (delivery !== undefined && !isOther) return { kind: 'delivered', ...delivery }
+    const letter = letters.find(
+      ({ table, offset, generation }) =>
+        isSameLog &&
+        offset === change.offset &&
+        table === change.table &&
+        generation === checkpoint.generation,
+    )
+    if (letter !== undefined) return { kind: 'dead', reason: letter.reason }
     const trouble = troubles.find(
       ({ offset, generation }) =>
         isSameLog && offset === change.offset && generation === checkpoint.generation,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PollSummary } from '../../../lib/poll/summary.ts'
+import type { FaultName } from '../../page/messages.ts'
 import type { DStore } from '../dstore/dstore.ts'
 import type { LocalStack } from '../stack.ts'
-import type { FaultName } from './messages.ts'
 
 /** What the faults need of the emulator. */
 type Faulty = Pick<DStore, 'clusterId' | 'connections' | 'switchCluster' | 'dropConnections'>

@@ -1,6 +1,6 @@
 import type { DataRange } from '../../../lib/kafka/data-range.ts'
 import type { DStoreRecord } from '../dstore/dstore.ts'
-import { describeRecord, type LoggedChange } from './describe-change.ts'
+import { describeRecord, type LoggedChange } from './describe-record.ts'
 
 /** The log of the emulator, as far as the page reads it. */
 export interface PageLog {

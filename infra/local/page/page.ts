@@ -1,23 +1,25 @@
 import type { Checkpoint } from '../../../lib/checkpoint/types.ts'
 import { printable, printableLines } from '../../../lib/text/printable.ts'
 import { toSeconds } from '../../../lib/time.ts'
+import { bundledAssets } from '../../page/bundle.ts'
+import type { Found, PageView, ShownChange } from '../../page/messages.ts'
+import { Plans } from '../../page/plans.ts'
+import { Samples } from '../../page/samples.ts'
+import { type PageServer, type Search, servePage } from '../../page/server.ts'
 import type { Observation } from '../observations.ts'
 import type { Screen } from '../screen.ts'
 import { type LocalStack, LocalStackError } from '../stack.ts'
+import { askRecovery } from '../steps.ts'
 import { isHandled } from '../table-lines.ts'
 import { type Trouble, troubleLines } from '../troubles.ts'
 import type { TableView } from '../view.ts'
-import { pageAssets } from './assets.ts'
-import type { LoggedChange } from './describe-change.ts'
+import type { LoggedChange } from './describe-record.ts'
 import { Fates, type Known } from './fates.ts'
 import { causeFault, runPoller } from './faults.ts'
 import { LatestChanges } from './latest-changes.ts'
-import type { Found, PageView, ShownChange } from './messages.ts'
-import { Plans } from './plans.ts'
-import { Samples } from './samples.ts'
-import { type Search, searchLog } from './search.ts'
-import { type PageServer, servePage } from './server.ts'
-import { shownCheckpoint, tableLine } from './shown.ts'
+import { LetterBox } from './letter-box.ts'
+import { searchLog } from './search.ts'
+import { placeOf, shownCheckpoint, shownLog, tableLine } from './shown.ts'
 
 /** What the live view knows in one second. */
 export interface Frame {
@@ -34,6 +36,7 @@ export class Page {
   readonly #screen: Screen
   readonly #latest: LatestChanges
   readonly #fates = new Fates()
+  readonly #letters: LetterBox
   readonly #samples = new Samples()
   #changes: readonly LoggedChange[] = []
   #frame: Frame = { now: 0, observations: [], checkpoint: null, tables: [], troubles: [] }
@@ -45,6 +48,7 @@ export class Page {
     this.#stack = stack
     this.#screen = screen
     this.#latest = new LatestChanges(stack.dstore)
+    this.#letters = new LetterBox(stack.letters)
     this.#known = this.#knownWith(null, [])
   }
 
@@ -55,16 +59,19 @@ export class Page {
    */
   async start(port: number): Promise<string> {
     const plans = new Plans({
-      invoke: this.#stack.invoke,
-      readCheckpoint: () => this.#stack.store.read(),
+      ask: (event) => askRecovery(this.#stack, event, 'page'),
+      readPlace: async () => placeOf(await this.#stack.store.read()),
+      // Continue at once, not with the next scheduled run.
+      onDone: () => void this.#stack.invoke('poller', {}).catch(() => {}),
     })
     this.#server = await servePage(
       {
-        assets: pageAssets(),
+        assets: bundledAssets(),
         view: (after) => this.#view(after),
         search: (search) => this.#search(search),
+        letters: () => plans.letters(),
         advise: () => plans.advise(),
-        plan: (step) => plans.plan(step),
+        plan: (request) => plans.plan(request),
         apply: async (token) => {
           const told = await plans.apply(token)
           if (told !== null) this.#screen.note(told.text)
@@ -116,6 +123,7 @@ export class Page {
   #knownWith(checkpoint: Checkpoint | null, troubles: readonly Trouble[]): Known {
     const { dstore, tables } = this.#stack
     return {
+      letters: this.#letters.look(),
       checkpoint,
       clusterId: dstore.clusterId,
       troubles,
@@ -125,16 +133,19 @@ export class Page {
 
   #view(after: number): PageView {
     const { now, checkpoint, tables, troubles } = this.#frame
-    const { clusterId, range } = this.#stack.dstore
     return {
+      title: 'local stack',
       now,
+      fault: null,
       tables: tables.map(tableLine),
-      log: { clusterId, earliest: String(range.earliest), end: String(range.end) },
+      log: shownLog(this.#stack.dstore, checkpoint),
       checkpoint: checkpoint === null ? null : shownCheckpoint(checkpoint),
+      waitingLetters: this.#known.letters.length,
       changes: this.#changes.map((change) => this.#shown(change)),
       samples: this.#samples.after(after),
       troubles: troubles.map((trouble) => printableLines(troubleLines(trouble).join(' '))),
       events: this.#screen.events.slice(-20).reverse(),
+      hasFaults: true,
     }
   }
 

@@ -1,16 +1,11 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { Change } from '../../../lib/dts/change.ts'
 import { isDtsError } from '../../../lib/errors.ts'
+import { describeChange, plainValue } from '../../page/describe-change.ts'
+import type { Search } from '../../page/server.ts'
 import type { DStoreRecord } from '../dstore/dstore.ts'
-import { decodeRecord, describeChange, type LoggedChange, plainValue } from './describe-change.ts'
+import { decodeRecord, type LoggedChange } from './describe-record.ts'
 import type { PageLog } from './latest-changes.ts'
-
-export interface Search {
-  /** Null: every table. */
-  readonly table: string | null
-  /** `7`, `id=7`, or several such parts separated by spaces. */
-  readonly key: string
-}
 
 export interface SearchResult {
   /** Newest first. */

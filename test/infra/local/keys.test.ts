@@ -29,10 +29,11 @@ describe('the answers of recovery on the local screen', () => {
     assert.deepEqual(screen.stepLines, [
       'next        Correct the handler and save the file: it is built and served at once',
       '[2] let the stream continue',
-      '[3] skip that change',
+      '[3] send its dead letters again then',
+      '[4] skip that change',
     ])
     assert.match(String(screen.events), /A resume sends the change at offset 5 again\.$/)
-    assert.deepEqual(screen.step(3)?.event, { action: 'reset', to: { offset: '6' }, acceptLoss: true })
+    assert.deepEqual(screen.step(4)?.event, { action: 'reset', to: { offset: '6' }, acceptLoss: true })
     assert.equal(screen.step(1)?.event, null)
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Handled } from '../../../../infra/local/observations.ts'
-import type { LoggedChange } from '../../../../infra/local/page/describe-change.ts'
+import type { LoggedChange } from '../../../../infra/local/page/describe-record.ts'
 import { Fates, type Known } from '../../../../infra/local/page/fates.ts'
 import { freshPosition } from '../../../../lib/checkpoint/types.ts'
 import { checkpointOf } from '../../../support/streams.ts'
@@ -36,6 +36,7 @@ const known: Known = {
   checkpoint,
   clusterId: 'c1',
   troubles: [],
+  letters: [],
   isHandled: (table) => table === 'shop.orders',
 }
 
@@ -68,6 +69,14 @@ describe('what became of a change', () => {
       assert.equal(new Fates().of(given, { ...known, ...facts }).kind, kind)
     })
   }
+
+  test('a dead one waits in the queue, with the reason, but only in its log and generation', () => {
+    const letter = { table: 'shop.orders', offset: 12n, generation: 1, reason: 'HANDLER_FAILED: no' }
+    const facts = { ...known, letters: [letter] }
+    assert.deepEqual(new Fates().of(change(1, 12n), facts), { kind: 'dead', reason: 'HANDLER_FAILED: no' })
+    assert.equal(new Fates().of(change(1, 13n), facts).kind, 'passed')
+    assert.equal(new Fates().of(change(1, 12n), { ...facts, clusterId: 'c2' }).kind, 'waiting')
+  })
 
   test('a failing one has the reason, but only in the log and the generation that it failed in', () => {
     const trouble = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DStore } from '../../../../infra/local/dstore/dstore.ts'
-import { describeRecord } from '../../../../infra/local/page/describe-change.ts'
+import { describeRecord } from '../../../../infra/local/page/describe-record.ts'
 import { LatestChanges } from '../../../../infra/local/page/latest-changes.ts'
 import { searchLog } from '../../../../infra/local/page/search.ts'
 import { t0, Writer } from '../../../support/records.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { shownCheckpoint } from '../../../../infra/local/page/shown.ts'
+import { shownCheckpoint, shownLog } from '../../../../infra/local/page/shown.ts'
 import { type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
 import type { ErrorCode } from '../../../../lib/errors.ts'
 
@@ -21,9 +21,15 @@ function haltedBy(code: ErrorCode): Checkpoint {
   }
 }
 
-test('a halt because of one change says on the page that the local stack has no dead-letter queue', () => {
-  assert.match(shownCheckpoint(haltedBy('HANDLER_FAILED')).halt?.hint ?? '', /no dead-letter queue/)
-  assert.equal(shownCheckpoint(haltedBy('CLUSTER_CHANGED')).halt?.hint, null)
+test('the reserve is the time between the first readable record and the checkpoint', () => {
+  const log = {
+    clusterId: 'c1',
+    range: { earliest: 3n, end: 9n },
+    times: { first: 1_789_999_400, last: 1_790_000_100 },
+  }
+  const { times, reserve } = shownLog(log, haltedBy('CLUSTER_CHANGED'))
+  assert.deepEqual([times?.first, reserve], [1_789_999_400_000, 600])
+  assert.equal(shownLog({ ...log, times: null }, null).reserve, null)
 })
 
 test('the checkpoint on the page has its time in milliseconds, and no hidden character of the stream', () => {

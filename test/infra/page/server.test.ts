@@ -3,16 +3,20 @@ import { once } from 'node:events'
 import { type OutgoingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import type { PageView, Sample } from '../../../../infra/local/page/messages.ts'
-import { type PageParts, type PageServer, servePage } from '../../../../infra/local/page/server.ts'
+import type { PageView, Sample } from '../../../infra/page/messages.ts'
+import { type PageParts, type PageServer, servePage } from '../../../infra/page/server.ts'
 
 const done: string[] = []
 let samples: readonly Sample[] = []
 
 const view = (after: number): PageView => ({
+  title: 'a test',
   now: 0,
+  fault: null,
   tables: [],
-  log: { clusterId: 'c1', earliest: '0', end: '9' },
+  log: null,
+  waitingLetters: null,
+  hasFaults: true,
   checkpoint: null,
   changes: [],
   samples: samples.filter(({ number }) => number > after),
@@ -25,6 +29,7 @@ const parts: PageParts = {
   assets: async (path) => (path === '' ? { type: 'text/html', body: '<p>page</p>' } : null),
   view,
   search: async () => ({ changes: [], searched: null, isPartial: false }),
+  letters: async () => ({ letters: [], waiting: 0 }),
   advise: async () => ({ text: 'advice', steps: [] }),
   plan: async () => null,
   apply: async (token) => {

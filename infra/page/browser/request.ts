@@ -20,6 +20,9 @@ async function ask<Answer>(path: string, options: RequestInit = {}): Promise<Rep
     const answer = await response.json()
     return response.ok ? { answer: answer as Answer } : { error: String(answer.error) }
   } catch {
-    return { error: 'The local stack does not answer. Is npm start still running?' }
+    return {
+      error:
+        'The server of the page does not answer. Is the command that printed this address still running?',
+    }
   }
 }

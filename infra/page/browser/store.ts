@@ -1,4 +1,4 @@
-import type { Found, PageView, Plan, Sample, Told } from '../messages.ts'
+import type { Found, Letters, PageView, Plan, Sample, Told } from '../messages.ts'
 
 /** All that the page shows. */
 export interface State {
@@ -11,6 +11,8 @@ export interface State {
   /** What recovery said last, and whether it was about the present halt. */
   readonly advice: { readonly told: Told; readonly haltAt: number | null } | null
   readonly plan: Plan | null
+  /** The last look into the dead-letter queue; a text says why there was none. Null: not looked yet. */
+  readonly letters: Letters | string | null
   /** The result of the last action. */
   readonly message: string | null
   readonly isBusy: boolean
@@ -24,6 +26,7 @@ export const nothingYet: State = {
   held: null,
   advice: null,
   plan: null,
+  letters: null,
   message: null,
   isBusy: false,
   search: null,

@@ -35,7 +35,7 @@ export function judge({ method, url, headers }: Asked, port: number, token: stri
   const { pathname, searchParams } = new URL(url, `http://${host}`)
   const [, given = '', ...rest] = pathname.split('/')
   if (!isEqual(given, token) || rest.length === 0)
-    return refuse(403, 'The address has no valid token. Open the address that npm start printed last.')
+    return refuse(403, 'The address has no valid token. Open the address that was printed last.')
   if (!isRead && headers['content-type'] !== 'application/json')
     return refuse(415, 'The body must be application/json.')
   return { refused: null, path: rest.join('/'), query: searchParams }

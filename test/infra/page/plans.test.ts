@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Plans } from '../../../../infra/local/page/plans.ts'
-import type { Answer } from '../../../../infra/local/stack.ts'
-import { type Checkpoint, freshPosition } from '../../../../lib/checkpoint/types.ts'
-import { checkpointOf } from '../../../support/streams.ts'
+import { readAnswer } from '../../../infra/local/steps.ts'
+import { Plans, type StreamPlace } from '../../../infra/page/plans.ts'
 
-const halted: Checkpoint = {
-  ...checkpointOf({ ...freshPosition(20n, 0), clusterId: 'c1' }),
-  state: 'HALTED',
-  halt: { code: 'CLUSTER_CHANGED', message: 'changed', facts: {}, next: [], at: 0 },
-}
+const halted: StreamPlace = { clusterId: 'c1', offset: '20', generation: 1, state: 'HALTED' }
 
 const dryRun = {
   action: 'reset',
@@ -27,21 +21,21 @@ const dryRun = {
 /** Plans on a recovery that answers each action with these results. Everything that it was asked is written down. */
 function plansOn(answers: Readonly<Record<string, unknown>>) {
   const asked: unknown[] = []
-  const stream = { checkpoint: halted as Checkpoint }
+  const stream = { place: halted }
   const plans = new Plans({
-    async invoke(name, event): Promise<Answer> {
-      asked.push([name, event])
-      const action = name === 'poller' ? 'poller' : String(Reflect.get(Object(event), 'action'))
-      return { ok: true, result: answers[action] ?? {} }
+    async ask(event) {
+      asked.push(event)
+      return readAnswer(answers[event.action] ?? {})
     },
-    readCheckpoint: async () => stream.checkpoint,
+    readPlace: async () => stream.place,
+    onDone: () => asked.push('done'),
   })
   return { asked, plans, stream }
 }
 
 /** The plan of a step. */
 async function planOf(plans: Plans, step: string) {
-  const planned = await plans.plan(step)
+  const planned = await plans.plan({ step })
   if (planned === null || !('plan' in planned)) assert.fail(`no plan: ${JSON.stringify(planned)}`)
   return planned.plan
 }
@@ -61,11 +55,11 @@ describe('the plans of the page', () => {
         'lost: no change',
       ],
     )
-    const dry = ['recovery', { action: 'reset', dryRun: true, by: 'page', reply: 'data' }]
+    const dry = { action: 'reset', dryRun: true }
     assert.deepEqual(asked, [dry])
     await plans.apply(plan.token)
-    const applied = ['recovery', { action: 'reset', token: 'proof', by: 'page', reply: 'data' }]
-    assert.deepEqual(asked, [dry, applied, ['poller', {}]])
+    const applied = { action: 'reset', token: 'proof' }
+    assert.deepEqual(asked, [dry, applied, 'done'])
     assert.equal(await plans.apply(plan.token), null)
     assert.equal(asked.length, 3)
   })
@@ -73,33 +67,33 @@ describe('the plans of the page', () => {
   test('a token that no plan has, and a step that was not offered, do nothing', async () => {
     const { asked, plans } = plansOn({ reset: dryRun })
     assert.equal(await plans.apply('proof'), null)
-    assert.equal(await plans.plan('{"action":"reset"}'), null)
+    assert.equal(await plans.plan({ step: '{"action":"reset"}' }), null)
     assert.deepEqual(asked, [])
   })
 
   test('a plan to resume is not applied after the stream moved', async () => {
     const { asked, plans, stream } = plansOn({ resume: { note: 'The stream continues.' } })
     const [first, second] = [await planOf(plans, 'resume'), await planOf(plans, 'resume')]
-    stream.checkpoint = { ...halted, generation: 2 }
+    stream.place = { ...halted, generation: 2 }
     assert.match(
       (await plans.apply(first.token))?.text ?? '',
       /moved since the plan was made\. Nothing was done/,
     )
     assert.deepEqual(asked, [])
-    stream.checkpoint = halted
+    stream.place = halted
     assert.equal((await plans.apply(second.token))?.text, 'The stream continues.')
-    assert.deepEqual(asked[0], ['recovery', { action: 'resume', by: 'page', reply: 'data' }])
+    assert.deepEqual(asked, [{ action: 'resume' }, 'done'])
   })
 
   test('the offset counts for a plan only while the stream is stopped', async () => {
     const { plans, stream } = plansOn({ pause: { note: 'Paused.' }, resume: { note: 'Resumed.' } })
     const resume = await planOf(plans, 'resume')
-    stream.checkpoint = { ...halted, offset: 21n }
+    stream.place = { ...halted, offset: '21' }
     assert.match((await plans.apply(resume.token))?.text ?? '', /Nothing was done/)
-    const running: Checkpoint = { ...halted, state: 'RUNNING' }
-    stream.checkpoint = running
+    const running: StreamPlace = { ...halted, state: 'RUNNING' }
+    stream.place = running
     const pause = await planOf(plans, 'pause')
-    stream.checkpoint = { ...running, offset: 30n }
+    stream.place = { ...running, offset: '30' }
     assert.equal((await plans.apply(pause.token))?.text, 'Paused.')
   })
 
@@ -128,19 +122,19 @@ describe('the plans of the page', () => {
     )
     await planOf(plans, steps[1]?.id ?? '')
     const event = { action: 'reset', to: { offset: '21' }, acceptLoss: true, dryRun: true }
-    assert.deepEqual(asked[1], ['recovery', { ...event, by: 'page', reply: 'data' }])
+    assert.deepEqual(asked[1], event)
   })
 
   test('a refused dry run is shown with its steps, and leaves no plan', async () => {
     const error = { code: 'DATA_GAP', message: 'Changes are gone.', facts: {}, next: [{ action: 'inspect' }] }
     const { plans } = plansOn({ reset: { error } })
-    const planned = await plans.plan('reset')
+    const planned = await plans.plan({ step: 'reset' })
     assert.ok(planned !== null && 'refused' in planned)
     assert.equal(planned.refused.text, 'DATA_GAP: Changes are gone.')
     assert.equal(planned.refused.steps.length, 1)
   })
 
-  test('a failed apply does not start the poller', async () => {
+  test('a failed apply is not taken as done', async () => {
     const error = { code: 'PLAN_OUTDATED', message: 'The log changed.', facts: {}, next: [] }
     const answers: Record<string, unknown> = { reset: dryRun }
     const { asked, plans } = plansOn(answers)
@@ -148,5 +142,80 @@ describe('the plans of the page', () => {
     answers.reset = { error }
     assert.equal((await plans.apply(plan.token))?.text, 'PLAN_OUTDATED: The log changed.')
     assert.equal(asked.length, 2)
+  })
+})
+
+const letter = (message: string, offset: string) => ({
+  message,
+  table: 'shop.orders',
+  function: 'orders',
+  partition: 0,
+  clusterId: 'c1',
+  offset,
+  generation: 1,
+  at: '2026-01-01T00:00:00.000Z',
+  attempts: 5,
+  error: 'HANDLER_FAILED: no',
+  change: null,
+})
+
+describe('the plans for dead letters', () => {
+  const redriven = { action: 'redrive', letters: [], redriven: 2, left: 0, error: null, notes: [], next: [] }
+  const answers = (messages: readonly string[]) => ({
+    letters: { action: 'letters', letters: messages.map((name, at) => letter(name, String(at))), waiting: 2 },
+    redrive: redriven,
+    discard: { action: 'discard', note: 'It is discarded.' },
+  })
+
+  test('a redrive names the functions with their first letter, and is not applied after the queue moved', async () => {
+    const given = answers(['m1', 'm2'])
+    const { asked, plans } = plansOn(given)
+    const [first, second] = [await planOf(plans, 'redrive'), await planOf(plans, 'redrive')]
+    assert.deepEqual(
+      first.facts.map(({ name, value }) => `${name}: ${value}`),
+      ['waiting: 2', 'orders: from offset 0 of shop.orders: HANDLER_FAILED: no'],
+    )
+    given.letters = answers(['m2']).letters
+    assert.match((await plans.apply(first.token))?.text ?? '', /Nothing was done/)
+    assert.ok(asked.every((event) => JSON.stringify(event) === '{"action":"letters"}'))
+    given.letters = answers(['m1', 'm2']).letters
+    assert.equal((await plans.apply(second.token))?.text, '2 redriven, 0 left in the queue.')
+    assert.deepEqual(asked.slice(-2), [{ action: 'redrive' }, 'done'])
+  })
+
+  test('a redrive of an empty queue, and a discard of a letter that is gone, leave no plan', async () => {
+    const { plans } = plansOn(answers([]))
+    const empty = await plans.plan({ step: 'redrive' })
+    assert.ok(empty !== null && 'refused' in empty && empty.refused.text === 'No dead letter waits.')
+    const gone = await plans.plan({ step: 'discard', message: 'm1' })
+    assert.ok(gone !== null && 'refused' in gone)
+    assert.equal(await plans.plan({ step: 'discard' }), null)
+  })
+
+  test('a discard deletes exactly the letter that the plan shows', async () => {
+    const { asked, plans } = plansOn(answers(['m1', 'm2']))
+    const planned = await plans.plan({ step: 'discard', message: 'm2' })
+    assert.ok(planned !== null && 'plan' in planned)
+    assert.match(planned.plan.text, /never delivered/)
+    assert.deepEqual(
+      planned.plan.facts.map(({ value }) => value),
+      ['shop.orders', '1', 'orders', 'HANDLER_FAILED: no'],
+    )
+    await plans.apply(planned.plan.token)
+    assert.deepEqual(asked.slice(-2), [{ action: 'discard', message: 'm2' }, 'done'])
+  })
+
+  test('a redrive that fails says so with the errors and notes of recovery', async () => {
+    const given = answers(['m1', 'm2'])
+    given.redrive = {
+      ...redriven,
+      redriven: 0,
+      left: 2,
+      error: 'orders: no' as never,
+      notes: ['Look.'] as never,
+    }
+    const { plans } = plansOn(given)
+    const { token } = await planOf(plans, 'redrive')
+    assert.equal((await plans.apply(token))?.text, '0 redriven, 2 left in the queue. orders: no Look.')
   })
 })

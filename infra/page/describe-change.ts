@@ -1,15 +1,11 @@
-import type { Change } from '../../../lib/dts/change.ts'
-import { decodeChange } from '../../../lib/dts/decode-change.ts'
-import { carriesChange, isFiller, readHeader } from '../../../lib/dts/header.ts'
-import type { ColumnValue, Row } from '../../../lib/dts/types.ts'
-import { isDtsError } from '../../../lib/errors.ts'
-import { printable } from '../../../lib/text/printable.ts'
-import { toSeconds } from '../../../lib/time.ts'
-import type { DStoreRecord } from '../dstore/dstore.ts'
+import type { Change } from '../../lib/dts/change.ts'
+import type { ColumnValue, Row } from '../../lib/dts/types.ts'
+import { printable } from '../../lib/text/printable.ts'
+import { toSeconds } from '../../lib/time.ts'
 import type { Column, ShownChange } from './messages.ts'
 
-/** A change of the log, with values cut to what a person reads. */
-export interface LoggedChange extends Omit<ShownChange, 'offset' | 'fate'> {
+/** A change, with values cut to what a person reads. */
+export interface DescribedChange extends Omit<ShownChange, 'offset' | 'fate'> {
   readonly id: string
   readonly offset: bigint
 }
@@ -18,37 +14,7 @@ const mostCharacters = 160
 const mostBytes = 32
 const mostColumns = 60
 
-/** The change in a record of the log; null if it carries none. */
-export function decodeRecord({ offset, value }: DStoreRecord): Change | null {
-  if (value === null || isFiller(value.length)) return null
-  const header = readHeader(value)
-  if (!carriesChange(header.operation)) return null
-  return decodeChange(value, header, { offset, generation: 0, replay: false }, undefined, true)
-}
-
-/** The same for people. A record that cannot be read is shown, with the reason. */
-export function describeRecord(record: DStoreRecord): LoggedChange | null {
-  try {
-    const change = decodeRecord(record)
-    return change === null ? null : describeChange(change)
-  } catch (error) {
-    if (!isDtsError(error)) throw error
-    const { offset, timestamp } = record
-    const operation = 'UNREADABLE'
-    return {
-      id: '',
-      offset,
-      operation,
-      table: '',
-      key: '',
-      at: timestamp * 1_000,
-      columns: [],
-      text: error.message,
-    }
-  }
-}
-
-export function describeChange(change: Change): LoggedChange {
+export function describeChange(change: Change): DescribedChange {
   const { id, offset, operation, table, timestamp } = change
   return {
     id: String(id),

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
-import type { Column, Fate, Found, ShownChange } from '../messages.ts'
+import type { Column, Fate, Found, ShownChange, ShownLetter } from '../messages.ts'
 import type { Actions } from './actions.ts'
 import { time } from './format.ts'
 import type { State } from './store.ts'
@@ -31,7 +31,7 @@ export function searchView({ view, search, isBusy }: State, actions: Actions): T
     <form class="bar" @submit=${submit} @keydown=${onKey}>
       <label>Table <select name="table">
         <option value="">all</option>
-        ${view?.tables.map(({ table }) => html`<option value=${table}>${table}</option>`)}
+        ${view?.tables?.map(({ table }) => html`<option value=${table}>${table}</option>`)}
       </select></label>
       <label class="wide">Key <input name="key" placeholder="1003 or id=1003" autocomplete="off" spellcheck="false" aria-keyshortcuts="/" /></label>
       <button ?disabled=${isBusy}>Find</button>
@@ -63,21 +63,27 @@ function list(changes: readonly ShownChange[], now: number): TemplateResult {
 }
 
 function changeView(change: ShownChange, now: number): TemplateResult {
-  const { offset, operation, table, key, at, columns, text, fate } = change
+  return html`<li class="change">${rowView(change, now, fateView(change.fate, change.offset, now))}</li>`
+}
+
+/** A change with its values. @param outcome what became of it */
+export function rowView(
+  { offset, operation, table, key, at, columns, text }: Omit<ShownChange, 'fate'> | ShownLetter,
+  now: number,
+  outcome: TemplateResult,
+): TemplateResult {
   const changed = operation === 'UPDATE' ? columns.filter(isChanged) : columns
   const rest = columns.length - changed.length
   return html`
-    <li class="change">
       <p class="head">
         <span class="operation ${operation.toLowerCase()}">${operation}</span>
         <strong>${table}</strong> <code>${key}</code>
         <span class="quiet">offset ${offset}, ${time(at, now)}</span>
-        ${fateView(fate, offset, now)}
+        ${outcome}
       </p>
       ${text === null ? nothing : html`<p><code>${text}</code></p>`}
       ${changed.length === 0 ? nothing : html`<dl class="diff">${changed.map((column) => columnView(column, operation))}</dl>`}
-      ${rest === 0 ? nothing : html`<details><summary>${rest} unchanged</summary><dl class="diff">${columns.filter((column) => !isChanged(column)).map((column) => columnView(column, 'SAME'))}</dl></details>`}
-    </li>`
+      ${rest === 0 ? nothing : html`<details><summary>${rest} unchanged</summary><dl class="diff">${columns.filter((column) => !isChanged(column)).map((column) => columnView(column, 'SAME'))}</dl></details>`}`
 }
 
 function isChanged({ before, after }: Column): boolean {
@@ -99,6 +105,8 @@ function fateView(fate: Fate, offset: string, now: number): TemplateResult {
     }
     case 'failing':
       return html`<span class="fate failing">failing: ${fate.reason}</span>`
+    case 'dead':
+      return html`<span class="fate failing" title=${fate.reason}>dead letter</span>`
     case 'waiting':
       return html`<span class="fate waiting">waiting</span>`
     case 'passed':

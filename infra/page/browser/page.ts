@@ -4,9 +4,11 @@ import type { PageView } from '../messages.ts'
 import { actionsOn } from './actions.ts'
 import { changesView, searchView } from './changes-view.ts'
 import { controlsView, eventsView, planView } from './controls-view.ts'
+import { lettersView } from './letters-view.ts'
+import { logView } from './log-view.ts'
 import { Plots } from './plots.ts'
 import { nothingYet, type State, withView } from './store.ts'
-import { haltView, logView, statusView, tablesView } from './stream-view.ts'
+import { faultView, haltView, statusView, tablesView, troublesView } from './stream-view.ts'
 
 function part(id: string): HTMLElement {
   const found = document.getElementById(id)
@@ -34,9 +36,13 @@ const actions = actionsOn(
 function draw(): void {
   isDrawn = true
   render(statusView(state), part('status'))
+  hideMissing(state)
+  render(faultView(state), part('fault'))
   render(haltView(state, actions), part('halt'))
   render(logView(state), part('log'))
   render(tablesView(state), part('tables'))
+  render(troublesView(state), part('troubles'))
+  render(lettersView(state, actions), part('letters'))
   render(controlsView(state, actions), part('controls'))
   render(eventsView(state), part('events'))
   render(searchView(state, actions), part('search'))
@@ -48,6 +54,28 @@ function draw(): void {
   }
   if (state.plan === null && dialog.open) dialog.close()
   plots.draw(state)
+}
+
+/** The sections that this page has no facts for. */
+function hideMissing({ view }: State): void {
+  const hide = (id: string, isMissing: boolean) =>
+    part(id).closest('section')?.toggleAttribute('hidden', isMissing)
+  hide('tables', view?.tables === null)
+  hide('rate-plot', view?.tables === null)
+  hide('search', view?.changes === null)
+  hide('changes', view?.changes === null)
+  document.title = view === null ? 'dts-functions' : `dts-functions, ${view.title}`
+}
+
+/** How many letters waited at the last look. */
+let lettersSeen: number | null | undefined
+
+/** Looks once, and again when their number changed, if the page learns it. */
+function followLetters(): void {
+  const waiting = state.view?.waitingLetters ?? null
+  if (waiting === lettersSeen || state.plan !== null || state.isBusy) return
+  lettersSeen = waiting
+  void actions.look()
 }
 
 function show(changed: Partial<State>): void {
@@ -80,6 +108,7 @@ events.addEventListener('message', ({ data }) => {
   const view = JSON.parse(data) as PageView
   show(withView(state, view))
   followHalts()
+  followLetters()
 })
 events.addEventListener('error', () => show({ isConnected: false }))
 draw()

@@ -11,10 +11,15 @@ export function controlsView({ view, isBusy, message }: State, actions: Actions)
       <button ?disabled=${isBusy} @click=${() => actions.plan('reset')}>Plan a reset</button>
       <button ?disabled=${isBusy} @click=${() => actions.plan(isStopped ? 'resume' : 'pause')}>
         ${isStopped ? 'Plan to resume' : 'Plan a pause'}</button>
-      <button class="fault" ?disabled=${isBusy} @click=${() => actions.fault('cluster')}>Switch the cluster</button>
-      <button class="fault" ?disabled=${isBusy} @click=${() => actions.fault('connections')}>Cut connections</button>
+      ${view?.hasFaults ? faultButtons(isBusy, actions) : nothing}
     </p>
     <p class="lines" id="message" role="status">${message}</p>`
+}
+
+function faultButtons(isBusy: boolean, actions: Actions): TemplateResult {
+  return html`
+    <button class="fault" ?disabled=${isBusy} @click=${() => actions.fault('cluster')}>Switch the cluster</button>
+    <button class="fault" ?disabled=${isBusy} @click=${() => actions.fault('connections')}>Cut connections</button>`
 }
 
 export function eventsView({ view }: State): TemplateResult {

@@ -4,27 +4,48 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import * as z from 'zod'
 import type { Assets } from './assets.ts'
 import { judge } from './guard.ts'
-import { type FaultName, type Found, faultNames, type PageView, type Planned, type Told } from './messages.ts'
-import type { Search } from './search.ts'
+import {
+  type FaultName,
+  type Found,
+  faultNames,
+  type Letters,
+  type PageView,
+  type Planned,
+  type PlanRequest,
+  type Told,
+} from './messages.ts'
+
+export interface Search {
+  /** Null: every table. */
+  readonly table: string | null
+  /** `7`, `id=7`, or several such parts separated by spaces. */
+  readonly key: string
+}
 
 /** What the server answers from, and what it lets a person do. */
 export interface PageParts {
   readonly assets: Assets
   /** @param after the number of the last sample that the reader has */
   readonly view: (after: number) => PageView
-  readonly search: (search: Search) => Promise<Found>
+  /** Null: the page has no search. */
+  readonly search: ((search: Search) => Promise<Found>) | null
+  /** Changes nothing. */
+  readonly letters: () => Promise<Letters | { readonly refused: Told }>
   /** Changes nothing. */
   readonly advise: () => Promise<Told>
   /** Changes nothing. Null: no such step was offered. */
-  readonly plan: (step: string) => Promise<Planned | null>
+  readonly plan: (request: PlanRequest) => Promise<Planned | null>
   /** Null: no such plan. */
   readonly apply: (token: string) => Promise<Told | null>
-  readonly fault: (name: FaultName) => Promise<string>
+  /** Null: the page causes no faults. */
+  readonly fault: ((name: FaultName) => Promise<string>) | null
 }
 
 export interface PageServer {
   /** With the token that every request needs. */
   readonly address: string
+  /** How many pages are open. */
+  readonly readers: number
   /** Sends the present view to every reader. A reader that is slow misses views. */
   push(): void
   stop(): Promise<void>
@@ -77,7 +98,7 @@ export async function servePage(parts: PageParts, port: number): Promise<PageSer
       send(response, status, body)
     } else if (judged.path === 'events') {
       listen(response)
-    } else if (judged.path === 'search') {
+    } else if (judged.path === 'search' && parts.search !== null) {
       const { query } = judged
       send(response, 200, await parts.search({ table: query.get('table'), key: query.get('key') ?? '' }))
     } else {
@@ -109,6 +130,9 @@ export async function servePage(parts: PageParts, port: number): Promise<PageSer
 
   return {
     address: `http://127.0.0.1:${bound.port}/${token}/`,
+    get readers() {
+      return readers.size
+    },
     push() {
       for (const reader of readers.keys()) tell(reader)
     },
@@ -121,7 +145,7 @@ export async function servePage(parts: PageParts, port: number): Promise<PageSer
   }
 }
 
-const planBody = z.strictObject({ step: z.string() })
+const planBody = z.strictObject({ step: z.string(), message: z.string().optional() })
 const applyBody = z.strictObject({ token: z.string() })
 const faultBody = z.strictObject({ fault: z.enum(faultNames) })
 
@@ -133,10 +157,11 @@ interface Outcome {
 /** Everything that a POST does. Only `apply` and `fault` change anything. */
 async function act(path: string, body: unknown, parts: PageParts): Promise<Outcome> {
   if (path === 'advise') return { status: 200, body: await parts.advise() }
+  if (path === 'letters') return { status: 200, body: await parts.letters() }
   if (path === 'plan') {
     const parsed = planBody.safeParse(body)
     if (!parsed.success) return invalid
-    return orGone(await parts.plan(parsed.data.step), 'No such step was offered. Ask for advice again.')
+    return orGone(await parts.plan(parsed.data), 'No such step was offered. Ask for advice again.')
   }
   if (path === 'apply') {
     const parsed = applyBody.safeParse(body)
@@ -144,7 +169,7 @@ async function act(path: string, body: unknown, parts: PageParts): Promise<Outco
     const gone = 'There is no plan with this token, or it was applied already. Nothing was done. Plan again.'
     return orGone(await parts.apply(parsed.data.token), gone)
   }
-  if (path === 'fault') {
+  if (path === 'fault' && parts.fault !== null) {
     const parsed = faultBody.safeParse(body)
     if (!parsed.success) return invalid
     return { status: 200, body: { text: await parts.fault(parsed.data.fault) } }

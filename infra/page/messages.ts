@@ -42,6 +42,8 @@ export type Fate =
       readonly times: number
     }
   | { readonly kind: 'failing'; readonly reason: string }
+  /** It waits in the dead-letter queue. */
+  | { readonly kind: 'dead'; readonly reason: string }
   | { readonly kind: 'waiting' }
   /** The checkpoint is past it, and this page saw no delivery. */
   | { readonly kind: 'passed' }
@@ -72,25 +74,62 @@ export interface ShownCheckpoint {
   readonly halt: {
     readonly code: string
     readonly message: string
-    /** What is different in a deployment; null: nothing. */
-    readonly hint: string | null
     readonly at: number
   } | null
 }
 
+export interface ShownLog {
+  readonly clusterId: string
+  readonly earliest: string
+  readonly end: string
+  /** The times of the first and the last record; null if there is none. */
+  readonly times: { readonly first: number; readonly last: number } | null
+  /** Seconds from the time of the first record to that of the checkpoint; null if unknown. */
+  readonly reserve: number | null
+  /** Whether the broker drops records by their age, handled or not. */
+  readonly isBounded: boolean
+}
+
 export interface PageView {
+  /** The stream: of the local stack, or of a stage. */
+  readonly title: string
   readonly now: number
-  readonly tables: readonly TableLine[]
-  readonly log: { readonly clusterId: string; readonly earliest: string; readonly end: string }
+  /** Why this is not the present state; null if it is. */
+  readonly fault: string | null
+  /** Null: the page does not follow the handlers. */
+  readonly tables: readonly TableLine[] | null
+  /** Null: the broker was not reached. */
+  readonly log: ShownLog | null
   readonly checkpoint: ShownCheckpoint | null
-  /** The last changes of the log, newest first. */
-  readonly changes: readonly ShownChange[]
+  /** How many dead letters wait; null: only a look into the queue tells. */
+  readonly waitingLetters: number | null
+  /** The last changes of the log, newest first. Null: the page does not read the log. */
+  readonly changes: readonly ShownChange[] | null
   /** Those that this reader has not got yet, oldest first. */
   readonly samples: readonly Sample[]
-  /** The changes that their handlers fail at. */
+  /** What fails, such as a change that its handler does not take. */
   readonly troubles: readonly string[]
   /** Newest first. */
   readonly events: readonly string[]
+  /** Whether a person can cause faults here. */
+  readonly hasFaults: boolean
+}
+
+/** A change in the dead-letter queue. */
+export interface ShownLetter extends Omit<ShownChange, 'fate'> {
+  /** The id of its message. */
+  readonly message: string
+  /** Null: the record could not be read, so no function gets it. */
+  readonly function: string | null
+  readonly generation: number
+  readonly attempts: number
+  readonly error: string
+}
+
+export interface Letters {
+  readonly letters: readonly ShownLetter[]
+  /** About how many wait, with those that the queue does not hand out yet. */
+  readonly waiting: number
 }
 
 export interface Found {
@@ -112,6 +151,13 @@ export interface OfferedStep {
 export interface Told {
   readonly text: string
   readonly steps: readonly OfferedStep[]
+}
+
+/** Asks what a step would do. */
+export interface PlanRequest {
+  readonly step: string
+  /** Of the step `discard`: the id of the letter's message. */
+  readonly message?: string | undefined
 }
 
 /** What would be done, and the token that does exactly that. */

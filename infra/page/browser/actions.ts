@@ -1,4 +1,4 @@
-import type { FaultName, Found, Planned, Told } from '../messages.ts'
+import type { FaultName, Found, Letters, Planned, PlanRequest, Told } from '../messages.ts'
 import { get, post, type Reply } from './request.ts'
 import type { State } from './store.ts'
 
@@ -6,7 +6,9 @@ import type { State } from './store.ts'
 export interface Actions {
   advise(): Promise<void>
   /** Asks what a step would do, and shows it. Nothing is done. */
-  plan(step: string): Promise<void>
+  plan(step: string, message?: string): Promise<void>
+  /** Looks into the dead-letter queue. */
+  look(): Promise<void>
   /** Does exactly what the shown plan says. */
   apply(): Promise<void>
   dismiss(): void
@@ -29,17 +31,27 @@ export function actionsOn(read: () => State, write: (part: Partial<State>) => vo
   const tell = (told: Told | null) => {
     if (told !== null) write({ advice: { told, haltAt: read().view?.checkpoint?.halt?.at ?? null } })
   }
+  const look = async () => {
+    const found = await during(post<Letters | { refused: Told }>('letters'))
+    if (found === null) return
+    write({ letters: 'refused' in found ? found.refused.text : found })
+  }
   return {
     async advise() {
       tell(await during(post<Told>('advise')))
     },
-    async plan(step) {
+    async plan(step, message) {
       write({ message: null })
-      const planned = await during(post<Planned>('plan', { step }))
+      const request: PlanRequest = { step, message }
+      const planned = await during(post<Planned>('plan', request))
       if (planned === null) return
       if ('plan' in planned) write({ plan: planned.plan })
-      else tell(planned.refused)
+      else {
+        write({ message: planned.refused.text })
+        tell(planned.refused)
+      }
     },
+    look,
     async apply() {
       const { plan } = read()
       if (plan === null) return
@@ -48,6 +60,7 @@ export function actionsOn(read: () => State, write: (part: Partial<State>) => vo
       if (told === null) return
       write({ message: told.text })
       tell(told)
+      if (read().letters !== null) await look()
     },
     dismiss() {
       write({ plan: null })
