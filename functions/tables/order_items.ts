@@ -1,6 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import { defineTable } from 'dts-functions'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 
 const logger = new Logger({ serviceName: 'order_items' })
 

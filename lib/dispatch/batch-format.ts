@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import * as z from 'zod'
 import { freeBytes } from '../kafka/free-memory.ts'
+import * as z from '../schema.ts'
 import type { RoutedEvent } from './event.ts'
 import { cutMessage } from './message.ts'
 import { maxBatchBytes } from './settings.ts'
@@ -19,41 +19,41 @@ import { maxBatchBytes } from './settings.ts'
  * functions of one release must also read the version before, or all changes wait until the last function is deployed.
  */
 const batchVersion = 3
-const offset = z.string().regex(/^(0|[1-9]\d{0,18})$/)
+const offset = z.string().check(z.regex(/^(0|[1-9]\d{0,18})$/))
 
 export const batchSchema = z.strictObject({
   source: z.literal('dts-functions'),
   version: z.literal(batchVersion),
-  batchId: z.string().min(1),
+  batchId: z.string().check(z.minLength(1)),
   topic: z.string(),
-  partition: z.number().int(),
+  partition: z.int(),
   clusterId: z.string(),
-  generation: z.number().int(),
+  generation: z.int(),
   /** Events up to this time (seconds) may have been delivered before the last reset of the checkpoint. -1: none. */
-  replayUntil: z.number().int(),
+  replayUntil: z.int(),
   /**
    * A function that starts later refuses the batch: its sender was frozen, and another poller may hold the lease.
    * Milliseconds since 1970. Null from a sender without a lease.
    */
-  startBefore: z.number().int().nullable(),
+  startBefore: z.nullable(z.int()),
   /**
    * The records in a row, each as offset INT64, length INT32 (both big-endian) and its bytes. Compressed with zstd and its
    * checksum, in base64.
    */
-  data: z.string().min(1),
+  data: z.string().check(z.minLength(1)),
 })
 export type Batch = z.infer<typeof batchSchema>
 
-const said = z.string().transform(cutMessage)
+const said = z.pipe(z.string(), z.transform(cutMessage))
 
 export const acknowledgementSchema = z.strictObject({
   batchId: z.string(),
   /** The offset of the last event that is done; null if no event is done. */
-  acknowledgedThrough: offset.nullable(),
+  acknowledgedThrough: z.nullable(offset),
   /** The failure of the next event. Absent if all are done, or if only the function's time ran out. */
-  failure: z.strictObject({ offset, code: said, message: said }).optional(),
+  failure: z.optional(z.strictObject({ offset, code: said, message: said })),
   /** The batch came too late, and nothing of it was done. */
-  refused: z.literal('late').optional(),
+  refused: z.optional(z.literal('late')),
 })
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>
 

@@ -1,6 +1,6 @@
-import * as z from 'zod'
 import { toDotPath } from 'zod/v4/core'
 import { DtsError } from '../errors.ts'
+import * as z from '../schema.ts'
 import { sourceTypes } from './grammar.ts'
 import { isObject, valueFromJson, wholeNumber } from './json-values.ts'
 import { isTableName } from './names.ts'
@@ -19,7 +19,7 @@ function mapOf<T>(
   prototype: object | null,
   read: (json: unknown, refuse: (reason: string) => null) => T | null,
 ) {
-  return z.unknown().transform((json, context): { readonly [key: string]: T } => {
+  return z.transform((json, context): { readonly [key: string]: T } => {
     const map: Record<string, T> = Object.create(prototype)
     if (!isObject(json)) {
       context.issues.push({ code: 'custom', message: `an object of ${what} is needed`, input: json })
@@ -41,29 +41,27 @@ const tags = mapOf<string>('strings', null, (json, refuse) =>
   typeof json === 'string' ? json : refuse('a string is needed'),
 )
 
-const integer = z.string().regex(wholeNumber, 'a whole number as a string is needed')
-const name = z.strictObject({ database: z.string(), schema: z.string().nullable(), table: z.string() })
-const table = z.string().refine(isTableName, 'database.table or database.schema.table is needed')
+const asBigint = z.transform((text: string) => BigInt(text))
+const integer = z.string().check(z.regex(wholeNumber, 'a whole number as a string is needed'))
+const name = z.strictObject({ database: z.string(), schema: z.nullable(z.string()), table: z.string() })
+const table = z.string().check(z.refine(isTableName, 'database.table or database.schema.table is needed'))
 
 const common = {
-  format: z.literal(format).optional(),
-  logical: name.nullable().default(null),
-  keys: z.array(z.string()).readonly().default([]),
-  offset: integer
-    .regex(/^[0-9]/, 'an offset is not negative')
-    .transform(BigInt)
-    .default(0n),
-  generation: z.int().nonnegative().default(0),
-  replay: z.boolean().default(false),
-  id: integer.transform(BigInt).default(0n),
-  timestamp: z.int().default(0),
-  sourceType: z.enum(sourceTypes).default('MySQL'),
-  sourcePosition: z.string().default(''),
-  transactionId: z.string().default(''),
-  tags: tags.readonly().default(() => Object.freeze(Object.create(null))),
-  idempotencyKey: z.string().min(1).optional(),
+  format: z.optional(z.literal(format)),
+  logical: z._default(z.nullable(name), null),
+  keys: z._default(z.readonly(z.array(z.string())), []),
+  offset: z._default(z.pipe(integer.check(z.regex(/^[0-9]/, 'an offset is not negative')), asBigint), 0n),
+  generation: z._default(z.int().check(z.nonnegative()), 0),
+  replay: z._default(z.boolean(), false),
+  id: z._default(z.pipe(integer, asBigint), 0n),
+  timestamp: z._default(z.int(), 0),
+  sourceType: z._default(z.enum(sourceTypes), 'MySQL'),
+  sourcePosition: z._default(z.string(), ''),
+  transactionId: z._default(z.string(), ''),
+  tags: z._default(z.readonly(tags), () => Object.freeze(Object.create(null))),
+  idempotencyKey: z.optional(z.string().check(z.minLength(1))),
 }
-const ofRow = { ...common, table, name: name.optional() }
+const ofRow = { ...common, table, name: z.optional(name) }
 
 export const changeSchema = z.discriminatedUnion('operation', [
   z.strictObject({ ...ofRow, operation: z.enum(['INSERT', 'INIT']), after: row }),
@@ -72,9 +70,9 @@ export const changeSchema = z.discriminatedUnion('operation', [
   z.strictObject({
     ...common,
     operation: z.literal('DDL'),
-    table: table.nullable().default(null),
-    name: name.nullable().optional(),
-    database: z.string().nullable().optional(),
+    table: z._default(z.nullable(table), null),
+    name: z.optional(z.nullable(name)),
+    database: z.optional(z.nullable(z.string())),
     statement: z.string(),
   }),
 ])

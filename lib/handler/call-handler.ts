@@ -1,5 +1,5 @@
 import type { Logger } from '@aws-lambda-powertools/logger'
-import type * as z from 'zod'
+import type { $ZodObject, output } from 'zod/v4/core'
 import type { InsertChange, RowChange } from '../dts/change.ts'
 import { type CallbackName, readRunAnswer, refuseFailure } from './answers.ts'
 import { type TableDefinition, tableText } from './definition.ts'
@@ -16,7 +16,7 @@ export interface Progress {
 }
 
 /** Calls the functions of one definition, and publishes each change that is done. */
-export class HandlerCalls<Schema extends z.ZodObject> {
+export class HandlerCalls<Schema extends $ZodObject> {
   readonly #definition: TableDefinition<Schema>
   readonly #table: string
   readonly #logger: Pick<Logger, 'warn'>
@@ -37,7 +37,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
         const returned: unknown = await this.#definition.onDdl?.(change, context)
         if (returned !== undefined) await refuseFailure('onDdl', returned)
       } else {
-        await this.#callFor(change as RowChange<z.output<Schema>>, context)
+        await this.#callFor(change as RowChange<output<Schema>>, context)
       }
     } catch (error) {
       return { through: null, failed: { offset, change, error } }
@@ -46,7 +46,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
     return { through: offset, failed: null }
   }
 
-  async #callFor(change: RowChange<z.output<Schema>>, context: HandlerContext): Promise<void> {
+  async #callFor(change: RowChange<output<Schema>>, context: HandlerContext): Promise<void> {
     const { onChange, onInsert, onUpdate, onDelete } = this.#definition
     let name: CallbackName = 'onChange'
     let returned: unknown
@@ -83,7 +83,7 @@ export class HandlerCalls<Schema extends z.ZodObject> {
     const { onBatch } = this.#definition
     if (first === undefined || onBatch === undefined) return { through: null, failed: null }
     publishStarted(this.#table, first.change, context)
-    const changes = run.map(({ change }) => change as RowChange<z.output<Schema>>)
+    const changes = run.map(({ change }) => change as RowChange<output<Schema>>)
     try {
       const failure = await readRunAnswer(await onBatch(changes, context), run.length)
       const done = run.slice(0, failure?.failedAt)

@@ -1,7 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
-import type * as z from 'zod'
+import type { $ZodObject } from 'zod/v4/core'
 import { type Acknowledgement, type Batch, refusal } from '../dispatch/batch-format.ts'
 import type { Change } from '../dts/change.ts'
 import { HandlerCalls, type Progress } from './call-handler.ts'
@@ -35,7 +35,7 @@ const logger = new Logger({ serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ??
  * It takes the poller's batches. To try it by hand, send a change in its JSON form, or `{"changes":[…]}`.
  * @throws DtsError CONFIG_INVALID when the definition is invalid
  */
-export function defineTable<Schema extends z.ZodObject>(definition: TableDefinition<Schema>) {
+export function defineTable<Schema extends $ZodObject>(definition: TableDefinition<Schema>) {
   const delivery = parseDefinition(definition)
   const table = new TableFunction(definition)
   // middy's early timeout is off: it answers while the handler still works, Lambda freezes the handler, and the next
@@ -49,7 +49,7 @@ export function defineTable<Schema extends z.ZodObject>(definition: TableDefinit
   return Object.assign(handler, { definition: { table: definition.table, row: definition.row, delivery } })
 }
 
-class TableFunction<Schema extends z.ZodObject> {
+class TableFunction<Schema extends $ZodObject> {
   readonly #definition: TableDefinition<Schema>
   readonly #decoder: RecordDecoder
   readonly #calls: HandlerCalls<Schema>

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import type * as z from 'zod'
+import { type $ZodObject, type $ZodType, type output, safeParse } from 'zod/v4/core'
 import { type DeclaredTable, declaredTables, problemsOf } from '../dispatch/pattern.ts'
 import { type Delivery, type DeliveryInput, deliverySchema } from '../dispatch/settings.ts'
 import type { DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from '../dts/change.ts'
@@ -12,7 +12,7 @@ import type { HandlerContext } from './handler-context.ts'
 export type BatchResult = void | { readonly failedAt: number; readonly error?: unknown }
 
 /** The declaration in a table's file. The settings of delivery belong to it; each has a default. */
-export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInput {
+export interface TableDefinition<Schema extends $ZodObject> extends DeliveryInput {
   /**
    * `database.table` (`database.schema.table` where the source has schemas), a pattern such as `shop_*.orders_*`, or
    * `*` for every table that no other file handles. A list may contain several, and exclusions that begin with `!`:
@@ -30,25 +30,16 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
    * Called for each change without a callback of its own below, in order, one at a time. The change is done when the promise
    * resolves. The returned value does not matter, unless it means a failure: an error, `failedAt`, `batchItemFailures`.
    */
-  readonly onChange?: (change: RowChange<z.output<Schema>>, context: HandlerContext) => Promise<void> | void
+  readonly onChange?: (change: RowChange<output<Schema>>, context: HandlerContext) => Promise<void> | void
   /** Called for INSERT and INIT, instead of `onChange`. */
-  readonly onInsert?: (
-    change: InsertChange<z.output<Schema>>,
-    context: HandlerContext,
-  ) => Promise<void> | void
+  readonly onInsert?: (change: InsertChange<output<Schema>>, context: HandlerContext) => Promise<void> | void
   /** Called for UPDATE, instead of `onChange`. */
-  readonly onUpdate?: (
-    change: UpdateChange<z.output<Schema>>,
-    context: HandlerContext,
-  ) => Promise<void> | void
+  readonly onUpdate?: (change: UpdateChange<output<Schema>>, context: HandlerContext) => Promise<void> | void
   /** Called for DELETE, instead of `onChange`. */
-  readonly onDelete?: (
-    change: DeleteChange<z.output<Schema>>,
-    context: HandlerContext,
-  ) => Promise<void> | void
+  readonly onDelete?: (change: DeleteChange<output<Schema>>, context: HandlerContext) => Promise<void> | void
   /** Called with runs of all changes, in order, instead of the callbacks above. Its answer says how much of the run is done. */
   readonly onBatch?: (
-    changes: readonly RowChange<z.output<Schema>>[],
+    changes: readonly RowChange<output<Schema>>[],
     context: HandlerContext,
   ) => Promise<BatchResult> | BatchResult
   /** Called for statements such as ALTER TABLE. Without it, they are acknowledged and skipped. */
@@ -59,7 +50,7 @@ export interface TableDefinition<Schema extends z.ZodObject> extends DeliveryInp
 const defaultRunSize = 100
 
 /** @throws DtsError CONFIG_INVALID with every problem of the definition */
-export function parseDefinition<Schema extends z.ZodObject>(definition: TableDefinition<Schema>): Delivery {
+export function parseDefinition<Schema extends $ZodObject>(definition: TableDefinition<Schema>): Delivery {
   if (typeof definition !== 'object' || definition === null) {
     throw invalid('a table', ['it takes one object: { table, row, onChange or onBatch }'])
   }
@@ -105,7 +96,7 @@ export function tableText(table: unknown): string {
 function rowProblems(row: unknown): string[] {
   const type = schemaType(row)
   if (type === 'object') {
-    const { shape } = row as z.ZodObject
+    const { shape } = (row as $ZodObject)._zod.def
     if (!Object.hasOwn(shape, '__proto__')) return []
     return [
       'row cannot declare a column named __proto__: use z.looseObject, which gives the source value to the handler',
@@ -150,22 +141,22 @@ const somePseudonym = '0123456789abcdef'.repeat(4)
 /** A row schema that no masked row can fulfil would fail every change. */
 function maskProblems(row: unknown, { mask = {} }: Delivery): string[] {
   if (schemaType(row) !== 'object') return []
-  const { shape } = row as z.ZodObject
+  const { shape } = (row as $ZodObject)._zod.def
   return Object.keys(mask).flatMap((column) => {
     const schema = Object.hasOwn(shape, column) ? shape[column] : undefined
     if (schema === undefined) return []
     if (effectOn(column, mask) === 'drop')
       return [`row declares ${column}, which mask drops: remove it from row`]
-    return accepts(schema as z.ZodType, somePseudonym)
+    return accepts(schema, somePseudonym)
       ? []
       : [`row refuses the pseudonym of ${column}, a text of 64 hexadecimal digits: declare z.string()`]
   })
 }
 
 /** True if the schema cannot be asked here: an asynchronous check, or a transformation of the handler that throws. */
-function accepts(schema: z.ZodType, value: string): boolean {
+function accepts(schema: $ZodType, value: string): boolean {
   try {
-    return schema.safeParse(value).success
+    return safeParse(schema, value).success
   } catch {
     return true
   }

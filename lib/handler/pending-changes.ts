@@ -1,4 +1,4 @@
-import type * as z from 'zod'
+import type { $ZodObject } from 'zod/v4/core'
 import { type Batch, recordsOf } from '../dispatch/batch-format.ts'
 import type { Change } from '../dts/change.ts'
 import { decodeChange } from '../dts/decode-change.ts'
@@ -28,9 +28,9 @@ export class RecordDecoder {
   readonly #columns: readonly string[] | undefined
   readonly #replacesInvalidText: boolean
 
-  constructor({ row, invalidText }: TableDefinition<z.ZodObject>) {
-    const isLoose = row.def.catchall !== undefined
-    this.#columns = isLoose ? undefined : Object.keys(row.shape)
+  constructor({ row, invalidText }: TableDefinition<$ZodObject>) {
+    const { shape, catchall } = row._zod.def
+    this.#columns = catchall !== undefined ? undefined : Object.keys(shape)
     this.#replacesInvalidText = invalidText === 'replace'
   }
 
@@ -61,7 +61,7 @@ export function pendingByHand(changes: readonly unknown[]): PendingChange[] {
 
 /** Decodes a change and puts the declared row in the place of each image. */
 export function decodePending(
-  row: z.ZodObject,
+  row: $ZodObject,
   { offset, decode, decodeAllColumns }: PendingChange,
 ): DecodedChange | FailedChange {
   let change: Change | undefined

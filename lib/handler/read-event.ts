@@ -1,17 +1,23 @@
-import * as z from 'zod'
 import { type Batch, batchSchema } from '../dispatch/batch-format.ts'
 import { DtsError } from '../errors.ts'
+import * as z from '../schema.ts'
 
 /** The event of a table function: the poller's batch, or changes that a person sends by hand. */
 export type TableEvent =
   | { readonly kind: 'batch'; readonly batch: Batch }
   | { readonly kind: 'by-hand'; readonly changes: readonly unknown[] }
 
+const change = z.looseObject({ operation: z.string() })
+type HandChange = z.output<typeof change>
 const handSchema = z.union([
-  z.looseObject({ operation: z.string() }).transform((change) => [change]),
-  z
-    .strictObject({ changes: z.array(z.looseObject({ operation: z.string() })).min(1) })
-    .transform(({ changes }) => changes),
+  z.pipe(
+    change,
+    z.transform((one: HandChange): readonly unknown[] => [one]),
+  ),
+  z.pipe(
+    z.strictObject({ changes: z.array(change).check(z.minLength(1)) }),
+    z.transform(({ changes }: { changes: HandChange[] }): readonly unknown[] => changes),
+  ),
 ])
 
 /** @throws DtsError CONFIG_INVALID when the event is neither */

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { type $ZodIssue, type $ZodObject, safeParse } from 'zod/v4/core'
 import { maskedRow } from '../../../lib/dispatch/mask.ts'
 import { declaredTables, Pattern } from '../../../lib/dispatch/pattern.ts'
 import { type Mask, requiredColumns } from '../../../lib/dts/mask-record.ts'
@@ -14,7 +14,7 @@ export interface CheckedHandler {
   /** Its text, to name lines. */
   readonly source: string
   readonly table: string | readonly string[]
-  readonly row: z.ZodObject
+  readonly row: $ZodObject
   /** The operations that reach the handler; all if undefined. */
   readonly operations: readonly string[] | undefined
   /** The columns that the filter reads. */
@@ -64,8 +64,8 @@ function driftOf(handler: CheckedHandler, { samples, tables, records }: Sampling
 function driftOfTable(handler: CheckedHandler, { table, columns, changes }: TableSample): Drift[] {
   const names = columns.map(({ name }) => name)
   const found = new Map<string, string>()
-  for (const column of Object.keys(handler.row.shape)) {
-    const isOptional = handler.row.shape[column]?.safeParse(undefined).success ?? false
+  for (const [column, schema] of Object.entries(handler.row._zod.def.shape)) {
+    const isOptional = safeParse(schema, undefined).success
     if (!names.includes(column) && !isOptional) {
       found.set(
         column,
@@ -85,7 +85,7 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
   for (const change of changes) {
     if (!(handler.operations?.includes(change.operation) ?? true)) continue
     for (const image of imagesOf(change)) {
-      for (const issue of handler.row.safeParse(maskedRow(image, handler.mask, noKey), { reportInput: true })
+      for (const issue of safeParse(handler.row, maskedRow(image, handler.mask, noKey), { reportInput: true })
         .error?.issues ?? []) {
         const column = String(issue.path[0] ?? 'row')
         if (!found.has(column))
@@ -100,7 +100,7 @@ function driftOfTable(handler: CheckedHandler, { table, columns, changes }: Tabl
 const noKey = ''
 
 /** Without the value, which may be secret. */
-function reasonOf(issue: z.core.$ZodIssue): string {
+function reasonOf(issue: $ZodIssue): string {
   if (issue.code !== 'invalid_type') return `the row schema refuses the value (${issue.code})`
   const { input } = issue
   const received =

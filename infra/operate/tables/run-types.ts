@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import * as z from 'zod'
+import { $ZodObject } from 'zod/v4/core'
 import { RowFilter } from '../../../lib/dispatch/row-filter.ts'
 import type { Delivery } from '../../../lib/dispatch/settings.ts'
 import { printable } from '../../../lib/text/printable.ts'
@@ -89,7 +89,7 @@ async function readHandlers(call: StreamCall, folder: string): Promise<CheckedHa
       const path = join(folder, file)
       const module: { handler: { definition: Definition } } = await import(pathToFileURL(path).href)
       const { table, row, delivery } = module.handler.definition
-      if (!(row instanceof z.ZodObject))
+      if (!(row instanceof $ZodObject))
         throw new UsageError(`${file} uses another copy of zod than this command. Run npm dedupe.`)
       const { operations, filter, mask = {} } = delivery
       const filtered = filter === undefined ? [] : new RowFilter(filter).columns

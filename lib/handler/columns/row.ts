@@ -1,7 +1,8 @@
-import * as z from 'zod'
+import type { $ZodIssue, $ZodObject } from 'zod/v4/core'
 import type { Change, RowChange } from '../../dts/change.ts'
 import type { Row } from '../../dts/types.ts'
 import { DtsError } from '../../errors.ts'
+import * as z from '../../schema.ts'
 import { listNames } from '../../text/name-list.ts'
 import { describeIssue, isHandlersCheck } from './issues.ts'
 
@@ -12,7 +13,7 @@ type ImageName = 'before' | 'after'
  * @param whole decodes all columns of the same change; called only if a column is missing
  * @throws DtsError ROW_INVALID
  */
-export function checkRow(schema: z.ZodObject, change: RowChange, whole: () => Change): void {
+export function checkRow(schema: $ZodObject, change: RowChange, whole: () => Change): void {
   const images = change as { before?: Row; after?: Row }
   for (const image of ['before', 'after'] as const) {
     const row = images[image]
@@ -23,20 +24,20 @@ export function checkRow(schema: z.ZodObject, change: RowChange, whole: () => Ch
   }
 }
 
-function parseRow(schema: z.ZodObject, row: Row) {
-  const result = schema.safeParse(row, withInput)
-  const { catchall } = schema.def
+function parseRow(schema: $ZodObject, row: Row) {
+  const result = z.safeParse(schema, row, withInput)
+  const { catchall } = schema._zod.def
   if (!result.success || catchall === undefined || !Object.hasOwn(row, '__proto__')) return result
   // zod leaves a key of this name out of its result, but it is a column like any other.
-  const column = z.object({ value: catchall }).safeParse({ value: Reflect.get(row, '__proto__') }, withInput)
+  const column = z.safeParse(catchall, Reflect.get(row, '__proto__'), withInput)
   if (!column.success) {
     const issues = column.error.issues.map((issue) => ({
       ...issue,
-      path: ['__proto__', ...issue.path.slice(1)],
+      path: ['__proto__', ...issue.path],
     }))
     return { success: false as const, error: { issues } }
   }
-  const { value } = column.data
+  const value = column.data
   Object.defineProperty(result.data, '__proto__', {
     value,
     enumerable: true,
@@ -58,10 +59,10 @@ function isMissingImage(change: RowChange, image: ImageName): boolean {
 
 /** The message goes to the poller's log, to halts and to dead letters, so it must not contain any value of the row. */
 function rowInvalid(
-  schema: z.ZodObject,
+  schema: $ZodObject,
   change: RowChange,
   image: ImageName,
-  issues: readonly z.core.$ZodIssue[],
+  issues: readonly $ZodIssue[],
   whole: () => Change,
 ): DtsError {
   const missing = new Set(issues.filter((issue) => isMissing(schema, change, image, issue)).map(firstOf))
@@ -89,17 +90,12 @@ function rowInvalid(
   )
 }
 
-const firstOf = ({ path }: z.core.$ZodIssue) => path[0]
+const firstOf = ({ path }: $ZodIssue) => path[0]
 
-function isMissing(
-  schema: z.ZodObject,
-  change: RowChange,
-  image: ImageName,
-  issue: z.core.$ZodIssue,
-): boolean {
+function isMissing(schema: $ZodObject, change: RowChange, image: ImageName, issue: $ZodIssue): boolean {
   const [column] = issue.path
   const row = (change as { before?: Row; after?: Row })[image] ?? {}
-  return column !== undefined && Object.hasOwn(schema.shape, column) && !Object.hasOwn(row, column)
+  return column !== undefined && Object.hasOwn(schema._zod.def.shape, column) && !Object.hasOwn(row, column)
 }
 
 /** Lists the columns of the image, so that a reader sees a column that has another name or other capitals. */
@@ -115,20 +111,20 @@ function presentColumns(whole: () => Change, image: ImageName): string {
 }
 
 /** The declared column of an issue. A handler's own check can name anything else, which may be data. */
-function columnOf({ shape }: z.ZodObject, { path }: z.core.$ZodIssue): string {
+function columnOf(schema: $ZodObject, { path }: $ZodIssue): string {
   const [column] = path
   if (column === undefined) return 'row'
-  return Object.hasOwn(shape, column) ? String(column) : '*'
+  return Object.hasOwn(schema._zod.def.shape, column) ? String(column) : '*'
 }
 
-function printReason(issue: z.core.$ZodIssue): string {
+function printReason(issue: $ZodIssue): string {
   const reason = describeIssue(issue)
   if (issue.code !== 'invalid_type') return reason
   return `${reason} (expected ${issue.expected}, received ${typeName(issue.input)})`
 }
 
 /** The declared type, if the schema has a name for it. */
-function expected(issue: z.core.$ZodIssue): string {
+function expected(issue: $ZodIssue): string {
   const isNamed = issue.code === 'invalid_type' && issue.expected !== 'nonoptional'
   return isNamed ? ` (expected ${issue.expected})` : ''
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type { $ZodObject, input } from 'zod/v4/core'
 import { type ChangeJson, changeToJson } from '../../dts/json.ts'
 import { tableOf } from '../../dts/names.ts'
 import { rowChange } from '../../dts/row-change.ts'
@@ -29,7 +29,7 @@ export interface HandlerChanges<Source> {
   ddl(statement: string): ChangeJson
 }
 
-interface Handler<Schema extends z.ZodObject> {
+interface Handler<Schema extends $ZodObject> {
   readonly definition: { readonly table: string | readonly string[]; readonly row: Schema }
 }
 
@@ -40,10 +40,10 @@ const firstTimestamp = 1_767_225_600
  * stream: a position, a transaction and a time that rise.
  * @throws DtsError CONFIG_INVALID if it is unclear which table the changes are of
  */
-export function changesOf<Schema extends z.ZodObject>(
+export function changesOf<Schema extends $ZodObject>(
   handler: Handler<Schema>,
   defaults: ChangeDefaults = {},
-): HandlerChanges<z.input<Schema>> {
+): HandlerChanges<input<Schema>> {
   const table = tableFor(handler.definition.table, defaults.table)
   const { keys = [], timestamp = firstTimestamp } = defaults
   let count = 0

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import * as z from 'zod'
+import * as mini from 'zod/mini'
 import { encodeRecord, integer, type PlainValue, text, textObject } from '../../../../infra/local/encode.ts'
 import { type CheckedHandler, findDrift } from '../../../../infra/operate/tables/check-types.ts'
 import { columnType } from '../../../../infra/operate/tables/column-types.ts'
@@ -92,7 +93,7 @@ test('a new handler declares the key, and has the other columns as comments', as
   assert.match(testText, /const row = \{ id: 1n \}/)
 })
 
-const handlerOf = (table: string | string[], row: z.ZodObject, source: string): CheckedHandler => ({
+const handlerOf = (table: string | string[], row: z.core.$ZodObject, source: string): CheckedHandler => ({
   file: 'functions/tables/orders.ts',
   source,
   table,
@@ -105,6 +106,18 @@ const handlerOf = (table: string | string[], row: z.ZodObject, source: string): 
 test('a handler that fits the stream has no drift', async (t) => {
   const row = z.object({ id: z.bigint(), note: z.string().nullish(), gone: z.string().optional() })
   assert.deepEqual(findDrift([handlerOf('shop.orders', row, '')], await sampling(t)), [])
+})
+
+test('a row in the mini form of zod is compared like one in the usual form', async (t) => {
+  const row = mini.object({ id: mini.string(), gone: mini.string(), absent: mini.optional(mini.string()) })
+  const found = findDrift([handlerOf('shop.orders', row, 'id\ngone')], await sampling(t))
+  assert.deepEqual(
+    found.map(({ line, message }) => [line, message.replace(/;.*/, '')]),
+    [
+      [2, 'shop.orders has no column gone'],
+      [1, 'shop.orders.id at offset 0: the handler expects string, the stream has bigint'],
+    ],
+  )
 })
 
 test('a column of the filter that the table lacks is drift, at the line of the filter', async (t) => {

@@ -2,6 +2,7 @@ import '../../../rig/quiet.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as z from 'zod'
+import * as mini from 'zod/mini'
 import {
   encodeRecord,
   integer,
@@ -23,7 +24,7 @@ function recordOf(columns: Readonly<Record<string, PlainValue>>, plain: Partial<
   })
 }
 
-async function refusal(row: z.ZodObject, record: Buffer): Promise<string> {
+async function refusal(row: z.core.$ZodObject, record: Buffer): Promise<string> {
   const handler = defineTable({ table: 'shop.orders', row, onChange: () => assert.fail('not as declared') })
   const { failure } = await send(handler, batchOf([record]))
   assert.equal(failure?.code, 'ROW_INVALID')
@@ -53,6 +54,16 @@ describe('a declared column that the image does not have', () => {
       assert.doesNotMatch(message, /canary|undefined|nonoptional/)
     })
   }
+
+  test('is reported in the same words by a row in the mini form of zod', async () => {
+    const usual = await refusal(z.object({ id: z.string(), status: z.string().nullable() }), record)
+    const row = mini.object({ id: mini.string(), status: mini.nullable(mini.string()) })
+    assert.equal(await refusal(row, record), usual)
+    assert.match(
+      usual,
+      /id: has another type than declared \(expected string, received bigint\); status: is missing/,
+    )
+  })
 
   test('is reported differently from a wrong value and from NULL', async () => {
     const row = z.object({ id: z.string(), status: z.string(), Status: z.number() })
