@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { suite, type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
@@ -265,8 +265,12 @@ suite('the proxy', () => {
     const socket = connect(proxy.port, proxy.host)
     socket.on('error', () => {})
     const target = await served.promise
-    for (let waiting = -1; waiting !== target.writableLength; await sleep(100))
+    // All ends of both connections are in this process. If none of its turns moves a byte any more, the buffers are full.
+    const all = target.writableLength
+    for (let waiting = all, still = 0; waiting === all || still < 100; await turn()) {
+      still = waiting === target.writableLength ? still + 1 : 0
       waiting = target.writableLength
+    }
     const ended = once(target.resume(), 'end')
     socket.end()
     await ended
