@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { printableLines } from '../../lib/text/printable.ts'
 import { init } from '../init/init.ts'
+import { pageAssets } from '../page/assets.ts'
 import { usage } from './arguments.ts'
 import { quoted } from './command-line.ts'
+import { runConsole } from './console/run-console.ts'
 import { runCost } from './cost/run-cost.ts'
 import { operate } from './operate.ts'
 import { readArguments, reporting, UsageError } from './report.ts'
@@ -15,6 +17,7 @@ const initUsage = `${program} init <folder> [--service NAME]      a small servic
 
 const streamUsage = `${program} tail [flags]             prints the changes of the stream (--help)
 ${program} new database.table       a handler and its test, from the table's columns in the stream
+${program} console [flags]          a page for a deployed stream (--help)
 ${program} cost [flags]             what a stream costs in a month
 ${program} types [--check]          the columns of the handled tables; --check compares them with the handlers`
 
@@ -22,6 +25,7 @@ ${program} types [--check]          the columns of the handled tables; --check c
 export async function runCommand([command, ...rest]: readonly string[]): Promise<number> {
   if (command === 'init') return runInit(rest)
   if (command === 'tail') return runTail(rest, `${program} tail`)
+  if (command === 'console') return runConsole(rest, { program: `${program} console`, assets: pageAssets() })
   if (command === 'cost') return runCost(rest, `${program} cost`)
   if (command === 'new') return runNew(rest, { program: `${program} new` })
   if (command === 'types') return runTypes(rest, { program: `${program} types` })

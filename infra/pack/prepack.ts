@@ -3,9 +3,10 @@
  * the repository's own back.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundlePage } from '../page/bundle.ts'
 import { type Manifest, publishedManifest } from './manifest.ts'
 import { restoreManifest, savedManifest } from './saved-manifest.ts'
 
@@ -22,6 +23,9 @@ for (const path of globSync(
 )) {
   cpSync(join(root, path), join(root, 'dist', path), { recursive: true })
 }
+const pageFolder = join(root, 'dist/infra/page/browser')
+mkdirSync(pageFolder, { recursive: true })
+for (const [name, body] of await bundlePage()) writeFileSync(join(pageFolder, name), body)
 const path = join(root, 'package.json')
 const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest
 renameSync(path, savedManifest(root))

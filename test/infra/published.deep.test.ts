@@ -49,6 +49,9 @@ describe('the package that npm pack writes', () => {
     // Errors and comments of the package name these pages.
     for (const page of ['docs/deploy.md', 'docs/runbook/README.md', 'CHANGELOG.md'])
       assert.ok(files.includes(page), page)
+    // The page of the console is built: the package has neither its sources nor a bundler.
+    for (const name of ['index.html', 'page.js', 'page.css'])
+      assert.ok(files.includes(`dist/infra/page/browser/${name}`), name)
     const template = /^dist\/infra\/init\/service\//
     const wrong = files.filter(
       (file) =>
@@ -116,6 +119,8 @@ describe('the package that npm pack writes', () => {
     assert.match(output, /The region of shop-changes-prod-recovery is unknown/)
     const wrong = await runNode(service(), [main, 'fix'])
     assert.match(wrong.output, /there is no action fix\n\nnpx dts-functions <action> \[flags\]/)
+    const console = await runNode(service(), [main, 'console', '--stage', 'prod'])
+    assert.match(console.output, /The region of shop-changes-prod-recovery is unknown/)
     // Prices and coefficients are no code.
     const cost = await runNode(service(), [main, 'cost', '--changes-per-day', '1000', '--tables', '2'], {})
     assert.equal(cost.code, 0, cost.output)

@@ -3,10 +3,16 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startDynalite } from '../../infra/local/dynalite.ts'
 import { runFeed } from '../../infra/local/feed/run-feed.ts'
+import { startQueues } from '../../infra/local/queue.ts'
 import { type Browser, startBrowser } from '../rig/browser.ts'
+import { startDStoreSource } from '../support/dstore-source.ts'
+import { alive, now, range, Writer } from '../support/records.ts'
 import { copyService } from '../support/service-copy.ts'
+import { startRig } from '../support/world.ts'
 
 /** With this folder, the screenshots become those of the documentation. */
 const folder = process.env.SCREENSHOT_FOLDER
@@ -74,22 +80,23 @@ async function takeScreenshot(browser: Browser, name: string, fromTop = true): P
   }
 }
 
+let browser: Browser
+before(async () => {
+  browser = await startBrowser()
+  await browser.setSize(1000, 680)
+})
+after(() => browser?.stop())
+
 describe('the page of the local stack, in Chromium', () => {
   let stack: Awaited<ReturnType<typeof startLocalStack>>
-  let browser: Browser
   let address: string
   before(async () => {
     stack = await startLocalStack()
-    browser = await startBrowser()
     address = await stack.address()
-    await browser.setSize(1000, 680)
     await browser.setScheme('light')
     await browser.open(address)
   })
-  after(async () => {
-    await browser?.stop()
-    await stack?.stop()
-  })
+  after(() => stack?.stop())
 
   test('a person sees changes arrive, causes a cluster change, applies the plan that ends the halt, and finds a row', async () => {
     const changes = await browser.text('#changes', /delivered \d/)
@@ -174,4 +181,110 @@ describe('the page of the local stack, in Chromium', () => {
       [],
     )
   })
+})
+
+/** Poller, recovery and functions of a stage, halted by a cluster change, with two dead letters. */
+async function startStage(t: TestContext) {
+  const queues = await startQueues()
+  const rig = await startRig({
+    name: '',
+    startDynamo: startDynalite,
+    startSource: startDStoreSource,
+    stop: queues.stop,
+  })
+  t.after(() => rig.stop())
+  const world = await rig.start(t)
+  const begun = now() - 7_200
+  const writer = new Writer()
+  const rows = range(0, 119).map((id) => writer.insert('shop.orders', id, begun + 60 * id))
+  const routes = { 'shop.orders': { function: 'orders', attempts: 1 } }
+  const environment = {
+    ROUTES: JSON.stringify(routes),
+    DTS_CHECKPOINT: String(begun),
+    DEAD_LETTER_QUEUE_URL: queues.url('letters.fifo'),
+    AWS_ENDPOINT_URL_SQS: queues.endpoint,
+  }
+  const broken = new Set([20, 30])
+  world.onChange = ({ what }) => {
+    if (broken.has(Number(what))) throw new Error('The warehouse does not answer')
+  }
+  const other = range(0, 5).map((second) => writer.mark('HEARTBEAT', begun - 600 + second))
+  await world.source.append(rows)
+  await world.pollToEnd({ environment })
+  await world.source.switchCluster([
+    ...other,
+    ...rows,
+    writer.insert('shop.orders', 120, now() - 20),
+    alive(),
+  ])
+  await assert.rejects(world.poll({ environment }), { code: 'CLUSTER_CHANGED' })
+  world.lambda.host('shop-prod-recovery', (event) => world.recover(event, environment))
+  return { world, repair: () => broken.clear(), poll: () => world.pollToEnd({ environment }) }
+}
+
+/** `npm run console` as an operator of the stage starts it. @returns the address of the page */
+async function startConsole(t: TestContext, endpoint: string): Promise<string> {
+  const program = fileURLToPath(new URL('../../infra/operate/console/main.ts', import.meta.url))
+  const parameters = ['--stage', 'prod', '--service', 'shop', '--region', 'eu-central-1', '--by', 'Ada']
+  const { PATH, HOME } = process.env
+  const env = {
+    PATH,
+    HOME,
+    AWS_ACCESS_KEY_ID: 'operator',
+    AWS_SECRET_ACCESS_KEY: 'operator',
+    AWS_ENDPOINT_URL_LAMBDA: endpoint,
+  }
+  const child = spawn(process.execPath, [program, ...parameters], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  t.after(async () => {
+    child.kill('SIGTERM')
+    assert.deepEqual(await exited, [0, null])
+  })
+  let output = ''
+  for await (const text of child.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    output += text
+    const [, address] = /^The page of shop-prod-recovery is (\S+)$/m.exec(output) ?? []
+    if (address !== undefined) return address
+  }
+  return assert.fail(output)
+}
+
+test('an operator sees on the console why a deployed stream is halted, applies the plan, and settles the dead letters', async (t) => {
+  const { world, repair, poll } = await startStage(t)
+  const address = await startConsole(t, world.lambda.endpoint)
+  await browser.setScheme('dark')
+  await browser.open(address)
+  await browser.text('header', /shop-prod, eu-central-1\s+HALTED/)
+  await browser.text('#halt', /Cluster changed from \S+ to \S+, consumer require restart/)
+  await browser.text('#advice', /a reset loses and repeats nothing/)
+  await browser.text('#log', /it means nothing in this log/)
+  await browser.text('#time-to-loss', /Time to loss: at least 2 h 8 min\./)
+  await browser.text('#letters', /shop\.orders[\s\S]*status\s+'new'[\s\S]*orders, 1 attempt: HANDLER_FAILED/)
+  const shown = String(await browser.run('return document.body.innerText'))
+  assert.doesNotMatch(shown, /Switch the cluster|Cut connections|Where is a row|Latest changes/)
+  await takeScreenshot(browser, 'console-dark')
+
+  await browser.click('#halt button', /Plan: move the checkpoint/)
+  assert.match(await browser.text('#plan', /Apply/), /lost\s+no change/)
+  await browser.press(enter)
+  await browser.text('#state', /RUNNING/)
+  await browser.text('#log', /checkpoint is at offset \d+: 2 records after it/)
+  await browser.text('#events', /by Ada/)
+
+  await browser.click('#letters li:first-child button', /Discard/)
+  await browser.text('#plan', /never delivered/)
+  await browser.press(enter)
+  await browser.text('#message', /is discarded/)
+  await browser.text('#letters', /1 dead letter waits/)
+  repair()
+  await browser.click('#letters button', /Plan a redrive/)
+  await browser.text('#plan', /deletes each that is acknowledged/)
+  await browser.press(enter)
+  await browser.text('#message', /1 redriven, 0 left/)
+  await browser.text('#letters', /No dead letter waits/)
+  await poll()
+  assert.deepEqual(world.ids('orders').slice(-2), [30, 120])
 })

@@ -7,7 +7,7 @@ import type { State } from './store.ts'
 export function logView({ view }: State): TemplateResult {
   if (view === null) return html`<p class="quiet">Waiting for the stream …</p>`
   const { log, checkpoint, now } = view
-  if (log === null) return html`<p class="quiet">The broker was not reached.</p>`
+  if (log === null) return html`<p class="quiet">The log is not known.</p>`
   const [earliest, end] = [BigInt(log.earliest), BigInt(log.end)]
   const place = checkpoint === null ? null : placeIn(checkpoint, log.clusterId, earliest, end)
   return html`
