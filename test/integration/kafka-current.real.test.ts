@@ -2,7 +2,7 @@ import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
 import { integrationSuite } from './suite.ts'
 
-const sources = kafkaSources('current')
+const sources = kafkaSources('current', 3)
 integrationSuite({
   name: 'Apache Kafka (current) and DynamoDB Local',
   startDynamo: startDynamoDbLocal,

@@ -18,7 +18,7 @@ export function recoveryTests(start: Start): void {
         if (what === 15) await world.source.switchCluster([...shift(), ...batches.flat()])
       }
       world.lambda.limit('test-orders', 120_000)
-      // The handler waits for another broker to start, however slow the machine is.
+      // The handler waits for the other cluster's topic, however slow the machine is.
       const environment = { POLL_FETCH_BYTES: '1024', HANDLER_TIMEOUT_SECONDS: '120' }
       await assert.rejects(world.poll({ environment, remainingMs: () => 600_000 }), {
         code: 'BROKER_FAILED',

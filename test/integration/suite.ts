@@ -43,7 +43,7 @@ const allGroups = Object.keys(groups) as Group[]
 export function integrationSuite(parts: Parts, only: readonly Group[] = allGroups): void {
   describe(`poller and recovery on ${parts.name}`, () => {
     let rig: Rig | undefined
-    // Start a broker here and not in the first test, because that may take a minute on a busy machine.
+    // The brokers start here and not in the first test, because that may take minutes on a busy machine.
     before(
       async () => {
         rig = await startRig(parts)

@@ -33,7 +33,7 @@ const observe = fileURLToPath(new URL('../../infra/local/observe.ts', import.met
 const secretId = 'shop/dts'
 const startTime = Math.floor(Date.now() / 1000) - streamSeconds
 
-const kafka = kafkaSources('current')
+const kafka = kafkaSources('current', 2)
 let source: Source
 let aws: AwsEndpoint
 let lambda: InvokeServer

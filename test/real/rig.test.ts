@@ -12,11 +12,11 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { Kafka, logLevel } from 'kafkajs'
-import { newClusterId } from '../../infra/local/dstore/options.ts'
 import { createCheckpointTable, startDynalite } from '../../infra/local/dynalite.ts'
 import { freePort, isFree } from '../../infra/local/ports.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import { type KafkaBroker, startKafka } from '../rig/kafka.ts'
+import { kafkaSources } from '../rig/kafka-source.ts'
 import { startMoto } from '../rig/moto.ts'
 import { startProxy } from '../rig/proxy.ts'
 
@@ -65,10 +65,9 @@ function isAlive(pid: number): boolean {
 for (const release of ['era', 'current'] as const) {
   suite(`Apache Kafka, ${release}`, () => {
     test('answers the right password, refuses a wrong one, and leaves no process or file', async () => {
-      const clusterId = newClusterId()
-      const broker = await startKafka({ release, sasl: true, clusterId })
+      const broker = await startKafka({ release, sasl: true })
       try {
-        assert.equal(await clusterIdAt(broker), clusterId)
+        assert.equal(await clusterIdAt(broker), broker.clusterId)
         const stranger = client(broker, 'wrong').admin()
         await assert.rejects(stranger.connect(), { name: 'KafkaJSSASLAuthenticationError' })
         await stranger.disconnect()
@@ -92,27 +91,48 @@ for (const release of ['era', 'current'] as const) {
       assert.equal(await isFree(broker.port), true)
     })
 
-    test('gives its port to a broker of another cluster', async () => {
-      const first = await startKafka({ release, sasl: true })
-      let second: KafkaBroker | undefined
-      try {
-        await clusterIdAt(first)
-        first.kill('SIGSTOP')
-        await first.stop()
-        second = await startKafka({ release, sasl: true, port: first.port })
-        assert.equal(second.bootstrap, first.bootstrap)
-        assert.equal(await clusterIdAt(second), second.clusterId)
-        assert.notEqual(second.clusterId, first.clusterId)
-      } finally {
-        await first.stop()
-        await second?.stop()
+    test('sources switch between clusters at the same addresses, and a cluster that comes back has an empty topic', async (t) => {
+      const sources = kafkaSources(release, 2)
+      t.after(() => sources.stop())
+      const source = await sources.start({ partitions: 1 })
+      const { environment, clusterId } = source
+      const commit = async (offset: string) => {
+        const { DTS_BROKER_URL = '', DTS_USER = '', DTS_PASSWORD = '', DTS_GROUP = '' } = environment
+        const kafka = new Kafka({
+          brokers: [DTS_BROKER_URL],
+          logLevel: logLevel.NOTHING,
+          sasl: { mechanism: 'plain', username: DTS_USER, password: DTS_PASSWORD },
+        })
+        const admin = kafka.admin()
+        await admin.connect()
+        const at = { groupId: DTS_GROUP, topic: source.topic, partitions: [{ partition: 0, offset }] }
+        await admin.setOffsets(at)
+        const found = await admin.describeCluster()
+        await admin.disconnect()
+        return found.clusterId
       }
+      const records = [{ value: Buffer.from('one'), timestamp: 1_700_000_000 }]
+      await source.append(records)
+      assert.equal(await commit('1'), clusterId)
+      assert.equal((await source.committed())?.offset, 1n)
+
+      await source.switchCluster([...records, ...records])
+      assert.notEqual(source.clusterId, clusterId)
+      assert.deepEqual(await source.range(), { earliest: 0n, end: 2n })
+      assert.equal(await source.committed(), null)
+      assert.equal(await commit('2'), source.clusterId)
+
+      await source.switchCluster(records)
+      assert.equal(source.clusterId, clusterId)
+      assert.deepEqual(source.environment, environment)
+      assert.deepEqual(await source.range(), { earliest: 0n, end: 1n })
+      assert.equal(await source.committed(), null)
     })
 
     test('directs clients to the port that it advertises', async () => {
-      const port = await freePort()
-      const proxy = await startProxy({ host: '127.0.0.1', port })
-      const broker = await startKafka({ release, sasl: true, port, advertisedPort: proxy.port })
+      const advertisedPort = await freePort()
+      const broker = await startKafka({ release, sasl: true, advertisedPort })
+      const proxy = await startProxy(broker, advertisedPort)
       try {
         await broker.createTopic('changes')
         assert.equal(proxy.accepted, 0)
@@ -178,7 +198,8 @@ test('a part ends with the process that started it, even if that is killed', asy
   const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const [line] = await once(createInterface(starter.stdout), 'line')
+  const failed = once(starter, 'exit').then(([code]) => assert.fail(`The starter ended with code ${code}.`))
+  const [line] = await Promise.race([once(createInterface(starter.stdout), 'line'), failed])
   const port = Number(new URL(String(line)).port)
   assert.equal(await isFree(port), false)
   const ended = once(starter, 'exit')
@@ -253,10 +274,16 @@ suite('the proxy', () => {
 
   test('drop also cuts a connection whose end waits for a client that does not read', async () => {
     const served = Promise.withResolvers<Socket>()
+    let written = 0
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => {})
-      // More than all the buffers in between can hold.
-      for (let sent = 0; sent < 1_024; sent++) socket.write(Buffer.alloc(64 << 10))
+      const chunk = Buffer.alloc(64 << 10)
+      // It ends in a write that waits, because all buffers in between are full.
+      const next = () => {
+        written += 1
+        socket.write(chunk, (error) => error ?? next())
+      }
+      next()
       served.resolve(socket)
     })
     server.listen(0, '127.0.0.1')
@@ -266,10 +293,9 @@ suite('the proxy', () => {
     socket.on('error', () => {})
     const target = await served.promise
     // All ends of both connections are in this process. If none of its turns moves a byte any more, the buffers are full.
-    const all = target.writableLength
-    for (let waiting = all, still = 0; waiting === all || still < 100; await turn()) {
-      still = waiting === target.writableLength ? still + 1 : 0
-      waiting = target.writableLength
+    for (let seen = 0, still = 0; still < 100; await turn()) {
+      still = seen === written ? still + 1 : 0
+      seen = written
     }
     const ended = once(target.resume(), 'end')
     socket.end()

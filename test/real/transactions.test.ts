@@ -11,7 +11,7 @@ import { startRig } from '../support/world.ts'
 
 /** A world with two orders in its stream, and a producer of transactions. */
 async function startTransactions(t: TestContext, release: KafkaRelease) {
-  const sources = kafkaSources(release)
+  const sources = kafkaSources(release, 1)
   const rig = await startRig({
     name: 'Apache Kafka',
     startDynamo: startDynamoDbLocal,

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { freePort } from '../../infra/local/ports.ts'
 import type { NewRecord, Source } from '../support/parts.ts'
 import { type KafkaBroker, type KafkaRelease, startKafka } from './kafka.ts'
-import { startProxy, type Proxy as TcpProxy } from './proxy.ts'
+import { type ProxyTarget, startProxy, type Proxy as TcpProxy } from './proxy.ts'
 
-/** A real Apache Kafka with two addresses: its own as bootstrap, a TCP proxy's as the node. */
+/** Real brokers at two addresses that stay the same: one as bootstrap, one as the node. Both are TCP proxies. */
 export interface KafkaSources {
   /** A new topic on the current broker. */
   start(options: { readonly partitions: number }): Promise<Source>
@@ -20,70 +19,97 @@ const mostInBatch = 2_000
 /** A topic takes records that are too large for an invocation of Lambda, as the topics of DTS do. */
 const largeMessages = { 'max.message.bytes': '8000000' }
 
-export function kafkaSources(release: KafkaRelease): KafkaSources {
+/**
+ * @param clusters how many brokers start before the first topic. A cluster switch takes the next one: a test does not wait
+ * for a Java process. A topic that changes its cluster that often meets a cluster id again, with an empty topic.
+ */
+export function kafkaSources(release: KafkaRelease, clusters: number): KafkaSources {
   let running: Promise<Running> | undefined
   return {
     async start({ partitions }) {
-      running ??= startFirst(release)
-      const current = await running
-      const topic = `topic-${randomUUID()}`
-      await current.broker.createTopic(topic, { partitions, config: largeMessages })
-      return new KafkaSource(current, topic)
+      running ??= startAll(release, clusters)
+      const source = new KafkaSource(await running)
+      await source.create(partitions)
+      return source
     },
     async stop() {
-      const current = await running
-      await current?.proxy.stop()
-      await current?.broker.stop()
+      const all = await running
+      await Promise.all([all?.bootstrap.stop(), all?.node.stop()])
+      await Promise.all(all?.brokers.map((broker) => broker.stop()) ?? [])
     },
   }
 }
 
-/** State that all topics share. A cluster switch replaces it in place. */
+/** What all topics share. */
 interface Running {
-  broker: KafkaBroker
-  proxy: TcpProxy
-  readonly nodePort: number
-  /** The proxy is stopped, so the node in Metadata is unreachable. */
+  /** The first one answers at both addresses. A cluster switch makes it the last one. */
+  readonly brokers: KafkaBroker[]
+  readonly bootstrap: TcpProxy
+  node: TcpProxy
+  /** The node's proxy is stopped, so the node in Metadata is unreachable. */
   nodeHidden: boolean
 }
 
-async function startFirst(release: KafkaRelease): Promise<Running> {
+async function startAll(release: KafkaRelease, clusters: number): Promise<Running> {
   const nodePort = await freePort()
-  const broker = await startKafka({ release, sasl: true, advertisedPort: nodePort })
-  return { broker, proxy: await startProxy(broker, nodePort), nodePort, nodeHidden: false }
+  const starts = Array.from({ length: clusters }, () =>
+    startKafka({ release, sasl: true, advertisedPort: nodePort }),
+  )
+  const brokers = await Promise.all(starts)
+  const target = targetOf(brokers)
+  const [bootstrap, node] = await Promise.all([startProxy(target), startProxy(target, nodePort)])
+  return { brokers, bootstrap, node, nodeHidden: false }
+}
+
+/** The first of the brokers, at the time of each new connection. */
+function targetOf(brokers: readonly KafkaBroker[]): ProxyTarget {
+  return {
+    host: '127.0.0.1',
+    get port() {
+      return currentOf(brokers).port
+    },
+  }
+}
+
+function currentOf([first]: readonly KafkaBroker[]): KafkaBroker {
+  if (first === undefined) throw new Error('No broker was started.')
+  return first
 }
 
 class KafkaSource implements Source {
   readonly #running: Running
-  readonly topic: string
+  readonly topic = `topic-${randomUUID()}`
 
-  constructor(running: Running, topic: string) {
+  constructor(running: Running) {
     this.#running = running
-    this.topic = topic
   }
 
   get bootstrap() {
-    const { host, port } = this.#running.broker
+    const { host, port } = this.#running.bootstrap
     return { host, port }
   }
 
   get clusterId() {
-    return this.#running.broker.clusterId
+    return this.#broker.clusterId
   }
 
   get environment() {
-    const { broker } = this.#running
+    const { host, port } = this.#running.bootstrap
     return {
-      DTS_BROKER_URL: broker.bootstrap,
+      DTS_BROKER_URL: `${host}:${port}`,
       DTS_TOPIC: this.topic,
       DTS_GROUP: group,
-      DTS_USER: broker.user,
-      DTS_PASSWORD: broker.password,
+      DTS_USER: this.#broker.user,
+      DTS_PASSWORD: this.#broker.password,
     }
   }
 
   get nodeConnections() {
-    return this.#running.proxy.accepted
+    return this.#running.node.accepted
+  }
+
+  create(partitions: number): Promise<void> {
+    return this.#broker.createTopic(this.topic, { partitions, config: largeMessages })
   }
 
   async append(records: readonly NewRecord[]): Promise<void> {
@@ -104,28 +130,18 @@ class KafkaSource implements Source {
   }
 
   async switchCluster(records: readonly NewRecord[]): Promise<void> {
-    const { broker, nodePort } = this.#running
-    const { release, port } = broker
-    await broker.stop()
-    this.#running.proxy.drop()
-    this.#running.broker = await startKafka({ release, sasl: true, port, advertisedPort: nodePort })
-    await this.#running.broker.createTopic(this.topic, { config: largeMessages })
+    const { brokers, bootstrap, node } = this.#running
+    if (brokers.length < 2)
+      throw new Error('A cluster switch needs a second cluster: kafkaSources(release, 2).')
+    brokers.push(...brokers.splice(0, 1))
+    bootstrap.drop()
+    node.drop()
+    await this.create(1)
     await this.append(records)
   }
 
   async replaceLog(records: readonly NewRecord[]): Promise<void> {
-    await this.#admin(async (admin) => {
-      await admin.deleteTopics({ topics: [this.topic] })
-      // The broker deletes in the background. It refuses a topic of the same name until then.
-      for (
-        let tries = 0;
-        !(await admin.createTopics({ topics: [{ topic: this.topic }], waitForLeaders: false }));
-        tries++
-      ) {
-        if (tries === 200) throw new Error(`The topic ${this.topic} is still there.`)
-        await sleep(50)
-      }
-    })
+    await this.create(1)
     await this.append(records)
   }
 
@@ -153,15 +169,19 @@ class KafkaSource implements Source {
 
   async hideNode(): Promise<void> {
     this.#running.nodeHidden = true
-    await this.#running.proxy.stop()
+    await this.#running.node.stop()
   }
 
   /** Keeps the broker for the next topic and makes its node reachable again. */
   async stop(): Promise<void> {
     const running = this.#running
     if (!running.nodeHidden) return
-    running.proxy = await startProxy(running.broker, running.nodePort)
+    running.node = await startProxy(targetOf(running.brokers), running.node.port)
     running.nodeHidden = false
+  }
+
+  get #broker(): KafkaBroker {
+    return currentOf(this.#running.brokers)
   }
 
   async #admin<Result>(work: (admin: Admin) => Promise<Result>): Promise<Result> {
@@ -175,9 +195,9 @@ class KafkaSource implements Source {
   }
 
   #client(): Kafka {
-    const { bootstrap, user: username, password } = this.#running.broker
+    const { user: username, password } = this.#broker
     return new Kafka({
-      brokers: [bootstrap],
+      brokers: [this.environment.DTS_BROKER_URL],
       clientId: 'test',
       sasl: { mechanism: 'plain', username, password },
       ssl: false,

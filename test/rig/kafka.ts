@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { newClusterId } from '../../infra/local/dstore/options.ts'
 import { freePort } from '../../infra/local/ports.ts'
@@ -15,12 +16,8 @@ export interface KafkaOptions {
   readonly release: KafkaRelease
   /** SASL/PLAIN on the client listener, with the one user `user`; without it, plain text. */
   readonly sasl: boolean
-  /** The client port. Default: a free one. A broker that replaces another one takes its port. */
-  readonly port?: number
-  /** The port in Metadata, for a proxy or an unreachable node. Default: `port`. */
+  /** The port in Metadata, for a proxy or an unreachable node. Default: the client port. */
   readonly advertisedPort?: number
-  /** Default: `newClusterId()`. */
-  readonly clusterId?: string
   /** Broker settings by Kafka's names. They override the rig's own. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -42,7 +39,10 @@ export interface KafkaBroker {
   readonly clusterId: string
   readonly release: KafkaRelease
   readonly pid: number
-  /** Creates a topic through the internal listener and waits until its partitions have leaders. */
+  /**
+   * Creates an empty topic through the internal listener and waits until its partitions have leaders. A topic of that name
+   * is deleted first, with the commits to it.
+   */
   createTopic(name: string, options?: TopicOptions): Promise<void>
   /** Sends a signal to the broker: SIGSTOP freezes it, SIGCONT resumes it, SIGKILL ends it. */
   kill(signal: NodeJS.Signals): void
@@ -73,15 +73,15 @@ const commonSettings = {
 
 /** Starts one Apache Kafka broker with an empty log. */
 export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
-  const { release, sasl, clusterId = newClusterId() } = options
+  const { release, sasl } = options
   const name = `Apache Kafka (${release})`
   const java = javaCommand()
   const libraries = await jars(`maven/kafka-${release}`)
-  const port = options.port ?? (await freePort())
+  const port = await freePort()
   const internalPort = await freePort()
   const controllerPort = await freePort()
   // 2.8 without ZooKeeper is an early version without transactions.
-  const zooKeeper = release === 'era' ? await startZooKeeper(libraries, clusterId) : undefined
+  const zooKeeper = release === 'era' ? await startZooKeeper(libraries) : undefined
 
   const scratch = scratchDirectory(`kafka-${release}`)
   const data = join(scratch, 'data')
@@ -92,6 +92,8 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
     ? {
         'broker.id': '1',
         'zookeeper.connect': zooKeeper.address,
+        // ZooKeeper starts at the same time. The broker waits for it.
+        'zookeeper.connection.timeout.ms': '90000',
         'zookeeper.session.timeout.ms': String(sessionMilliseconds),
         listeners: `${clientListener},${internalListener}`,
         'listener.security.protocol.map': protocols,
@@ -122,7 +124,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
   if (zooKeeper === undefined) {
     // The file that `kafka-storage format` writes. Writing it here saves the start of another Java process.
     mkdirSync(data)
-    writeFileSync(join(data, 'meta.properties'), `version=1\ncluster.id=${clusterId}\nnode.id=1\n`)
+    writeFileSync(join(data, 'meta.properties'), `version=1\ncluster.id=${newClusterId()}\nnode.id=1\n`)
   }
 
   const flags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
@@ -137,6 +139,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
   const quiet = { logLevel: logLevel.NOTHING, connectionTimeout: 2_000 }
   const inside = new Kafka({ ...quiet, brokers: [`${host}:${internalPort}`] })
 
+  let clusterId = ''
   try {
     await whenReady(name, broker, async () => {
       // All listeners open together. Through the client listener, kafkajs would follow the advertised port: a test may
@@ -145,9 +148,10 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
       try {
         await admin.connect()
         const cluster = await admin.describeCluster()
-        if (cluster.clusterId !== clusterId || cluster.brokers.length !== 1) {
-          throw new Error(`cluster ${cluster.clusterId} with ${cluster.brokers.length} brokers answers`)
-        }
+        if (cluster.brokers.length !== 1) throw new Error(`it knows ${cluster.brokers.length} brokers`)
+        // The first request to a consumer group creates the topic of all commits. Until then commits are refused.
+        await admin.fetchOffsets({ groupId: 'rig' })
+        clusterId = cluster.clusterId
       } finally {
         await admin.disconnect()
       }
@@ -171,7 +175,20 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaBroker> {
       await admin.connect()
       try {
         const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-        await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] })
+        const topics = [{ topic, numPartitions: partitions, configEntries }]
+        // The broker deletes in the background. It refuses a topic of the same name until then.
+        const create = () => admin.createTopics({ topics, waitForLeaders: false })
+        for (let tries = 0; !(await create()); tries++) {
+          if (tries === 200) throw new Error(`The topic ${topic} is still there.`)
+          if (tries === 0) await admin.deleteTopics({ topics: [topic] })
+          await sleep(50)
+        }
+        await whenReady(`${name}, ${topic}`, broker, async () => {
+          const found = await admin.fetchTopicMetadata({ topics: [topic] })
+          const led = found.topics[0]?.partitions.filter(({ leader }) => leader !== -1)
+          if (led?.length !== partitions)
+            throw new Error(`${led?.length ?? 0} of its partitions have a leader`)
+        })
       } finally {
         await admin.disconnect()
       }
