@@ -14,11 +14,13 @@ import {
 import { Kafka, logLevel } from 'kafkajs'
 import { createCheckpointTable, startDynalite } from '../../infra/local/dynalite.ts'
 import { freePort, isFree } from '../../infra/local/ports.ts'
+import { openStream } from '../../lib/kafka/open-stream.ts'
 import { startDynamoDbLocal } from '../rig/dynamodb-local.ts'
 import { type KafkaBroker, startKafka } from '../rig/kafka.ts'
 import { kafkaSources } from '../rig/kafka-source.ts'
 import { startMoto } from '../rig/moto.ts'
 import { startProxy } from '../rig/proxy.ts'
+import { testConfig } from '../support/test-config.ts'
 
 const account = { region: 'us-east-1', credentials: { accessKeyId: 'rig', secretAccessKey: 'rig' } }
 
@@ -96,31 +98,20 @@ for (const release of ['era', 'current'] as const) {
       t.after(() => sources.stop())
       const source = await sources.start({ partitions: 1 })
       const { environment, clusterId } = source
-      const commit = async (offset: string) => {
-        const { DTS_BROKER_URL = '', DTS_USER = '', DTS_PASSWORD = '', DTS_GROUP = '' } = environment
-        const kafka = new Kafka({
-          brokers: [DTS_BROKER_URL],
-          logLevel: logLevel.NOTHING,
-          sasl: { mechanism: 'plain', username: DTS_USER, password: DTS_PASSWORD },
-        })
-        const admin = kafka.admin()
-        await admin.connect()
-        const at = { groupId: DTS_GROUP, topic: source.topic, partitions: [{ partition: 0, offset }] }
-        await admin.setOffsets(at)
-        const found = await admin.describeCluster()
-        await admin.disconnect()
-        return found.clusterId
-      }
       const records = [{ value: Buffer.from('one'), timestamp: 1_700_000_000 }]
       await source.append(records)
-      assert.equal(await commit('1'), clusterId)
+      const { DTS_USER: username = '', DTS_PASSWORD: password = '' } = environment
+      const config = testConfig({ ROUTES: '{}', CHECKPOINT_TABLE: 'unused', ...environment })
+      const stream = await openStream(config, { username, password })
+      assert.equal(stream.clusterId, clusterId)
+      await stream.commit(1n, 1_700_000_000, 1)
+      await stream.close()
       assert.equal((await source.committed())?.offset, 1n)
 
       await source.switchCluster([...records, ...records])
       assert.notEqual(source.clusterId, clusterId)
       assert.deepEqual(await source.range(), { earliest: 0n, end: 2n })
       assert.equal(await source.committed(), null)
-      assert.equal(await commit('2'), source.clusterId)
 
       await source.switchCluster(records)
       assert.equal(source.clusterId, clusterId)
