@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveFeed } from './feed/control.ts'
+import { FeedReader } from './feed/feed-reader.ts'
 import { feeder } from './feed/feeder.ts'
 import { readKeys } from './keys.ts'
 import type { Origin } from './origin.ts'
@@ -21,10 +22,16 @@ const mostKept = 200_000n
 /**
  * Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM.
  * @param pagePort where the page is served on 127.0.0.1; 0: a free port
+ * @param reader of the changes that a person sends; it knows the rows of the scripts that the origin came from
  * @throws LocalStackError if the page's port is taken, or if the process that hosts the functions ends by itself; an error of the
  *   origin
  */
-export async function runLive(say: (line: string) => void, origin: Origin, pagePort = 0): Promise<void> {
+export async function runLive(
+  say: (line: string) => void,
+  origin: Origin,
+  pagePort = 0,
+  reader = new FeedReader(),
+): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
   const { startTime, firstOffset } = origin
   // A run that starts each minute takes over from the one before it, so that the stream never waits.
@@ -50,7 +57,7 @@ export async function runLive(say: (line: string) => void, origin: Origin, pageP
   try {
     const address = await page.start(pagePort)
     say(`The page is ${address}`)
-    stopFeed = await serveFeed(root, feeder(stack.tables, append))
+    stopFeed = await serveFeed(root, feeder(stack.tables, append, reader))
     await append(origin.first)
     // The first scheduled run may be a minute away.
     void firstPoll(stack, screen)

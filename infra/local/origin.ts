@@ -37,14 +37,19 @@ export function shopOrigin(now: number): Origin {
 
 /** Given changes, then what DTS writes while the source is idle. @param now in seconds */
 export function feedOrigin(changes: readonly ShopRecord[], now: number): Origin {
-  const shop = new Shop(now)
+  return { ...startingWith(changes, now), write: idle(now) }
+}
+
+/** The start of a stream that has these changes. @param now in seconds */
+export function startingWith(changes: readonly ShopRecord[], now: number): Omit<Origin, 'write'> {
   const startTime = changes.reduce((first, { timestamp }) => Math.min(first, timestamp), now)
-  return {
-    startTime,
-    firstOffset: 0n,
-    first: [shop.heartbeat(startTime), ...changes],
-    write: everySecond((_second, at) => [shop.heartbeat(at)]),
-  }
+  return { startTime, firstOffset: 0n, first: [new Shop(now).heartbeat(startTime), ...changes] }
+}
+
+/** What DTS writes while the source is idle. @param now in seconds */
+export function idle(now: number): Origin['write'] {
+  const shop = new Shop(now)
+  return everySecond((_second, at) => [shop.heartbeat(at)])
 }
 
 /** @param records of a second, by its number and its time in seconds */

@@ -1,20 +1,18 @@
 /**
  * `npm start`: the whole product on this machine. `npm start -- --once` plays a fixed scenario and judges it.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { inspect, parseArgs } from 'node:util'
 import { DtsError } from '../../lib/errors.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
 import { UsageError } from '../operate/report.ts'
-import { ChangeEncoder } from './feed/encode-change.ts'
-import { shopTables } from './feed/known-tables.ts'
-import { readFeed, refuseFeed } from './feed/read-feed.ts'
+import { FeedReader } from './feed/feed-reader.ts'
+import { folderOrigin } from './feed/folder-origin.ts'
 import { runLive } from './live.ts'
 import { mirrorCall } from './mirror/arguments.ts'
 import { mirrorOrigin } from './mirror/mirror-origin.ts'
 import { playOnce } from './once.ts'
-import { feedOrigin, shopOrigin } from './origin.ts'
-import type { ShopRecord } from './shop.ts'
+import { feedOrigin, type Origin, shopOrigin } from './origin.ts'
 import { LocalStackError, root } from './stack.ts'
 
 interface Values {
@@ -25,6 +23,8 @@ interface Values {
 
 const usage = `npm start                          a live stream of a shop, until q
 npm start -- --feed orders.jsonl   a live stream of the changes in a file, one on each line, until q
+npm start -- --feed orders.sql     the same of a script of INSERT, UPDATE and DELETE
+npm start -- --feed changes/       the same of the files *.jsonl in a folder, and of lines that are added to them
 npm start -- --dts [flags]         a copy of a real stream, until q; flags as npm run tail has them: --from (latest), --source,
                                    --broker-url, --topic, --sid, --user, --password; or the variables DTS_… of .env or the shell
 npm start -- --page-port 8080 …    any of these, with its page on this port of 127.0.0.1 instead of a free one
@@ -51,12 +51,16 @@ try {
     throw new LocalStackError(`--once plays changes of its own, and has no page.\n${usage}`)
   else if (values.once) process.exitCode = await playOnce(say)
   else if (process.env.DTS_BROKER_URL) throw new LocalStackError(notReal)
-  else
+  else {
+    const reader = new FeedReader()
+    const { feed } = values
     await runLive(
       say,
-      values.feed === undefined ? shopOrigin(now) : feedOrigin(feedOf(values.feed, now), now),
+      feed === undefined ? shopOrigin(now) : await feedFrom(feed, reader, now),
       pagePort,
+      reader,
     )
+  }
 } catch (error) {
   const wrongArgument = error instanceof UsageError || (error instanceof TypeError && 'code' in error)
   // An error of the project says what to do. A stack trace would bury that.
@@ -80,11 +84,10 @@ function splitPagePort(given: readonly string[]): { pagePort: number; others: st
   return { pagePort, others: given.toSpliced(at, 2) }
 }
 
-/** @throws DtsError CHANGE_JSON_INVALID with each line that is no change: then nothing is started */
-function feedOf(file: string, now: number): readonly ShopRecord[] {
-  const { records, faults } = readFeed(textOf(file), new ChangeEncoder(shopTables), now)
-  if (faults.length > 0) throw refuseFeed(file, faults)
-  return records
+/** The changes of a file, of a script, or of the files in a folder. @throws DtsError CHANGE_JSON_INVALID: nothing is started */
+async function feedFrom(path: string, reader: FeedReader, now: number): Promise<Origin> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return folderOrigin(path, reader, now)
+  return feedOrigin(reader.readWhole(path, textOf(path), now).records, now)
 }
 
 function textOf(file: string): string {

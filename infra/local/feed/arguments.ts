@@ -5,13 +5,14 @@ export const usage = `npm run feed -- shop.orders '{"id":7,"status":"new"}'
 npm run feed -- shop.orders '{"id":7,"status":"paid"}' --operation update --before '{"id":7,"status":"new"}'
 npm run feed -- shop.orders '{"id":7,"status":"paid"}' --operation delete
 npm run feed -- --file orders.jsonl
+npm run feed -- --file orders.sql
 
 Sends changes to the local stack that npm start runs in this folder.
 
   --operation  insert (the usual one), update, delete, init
   --before     the row before an update; without it, the change has no before image
   --columns    types of columns, such as '{"id":"bigint"}'
-  --file       a file with a change on each line, as npm run tail -- --format json prints them`
+  --file       a file with a change on each line, as npm run tail -- --format json prints them; or a script (docs/local.md)`
 
 /** Lines of changes, and what their faults are reported for. */
 export interface FeedCall {

@@ -4,6 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { type FeedForm, feedForms } from './feed-reader.ts'
 import type { FaultyLine } from './read-feed.ts'
 
 /** What became of the changes that were sent. Without faults, all of them are in the stream. */
@@ -16,8 +17,8 @@ export interface FeedAnswer {
   readonly faults: readonly FaultyLine[]
 }
 
-/** Takes lines of changes, all or none. */
-export type Feeder = (text: string) => Promise<FeedAnswer>
+/** Takes changes, all or none. */
+export type Feeder = (text: string, form: FeedForm) => Promise<FeedAnswer>
 
 const addressSchema = z.object({ url: z.url(), token: z.string() })
 export type Address = z.infer<typeof addressSchema>
@@ -73,6 +74,12 @@ async function answer(
     response.writeHead(403).end()
     return
   }
+  const given = new URL(request.url ?? '', 'http://127.0.0.1').searchParams.get('form') ?? 'jsonl'
+  const form = feedForms.find((one) => one === given)
+  if (form === undefined) {
+    response.writeHead(400, { connection: 'close' }).end()
+    return
+  }
   const parts: Buffer[] = []
   let size = 0
   for await (const part of request as AsyncIterable<Buffer>) {
@@ -83,5 +90,5 @@ async function answer(
     }
     parts.push(part)
   }
-  response.end(JSON.stringify(await feed(Buffer.concat(parts).toString('utf8'))))
+  response.end(JSON.stringify(await feed(Buffer.concat(parts).toString('utf8'), form)))
 }

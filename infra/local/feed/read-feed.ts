@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { changeFromJson } from '../../../lib/dts/json.ts'
 import { isObject, markInexact } from '../../../lib/dts/json-values.ts'
-import { DtsError, isDtsError } from '../../../lib/errors.ts'
+import { isDtsError } from '../../../lib/errors.ts'
 import type { ShopRecord } from '../shop.ts'
 import { type ChangeEncoder, FeedFault } from './encode-change.ts'
 
-/** A line that is not a change. */
+/** A line that is not a change, or the first line of a statement that no script can have. */
 export interface FaultyLine {
   /** Counted from 1. */
   readonly line: number
@@ -14,11 +14,12 @@ export interface FaultyLine {
 
 export interface Feed {
   readonly records: readonly ShopRecord[]
+  /** How many of the records are changes. */
+  readonly changes: number
   readonly faults: readonly FaultyLine[]
 }
 
 const typesSchema = z.record(z.string(), z.string())
-const shownFaults = 10
 
 /**
  * Reads changes in their JSON form, one on each line. The member `columns` may name the types of columns.
@@ -37,7 +38,7 @@ export function readFeed(text: string, encoder: ChangeEncoder, now: number): Fee
       faults.push({ line: index + 1, reason: error.message })
     }
   }
-  return { records, faults }
+  return { records, changes: records.length, faults }
 }
 
 function split(line: string): { readonly columns?: Record<string, string>; readonly change: unknown } {
@@ -58,16 +59,4 @@ function split(line: string): { readonly columns?: Record<string, string>; reado
   if (!types.success)
     throw new FeedFault('columns: an object of column types is needed, such as {"id":"bigint"}')
   return { columns: types.data, change }
-}
-
-/** The refusal of a file, which names each faulty line. */
-export function refuseFeed(file: string, faults: readonly FaultyLine[]): DtsError {
-  const lines = faults.slice(0, shownFaults).map(({ line, reason }) => `${file}:${line}: ${reason}`)
-  const more = faults.length > shownFaults ? [`and ${faults.length - shownFaults} more`] : []
-  const count = faults.length === 1 ? 'a line that is' : `${faults.length} lines that are`
-  return new DtsError(
-    'CHANGE_JSON_INVALID',
-    [`${file} has ${count} no change, so no line of it was sent.`, ...lines, ...more].join('\n'),
-    { retryable: false, facts: { lines: faults.length } },
-  )
 }

@@ -1,8 +1,8 @@
 import { DtsError } from '../../../lib/errors.ts'
 import { printable } from '../../../lib/text/printable.ts'
-import { feedCall, usage } from './arguments.ts'
+import { type FeedCall, feedCall, usage } from './arguments.ts'
 import { type Address, type FeedAnswer, readAddress } from './control.ts'
-import { refuseFeed } from './read-feed.ts'
+import { formOf, refuseFeed } from './feed-reader.ts'
 
 /**
  * @param folder of the service whose local stack is meant
@@ -20,7 +20,7 @@ export async function runFeed(
     return 0
   }
   const address = readAddress(folder)
-  const { sent, offset, unhandled, faults } = address === null ? refuse() : await send(address, call.text)
+  const { sent, offset, unhandled, faults } = address === null ? refuse() : await send(address, call)
   const [first] = faults
   if (first !== undefined) {
     if (call.file !== null) throw refuseFeed(call.file, faults)
@@ -32,8 +32,8 @@ export async function runFeed(
   return 0
 }
 
-async function send({ url, token }: Address, body: string): Promise<FeedAnswer> {
-  const response = await fetch(url, {
+async function send({ url, token }: Address, { text: body, file }: FeedCall): Promise<FeedAnswer> {
+  const response = await fetch(`${url}?form=${formOf(file ?? '')}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
     body,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { readAddress, serveFeed } from '../../../../infra/local/feed/control.ts'
+import { FeedReader } from '../../../../infra/local/feed/feed-reader.ts'
 import { feeder } from '../../../../infra/local/feed/feeder.ts'
 import { runFeed } from '../../../../infra/local/feed/run-feed.ts'
 import type { ShopRecord } from '../../../../infra/local/shop.ts'
@@ -20,7 +21,7 @@ describe('npm run feed', () => {
     const handlers = [{ tables: { patterns: ['shop.orders'], except: [] } }]
     stop = await serveFeed(
       folder,
-      feeder(handlers, async (records) => BigInt(stream.push(...records) - records.length)),
+      feeder(handlers, async (records) => BigInt(stream.push(...records) - records.length), new FeedReader()),
     )
   })
   beforeEach(() => void stream.splice(0))
