@@ -98,7 +98,7 @@ test("the handler of the README's example gets its line in the live view", async
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
-test('a handler in a folder runs locally under its deployed name, with a recorded stretch and the changes of npm run feed', async (t) => {
+test('a handler in a folder runs locally under its deployed name, with a recorded stretch in a folder and a script of npm run feed', async (t) => {
   const { text } = readmeExample()
   const { source, flags } = await startSource(t)
   const changes = join(mkdtempSync(join(tmpdir(), 'dts-functions-feed-')), 'payments.jsonl')
@@ -124,10 +124,11 @@ test('a handler in a folder runs locally under its deployed name, with a recorde
     mkdirSync(join(folder, 'functions/tables/billing'))
     writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
   }
-  const { live, service } = startCopy(t, prepare, ['--feed', changes])
+  const { live, service } = startCopy(t, prepare, ['--feed', dirname(changes)])
   await live.view((view) => view.includes('shop.payments'))
-  const sent = ['shop.payments', '{"id":3,"status":"open","amount":"1.00"}']
-  assert.equal(await runFeed(sent, service.folder, () => {}), 0)
+  const script = join(dirname(changes), 'more.sql')
+  writeFileSync(script, "INSERT INTO shop.payments (id, status, amount) VALUES (3, 'open', 1.00)")
+  assert.equal(await runFeed(['--file', script], service.folder, () => {}), 0)
   await live.view((view) => handled(view, 'shop.payments') === 3)
   assert.doesNotMatch(live.output, /HALTED/)
 })
