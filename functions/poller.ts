@@ -8,6 +8,7 @@ import { pollConfig } from '../lib/config.ts'
 import { type Connections, connections, readSecret } from '../lib/connect/clients.ts'
 import { handlerClient } from '../lib/connect/handler-client.ts'
 import { maskKeyReader } from '../lib/connect/mask-key.ts'
+import { JudgedLists } from '../lib/dispatch/column-looks.ts'
 import { deadLetterQueue } from '../lib/dispatch/dead-letter.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import type { PollDependencies } from '../lib/poll/dependencies.ts'
@@ -19,7 +20,7 @@ import { errorWithCommands, ownPartition } from './serverless-commands.ts'
 
 const logger = new Logger({ serviceName: 'poller' })
 
-type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside' | 'maskKey'> &
+type Parts = Pick<PollDependencies, 'config' | 'store' | 'openStream' | 'putAside' | 'columns' | 'maskKey'> &
   Pick<Connections, 'passwordNote'>
 let parts: Parts | undefined
 let telemetry: Telemetry | undefined
@@ -30,7 +31,8 @@ function setUp(): Parts {
   const { deadLetterQueueUrl: queueUrl, deadLetterBucket: bucket } = config
   const connected = connections(config)
   const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...connected })
-  return { config, ...connected, putAside, maskKey: maskKeyReader(config, readSecret) }
+  const columns = { judged: new JudgedLists(), store: connected.columnStore }
+  return { config, ...connected, putAside, columns, maskKey: maskKeyReader(config, readSecret) }
 }
 
 let current = new AbortController()

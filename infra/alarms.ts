@@ -198,6 +198,11 @@ function pollerAlarms(
       Threshold: 1,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
     }),
+    ColumnsChangedAlarm: alarm(
+      'columns-changed',
+      'A table has a new, lost or retyped column. The stream continues: see that its handler needs no change.',
+      raised('ColumnsChanged'),
+    ),
     PollerErrorsAlarm: alarm('poller-errors', 'Runs of the poller keep failing.', {
       ...worst(pollers, ofLambda('Errors'), 'Sum', 60),
       // A run or two fail whenever DTS fails over.

@@ -231,6 +231,16 @@ export const errorCodes = {
       '`hash-if-present` or `drop-if-present` lets it pass. For a record that cannot be decoded, see ' +
       'what it changes at the source, and skip it: `npm run recovery -- reset --to-offset N+1 --accept-loss`, if the message names offset N.',
   },
+  COLUMNS_CHANGED: {
+    section: 'what the stream contains',
+    meaning:
+      'A table has a new, lost or retyped column, and a handler of it has `onDrift: halt`. The stream halts before the first such ' +
+      'change. The message names the columns.',
+    normal: 'After an ALTER TABLE of such a table.',
+    run:
+      'If the handler needs it, change the handler and deploy. Then run `npm run recovery -- resume`: it accepts the columns. ' +
+      '`inspect` lists the versions of the columns.',
+  },
   CHECKPOINT_OUT_OF_RANGE: {
     section: 'position',
     meaning: 'The log has no record for the requested time or offset. The message names the data range.',

@@ -1,6 +1,7 @@
 import type { Inspection, NumberedEntry } from '../../lib/recovery/examine/inspect.ts'
 import { formatTime } from '../../lib/time.ts'
 import { type Asked, checkLines, line, stepLines } from './lines.ts'
+import { columnLines } from './print-columns.ts'
 
 export function inspectionLines(answer: Inspection, asked: Asked): string[] {
   const { group } = answer
@@ -20,6 +21,7 @@ export function inspectionLines(answer: Inspection, asked: Asked): string[] {
     ),
     line('news', news(answer.silentSeconds)),
     ...answer.ledger.slice(-5).map(ledgerLine),
+    ...(answer.columns === undefined ? [] : columnLines(answer.columns)),
     '',
     answer.advice,
     ...stepLines(answer.next, asked),

@@ -34,19 +34,20 @@ export class CheckpointTable {
 
   /** A consistent read. */
   async read(): Promise<Checkpoint | null> {
-    return this.#parse(await this.#get())
+    return this.#parse(await this.attributes())
   }
 
   /** The item's wish, by a consistent read of nothing else. */
   async readWish(): Promise<Wish | null> {
-    const item = await this.#get({
+    const item = await this.attributes({
       ProjectionExpression: '#wish',
       ExpressionAttributeNames: { '#wish': 'wish' },
     })
     return decodeWish(item?.wish)
   }
 
-  async #get(
+  /** The item's attributes, by a consistent read; undefined if there is no item. @param part leaves out others */
+  async attributes(
     part: Partial<Pick<GetItemCommandInput, 'ProjectionExpression' | 'ExpressionAttributeNames'>> = {},
   ): Promise<Attributes | undefined> {
     const Key = { pk: encodeText(this.#key) }

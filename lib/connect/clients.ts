@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
+import { ColumnStore } from '../checkpoint/column-store.ts'
 import { CheckpointStore } from '../checkpoint/store.ts'
 import type { SourceConfig, StreamConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
@@ -16,6 +17,7 @@ export const requestLimits = {
 /** The connections of poller and recovery, made once per process from the configuration. */
 export interface Connections {
   readonly store: CheckpointStore
+  readonly columnStore: ColumnStore
   readonly openStream: () => Promise<Stream>
   /** The dead-letter queue. Its client is loaded and made with the first letter: most runs have none and start sooner. */
   readonly sqs: () => Promise<SQSClient>
@@ -34,6 +36,7 @@ export function connections(config: StreamConfig): Connections {
   let s3: S3Client | undefined
   return {
     store: new CheckpointStore(dynamo, config.checkpointTable, streamName(config), partition),
+    columnStore: new ColumnStore(dynamo, config.checkpointTable, `${streamName(config)}/${partition}`),
     sqs: async () => (sqs ??= new (await import('@aws-sdk/client-sqs')).SQSClient(requestLimits)),
     s3: async () => (s3 ??= new (await import('@aws-sdk/client-s3')).S3Client(requestLimits)),
     passwordNote,

@@ -12,6 +12,7 @@ import { escapeName, unescapeName } from '../dts/names.ts'
 import type { TableName } from '../dts/types.ts'
 import { asDtsError, DtsError } from '../errors.ts'
 import { LogRecords } from '../kafka/records.ts'
+import type { ColumnLooks } from './column-looks.ts'
 import { QueuedEvent, RoutedEvent } from './event.ts'
 import { Masker } from './mask.ts'
 import { type OrderKey, orderKey } from './order-key.ts'
@@ -60,12 +61,14 @@ export interface RoutedPart {
  * Reads the headers of records and sorts the changes by route. With `unroutedTables` halt, a table without a route ends it. So does
  * a record that cannot be masked: it must not get into a batch or a dead letter.
  * @param masker has the key, if a route hashes
+ * @param columns gets the lists of columns that it does not know; null: no list is looked at
  */
 export function routeSlice(
   { records, from, to, nextOffset }: SlicePart,
   router: Router,
   unroutedTables: 'skip' | 'halt',
   masker: Masker = new Masker(null),
+  columns: ColumnLooks | null = null,
 ): RoutedPart {
   const read = new ReadRecords(records, from, to)
   const events: QueuedEvent[] = []
@@ -74,6 +77,7 @@ export function routeSlice(
   const filtered = new Map<string, number>()
   const ghosts = new Map<string, number>()
   const masked = new LogRecords()
+  let round = columns?.begin() ?? 0
   const until = (end: bigint, halt: DtsError | null): RoutedPart => {
     return { read, events, unreadable, skipped, filtered, ghosts, end, halt }
   }
@@ -84,7 +88,10 @@ export function routeSlice(
     // Read now: the next record overwrites this header.
     const { operation, objectName } = header
     const table = objectName ?? ''
-    const { routes, leftOut } = routingOf(records, index, operation, objectName, router)
+    const routing = routingOf(records, index, operation, objectName, router)
+    const { routes, leftOut } = routing
+    if (routing.lookedIn !== round)
+      round = columns?.look(bytesOf(records, index), records.offset(index), index, routing) ?? round
     if (leftOut === 'unnamed') {
       unreadable.push(unreadableRecord(records, index, faultOf(records, index)))
       continue

@@ -15,6 +15,8 @@ export interface Routing {
   readonly routes: readonly Route[]
   /** Why there is no route; null if there is one. */
   readonly leftOut: LeftOut | null
+  /** The last round in which `ColumnLooks` looked at the table's columns. */
+  lookedIn: number
 }
 
 interface Entry {
@@ -89,13 +91,13 @@ export function merged(routings: readonly Routing[]): Routing {
   const byFunction = new Map(
     routings.flatMap(({ routes }) => routes).map((route) => [route.functionName, route]),
   )
-  if (byFunction.size > 0) return { routes: [...byFunction.values()], leftOut: null }
+  if (byFunction.size > 0) return { routes: [...byFunction.values()], leftOut: null, lookedIn: 0 }
   const reasons = routings.map(({ leftOut }) => leftOut)
   return none(reasons.includes('ghost') ? 'ghost' : reasons.includes('excluded') ? 'excluded' : 'unrouted')
 }
 
 export function none(leftOut: LeftOut): Routing {
-  return { routes: [], leftOut }
+  return { routes: [], leftOut, lookedIn: 0 }
 }
 
 function fold(name: string): string {
@@ -176,7 +178,7 @@ class RouteTable {
 }
 
 function toRouting({ route }: Entry): Routing {
-  return { routes: [route], leftOut: null }
+  return { routes: [route], leftOut: null, lookedIn: 0 }
 }
 
 function takes({ except }: Entry, names: readonly string[]): boolean {

@@ -72,6 +72,10 @@ export const deliverySchema = z.strictObject({
   ),
   filter: z.optional(filterSchema),
   /**
+   * When the table has a new, lost or retyped column: report it once, halt the stream before the first such change, or do not look.
+   */
+  onDrift: z._default(z.enum(['warn', 'halt', 'ignore']), 'warn'),
+  /**
    * Columns that the poller masks before it sends or stores a change: `hash` puts a pseudonym in the place of the value, `drop`
    * leaves the column out. With `-if-present`, the table may lack the column; otherwise the stream halts then.
    */

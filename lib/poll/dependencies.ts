@@ -1,6 +1,8 @@
+import type { ColumnStore } from '../checkpoint/column-store.ts'
 import type { CheckpointStore } from '../checkpoint/store.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
 import type { PollConfig } from '../config.ts'
+import type { JudgedLists } from '../dispatch/column-looks.ts'
 import type { PutAside } from '../dispatch/dead-letter.ts'
 import type { Invoke } from '../dispatch/invoke.ts'
 import type { Stream } from '../kafka/stream.ts'
@@ -15,6 +17,8 @@ export interface PollDependencies {
   readonly putAside: PutAside | null
   /** Reads the key of masks. Resolves to null if no key is configured. @throws DtsError SECRET_UNAVAILABLE */
   readonly maskKey?: () => Promise<string | null>
+  /** Left out: no change of columns is noticed. */
+  readonly columns?: ColumnWatch
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** From 0 to 1. */
@@ -29,6 +33,12 @@ export interface PollDependencies {
   readonly signal: AbortSignal
   /** For handlers that do not run in Lambda. Default: `lambdaMargins`. */
   readonly margins?: LeaseMargins
+}
+
+/** What a process keeps about the columns of the stream's tables, and where they are stored. */
+export interface ColumnWatch {
+  readonly judged: JudgedLists
+  readonly store: Pick<ColumnStore, 'read' | 'write'>
 }
 
 /** The lease's length beyond a handler's timeout, in milliseconds. */

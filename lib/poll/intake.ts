@@ -2,12 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { QueuedEvent, RoutedEvent } from '../dispatch/event.ts'
 import { type Masker, maskerFor, unmaskable } from '../dispatch/mask.ts'
-import { type RoutedPart, routeSlice } from '../dispatch/route-slice.ts'
+import { type RoutedPart, routeSlice, type SlicePart } from '../dispatch/route-slice.ts'
 import { Router } from '../dispatch/routes.ts'
 import { DtsError } from '../errors.ts'
 import type { Fetched, Stream } from '../kafka/stream.ts'
 import type { ReadWindow } from '../log/read-window.ts'
 import type { PollDependencies } from './dependencies.ts'
+import type { Drift } from './drift.ts'
 import { Halt } from './halt.ts'
 import { LastRead } from './last-read.ts'
 import { ReadAhead } from './read-ahead.ts'
@@ -36,6 +37,8 @@ export interface IntakeParts {
   readonly readWindow: ReadWindow
   readonly dispatcher: Dispatcher
   readonly summary: PollSummary
+  /** Null if no change of columns is noticed. */
+  readonly drift: Drift | null
   /** Stores an unreadable record as a dead letter. @throws DtsError if it cannot */
   readonly putAside: (event: RoutedEvent, error: DtsError) => Promise<void>
   /** Milliseconds in which another invocation may still be started. */
@@ -210,17 +213,31 @@ export class Intake {
 
   /** Accepts a slice in parts, so that answers of handlers are processed in between. */
   async #acceptAll({ records, nextOffset, free }: Fetched): Promise<void> {
-    const { config } = this.#dependencies
     for (let from = 0, to = 0; from === 0 || from < records.length; from = to) {
       if (from > 0) await setImmediate()
       if (this.#isOver) return
       to = Math.min(from + partRecords, records.length)
       const isLast = to === records.length
       const part = { records, from, to, nextOffset: isLast ? nextOffset : records.offset(to) }
-      const masker = await this.#readyMasker()
-      await this.#accept(routeSlice(part, this.#router, config.unroutedTables, masker), isLast ? free : null)
+      const routed = await this.#route(part)
+      if (this.#isOver) return
+      await this.#accept(routed, isLast ? free : null)
       if (isLast || this.#halt !== null) return
     }
+  }
+
+  /** Routes a part, up to a record whose columns halt the stream. @throws DtsError as `#readyMasker` and `Drift.judge` */
+  async #route(part: SlicePart): Promise<RoutedPart> {
+    const { unroutedTables } = this.#dependencies.config
+    const masker = await this.#readyMasker()
+    const { drift } = this.#parts
+    const route = (one: SlicePart) =>
+      routeSlice(one, this.#router, unroutedTables, masker, drift?.looks ?? null)
+    const routed = route(part)
+    const found = drift === null ? null : await drift.judge()
+    if (found === null) return routed
+    const { index, since } = found.sighting
+    return { ...route({ ...part, to: index, nextOffset: since.offset }), halt: found.error }
   }
 
   /** The key is read before the first change that a run reads. @throws DtsError SECRET_UNAVAILABLE */

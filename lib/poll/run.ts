@@ -5,6 +5,7 @@ import type { Stream } from '../kafka/stream.ts'
 import { ReadWindow } from '../log/read-window.ts'
 import { decide, decideSend, type RunState } from './decide.ts'
 import type { Origin, PollDependencies } from './dependencies.ts'
+import { Drift } from './drift.ts'
 import { commitStored } from './group-commit.ts'
 import { Halt } from './halt.ts'
 import { HandOver } from './hand-over.ts'
@@ -28,6 +29,7 @@ export class Run {
   readonly #dispatcher: Dispatcher
   readonly #readWindow: ReadWindow
   readonly #intake: Intake
+  readonly #drift: Drift | null
   /** Aborted when no further invocation may start. */
   readonly #stopping = new AbortController()
   #settled: Promise<void> | null = null
@@ -61,6 +63,8 @@ export class Run {
     this.#outlet = new Outlet(dependencies, stream, lease, origin, summary)
     this.#readWindow = new ReadWindow(lease.position)
     this.#dispatcher = this.#makeDispatcher()
+    const { columns } = dependencies
+    this.#drift = columns === undefined ? null : new Drift(dependencies, columns, origin.generation, summary)
     this.#intake = this.#makeIntake()
     this.#progress = new Progress({
       lease,
@@ -103,6 +107,7 @@ export class Run {
       readWindow: this.#readWindow,
       dispatcher: this.#dispatcher,
       summary: this.#summary,
+      drift: this.#drift,
       putAside: async (event, error) => {
         await this.#outlet.putAside(null, event, 1, error)
         this.#changed()
@@ -126,9 +131,10 @@ export class Run {
     if (!signal.aborted) await this.#settle()
     if (signal.aborted) {
       this.#summary.ended = 'superseded'
+      this.#drift?.forget()
       return
     }
-    await this.#finish(thrown ?? this.#dispatcher.unexpectedError)
+    await this.#finish(thrown ?? this.#dispatcher.unexpectedError).finally(() => this.#drift?.forget())
     const { stored, position } = this.#lease
     await optionalWork(this.#dependencies, () =>
       commitStored(this.#dependencies, this.#stream, stored, this.#generation, this.#summary),
@@ -165,11 +171,13 @@ export class Run {
     if (halt !== null) {
       await this.#lease.halt(halt, handlerMayRun)
       this.#summary.halted = halt.code
+      await this.#drift?.keep(halt)
       throw halt
     }
     if (!(thrown instanceof DtsError && thrown.code === 'LEASE_LOST')) {
       await this.#lease.flush()
       if (!handlerMayRun) await this.#lease.release()
+      await this.#drift?.keep(null)
     }
     if (thrown !== null) throw thrown
   }

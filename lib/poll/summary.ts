@@ -29,6 +29,17 @@ export interface FunctionSummary {
   milliseconds: number
 }
 
+/** A table whose columns changed, and how. Each list is a short text, empty if it has no column. */
+export interface DriftSummary {
+  readonly table: string
+  /** The offset of the first change that a run noticed. */
+  readonly offset: string
+  readonly added: string
+  readonly lost: string
+  /** With the numbers of the source's data types. */
+  readonly retyped: string
+}
+
 /** The result of one run of the poller. Counts are by table. Offsets are decimal digits, or null if the run held no lease. */
 export interface PollSummary {
   ended: PollEnd
@@ -54,6 +65,8 @@ export interface PollSummary {
   functions: Record<string, FunctionSummary>
   /** The lanes that wait for another attempt: a function, or with `concurrency` one part of it. */
   failures: { lane: string; code: ErrorCode; message: string }[]
+  /** Tables whose columns changed. A change that halts the stream is only the error of the run. */
+  drifts: DriftSummary[]
   /** The lag of the committed position, in seconds: 0 at the end of the stream, null if unknown. */
   lagSeconds: number | null
   /** Offsets between the committed position and the end of the log; null if unknown. */
@@ -96,6 +109,7 @@ export function emptySummary(): PollSummary {
     retried: 0,
     functions: Object.create(null),
     failures: [],
+    drifts: [],
     lagSeconds: null,
     lagRecords: null,
     secondsUntilLoss: null,

@@ -17,7 +17,7 @@ export type Measure = readonly [name: string, unit: UnitName, value: number]
 
 /** Measures of the whole run. Unknown values are left out: 0 would look healthy. */
 export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
-  const { ended, fetched, bytes, handled, skipped, filtered, ghosts, deadLettered, retried } = summary
+  const { ended, drifts, fetched, bytes, handled, skipped, filtered, ghosts, deadLettered, retried } = summary
   const { commits, milliseconds, lagSeconds, lagRecords, secondsUntilLoss, silentSeconds, halted } = summary
   const ran = summary.from !== null
   const ends = (end: PollSummary['ended']) => Number(thrown === null && ended === end)
@@ -32,6 +32,8 @@ export function runMeasures(summary: PollSummary, thrown: unknown): Measure[] {
     ['Recovered', Unit.Count, ends('recovered')],
     ['LeaseTooLong', Unit.Count, Number(isDtsError(thrown) && thrown.code === 'LEASE_TOO_LONG')],
     ['GroupShared', Unit.Count, Number(summary.otherDeployment !== null || isShared(thrown))],
+    // Only when there is one: CloudWatch charges for a metric in each hour in which it has a value.
+    ...known('ColumnsChanged', Unit.Count, drifts.length === 0 ? null : drifts.length),
     ...known('LagSeconds', Unit.Seconds, lagSeconds),
     ...known('LagRecords', Unit.Count, lagRecords === null ? null : Number(lagRecords)),
     ...known('SecondsUntilLoss', Unit.Seconds, secondsUntilLoss),
@@ -103,6 +105,7 @@ export class Telemetry {
   #log(counted: PollSummary, thrown: unknown): void {
     // Its keys are names of tables, which come from the stream, and people read logs in terminals.
     const summary = printableValue(shortened(counted))
+    for (const drift of summary.drifts) this.#logger.warn('Columns changed', { drift })
     if (thrown === null) {
       const isWell = counted.failures.length === 0 && counted.otherDeployment === null
       this.#logger[isWell ? 'info' : 'error']('Poll ended', { summary })
@@ -115,7 +118,7 @@ export class Telemetry {
 /** A log line may have 256 KB, and a catch-all handler can get thousands of tables. */
 const shownTables = 100
 
-/** The same summary, in which each count by table names only the tables with the highest numbers. */
+/** The same summary with fewer tables: those with the highest numbers, and those whose columns changed first. */
 function shortened(summary: PollSummary): PollSummary {
   const { handled, skipped, filtered, ghosts, deadLettered } = summary
   return {
@@ -125,6 +128,7 @@ function shortened(summary: PollSummary): PollSummary {
     filtered: highest(filtered),
     ghosts: highest(ghosts),
     deadLettered: highest(deadLettered),
+    drifts: summary.drifts.slice(0, shownTables),
   }
 }
 

@@ -162,6 +162,7 @@ describe('serverless package, without network and credentials', () => {
       String(Properties.AlarmName).slice('dts-functions-dev-'.length),
     )
     assert.deepEqual(names.sort(), [
+      'columns-changed',
       'dead-letters',
       'group-shared',
       'halted',
@@ -174,8 +175,17 @@ describe('serverless package, without network and credentials', () => {
     ])
     for (const { Properties } of alarms) assert.deepEqual(Properties.AlarmActions, [{ Ref: 'AlarmTopic' }])
     assert.equal(resources.PollerNotRunningAlarm?.Properties.TreatMissingData, 'breaching')
+    const drift = { table: 'shop.orders', offset: '1', added: 'note', lost: '', retyped: '' }
     const published = runMeasures(
-      { ...emptySummary(), from: '0', lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 },
+      {
+        ...emptySummary(),
+        from: '0',
+        drifts: [drift],
+        lagSeconds: 1,
+        lagRecords: '1',
+        secondsUntilLoss: 1,
+        silentSeconds: 1,
+      },
       null,
     )
     const known = new Set(published.map(([name]) => name))
@@ -303,12 +313,12 @@ describe('serverless package, without network and credentials', () => {
   const parts: readonly (readonly [key: string, maxBytes: number, rooms: readonly string[]])[] = [
     [
       'poller',
-      660_000,
+      670_000,
       ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
     ],
     [
       'recovery',
-      655_000,
+      665_000,
       ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'recovery', 'text'],
     ],
     ...tableKeys.map((key) => [key, 250_000, ['condition', 'dispatch', 'dts', 'handler', 'text']] as const),

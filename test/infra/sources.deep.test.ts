@@ -67,6 +67,7 @@ describe('a service to which a second source is added', () => {
     }
     const added = Object.keys(two).filter((id) => !(id in one))
     assert.deepEqual(added.sort(), [
+      'ColumnsChangedAlarmCrm',
       'CrmDashordersLambdaFunction',
       'CrmDashordersLogGroup',
       'CrmDashordersRole',

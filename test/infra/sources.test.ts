@@ -335,7 +335,7 @@ test('alarms and dashboard of a named source watch its own poller and queue, und
     deadLetterQueue: 'shop-prod-crm-dead-letters.fifo',
   }
   const alarms = alarmsOf({ ...common, thresholds: {}, topicArn: '', email: '' })
-  assert.equal(Object.keys(alarms).length, 9)
+  assert.equal(Object.keys(alarms).length, 10)
   for (const [id, alarm] of Object.entries(alarms)) {
     assert.match(id, /AlarmCrm$/)
     const text = JSON.stringify(alarm)
@@ -392,7 +392,7 @@ describe('a topic with several partitions', () => {
       'HaltedAlarmErpPartitionsFrom5',
       'HaltedAlarmErpPartitionsFrom10',
     ])
-    assert.equal(Object.keys(alarms).length, 8 * 3 + 1)
+    assert.equal(Object.keys(alarms).length, 9 * 3 + 1)
     const last = alarms.HaltedAlarmErpPartitionsFrom10 as Resource
     assert.equal(last.Properties?.AlarmName, 'shop-prod-erp-halted-from-10')
     const { Metrics } = last.Properties as { Metrics: { Expression?: string }[] }

@@ -5,6 +5,7 @@ import { badInputTests } from './bad-input.ts'
 import { conditionTests } from './conditions.ts'
 import { deliveryTests } from './delivery.ts'
 import { doctorTests } from './doctor.ts'
+import { driftTests } from './drift.ts'
 import { handOverTests } from './hand-over.ts'
 import { handlerTests } from './handlers.ts'
 import { inspectTests } from './inspect.ts'
@@ -31,7 +32,7 @@ const groups = {
   handlers: [handlerTests, leaseTests, handOverTests],
   moves: [recoveryPlanTests, recoveryWithoutItemTests, recoveryRestoredTests],
   interruptions: [recoveryDeathTests, recoveryRaceTests],
-  operation: [doctorTests, inspectTests, conditionTests],
+  operation: [doctorTests, inspectTests, conditionTests, driftTests],
 } satisfies Readonly<Record<string, readonly Tests[]>>
 type Group = keyof typeof groups
 

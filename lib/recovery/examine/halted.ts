@@ -28,6 +28,10 @@ export async function adviseHalted(stored: Checkpoint, stream: Stream, setup: Se
     case 'CONDITION_INVALID':
     case 'MASK_FAILED':
       return adviseRefused(halt)
+    case 'COLUMNS_CHANGED':
+      return resume(
+        `${halt.message} A resume accepts these columns. If a handler of the table cannot work with them, first change it and deploy.`,
+      )
     case 'TABLE_UNROUTED':
       return adviseUnrouted(halt, setup)
     case 'DEAD_LETTER_BREAKER':

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import type { ColumnStore } from '../../checkpoint/column-store.ts'
 import { timeOf } from '../../checkpoint/lease-limits.ts'
 import { reachedTime } from '../../checkpoint/source-times.ts'
 import { type Checkpoint, type Halt, haltOf, type LedgerEntry } from '../../checkpoint/types.ts'
@@ -15,6 +16,7 @@ import { moves } from '../move/ledger.ts'
 import { type SearchLimits, searchLimits } from '../move/plan-move.ts'
 import { advise, adviseFirstStart } from './advice.ts'
 import { type Check, describeFault } from './checks.ts'
+import { type KeptColumns, keptColumns } from './column-versions.ts'
 import { type PreflightDependencies, preflight } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
 import { describeTrouble, failing } from './trouble.ts'
@@ -78,6 +80,8 @@ export interface Inspection extends Advice {
   readonly silentSeconds: number | null
   /** The latest moves and actions by hand, oldest first. */
   readonly ledger: readonly NumberedEntry[]
+  /** The columns of the stream's tables. Left out if they cannot be read. */
+  readonly columns?: KeptColumns
 }
 
 export interface NumberedEntry extends LedgerEntry {
@@ -93,10 +97,17 @@ export async function doctor(dependencies: PreflightDependencies): Promise<Docto
 export interface InspectDependencies extends PreflightDependencies, Pick<PollConfig, 'ghostTables'> {
   readonly config: PreflightDependencies['config'] & Pick<PollConfig, 'unroutedTables'>
   readonly routes: Readonly<Record<string, Route>>
+  readonly columnStore?: Pick<ColumnStore, 'read'>
 }
 
 /** Collects everything that a person needs to decide. Changes nothing. */
 export async function inspect(dependencies: InspectDependencies): Promise<Inspection> {
+  const found = await inspectAll(dependencies)
+  const kept = await attempt(async () => (await dependencies.columnStore?.read())?.history)
+  return kept.result === undefined ? found : { ...found, columns: keptColumns(kept.result) }
+}
+
+async function inspectAll(dependencies: InspectDependencies): Promise<Inspection> {
   const { store, now, openStream, config, routes } = dependencies
   const checks = await preflight(dependencies)
   const failed = checks.find(({ result }) => result === 'failed')

@@ -39,6 +39,39 @@ describe('the lines of inspect', () => {
     ])
   })
 
+  test('show the tables whose columns changed, and since when', () => {
+    const version = { generation: 7, time: null, added: [], lost: [], retyped: [] }
+    const orders = {
+      table: 'shop.orders',
+      columns: ['id', 'note'],
+      versions: [
+        { ...version, version: 1, offset: '3' },
+        {
+          ...version,
+          version: 2,
+          offset: '812',
+          time: '2026-11-28T00:00:00Z (1795824000)',
+          added: ['note'],
+          lost: ['status'],
+          retyped: [{ name: 'id', from: 3, to: 8 }],
+        },
+      ],
+    }
+    const others = {
+      table: 'shop.items',
+      columns: ['id'],
+      versions: [{ ...version, version: 1, offset: '4' }],
+    }
+    const lines = print({ ...inspection, columns: { tables: [orders, others], others: 3 } }, asked)
+    const first = lines.findIndex((line) => line.startsWith('columns'))
+    assert.deepEqual(lines.slice(first, first + 3), [
+      'columns  5 tables; changed:',
+      '         shop.orders  version 2 since offset 812 of generation 7, 2026-11-28T00:00:00Z (1795824000)',
+      '           new: note; lost: status; of another type: id (3 to 8)',
+    ])
+    assert.ok(!lines.join().includes('shop.items'))
+  })
+
   test('name the deployment that made the group’s commit', () => {
     const group = { offset: '5', metadata: '1|a|b|c|1|5', by: 'by another deployment (service "a")' }
     assert.ok(

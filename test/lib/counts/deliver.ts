@@ -1,6 +1,7 @@
 import { makeRecords, type RecordShape } from '../../../bench/ground/records.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import type { Fetched, Stream } from '../../../lib/kafka/stream.ts'
+import type { PollDependencies } from '../../../lib/poll/dependencies.ts'
 import { poll } from '../../../lib/poll/poll.ts'
 import type { PollSummary } from '../../../lib/poll/summary.ts'
 import { acknowledge, dependencies, readUpTo, startedAt, streamOf, virtualTime } from '../poll/support.ts'
@@ -11,6 +12,8 @@ export interface Work extends RecordShape {
   readonly concurrency?: number
   /** Of each invocation, in virtual milliseconds. */
   readonly handlerMs?: number
+  /** Left out: no change of columns is noticed. */
+  readonly columns?: PollDependencies['columns']
   /** So many further changes come, one a second. */
   readonly trickle?: number
 }
@@ -37,6 +40,7 @@ export async function deliver({
   concurrency = 1,
   handlerMs = 10,
   trickle = 0,
+  columns,
   ...shape
 }: Work): Promise<Delivered> {
   const values = makeRecords(shape, Math.min(distinct, waiting + trickle))
@@ -93,6 +97,7 @@ export async function deliver({
       stream,
       {
         ...time,
+        ...(columns === undefined ? {} : { columns }),
         invoke: async (...parameters) => {
           invocations += 1
           if (first === 0) first = time.now()

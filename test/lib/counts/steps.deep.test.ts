@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 import { steps as limits } from '../../../bench/cases/columns.ts'
 import { decodeAll } from '../../../bench/cases/in-process.ts'
 import { makeRecords } from '../../../bench/ground/records.ts'
+import { ColumnHistory } from '../../../lib/checkpoint/column-history.ts'
+import { JudgedLists } from '../../../lib/dispatch/column-looks.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { readBatches } from '../../../lib/kafka/batch.ts'
 import { encodeBatch } from '../../support/kafkajs-batches.ts'
@@ -32,6 +34,22 @@ describe('the steps of the code for one record of twelve columns do not grow', (
     test(`${part}: at most ${most}`, async () => {
       const steps = (await stepsOf(work)) / of
       assert.ok(steps > 0 && steps <= most, `${steps}`)
+    })
+  }
+})
+
+describe('a poller that watches columns needs no more steps for a record', () => {
+  const of = 20_000
+  // It looks once at each table in 10,000 records.
+  for (const tables of [1, 10]) {
+    test(`of ${tables} tables in turn: at most one more`, async () => {
+      const columns = {
+        judged: new JudgedLists(),
+        store: { read: async () => ({ history: new ColumnHistory(), revision: 0 }), write: async () => true },
+      }
+      const without = (await stepsOf(() => deliver({ tables, records: of }))) / of
+      const watching = (await stepsOf(() => deliver({ tables, records: of, columns }))) / of
+      assert.ok(watching > without && watching <= without + 1, `${without}, then ${watching}`)
     })
   }
 })

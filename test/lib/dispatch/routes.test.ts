@@ -195,7 +195,8 @@ describe('a table that a handler leaves out', () => {
     const one = new Router(routesWithout)
     assert.equal(functionFor(one, 'shop.orders_1'), 'orders')
     for (const table of ['shop.orders_tmp', 'shop.orders_1_bak']) {
-      assert.deepEqual(one.routesFor(table, unnamed), { routes: [], leftOut: 'excluded' })
+      const { routes: none, leftOut } = one.routesFor(table, unnamed)
+      assert.deepEqual([none, leftOut], [[], 'excluded'])
     }
     assert.equal(one.routesFor('shop.customers', unnamed).leftOut, 'unrouted')
     const more = new Router({ ...routesWithout, 'shop.*': route('all'), '*': route('rest') })
@@ -209,7 +210,7 @@ describe('a table that a handler leaves out', () => {
       '*': { ...route('rest'), except },
     })
     const routing = sharded.routesFor('shop_7.tmp_7', () => 'shop.orders_tmp')
-    assert.deepEqual(routing, { routes: [], leftOut: 'excluded' })
+    assert.deepEqual([routing.routes, routing.leftOut], [[], 'excluded'])
   })
 })
 
@@ -236,7 +237,7 @@ describe('a ghost table of an online schema change', () => {
     for (const routes of [all, { '*': route('rest') }, {}]) {
       for (const table of ghosts) {
         const routing = new Router(routes).routesFor(`shop.${table}`, unnamed)
-        assert.deepEqual(routing, { routes: [], leftOut: 'ghost' }, table)
+        assert.deepEqual([routing.routes, routing.leftOut], [[], 'ghost'], table)
       }
     }
     for (const table of others) assert.equal(functionFor(new Router(all), `shop.${table}`), 'all', table)

@@ -44,6 +44,7 @@ test('a handler without settings has five attempts, and its changes then become 
     maxAgeSeconds: 3_600,
     onFailure: 'dead-letter',
     batchSize: 1_000,
+    onDrift: 'warn',
     batchBytes: 4_300_000,
     batchWindowSeconds: 0,
     concurrency: 1,

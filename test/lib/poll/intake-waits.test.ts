@@ -89,6 +89,7 @@ async function fetchTimes(steps: readonly Step[], lingerSeconds: number) {
       readWindow,
       dispatcher,
       summary,
+      drift: null,
       putAside: async () => {},
       timeLeftMs: () => 60_000,
       stopping: stopping.signal,

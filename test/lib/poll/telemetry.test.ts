@@ -6,6 +6,8 @@ import { DtsError, type ErrorCode } from '../../../lib/errors.ts'
 import { emptySummary, functionSummary, type PollSummary } from '../../../lib/poll/summary.ts'
 import { functionMeasures, runMeasures, Telemetry } from '../../../lib/poll/telemetry.ts'
 
+const drift = { table: 'shop.orders', offset: '4', added: 'note', lost: '', retyped: 'total (3 to 246)' }
+
 function measures(change: Partial<PollSummary>, thrown: unknown = null): Record<string, number> {
   const summary = { ...emptySummary(), from: '0', ...change }
   return Object.fromEntries(runMeasures(summary, thrown).map(([name, , value]) => [name, value]))
@@ -113,12 +115,30 @@ describe('the measures of a run', () => {
     assert.deepEqual(found, { 'shop-dev-orders': [2, 0, 0, 0], unreadable: [0, 0, 1, 0] })
   })
 
+  test('count tables whose columns changed only if there are some, because CloudWatch charges for each hour with a value', () => {
+    assert.equal(measures({ drifts: [drift, drift] }).ColumnsChanged, 2)
+    assert.ok(!('ColumnsChanged' in measures({})))
+  })
+
   test('lists exactly the metrics of docs/telemetry.md', () => {
     const manual = readFileSync(new URL('../../../docs/telemetry.md', import.meta.url), 'utf8')
     const listed = [...manual.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1] ?? '')
-    const known = { lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
+    const drifts = [drift]
+    const known = { drifts, lagSeconds: 1, lagRecords: '1', secondsUntilLoss: 1, silentSeconds: 1 }
     assert.deepEqual(listed.toSorted(), Object.keys(measures(known)).toSorted())
   })
+})
+
+test('each table whose columns changed has a log line of its own, with escaped names', () => {
+  const logger = new Recorder({ serviceName: 'poller' })
+  const strange = { ...drift, table: 'shop.\u001b[2J', added: 'a\u202eb' }
+  const summary = { ...emptySummary(), drifts: [drift, strange] }
+  new Telemetry(logger, 'test-poller').runEnded(summary, null)
+  const lines = logger.lines.filter((line) => line.includes('"Columns changed"'))
+  assert.equal(lines.length, 2)
+  const [first] = lines.map((line) => JSON.parse(line))
+  assert.deepEqual([first.level, first.drift], ['WARN', drift])
+  for (const line of lines) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
 })
 
 class Recorder extends Logger {

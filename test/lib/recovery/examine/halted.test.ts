@@ -136,6 +136,12 @@ const cases: Case[] = [
     /the same handler halts the stream there again/,
   ],
   [
+    'the columns of a table changed',
+    { code: 'COLUMNS_CHANGED', facts: at5 },
+    [resume],
+    /A resume accepts these columns/,
+  ],
+  [
     'a change cannot be masked',
     { code: 'MASK_FAILED', facts: at5 },
     [resume, skip],
