@@ -7,6 +7,7 @@ import { Growth } from './growth.ts'
 import { PackedAhead } from './packed-ahead.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import { type Delivery, maxBatchBytes } from './settings.ts'
+import { Waiter } from './waiter.ts'
 
 /** The lane's place among the lanes of its function. */
 export interface LanePlace {
@@ -32,7 +33,7 @@ export class Lane {
   #bytes = 0
   readonly #growth: Growth
   readonly #packing = new PackedAhead()
-  #wake: () => void = () => {}
+  readonly #waiter = new Waiter()
   #through: bigint | null
   #trouble: Trouble | null
   #failure: DtsError | null = null
@@ -53,7 +54,7 @@ export class Lane {
     this.#delivery = delivery
     this.#environment = environment
     this.#place = place
-    this.#growth = new Growth(environment, delivery.batchWindowSeconds * 1_000, () => this.#wake())
+    this.#growth = new Growth(environment, delivery.batchWindowSeconds * 1_000, () => this.#waiter.wake())
     this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
@@ -107,12 +108,12 @@ export class Lane {
     this.#events.push(event)
     this.#firstUndone ??= event.offset
     this.#bytes += sizeInBatch(event)
-    if (!this.#growth.isUnderWay || this.#isFull) this.#wake()
+    if (!this.#growth.isUnderWay || this.#isFull) this.#waiter.wake()
   }
 
   /** Checks again whether a batch may start. */
   nudge(): void {
-    this.#wake()
+    this.#waiter.wake()
   }
 
   /**
@@ -121,7 +122,7 @@ export class Lane {
    * @throws unexpected errors
    */
   async run(stopped: AbortSignal): Promise<void> {
-    stopped.addEventListener('abort', () => this.#wake(), { once: true })
+    stopped.addEventListener('abort', () => this.#waiter.wake(), { once: true })
     while (!stopped.aborted) {
       if (this.#mayStart()) {
         this.#growth.end()
@@ -129,10 +130,7 @@ export class Lane {
         if (mayContinue || this.#halt !== null) this.#environment.changed()
         if (!mayContinue) return
       } else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-          if (stopped.aborted) resolve()
-        })
+        await this.#waiter.rest()
       }
     }
   }

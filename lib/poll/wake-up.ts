@@ -1,10 +1,11 @@
+import { Waiter } from '../dispatch/waiter.ts'
 import type { PollDependencies } from './dependencies.ts'
 
 /** Lets one waiter sleep until something happens. */
 export class WakeUp {
   readonly #clock: Pick<PollDependencies, 'sleep' | 'now'>
   readonly #stopping: AbortSignal
-  #wake: () => void = () => {}
+  readonly #waiter = new Waiter()
   /** When the timer that is set ends, in milliseconds since 1970. */
   #timerEnd = Number.POSITIVE_INFINITY
 
@@ -16,14 +17,12 @@ export class WakeUp {
 
   /** Something happened. */
   notify(): void {
-    this.#wake()
+    this.#waiter.wake()
   }
 
   /** Resolves after that time, with the next `notify`, or earlier. */
   async wait(milliseconds: number): Promise<void> {
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
+    const woken = this.#waiter.rest()
     this.#setTimer(milliseconds)
     await woken
   }
@@ -36,7 +35,7 @@ export class WakeUp {
     this.#timerEnd = end
     void sleep(milliseconds, this.#stopping).then(() => {
       if (this.#timerEnd === end) this.#timerEnd = Number.POSITIVE_INFINITY
-      this.#wake()
+      this.#waiter.wake()
     })
   }
 }
