@@ -46,11 +46,17 @@ export function lambdaInvoke(requests: InvokeRequests): Invoke {
   }
 }
 
-/** As bytes: a text would be encoded twice, to sign it and to send it. */
-function encode(batch: Batch): Buffer {
-  const text = JSON.stringify(batch)
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-  bytes.write(text)
+/**
+ * The batch in JSON, as bytes: a text would be encoded twice, to sign it and to send it. The data is base64, so no character of it
+ * needs an escape or a second byte.
+ */
+function encode({ data, ...envelope }: Batch): Buffer {
+  const head = `${JSON.stringify(envelope).slice(0, -1)},"data":"`
+  const headBytes = Buffer.byteLength(head)
+  const bytes = Buffer.allocUnsafeSlow(headBytes + data.length + 2)
+  bytes.write(head)
+  bytes.write(data, headBytes, 'latin1')
+  bytes.write('"}', headBytes + data.length, 'latin1')
   return bytes
 }
 
@@ -87,7 +93,8 @@ export function readAnswer(
     }
   }
   const through = acknowledgedThrough === null ? null : BigInt(acknowledgedThrough)
-  if (through !== null && !events.some(({ offset }) => offset === through)) {
+  const done = countThrough(events, through)
+  if (through !== null && done === 0) {
     return {
       kind: 'failed',
       error: handlerFailed(functionName, 'it acknowledged an offset that it was not sent'),
@@ -97,7 +104,7 @@ export function readAnswer(
   if (through === null && failure === undefined) {
     return { kind: 'failed', error: handlerFailed(functionName, 'it did nothing and named no reason') }
   }
-  const next = events[countThrough(events, through)]
+  const next = events[done]
   if (failure !== undefined && BigInt(failure.offset) !== next?.offset) {
     return {
       kind: 'failed',

@@ -34,6 +34,11 @@ export class ReadWindow {
     return this.#bytes
   }
 
+  /** The offset of the last advance. */
+  get start(): bigint {
+    return this.#base.offset
+  }
+
   /** The offset that is read next. */
   get end(): bigint {
     return this.#end

@@ -52,7 +52,7 @@ export class Outlet {
     const one = functionSummary(this.#summary, functionName)
     one.milliseconds += took
     const done = result.kind === 'acknowledged' ? countThrough(events, result.through) : 0
-    for (const { table } of events.slice(0, done)) add(this.#summary.handled, table, 1)
+    countByTable(this.#summary.handled, events, done)
     one.handled += done
     if (result.kind !== 'acknowledged' || result.error !== null) {
       this.#summary.retried += 1
@@ -110,6 +110,15 @@ export class Outlet {
       error: { code: error.code, message: error.message },
       value: event.value ?? Buffer.alloc(0),
     }
+  }
+}
+
+/** Counts the first `count` events. Most batches have one table, so it adds once for each run of the same table. */
+function countByTable(counts: Record<string, number>, events: readonly RoutedEvent[], count: number): void {
+  for (let from = 0, to = 0; from < count; from = to) {
+    const { table } = events[from] as RoutedEvent
+    while (to < count && (events[to] as RoutedEvent).table === table) to += 1
+    add(counts, table, to - from)
   }
 }
 
