@@ -1,5 +1,6 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { allocateBytes } from './free-memory.ts'
 
 /**
  * Sockets that read whole frames of a Kafka connection: length INT32, then that many bytes. Each frame gets one buffer of
@@ -77,7 +78,7 @@ export class FrameReader {
         this.#filled = 0
         return new RangeError(`a frame of ${size} bytes was announced; the limit is ${maxBytes}`)
       }
-      this.#frame = Buffer.allocUnsafeSlow(size)
+      this.#frame = allocateBytes(size)
       this.#length.copy(this.#frame)
       // Old brokers answer a login with an empty frame.
       if (size > lengthBytes) return null
