@@ -51,10 +51,11 @@ export async function groupProblems(serverless) {
   return sidsOfOtherStages(streams, files)
 }
 
-/** Makes the service fit for a local run, which has no stack and an emulator for the stream without a name only. */
+/** Makes the service fit for a local run, which has no stack, and an emulator for one stream. */
 export function prepareLocalRun(serverless) {
-  // The pollers of named sources would read the real streams.
-  for (const [key] of streamFunctions(serverless).filter(isNamed)) delete serverless.service.functions[key]
+  // The pollers of other sources would read the real streams. functions.js gave this one the emulator's address.
+  for (const [key, { environment }] of streamFunctions(serverless).filter(isNamed))
+    if (environment.DTS_SOURCE !== process.env.LOCAL_SOURCE) delete serverless.service.functions[key]
   for (const [, { environment }] of streamFunctions(serverless)) {
     for (const [name, value] of Object.entries(environment)) {
       // As a string, a value of CloudFormation would be "[object Object]".

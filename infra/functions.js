@@ -92,11 +92,16 @@ async function included({ resolveVariable }, name) {
 
 /** The handler files, the streams, and the settings with both. */
 async function parts(serverless) {
-  const { findTables, sourceNames, streamsOf } = await typescript()
+  const { findTables, localStream, sourceNames, streamsOf } = await typescript()
   const settings = await settingsOf(serverless)
   const found = await findTables(tablesFolder, sourceNames(settings.sources))
   const hasUnnamed = found.some(({ source }) => source === '')
-  const streams = streamsOf(settings.sources, hasUnnamed, process.env)
+  // `npm start` sets it: then the only stream is that source's, at the emulator's address.
+  const { LOCAL_SOURCE: local } = process.env
+  const streams =
+    local === undefined
+      ? streamsOf(settings.sources, hasUnnamed, process.env)
+      : [localStream(local, process.env)]
   return { found, streams, known: { ...settings, streams } }
 }
 

@@ -64,6 +64,14 @@ export function streamsOf(given: unknown, unnamed: boolean, environment: Environ
   return streams
 }
 
+/**
+ * The only stream of a local run, under the name of its source. It has the local broker, not the source's own.
+ * @param environment of the local stack
+ */
+export function localStream(source: string, environment: Environment): Stream {
+  return { source, variables: picked(environment, streamVariables), partitions: null }
+}
+
 function unnamedStream(environment: Environment): Stream {
   const variables = picked(environment, streamVariables)
   const { DTS_PARTITIONS: count, DTS_PARTITION: one, DTS_SID: sid } = environment

@@ -3,6 +3,7 @@ import { serveFeed } from './feed/control.ts'
 import { FeedReader } from './feed/feed-reader.ts'
 import { feeder } from './feed/feeder.ts'
 import { readKeys } from './keys.ts'
+import { notRun } from './local-source.ts'
 import type { Origin } from './origin.ts'
 import { Page } from './page/page.ts'
 import { Screen } from './screen.ts'
@@ -19,23 +20,30 @@ const framesPerPrint = 10
 /** The emulator keeps its log in memory. So it drops records that were handled this long ago. */
 const mostKept = 200_000n
 
+export interface LiveOptions {
+  readonly pagePort?: number
+  readonly source?: string | undefined
+  readonly reader?: FeedReader
+}
+
 /**
  * Runs the product on an endless stream, until `q`, Ctrl-C or SIGTERM.
- * @param pagePort where the page is served on 127.0.0.1; 0: a free port
- * @param reader of the changes that a person sends; it knows the rows of the scripts that the origin came from
+ * @param options `pagePort`: where the page is served on 127.0.0.1; 0: a free port. `source`: whose handlers run, as `startStack` says.
+ *   `reader` of the changes that a person sends: it knows the rows of the scripts that the origin came from
  * @throws LocalStackError if the page's port is taken, or if the process that hosts the functions ends by itself; an error of the
  *   origin
  */
 export async function runLive(
   say: (line: string) => void,
   origin: Origin,
-  pagePort = 0,
-  reader = new FeedReader(),
+  { pagePort = 0, source, reader = new FeedReader() }: LiveOptions = {},
 ): Promise<void> {
   say('Starting DStore emulator, dynalite and serverless-offline …')
   const { startTime, firstOffset } = origin
   // A run that starts each minute takes over from the one before it, so that the stream never waits.
-  const stack = await startStack(startTime, { POLL_HANDOVER: 'true' }, firstOffset)
+  const stack = await startStack(startTime, { POLL_HANDOVER: 'true' }, firstOffset, source)
+  const others = notRun(stack.source)
+  if (others !== null) say(others)
   const ended = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort())
   const fault = stack.hostEnded.then((error) => {

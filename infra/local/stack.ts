@@ -7,11 +7,15 @@ import { fileURLToPath } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
+import { streamName } from '../../lib/connect/clients.ts'
 import { pollVariables, streamVariables } from '../environment.ts'
+import { namesInFolder } from '../operate/named-sources.ts'
+import { namesOf } from '../streams.ts'
 import { findTables, type Table } from '../tables.ts'
 import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
 import { startLambdaApi } from './lambda-api.ts'
+import { type LocalSource, localSource } from './local-source.ts'
 import { ObservationFile } from './observations.ts'
 import { freePort } from './ports.ts'
 import { type LocalQueues, startQueues } from './queue.ts'
@@ -42,7 +46,8 @@ export interface LocalStack {
   readonly observed: ObservationFile
   /** The messages of the dead-letter queue, oldest first. */
   readonly letters: () => ReturnType<LocalQueues['messages']>
-  /** The files of functions/tables, as they were at the start. */
+  readonly source: LocalSource
+  /** The files of functions/tables for this source, as they were at the start. */
   readonly tables: readonly Table[]
   /** The tables of the shop that files of functions/tables handle. */
   readonly handledTables: readonly string[]
@@ -71,15 +76,20 @@ const unset = Object.fromEntries(
  * @param startTime where the first poll starts, in seconds
  * @param settings further variables of the functions
  * @param firstOffset of the local stream
- * @throws DtsError CONFIG_INVALID when the files in functions/tables do not fit together
+ * @param asked the source whose handlers run; undefined as `localSource` says
+ * @throws DtsError CONFIG_INVALID when the files in functions/tables do not fit together; UsageError if it is unclear which source to run
  */
 export async function startStack(
   startTime: number,
   settings: Record<string, string>,
   firstOffset = 0n,
+  asked?: string,
 ): Promise<LocalStack> {
   // serverless would say the same at the end of its own stack trace.
-  const tables = await findTables(join(root, 'functions/tables'), null)
+  const names = await namesInFolder(root, 'dev')
+  const all = await findTables(join(root, 'functions/tables'), names)
+  const source = localSource(asked, names ?? [], all)
+  const tables = all.filter((table) => table.source === source.source)
   const folder = mkdtempSync(join(tmpdir(), 'dts-functions-'))
   const logFile = join(folder, 'functions.log')
   const observationPath = join(folder, 'observations.jsonl')
@@ -110,6 +120,7 @@ export async function startStack(
     MASK_KEY_SECRET: 'local',
     DTS_CHECKPOINT: String(startTime),
     CHECKPOINT_TABLE: checkpointTable,
+    LOCAL_SOURCE: source.source,
     ESBUILD_FOLDER: '.esbuild-local',
     LOCAL_OBSERVATION_FILE: observationPath,
     NODE_OPTIONS: loaded.map((name) => `--import=${new URL(name, import.meta.url).href}`).join(' '),
@@ -136,14 +147,20 @@ export async function startStack(
   }
   return {
     dstore,
-    store: new CheckpointStore(dynamoClient, checkpointTable, dstore.topic, 0),
+    store: new CheckpointStore(
+      dynamoClient,
+      checkpointTable,
+      streamName({ ...source, topic: dstore.topic }),
+      0,
+    ),
     observed: new ObservationFile(observationPath),
     letters: () => queues.messages(letterQueue),
+    source,
     tables,
     handledTables: tableNames.filter((name) => isHandled(tables, name)),
     logFile,
     hostEnded,
-    invoke: (name, event) => invoke(lambda, functionPrefix + name, event),
+    invoke: (name, event) => invoke(lambda, functionPrefix + namesOf(source)[name], event),
     stop,
   }
 }

@@ -9,7 +9,7 @@ import { UsageError } from '../operate/report.ts'
 import { FeedReader } from './feed/feed-reader.ts'
 import { folderOrigin } from './feed/folder-origin.ts'
 import { runLive } from './live.ts'
-import { mirrorCall } from './mirror/arguments.ts'
+import { type MirrorCall, mirrorCall } from './mirror/arguments.ts'
 import { mirrorOrigin } from './mirror/mirror-origin.ts'
 import { playOnce } from './once.ts'
 import { feedOrigin, type Origin, shopOrigin } from './origin.ts'
@@ -18,6 +18,7 @@ import { LocalStackError, root } from './stack.ts'
 interface Values {
   readonly once?: boolean
   readonly feed?: string
+  readonly source?: string
   readonly help?: boolean
 }
 
@@ -27,6 +28,7 @@ npm start -- --feed orders.sql     the same of a script of INSERT, UPDATE and DE
 npm start -- --feed changes/       the same of the files *.jsonl in a folder, and of lines that are added to them
 npm start -- --dts [flags]         a copy of a real stream, until q; flags as npm run tail has them: --from (latest), --source,
                                    --broker-url, --topic, --sid, --user, --password; or the variables DTS_… of .env or the shell
+npm start -- --source crm …        any of these, with the handlers of this source of custom.sources
 npm start -- --page-port 8080 …    any of these, with its page on this port of 127.0.0.1 instead of a free one
 npm start -- --once                a fixed scenario, then its result`
 /** Ignoring the address would show the shop to a person who expects the own stream. */
@@ -39,6 +41,7 @@ try {
   const options = {
     once: { type: 'boolean' },
     feed: { type: 'string' },
+    source: { type: 'string' },
     help: { type: 'boolean' },
   } as const
   const { pagePort, others } = splitPagePort(process.argv.slice(2))
@@ -46,26 +49,31 @@ try {
   const { values } = first === '--dts' ? { values: {} as Values } : parseArgs({ args: others, options })
   const now = Math.floor(Date.now() / 1000)
   if (values.help || (first === '--dts' && more.includes('--help'))) console.log(usage)
-  else if (first === '--dts') await runLive(say, await mirrorOrigin(mirrorCall(more), root, now), pagePort)
-  else if (values.once && (values.feed !== undefined || pagePort !== 0))
-    throw new LocalStackError(`--once plays changes of its own, and has no page.\n${usage}`)
+  else if (first === '--dts') await runReal(mirrorCall(more), now, pagePort)
+  else if (values.once && (values.feed !== undefined || values.source !== undefined || pagePort !== 0))
+    throw new LocalStackError(
+      `--once plays changes of its own with the shop's handlers, and has no page.\n${usage}`,
+    )
   else if (values.once) process.exitCode = await playOnce(say)
   else if (process.env.DTS_BROKER_URL) throw new LocalStackError(notReal)
   else {
     const reader = new FeedReader()
     const { feed } = values
-    await runLive(
-      say,
-      feed === undefined ? shopOrigin(now) : await feedFrom(feed, reader, now),
+    await runLive(say, feed === undefined ? shopOrigin(now) : await feedFrom(feed, reader, now), {
       pagePort,
+      source: values.source,
       reader,
-    )
+    })
   }
 } catch (error) {
   const wrongArgument = error instanceof UsageError || (error instanceof TypeError && 'code' in error)
   // An error of the project says what to do. A stack trace would bury that.
   console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : toldOf(error)))
   process.exitCode = 1
+}
+
+async function runReal(call: MirrorCall, now: number, pagePort: number): Promise<void> {
+  await runLive(say, await mirrorOrigin(call, root, now), { pagePort, source: call.source })
 }
 
 function toldOf(error: unknown): string {

@@ -65,7 +65,7 @@ export function streamOpener(config: SourceConfig): {
 }
 
 /** In the item's key. Two sources may read topics of one name; a topic's name has no colon. */
-function streamName({ source, topic }: StreamConfig): string {
+export function streamName({ source, topic }: Pick<StreamConfig, 'source' | 'topic'>): string {
   return source === '' ? topic : `${source}:${topic}`
 }
 

@@ -219,6 +219,21 @@ test('a changed handler is at work within two views, because its rebuild does no
   assert.doesNotMatch(live.output, /HALTED/)
 })
 
+test('the handlers of a named source run locally, on the local stream and with a poller of their own', async (t) => {
+  const prepare = ({ folder, configure }: ServiceCopy) => {
+    // Nothing answers there: a poller that read the source's own task would never handle a change.
+    const crm = { address: '127.0.0.1:9', topic: 'crm', sid: 'dtscrm', user: 'reader', secret: 'none' }
+    configure('  tables: {}', `  tables: {}\n  sources: ${JSON.stringify({ crm })}`)
+    const { text } = readmeExample()
+    mkdirSync(join(folder, 'functions/tables/crm'))
+    writeFileSync(join(folder, 'functions/tables/crm/payments.ts'), text)
+  }
+  const { live } = startCopy(t, prepare, ['--source', 'crm'])
+  await live.view((view) => handled(view, 'shop.payments') > 0 && /^shop\.orders .*skipped/m.test(view))
+  assert.match(live.output, /^Not run: the handlers of the stream without a name \(npm start\)$/m)
+  assert.doesNotMatch(live.output, /HALTED|failed/)
+})
+
 test('two files for one table are refused with one message, and no stack trace', async (t) => {
   const service = copyService()
   t.after(() => service.remove())
