@@ -10,6 +10,7 @@ import { handOverTests } from './hand-over.ts'
 import { handlerTests } from './handlers.ts'
 import { inspectTests } from './inspect.ts'
 import { leaseTests } from './lease.ts'
+import { filledPartitionTests, partitionTests } from './partitions.ts'
 import { recoveryTests } from './recovery.ts'
 import { recoveryAnchorTests } from './recovery-anchors.ts'
 import { recoveryDeathTests } from './recovery-deaths.ts'
@@ -33,6 +34,9 @@ const groups = {
   moves: [recoveryPlanTests, recoveryWithoutItemTests, recoveryRestoredTests],
   interruptions: [recoveryDeathTests, recoveryRaceTests],
   operation: [doctorTests, inspectTests, conditionTests, driftTests],
+  // A DTS task has one partition, so these need a plain Kafka. The emulator has records in the first one only.
+  partitions: [partitionTests],
+  filledPartitions: [filledPartitionTests],
 } satisfies Readonly<Record<string, readonly Tests[]>>
 type Group = keyof typeof groups
 

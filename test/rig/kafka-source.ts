@@ -112,14 +112,14 @@ class KafkaSource implements Source {
     return this.#broker.createTopic(this.topic, { partitions, config: largeMessages })
   }
 
-  async append(records: readonly NewRecord[]): Promise<void> {
+  async append(records: readonly NewRecord[], partition = 0): Promise<void> {
     const producer = this.#client().producer()
     await producer.connect()
     try {
       const messages = records.map(({ value, timestamp }) => ({
         value,
         timestamp: String(timestamp * 1000),
-        partition: 0,
+        partition,
       }))
       for (let at = 0; at < messages.length; at += mostInBatch) {
         await producer.send({ topic: this.topic, messages: messages.slice(at, at + mostInBatch) })

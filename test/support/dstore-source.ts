@@ -38,7 +38,8 @@ async function startSource({ partitions }: Options, kind: DStoreOptions): Promis
     get nodeConnections() {
       return dstore.counters.connectionsAccepted.node
     },
-    async append(records) {
+    async append(records, partition = 0) {
+      if (partition !== 0) throw new Error('The emulator has records in partition 0 only.')
       await dstore.append(records)
     },
     async switchCluster(records) {

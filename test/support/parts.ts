@@ -17,8 +17,8 @@ export interface Source {
   readonly environment: Readonly<Record<string, string>>
   /** How many connections the node has accepted since the start. */
   readonly nodeConnections: number
-  /** Appends the records. Few records become one batch. */
-  append(records: readonly NewRecord[]): Promise<void>
+  /** Appends the records. Few records become one batch. Only a real Kafka takes another partition than 0. */
+  append(records: readonly NewRecord[], partition?: number): Promise<void>
   /** From now on another cluster answers at the same addresses. Its log holds exactly these records. */
   switchCluster(records: readonly NewRecord[]): Promise<void>
   /** From now on the topic holds exactly these records, from offset 0. The cluster stays the same. */
