@@ -12,8 +12,10 @@ export default class DtsFunctionsPlugin {
     const { service } = serverless
     this.hooks = {
       // A stack can be removed although its configuration has faults.
-      initialize: () => {
-        if (serverless.processedInput.commands[0] !== 'remove') refuseProblems(serverless)
+      initialize: async () => {
+        const [command] = serverless.processedInput.commands
+        if (command !== 'remove') refuseProblems(serverless)
+        if (command === 'offline') await buildLess(serverless)
       },
       'before:package:cleanup': async () => {
         const { settingProblems } = await import('./setting-problems.ts')
@@ -55,6 +57,13 @@ export default class DtsFunctionsPlugin {
       },
     }
   }
+}
+
+/** A local run builds again whenever a file is saved. */
+async function buildLess(serverless) {
+  const { rebuildWhatChanged } = await import('./rebuild.ts')
+  const bundler = serverless.pluginManager.plugins.find((plugin) => plugin.buildCache !== undefined)
+  if (bundler !== undefined) rebuildWhatChanged(bundler, serverless.config.serviceDir)
 }
 
 /** The parts of the service that a check without AWS needs. */
