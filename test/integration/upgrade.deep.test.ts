@@ -1,6 +1,6 @@
 import '../rig/quiet.ts'
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import * as z from 'zod'
 import { type DeadLetterInput, deadLetterQueue, deadLetterSchema } from '../../lib/dispatch/dead-letter.ts'
@@ -8,7 +8,7 @@ import { defineTable } from '../../lib/handler/define-table.ts'
 import { until } from '../rig/context.ts'
 import { previousRecovery, previousRelease, type Release } from '../support/previous-release.ts'
 import { range, t0, Writer } from '../support/records.ts'
-import { type Rig, startRig, type World } from '../support/world.ts'
+import { type PollOptions, pollUntil, type Rig, startRig, type World } from '../support/world.ts'
 import { embedded } from './embedded.ts'
 
 type Version = 'previous' | 'current'
@@ -139,6 +139,72 @@ describe('upgrade and rollback', () => {
       assert.deepEqual(world.ids('orders'), range(0, 24))
     })
   }
+
+  describe('with runs of the current release that hand over', () => {
+    const environment = { POLL_HANDOVER: 'true' }
+    /** A run that ends by itself at the end of the stream. */
+    const last = { environment: { ...environment, POLL_LINGER_SECONDS: '0' } }
+
+    /** A run that waits at change 2 of ten, the first ten of more. */
+    async function atWork(t: TestContext, options: PollOptions) {
+      const world = await rig.start(t)
+      const write = new Writer()
+      await world.source.append(write.inserts('shop.orders', 0, 9))
+      const run = await pollUntil(world, 2, options)
+      await world.source.append(write.inserts('shop.orders', 10, 14))
+      return { world, write, run }
+    }
+
+    async function wished(world: World) {
+      for (;;) {
+        const wish = (await world.item())?.wish
+        if (wish !== undefined) return wish
+      }
+    }
+
+    test('an item with a wish is no obstacle to the previous release, neither during the hand-over nor after it', async (t) => {
+      const { world, write, run } = await atWork(t, { environment })
+      const next = world.poll(last)
+      const wish = await wished(world)
+      assert.equal((await world.poll(await poller('previous'))).ended, 'lease-held')
+      assert.deepEqual((await world.item())?.wish, wish)
+      run.goOn()
+      assert.equal((await run.ended).ended, 'handed-over')
+      assert.equal((await next).ended, 'end-of-stream')
+      assert.deepEqual(world.ids('orders'), range(0, 14))
+
+      await world.source.append(write.inserts('shop.orders', 15, 19))
+      await world.pollToEnd(await poller('previous'))
+      assert.deepEqual([world.ids('orders'), (await world.item())?.wish], [range(0, 19), wish])
+
+      await world.source.append(write.inserts('shop.orders', 20, 24))
+      assert.equal((await world.poll(last)).ended, 'end-of-stream')
+      assert.deepEqual(world.ids('orders'), range(0, 24))
+    })
+
+    test('a run of the previous release ignores a wish, and the run that waits takes the lease over when it ends', async (t) => {
+      const { world, run } = await atWork(t, await poller('previous'))
+      const next = world.poll(last)
+      await wished(world)
+      run.goOn()
+      assert.equal((await run.ended).ended, 'end-of-stream')
+      assert.equal((await next).ended, 'end-of-stream')
+      assert.deepEqual(world.ids('orders'), range(0, 14))
+      assert.deepEqual((await world.item())?.epoch, { N: '2' })
+    })
+
+    test('a run of the previous release continues where a run handed over to one that is no longer there', async (t) => {
+      const { world, write, run } = await atWork(t, { environment })
+      const epoch = Number((await world.item())?.epoch?.N)
+      await world.setAttribute('wish', { S: JSON.stringify({ owner: 'ended', epoch, at: Date.now() }) })
+      run.goOn()
+      assert.equal((await run.ended).ended, 'handed-over')
+      await world.source.append(write.inserts('shop.orders', 15, 19))
+      assert.equal((await world.poll(await poller('previous'))).ended, 'end-of-stream')
+      assert.deepEqual(world.ids('orders'), range(0, 19))
+      assert.deepEqual((await world.item())?.epoch, { N: '2' })
+    })
+  })
 
   test('changes wait for a function that does not know the poller’s batches, without an attempt, until it is deployed', async (t) => {
     const world = await rig.start(t)

@@ -40,7 +40,7 @@ export interface Received {
 
 export type PollerHandler = typeof import('../../functions/poller.ts')['handler']
 
-interface PollOptions {
+export interface PollOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly remainingMs?: () => number
   /** A warm process; by default each poll is a cold start. */
