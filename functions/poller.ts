@@ -5,7 +5,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { type Connections, connections, readSecret } from '../lib/connect/clients.ts'
+import { type Connections, connections, textStores } from '../lib/connect/clients.ts'
 import { handlerClient } from '../lib/connect/handler-client.ts'
 import { maskKeyReader } from '../lib/connect/mask-key.ts'
 import { JudgedLists } from '../lib/dispatch/column-looks.ts'
@@ -32,7 +32,7 @@ function setUp(): Parts {
   const connected = connections(config)
   const putAside = queueUrl === undefined ? null : deadLetterQueue({ queueUrl, bucket, ...connected })
   const columns = { judged: new JudgedLists(), store: connected.columnStore }
-  return { config, ...connected, putAside, columns, maskKey: maskKeyReader(config, readSecret) }
+  return { config, ...connected, putAside, columns, maskKey: maskKeyReader(config, textStores) }
 }
 
 let current = new AbortController()

@@ -4,7 +4,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { pollConfig } from '../lib/config.ts'
-import { connections, probeFunction, readSecret } from '../lib/connect/clients.ts'
+import { connections, probeFunction, textStores } from '../lib/connect/clients.ts'
 import { handlerClient } from '../lib/connect/handler-client.ts'
 import { maskKeyReader } from '../lib/connect/mask-key.ts'
 import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
@@ -44,7 +44,7 @@ function setUp(partition: number | null): Parts {
     routes,
     ghostTables,
     handlerTimeoutMs,
-    maskKey: maskKeyReader(config, readSecret),
+    maskKey: maskKeyReader(config, textStores),
     ...connected,
     invoke: lambdaInvoke(handlerClient(handlerTimeoutMs)),
     functionNames: [...new Set(Object.values(routes).map(({ functionName }) => functionName))],

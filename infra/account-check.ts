@@ -32,7 +32,10 @@ export async function accountProblems(deployment: Deployment): Promise<string[]>
   return found.filter((fault) => fault !== null)
 }
 
-async function secretProblem({ aws }: Deployment, { id, setting }: StoredPassword): Promise<string | null> {
+async function secretProblem(
+  { aws }: Deployment,
+  { id, kind, setting }: StoredPassword,
+): Promise<string | null> {
   const client = new SecretsManagerClient(aws)
   try {
     const { DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: id }))
@@ -41,10 +44,9 @@ async function secretProblem({ aws }: Deployment, { id, setting }: StoredPasswor
       : `The secret ${id} (${setting}) is marked for deletion. Restore it, or name another one.`
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'ResourceNotFoundException') return null
-    const what = setting === 'MASK_KEY_SECRET' ? 'key' : 'password'
     return (
-      `The secret ${id} (${setting}) does not exist in ${aws.region}. Store the ${what} there first: aws ` +
-      `secretsmanager create-secret --region ${aws.region} --name ${id} --secret-string file://${what}.txt`
+      `The secret ${id} (${setting}) does not exist in ${aws.region}. Store the ${kind} there first: aws ` +
+      `secretsmanager create-secret --region ${aws.region} --name ${id} --secret-string file://${kind}.txt`
     )
   } finally {
     client.destroy()
@@ -53,18 +55,18 @@ async function secretProblem({ aws }: Deployment, { id, setting }: StoredPasswor
 
 async function parameterProblem(
   { aws }: Deployment,
-  { id, setting }: StoredPassword,
+  { id, kind, setting }: StoredPassword,
 ): Promise<string | null> {
   const client = new SSMClient(aws)
-  const store = `aws ssm put-parameter --region ${aws.region} --type SecureString --name ${id} --value file://password.txt`
+  const store = `aws ssm put-parameter --region ${aws.region} --type SecureString --name ${id} --value file://${kind}.txt`
   try {
     const type = await parameterType(client, id)
     if (type === undefined)
-      return `The parameter ${id} (${setting}) does not exist in ${aws.region}. Store the password there first: ${store}`
+      return `The parameter ${id} (${setting}) does not exist in ${aws.region}. Store the ${kind} there first: ${store}`
     if (type === 'SecureString') return null
     return (
-      `The parameter ${id} (${setting}) has the type ${type}, which keeps the password in plain text. Delete it, and store the ` +
-      `password again: ${store}`
+      `The parameter ${id} (${setting}) has the type ${type}, which keeps the ${kind} in plain text. Delete it, and store the ` +
+      `${kind} again: ${store}`
     )
   } catch {
     return null

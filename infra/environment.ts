@@ -1,3 +1,4 @@
+import { maskKeyVariables } from '../lib/config.ts'
 import { hashes } from '../lib/dispatch/mask.ts'
 import { DtsError } from '../lib/errors.ts'
 import { namesOf, type Stream } from './streams.ts'
@@ -16,7 +17,7 @@ export const streamVariables = [
   'DTS_USER',
   'DTS_PASSWORD_SECRET',
   'DTS_PASSWORD_PARAMETER',
-  'MASK_KEY_SECRET',
+  ...maskKeyVariables,
   'DTS_CHECKPOINT',
   'DTS_TLS',
   'DTS_ALLOWED_NODES',
@@ -83,11 +84,12 @@ export function streamEnvironment(
 /** The poller would refuse it in each run. */
 function refuseHashWithoutKey(tables: readonly Table[], { variables }: Stream): void {
   const [first] = tables.filter(({ delivery }) => hashes(delivery))
-  if (first === undefined || variables.MASK_KEY_SECRET !== undefined) return
+  if (first === undefined || maskKeyVariables.some((name) => variables[name] !== undefined)) return
   throw new DtsError(
     'CONFIG_INVALID',
     `${first.file} masks columns with hash, which needs a key: without one, hashes of guessed values would reveal the values. ` +
-      'Store a key (openssl rand -hex 32) as a secret, and set MASK_KEY_SECRET to the name of the secret.',
+      'Store a key (openssl rand -hex 32) as a secret, and set MASK_KEY_SECRET to its name; or as an SSM parameter, and set ' +
+      'MASK_KEY_PARAMETER.',
     { retryable: false },
   )
 }

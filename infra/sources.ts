@@ -1,5 +1,6 @@
 import { parseEnv } from 'node:util'
 import * as z from 'zod'
+import { maskKeyVariables } from '../lib/config.ts'
 import { DtsError } from '../lib/errors.ts'
 import { type Environment, picked, streamVariables } from './environment.ts'
 import { invalidSetting } from './setting-error.ts'
@@ -56,7 +57,7 @@ export function streamsOf(given: unknown, unnamed: boolean, environment: Environ
   const named = Object.entries(readSources(given)).map(([source, settings]) => ({
     source,
     // One key for all sources, so that their hashes can be joined.
-    variables: { ...variablesOf(settings), ...picked(environment, ['MASK_KEY_SECRET']) },
+    variables: { ...variablesOf(settings), ...picked(environment, maskKeyVariables) },
     partitions: settings.partitions ?? null,
   }))
   const streams = named.length > 0 && !unnamed ? named : [unnamedStream(environment), ...named]

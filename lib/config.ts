@@ -130,7 +130,9 @@ const pollFields = {
   ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
   /** The secret that holds the key of masks. */
   MASK_KEY_SECRET: z.string().optional(),
-  /** The key itself, for local use. It replaces the secret. */
+  /** The SSM parameter that holds the key of masks. */
+  MASK_KEY_PARAMETER: parameterName.optional(),
+  /** The key itself, for local use. It replaces secret and parameter. */
   MASK_KEY: z.string().optional(),
   UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
   /** The treatment of ghost tables (lib/dispatch/ghosts.ts) that no handler names. */
@@ -147,16 +149,15 @@ const pollFields = {
   POLL_HANDOVER: flag.default('false'),
 }
 
-/** The password itself, or where AWS stores it: in a secret of Secrets Manager, or in an SSM parameter. */
-export type Password =
-  | { readonly value: string }
-  | { readonly secretId: string }
-  | { readonly parameter: string }
+/** Where AWS stores a text: in a secret of Secrets Manager, or in an SSM parameter. */
+export type StoredText = { readonly secretId: string } | { readonly parameter: string }
+/** A password or a key: the text itself, or where AWS stores it. */
+export type Secret = { readonly value: string } | StoredText
 
 /** How to reach a stream, and as whom. */
 export interface SourceConfig extends BrokerConfig {
   readonly user: string | undefined
-  readonly password: Password | undefined
+  readonly password: Secret | undefined
 }
 
 /** A stream with its checkpoint. */
@@ -174,7 +175,7 @@ export interface PollConfig extends StreamConfig {
   /** Routes by table pattern. */
   readonly routes: Readonly<Record<string, Route>>
   /** The key of masks; undefined if none is configured. Then no route hashes. */
-  readonly maskKey?: { readonly value: string } | { readonly secretId: string } | undefined
+  readonly maskKey?: Secret | undefined
   readonly unroutedTables: 'skip' | 'halt'
   readonly ghostTables: 'skip' | 'deliver'
   readonly handlerTimeoutMs: number
@@ -225,9 +226,11 @@ export function pollConfig(environment: Environment, artefact: string | undefine
 function toMaskKey({
   MASK_KEY: value,
   MASK_KEY_SECRET: secretId,
+  MASK_KEY_PARAMETER: parameter,
 }: Values<typeof pollFields>): PollConfig['maskKey'] {
   if (value !== undefined) return { value }
-  return secretId === undefined ? undefined : { secretId }
+  if (secretId !== undefined) return { secretId }
+  return parameter === undefined ? undefined : { parameter }
 }
 
 /** Without a key, hashes of guessed values would reveal the values. */
@@ -236,8 +239,8 @@ function refuseHashes(routes: Readonly<Record<string, Route>>): void {
   if (first === undefined) return
   throw new DtsError(
     'CONFIG_INVALID',
-    `The handler ${first.functionName} masks columns with hash, and MASK_KEY_SECRET is missing: the name of a secret that holds ` +
-      'the key. Nothing was read.',
+    `The handler ${first.functionName} masks columns with hash, and both MASK_KEY_SECRET and MASK_KEY_PARAMETER are ` +
+      'missing: the name of a secret, or of an SSM parameter, that holds the key. Nothing was read.',
     { retryable: false },
   )
 }
@@ -300,6 +303,9 @@ function differentGroup({ DTS_SID, DTS_GROUP }: Environment): boolean {
 /** The variables that say where the password is. One of them is enough. */
 export const passwordVariables = ['DTS_PASSWORD', 'DTS_PASSWORD_SECRET', 'DTS_PASSWORD_PARAMETER'] as const
 
+/** The variables that say where AWS stores the key of masks. */
+export const maskKeyVariables = ['MASK_KEY_SECRET', 'MASK_KEY_PARAMETER'] as const
+
 /** Problems that no single variable shows. */
 function contradictions(environment: Environment): string[] {
   const { DTS_SID, DTS_GROUP, DTS_USER } = environment
@@ -320,7 +326,8 @@ function contradictions(environment: Environment): string[] {
   const passwords = passwordVariables.filter((name) => environment[name])
   if (DTS_USER && passwords.length === 0)
     found.push('DTS_PASSWORD_SECRET or DTS_PASSWORD_PARAMETER (or, for local use, DTS_PASSWORD) is missing')
-  if (passwords.length > 1) found.push(`${passwords.join(' and ')} are set together: keep one`)
+  for (const names of [passwords, maskKeyVariables.filter((name) => environment[name])])
+    if (names.length > 1) found.push(`${names.join(' and ')} are set together: keep one`)
   if (!DTS_USER && passwords.length > 0) found.push('a password is set without DTS_USER')
   return found
 }
@@ -364,7 +371,7 @@ function toPassword({
   DTS_PASSWORD: value,
   DTS_PASSWORD_SECRET: secretId,
   DTS_PASSWORD_PARAMETER: parameter,
-}: Values<typeof sourceFields>): Password | undefined {
+}: Values<typeof sourceFields>): Secret | undefined {
   if (secretId !== undefined) return { secretId }
   if (parameter !== undefined) return { parameter }
   return value === undefined ? undefined : { value }

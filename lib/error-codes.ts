@@ -90,10 +90,10 @@ export const errorCodes = {
     section: 'reaching DTS',
     meaning:
       'The secret or SSM parameter that holds the password cannot be read, or contains no password. Or the same is true of the ' +
-      'secret with the key of masks.',
+      'secret or parameter with the key of masks.',
     normal: 'Never.',
     run:
-      'Do what the message says: correct DTS_PASSWORD_SECRET, DTS_PASSWORD_PARAMETER or MASK_KEY_SECRET, or the role of the ' +
+      'Do what the message says: correct DTS_PASSWORD_SECRET, DTS_PASSWORD_PARAMETER, MASK_KEY_SECRET or MASK_KEY_PARAMETER, or the role of the ' +
       'function, or store the password as text or as JSON with "password" in quotes, the key as text. Then run `npm run doctor`.',
   },
   TOPIC_UNKNOWN: {

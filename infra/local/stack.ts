@@ -118,6 +118,7 @@ export async function startStack(
     DTS_PASSWORD: dstore.password,
     MASK_KEY: localMaskKey,
     MASK_KEY_SECRET: 'local',
+    MASK_KEY_PARAMETER: '',
     DTS_CHECKPOINT: String(startTime),
     CHECKPOINT_TABLE: checkpointTable,
     LOCAL_SOURCE: source.source,

@@ -8,6 +8,7 @@ import { DtsError } from '../errors.ts'
 import { openStream } from '../kafka/open-stream.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { CredentialSource } from './credentials.ts'
+import type { TextStores } from './stored-text.ts'
 
 /** The limits of a request to an AWS service. Without them, a service that does not answer would hold the run until Lambda ends it. */
 export const requestLimits = {
@@ -49,7 +50,7 @@ export function streamOpener(config: SourceConfig): {
   readonly open: () => Promise<Stream>
   readonly passwordNote: () => string | null
 } {
-  const credentials = new CredentialSource(config, { secret: readSecret, parameter: readParameter })
+  const credentials = new CredentialSource(config, textStores)
   return {
     passwordNote: () => credentials.note,
     open: async () => {
@@ -70,7 +71,7 @@ export function streamName({ source, topic }: Pick<StreamConfig, 'source' | 'top
 }
 
 /** The text of a secret; undefined if it is binary. A stream without a login never loads this client. */
-export async function readSecret(secretId: string): Promise<string | undefined> {
+async function readSecret(secretId: string): Promise<string | undefined> {
   const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
   const client = new SecretsManagerClient(requestLimits)
   return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
@@ -82,6 +83,9 @@ async function readParameter(name: string): Promise<string | undefined> {
   const client = new SSMClient(requestLimits)
   return (await client.send(new GetParameterCommand({ Name: name, WithDecryption: true }))).Parameter?.Value
 }
+
+/** Where AWS stores passwords and keys. */
+export const textStores: TextStores = { secret: readSecret, parameter: readParameter }
 
 /** Asks Lambda whether it would invoke a function, without doing so. */
 export async function probeFunction(name: string): Promise<void> {

@@ -1,7 +1,8 @@
 import type { SourceConfig } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import type { Credentials } from '../kafka/connection.ts'
-import { type PasswordStores, placeOf, readPassword, unavailable } from './stored-password.ts'
+import { readPassword } from './stored-password.ts'
+import { placeOf, type TextStores, unavailable } from './stored-text.ts'
 
 /**
  * User and password for the broker. A password that AWS stores is read once per process, and again by `renew`: after a
@@ -9,11 +10,11 @@ import { type PasswordStores, placeOf, readPassword, unavailable } from './store
  */
 export class CredentialSource {
   readonly #config: Pick<SourceConfig, 'user' | 'password'>
-  readonly #stores: PasswordStores
+  readonly #stores: TextStores
   #cached: Credentials | null | undefined
   #note: string | null = null
 
-  constructor(config: Pick<SourceConfig, 'user' | 'password'>, stores: PasswordStores) {
+  constructor(config: Pick<SourceConfig, 'user' | 'password'>, stores: TextStores) {
     this.#config = config
     this.#stores = stores
   }
@@ -41,8 +42,9 @@ export class CredentialSource {
   async #read(): Promise<Credentials | null> {
     const { user, password } = this.#config
     if (user === undefined || password === undefined) return null
-    const place = 'value' in password ? null : placeOf(password, this.#stores)
-    const text = 'value' in password ? password.value : await readPassword(placeOf(password, this.#stores))
+    const place = 'value' in password ? null : placeOf(password, 'password', this.#stores)
+    const text =
+      'value' in password ? password.value : await readPassword(placeOf(password, 'password', this.#stores))
     // An editor or `echo` adds a line break, and DTS refuses the password with it.
     const trimmed = text.replace(/^\uFEFF/, '').replace(/[\r\n]+$/, '')
     if (trimmed === '')

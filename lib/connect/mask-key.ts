@@ -1,62 +1,47 @@
-import type { PollConfig } from '../config.ts'
+import type { PollConfig, StoredText } from '../config.ts'
 import { DtsError } from '../errors.ts'
-import { serviceAdvice } from '../text/service-fault.ts'
-import { nameOf } from '../text/thrown.ts'
+import { placeOf, readText, type TextStores, unavailable } from './stored-text.ts'
 
 /** Shorter keys can be guessed together with the values. */
 const fewestCharacters = 16
 
 /**
  * Reads the key of masks once per process.
- * @param secret reads a secret as text; undefined if it is binary
  * @returns null if no key is configured
  */
 export function maskKeyReader(
   { maskKey }: Pick<PollConfig, 'maskKey'>,
-  secret: (id: string) => Promise<string | undefined>,
+  stores: TextStores,
 ): () => Promise<string | null> {
   let cached: string | undefined
   return async () => {
     if (maskKey === undefined) return null
-    cached ??=
-      'value' in maskKey ? checked(maskKey.value, 'MASK_KEY') : await fromSecret(maskKey.secretId, secret)
+    cached ??= 'value' in maskKey ? ownKey(maskKey.value) : await storedKey(maskKey, stores)
     return cached
   }
 }
 
-async function fromSecret(
-  secretId: string,
-  secret: (id: string) => Promise<string | undefined>,
-): Promise<string> {
-  const name = `The secret ${secretId}, which MASK_KEY_SECRET names,`
-  let text: string | undefined
-  try {
-    text = await secret(secretId)
-  } catch (cause) {
-    const otherwise = "Check MASK_KEY_SECRET and that this function's role may read it."
-    throw unavailable(
-      `${name} cannot be read (${nameOf(cause)}). ${serviceAdvice('Secrets Manager', cause, otherwise)}`,
-      cause,
-    )
-  }
-  if (text === undefined) throw unavailable(`${name} is binary: store the key as text.`)
-  return checked(text, name)
+async function storedKey(stored: StoredText, stores: TextStores): Promise<string> {
+  const place = placeOf(stored, 'key', stores)
+  const key = trimmed(await readText(place))
+  if (key.length >= fewestCharacters) return key
+  throw unavailable(place, tooShort(key))
+}
+
+function ownKey(value: string): string {
+  const key = trimmed(value)
+  if (key.length >= fewestCharacters) return key
+  throw new DtsError('CONFIG_INVALID', `MASK_KEY ${tooShort(key)}.`, { retryable: false })
 }
 
 /** An editor or `echo` adds a line break. With it, another copy of the key would make other hashes. */
-function checked(text: string, name: string): string {
-  const key = text.replace(/^\uFEFF/, '').replace(/[\r\n]+$/, '')
-  if (key.length >= fewestCharacters) return key
-  throw unavailable(
-    `${name} has a key of ${key.length} characters. Store one of at least ${fewestCharacters} random characters, such as the ` +
-      'output of openssl rand -hex 32.',
-  )
+function trimmed(text: string): string {
+  return text.replace(/^\uFEFF/, '').replace(/[\r\n]+$/, '')
 }
 
-function unavailable(message: string, cause?: unknown): DtsError {
-  return new DtsError(
-    'SECRET_UNAVAILABLE',
-    `${message} Without the key of the masks no change was delivered.`,
-    { retryable: true, cause },
+function tooShort({ length }: string): string {
+  return (
+    `has a key of ${length} characters. Store one of at least ${fewestCharacters} random characters, such as the output of ` +
+    'openssl rand -hex 32'
   )
 }

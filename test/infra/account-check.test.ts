@@ -84,10 +84,15 @@ async function problems(t: TestContext, account: Partial<Account>, more: Partial
   return await accountProblems({
     aws: await startAccount(t, { ...healthy, ...account }),
     passwords: [
-      { store: 'secret', id: 'shop/dts', setting: 'DTS_PASSWORD_SECRET' },
-      { store: 'secret', id: 'crm/dts', setting: 'custom.sources.crm.secret' },
-      { store: 'parameter', id: '/erp/dts', setting: 'custom.sources.erp.parameter' },
-      { store: 'parameter', id: `${arn}/shared/dts`, setting: 'custom.sources.hr.parameter' },
+      { store: 'secret', id: 'shop/dts', kind: 'password', setting: 'DTS_PASSWORD_SECRET' },
+      { store: 'secret', id: 'crm/dts', kind: 'password', setting: 'custom.sources.crm.secret' },
+      { store: 'parameter', id: '/erp/dts', kind: 'password', setting: 'custom.sources.erp.parameter' },
+      {
+        store: 'parameter',
+        id: `${arn}/shared/dts`,
+        kind: 'password',
+        setting: 'custom.sources.hr.parameter',
+      },
     ],
     reservedConcurrency: 2,
     stackName: 'shop-prod',
@@ -130,7 +135,7 @@ test('a parameter that keeps the password in plain text is a fault', async (t) =
 
 test('a parameter that the deploying user may not look at is no fault', async (t) => {
   const passwords = [
-    { store: 'parameter', id: `${arn}/forbidden`, setting: 'DTS_PASSWORD_PARAMETER' },
+    { store: 'parameter', id: `${arn}/forbidden`, kind: 'password', setting: 'DTS_PASSWORD_PARAMETER' },
   ] as const
   assert.deepEqual(await problems(t, {}, { passwords }), [])
 })
@@ -153,4 +158,17 @@ test('a table that the stack owns is no fault, however many resources the stack 
 test('a table that outlived its stack is a fault', async (t) => {
   const [fault = ''] = await problems(t, { hasTable: true })
   assert.match(fault, /^The table shop-prod-checkpoint exists, and the stack shop-prod does not have it/)
+})
+
+test('a missing key of masks is reported with the command that stores a key', async (t) => {
+  const passwords = [
+    { store: 'secret', id: 'shop/masks', kind: 'key', setting: 'MASK_KEY_SECRET' },
+    { store: 'parameter', id: '/shop/masks', kind: 'key', setting: 'MASK_KEY_PARAMETER' },
+  ] as const
+  const [secret = '', parameter = ''] = await problems(t, {}, { passwords })
+  assert.match(secret, /\(MASK_KEY_SECRET\) does not exist .*Store the key there first: .*file:\/\/key\.txt$/)
+  assert.match(
+    parameter,
+    /\(MASK_KEY_PARAMETER\) does not exist .*Store the key there first: .*file:\/\/key\.txt$/,
+  )
 })

@@ -483,6 +483,17 @@ describe('a handler that hashes', () => {
     const names = ['PollerRole', 'RecoveryRole', 'PollerDashcrmRole', 'RecoveryDashcrmRole']
     assert.deepEqual(readers.sort(), names.sort())
   })
+
+  test('gets its key by the name of an SSM parameter instead', async () => {
+    write('orders.ts', masking())
+    const tables = await findTables(folder)
+    const variables = { MASK_KEY_PARAMETER: '/shop/masks' }
+    const streams = streamsOf({ crm: { address: 'broker:1', topic: 'crm', group: 'crm' } }, true, variables)
+    for (const stream of streams)
+      assert.equal(streamEnvironment({}, stream, tables, settings).MASK_KEY_PARAMETER, '/shop/masks')
+    const role = JSON.stringify(rolesOf(tables, { ...settings, streams }).PollerDashcrmRole)
+    assert.match(role, /"ssm:GetParameter"\],"Resource":\{"Fn::Sub":"arn:[^"]*:parameter\/shop\/masks"/)
+  })
 })
 
 test('the right to read a secret that is given by ARN covers only that ARN', () => {

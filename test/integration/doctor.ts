@@ -257,6 +257,16 @@ const brokenThings: readonly Broken[] = [
     }),
   },
   {
+    what: 'if the key of masks is too short, and only if a handler hashes',
+    line: 'key of masks',
+    advice: /^CONFIG_INVALID: MASK_KEY has a key of 5 characters\. Store one of at least 16/,
+    skipped: [],
+    breakIt: async () => ({
+      MASK_KEY: 'short',
+      ROUTES: JSON.stringify({ 'shop.orders': { function: 'orders', mask: { unread: 'hash-if-present' } } }),
+    }),
+  },
+  {
     what: 'if the dead-letter queue is unreachable',
     line: 'dead-letter queue',
     advice:

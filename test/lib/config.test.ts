@@ -36,10 +36,23 @@ describe('the key of masks', () => {
     assert.equal(testConfig(dts).maskKey, undefined)
   })
 
+  test('is read from an SSM parameter instead, and not from both', () => {
+    const MASK_KEY_PARAMETER = '/prod/masks'
+    assert.deepEqual(testConfig({ ...dts, ROUTES, MASK_KEY_PARAMETER }).maskKey, { parameter: '/prod/masks' })
+    assert.match(
+      problemsOf({ ...dts, ROUTES, MASK_KEY_PARAMETER, MASK_KEY_SECRET: 'prod/masks' }).message,
+      /MASK_KEY_SECRET and MASK_KEY_PARAMETER are set together: keep one/,
+    )
+    assert.match(
+      problemsOf({ ...dts, ROUTES, MASK_KEY_PARAMETER: '/prod/masks:3' }).message,
+      /MASK_KEY_PARAMETER must be the name of an SSM parameter/,
+    )
+  })
+
   test('is required as soon as a handler hashes, and not if it only drops', () => {
     assert.match(
       problemsOf({ ...dts, ROUTES }).message,
-      /orders masks columns with hash, and MASK_KEY_SECRET is missing/,
+      /orders masks columns with hash, and both MASK_KEY_SECRET and MASK_KEY_PARAMETER are missing/,
     )
     testConfig({ ...dts, ROUTES: ROUTES.replace('hash', 'drop') })
   })

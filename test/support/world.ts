@@ -242,7 +242,9 @@ export async function pollUntil(world: World, what: number, options?: PollOption
 /** Sets the functions' environment and packaged routes, and removes the variables of earlier tests. */
 function enter({ ROUTES, ...environment }: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) {
-    if (/^(DTS|POLL|AWS|ON|DEAD|DEPLOYMENT)_|^(FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name))
+    if (
+      /^(DTS|POLL|AWS|ON|DEAD|DEPLOYMENT|MASK)_|^(FUNCTION_PREFIX|UNROUTED_TABLES|GHOST_TABLES)$/.test(name)
+    )
       delete process.env[name]
   }
   Object.assign(process.env, environment)

@@ -4,7 +4,6 @@ import { timeOf } from '../../checkpoint/lease-limits.ts'
 import { reachedTime } from '../../checkpoint/source-times.ts'
 import { type Checkpoint, type Halt, haltOf, type LedgerEntry } from '../../checkpoint/types.ts'
 import type { PollConfig } from '../../config.ts'
-import type { Route } from '../../dispatch/settings.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { firstLevel, type TimeRange } from '../../log/log-times.ts'
@@ -96,7 +95,6 @@ export async function doctor(dependencies: PreflightDependencies): Promise<Docto
 
 export interface InspectDependencies extends PreflightDependencies, Pick<PollConfig, 'ghostTables'> {
   readonly config: PreflightDependencies['config'] & Pick<PollConfig, 'unroutedTables'>
-  readonly routes: Readonly<Record<string, Route>>
   readonly columnStore?: Pick<ColumnStore, 'read'>
 }
 

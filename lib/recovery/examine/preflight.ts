@@ -2,6 +2,8 @@ import { isLeaseTooLong, leaseTooLong } from '../../checkpoint/lease-limits.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import type { StreamConfig } from '../../config.ts'
 import type { DeadLetterSource } from '../../dispatch/dead-letter-source.ts'
+import { hashes } from '../../dispatch/mask.ts'
+import type { Route } from '../../dispatch/settings.ts'
 import { asDtsError, DtsError } from '../../errors.ts'
 import { committerOf } from '../../kafka/commit-mark.ts'
 import { formatOffsets } from '../../kafka/data-range.ts'
@@ -20,6 +22,9 @@ import { type ConnectDependencies, checkConnection } from './connect.ts'
 export interface PreflightDependencies extends RecoveryDependencies, ConnectDependencies {
   readonly config: ConnectDependencies['config'] & Pick<StreamConfig, 'mode'> & FirstStart
   readonly functionNames: readonly string[]
+  readonly routes: Readonly<Record<string, Route>>
+  /** Reads the key of masks. @throws DtsError if it cannot be read, or is too short */
+  readonly maskKey?: () => Promise<string | null>
   /** Asks Lambda whether the function could be invoked, without running it. */
   readonly probeFunction: (name: string) => Promise<void>
   /** Undefined if no queue is configured. */
@@ -42,6 +47,12 @@ export async function preflight(dependencies: PreflightDependencies): Promise<Ch
     await stream?.close()
   }
   await list.run('functions', true, () => probeAll(dependencies))
+  const { routes, maskKey } = dependencies
+  if (maskKey !== undefined && Object.values(routes).some(hashes))
+    await list.run('key of masks', true, async () => {
+      await maskKey()
+      return found('readable')
+    })
   await list.run(deadLetterCheck, true, () => countLetters(dependencies))
   const { probeBucket } = dependencies
   if (probeBucket !== undefined) await list.run(bucketCheck, true, () => reachBucket(probeBucket))
