@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
@@ -111,6 +113,21 @@ describe('the package that npm pack writes', () => {
     assert.deepEqual(withoutArtifacts(readResources(artifacts)), withoutArtifacts(own))
   })
 
+  test('serves the built page of the console, without a bundler', async () => {
+    const { said, stop } = await startConsole(service())
+    try {
+      const [, address] = /^The page of shop-changes-prod-recovery is (\S+)$/m.exec(said) ?? []
+      for (const [name, part] of [
+        ['', /<script type="module" src="page\.js">/],
+        ['page.js', /EventSource/],
+        ['page.css', /prefers-color-scheme/],
+      ] as const)
+        assert.match(await (await fetch(`${address}${name}`)).text(), part)
+    } finally {
+      await stop()
+    }
+  })
+
   test('reads the service’s name for its commands', async () => {
     const main = 'node_modules/dts-functions/dist/infra/operate/main.js'
     // Without a region nothing is sent.
@@ -119,14 +136,28 @@ describe('the package that npm pack writes', () => {
     assert.match(output, /The region of shop-changes-prod-recovery is unknown/)
     const wrong = await runNode(service(), [main, 'fix'])
     assert.match(wrong.output, /there is no action fix\n\nnpx dts-functions <action> \[flags\]/)
-    const console = await runNode(service(), [main, 'console', '--stage', 'prod'])
-    assert.match(console.output, /The region of shop-changes-prod-recovery is unknown/)
     // Prices and coefficients are no code.
     const cost = await runNode(service(), [main, 'cost', '--changes-per-day', '1000', '--tables', '2'], {})
     assert.equal(cost.code, 0, cost.output)
     assert.match(cost.output, /^a month +\$\d/m)
   })
 })
+
+/** `npx dts-functions console` of the service. @returns the address of its page, and a function that ends it */
+async function startConsole(service: string) {
+  const main = 'node_modules/dts-functions/dist/infra/operate/main.js'
+  const parameters = [main, 'console', '--stage', 'prod', '--region', 'eu-central-1']
+  const child = spawn(process.execPath, parameters, { cwd: service, stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  const [text] = await once(child.stdout.setEncoding('utf8'), 'data')
+  return {
+    said: String(text),
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}
 
 /** What this repository packages under the same name, with the one handler. */
 async function packageHere(handler: string) {
