@@ -14,6 +14,8 @@ export interface ProgressParts {
   readonly lease: HeldLease
   readonly dispatcher: Dispatcher
   readonly readWindow: ReadWindow
+  /** The position must not pass this offset; null for no such limit. */
+  readonly limit: () => bigint | null
   readonly outlet: Outlet
   readonly summary: PollSummary
   readonly now: () => number
@@ -89,7 +91,9 @@ export class Progress {
 
   /** Everything below this offset is done. */
   get #doneTo(): bigint {
-    const { dispatcher, readWindow } = this.#parts
-    return dispatcher.firstUndone ?? readWindow.end
+    const { dispatcher, readWindow, limit } = this.#parts
+    const done = dispatcher.firstUndone ?? readWindow.end
+    const most = limit()
+    return most !== null && most < done ? most : done
   }
 }

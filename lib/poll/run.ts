@@ -70,6 +70,7 @@ export class Run {
       lease,
       dispatcher: this.#dispatcher,
       readWindow: this.#readWindow,
+      limit: () => this.#intake.transactionBegin,
       outlet: this.#outlet,
       summary,
       now,
@@ -81,7 +82,7 @@ export class Run {
     return new Dispatcher(
       this.#lease.position.lanes,
       {
-        send: (name, events, packed) => this.#outlet.send(name, events, packed),
+        send: (name, events, packed, transactions) => this.#outlet.send(name, events, packed, transactions),
         putAside:
           putAside === null
             ? null
@@ -89,6 +90,8 @@ export class Run {
         permit: () => this.#permit(),
         mayGrow: (offset, share) => this.#intake.mayGrow(offset, share),
         mayHold: (offset) => this.#intake.mayHold(offset),
+        isFarBehind: (offset) => this.#intake.isFarBehind(offset),
+        atEnd: () => this.#intake.atEnd,
         longestGrowthMs: () => this.#intake.longestGrowthMs(),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
@@ -112,6 +115,7 @@ export class Run {
         await this.#outlet.putAside(null, event, 1, error)
         this.#changed()
       },
+      transactionBefore: this.#lease.position.anchor?.transactionId ?? null,
       timeLeftMs: () => this.#timeLeftMs(),
       stopping: this.#stopping.signal,
     })
@@ -214,8 +218,7 @@ export class Run {
   }
 
   #observe(): RunState {
-    const { config, now, signal } = this.#dependencies
-    const { fetched, bytes } = this.#summary
+    const { now, signal } = this.#dependencies
     const { atEnd, hasLingered, halt, fault } = this.#intake
     return {
       now: now(),
@@ -226,13 +229,13 @@ export class Run {
         mayFetch: this.#intake.mayFetch(),
         atEnd,
         lingered: hasLingered,
-        bound: fetched >= config.maxRecords ? 'records' : bytes >= config.maxBytes ? 'bytes' : null,
+        bound: this.#intake.bound,
         halt,
         fault,
         unexpectedError: this.#fetchError,
       },
       delivery: {
-        idle: this.#dispatcher.firstUndone === null,
+        idle: this.#dispatcher.isIdle,
         waitsUntil: this.#dispatcher.waitsUntil,
         mayRunUntil: this.#dispatcher.mayRunUntil,
         halt: this.#dispatcher.halt,
