@@ -4,7 +4,7 @@ import type { Ground } from './ground.ts'
 import { type Table, tables } from './tables.ts'
 
 /** The time of the first record, in seconds. */
-export const startTime = 1_790_000_000
+export const startTime = 1_700_000_000
 const recordsPerSecond = 100
 
 /** One topic with changes of three tables, numbered from 0 in each table. */

@@ -2,7 +2,7 @@ import { encodeRecord, integer, type PlainRecord, text } from '../../infra/local
 import type { NewRecord } from './parts.ts'
 
 /** The time of the first record of every test, in seconds. */
-export const t0 = 1_790_000_000
+export const t0 = 1_700_000_000
 
 const fields = [
   ['id', 8],

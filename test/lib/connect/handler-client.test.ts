@@ -128,7 +128,8 @@ test('an answered invocation leaves no timer, which would keep its batch in memo
   await invoke()
   await invoke()
   await new Promise(setImmediate)
-  assert.equal(timers(), before)
+  // A timer of an earlier test may have ended meanwhile.
+  assert.ok(timers() <= before, `${timers()} timers, ${before} before`)
 })
 
 test('the SDK builds one request, which is not sent, for all those that a client sends', async (t) => {

@@ -88,7 +88,7 @@ describe('a masked record', () => {
     ['an integer, by its exact digits', integer('9007199254740993'), '#9007199254740993'],
     ['a decimal', decimal('1.50'), '#1.50'],
     ['a float', float(0.5), '#0.5'],
-    ['a time stamp', timestamp(t0), '#2026-09-21T14:13:20.000000Z'],
+    ['a time stamp', timestamp(t0), '#2023-11-14T22:13:20.000000Z'],
     ['a date', dateTime({ year: 2026, month: 1, day: 2 }), '#2026-01-02'],
     ['bytes', binaryObject(Buffer.from([1, 255])), '#01ff'],
     ['JSON', textObject('{"a":1}'), '#{"a":1}'],

@@ -5,6 +5,7 @@ import { DStore, type DStoreOptions } from '../../../infra/local/dstore/dstore.t
 import { freePort } from '../../../infra/local/ports.ts'
 import type { DtsError } from '../../../lib/errors.ts'
 import { startProxy } from '../../rig/proxy.ts'
+import { until } from '../../support/dstore-clients.ts'
 import { open } from '../../support/open-stream.ts'
 import { bounds, records } from './support.ts'
 
@@ -16,14 +17,6 @@ async function openBehindProxy(t: TestContext) {
   t.after(() => proxy.stop())
   const bootstrap = { DTS_BROKER_URL: `${proxy.host}:${proxy.port}` }
   return { ...(await open(t, [], { port }, bootstrap, proxy)), proxy }
-}
-
-/** Waits for the condition. Fails after some seconds, so that a broken test ends. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition() && tries < 1000; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  assert.ok(condition(), `not fulfilled in time: ${condition}`)
 }
 
 describe('a stream', () => {

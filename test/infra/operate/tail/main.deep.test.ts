@@ -52,7 +52,7 @@ test('the stream of the .env file is printed, plain in a pipe', async (t) => {
   assert.equal(code, 0, messages)
   assert.deepEqual(
     out.split('\n'),
-    [1, 2, 3].map((id, at) => `2026-09-21T14:13:2${id}Z ${at} INSERT shop.orders  status='new'`).concat(''),
+    [1, 2, 3].map((id, at) => `2023-11-14T22:13:2${id}Z ${at} INSERT shop.orders  status='new'`).concat(''),
   )
   assert.equal(messages, '3 changes of 3 records, offsets 0 to 2.\n')
 })

@@ -13,12 +13,12 @@ describe('tail', () => {
   test('prints every change as a line, and of an update the changed columns with both values', async (t) => {
     const { out, messages, isComplete } = await run(t, [])
     assert.deepEqual(out.split('\n'), [
-      "2026-09-21T14:13:20Z 0 INSERT shop.orders id=1  status='new', unread='never asked for'",
-      "2026-09-21T14:13:21Z 2 INSERT shop.orders id=2  status='new', unread='never asked for'",
-      "2026-09-21T14:13:22Z 3 INSERT shop.users id=1  status='new', unread='never asked for'",
-      "2026-09-21T14:13:23Z 7 UPDATE shop.orders id=1  status='new' → 'paid' (1 unchanged)",
-      "2026-09-21T14:13:24Z 8 DELETE shop.orders id=2  status='paid', unread='never asked for'",
-      '2026-09-21T14:13:25Z 9 DDL    shop.orders ALTER TABLE orders ADD x INT',
+      "2023-11-14T22:13:20Z 0 INSERT shop.orders id=1  status='new', unread='never asked for'",
+      "2023-11-14T22:13:21Z 2 INSERT shop.orders id=2  status='new', unread='never asked for'",
+      "2023-11-14T22:13:22Z 3 INSERT shop.users id=1  status='new', unread='never asked for'",
+      "2023-11-14T22:13:23Z 7 UPDATE shop.orders id=1  status='new' → 'paid' (1 unchanged)",
+      "2023-11-14T22:13:24Z 8 DELETE shop.orders id=2  status='paid', unread='never asked for'",
+      '2023-11-14T22:13:25Z 9 DDL    shop.orders ALTER TABLE orders ADD x INT',
       '',
     ])
     assert.equal(messages, '6 changes of 10 records, offsets 0 to 9.\n')
