@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,7 @@ import { DStore } from './dstore/dstore.ts'
 import { createCheckpointTable, localAws, localClient, startDynalite } from './dynalite.ts'
 import { startLambdaApi } from './lambda-api.ts'
 import { type LocalSource, localSource } from './local-source.ts'
+import { startLogged } from './logged-process.ts'
 import { ObservationFile } from './observations.ts'
 import { freePort } from './ports.ts'
 import { type LocalQueues, startQueues } from './queue.ts'
@@ -180,22 +181,9 @@ async function invoke(lambda: LambdaClient, name: string, event: unknown): Promi
 }
 
 function startOffline(logFile: string, ports: string[], environment: Record<string, string>): ChildProcess {
-  const log = createWriteStream(logFile)
-  const child = spawn(
-    process.execPath,
-    [
-      join(root, 'node_modules/serverless/bin/serverless.js'),
-      'offline',
-      'start',
-      ...ports,
-      '--host',
-      '127.0.0.1',
-    ],
-    { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] },
-  )
-  child.stdout?.pipe(log)
-  child.stderr?.pipe(log)
-  return child
+  const serverless = join(root, 'node_modules/serverless/bin/serverless.js')
+  const args = [serverless, 'offline', 'start', ...ports, '--host', '127.0.0.1']
+  return startLogged(logFile, args, { cwd: root, env: { ...process.env, ...environment } })
 }
 
 async function waitUntilListening(child: ChildProcess, logFile: string, url: string): Promise<void> {
