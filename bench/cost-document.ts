@@ -35,7 +35,7 @@ npx dts-functions cost --changes-per-day 1000000 --tables 12 --mode low-latency 
 \`--record-bytes\`, \`--handler-ms\` (for one change), \`--memory\` (of a table function), \`--mode scheduled\` or
 \`low-latency\` ([hand-over](deploy.md#low-latency)) and \`--linger\` (scheduled runs only) describe the load further.
 \`--prices FILE\` takes prices in the form of \`infra/operate/cost/prices.json\`, for another region or a discount (in a
-service: \`node_modules/dts-functions/dist/infra/operate/cost/prices.json\`). The own file has list prices of ${prices.region}, written down on ${prices.asOf}: check them. \`npm run bench -- --page\` writes this page from prices and coefficients.
+service: \`node_modules/dts-functions/dist/infra/operate/cost/prices.json\`). The own file has list prices of ${prices.region}. On ${prices.asOf} they agreed with the pages that its member \`sources\` names. These pages are not AWS's own, and none of them has the price of an alarm or of a Lambda request: check the prices before you rely on them. \`npm run bench -- --page\` writes this page from prices and coefficients.
 
 ## A few loads
 
@@ -85,6 +85,7 @@ is delay: without a linger, a change waits up to a minute.
 - **Time.** Measured processor time, times 1,769 MB and divided by the memory. A run also waits 20 ms for each request to DTS, 5 ms for each to
   DynamoDB, and for its handlers. A distant DTS makes runs longer.
 - **Writes.** A run that delivers for long commits five times a second. A run that is awake commits after each delivery. Heartbeats alone wait for its end.
+  The measured item has ${number(coefficients.checkpointBytes)} bytes. Above 1,024, as with a long ledger or many failing lanes, each write costs twice as much.
 - **Metrics.** CloudWatch charges for a metric in each hour in which it has a value.
 
 Changes come evenly. Not in the model: cold starts, retries, dead letters, recovery, storage, keys of KMS, data transfer, a NAT gateway

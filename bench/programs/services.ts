@@ -2,11 +2,11 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
-import { unmarshall } from '@aws-sdk/util-dynamodb'
 import { DStore } from '../../infra/local/dstore/dstore.ts'
 import { createCheckpointTable, localClient, startDynalite } from '../../infra/local/dynalite.ts'
 import { encodeRecord } from '../../infra/local/encode.ts'
 import { answerCalls } from '../ground/calls.ts'
+import { itemSize } from '../ground/item-size.ts'
 import { checkpoints, makeRecords, type RecordShape, startTime } from '../ground/records.ts'
 
 export interface StreamShape extends RecordShape {
@@ -110,14 +110,14 @@ const answers = {
     await streamOf(name).append(Array.from({ length: count }, () => ({ value, timestamp: seconds })))
   },
 
-  /** The size of the checkpoint item of a stream, as DynamoDB counts it: names and values. */
+  /** The size of the checkpoint item of a stream, as DynamoDB counts it. */
   async checkpointBytes(name: string): Promise<number> {
     const reader = new DynamoDBClient(localClient(dynamo.endpoint))
     const Key = { pk: { S: `${name}/0` } }
     const { Item } = await reader.send(new GetItemCommand({ TableName: checkpoints, Key }))
     reader.destroy()
     if (Item === undefined) throw new RangeError(`There is no checkpoint of ${name}.`)
-    return Buffer.byteLength(JSON.stringify(unmarshall(Item, { wrapNumbers: true })))
+    return itemSize(Item)
   },
 
   /** Requests since the start. */

@@ -4,10 +4,12 @@ import { UsageError } from '../report.ts'
 
 const price = z.number().min(0)
 
-/** List prices in US dollars. prices.json says of which region, and when they were written down. */
+/** List prices in US dollars. prices.json says of which region, and when they were last compared with which pages. */
 const pricesSchema = z.strictObject({
   region: z.string().min(1),
   asOf: z.iso.date(),
+  /** The pages that the prices were compared with, by price. */
+  sources: z.record(z.string(), z.url()).optional(),
   lambdaRequestsPerMillion: price,
   /** On arm64, below the first volume discount. */
   lambdaGbSecond: price,

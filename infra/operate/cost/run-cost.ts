@@ -33,7 +33,7 @@ export function costText(load: Load, coefficients: Coefficients, prices: Prices)
     comparison(load, items, coefficients, prices),
     ...day.limits.map((limit) => `This load is too high: ${limit}`),
     '',
-    `Prices in US dollars: list prices of ${prices.region}, written down on ${prices.asOf}; check them. No free tier, no taxes.`,
+    `Prices in US dollars: list prices of ${prices.region}, as of ${prices.asOf}; check them. No free tier, no taxes.`,
     `Coefficients: measured on ${coefficients.measured.date}. docs/cost.md says what the model leaves out.`,
   ]
 }

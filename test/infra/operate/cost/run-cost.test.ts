@@ -110,7 +110,7 @@ describe('the text', () => {
     const total = dollarsOf(text.find((line) => line.startsWith('a month')) ?? '')
     // Each line is rounded to cents.
     assert.ok(Math.abs(items.reduce((sum, line) => sum + dollarsOf(line), 0) - total) < 0.07)
-    assert.match(text.join('\n'), /list prices of us-east-1, written down on \d{4}-\d\d-\d\d; check them/)
+    assert.match(text.join('\n'), /list prices of us-east-1, as of \d{4}-\d\d-\d\d; check them/)
   })
 
   test('says that a load is too high', () => {

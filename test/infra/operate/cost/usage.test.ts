@@ -49,6 +49,16 @@ describe('a day of polling each minute', () => {
     near(twice.invocations, 2 * some.invocations, 0.05)
   })
 
+  test('has a second invocation only in the runs that have more changes than a batch', () => {
+    const invocationsPerRun = (changesPerRun: number) =>
+      day({ tables: 1, changesPerDay: changesPerRun * 1440 }).invocations / 1440
+    near(invocationsPerRun(900), 1, 0.01)
+    near(invocationsPerRun(1_000), 1.5, 0.02)
+    // A Poisson distribution with this mean has 62 % above a thousand.
+    near(invocationsPerRun(1_010), 1.62, 0.02)
+    near(invocationsPerRun(1_100), 2, 0.01)
+  })
+
   test('carries few large records in an invocation', () => {
     // A batch has room for four of these.
     const large = day({ changesPerDay: 144_000, tables: 1, recordBytes: 1_000_000 })
