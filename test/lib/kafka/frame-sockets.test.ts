@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { describe, type TestContext, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import { FrameReader, frameSockets } from '../../../lib/kafka/frame-sockets.ts'
+import { freeBytes } from '../../../lib/kafka/free-memory.ts'
 
 const limit = 1_000
 
@@ -50,6 +51,22 @@ describe('the frames of a connection', () => {
     assert.ok(first instanceof Buffer && second instanceof Buffer)
     assert.notEqual(first.buffer, second.buffer)
     assert.equal(first.buffer.byteLength, 9)
+  })
+
+  test('use the memory of earlier frames that were freed, if they are large', () => {
+    const large = frame(2 * 2 ** 20)
+    const reader = new FrameReader({ maxBytes: large.length })
+    const takeOne = () => {
+      const [taken] = feed(reader, large, large.length)
+      assert.ok(taken instanceof Buffer)
+      assert.ok(taken.equals(large))
+      return taken
+    }
+    freeBytes(takeOne())
+    const before = process.memoryUsage().arrayBuffers
+    const second = takeOne()
+    assert.equal(process.memoryUsage().arrayBuffers, before)
+    freeBytes(second)
   })
 
   const lengths: [length: number, reason: string][] = [
