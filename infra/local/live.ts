@@ -86,8 +86,10 @@ export async function runLive(
     stopKeys()
     await Promise.all([stopFeed(), page.stop()])
     say('Stopping …')
-    const keepsLog = troubles.current.length > 0 || (await hasEnded(fault))
+    const letters = stack.letters().length
+    const keepsLog = troubles.current.length > 0 || letters > 0 || (await hasEnded(fault))
     for (const trouble of troubles.current) say(troubleLines(trouble).join(' '))
+    if (letters > 0) say(`${letters} dead letters were in the queue, which ends now.`)
     if (keepsLog) say(`The functions' log is ${stack.logFile}`)
     await stack.stop(keepsLog)
   }

@@ -45,6 +45,8 @@ const always: readonly (readonly [id: string, step: Step])[] = [
   ['redrive', { text: 'send the dead letters again', event: { action: 'redrive' } }],
 ]
 const mostKept = 50
+/** Actions that receive letters. Until they give them back, the queue hides them from others. */
+const ofQueue: ReadonlySet<string> = new Set(['letters', 'redrive', 'discard'])
 const provenByRecovery = async () => true
 
 /**
@@ -55,14 +57,23 @@ export class Plans {
   readonly #actor: Actor
   readonly #steps = new Map<string, Step>()
   readonly #plans = new Map<string, StoredPlan>()
+  #lastOfQueue: Promise<unknown> = Promise.resolve()
 
   constructor(actor: Actor) {
     this.#actor = actor
   }
 
+  /** Requests that receive letters wait for each other: otherwise one would find the queue empty. */
+  #ask(event: RecoveryEvent): Promise<Asked> {
+    if (!ofQueue.has(event.action)) return this.#actor.ask(event)
+    const asked = this.#lastOfQueue.then(() => this.#actor.ask(event))
+    this.#lastOfQueue = asked
+    return asked
+  }
+
   /** What recovery advises. It changes nothing. */
   async advise(): Promise<Told> {
-    return this.offer(await this.#actor.ask({ action: 'inspect' }))
+    return this.offer(await this.#ask({ action: 'inspect' }))
   }
 
   /** The dead letters that come first. They stay in the queue. */
@@ -80,7 +91,7 @@ export class Plans {
     if (event.action === 'reset') return this.#planReset(title, event)
     if (event.action === 'redrive' && !('dryRun' in event)) return this.#planRedrive(title, event)
     if (event.action === 'inspect' || event.action === 'doctor' || event.action === 'redrive')
-      return { refused: this.offer(await this.#actor.ask(event)) }
+      return { refused: this.offer(await this.#ask(event)) }
     const found = await this.#actor.readPlace()
     const isCurrent = async () => fingerprint(await this.#actor.readPlace()) === fingerprint(found)
     const token = this.#keep({ title, event, isCurrent })
@@ -88,7 +99,7 @@ export class Plans {
   }
 
   async #planReset(title: string, event: StepEvent): Promise<Planned> {
-    const asked = await this.#actor.ask({ ...event, dryRun: true })
+    const asked = await this.#ask({ ...event, dryRun: true })
     const dryRun = readDryRun(asked.result)
     if (dryRun === null) return { refused: this.offer(asked) }
     // Whether a loss is accepted is part of recovery's token.
@@ -130,7 +141,7 @@ export class Plans {
   }
 
   async #list(): Promise<{ asked: Asked; listed: LettersResult | null }> {
-    const asked = await this.#actor.ask({ action: 'letters' })
+    const asked = await this.#ask({ action: 'letters' })
     const { isDone, result } = asked
     return { asked, listed: isDone && hasOwn(result, 'letters') ? (result as LettersResult) : null }
   }
@@ -142,7 +153,7 @@ export class Plans {
     this.#plans.delete(token)
     if (!(await plan.isCurrent()))
       return { text: 'The stream moved since the plan was made. Nothing was done. Plan it again.', steps: [] }
-    const asked = await this.#actor.ask(plan.event)
+    const asked = await this.#ask(plan.event)
     if (asked.isDone) this.#actor.onDone()
     return this.offer(asked)
   }

@@ -26,7 +26,7 @@ export interface Asked extends Said {
 
 interface AnswerData
   extends Partial<ReturnedError>,
-    Partial<Pick<RedriveResult, 'redriven' | 'left' | 'notes'>> {
+    Partial<Pick<RedriveResult, 'letters' | 'redriven' | 'left' | 'notes'>> {
   readonly advice?: string
   readonly note?: string
   readonly next?: readonly NextStep[]
@@ -52,7 +52,12 @@ function isReturned(error: unknown): error is ReturnedError['error'] {
   return typeof error === 'object' && error !== null
 }
 
-function redriveText({ redriven, left, notes = [], error }: AnswerData): string {
+function redriveText({ letters = [], redriven, left, notes = [], error }: AnswerData): string {
+  const listed = letters.filter(({ outcome }) => outcome === 'listed')
+  if (listed.length > 0) {
+    const texts = listed.map(({ table, offset, error: reason }) => `${table} at offset ${offset}: ${reason}`)
+    return [`${left} dead letters wait. These come first:`, ...texts, ...notes].join('\n')
+  }
   const failed = typeof error === 'string' ? [error] : []
   return [`${redriven} redriven, ${left} left in the queue.`, ...failed, ...notes].join(' ')
 }

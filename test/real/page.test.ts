@@ -155,7 +155,10 @@ describe('the page of the local stack, in Chromium', () => {
     const letters = await browser.text('#letters', /2 dead letters wait\./)
     assert.match(letters, /INSERT\s+shop\.refunds\s+offset \d+/)
     assert.match(letters, /status\s+'open'/)
-    assert.match(letters, /refunds, 1 attempt: HANDLER_FAILED: .*at offset \d+/)
+    assert.match(
+      letters,
+      /refunds, 1 attempt: Error: The bank does not answer at functions\/tables\/refunds\.ts:\d+:\d+/,
+    )
     await browser.run("document.getElementById('letters').scrollIntoView({ block: 'center' })")
     await takeScreenshot(browser, 'page-letters', false)
     await browser.text('#changes', /dead letter\s+id\s+8/)

@@ -14,6 +14,7 @@ import { isHandled } from '../table-lines.ts'
 import { type Trouble, troubleLines } from '../troubles.ts'
 import type { TableView } from '../view.ts'
 import type { LoggedChange } from './describe-record.ts'
+import { Failures } from './failures.ts'
 import { Fates, type Known } from './fates.ts'
 import { causeFault, runPoller } from './faults.ts'
 import { LatestChanges } from './latest-changes.ts'
@@ -36,6 +37,7 @@ export class Page {
   readonly #screen: Screen
   readonly #latest: LatestChanges
   readonly #fates = new Fates()
+  readonly #failures = new Failures()
   readonly #letters: LetterBox
   readonly #samples = new Samples()
   #changes: readonly LoggedChange[] = []
@@ -69,7 +71,10 @@ export class Page {
         assets: bundledAssets(),
         view: (after) => this.#view(after),
         search: (search) => this.#search(search),
-        letters: () => plans.letters(),
+        letters: async () => {
+          const listed = await plans.letters()
+          return 'refused' in listed ? listed : this.#failures.explain(listed)
+        },
         advise: () => plans.advise(),
         plan: (request) => plans.plan(request),
         apply: async (token) => {
@@ -104,6 +109,7 @@ export class Page {
   show(frame: Frame): void {
     const { now, observations, checkpoint, tables } = frame
     this.#fates.observe(observations, now)
+    this.#failures.observe(observations)
     // The checkpoint of this frame is younger than its observations: it can be past a delivery that the next frame learns of.
     this.#known = this.#knownWith(this.#frame.checkpoint, frame.troubles)
     this.#frame = frame

@@ -19,12 +19,16 @@ const dryRun = {
 }
 
 /** Plans on a recovery that answers each action with these results. Everything that it was asked is written down. */
-function plansOn(answers: Readonly<Record<string, unknown>>) {
+function plansOn(
+  answers: Readonly<Record<string, unknown>>,
+  during: (event: { readonly action: string }) => Promise<void> = async () => {},
+) {
   const asked: unknown[] = []
   const stream = { place: halted }
   const plans = new Plans({
     async ask(event) {
       asked.push(event)
+      await during(event)
       return readAnswer(answers[event.action] ?? {})
     },
     readPlace: async () => stream.place,
@@ -183,6 +187,19 @@ describe('the plans for dead letters', () => {
     assert.deepEqual(asked.slice(-2), [{ action: 'redrive' }, 'done'])
   })
 
+  test('looks and plans do not take the letters from each other', async () => {
+    let receivers = 0
+    const { plans } = plansOn(answers(['m1']), async ({ action }) => {
+      if (action !== 'letters') return
+      receivers += 1
+      await new Promise(setImmediate)
+      assert.equal(receivers, 1)
+      receivers -= 1
+    })
+    const planned = await Promise.all([plans.letters(), plans.plan({ step: 'redrive' }), plans.letters()])
+    assert.ok(planned[1] !== null && 'plan' in planned[1])
+  })
+
   test('a redrive of an empty queue, and a discard of a letter that is gone, leave no plan', async () => {
     const { plans } = plansOn(answers([]))
     const empty = await plans.plan({ step: 'redrive' })
@@ -190,6 +207,20 @@ describe('the plans for dead letters', () => {
     const gone = await plans.plan({ step: 'discard', message: 'm1' })
     assert.ok(gone !== null && 'refused' in gone)
     assert.equal(await plans.plan({ step: 'discard' }), null)
+  })
+
+  test('a look that recovery advises names the letters, and sends nothing', async () => {
+    const listed = { ...letter('m1', '7'), outcome: 'listed' }
+    const next = [{ action: 'redrive', dryRun: true }]
+    const { plans } = plansOn({
+      inspect: { advice: 'Look.', next },
+      redrive: { ...redriven, redriven: 0, left: 3, letters: [listed] },
+    })
+    const { steps } = await plans.advise()
+    const planned = await plans.plan({ step: steps[0]?.id ?? '' })
+    assert.ok(planned !== null && 'refused' in planned)
+    const text = '3 dead letters wait. These come first:\nshop.orders at offset 7: HANDLER_FAILED: no'
+    assert.equal(planned.refused.text, text)
   })
 
   test('a discard deletes exactly the letter that the plan shows', async () => {
