@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ColumnNotices } from './column-notices.ts'
 import { serveFeed } from './feed/control.ts'
 import { FeedReader } from './feed/feed-reader.ts'
 import { feeder } from './feed/feeder.ts'
@@ -16,6 +17,8 @@ import { render, unlimited } from './view.ts'
 const frameMs = 1_000
 /** Without a terminal, the view is printed once in this many frames. */
 const framesPerPrint = 10
+/** The poller stores changed columns at the end of a run. */
+const framesPerColumns = 10
 
 /** The emulator keeps its log in memory. So it drops records that were handled this long ago. */
 const mostKept = 200_000n
@@ -144,6 +147,7 @@ async function show(
   say: (line: string) => void,
   ended: AbortSignal,
 ): Promise<void> {
+  const notices = new ColumnNotices()
   let wasHalted = false
   let isLast = false
   for (let frame = 0; !isLast; frame++) {
@@ -152,6 +156,10 @@ async function show(
     const observations = await stack.observed.readNew()
     tables.observe(observations)
     for (const text of [...troubles.observe(observations), ...troubles.overdue(Date.now())]) screen.note(text)
+    if (frame % framesPerColumns === 0) {
+      const { history } = await stack.columnStore.read()
+      for (const text of notices.news(history)) screen.note(text)
+    }
     const checkpoint = await stack.store.read()
     if (checkpoint !== null) {
       troubles.passed(checkpoint.generation, checkpoint.offset)

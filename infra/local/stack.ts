@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { ColumnStore } from '../../lib/checkpoint/column-store.ts'
 import { CheckpointStore } from '../../lib/checkpoint/store.ts'
 import { streamName } from '../../lib/connect/clients.ts'
 import { pollVariables, streamVariables } from '../environment.ts'
@@ -44,6 +45,7 @@ export type Answer =
 export interface LocalStack {
   readonly dstore: DStore
   readonly store: CheckpointStore
+  readonly columnStore: ColumnStore
   readonly observed: ObservationFile
   /** The messages of the dead-letter queue, oldest first. */
   readonly letters: () => ReturnType<LocalQueues['messages']>
@@ -147,14 +149,11 @@ export async function startStack(
     await stop()
     throw error
   }
+  const stream = streamName({ ...source, topic: dstore.topic })
   return {
     dstore,
-    store: new CheckpointStore(
-      dynamoClient,
-      checkpointTable,
-      streamName({ ...source, topic: dstore.topic }),
-      0,
-    ),
+    store: new CheckpointStore(dynamoClient, checkpointTable, stream, 0),
+    columnStore: new ColumnStore(dynamoClient, checkpointTable, `${stream}/0`),
     observed: new ObservationFile(observationPath),
     letters: () => queues.messages(letterQueue),
     source,

@@ -7,6 +7,7 @@ import { type Asked, readAnswer, type Step } from '../../page/recovery-answer.ts
 import { Samples } from '../../page/samples.ts'
 import { type Deployment, npmCommands } from '../command-line.ts'
 import type { DeployedRecovery } from '../invoke-recovery.ts'
+import { type ColumnChange, changesOf, driftText } from '../print-columns.ts'
 
 export interface StageOptions {
   /** Of the page. */
@@ -69,7 +70,7 @@ export class Stage implements Actor {
       changes: null,
       samples: this.#samples.after(after),
       troubles: inspection === null ? [] : troublesOf(inspection),
-      events: inspection === null ? [] : inspection.ledger.map(entryText).reverse(),
+      events: inspection === null ? [] : eventsOf(inspection),
       hasFaults: false,
     }
   }
@@ -146,6 +147,18 @@ function troublesOf({ checks, storedFault, stored }: Inspection): string[] {
     ...failed.map(({ name, result, detail }) => `${name} (${result}): ${detail}`),
     ...lanes,
   ]
+}
+
+/** Moves, actions by hand and changes of columns, the newest first: each text begins with its time. */
+function eventsOf({ ledger, columns }: Inspection): string[] {
+  const changes = columns === undefined ? [] : changesOf(columns).map(changeText)
+  return [...ledger.map(entryText), ...changes].sort().reverse()
+}
+
+function changeText({ table, version }: ColumnChange): string {
+  const { offset, time } = version
+  const at = time === null ? '' : `${time.slice(0, 19)}Z  `
+  return `${at}the columns of ${table} changed at offset ${offset} (${driftText(version)})`
 }
 
 function entryText({ at, how, by, from, to }: Inspection['ledger'][number]): string {

@@ -109,3 +109,34 @@ test('recovery learns who acts, and a function that ends with an error is a refu
   assert.equal((await plans.apply(planned.plan.token))?.text, 'Sandbox.Timedout: late')
   assert.deepEqual(asked.at(-1), { action: 'resume', by: 'Ada' })
 })
+
+test('the events of the console are moves and changes of columns, the newest first', async () => {
+  const place = (offset: string) => ({ clusterId: 'c1', offset, generation: 3 })
+  const version = { generation: 3, added: [], lost: [], retyped: [] }
+  const columns = {
+    tables: [
+      {
+        table: 'shop.orders',
+        columns: ['id', 'note'],
+        versions: [
+          { ...version, version: 1, offset: '3', time: null },
+          { ...version, version: 2, offset: '9', time: '2026-11-28T01:00:00Z (1795827600)', added: ['note'] },
+        ],
+      },
+    ],
+    others: 0,
+  }
+  const at = Date.UTC(2026, 10, 28)
+  const entry = { by: 'Ada', how: 'reset', from: place('4'), to: place('2'), entry: 0 }
+  const ledger = [
+    { ...entry, at },
+    { ...entry, at: at + 7_200_000 },
+  ]
+  const { stage } = stageOf({ inspect: { ...inspection, ledger, columns } })
+  await stage.ask({ action: 'inspect' })
+  assert.deepEqual(stage.view(0).events, [
+    '2026-11-28T02:00:00Z  reset  4 → 2  by Ada',
+    '2026-11-28T01:00:00Z  the columns of shop.orders changed at offset 9 (new: note)',
+    '2026-11-28T00:00:00Z  reset  4 → 2  by Ada',
+  ])
+})
