@@ -37,23 +37,26 @@ export class BatchCutter {
   /** As many events, from index `at` on, as one invocation carries; at least one. One that must not be sent is only the first. */
   cut(events: readonly RoutedEvent[], at: number, trouble: Trouble | null): BatchCut {
     const limit = this.limit(trouble)
-    if (this.#delivery.transactions !== true)
-      return { events: events.slice(at, this.#endOf(events, at, at + limit)), transactions: null }
-    const first = events[at]
+    if (this.#delivery.transactions !== true) {
+      const { to } = this.#take(events, at, at + limit, 0)
+      return { events: events.slice(at, to), transactions: null }
+    }
     // The search for a failing change may cut a transaction only after it failed as a whole.
-    const isSearch = trouble !== null && trouble.offset === first?.offset && trouble.attempts > 0
+    const isSearch = trouble !== null && trouble.offset === events[at]?.offset && trouble.attempts > 0
     const mostOfFirst = isSearch ? limit : this.#delivery.batchSize
     const transactions: TransactionPart[] = []
     let to = at
+    let bytes = 0
     while (to < events.length) {
       const end = endOfTransaction(events, to)
-      const most = to === at ? at + mostOfFirst : at + limit
-      const fits = this.#endOf(events, at, Math.min(end, most)) === end
-      const isWhole = fits && events[to]?.transaction?.isOver === true && !isCutByFault(events, end)
+      const most = at + (to === at ? mostOfFirst : limit)
+      const taken = this.#take(events, to, Math.min(end, most), bytes)
+      const isWhole =
+        taken.to === end && events[to]?.transaction?.isOver === true && !isCutByFault(events, end)
       if (!isWhole && to > at) break
-      const cut = fits ? end : this.#endOf(events, at, most)
-      transactions.push({ count: cut - to, part: this.#partOf(events, to, isWhole) })
-      to = cut
+      transactions.push({ count: taken.to - to, part: this.#partOf(events, to, isWhole) })
+      to = taken.to
+      bytes = taken.bytes
       if (!isWhole) break
     }
     return { events: events.slice(at, to), transactions }
@@ -79,19 +82,24 @@ export class BatchCutter {
     this.#open = !continues ? null : last.isOver ? last.id : last
   }
 
-  /** The index after the events from `at` on that fit into the bytes of a batch. At least one fits. */
-  #endOf(events: readonly RoutedEvent[], at: number, most: number): number {
+  /**
+   * The index after the events that fit into the bytes of a batch, and the bytes of the batch with them. The first event of a batch
+   * always fits.
+   * @param end the index after the most events
+   * @param bytes of the batch before them
+   */
+  #take(events: readonly RoutedEvent[], from: number, end: number, bytes: number) {
     const { batchBytes } = this.#delivery
-    const end = Math.min(events.length, most)
-    let bytes = 0
-    let to = at
-    while (to < end) {
+    let sum = bytes
+    let to = from
+    while (to < Math.min(events.length, end)) {
       const event = events[to] as RoutedEvent
-      bytes += sizeInBatch(event)
-      if ((bytes > batchBytes || event.fault !== null) && to > at) break
+      const next = sum + sizeInBatch(event)
+      if ((next > batchBytes || event.fault !== null) && sum > 0) break
+      sum = next
       to += 1
     }
-    return to
+    return { to, bytes: sum }
   }
 
   #partOf(events: readonly RoutedEvent[], at: number, isWhole: boolean): TransactionPart['part'] {

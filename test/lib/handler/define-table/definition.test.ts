@@ -21,6 +21,11 @@ describe('the delivery settings of a definition', () => {
     assert.equal(delivery({ onBatch: onChange, batchSize: 7 }).batchSize, 7)
   })
 
+  test('ask for whole transactions only with onTransaction', () => {
+    assert.deepEqual(delivery({ onTransaction: onChange }), { ...defaultDelivery, transactions: true })
+    assert.equal(delivery({ onChange }).transactions, undefined)
+  })
+
   test('are the declared ones, without the handlers', () => {
     const settings = {
       attempts: 2,
