@@ -77,7 +77,7 @@ export class Drift {
     if (isStored) this.#changed.clear()
   }
 
-  /** What `keep` did not store is judged again by the next run of the process. */
+  /** The next run of the process judges again what `keep` did not store. */
   forget(): void {
     for (const table of this.#changed) this.#watch.judged.delete(table)
   }

@@ -313,7 +313,7 @@ describe('serverless package, without network and credentials', () => {
   const parts: readonly (readonly [key: string, maxBytes: number, rooms: readonly string[]])[] = [
     [
       'poller',
-      670_000,
+      680_000,
       ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
     ],
     [

@@ -108,7 +108,7 @@ describe('the history stays below the limit of an item', () => {
     assert.equal(stored(history).tables.size, 500)
   })
 
-  test('with the 20 last versions of a table, whose numbers go on', () => {
+  test('with the 20 last versions of a table, whose numbers continue', () => {
     const history = new ColumnHistory()
     for (let version = 1; version <= 30; version++) history.add(seen(BigInt(version), { [`v${version}`]: 1 }))
     const versions =
