@@ -3,14 +3,15 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { DStore } from '../../../infra/local/dstore/dstore.ts'
 import { runFeed } from '../../../infra/local/feed/run-feed.ts'
 import { Shop } from '../../../infra/local/shop.ts'
 import { copyService, type ServiceCopy } from '../../support/service-copy.ts'
+import type { Lifetime } from '../../support/world.ts'
 
 /** The handler in README's "Write a handler", and its file name. */
 function readmeExample(): { file: string; text: string } {
@@ -55,24 +56,28 @@ function startLive(folder: string, parameters: readonly string[]) {
   }
 }
 
-function startCopy(
-  t: TestContext,
-  prepare: (service: ServiceCopy) => void = () => {},
-  parameters: readonly string[] = [],
-) {
+/** The preparation takes a minute on a busy machine. */
+const busyMachine = { timeout: 180_000 }
+
+/** Before the tests of a suite, starts a copy of the service and waits for its first view. */
+function liveCopy(prepare: (service: ServiceCopy) => void = () => {}, parameters: readonly string[] = []) {
   const service = copyService()
-  prepare(service)
-  const live = startLive(service.folder, parameters)
+  let live: ReturnType<typeof startLive> | undefined
+  before(async () => {
+    prepare(service)
+    live = startLive(service.folder, parameters)
+    await live.view(() => true)
+  }, busyMachine)
   // Stop first: a folder cannot be removed during a build in it.
-  t.after(async () => {
-    await live.stop()
+  after(async () => {
+    await live?.stop()
     service.remove()
-  })
-  return { live, service }
+  }, busyMachine)
+  return { live: () => live ?? assert.fail('It has not started.'), service }
 }
 
 /** A stream with a minute of the shop, and the flags that choose it. */
-async function startSource(t: TestContext) {
+async function startSource(t: Lifetime) {
   const source = new DStore()
   const { host, port } = await source.start()
   t.after(() => source.stop())
@@ -91,64 +96,92 @@ function handled(view: string, table: string): number {
   return Number(new RegExp(`^${table} +(\\d+)`, 'm').exec(view)?.[1] ?? 0)
 }
 
-test("the handler of the README's example gets its line in the live view", async (t) => {
+describe("a copy with the handler of the README's example", () => {
   const { file, text } = readmeExample()
-  const { live } = startCopy(t, ({ folder }) => writeFileSync(join(folder, file), text))
-  await live.view((view) => handled(view, 'shop.payments') > 0)
-  assert.doesNotMatch(live.output, /HALTED/)
+  const { live } = liveCopy(({ folder }) => writeFileSync(join(folder, file), text))
+
+  test('shows its line in the live view', async () => {
+    await live().view((view) => handled(view, 'shop.payments') > 0)
+    assert.doesNotMatch(live().output, /HALTED/)
+  })
 })
 
-test('a handler in a folder runs locally under its deployed name, with a recorded stretch in a folder and a script of npm run feed', async (t) => {
+describe('a copy with a handler in a folder, and with a recorded stretch in a folder', () => {
   const { text } = readmeExample()
-  const { source, flags } = await startSource(t)
-  const changes = join(mkdtempSync(join(tmpdir(), 'dts-functions-feed-')), 'payments.jsonl')
-  t.after(() => rmSync(dirname(changes), { recursive: true }))
-  const record = [
-    'run',
-    '--silent',
-    'tail',
-    '--',
-    ...flags,
-    '--table',
-    'shop.payments',
-    '--limit',
-    '2',
-    '--format',
-    'json',
-  ]
-  const { stdout: recorded } = await promisify(execFile)('npm', record)
-  assert.equal(recorded.trimEnd().split('\n').length, 2)
-  assert.equal(source.counters.commits, 0)
-  writeFileSync(changes, recorded)
+  const recordings = mkdtempSync(join(tmpdir(), 'dts-functions-feed-'))
+  before(async () => {
+    const ends: (() => Promise<unknown>)[] = []
+    const { source, flags } = await startSource({ after: (end) => ends.push(end) })
+    const chosen = ['--table', 'shop.payments', '--limit', '2', '--format', 'json']
+    const record = ['run', '--silent', 'tail', '--', ...flags, ...chosen]
+    const { stdout: recorded } = await promisify(execFile)('npm', record)
+    assert.equal(recorded.trimEnd().split('\n').length, 2)
+    assert.equal(source.counters.commits, 0)
+    writeFileSync(join(recordings, 'payments.jsonl'), recorded)
+    for (const end of ends) await end()
+  }, busyMachine)
   const prepare = ({ folder }: ServiceCopy) => {
     mkdirSync(join(folder, 'functions/tables/billing'))
     writeFileSync(join(folder, 'functions/tables/billing/payments.ts'), text)
   }
-  const { live, service } = startCopy(t, prepare, ['--feed', dirname(changes)])
-  await live.view((view) => view.includes('shop.payments'))
-  const script = join(dirname(changes), 'more.sql')
-  writeFileSync(script, "INSERT INTO shop.payments (id, status, amount) VALUES (3, 'open', 1.00)")
-  assert.equal(await runFeed(['--file', script], service.folder, () => {}), 0)
-  await live.view((view) => handled(view, 'shop.payments') === 3)
-  assert.doesNotMatch(live.output, /HALTED/)
+  const { live, service } = liveCopy(prepare, ['--feed', recordings])
+  after(() => rmSync(recordings, { recursive: true }))
+
+  test('runs it under its deployed name, with the stretch and with a script of npm run feed', async () => {
+    assert.match(live().output, /shop\.payments/)
+    const script = join(recordings, 'more.sql')
+    writeFileSync(script, "INSERT INTO shop.payments (id, status, amount) VALUES (3, 'open', 1.00)")
+    assert.equal(await runFeed(['--file', script], service.folder, () => {}), 0)
+    await live().view((view) => handled(view, 'shop.payments') === 3)
+    assert.doesNotMatch(live().output, /HALTED/)
+  })
 })
 
-test('serverless package in the same folder does not disturb the live stream', async (t) => {
-  const { live, service } = startCopy(t)
-  await live.view((view) => handled(view, 'shop.orders') > 0)
-  const before = live.output.length
-  const { code, output } = await service.serverless(['package'], {})
-  assert.equal(code, 0, output)
-  // The next two views after the package.
-  let last = 0
-  for (let views = 0; views < 2; views++) {
-    await live.view((view) => {
-      const isMore = handled(view, 'shop.orders') > last
-      last = Math.max(last, handled(view, 'shop.orders'))
-      return isMore
+describe('a copy without changes', () => {
+  const { live, service } = liveCopy()
+
+  describe('after serverless package in its folder', () => {
+    let printed = 0
+    before(async () => {
+      await live().view((view) => handled(view, 'shop.orders') > 0)
+      printed = live().output.length
+      const { code, output } = await service.serverless(['package'], {})
+      assert.equal(code, 0, output)
+    }, busyMachine)
+
+    test('continues with the stream', async () => {
+      // The next two views after the package.
+      let last = 0
+      for (let views = 0; views < 2; views++) {
+        await live().view((view) => {
+          const isMore = handled(view, 'shop.orders') > last
+          last = Math.max(last, handled(view, 'shop.orders'))
+          return isMore
+        })
+      }
+      assert.doesNotMatch(live().output.slice(printed), /HALTED|failed/)
     })
-  }
-  assert.doesNotMatch(live.output.slice(before), /HALTED|failed/)
+  })
+
+  test('has a changed handler at work within two views, because its rebuild does not end the run of the poller', async () => {
+    await live().view((view) => handled(view, 'shop.orders') > 0)
+    const folder = mkdtempSync(join(service.folder, 'marks-'))
+    const marker = join(folder, 'marker')
+    const file = join(service.folder, 'functions/tables/orders.ts')
+    const noting = `async onChange(change) {\n    appendFileSync(${JSON.stringify(marker)}, '.')`
+    const changed = readFileSync(file, 'utf8').replace('async onChange(change) {', noting)
+    const watcher = watch(folder)
+    const isAtWork = once(watcher, 'change')
+    writeFileSync(file, `import { appendFileSync } from 'node:fs'\n${changed}`)
+    // A stream that waits for the lease of a run that died would take ten views.
+    const views = async () => {
+      for (let n = 0; n < 2; n++) await live().view((view) => handled(view, 'shop.orders') > 0)
+    }
+    await Promise.race([isAtWork, views()])
+    watcher.close()
+    assert.ok(existsSync(marker), live().output)
+    assert.doesNotMatch(live().output, /HALTED/)
+  })
 })
 
 test('what a handler throws at a change of a real stream is on the screen, and the end of the host ends the command', async (t) => {
@@ -198,28 +231,7 @@ export const handler = defineTable({
   )
 })
 
-test('a changed handler is at work within two views, because its rebuild does not end the run of the poller', async (t) => {
-  const { live, service } = startCopy(t)
-  await live.view((view) => handled(view, 'shop.orders') > 0)
-  const folder = mkdtempSync(join(service.folder, 'marks-'))
-  const marker = join(folder, 'marker')
-  const file = join(service.folder, 'functions/tables/orders.ts')
-  const noting = `async onChange(change) {\n    appendFileSync(${JSON.stringify(marker)}, '.')`
-  const changed = readFileSync(file, 'utf8').replace('async onChange(change) {', noting)
-  const watcher = watch(folder)
-  const isAtWork = once(watcher, 'change')
-  writeFileSync(file, `import { appendFileSync } from 'node:fs'\n${changed}`)
-  // A stream that waits for the lease of a run that died would take ten views.
-  const views = async () => {
-    for (let n = 0; n < 2; n++) await live.view((view) => handled(view, 'shop.orders') > 0)
-  }
-  await Promise.race([isAtWork, views()])
-  watcher.close()
-  assert.ok(existsSync(marker), live.output)
-  assert.doesNotMatch(live.output, /HALTED/)
-})
-
-test('the handlers of a named source run locally, on the local stream and with a poller of their own', async (t) => {
+describe('a copy with a named source', () => {
   const prepare = ({ folder, configure }: ServiceCopy) => {
     // Nothing answers there: a poller that read the source's own task would never handle a change.
     const crm = { address: '127.0.0.1:9', topic: 'crm', sid: 'dtscrm', user: 'reader', secret: 'none' }
@@ -228,10 +240,13 @@ test('the handlers of a named source run locally, on the local stream and with a
     mkdirSync(join(folder, 'functions/tables/crm'))
     writeFileSync(join(folder, 'functions/tables/crm/payments.ts'), text)
   }
-  const { live } = startCopy(t, prepare, ['--source', 'crm'])
-  await live.view((view) => handled(view, 'shop.payments') > 0 && /^shop\.orders .*skipped/m.test(view))
-  assert.match(live.output, /^Not run: the handlers of the stream without a name \(npm start\)$/m)
-  assert.doesNotMatch(live.output, /HALTED|failed/)
+  const { live } = liveCopy(prepare, ['--source', 'crm'])
+
+  test('runs its handlers on the local stream and with a poller of their own', async () => {
+    await live().view((view) => handled(view, 'shop.payments') > 0 && /^shop\.orders .*skipped/m.test(view))
+    assert.match(live().output, /^Not run: the handlers of the stream without a name \(npm start\)$/m)
+    assert.doesNotMatch(live().output, /HALTED|failed/)
+  })
 })
 
 test('two files for one table are refused with one message, and no stack trace', async (t) => {
