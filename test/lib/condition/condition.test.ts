@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Images, parseCondition } from '../../../lib/condition/condition.ts'
+import type { DtsError } from '../../../lib/errors.ts'
 
 const row = {
   id: 9007199254740993n,
@@ -16,6 +17,18 @@ const row = {
   'strange name': 'x',
   changed: 1,
   from: 'a',
+  low: '-12.5',
+  zip: '0200',
+  share: '10%',
+  path: 'a\\',
+  infinite: 'Infinity',
+  lowest: '-infinity',
+  big: 1e21,
+  tiny: 1e-7,
+  half: 0.5,
+  empty: '',
+  word: 'infinity and beyond',
+  zip2: 'D-12',
 }
 const insert: Images = { before: null, after: row }
 const update: Images = { before: { ...row, status: 'open', note: null }, after: row }
@@ -73,6 +86,67 @@ const verdicts: [condition: string, images: Images, selected: boolean][] = [
   ["status = 'it''s'", insert, false],
   ["not (status = 'open' or status = 'new') and not not count = 7", insert, true],
   ["status = 'open' or status = 'paid' and count = 8", insert, false],
+  // Order, at and beside the border.
+  ...(['<', '<=', '=', '<>', '>=', '>'] as const).flatMap((sign) =>
+    [6, 7, 8].map((value): [string, Images, boolean] => {
+      const order = Math.sign(7 - value)
+      const fitting = { '<': [-1], '<=': [-1, 0], '=': [0], '<>': [-1, 1], '>=': [0, 1], '>': [1] }[sign]
+      return [`count ${sign} ${value}`, insert, fitting.includes(order)]
+    }),
+  ),
+  ["status > 'open'", insert, true],
+  ["status < 'paid'", insert, false],
+  ["status < 'zero'", insert, true],
+  ["status > 'zero'", insert, false],
+  // Two columns with decimals compare as numbers, a quoted text or a code as a text.
+  ['tax < total', insert, true],
+  ['low < tax', insert, true],
+  ["total = '120.5'", insert, false],
+  ["'120.5' = total", insert, false],
+  ['zip < total', insert, true],
+  ['total < zip', insert, false],
+  // Numbers of every form.
+  ["id = '9007199254740993.0'", insert, true],
+  ['count = 70e-1', insert, true],
+  ['count = 0.7e+1', insert, true],
+  ['count = +7', insert, true],
+  ['half = .5', insert, true],
+  ['low = -12.5', insert, true],
+  ['low > -12', insert, false],
+  ['low < 0', insert, true],
+  ['big = 1e21', insert, true],
+  ['big > 999e18', insert, true],
+  ['tiny = 0.0000001', insert, true],
+  ['total < 1e400', insert, true],
+  ['infinite > 1e400', insert, true],
+  ['infinite < 1', insert, false],
+  ['1 < infinite', insert, true],
+  ['infinite = 1', insert, false],
+  ['lowest < -1e400', insert, true],
+  ['lowest > 1', insert, false],
+  // Patterns.
+  ["status like 'paid%'", insert, true],
+  ["status like 'paid%%'", insert, true],
+  ["status like 'paid_'", insert, false],
+  ["status like 'pai'", insert, false],
+  ["status like 'aid'", insert, false],
+  ["status like '%d'", insert, true],
+  ["share like '10\\%'", insert, true],
+  ["share like '1\\%'", insert, false],
+  ["path like 'a\\'", insert, true],
+  ["note like '%'", insert, false],
+  ["not note like '%'", insert, false],
+  ["absent like '%'", insert, false],
+  // Unknown stays unknown, unless the other side decides.
+  ["not (note = 'x' and count = 7)", insert, false],
+  ["not (count = 7 and note = 'x')", insert, false],
+  ["not (note = 'x' and count = 8)", insert, true],
+  ["not (count = 8 and note = 'x')", insert, true],
+  ["not (note = 'x' or count = 8)", insert, false],
+  ["not (count = 8 or note = 'x')", insert, false],
+  ['not absent = 1', insert, false],
+  ['changed(status)', deletion, false],
+  ['changed(absent)', update, false],
 ]
 describe('a condition', () => {
   for (const [condition, images, selected] of verdicts) {
@@ -103,7 +177,10 @@ const refused: [condition: string, reason: RegExp][] = [
   ['a ~ 1', /~ is unknown here/],
   ["a = x'abc'", /expected/],
   [`${'('.repeat(200)}a = 1${')'.repeat(200)}`, /more than 100 levels/],
-  ['and = 1', /expected a column or a value, not and/],
+  ...['and', 'or', 'is', 'in', 'like', 'between'].map((word): [string, RegExp] => [
+    `${word} = 1`,
+    new RegExp(`expected a column or a value, not ${word}`),
+  ]),
 ]
 describe('a condition that cannot be read', () => {
   for (const [condition, reason] of refused) {
@@ -111,6 +188,14 @@ describe('a condition that cannot be read', () => {
       assert.throws(() => parseCondition(condition), { code: 'CONDITION_INVALID', message: reason })
     })
   }
+
+  test('has more than 100 levels; parentheses beside each other do not count', () => {
+    const deep = (levels: number) => `${'('.repeat(levels)}count = 7${')'.repeat(levels)}`
+    assert.equal(parseCondition(deep(99)).matches(insert), true)
+    assert.throws(() => parseCondition(deep(100)), { message: /more than 100 levels/ })
+    const long = Array.from({ length: 150 }, () => deep(1)).join(' and ')
+    assert.equal(parseCondition(long).matches(insert), true)
+  })
 
   test('is shown with a mark below the place', () => {
     assert.throws(() => parseCondition("a = 'b' or ~"), { message: /\n {2}a = 'b' or ~\n {13}\^$/ })
@@ -124,13 +209,18 @@ const mismatches: [condition: string, reason: RegExp][] = [
   ["data like 'x%'", /a binary column with a pattern/],
   ["count > 'many'", /a text that is no number/],
   ['total > 1e999999', /a number/],
+  ['total > 1e401', /a number/],
+  ['empty = 5', /a text that is no number with a number/],
+  ['word > 1', /a text that is no number with a number/],
+  ['zip2 > 1', /a text that is no number with a number/],
 ]
 for (const [condition, reason] of mismatches) {
   test(`a condition whose types do not fit the row is refused, and quotes no value: ${condition}`, () => {
     assert.throws(
       () => parseCondition(condition).matches(insert),
-      (error: Error) => {
+      (error: DtsError) => {
         assert.match(error.message, reason)
+        assert.equal(error.retryable, false)
         assert.doesNotMatch(error.message, /paid|120/)
         return true
       },
