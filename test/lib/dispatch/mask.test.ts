@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../../infra/local/encode.ts'
-import { hashes, Masker, maskedRow, pseudonym } from '../../../lib/dispatch/mask.ts'
+import { hashes, Masker, maskedRow, maskerFor, pseudonym, unmaskable } from '../../../lib/dispatch/mask.ts'
 import { routeSlice } from '../../../lib/dispatch/route-slice.ts'
 import { Router } from '../../../lib/dispatch/routes.ts'
+import { DtsError } from '../../../lib/errors.ts'
 import { LogRecords } from '../../../lib/kafka/records.ts'
 import { route } from '../../support/dispatch.ts'
 import { t0, Writer } from '../../support/records.ts'
@@ -187,6 +188,78 @@ describe('changes of a route with a mask', () => {
     const router = new Router({ 'shop.orders': route('orders', { mask: { status: 'hash' } }) })
     const part = routed([keyed('a', 'b')], router, new Masker(null))
     assert.deepEqual([part.halt?.code, part.events], ['MASK_FAILED', []])
+    assert.match(
+      part.halt?.message ?? '',
+      /A mask hashes, and there is no key\. It was neither sent nor stored/,
+    )
+  })
+
+  test('that cannot be masked end in an error that says what to do, and that no repetition helps', () => {
+    const router = new Router({ 'shop.orders': route('orders', { mask: { emial: 'hash' } }) })
+    const { halt } = routed([keyed('a', 'b'), keyed('c', 'd')], router)
+    assert.deepEqual(halt?.facts, { offset: '0', function: 'orders' })
+    assert.equal(halt?.retryable, false)
+    assert.deepEqual(halt?.next, [
+      { action: 'deploy', change: 'Correct the mask of the handler' },
+      { action: 'resume', purpose: 'let the stream continue then' },
+    ])
+    assert.match(halt?.message ?? '', /because that could reveal what the mask hides\.$/)
+    assert.equal((halt?.cause as DtsError | undefined)?.code, 'CONFIG_INVALID')
+  })
+
+  test('are not masked for a route without a mask, whose records stay the same bytes', () => {
+    const value = keyed('a', 'b')
+    assert.equal(new Masker(key).masked(value, 0n, route('orders')), value)
+  })
+})
+
+test('an unreadable record of a stream with masks is not stored, and the error says why and where', () => {
+  const facts = { offset: '7' }
+  const why = new DtsError('RECORD_INVALID', 'The record at offset 7 ends early.', { retryable: true, facts })
+  const error = unmaskable(why)
+  assert.deepEqual([error.code, error.retryable, error.facts], ['MASK_FAILED', false, facts])
+  assert.match(
+    error.message,
+    /^The record at offset 7 ends early\. So its table is unknown\. .* it was not stored as a dead letter\.$/,
+  )
+})
+
+describe('the key of masks', () => {
+  const clear = route('customers')
+  const dropping = route('items', { mask: { note: 'drop' } })
+  const hashing = route('orders', { mask: { note: 'drop', status: 'hash' } })
+  let asked = 0
+  const read = async () => {
+    asked += 1
+    return key
+  }
+
+  test('is read if at least one rule of one route hashes, and is used', async () => {
+    asked = 0
+    const masker = await maskerFor(
+      { a: clear, b: dropping, c: { ...hashing, mask: { status: 'hash' } } },
+      read,
+    )
+    const value = masker.masked(keyed('a', 'open'), 0n, { ...hashing, mask: { status: 'hash' } })
+    assert.ok(value.includes(pseudonym('open', key)))
+    assert.equal(asked, 1)
+    assert.equal(hashes(hashing), true)
+  })
+
+  test('is not read if no rule hashes', async () => {
+    asked = 0
+    const masker = await maskerFor({ a: clear, b: dropping }, read)
+    assert.equal(asked, 0)
+    assert.throws(() => masker.masked(keyed('a', 'open'), 0n, { ...clear, mask: { status: 'hash' } }), {
+      code: 'MASK_FAILED',
+    })
+  })
+
+  test('may be left out where nothing can hash: a hash is then refused', async () => {
+    const masker = await maskerFor({ c: hashing }, undefined)
+    assert.throws(() => masker.masked(keyed('a', 'open'), 0n, { ...clear, mask: { status: 'hash' } }), {
+      code: 'MASK_FAILED',
+    })
   })
 })
 

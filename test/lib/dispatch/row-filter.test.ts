@@ -27,7 +27,7 @@ const row = (id: number, status: PlainValue, total = '10.00', note: PlainValue =
 const open = text('open')
 const paid = text('paid')
 
-function record(operation: Operation, before: Image, after: Image): Buffer {
+function record(operation: Operation, before: Image, after: Image, keys: readonly string[] = ['id']): Buffer {
   return encodeRecord({
     operation,
     objectName: 'shop.orders',
@@ -40,7 +40,7 @@ function record(operation: Operation, before: Image, after: Image): Buffer {
     ],
     ...(before === undefined ? {} : { before }),
     ...(after === undefined ? {} : { after }),
-    tags: { pk_uk_info: '{"PRIMARY":["id"]}' },
+    tags: keys.length === 0 ? {} : { pk_uk_info: JSON.stringify({ PRIMARY: keys }) },
   })
 }
 
@@ -197,6 +197,43 @@ describe('a filter', () => {
     assert.equal(error.code, 'CONDITION_INVALID')
     assert.match(error.message, /shop\.orders cannot judge the change at offset 7\. .*text that is no number/)
     assert.doesNotMatch(error.message, /canary/)
+  })
+
+  test('that cannot judge a change is an error that says where, what to do, and that no repetition helps', () => {
+    const error = verdict({ where: 'status > 7' }, 'INSERT', undefined, row(1, paid))
+    assert.ok(error instanceof DtsError)
+    assert.equal(error.retryable, false)
+    assert.deepEqual(error.facts, { table: 'shop.orders', offset: '7' })
+    assert.match(error.message, /counts as failed\. Correct the filter in the handler, then deploy it\.$/)
+    assert.equal((error.cause as DtsError).code, 'CONDITION_INVALID')
+    const unknown = verdict({ changed: ['stats'] }, 'UPDATE', row(1, open), row(1, open))
+    assert.match((unknown as DtsError).message, /Correct the filter in the handler, then deploy it\.$/)
+  })
+
+  test('lets pass an update of one of several key columns, and knows no key of a table without one', () => {
+    const delivery = deliverySchema.parse({ filter: { changed: ['note'] } })
+    const judged = (before: Image, after: Image, keys: readonly string[]) =>
+      judge(delivery, 'UPDATE', () => judgedRecord(record('UPDATE', before, after, keys), 7n))
+    const keys = ['id', 'status']
+    assert.equal(judged(row(1, open), row(1, paid), keys), 'wanted')
+    assert.equal(judged(row(1, open), row(2, open), keys), 'wanted')
+    assert.equal(judged(row(1, open), row(1, open, '11.00'), keys), 'filtered')
+    assert.equal(judged(row(1, open), row(2, open), []), 'filtered')
+  })
+
+  test('lets pass a row of which it cannot see all columns', () => {
+    const both = { where: "status = 'paid' and total > 100" }
+    assert.equal(verdict(both, 'DELETE', [integer(1), open, emptyNone, emptyNone], undefined), 'wanted')
+    assert.equal(verdict(both, 'UPDATE', [integer(1), open, emptyNone, emptyNone], row(1, open)), 'wanted')
+    assert.equal(verdict(both, 'DELETE', row(1, open), undefined), 'filtered')
+  })
+
+  test('never leaves out a statement, nor a change of a handler without rules', () => {
+    const unread = () => assert.fail('The record was read.')
+    const all = deliverySchema.parse({ operations: ['INSERT'], filter: statusPaid })
+    assert.equal(judge(all, 'DDL', unread), 'wanted')
+    assert.equal(judge(deliverySchema.parse({}), 'INSERT', unread), 'wanted')
+    assert.equal(judge(deliverySchema.parse({ operations: ['INSERT'] }), 'INSERT', unread), 'wanted')
   })
 
   test('leaves a record that cannot be decoded to the function, which has a policy for it', () => {
