@@ -140,6 +140,25 @@ describe('a masked record', () => {
     })
   })
 
+  test('with more values than columns is refused, because the last ones have no name that the mask could know', () => {
+    const after = [integer(1), text('a@x'), text('0'), text('n'), text('more')]
+    assert.throws(() => masked(encode({ after }), mask), {
+      code: 'RECORD_INVALID',
+      message: /more values than the 4 columns/,
+    })
+  })
+
+  test('with a text in place of an image is refused', () => {
+    assert.throws(
+      () => masked(encode({ after: 'canary' }), mask),
+      (error: Error) => {
+        assert.match(error.message, /a string instead of an image of a row/)
+        assert.doesNotMatch(error.message, /canary/)
+        return true
+      },
+    )
+  })
+
   test('is readable if the source wrote the image in several blocks with their sizes', () => {
     const bytes = encode({ after: [integer(7), text('a@x'.repeat(30)), text('0123'), text('n')] })
     const cursor = new Cursor(bytes, readHeader(bytes).bodyStart)

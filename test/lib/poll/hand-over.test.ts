@@ -60,6 +60,7 @@ async function world({ handlerMs = 0, handOver = 'true' } = {}) {
   const writer = new Writer()
   const self = {
     store,
+    table,
     sent,
     requests,
     time,
@@ -123,6 +124,20 @@ describe('a run that starts while another one holds the lease', () => {
     const taken = sent.find(({ owner }) => owner === 'second')
     assert.ok(at - askedAt <= 500 && (taken?.at ?? Number.NaN) - askedAt <= 600, `${at - askedAt} ms`)
     assert.equal((await second).summary.ended, 'end-of-stream')
+  })
+
+  test('ends without the lease and without an error if a person deletes the checkpoint while it waits', async () => {
+    const { run, wait, append, sent, table } = await world({ handlerMs: 20_000 })
+    append(3)
+    const first = run('first')
+    await wait(2_000)
+    const second = run('second')
+    await wait(300)
+    table.replace(undefined)
+    const { summary, thrown } = await second
+    assert.deepEqual([summary.ended, thrown], ['lease-held', null])
+    await first
+    assert.ok(sent.every(({ owner }) => owner === 'first'))
   })
 
   test('gets the lease only after the batch in flight, which the other run commits', async () => {
