@@ -3,7 +3,7 @@ import type { StreamShape } from '../programs/services.ts'
 import type { Ground } from './ground.ts'
 
 /** The first records are not counted: V8 has not compiled the code by then. */
-export const warmRecords = 200_000
+const warmRecords = 200_000
 /** Records of a run of the poller. A run reports what it used. */
 const runRecords = 100_000
 
@@ -16,8 +16,16 @@ export interface WarmUse {
   readonly bytes: number
 }
 
-/** Polls a backlog to its end. @throws Error if it ends before anything was counted */
-export async function pollWarm(ground: Ground, shape: StreamShape): Promise<WarmUse> {
+/**
+ * Polls a backlog to its end.
+ * @param uncounted so many first records are not counted
+ * @throws Error if it ends before anything was counted
+ */
+export async function pollWarm(
+  ground: Ground,
+  shape: StreamShape,
+  uncounted = warmRecords,
+): Promise<WarmUse> {
   return await ground.withStream(shape, async (stream) => {
     const environment = { POLL_MAX_RECORDS: String(runRecords) }
     const poller = await ground.startPoller(stream, 1, { environment }, 60_000)
@@ -26,7 +34,7 @@ export async function pollWarm(ground: Ground, shape: StreamShape): Promise<Warm
     let before: RunReport | null = null
     let counted = 0
     while (report.ended === 'records') {
-      if (before === null && read >= warmRecords) {
+      if (before === null && read >= uncounted) {
         before = report
         await ground.handled()
       }
