@@ -94,6 +94,7 @@ const verdicts: [condition: string, images: Images, selected: boolean][] = [
       return [`count ${sign} ${value}`, insert, fitting.includes(order)]
     }),
   ),
+  ["status != 'open'", insert, true],
   ["status > 'open'", insert, true],
   ["status < 'paid'", insert, false],
   ["status < 'zero'", insert, true],
@@ -212,6 +213,7 @@ const mismatches: [condition: string, reason: RegExp][] = [
   ['total > 1e401', /a number/],
   ['empty = 5', /a text that is no number with a number/],
   ['word > 1', /a text that is no number with a number/],
+  ["count > 'xnan'", /a text that is no number with a number/],
   ['zip2 > 1', /a text that is no number with a number/],
 ]
 for (const [condition, reason] of mismatches) {
@@ -220,7 +222,8 @@ for (const [condition, reason] of mismatches) {
       () => parseCondition(condition).matches(insert),
       (error: DtsError) => {
         assert.match(error.message, reason)
-        assert.equal(error.retryable, false)
+        assert.deepEqual([error.code, error.retryable], ['CONDITION_INVALID', false])
+        assert.match(error.message, /Write the other value as the column has it: .*digits for a number\.$/)
         assert.doesNotMatch(error.message, /paid|120/)
         return true
       },
