@@ -22,10 +22,13 @@ export class BatchCutter {
     this.#open = open
   }
 
-  /** The transaction of which the function has a part, and may get another one; null: none. */
-  get open(): string | null {
+  /**
+   * The transaction of which the function has a part, and may get another one; null: none.
+   * @param next the first event that is not done
+   */
+  openBefore(next: RoutedEvent | undefined): string | null {
     if (this.#open === null || typeof this.#open === 'string') return this.#open
-    return this.#open.isOver ? null : this.#open.id
+    return this.#open.isOver && next?.transaction !== this.#open ? null : this.#open.id
   }
 
   /** The most events of the next batch. */

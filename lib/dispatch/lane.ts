@@ -82,7 +82,7 @@ export class Lane {
 
   /** The transaction of which the function has a part, and may get another one; null: none. */
   get openTransaction(): string | null {
-    return this.#cutter.open
+    return this.#cutter.openBefore(this.#events[0])
   }
 
   /** Its first events wait for the end of their transaction. */

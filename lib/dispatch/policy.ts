@@ -60,7 +60,7 @@ export function afterEventFailure(
     kind: 'retry',
     trouble: {
       offset: failure.offset,
-      attempts: Math.max(0, delivery.attempts - 1),
+      attempts: Math.max(1, delivery.attempts - 1),
       since,
       nextAt: now,
       limit,

@@ -101,6 +101,11 @@ describe('a failure that the events may have caused', () => {
     }
   })
 
+  test('counts a halved batch as failed even if there is only one attempt, so that its transaction may be cut', () => {
+    const decision = afterEventFailure({ ...rules, attempts: 1 }, null, failed({ together: 8 }), now, 0)
+    assert.deepEqual(decision.kind === 'retry' && [decision.trouble.limit, decision.trouble.attempts], [4, 1])
+  })
+
   test('keeps a transaction whole for all of its attempts although an earlier search made batches small', () => {
     const before = trouble({ attempts: 1, limit: 2 })
     const decision = afterEventFailure(rules, before, failed({ size: 6, together: 6 }), now, 0)

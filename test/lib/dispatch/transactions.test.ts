@@ -217,6 +217,24 @@ describe('the batches of a function with onTransaction', () => {
     assert.deepEqual(sent.slice(-1), ['whole:2,3,4,5,6'])
   })
 
+  test('cut a transaction that failed although it has only one attempt', async () => {
+    const run = new FakeRun((events) =>
+      events.some(({ offset }) => offset === 2n) ? { kind: 'failed', error: failure() } : all(events),
+    )
+    const { sent } = await sentBy(eventsOf('aa', ended), { attempts: 1 }, run)
+    assert.deepEqual([sent, run.aside.map(({ offset }) => offset)], [['whole:1,2', 'first:1', 'last:2'], [2]])
+  })
+
+  test('leave a transaction open whose end was read before its last part was sent', async () => {
+    const events = eventsOf('aaa', () => false)
+    const run = new FakeRun()
+    run.permits = 1
+    const { lane } = await sentBy(events, { batchSize: 2 }, run)
+    const [first] = events
+    if (first?.transaction != null) first.transaction.isOver = true
+    assert.deepEqual([lane.firstUndone, lane.openTransaction], [3n, 'a'])
+  })
+
   test('keep a failing transaction whole for all of its attempts, also when the function names it', async () => {
     const run = new FakeRun((events) => {
       const at = events.findIndex(({ offset }) => offset >= 3n)
