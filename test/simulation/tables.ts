@@ -191,7 +191,7 @@ function settings(random: Random, filters: Random): Pick<TableFunction, 'deliver
 }
 
 function withBatches<Own extends Pick<TableFunction, 'delivery' | 'style'>>(random: Random, own: Own): Own {
-  const batchWindowSeconds = random.pick([0, 0, 0, 0, 1, 10])
+  const batchWindowSeconds = random.pick([0, 0, 0, 0, 1, 1])
   const batchBytes = random.chance(0.1) ? 1_000 : own.delivery.batchBytes
   const delivery = { ...own.delivery, batchWindowSeconds, batchBytes }
   if (!random.chance(0.25)) return { ...own, delivery }
