@@ -58,10 +58,12 @@ export class FeedFolder {
         this.#read.set(name, { bytes: size, lines: await countLines(file, size) })
         return null
       }
-      const text = await wholeLines(file, before.bytes, size)
-      if (text === '') return null
+      const added = await wholeLines(file, before.bytes, size)
+      if (added.length === 0) return null
+      const text = added.toString('utf8')
       const lines = before.lines + text.split('\n').length - 1
-      this.#read.set(name, { bytes: before.bytes + Buffer.byteLength(text), lines })
+      // A byte that is not UTF-8 becomes a character of three bytes, so the text has another length.
+      this.#read.set(name, { bytes: before.bytes + added.length, lines })
       return { path, text, linesBefore: before.lines }
     } finally {
       await file.close()
@@ -70,14 +72,14 @@ export class FeedFolder {
 }
 
 /** The file from `from` on, through its last line break. */
-async function wholeLines(file: FileHandle, from: number, size: number): Promise<string> {
+async function wholeLines(file: FileHandle, from: number, size: number): Promise<Buffer> {
   const buffer = Buffer.alloc(Math.min(size - from, mostBytes))
   const { bytesRead } = await file.read(buffer, 0, buffer.length, from)
-  return buffer.subarray(0, buffer.subarray(0, bytesRead).lastIndexOf(lineFeed) + 1).toString('utf8')
+  return buffer.subarray(0, buffer.subarray(0, bytesRead).lastIndexOf(lineFeed) + 1)
 }
 
 async function countLines(file: FileHandle, size: number): Promise<number> {
-  const text = await wholeLines(file, 0, size)
+  const text = (await wholeLines(file, 0, size)).toString('utf8')
   return text.split('\n').length - 1
 }
 

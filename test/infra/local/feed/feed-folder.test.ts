@@ -84,6 +84,15 @@ test('a line is fed when its end is written, also if the write cuts a character'
   assert.deepEqual(await pass(), { tables: ['shop.a'], notes: [] })
 })
 
+test('a line with bytes that are no text does not shift the lines after it', async (t) => {
+  const { folder, pass } = await watched(t, {})
+  const file = join(folder, 'a.jsonl')
+  writeFileSync(file, Buffer.from(change(1).replace('é', '\xe9\xe9'), 'latin1'))
+  assert.deepEqual((await pass()).tables, ['shop.a'])
+  appendFileSync(file, change(2) + change(3))
+  assert.deepEqual(await pass(), { tables: ['shop.a', 'shop.a'], notes: [] })
+})
+
 test('a line that is no change is named at once with file and line, and the others are fed', async (t) => {
   const { folder, pass } = await watched(t, { 'a.jsonl': change(1) })
   const file = join(folder, 'a.jsonl')
