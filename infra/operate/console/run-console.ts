@@ -76,7 +76,7 @@ async function serve(call: ConsoleCall, assets: Assets, ended: AbortSignal): Pro
       by: call.by,
       now: Date.now,
     },
-    () => (askedAt = 0),
+    { onDone: () => (askedAt = 0), onSeen: () => server.push() },
   )
   const plans = new Plans(stage)
   const parts = {
@@ -96,7 +96,6 @@ async function serve(call: ConsoleCall, assets: Assets, ended: AbortSignal): Pro
       if (server.readers > 0 && Date.now() - askedAt >= refreshMs) {
         askedAt = Date.now()
         await stage.ask({ action: 'inspect' })
-        server.push()
       }
       await sleep(250, undefined, { signal: ended }).catch(() => {})
     }

@@ -20,6 +20,14 @@ export interface StageOptions {
   readonly now: () => number
 }
 
+/** Called after something happened. */
+interface Listeners {
+  /** Recovery did what a plan says. */
+  readonly onDone?: () => void
+  /** The view has changed. */
+  readonly onSeen?: () => void
+}
+
 /** Actions that take the name of the person. */
 const named: ReadonlySet<string> = new Set(['reset', 'pause', 'resume', 'release', 'discard'])
 
@@ -30,11 +38,12 @@ export class Stage implements Actor {
   #inspection: Inspection | null = null
   #fault: string | null = null
   readonly onDone: () => void
+  readonly #onSeen: () => void
 
-  /** @param onDone called after recovery did what a plan says */
-  constructor(options: StageOptions, onDone: () => void = () => {}) {
+  constructor(options: StageOptions, { onDone = () => {}, onSeen = () => {} }: Listeners = {}) {
     this.#options = options
     this.onDone = onDone
+    this.#onSeen = onSeen
   }
 
   async ask(event: RecoveryEvent): Promise<Asked> {
@@ -85,10 +94,14 @@ export class Stage implements Actor {
         'number'
       >)
     } else this.#fault = readAnswer(value, (step) => this.#stepOf(step)).text
+    this.#onSeen()
   }
 
   #failed({ action }: RecoveryEvent, text: string): Asked {
-    if (action === 'inspect') this.#fault = text
+    if (action === 'inspect') {
+      this.#fault = text
+      this.#onSeen()
+    }
     return { text, steps: [], result: null, isDone: false }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Stage } from '../../../../infra/operate/console/stage.ts'
 import type { Invoked } from '../../../../infra/operate/invoke-recovery.ts'
+import type { PageView } from '../../../../infra/page/messages.ts'
 import { Plans } from '../../../../infra/page/plans.ts'
 import type { Inspection } from '../../../../lib/recovery/examine/inspect.ts'
 
@@ -46,8 +47,13 @@ function stageOf(answers: Record<string, Invoked | object>) {
     },
   }
   const deployment = { program: 'npm run recovery --', stage: 'prod' }
-  const stage = new Stage({ title: 'shop-prod', recovery, deployment, by: 'Ada', now: () => 5_000 })
-  return { asked, stage, plans: new Plans(stage) }
+  /** What open pages get. */
+  const shown: PageView[] = []
+  const stage: Stage = new Stage(
+    { title: 'shop-prod', recovery, deployment, by: 'Ada', now: () => 5_000 },
+    { onSeen: () => shown.push(stage.view(0)) },
+  )
+  return { asked, shown, stage, plans: new Plans(stage) }
 }
 
 test('the console shows what inspect found: position, data range, time to loss, lag, and what fails', async () => {
@@ -66,6 +72,21 @@ test('the console shows what inspect found: position, data range, time to loss, 
   assert.deepEqual(view.samples, [{ number: 1, at: 5_000, lag: 9, handled: {} }])
   assert.deepEqual(view.troubles, ['delivery (failed): orders fails', 'orders: done through 25'])
   assert.equal(view.hasFaults, false)
+})
+
+test('open pages get what an inspection finds at once, also why it failed', async () => {
+  const answers: Record<string, Invoked | object> = { inspect: inspection }
+  const { shown, plans } = stageOf(answers)
+  await plans.advise()
+  answers.inspect = { kind: 'unreachable', message: 'shop-prod-recovery could not be invoked' }
+  await plans.advise()
+  assert.deepEqual(
+    shown.map(({ checkpoint, fault }) => [checkpoint?.state, fault]),
+    [
+      ['PAUSED', null],
+      ['PAUSED', 'shop-prod-recovery could not be invoked'],
+    ],
+  )
 })
 
 test('steps that a person does elsewhere come with the command of this stage', async () => {
