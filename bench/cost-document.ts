@@ -35,7 +35,7 @@ npx dts-functions cost --changes-per-day 1000000 --tables 12 --mode low-latency 
 \`--record-bytes\`, \`--handler-ms\` (for one change), \`--memory\` (of a table function), \`--mode scheduled\` or
 \`low-latency\` ([hand-over](deploy.md#low-latency)) and \`--linger\` (scheduled runs only) describe the load further.
 \`--prices FILE\` takes prices in the form of \`infra/operate/cost/prices.json\`, for another region or a discount (in a
-service: \`node_modules/dts-functions/dist/infra/operate/cost/prices.json\`). The own file has list prices of ${prices.region}. On ${prices.asOf} they agreed with the pages that its member \`sources\` names. These pages are not AWS's own, and none of them has the price of an alarm or of a Lambda request: check the prices before you rely on them. \`npm run bench -- --page\` writes this page from prices and coefficients.
+service: \`node_modules/dts-functions/dist/infra/operate/cost/prices.json\`). The file that comes with dts-functions has list prices of ${prices.region}. On ${prices.asOf} they agreed with the pages that its member \`sources\` names. These pages are not AWS's own, and none of them has the price of an alarm or of a Lambda request: check the prices before you rely on them. \`npm run bench -- --page\` writes this page from prices and coefficients.
 
 ## A few loads
 

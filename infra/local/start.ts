@@ -31,7 +31,7 @@ npm start -- --dts [flags]         a copy of a real stream, until q; flags as np
 npm start -- --source crm …        any of these, with the handlers of this source of custom.sources
 npm start -- --page-port 8080 …    any of these, with its page on this port of 127.0.0.1 instead of a free one
 npm start -- --once                a fixed scenario, then its result`
-/** Ignoring the address would show the shop to a person who expects the own stream. */
+/** Ignoring the address would show the shop to a person who expects the real stream. */
 const notReal =
   'DTS_BROKER_URL is set in this shell, but npm start plays a shop of its own.\nTo run the local functions on that stream: ' +
   'npm start -- --dts\nTo start the shop: env -u DTS_BROKER_URL npm start'

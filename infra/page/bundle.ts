@@ -3,7 +3,7 @@ import { type Assets, pageAssets, pageFolder } from './assets.ts'
 
 /** Puts the page together from its sources and from node_modules, by file name. */
 export async function bundlePage(): Promise<Map<string, Buffer>> {
-  // Who never opens the page need not wait for this at the start.
+  // A start without a reader of the page need not wait for this.
   const { build } = await import('esbuild')
   const { outputFiles } = await build({
     entryPoints: [`${pageFolder}page.ts`, `${pageFolder}page.css`],

@@ -120,7 +120,7 @@ export async function servePage(parts: PageParts, port: number): Promise<PageSer
   }
 
   const tell = (response: ServerResponse): void => {
-    // What such a reader has not taken yet would collect in memory.
+    // Otherwise, the views that a slow reader has not taken yet would collect in memory.
     if (response.writableNeedDrain) return
     const after = readers.get(response) ?? 0
     const view = parts.view(after)

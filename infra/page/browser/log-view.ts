@@ -53,7 +53,7 @@ function lossText(reserve: number | null, isBounded: boolean): string {
     return `The log begins ${seconds(-reserve)} after the time of the checkpoint. That alone is no loss: Inspect says whether there is one.`
   const length = seconds(reserve)
   return isBounded
-    ? `Time to loss: at least ${length}. So much older than the checkpoint is the first record. A stream that halts for longer can lose changes.`
+    ? `Time to loss: at least ${length}. The first record is that much older than the checkpoint. A stream that halts for longer can lose changes.`
     : `The first record is ${length} older than the checkpoint. DTS would drop records by their age; the local log keeps what is not handled.`
 }
 

@@ -32,7 +32,7 @@ const forms: readonly (readonly [RegExp, (text: string, line: number) => Token])
   [/[(),;.=]/y, (text, line) => ({ kind: 'sign', line, text })],
 ]
 
-/** What MySQL makes of a backslash with one of these. Any other character stands for itself. */
+/** What MySQL makes of a backslash with one of these. Any other character means itself. */
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', 0: '\0', Z: '\x1a' }
 
 function unescaped(text: string): string {
