@@ -17,7 +17,6 @@ export {
   type HandAnswer,
   type HandlerContext,
   type TableDefinition,
-  type Transaction,
 } from './handler/define-table.ts'
 export {
   type Cell,

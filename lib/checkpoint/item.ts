@@ -61,7 +61,6 @@ const tailSchema = z.object({ offset: offsetText, digest: z.string() })
 const laneSchema = z.object({
   through: offsetText.nullable(),
   anchor: anchorSchema.nullable().default(null),
-  openTransaction: z.string().optional(),
   trouble: z
     .object({
       offset: offsetText,

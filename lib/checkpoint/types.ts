@@ -63,8 +63,6 @@ export interface LaneState {
   /** The last acknowledged offset. Null if the lane is not ahead of the committed offset. */
   readonly through: bigint | null
   readonly trouble: Trouble | null
-  /** The transaction of which the function got a part, and may get another one. Absent: none. */
-  readonly openTransaction?: string | undefined
 }
 
 /** A lane in the checkpoint. */
@@ -212,11 +210,9 @@ export function freshPosition(
   return { offset, timestamp, times, anchor, tail, lanes, deadLetters: noDeadLetters }
 }
 
-/** The lanes that are ahead, or within a transaction, without their failures. */
+/** The lanes that are ahead, without their failures. */
 export function withoutTrouble(lanes: Position['lanes']): Position['lanes'] {
-  const ahead = Object.entries(lanes).filter(
-    ([, { through, openTransaction }]) => through !== null || openTransaction !== undefined,
-  )
+  const ahead = Object.entries(lanes).filter(([, { through }]) => through !== null)
   return Object.fromEntries(ahead.map(([name, state]) => [name, { ...state, trouble: null }]))
 }
 

@@ -67,18 +67,6 @@ export class Dispatcher {
     return first
   }
 
-  /** Everything is done except changes that wait for the end of a transaction, for which more records are needed. */
-  get isIdle(): boolean {
-    for (const queue of this.#queues.values()) if (!queue.isIdle) return false
-    return true
-  }
-
-  /** A lane waits for the end of a transaction. */
-  get awaitsTransaction(): boolean {
-    for (const queue of this.#queues.values()) if (queue.awaitsTransaction) return true
-    return false
-  }
-
   /** Why the stream must halt; null if it need not. */
   get halt(): DtsError | null {
     for (const { halt } of this.#queues.values()) if (halt !== null) return halt
@@ -110,8 +98,8 @@ export class Dispatcher {
    */
   get waitsUntil(): number | null {
     let first: number | null = null
-    for (const { isIdle, waitsUntil } of this.#queues.values()) {
-      if (isIdle) continue
+    for (const { firstUndone, waitsUntil } of this.#queues.values()) {
+      if (firstUndone === null) continue
       if (waitsUntil === null) return null
       if (first === null || waitsUntil < first) first = waitsUntil
     }
@@ -129,12 +117,17 @@ export class Dispatcher {
     const states: Record<string, LaneState> = {}
     // A lane without changes in this run keeps its state.
     for (const [name, state] of Object.entries(this.#states)) {
+      const through = state.through !== null && state.through >= offset ? state.through : null
       // A failure below the offset is over. Without this check, a removed function would look failing for ever.
       const trouble = state.trouble !== null && state.trouble.offset >= offset ? state.trouble : null
-      keep(states, name, aheadOf(offset, state.through), trouble, state.openTransaction ?? null)
+      if (through !== null || trouble !== null) states[name] = { through, trouble }
     }
-    for (const { name, through, trouble, openTransaction } of this.#lanes)
-      keep(states, name, aheadOf(offset, through), trouble, openTransaction)
+    for (const lane of this.#lanes) {
+      const { name, trouble } = lane
+      const through = lane.through !== null && lane.through >= offset ? lane.through : null
+      if (through !== null || trouble !== null) states[name] = { through, trouble }
+      else delete states[name]
+    }
     return states
   }
 
@@ -142,21 +135,4 @@ export class Dispatcher {
   async ended(): Promise<void> {
     await Promise.all(this.#running)
   }
-}
-
-function aheadOf(offset: bigint, through: bigint | null): bigint | null {
-  return through !== null && through >= offset ? through : null
-}
-
-/** Keeps the state of a lane only if it differs from that of a lane without changes. */
-function keep(
-  states: Record<string, LaneState>,
-  name: string,
-  through: bigint | null,
-  trouble: LaneState['trouble'],
-  open: string | null,
-): void {
-  if (through !== null || trouble !== null || open !== null)
-    states[name] = { through, trouble, ...(open === null ? {} : { openTransaction: open }) }
-  else delete states[name]
 }

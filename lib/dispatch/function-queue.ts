@@ -74,24 +74,14 @@ export class FunctionQueue {
     return first ?? this.#held[0]?.offset ?? null
   }
 
-  /** A lane waits for the end of a transaction. */
-  get awaitsTransaction(): boolean {
-    return this.lanes.some((lane) => lane.awaitsTransaction)
-  }
-
-  /** Whether only more records can give it work. */
-  get isIdle(): boolean {
-    return this.#held.length === 0 && this.lanes.every((lane) => lane.isIdle)
-  }
-
   /**
    * The earliest time at which a lane tries again, in milliseconds since 1970. Null if the queue has no work, or if a lane with
    * work does not wait for a time.
    */
   get waitsUntil(): number | null {
     let first: number | null = null
-    for (const { isIdle, waitsUntil } of this.lanes) {
-      if (isIdle) continue
+    for (const { firstUndone, waitsUntil } of this.lanes) {
+      if (firstUndone === null) continue
       if (waitsUntil === null) return null
       if (first === null || waitsUntil < first) first = waitsUntil
     }
@@ -150,12 +140,12 @@ export class FunctionQueue {
   /** Whether the lanes may get the change now. If they are empty, a new stretch begins with it. */
   #joins(event: QueuedEvent): boolean {
     if (this.lanes.length === 1 || this.#stretch.joins(event)) return true
-    if (!this.#isEmpty) return false
+    if (!this.#isIdle) return false
     this.#stretch = new Stretch()
     return this.#stretch.joins(event)
   }
 
-  get #isEmpty(): boolean {
+  get #isIdle(): boolean {
     return this.lanes.every(({ firstUndone }) => firstUndone === null)
   }
 
@@ -165,7 +155,7 @@ export class FunctionQueue {
 
   /** Hands out the next stretch when the one before is done. */
   #release(): void {
-    if (this.#held.length === 0 || !this.#isEmpty) return
+    if (this.#held.length === 0 || !this.#isIdle) return
     let count = 0
     for (const event of this.#held) {
       if (!this.#joins(event)) break

@@ -1,6 +1,5 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
-import { type BatchCut, BatchCutter } from './batch-cut.ts'
 import { sizeInBatch } from './batch-format.ts'
 import type { DeliveryEnvironment } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
@@ -8,7 +7,6 @@ import { Growth } from './growth.ts'
 import { PackedAhead } from './packed-ahead.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import { type Delivery, maxBatchBytes } from './settings.ts'
-import { TransactionHold } from './transaction-hold.ts'
 import { Waiter } from './waiter.ts'
 
 /** The lane's place among the lanes of its function. */
@@ -34,12 +32,8 @@ export class Lane {
   #firstUndone: bigint | null = null
   #bytes = 0
   readonly #growth: Growth
-  readonly #hold: TransactionHold
-  readonly #cutter: BatchCutter
   readonly #packing = new PackedAhead()
   readonly #waiter = new Waiter()
-  /** A batch is on its way, or waits for its next attempt. */
-  #isBusy = false
   #through: bigint | null
   #trouble: Trouble | null
   #failure: DtsError | null = null
@@ -61,8 +55,6 @@ export class Lane {
     this.#environment = environment
     this.#place = place
     this.#growth = new Growth(environment, delivery.batchWindowSeconds * 1_000, () => this.#waiter.wake())
-    this.#hold = new TransactionHold(environment, () => this.#waiter.wake())
-    this.#cutter = new BatchCutter(delivery, state?.openTransaction ?? null)
     this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
@@ -78,23 +70,6 @@ export class Lane {
 
   get firstUndone(): bigint | null {
     return this.#firstUndone
-  }
-
-  /** The transaction of which the function has a part, and may get another one; null: none. */
-  get openTransaction(): string | null {
-    return this.#cutter.openBefore(this.#events[0])
-  }
-
-  /** Its first events wait for the end of their transaction. */
-  get awaitsTransaction(): boolean {
-    const first = this.#events[0]
-    return first !== undefined && !this.#isBusy && this.#mustHold(first)
-  }
-
-  /** It has no event that it could send or try again: only more records can give it work. */
-  get isIdle(): boolean {
-    const first = this.#events[0]
-    return first === undefined || (this.awaitsTransaction && this.#hold.isForRecords(first))
   }
 
   /** The size of all events that are not done. */
@@ -133,7 +108,6 @@ export class Lane {
     this.#events.push(event)
     this.#firstUndone ??= event.offset
     this.#bytes += sizeInBatch(event)
-    this.#hold.offered()
     if (!this.#growth.isUnderWay || this.#isFull) this.#waiter.wake()
   }
 
@@ -152,9 +126,7 @@ export class Lane {
     while (!stopped.aborted) {
       if (this.#mayStart()) {
         this.#growth.end()
-        this.#isBusy = true
         const mayContinue = await this.#next()
-        this.#isBusy = false
         if (mayContinue || this.#halt !== null) this.#environment.changed()
         if (!mayContinue) return
       } else {
@@ -164,34 +136,24 @@ export class Lane {
   }
 
   #mayStart(): boolean {
-    const first = this.#events[0]
-    if (first === undefined) return false
-    if (this.#mustHold(first)) {
-      this.#hold.watch(first)
-      return false
-    }
-    const { offset } = first
-    const isRetried = this.#trouble?.offset === offset
-    return this.#isFull || isRetried || !this.#place.isOpen() || !this.#growth.mayGrow(offset)
+    const first = this.#firstUndone
+    if (first === null) return false
+    const isRetried = this.#trouble?.offset === first
+    return this.#isFull || isRetried || !this.#place.isOpen() || !this.#growth.mayGrow(first)
   }
 
-  /** While the transaction of its first event is not over, no other one comes after it: all of its events belong to it. */
-  #mustHold(first: RoutedEvent): boolean {
-    const { batchSize, batchBytes } = this.#delivery
-    return this.#events.length <= batchSize && this.#bytes <= batchBytes && this.#hold.isNeeded(first)
+  get #limit(): number {
+    const { batchSize } = this.#delivery
+    return Math.min(batchSize, this.#trouble?.limit ?? batchSize)
   }
 
   get #isFull(): boolean {
-    const limit = this.#cutter.limit(this.#trouble)
-    return this.#events.length >= limit || this.#bytes >= this.#delivery.batchBytes
+    return this.#events.length >= this.#limit || this.#bytes >= this.#delivery.batchBytes
   }
 
   async #next(): Promise<boolean> {
     const { now, pause, permit, send } = this.#environment
-    const head = this.#events[0]
-    if (head !== undefined) this.#hold.end(head)
-    const cut = this.#cutter.cut(this.#events, 0, this.#trouble)
-    const batch = cut.events
+    const batch = this.#batchFrom(0)
     const first = batch[0]
     if (first === undefined) return true
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
@@ -207,7 +169,7 @@ export class Lane {
       return this.#halt === null
     }
     const endsBy = this.#environment.endsBy()
-    const sending = send(this.#functionName, batch, this.#packing.packed(batch), cut.transactions)
+    const sending = send(this.#functionName, batch, this.#packing.packed(batch))
     this.#packing.prepare(() => this.#followingBatch(batch))
     const result = await sending.catch((error: unknown) => {
       // The request may have been sent.
@@ -220,11 +182,11 @@ export class Lane {
         this.#complete(done)
         const next = batch[done]
         if (result.error !== null && next !== undefined)
-          await this.#failed(next, cut, done, result.error, true)
+          await this.#failed(next, batch.length - done, result.error, true)
         break
       }
       case 'failed':
-        await this.#failed(first, cut, 0, result.error, false)
+        await this.#failed(first, batch.length, result.error, false)
         break
       case 'unavailable':
         this.#wait(first, result.error, null)
@@ -236,10 +198,26 @@ export class Lane {
     return this.#halt === null
   }
 
+  /** As many events, from index `at` on, as one invocation carries; at least one. One that must not be sent is only the first. */
+  #batchFrom(at: number): readonly RoutedEvent[] {
+    const events = this.#events
+    const { batchBytes } = this.#delivery
+    const most = Math.min(events.length, at + this.#limit)
+    let bytes = 0
+    let to = at
+    while (to < most) {
+      const event = events[to] as RoutedEvent
+      bytes += sizeInBatch(event)
+      if ((bytes > batchBytes || event.fault !== null) && to > at) break
+      to += 1
+    }
+    return events.slice(at, to)
+  }
+
   /** The batch that comes after `sent` on success. Null if it may still grow, or if `sent` is no longer on its way. */
   #followingBatch(sent: readonly RoutedEvent[]): readonly RoutedEvent[] | null {
     if (this.#events[0] !== sent[0]) return null
-    const next = this.#cutter.cut(this.#events, sent.length, this.#trouble).events
+    const next = this.#batchFrom(sent.length)
     return sent.length + next.length < this.#events.length ? next : null
   }
 
@@ -250,7 +228,6 @@ export class Lane {
     // Now, because the memory of events that are done may be released at any time.
     for (let at = 0; at < count; at++) this.#bytes -= sizeInBatch(this.#events[at] as RoutedEvent)
     this.#through = last.offset
-    this.#cutter.done(this.#events, count)
     this.#events.splice(0, count)
     this.#firstUndone = this.#events[0]?.offset ?? null
     this.#failure = null
@@ -258,16 +235,9 @@ export class Lane {
     if (this.#events.length === 0) this.#place.emptied()
   }
 
-  /** @param done how many events of the batch are done before `first` */
-  async #failed(first: RoutedEvent, cut: BatchCut, done: number, error: DtsError, blamed: boolean) {
-    const { now, random, putAside } = this.#environment
-    const failure = {
-      offset: first.offset,
-      size: cut.events.length - done,
-      together: BatchCutter.together(cut, done),
-      firstIsToBlame: blamed,
-      maySplit: this.#delivery.onFailure === 'dead-letter' && putAside !== null,
-    }
+  async #failed(first: RoutedEvent, size: number, error: DtsError, blamed: boolean): Promise<void> {
+    const { now, random } = this.#environment
+    const failure = { offset: first.offset, size, firstIsToBlame: blamed }
     const decision = afterEventFailure(this.#delivery, this.#trouble, failure, now(), random())
     this.#failure = error
     if (decision.kind === 'retry') this.#trouble = decision.trouble

@@ -1,11 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { QueuedEvent, RoutedEvent } from '../dispatch/event.ts'
-import { markTransactions } from '../dispatch/mark-transactions.ts'
 import { type Masker, maskerFor, unmaskable } from '../dispatch/mask.ts'
 import { type RoutedPart, routeSlice, type SlicePart } from '../dispatch/route-slice.ts'
 import { Router } from '../dispatch/routes.ts'
-import { TransactionReader } from '../dispatch/source-transaction.ts'
 import { DtsError } from '../errors.ts'
 import type { Fetched, Stream } from '../kafka/stream.ts'
 import type { ReadWindow } from '../log/read-window.ts'
@@ -41,8 +39,6 @@ export interface IntakeParts {
   readonly summary: PollSummary
   /** Null if no change of columns is noticed. */
   readonly drift: Drift | null
-  /** The transaction of the last change before the run; null if nothing is known of it. */
-  readonly transactionBefore: string | null
   /** Stores an unreadable record as a dead letter. @throws DtsError if it cannot */
   readonly putAside: (event: RoutedEvent, error: DtsError) => Promise<void>
   /** Milliseconds in which another invocation may still be started. */
@@ -57,8 +53,6 @@ export class Intake {
   readonly #parts: IntakeParts
   readonly #router: Router
   #masker: Masker | null = null
-  /** Null if no function gets whole transactions. */
-  #transactions: TransactionReader | null = null
   readonly #reading: ReadAhead
   #lastNews: number
   /** Fetches in a row without a readable record although the log continues. */
@@ -78,7 +72,6 @@ export class Intake {
       sleep(milliseconds, parts.stopping),
     )
     this.#lastNews = now()
-    if (this.#router.hasTransactions) this.#transactions = new TransactionReader(parts.transactionBefore)
   }
 
   /** The offset after the last readable record, from the broker's last answer; null before the first. */
@@ -113,28 +106,14 @@ export class Intake {
 
   /** Neither a bound of the run nor a fault ends the reading. */
   get #mayEverFetch(): boolean {
-    return this.#halt === null && this.#fault === null && this.bound === null
-  }
-
-  /**
-   * The bound of the run that reading has reached; null if none. A transaction that began before the bound is read to its end: the
-   * next run would begin with it, and come no further.
-   */
-  get bound(): 'records' | 'bytes' | null {
     const { config } = this.#dependencies
-    const { summary, dispatcher } = this.#parts
-    const bound =
-      summary.fetched >= config.maxRecords ? 'records' : summary.bytes >= config.maxBytes ? 'bytes' : null
-    return dispatcher.awaitsTransaction || this.transactionBegin !== null ? null : bound
-  }
-
-  /**
-   * The begin of a transaction that is not over. The position does not pass it: the next run must see that the transaction is marked,
-   * so that it waits for its end. Null if there is none, or if too much of the log follows.
-   */
-  get transactionBegin(): bigint | null {
-    const begunAt = this.#transactions?.begunAt ?? null
-    return begunAt === null || this.isFarBehind(begunAt) ? null : begunAt
+    const { summary } = this.#parts
+    return (
+      this.#halt === null &&
+      this.#fault === null &&
+      summary.fetched < config.maxRecords &&
+      summary.bytes < config.maxBytes
+    )
   }
 
   /**
@@ -151,12 +130,7 @@ export class Intake {
 
   /** As `DeliveryEnvironment` says. */
   mayHold(offset: bigint): boolean {
-    return this.#mayEverFetch && !this.isFarBehind(offset)
-  }
-
-  /** As `DeliveryEnvironment` says. */
-  isFarBehind(offset: bigint): boolean {
-    return offset < this.#lastRead.from(1)
+    return this.#mayEverFetch && offset >= this.#lastRead.from(1)
   }
 
   /** A part of the time that is left. The next run would have to read again what waits at the end. */
@@ -293,7 +267,6 @@ export class Intake {
         break
       }
     }
-    if (this.#transactions !== null) markTransactions(routed, end, this.#transactions)
     for (let at = 0; at < routed.events.length; at++) {
       const event = routed.events[at] as QueuedEvent
       if (end === routed.end || event.offset < end) dispatcher.offer(event)

@@ -14,8 +14,6 @@ export interface ProgressParts {
   readonly lease: HeldLease
   readonly dispatcher: Dispatcher
   readonly readWindow: ReadWindow
-  /** The position must not pass this offset; null for no such limit. */
-  readonly limit: () => bigint | null
   readonly outlet: Outlet
   readonly summary: PollSummary
   readonly now: () => number
@@ -91,9 +89,7 @@ export class Progress {
 
   /** Everything below this offset is done. */
   get #doneTo(): bigint {
-    const { dispatcher, readWindow, limit } = this.#parts
-    const done = dispatcher.firstUndone ?? readWindow.end
-    const most = limit()
-    return most !== null && most < done ? most : done
+    const { dispatcher, readWindow } = this.#parts
+    return dispatcher.firstUndone ?? readWindow.end
   }
 }

@@ -70,7 +70,6 @@ export class Run {
       lease,
       dispatcher: this.#dispatcher,
       readWindow: this.#readWindow,
-      limit: () => this.#intake.transactionBegin,
       outlet: this.#outlet,
       summary,
       now,
@@ -82,7 +81,7 @@ export class Run {
     return new Dispatcher(
       this.#lease.position.lanes,
       {
-        send: (name, events, packed, transactions) => this.#outlet.send(name, events, packed, transactions),
+        send: (name, events, packed) => this.#outlet.send(name, events, packed),
         putAside:
           putAside === null
             ? null
@@ -90,8 +89,6 @@ export class Run {
         permit: () => this.#permit(),
         mayGrow: (offset, share) => this.#intake.mayGrow(offset, share),
         mayHold: (offset) => this.#intake.mayHold(offset),
-        isFarBehind: (offset) => this.#intake.isFarBehind(offset),
-        atEnd: () => this.#intake.atEnd,
         longestGrowthMs: () => this.#intake.longestGrowthMs(),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
@@ -115,7 +112,6 @@ export class Run {
         await this.#outlet.putAside(null, event, 1, error)
         this.#changed()
       },
-      transactionBefore: this.#lease.position.anchor?.transactionId ?? null,
       timeLeftMs: () => this.#timeLeftMs(),
       stopping: this.#stopping.signal,
     })
@@ -218,7 +214,8 @@ export class Run {
   }
 
   #observe(): RunState {
-    const { now, signal } = this.#dependencies
+    const { config, now, signal } = this.#dependencies
+    const { fetched, bytes } = this.#summary
     const { atEnd, hasLingered, halt, fault } = this.#intake
     return {
       now: now(),
@@ -229,13 +226,13 @@ export class Run {
         mayFetch: this.#intake.mayFetch(),
         atEnd,
         lingered: hasLingered,
-        bound: this.#intake.bound,
+        bound: fetched >= config.maxRecords ? 'records' : bytes >= config.maxBytes ? 'bytes' : null,
         halt,
         fault,
         unexpectedError: this.#fetchError,
       },
       delivery: {
-        idle: this.#dispatcher.isIdle,
+        idle: this.#dispatcher.firstUndone === null,
         waitsUntil: this.#dispatcher.waitsUntil,
         mayRunUntil: this.#dispatcher.mayRunUntil,
         halt: this.#dispatcher.halt,

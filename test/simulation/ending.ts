@@ -24,9 +24,7 @@ export function haltIsJustified(halt: Halt | null, facts: Facts): boolean {
     case 'BATCH_TOO_LARGE':
       return rates.hugeWindow > 0
     case 'TABLE_UNROUTED':
-      return (
-        config.unroutedTables === 'halt' && (here?.unrouted === true || isWithinTransaction(facts, place))
-      )
+      return config.unroutedTables === 'halt' && here?.unrouted === true
     case 'DEAD_LETTER_BREAKER':
       return facts.deadLetters >= 20
     case 'DEAD_LETTER_FAILED':
@@ -42,10 +40,4 @@ export function haltIsJustified(halt: Halt | null, facts: Facts): boolean {
     default:
       return false
   }
-}
-
-/** Changes before the one that halts the stream may wait for the rest of its transaction. */
-function isWithinTransaction({ functions, scenario }: Facts, place: number): boolean {
-  const waits = [...functions.values()].some(({ definition }) => definition.delivery.transactions === true)
-  return waits && scenario.entries.some(({ index, unrouted }) => index >= place && unrouted)
 }

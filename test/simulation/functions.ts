@@ -80,28 +80,22 @@ export class Functions {
       row: z.object({ id: z.union([z.number(), z.string()]) }),
       onDdl: one,
     }
-    const inOrder = async (changes: readonly Given[], context: Context) => {
-      for (const [index, change] of changes.entries()) {
-        try {
-          await one(change, context)
-        } catch (error) {
-          return { failedAt: index, error }
-        }
-      }
-      return undefined
-    }
-    const table = {
-      onChange: () => defineTable({ ...common, onChange: one }),
-      onBatch: () => defineTable({ ...common, onBatch: inOrder }),
-      onTransaction: () =>
-        defineTable({
-          ...common,
-          onTransaction: async ({ changes }, context) => {
-            const failed = await inOrder(changes, context)
-            if (failed !== undefined) throw failed.error
-          },
-        }),
-    }[style]()
+    const table =
+      style === 'onChange'
+        ? defineTable({ ...common, onChange: one })
+        : defineTable({
+            ...common,
+            onBatch: async (changes, context) => {
+              for (const [index, change] of changes.entries()) {
+                try {
+                  await one(change, context)
+                } catch (error) {
+                  return { failedAt: index, error }
+                }
+              }
+              return undefined
+            },
+          })
     return table as Handler
   }
 
@@ -110,7 +104,7 @@ export class Functions {
     const { random, facts, deliveries, scenario, clock } = this.#stage
     const { rates } = scenario
     if (!survives(this.#stage, run)) return never()
-    const indices = deliveries.invoking(run, name, recordsOf(batch), batch.transactions ?? null)
+    const indices = deliveries.invoking(run, name, recordsOf(batch))
     if (this.refusing.has(name) || strikes(this.#stage, run, rates.refused)) {
       facts.fault(13)
       const status = random.pick([429, 403, 404, 500, 503] as const)

@@ -164,7 +164,7 @@ export const mutants: readonly Mutant[] = [
     name: 'outage: counts as an attempt of the change',
     file: lane,
     find: 'this.#wait(first, result.error, null) break',
-    put: 'await this.#failed(first, cut, 0, result.error, false)\n        break',
+    put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
   },
   {
     name: 'dead letter: a commit passes one that was not stored',
@@ -187,8 +187,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letter: the first change is stored while its batch still has others',
     file: 'lib/dispatch/policy.ts',
-    find: 'if (size === 1 || (size === together && !failure.maySplit))',
-    put: 'if (size >= 1)',
+    find: "if (failure.size === 1) return { kind: 'dead-letter', attempts }",
+    put: "if (failure.size >= 1) return { kind: 'dead-letter', attempts }",
   },
   {
     name: 'answer: the id of another batch is accepted',
@@ -211,14 +211,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: a lane that is ahead is not stored',
     file: dispatcher,
-    find: 'keep(states, name, aheadOf(offset, through), trouble, openTransaction)',
-    put: 'keep(states, name, null, trouble, openTransaction)',
+    find: 'const through = lane.through !== null && lane.through >= offset ? lane.through : null',
+    put: 'const through = null',
   },
   {
     name: 'progress: a lane without changes in this run is not stored',
     file: dispatcher,
-    find: 'keep(states, name, aheadOf(offset, state.through), trouble, state.openTransaction ?? null)',
-    put: '',
+    within: 'statesAt(offset',
+    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble } }',
+    put: '}',
   },
   {
     name: 'progress: not stored while the offset stays the same',
@@ -259,7 +260,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'order: a new stretch begins before the lanes are empty',
     file: functionQueue,
-    find: 'if (!this.#isEmpty) return false',
+    find: 'if (!this.#isIdle) return false',
     put: '',
   },
   {
@@ -354,38 +355,6 @@ export const mutants: readonly Mutant[] = [
     file: 'lib/dispatch/row-filter.ts',
     find: 'this.#judge(condition, change, images, whole) || this.#judge(condition, change, images, before)',
     put: 'this.#judge(condition, change, images, whole)',
-  },
-  {
-    name: 'transaction: one that fits is cut',
-    file: lane,
-    find: 'return this.#events.length <= batchSize && this.#bytes <= batchBytes && this.#hold.isNeeded(first)',
-    put: 'return false',
-  },
-  {
-    name: 'transaction: the position passes its begin',
-    file: progress,
-    find: 'return most !== null && most < done ? most : done',
-    put: 'return done',
-  },
-  {
-    name: 'transaction: the checkpoint forgets that a lane has a part of one',
-    file: dispatcher,
-    find: 'keep(states, name, aheadOf(offset, through), trouble, openTransaction)',
-    put: 'keep(states, name, aheadOf(offset, through), trouble, null)',
-  },
-  {
-    name: 'transaction: a bound of the run ends the reading within it',
-    file: intake,
-    find: 'return dispatcher.awaitsTransaction || this.transactionBegin !== null ? null : bound',
-    put: 'return bound',
-    seed: 234,
-  },
-  {
-    name: 'transaction: the search for a failing change cuts one that did not fail as a whole',
-    file: 'lib/dispatch/batch-cut.ts',
-    find: 'const mostOfFirst = isSearch ? limit : this.#delivery.batchSize',
-    put: 'const mostOfFirst = limit',
-    seed: 210,
   },
   ...recoveryMutants,
 ]

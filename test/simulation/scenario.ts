@@ -55,12 +55,7 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
   const rates = chooseRates(random, kind)
   const isCalm = Object.values(rates).every((rate) => rate === 0)
   const size = sizes[kind]
-  const routing = makeRouting(
-    random,
-    new Random(seed + 1_000_000_007),
-    new Random(seed + 2_000_000_011),
-    new Random(seed + 3_000_000_019),
-  )
+  const routing = makeRouting(random, new Random(seed + 1_000_000_007), new Random(seed + 2_000_000_011))
   const handlerTimeoutMs = random.whole(2, 8) * 1000
   const pollers = isCalm || kind === 'switch' ? random.whole(1, 3) : random.whole(1, random.pick([2, 4, 8]))
   const skew = random.pick(['none', 'none', 'within', 'within', 'within', 'beyond'] as const)

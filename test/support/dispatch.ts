@@ -73,8 +73,6 @@ export class FakeRun implements DeliveryEnvironment {
   readonly mayGrow = (offset: bigint): boolean => this.growsFrom !== null && offset >= this.growsFrom
   /** Whether batches may wait for changes that are not written yet. */
   mayHold = (_offset: bigint): boolean => true
-  isFarBehind = (_offset: bigint): boolean => false
-  atEnd = (): boolean => true
   readonly longestGrowthMs = (): number => 1_500
   readonly permit = async (): Promise<boolean> => this.permits-- > 0
   readonly pause = async (milliseconds: number): Promise<void> => {

@@ -68,14 +68,11 @@ function lanesFound(offset: bigint, read: Progress, found: LaneMatches): LanePro
   const { youngest } = timesOf(read)
   const kept: Record<string, Position['lanes'][string]> = {}
   let forgottenUntil: number | null = -1
-  for (const [name, { through, anchor, openTransaction }] of Object.entries(read.lanes)) {
-    // It is by the source's id, which is the same on every cluster.
-    const within = openTransaction === undefined ? {} : { openTransaction }
-    if (openTransaction !== undefined) kept[name] = { through: null, anchor: null, trouble: null, ...within }
+  for (const [name, { through, anchor }] of Object.entries(read.lanes)) {
     if (through === null) continue
     const here = anchor === null ? undefined : found.get(anchor)
     if (here !== undefined && here.anchor.offset >= offset)
-      kept[name] = { through: here.anchor.offset, anchor: here.anchor, trouble: null, ...within }
+      kept[name] = { through: here.anchor.offset, anchor: here.anchor, trouble: null }
     if (here?.exact !== true) forgottenUntil = later(forgottenUntil, anchor, youngest)
   }
   return { lanes: kept, forgottenUntil }

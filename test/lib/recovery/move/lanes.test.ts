@@ -106,21 +106,6 @@ describe('the lanes that stay ahead after a move without loss', () => {
         nowhere,
         { lanes: {}, forgottenUntil: -1 },
       ],
-      [
-        'the lane has a part of a transaction',
-        { a: lane({ through: null, anchor: null, openTransaction: 'tx' }) },
-        nowhere,
-        {
-          lanes: { a: { through: null, anchor: null, trouble: null, openTransaction: 'tx' } },
-          forgottenUntil: -1,
-        },
-      ],
-      [
-        'the lane is ahead, and has a part of a transaction',
-        { a: lane({ openTransaction: 'tx' }) },
-        found(170n),
-        { lanes: { a: { ...kept(170n).a, openTransaction: 'tx' } }, forgottenUntil: -1 },
-      ],
       ['the log is empty', { a: lane() }, { kind: 'empty' }, { lanes: {}, forgottenUntil: 1070 }],
       [
         'the log cannot be read',
