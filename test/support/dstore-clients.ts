@@ -7,11 +7,17 @@ import { type Address, DStore, type DStoreOptions } from '../../infra/local/dsto
 import { readFrames, toFrame } from '../../infra/local/dstore/wire.ts'
 import '../../lib/kafka/patch-request-queue.ts'
 
+/** The stores whose test has ended. */
+const ended = new WeakSet<DStore>()
+
 /** A running DStore that ends with the test. */
 export async function startDStore(t: TestContext, options: DStoreOptions = {}) {
   const store = new DStore(options)
   const address = await store.start()
-  t.after(() => store.stop())
+  t.after(() => {
+    ended.add(store)
+    return store.stop()
+  })
   return { store, address }
 }
 
@@ -23,7 +29,13 @@ export function stockClient(store: DStore, address: Address, password = store.pa
     sasl: { mechanism: 'plain', username: store.userName, password },
     ssl: false,
     logLevel: logLevel.NOTHING,
-    retry: { initialRetryTime: 20, maxRetryTime: 100, retries: 3 },
+    retry: {
+      initialRetryTime: 20,
+      maxRetryTime: 100,
+      retries: 3,
+      // A consumer that crashes while it is disconnected starts again, for ever.
+      restartOnFailure: async () => !ended.has(store),
+    },
   })
 }
 
