@@ -128,7 +128,7 @@ describe('a copy with a handler in a folder, and with a recorded stretch in a fo
   after(() => rmSync(recordings, { recursive: true }))
 
   test('runs it under its deployed name, with the stretch and with a script of npm run feed', async () => {
-    assert.match(live().output, /shop\.payments/)
+    await live().view((view) => /^shop\.payments /m.test(view))
     const script = join(recordings, 'more.sql')
     writeFileSync(script, "INSERT INTO shop.payments (id, status, amount) VALUES (3, 'open', 1.00)")
     assert.equal(await runFeed(['--file', script], service.folder, () => {}), 0)
