@@ -69,7 +69,7 @@ export function generationOf(answer: GroupAnswer | null): number | null {
 }
 
 /**
- * The generation of the group's commit, whoever's it is; null if none is known. A move goes above it. Another deployment
+ * The generation of the group's commit, of any deployment; null if none is known. A move goes above it. Another deployment
  * counts, because its handlers may have written the same rows: that of a lost region, or one with its tables renamed.
  */
 export function usedGeneration(answer: GroupAnswer | null): number | null {
