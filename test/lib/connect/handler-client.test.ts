@@ -140,3 +140,7 @@ test('the SDK builds one request, which is not sent, for all those that a client
   assert.equal(received.length, 4)
   assert.equal(built.mock.callCount(), 1)
 })
+
+test('a client that sent nothing can be closed', () => {
+  handlerClient(20_000).destroy()
+})

@@ -89,6 +89,12 @@ describe('an Invoke request', () => {
     assert.equal(ours.headers['x-amzn-trace-id'], trace._X_AMZN_TRACE_ID)
     assert.equal(theirs.headers['x-amzn-trace-id'], trace._X_AMZN_TRACE_ID)
   })
+
+  test('carries no trace outside Lambda, as with the SDK', async (t) => {
+    const { ours, theirs } = await invokeTwice(t, '', 'orders', { _X_AMZN_TRACE_ID: 'Root=1-5759e988' })
+    assert.equal(ours.headers['x-amzn-trace-id'], undefined)
+    assert.equal(theirs.headers['x-amzn-trace-id'], undefined)
+  })
 })
 
 test('a signer signs with the key of the day and of the credentials, also when these change', () => {
