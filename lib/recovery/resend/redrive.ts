@@ -71,7 +71,8 @@ export async function redrive(
     const isTried = round.some(({ outcome }) => outcome === 'redriven' || outcome === 'failed')
     // The queue hands out a function's next letters only after these are deleted or returned.
     if (isTried && redriven + count('failed') < max) continue
-    const inFront = others.filter((letter) => !ended.has(letter.functionName))
+    // Records that could not be read are a group of their own in the queue, so they are in front of no letter.
+    const inFront = others.filter(({ functionName }) => functionName !== null && !ended.has(functionName))
     const errors = [...ended.values()].filter((error) => error !== null)
     return {
       action: 'redrive',
@@ -80,7 +81,10 @@ export async function redrive(
       left: await deadLetters.count(),
       error: errors.map(({ message }) => message).join(' ') || null,
       notes: [...blockedBy(inFront, table), ...unreadable.map(byHand)],
-      next: [...errors.flatMap(({ next }) => next), ...(inFront.length === 0 ? [] : [redriveAll])],
+      next: [
+        ...errors.flatMap(({ next }) => next.map(instead)),
+        ...(inFront.length === 0 ? [] : [redriveAll]),
+      ],
     }
   }
 }
@@ -90,12 +94,17 @@ const redriveAll = {
   purpose: 'send the letters of all tables, so that these are not in the way',
 } as const
 
+/** A fault that halts the poller ends only this redrive. The stream may be halted for another reason, or paused. */
+function instead(step: NextStep): NextStep {
+  return step.action === 'resume' ? { action: 'redrive', purpose: 'send the letters again then' } : step
+}
+
 /** The queue has one group per function: it hands out a table's letters only after the letters before them are gone. */
 function blockedBy(others: readonly DeadLetter[], table: string | undefined): string[] {
   const counts = Map.groupBy(others, ({ functionName }) => functionName)
   return [...counts].map(
     ([functionName, { length }]) =>
-      `${length} letters of other tables of ${functionName ?? 'no function'} come first in the queue. It does not hand out ` +
+      `${length} letters of other tables of ${functionName} come first in the queue. It does not hand out ` +
       `letters of ${table} that may come after them, so redrive those first, without a table.`,
   )
 }

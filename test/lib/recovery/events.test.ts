@@ -49,9 +49,17 @@ const accepted: [event: object, parsed: object][] = [
   ],
   [{ action: 'letters' }, { action: 'letters', max: 50 }],
   [
-    { action: 'discard', message: 'm', ...who },
-    { action: 'discard', message: 'm', ...who },
+    { action: 'letters', max: 1 },
+    { action: 'letters', max: 1 },
   ],
+  [
+    { action: 'letters', max: 100 },
+    { action: 'letters', max: 100 },
+  ],
+  ...[who, { by: 'Ada', reason: 'a test row' }].map((given): [object, object] => [
+    { action: 'discard', message: 'm', ...given },
+    { action: 'discard', message: 'm', ...given },
+  ]),
   [
     { action: 'replay', table: 'a.b', from: { offset: 0 } },
     { action: 'replay', table: 'a.b', from: { offset: 0n }, dryRun: false },
@@ -75,7 +83,7 @@ const refused: [event: unknown, problem: RegExp][] = [
   [{ action: 'restart' }, /action/],
   [{ action: 'inspect', more: 1 }, /"more"/],
   [{ action: 'doctor', more: 1 }, /"more"/],
-  ...['pause', 'resume', 'release', 'reset'].flatMap((action): [unknown, RegExp][] => [
+  ...['pause', 'resume', 'release', 'reset', 'discard'].flatMap((action): [unknown, RegExp][] => [
     [{ action, more: 1 }, /"more"/],
     [{ action, by: 'x'.repeat(201) }, /200 characters/],
     [{ action, reason: 'x'.repeat(1_001) }, /1000 characters/],
@@ -95,6 +103,7 @@ const refused: [event: unknown, problem: RegExp][] = [
   [{ action: 'redrive', max: 1_001 }, /max/],
   [{ action: 'redrive', max: 1.5 }, /max/],
   [{ action: 'redrive', more: 1 }, /"more"/],
+  [{ action: 'letters', max: 0 }, /max/],
   [{ action: 'letters', max: 101 }, /max/],
   [{ action: 'letters', table: 'a.b' }, /"table"/],
   [{ action: 'discard' }, /message/],
