@@ -16,6 +16,11 @@ export interface ConnectDependencies extends Pick<RecoveryDependencies, 'openStr
 }
 
 const connectTimeoutMs = 5_000
+const nameCheck = 'DNS'
+const addressCheck = 'TCP to the broker address'
+const connectSteps = ['credentials', 'topic', 'TCP to the node'] as const
+/** The lines that say why a stream cannot be opened. */
+export const connectionChecks: ReadonlySet<string> = new Set([nameCheck, addressCheck, ...connectSteps])
 
 /** @returns the stream; undefined if it cannot be opened. The caller closes it. */
 export async function checkConnection(
@@ -23,12 +28,10 @@ export async function checkConnection(
   list: CheckList,
 ): Promise<Stream | undefined> {
   const { broker } = dependencies.config
-  const address = await list.run('DNS', true, () => resolveHost(broker.host))
-  const proxy = await list.run('TCP to the broker address', address !== undefined, () => reach(broker))
+  const address = await list.run(nameCheck, true, () => resolveHost(broker.host))
+  const proxy = await list.run(addressCheck, address !== undefined, () => reach(broker))
   return connectInSteps(dependencies, proxy === true, list)
 }
-
-const connectSteps = ['credentials', 'topic', 'TCP to the node'] as const
 
 /** The step at which an error of connecting occurs; any other code belongs to `credentials`, the first one. */
 const stepOf: Partial<Record<ErrorCode, (typeof connectSteps)[number]>> = {

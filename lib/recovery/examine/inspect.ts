@@ -16,6 +16,7 @@ import { type SearchLimits, searchLimits } from '../move/plan-move.ts'
 import { advise, adviseFirstStart } from './advice.ts'
 import { type Check, describeFault } from './checks.ts'
 import { type KeptColumns, keptColumns } from './column-versions.ts'
+import { connectionChecks } from './connect.ts'
 import { type PreflightDependencies, preflight } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
 import { describeTrouble, failing } from './trouble.ts'
@@ -108,15 +109,14 @@ export async function inspect(dependencies: InspectDependencies): Promise<Inspec
 async function inspectAll(dependencies: InspectDependencies): Promise<Inspection> {
   const { store, now, openStream, config, routes } = dependencies
   const checks = await preflight(dependencies)
-  const failed = checks.find(({ result }) => result === 'failed')
+  const failed = checks.find(({ name, result }) => result === 'failed' && connectionChecks.has(name))
   const read = await attempt(() => store.read())
   const opened = await attempt(openStream)
   const stored = read.result ?? null
   const storedFault = read.fault === undefined ? null : describeFault(read.fault)
   const unreadable = storedFault === null ? '' : `The checkpoint cannot be read. ${storedFault}`
   if (opened.result === undefined) {
-    const reason = failed?.detail ?? describeFault(opened.fault)
-    const unreached = reason === storedFault ? '' : `The stream cannot be reached. ${reason}`
+    const unreached = `The stream cannot be reached. ${failed?.detail ?? describeFault(opened.fault)}`
     const base = { checks, stored, storedFault, now: now() }
     return {
       ...answer(base),

@@ -35,7 +35,7 @@ describe('the examination of the way to the broker', () => {
   }
 
   test('names the address, the user, the topic, and the cluster that answers, and returns the open stream', async (t) => {
-    const { store, stream, lines } = await examine(t)
+    const { store, stream, lines, checks } = await examine(t)
     const { host, port } = store.advertised
     assert.deepEqual(lines, [
       ['ok', `${host} is ${host}`],
@@ -44,6 +44,10 @@ describe('the examination of the way to the broker', () => {
       ['ok', 'shop is there'],
       ['ok', `cluster ${store.clusterId}, partition 0`],
     ])
+    assert.deepEqual(
+      checks.map(({ next }) => next),
+      names.map(() => []),
+    )
     assert.equal((await stream?.range())?.end, 0n)
   })
 
@@ -83,7 +87,8 @@ describe('the examination of the way to the broker', () => {
       )
       const failed = checks[step]
       assert.deepEqual([failed?.detail, failed?.next], [`${code}: why`, next])
-      for (const { result, detail } of checks) if (result === 'skipped') assert.equal(detail, skipped)
+      for (const { result, detail, next: steps } of checks)
+        if (result === 'skipped') assert.deepEqual([detail, steps], [skipped, []])
     })
   }
 
@@ -121,7 +126,7 @@ describe('the examination of the way to the broker', () => {
     assert.match(
       lines[1]?.[1] ?? '',
       new RegExp(
-        `^BROKER_UNREACHABLE: 127\\.0\\.0\\.1:${broker.port} does not accept a connection \\(connect ECONNREFUSED .*Check DTS_BROKER_URL`,
+        `^BROKER_UNREACHABLE: 127\\.0\\.0\\.1:${broker.port} does not accept a connection \\(connect ECONNREFUSED .*Check DTS_BROKER_URL, .* DTS's own white list\\.$`,
       ),
     )
     assert.deepEqual(

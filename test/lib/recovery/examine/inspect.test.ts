@@ -6,6 +6,7 @@ import {
   type Checkpoint,
   freshPosition,
   type LedgerEntry,
+  type Position,
   type StreamState,
   type Trouble,
 } from '../../../../lib/checkpoint/types.ts'
@@ -13,11 +14,13 @@ import { DtsError } from '../../../../lib/errors.ts'
 import { groupPosition, writeMark } from '../../../../lib/kafka/commit-mark.ts'
 import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { doctor, inspect, inspectStream } from '../../../../lib/recovery/examine/inspect.ts'
+import { route } from '../../../support/dispatch.ts'
 import { open } from '../../../support/open-stream.ts'
 import type { NewRecord } from '../../../support/parts.ts'
 import { filler, t0, Writer } from '../../../support/records.ts'
 import { damagedAt, like, self } from '../../../support/streams.ts'
 import { CheckpointTable } from '../../checkpoint/support.ts'
+import { Queue } from '../resend/support.ts'
 import { clock, examined } from './support.ts'
 
 const ten = new Writer().inserts('shop.orders', 0, 9)
@@ -78,6 +81,12 @@ describe('the numbers of inspect', () => {
       const { lagSeconds, lagRecords } = await ask(elsewhere)
       assert.deepEqual([lagSeconds, lagRecords], [16, null], JSON.stringify(Object.keys(elsewhere)))
     }
+  })
+
+  test('do not count a change that is dated in the future as progress', async (t) => {
+    const ahead = { timestamp: t0 + 500, times: startOfTimes(t0 + 4) }
+    const { lagSeconds, secondsUntilLoss } = await (await inspecting(t))(ahead)
+    assert.deepEqual([lagSeconds, secondsUntilLoss], [16, 3])
   })
 
   test('show no negative lag if the position has a time in the future', async (t) => {
@@ -183,16 +192,16 @@ describe('the checkpoint that inspect shows', () => {
 describe('the examination of a stream', () => {
   const table = new CheckpointTable()
   /** A store whose checkpoint is at the end of the log, with a released lease. */
-  async function storeAt(clusterId: string, offset = 10n) {
+  async function storeAt(clusterId: string, change: Partial<Position> = {}) {
     const store = table.fresh()
-    const position = freshPosition(offset, t0 + 9)
+    const position = { ...freshPosition(10n, t0 + 9), ...change }
     const start = { clusterId, position, replayUntil: null, entry: { at: clock, by: 'me', how: 'start' } }
     await store.release(await store.create(start, 'me', clock))
     return store
   }
-  async function wellStream(t: TestContext) {
+  async function wellStream(t: TestContext, change: Partial<Position> = {}) {
     const first = await examined(t, table.fresh(), ten)
-    const store = await storeAt(first.log.clusterId)
+    const store = await storeAt(first.log.clusterId, change)
     return { ...first, dependencies: { ...first.dependencies, store } }
   }
 
@@ -249,6 +258,58 @@ describe('the examination of a stream', () => {
     )
     assert.deepEqual([found?.end, silentSeconds, ledger], ['10', 11, []])
     assert.match(advice, /^Nothing was read yet/)
+  })
+
+  test('of a healthy stream says that there is nothing to do', async (t) => {
+    const { advice, next } = await inspect((await wellStream(t)).dependencies)
+    assert.equal(advice, 'Position and log agree, and every line of the examination is ok: nothing to do.')
+    assert.deepEqual(next, [])
+  })
+
+  test('says what becomes of a failing change with a dead-letter queue, and without one', async (t) => {
+    const trouble = { offset: 5n, attempts: 2, since: clock, nextAt: clock, limit: null }
+    const lanes = { 'test-orders': { through: null, anchor: null, trouble } }
+    const { dependencies } = await wellStream(t, { offset: 5n, timestamp: t0 + 4, lanes })
+    const failing = { ...dependencies, routes: { 'shop.orders': route('test-orders') } }
+    const deadLetters = new Queue([])
+    assert.match(
+      (await inspect({ ...failing, deadLetters })).advice,
+      /; then it goes to the dead-letter queue/,
+    )
+    assert.match((await inspect(failing)).advice, /; then the stream halts there/)
+  })
+
+  test('names the line that failed as the reason why the stream cannot be reached', async (t) => {
+    const { dependencies } = await wellStream(t)
+    const broker = { host: 'no-such-host.invalid', port: 1 }
+    const openStream = () => Promise.reject(new Error('ENOTFOUND'))
+    const given = { ...dependencies, openStream, config: { ...dependencies.config, broker } }
+    assert.match(
+      (await inspect(given)).advice,
+      /^The stream cannot be reached\. BROKER_UNREACHABLE: The name no-such-host\.invalid cannot be resolved/,
+    )
+  })
+
+  test('names the error itself if the stream was reached a moment before, and no fault of another part', async (t) => {
+    const { dependencies, connect } = await wellStream(t)
+    const fault = 'The stream cannot be reached. BROKER_FAILED: it stopped'
+    const breaking = () => {
+      let opened = 0
+      return async () => {
+        opened += 1
+        if (opened > 1) throw new DtsError('BROKER_FAILED', 'it stopped', { retryable: true })
+        return await connect()
+      }
+    }
+    const probeFunction = () => Promise.reject(new Error('Function not found'))
+    for (const other of [{}, { probeFunction }])
+      assert.equal((await inspect({ ...dependencies, ...other, openStream: breaking() })).advice, fault)
+    const store = table.fresh()
+    store.read = () => Promise.reject(new DtsError('CHECKPOINT_INVALID', 'odd', { retryable: false }))
+    assert.equal(
+      (await inspect({ ...dependencies, store, openStream: breaking() })).advice,
+      `${fault} The checkpoint cannot be read. CHECKPOINT_INVALID: odd`,
+    )
   })
 
   test('names a fault of the broker once, and shows the checkpoint all the same', async (t) => {

@@ -8,7 +8,7 @@ import type { Stream } from '../../../../lib/kafka/stream.ts'
 import { doctor, type InspectDependencies } from '../../../../lib/recovery/examine/inspect.ts'
 import { preflight } from '../../../../lib/recovery/examine/preflight.ts'
 import { route } from '../../../support/dispatch.ts'
-import { t0, Writer } from '../../../support/records.ts'
+import { filler, t0, Writer } from '../../../support/records.ts'
 import { like, self } from '../../../support/streams.ts'
 import { CheckpointTable } from '../../checkpoint/support.ts'
 import { clock, examined, lineOf } from './support.ts'
@@ -99,6 +99,27 @@ describe('the examination of the set-up', () => {
     assert.equal(detail, `offset 10, generation ${read.generation}, HALTED (DATA_GAP)`)
   })
 
+  test('shows a halt without a reason, which a person wrote into the item', async (t) => {
+    const { dependencies } = await well(t)
+    const store = table.fresh()
+    const read = (await dependencies.store.read()) as Checkpoint
+    store.read = async () => ({ ...read, state: 'HALTED', halt: null })
+    assert.deepEqual(lineOf(await preflight({ ...dependencies, store }), 'checkpoint table'), [
+      'ok',
+      `offset 10, generation ${read.generation}, HALTED`,
+    ])
+  })
+
+  test('fails for a lease that ends later than any run can hold it', async (t) => {
+    const { dependencies } = await well(t)
+    const { store } = dependencies
+    const read = (await store.read()) as Checkpoint
+    await store.acquire(read, 'a run', clock + 10_000, clock + 86_400_000, ['RUNNING'])
+    const [result, detail] = lineOf(await preflight(dependencies), 'checkpoint table') ?? []
+    assert.equal(result, 'failed')
+    assert.match(detail ?? '', /^LEASE_TOO_LONG: The lease of a run /)
+  })
+
   test('if the stream cannot be opened, still examines table, functions and queue', async (t) => {
     const openStream = () =>
       Promise.reject(new DtsError('AUTHENTICATION_FAILED', 'wrong', { retryable: false }))
@@ -162,6 +183,14 @@ describe('the examination of the set-up', () => {
           /^CHECKPOINT_OUT_OF_RANGE: The log holds no record \(no records now; .*DTS may still be filling it, .* repeat this\.$/,
         )
       }
+    })
+
+    test('fails for a plain topic whose offsets are all without a record, because none of them expired', async (t) => {
+      const { dependencies } = await examined(t, table.fresh(), filler(t0))
+      const config = { ...dependencies.config, mode: 'kafka' as const }
+      const [result, detail] = lineOf(await preflight({ ...dependencies, config }), 'data range') ?? []
+      assert.equal(result, 'failed')
+      assert.match(detail ?? '', /holds no record \(offsets 0 to 2; /)
     })
   })
 
