@@ -11,6 +11,7 @@ import { deadLetterSource } from '../lib/dispatch/dead-letter-source.ts'
 import { lambdaInvoke } from '../lib/dispatch/invoke.ts'
 import { isDtsError, loggedError } from '../lib/errors.ts'
 import { type Addressed, readAddress, responsibility } from '../lib/recovery/addressee.ts'
+import { withoutChanges } from '../lib/recovery/examine/look.ts'
 import {
   parseRecoveryEvent,
   type RecoverDependencies,
@@ -83,6 +84,7 @@ export const handler = middy<unknown, RecoveryAnswer | ReturnedError>({ timeoutE
 
 /** A log never gets values of rows. */
 function withoutRows(answer: RecoveryAnswer): object {
+  if (answer.action === 'look') return withoutChanges(answer)
   if (answer.action !== 'letters') return answer
   return { ...answer, letters: answer.letters.map(({ change: _, ...facts }) => facts) }
 }

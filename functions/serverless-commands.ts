@@ -56,6 +56,7 @@ export function answerWithCommands(answer: RecoveryAnswer, partition: number | n
     case 'letters':
     case 'discard':
     case 'replay':
+    case 'look':
       return answer
   }
 }

@@ -25,6 +25,8 @@ export const usage = (program: string) => `${program} <action> [flags]
   discard --message ID         delete a dead letter, named as letters shows it; its change is then never delivered
   replay --table T             send a table's history to its handler again
       --from T | --from-offset N   [--to T | --to-offset N]   --dry-run
+  look                         the newest changes of the log, masked, and whether each is done; changes nothing
+      --table PATTERN --key 7|id=7 --max N   --from … --to …   --newest (with --from: the last ones of that part)
 
   --by NAME --reason TEXT      kept in the ledger; of discard, in the log of recovery
   --stage S (dev)  --service S (as in serverless.yml)  --region R  --json
@@ -49,6 +51,7 @@ const options = {
   table: text,
   max: text,
   message: text,
+  key: text,
   by: text,
   reason: text,
   stage: text,
@@ -58,6 +61,7 @@ const options = {
   partition: text,
   'dry-run': flag,
   'accept-loss': flag,
+  newest: flag,
   json: flag,
   help: flag,
 } as const
@@ -104,11 +108,13 @@ export function toEvent(argv: readonly string[], started: Started = {}): Call | 
     token: values.token,
     table: values.table,
     message: values.message,
+    key: values.key,
     max: values.max === undefined ? undefined : toCount(values.max),
     by: values.by,
     reason: values.reason,
     dryRun: values['dry-run'],
     acceptLoss: values['accept-loss'],
+    newest: values.newest,
   })
   // Parsed only to refuse a mistake before the function is invoked. The event is sent as it was written.
   const parsed = recoveryEventSchema.safeParse(event)
@@ -146,7 +152,8 @@ export function toEvent(argv: readonly string[], started: Started = {}): Call | 
 const expectations: Readonly<Record<string, string>> = {
   from: 'where from is needed: --from T, or --from-offset and digits',
   table: '--table takes database.table, and is needed',
-  max: '--max takes a whole number from 1 to 1000; of letters, to 100',
+  max: '--max takes a whole number from 1 to 1000; of letters, to 100; of look, to 200',
+  key: '--key takes a value of the key such as 7, or id=7; at most 1000 characters',
   message: '--message takes the id that letters shows, and is needed',
   by: '--by takes at most 200 characters',
   reason: '--reason takes at most 1000 characters',
@@ -155,6 +162,7 @@ const destinations: Readonly<Record<string, string>> = {
   reset: '--to takes earliest, latest, committed or T; --to-offset and --to-ledger take digits',
   rollback: '--entry takes a whole number',
   replay: '--to takes T; --to-offset takes digits',
+  look: '--to takes T; --to-offset takes digits',
 }
 const flagNames: Readonly<Record<string, string>> = { acceptLoss: 'accept-loss', dryRun: 'dry-run' }
 
@@ -163,6 +171,8 @@ function describe(issue: z.core.$ZodIssue, action: string): string {
     return issue.keys.map((key) => `--${flagNames[key] ?? key} is not for ${action}`).join('; ')
   const key = String(issue.path[0] ?? '')
   if (key === 'action') return `there is no action ${action}`
+  if (action === 'look' && key === 'from') return '--from takes T; --from-offset takes digits'
+  if (action === 'look' && key === 'table') return issue.message
   return (key === 'to' ? destinations[action] : expectations[key]) ?? `${key} ${issue.message}`
 }
 

@@ -26,13 +26,14 @@ export function npmCommand(
   event: { readonly action?: unknown; readonly [member: string]: unknown },
   { program = 'npm run recovery --', stage, service, region, source, partition }: Deployment,
 ): string {
-  const { action, to, from, dryRun, acceptLoss, ...others } = event
+  const { action, to, from, dryRun, acceptLoss, newest, ...others } = event
   const flags = [
     ...flagsOf(others),
     ...placeFlags('from', from),
     ...placeFlags('to', to),
     ...(dryRun === true ? ['--dry-run'] : []),
     ...(acceptLoss === true ? ['--accept-loss'] : []),
+    ...(newest === true ? ['--newest'] : []),
     ...flagsOf({ stage, service, region, source, partition }),
   ]
   return [program, String(action), ...flags].join(' ')

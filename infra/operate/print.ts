@@ -3,6 +3,7 @@ import type { ReturnedError } from '../../lib/recovery/reply.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
 import { type Asked, checkLines, stepLines } from './lines.ts'
 import { inspectionLines } from './print-inspection.ts'
+import { lookLines } from './print-look.ts'
 import { letterLines, redriveLines, replayLines } from './print-resend.ts'
 import { resetLines } from './print-reset.ts'
 
@@ -56,5 +57,7 @@ function answerLines(answer: RecoveryAnswer, asked: Asked): string[] {
       return [answer.note]
     case 'replay':
       return replayLines(answer, asked)
+    case 'look':
+      return lookLines(answer, asked)
   }
 }

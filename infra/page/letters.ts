@@ -1,8 +1,8 @@
 import type { Change } from '../../lib/dts/change.ts'
 import { changeFromJson } from '../../lib/dts/json.ts'
+import { describeChange } from '../../lib/recovery/examine/describe-change.ts'
 import type { LettersResult } from '../../lib/recovery/resend/letters.ts'
 import { printable } from '../../lib/text/printable.ts'
-import { describeChange } from './describe-change.ts'
 import type { Letters } from './messages.ts'
 
 /** The dead letters for the page. @param result of recovery's action `letters` */

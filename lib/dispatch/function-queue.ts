@@ -4,7 +4,7 @@ import { sizeInBatch } from './batch-format.ts'
 import type { DeliveryEnvironment } from './delivery.ts'
 import type { QueuedEvent } from './event.ts'
 import { Lane } from './lane.ts'
-import { keyHashVersion } from './order-key.ts'
+import { keyHashVersion, type OrderKey } from './order-key.ts'
 import type { Route } from './settings.ts'
 import { Stretch } from './stretch.ts'
 
@@ -14,6 +14,11 @@ import { Stretch } from './stretch.ts'
  */
 export function laneName(functionName: string, index: number, concurrency: number): string {
   return concurrency === 1 ? functionName : `${functionName}#${index + 1}/${concurrency}/v${keyHashVersion}`
+}
+
+/** Which lane of a function gets a change. @param key null for a change that must run alone */
+export function laneIndex(key: OrderKey | null, concurrency: number): number {
+  return key === null ? 0 : key.hash % concurrency
 }
 
 /** The function of a lane. Every version's lane names begin with it. */
@@ -150,7 +155,7 @@ export class FunctionQueue {
   }
 
   #hand(event: QueuedEvent): void {
-    this.lanes[this.#laneOf(event)]?.offer(event)
+    this.lanes[laneIndex(event.key, this.lanes.length)]?.offer(event)
   }
 
   /** Hands out the next stretch when the one before is done. */
@@ -166,12 +171,8 @@ export class FunctionQueue {
     this.#held.splice(0, count)
   }
 
-  #laneOf({ key }: QueuedEvent): number {
-    return key === null ? 0 : key.hash % this.lanes.length
-  }
-
   #isDone(event: QueuedEvent): boolean {
-    const lane = this.lanes[this.#laneOf(event)]
+    const lane = this.lanes[laneIndex(event.key, this.lanes.length)]
     return lane !== undefined && lane.through !== null && event.offset <= lane.through
   }
 }

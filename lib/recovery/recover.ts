@@ -11,6 +11,7 @@ import {
   inspect,
   inspectSchema,
 } from './examine/inspect.ts'
+import { type LookResult, look, lookSchema } from './examine/look.ts'
 import { type ResetResult, reset, resetSchema } from './move/reset.ts'
 import {
   pause,
@@ -45,6 +46,7 @@ export const recoveryEventSchema = z.discriminatedUnion('action', [
   lettersSchema,
   discardSchema,
   replaySchema,
+  lookSchema,
 ])
 export type RecoveryEvent = z.output<typeof recoveryEventSchema>
 
@@ -57,6 +59,7 @@ export type RecoveryAnswer =
   | LettersResult
   | DiscardResult
   | ReplayResult
+  | LookResult
 
 export interface RecoverDependencies extends InspectDependencies, SendDependencies {}
 
@@ -105,6 +108,8 @@ export async function recover(
       return discard(event, { ...dependencies, deadLetters: requireQueue(dependencies.deadLetters) })
     case 'replay':
       return withStream((stream) => replay(event, dependencies, stream))
+    case 'look':
+      return withStream((stream) => look(event, dependencies, stream))
   }
 }
 

@@ -131,5 +131,11 @@ while (runs.length < 10) {
   if ('thrown' in run) break
 }
 runs.push(await poll(() => 60_000))
+const recovery = await import('../../functions/recovery.ts')
+const looked = await recovery.handler(
+  { action: 'look' },
+  context('test-recovery', () => 60_000),
+)
+if (!JSON.stringify(looked).includes('CANARY-card-fine')) throw new Error('The look shows no value of a row.')
 await Promise.all([dstore.stop(), dynamo.stop(), lambda.stop()])
 console.log(JSON.stringify(runs))

@@ -10,6 +10,7 @@ import { handOverTests } from './hand-over.ts'
 import { handlerTests } from './handlers.ts'
 import { inspectTests } from './inspect.ts'
 import { leaseTests } from './lease.ts'
+import { lookTests } from './look.ts'
 import { filledPartitionTests, partitionTests } from './partitions.ts'
 import { recoveryTests } from './recovery.ts'
 import { recoveryAnchorTests } from './recovery-anchors.ts'
@@ -28,7 +29,7 @@ type Tests = (start: Start) => void
 const groups = {
   // These two depend on the broker: its answers, the range of its logs, its look-ups by time.
   delivery: [deliveryTests, startTests, badInputTests],
-  recovery: [recoveryTests, recoveryAnchorTests, recoveryLossTests, recoveryPlaceTests],
+  recovery: [recoveryTests, recoveryAnchorTests, recoveryLossTests, recoveryPlaceTests, lookTests],
   // The others depend only on DynamoDB, on the functions, or on this project's code.
   handlers: [handlerTests, leaseTests, handOverTests],
   moves: [recoveryPlanTests, recoveryWithoutItemTests, recoveryRestoredTests],

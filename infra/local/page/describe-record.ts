@@ -2,7 +2,7 @@ import type { Change } from '../../../lib/dts/change.ts'
 import { decodeChange } from '../../../lib/dts/decode-change.ts'
 import { carriesChange, isFiller, readHeader } from '../../../lib/dts/header.ts'
 import { isDtsError } from '../../../lib/errors.ts'
-import { type DescribedChange, describeChange } from '../../page/describe-change.ts'
+import { type DescribedChange, describeChange } from '../../../lib/recovery/examine/describe-change.ts'
 import type { DStoreRecord } from '../dstore/dstore.ts'
 
 /** A change of the log. */

@@ -1,7 +1,8 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { Change } from '../../../lib/dts/change.ts'
 import { isDtsError } from '../../../lib/errors.ts'
-import { describeChange, plainValue } from '../../page/describe-change.ts'
+import { describeChange } from '../../../lib/recovery/examine/describe-change.ts'
+import { isOfRow, partsOfKey } from '../../../lib/recovery/examine/row-key.ts'
 import type { Search } from '../../page/server.ts'
 import type { DStoreRecord } from '../dstore/dstore.ts'
 import { decodeRecord, type LoggedChange } from './describe-record.ts'
@@ -24,7 +25,7 @@ export async function searchLog(log: PageLog, { table, key }: Search): Promise<S
   const { earliest, end } = log.range
   const oldest = end - earliest > mostRecords ? end - mostRecords : earliest
   const records = log.recordsFrom(oldest)
-  const parts = key.split(/\s+/).filter((part) => part !== '')
+  const parts = partsOfKey(key)
   const changes: LoggedChange[] = []
   let at = records.length
   while (at > 0 && changes.length < mostFound) {
@@ -48,18 +49,4 @@ function readable(record: DStoreRecord | undefined): Change | null {
     if (isDtsError(error)) return null
     throw error
   }
-}
-
-function isOfRow(change: Change, parts: readonly string[]): boolean {
-  if (change.operation === 'DDL' || parts.length === 0) return false
-  // An update can change the key, so both images count.
-  const rows = ['before' in change ? change.before : {}, 'after' in change ? change.after : {}]
-  return rows.some((row) =>
-    parts.every((part) => {
-      const equals = part.indexOf('=')
-      if (equals < 0) return change.keys.some((name) => name in row && plainValue(row[name]) === part)
-      const name = part.slice(0, equals)
-      return name in row && plainValue(row[name]) === part.slice(equals + 1)
-    }),
-  )
 }

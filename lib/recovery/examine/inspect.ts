@@ -17,6 +17,7 @@ import { advise, adviseFirstStart } from './advice.ts'
 import { type Check, describeFault } from './checks.ts'
 import { type KeptColumns, keptColumns } from './column-versions.ts'
 import { connectionChecks } from './connect.ts'
+import { lagSeconds } from './lag.ts'
 import { type PreflightDependencies, preflight } from './preflight.ts'
 import { type Advice, afterFault, type Setup } from './setup.ts'
 import { describeTrouble, failing } from './trouble.ts'
@@ -188,12 +189,7 @@ async function findings(
       group === null
         ? null
         : { offset: String(group.offset), metadata: group.metadata, by: committerOf(group.mark) },
-    lagSeconds:
-      stored === null
-        ? null
-        : atEnd
-          ? 0
-          : Math.max(0, Math.floor(now / 1000) - reachedTime(stored, now / 1000)),
+    lagSeconds: stored === null ? null : lagSeconds(stored, atEnd, now),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
     secondsUntilLoss: stored === null || first === null ? null : reachedTime(stored, now / 1000) - first,
     silentSeconds: await silentSeconds(stream, range, now, stored?.timestamp ?? null),

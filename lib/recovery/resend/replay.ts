@@ -1,31 +1,23 @@
 import * as z from 'zod'
-import { timeSchema } from '../../config.ts'
 import type { RoutedEvent } from '../../dispatch/event.ts'
 import { maskerFor } from '../../dispatch/mask.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'
 import { Router } from '../../dispatch/routes.ts'
 import type { Route } from '../../dispatch/settings.ts'
 import { DtsError, isDtsError } from '../../errors.ts'
-import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
 import type { Fetched, Stream } from '../../kafka/stream.ts'
-import { locateTime } from '../../log/locate-time.ts'
 import { fetchBelow } from '../../log/scan.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
-import { offsetSchema } from '../offset-schema.ts'
+import { findPart, pointSchema } from '../log-part.ts'
 import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
-
-const point = z.union(
-  [z.strictObject({ offset: offsetSchema }), z.strictObject({ timestamp: timeSchema })],
-  'must be {"timestamp":…} or {"offset":…}',
-)
 
 export const replaySchema = z.strictObject({
   action: z.literal('replay'),
   /** As in the records: `database.table`. */
   table: z.string().min(1),
-  from: point,
+  from: pointSchema,
   /** The end, itself not replayed; the end of the log when left out. */
-  to: point.optional(),
+  to: pointSchema.optional(),
   dryRun: z.boolean().default(false),
 })
 
@@ -68,7 +60,8 @@ export async function replay(
   // A statement that names the table may be recorded under another table, or none. Only its offsets count, so nothing is masked.
   const { mask: _, ...unmasked } = route
   const onlyTable = new Router({ [event.table]: unmasked }, ghostTables)
-  const { from, to, logEnd } = await findPart(event, stream)
+  const { from, to, range } = await findPart(event, stream, 'Nothing was sent.')
+  const logEnd = range.end
   const end = to < logEnd ? to : logEnd
   const masker = await maskerFor(own, dependencies.maskKey)
   const generation = (await dependencies.store.read())?.generation ?? 0
@@ -136,15 +129,6 @@ function routeOf(table: string, router: Router): Route {
   )
 }
 
-/** The offsets to replay, `to` excluded, and the end of the log. @throws DtsError CHECKPOINT_OUT_OF_RANGE */
-async function findPart(event: z.output<typeof replaySchema>, stream: Stream) {
-  const range = await stream.range()
-  const from = await resolve(event.from, stream)
-  const to = event.to === undefined ? range.end : await resolve(event.to, stream)
-  if (from < range.earliest || from > range.end || to < from) throw noSuchPart(from, to, range)
-  return { from, to, logEnd: range.end }
-}
-
 /** Changes of other functions are not sent: a mask of theirs that does not fit a record must not end the replay. */
 function withMasksOf(functionName: string, routes: SendDependencies['routes']): SendDependencies['routes'] {
   return Object.fromEntries(
@@ -168,20 +152,3 @@ async function readBelow(stream: Stream, offset: bigint, end: bigint): Promise<F
 const fenced =
   'Handlers that use the fence (lib/handler/fence.ts) have seen these changes and write nothing for them. A reset to that ' +
   'offset sends them in a new generation, which counts as newer.'
-
-function noSuchPart(from: bigint, to: bigint, range: DataRange): DtsError {
-  const { earliest, end } = range
-  return new DtsError(
-    'CHECKPOINT_OUT_OF_RANGE',
-    `The log has no part from offset ${from} to ${to} (exclusive): it holds ${formatOffsets(range)}. Nothing was sent. ` +
-      'Begin inside that range, and do not end before the beginning.',
-    {
-      retryable: false,
-      facts: { from: String(from), to: String(to), earliest: String(earliest), end: String(end) },
-    },
-  )
-}
-
-function resolve(at: z.output<typeof point>, stream: Stream): Promise<bigint> | bigint {
-  return 'offset' in at ? at.offset : locateTime(stream, at.timestamp)
-}

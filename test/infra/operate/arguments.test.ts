@@ -32,6 +32,10 @@ const calls: [argv: string, event: unknown][] = [
     'discard --message 1-2 --by me --reason test',
     { action: 'discard', message: '1-2', by: 'me', reason: 'test' },
   ],
+  [
+    'look --table shop.* --key id=7 --from-offset 3 --newest --max 200',
+    { action: 'look', table: 'shop.*', key: 'id=7', from: { offset: '3' }, newest: true, max: 200 },
+  ],
   ['redrive --table shop.orders --max 5', { action: 'redrive', table: 'shop.orders', max: 5 }],
   [
     'replay --table shop.orders --from-offset 3 --to-timestamp 2026-01-31T08:00:00Z',
@@ -82,7 +86,15 @@ const mistakes: [argv: string, message: RegExp][] = [
   ['reset --everything', /Unknown option/],
   ['replay --table shop.orders', /^replay: where from is needed/],
   ['replay --from-offset 3', /^replay: --table takes database\.table, and is needed$/],
-  ['redrive --max many', /^redrive: --max takes a whole number from 1 to 1000; of letters, to 100$/],
+  [
+    'redrive --max many',
+    /^redrive: --max takes a whole number from 1 to 1000; of letters, to 100; of look, to 200$/,
+  ],
+  ['look --max 201', /^look: --max takes .* of look, to 200$/],
+  ['look --table orders', /^look: table must be database\.table/],
+  ['look --from yesterday', /^look: --from takes T; --from-offset takes digits$/],
+  ['look --to latest', /^look: --to takes T; --to-offset takes digits$/],
+  ['look --dry-run', /^look: --dry-run is not for look$/],
   ['rollback --to latest', /goes where the ledger says/],
   ['rollback --to-ledger 1', /goes where the ledger says/],
   ['rollback --entry first', /^rollback: --entry takes a whole number$/],

@@ -68,6 +68,27 @@ const accepted: [event: object, parsed: object][] = [
     { action: 'replay', table: 'a.b', from: { timestamp: 1_000 }, to: { timestamp: 2_000 }, dryRun: true },
     { action: 'replay', table: 'a.b', from: { timestamp: 1_000 }, to: { timestamp: 2_000 }, dryRun: true },
   ],
+  [{ action: 'look' }, { action: 'look', newest: false, max: 50 }],
+  [
+    {
+      action: 'look',
+      from: { timestamp: 1_000 },
+      to: { offset: 9 },
+      newest: true,
+      table: 'a.*',
+      key: 'id=1',
+      max: 200,
+    },
+    {
+      action: 'look',
+      from: { timestamp: 1_000 },
+      to: { offset: 9n },
+      newest: true,
+      table: 'a.*',
+      key: 'id=1',
+      max: 200,
+    },
+  ],
 ]
 
 test('recovery accepts its actions, and fills in what a person left out', () => {
@@ -106,6 +127,10 @@ const refused: [event: unknown, problem: RegExp][] = [
   [{ action: 'letters', max: 0 }, /max/],
   [{ action: 'letters', max: 101 }, /max/],
   [{ action: 'letters', table: 'a.b' }, /"table"/],
+  [{ action: 'look', max: 201 }, /max/],
+  [{ action: 'look', table: 'orders' }, /database\.table/],
+  [{ action: 'look', key: ' ' }, /names no row/],
+  [{ action: 'look', from: 'earliest' }, /must be \{"timestamp":…\} or \{"offset":…\} .*at from/],
   [{ action: 'discard' }, /message/],
   [{ action: 'discard', message: '' }, /message/],
   [{ action: 'replay', from }, /table/],

@@ -1,13 +1,28 @@
-import type { Change } from '../../lib/dts/change.ts'
-import type { ColumnValue, Row } from '../../lib/dts/types.ts'
-import { printable } from '../../lib/text/printable.ts'
-import { toSeconds } from '../../lib/time.ts'
-import type { Column, ShownChange } from './messages.ts'
+import type { Change } from '../../dts/change.ts'
+import type { ColumnValue, Row } from '../../dts/types.ts'
+import { printable } from '../../text/printable.ts'
+import { toSeconds } from '../../time.ts'
+
+export interface DescribedColumn {
+  readonly name: string
+  /** Null: the change has no image of this kind with the column. The same applies to `after`. */
+  readonly before: string | null
+  readonly after: string | null
+}
 
 /** A change, with values cut to what a person reads. */
-export interface DescribedChange extends Omit<ShownChange, 'offset' | 'fate'> {
+export interface DescribedChange {
   readonly id: string
   readonly offset: bigint
+  readonly operation: string
+  readonly table: string
+  /** Such as `id=7`; empty if the record does not name a key. */
+  readonly key: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly columns: readonly DescribedColumn[]
+  /** The statement of a DDL; null for a row. */
+  readonly text: string | null
 }
 
 const mostCharacters = 160
@@ -40,10 +55,10 @@ function imagesOf(change: Change): Images {
   }
 }
 
-function columnsOf({ before, after }: Images): Column[] {
+function columnsOf({ before, after }: Images): DescribedColumn[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
   const shown = names.slice(0, mostColumns).map((name) => ({
-    name: printable(name),
+    name: cut(name),
     before: name in before ? shownValue(before[name]) : null,
     after: name in after ? shownValue(after[name]) : null,
   }))
@@ -55,7 +70,7 @@ function keyOf(change: Change): string {
   const { before, after } = imagesOf(change)
   const row = change.operation === 'DELETE' ? before : after
   const known = change.keys.filter((name) => name in row)
-  return known.map((name) => `${printable(name)}=${plainValue(row[name])}`).join(' ')
+  return known.map((name) => `${cut(name)}=${plainValue(row[name])}`).join(' ')
 }
 
 /** A value of a key, as a person types it. */
