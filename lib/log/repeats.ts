@@ -1,8 +1,10 @@
 import { carriesChange } from '../dts/header.ts'
 import type { TimedRecord } from './scan.ts'
 
-/** Which changes from a place on may have been delivered before, by their source times (seconds). */
+/** Which changes from a place on may have been delivered before, by their source times (seconds) and offsets. */
 export interface RepeatBounds {
+  /** Below this offset every change may repeat, whatever its time; null: no such offset is known. */
+  readonly everyBelow: bigint | null
   /** Up to this time changes may repeat wherever they are in the log; -1: none. */
   readonly anywhere: number
   /** Up to this time changes below `handledBelow` may repeat; -1: none. */
@@ -19,6 +21,8 @@ export interface Repeats {
   readonly countedTo: bigint | null
 }
 
+const noRepeats: RepeatBounds = { everyBelow: null, anywhere: -1, handled: -1, handledBelow: null }
+
 /** The most records that a count reads. */
 export const mostCounted = 500_000
 
@@ -26,6 +30,7 @@ export const mostCounted = 500_000
 export class RepeatCounter {
   readonly #bounds: RepeatBounds
   readonly #counts: Record<string, number> = Object.create(null)
+  #youngest = -1
   #left: number
   #next: bigint
   #countedTo: bigint | null = null
@@ -34,10 +39,11 @@ export class RepeatCounter {
 
   /** @param from the first offset that is read */
   constructor(bounds: RepeatBounds | null, from: bigint, most = mostCounted) {
-    this.#bounds = bounds ?? { anywhere: -1, handled: -1, handledBelow: null }
+    this.#bounds = bounds ?? noRepeats
     this.#left = most
     this.#next = from
-    this.isOver = Math.max(this.#bounds.anywhere, this.#bounds.handled) < 0
+    const { everyBelow, anywhere, handled } = this.#bounds
+    this.isOver = (everyBelow === null || everyBelow <= from) && Math.max(anywhere, handled) < 0
   }
 
   see(record: TimedRecord): void {
@@ -51,11 +57,17 @@ export class RepeatCounter {
     if (!carriesChange(record.header.operation) || !this.#mayRepeat(record)) return
     const table = record.header.objectName ?? ''
     this.#counts[table] = (this.#counts[table] ?? 0) + 1
+    this.#youngest = Math.max(this.#youngest, record.timestamp)
   }
 
   /** The log cannot be read from here on. */
   interrupt(): void {
     if (!this.isOver) this.#end(this.#next)
+  }
+
+  /** The time of the youngest change that was counted, in seconds; -1: none was. */
+  get youngest(): number {
+    return this.#youngest
   }
 
   get repeats(): Repeats {
@@ -68,7 +80,8 @@ export class RepeatCounter {
   }
 
   #mayRepeat({ offset, timestamp }: TimedRecord): boolean {
-    const { anywhere, handled, handledBelow } = this.#bounds
+    const { everyBelow, anywhere, handled, handledBelow } = this.#bounds
+    if (everyBelow !== null && offset < everyBelow) return true
     return timestamp <= anywhere || (timestamp <= handled && (handledBelow === null || offset < handledBelow))
   }
 }

@@ -41,6 +41,8 @@ export interface PlaceDetails {
   /** The digest of the first record from the place on; null at the end of the log, or if it was not asked for. */
   readonly next: string | null
   readonly repeats: Repeats
+  /** The time of the youngest change that repeats, in seconds; -1: none was counted. */
+  readonly youngestRepeat: number
 }
 
 /** In seconds. Nothing below the place is younger, and nothing after it is much older. */
@@ -67,6 +69,7 @@ export async function surveyPlace(
     tail: below?.tail ?? (await tailBelow(offset, stream, range)),
     next: ahead.next,
     repeats: ahead.repeats,
+    youngestRepeat: ahead.youngestRepeat,
   }
 }
 
@@ -78,6 +81,7 @@ interface Ahead {
   readonly lowest: number | null
   readonly next: string | null
   readonly repeats: Repeats
+  readonly youngestRepeat: number
   /** Damage that ended the reading. */
   readonly fault: DtsError | null
 }
@@ -113,7 +117,7 @@ async function readAhead(
     if (wantsNext) next ??= unreadable
     counter.interrupt()
   }
-  return { first, lowest, next, repeats: counter.repeats, fault }
+  return { first, lowest, next, repeats: counter.repeats, youngestRepeat: counter.youngest, fault }
 }
 
 /** Takes the place of a digest if a batch cannot be read: a reset may also be planned to a place before such a batch. */

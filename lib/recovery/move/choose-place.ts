@@ -60,7 +60,7 @@ function chooseSafe({ survey, comparison, now }: Facts, read: Checkpoint): SafeC
   const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
   const handled = isExact ? -1 : youngestCommitted(read)
   const anywhere = repeatsAnywhere(read.replayUntil, lanes, read, survey, now)
-  const repeats = { anywhere, handled, handledBelow: null }
+  const repeats = { everyBelow: everyBelow(lanes, survey), anywhere, handled, handledBelow: null }
   return { kind: 'safe', read, safe, offset, lanes, repeats, source: 'checkpoint' }
 }
 
@@ -78,7 +78,7 @@ function chooseNamed({ read, survey, comparison, now }: Facts, target: NamedTarg
   const isBelow = handledBelow === null || handledBelow > offset
   const handled = progress !== null && isBelow ? youngestCommitted(progress) : -1
   const anywhere = repeatsAnywhere(replayUntil, lanes, progress, survey, now)
-  const repeats = { anywhere, handled, handledBelow }
+  const repeats = { everyBelow: everyBelow(lanes, survey), anywhere, handled, handledBelow }
   return { kind: 'named', target, safe, progress, offset, lanes, repeats, source }
 }
 
@@ -96,6 +96,14 @@ function repeatsAnywhere(
   now: number,
 ): number {
   return Math.max(replayUntil ?? -1, forgottenUntil ?? youngestDelivered(progress, ends, now))
+}
+
+/**
+ * If it is unknown what was delivered, everything that the log has by now may have been. A single change can be dated hours ahead,
+ * so no time alone tells.
+ */
+function everyBelow({ forgottenUntil }: LaneProgress, { range }: Survey): bigint | null {
+  return forgottenUntil === null ? range.end : null
 }
 
 /**
@@ -121,7 +129,8 @@ export function questionAt(
     time: isNamed ? { asked: chosen.target.asked } : null,
     wantsLowestNext: isNamed || safe?.how === 'gap',
     leavesOut: isAhead ? { from: safe.offset, to: offset } : null,
-    repeats: countsRepeats ? chosen.repeats : null,
+    // Without such an offset the times alone decide which deliveries are marked as replays.
+    repeats: countsRepeats || chosen.repeats.everyBelow !== null ? chosen.repeats : null,
     wantsNext,
   }
 }

@@ -36,7 +36,7 @@ export function decide(facts: Facts, details: PlaceDetails, mayLose: boolean): M
   const { how, timestamp, times, anchor, lost } = place
   if (lost !== null && !mayLose) return lossNotAccepted(lost, how, sameReset(facts))
   const { offset, lanes, repeats, source } = chosen
-  const until = Math.max(repeats.anywhere, repeats.handled)
+  const until = Math.max(repeats.anywhere, repeats.handled, details.youngestRepeat)
   return {
     kind: 'move',
     how,

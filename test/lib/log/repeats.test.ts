@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupPosition } from '../../../lib/kafka/commit-mark.ts'
-import { RepeatCounter } from '../../../lib/log/repeats.ts'
+import { type RepeatBounds, RepeatCounter } from '../../../lib/log/repeats.ts'
 import { timedRecords } from '../../../lib/log/scan.ts'
 import { open } from '../../support/open-stream.ts'
 import { t0, Writer } from '../../support/records.ts'
 import { damagedAt, like, moveTo, patient, self } from '../../support/streams.ts'
 
-test('a count continues after a change of a later time, and says where a damaged batch ended it', async (t) => {
+test('without an item all that the log has may repeat, also a change dated ahead; a damaged batch ends the count', async (t) => {
   const write = new Writer()
   const changes = write.inserts('shop.orders', 0, 19)
   changes[8] = write.insert('shop.orders', 8, t0 + 3_600)
@@ -16,10 +16,28 @@ test('a count continues after a change of a later time, and says where a damaged
   const log = like(stream, { committed: async () => groupPosition(20n, metadata, self) })
   const limits = { ...patient, now: () => (t0 + 60) * 1000 }
   const all = await moveTo({ offset: 4n }, null, log, limits)
-  // The change of the later time cannot have been delivered.
-  assert.deepEqual([{ ...all.repeats.counts }, all.repeats.countedTo], [{ 'shop.orders': 15 }, null])
+  assert.deepEqual([{ ...all.repeats.counts }, all.repeats.countedTo], [{ 'shop.orders': 16 }, null])
+  assert.equal(all.replayUntil, t0 + 3_600)
   const some = await moveTo({ offset: 4n }, null, damagedAt(log, 12n), limits)
-  assert.deepEqual([{ ...some.repeats.counts }, some.repeats.countedTo], [{ 'shop.orders': 7 }, 12n])
+  assert.deepEqual([{ ...some.repeats.counts }, some.repeats.countedTo], [{ 'shop.orders': 8 }, 12n])
+})
+
+const none: RepeatBounds = { everyBelow: null, anywhere: -1, handled: -1, handledBelow: null }
+
+test('a count by times continues after a change of a later time, and does not count it', async (t) => {
+  const write = new Writer()
+  const changes = write.inserts('shop.orders', 0, 19)
+  changes[8] = write.insert('shop.orders', 8, t0 + 3_600)
+  const { stream } = await open(t, changes)
+  const counted = async (bounds: Partial<RepeatBounds>) => {
+    const counter = new RepeatCounter({ ...none, ...bounds }, 4n)
+    for await (const record of timedRecords(stream, 4n, 20n)) counter.see(record)
+    return [counter.repeats.counts['shop.orders'] ?? 0, counter.youngest]
+  }
+  assert.deepEqual(await counted({ anywhere: t0 + 60 }), [15, t0 + 19])
+  assert.deepEqual(await counted({ everyBelow: 10n }), [6, t0 + 3_600])
+  assert.deepEqual(await counted({ everyBelow: 10n, anywhere: t0 + 60 }), [16, t0 + 3_600])
+  assert.deepEqual(await counted({ everyBelow: 4n }), [0, -1])
 })
 
 test('a count that reached its limit says from which offset on more may repeat', async (t) => {
@@ -31,7 +49,7 @@ test('a count that reached its limit says from which offset on more may repeat',
     [3, 3, 7n],
   ]
   for (const [most, counted, countedTo] of cases) {
-    const counter = new RepeatCounter({ anywhere: t0 + 60, handled: -1, handledBelow: null }, 4n, most)
+    const counter = new RepeatCounter({ ...none, anywhere: t0 + 60 }, 4n, most)
     for await (const record of timedRecords(stream, 4n, 20n)) counter.see(record)
     const { repeats } = counter
     assert.deepEqual([{ ...repeats.counts }, repeats.countedTo], [{ 'shop.orders': counted }, countedTo])

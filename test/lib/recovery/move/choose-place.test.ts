@@ -80,6 +80,7 @@ const details: PlaceDetails = {
   tail: null,
   next: null,
   repeats: { counts: {}, countedTo: null },
+  youngestRepeat: -1,
 }
 
 function moveFor(given: Given, change: Partial<PlaceDetails> = {}) {
@@ -121,6 +122,13 @@ describe('the changes that may repeat', () => {
     assert.equal(anywhere({}, { ...unknown, timestamp: 1200 }), 1210)
     assert.equal(anywhere({}, { ...unknown, times: startOfTimes(1049, 1300) }), 1310)
     assert.equal(chosenFor({ log: 'anchor' }).repeats.anywhere, -1)
+    assert.equal(chosenFor({ log: 'anchor', item: unknown }).repeats.everyBelow, 200n)
+    assert.equal(chosenFor({ log: 'anchor' }).repeats.everyBelow, null)
+  })
+
+  test('include those that the log shows, whatever their time', () => {
+    assert.equal(moveFor({ log: 'anchor', item: unknown }, { youngestRepeat: 8309 }).replayUntil, 8309)
+    assert.equal(moveFor({ log: 'anchor', item: unknown }, { youngestRepeat: 1000 }).replayUntil, 1109)
   })
 
   test('include the repeats of an earlier move', () => {
@@ -147,6 +155,10 @@ describe('the details that a move needs of its place', () => {
       counts: false,
       wantsNext: false,
     })
+    // Their times decide which deliveries are marked as replays.
+    const lanes = { 'test-orders': { through: 170n, anchor: null, trouble: null } }
+    const wants = { countsRepeats: false, wantsNext: false }
+    assert.equal(ask({ log: 'anchor', item: { ...read, lanes } }, wants).counts, true)
   })
 
   test('are its time and the part that it leaves out, if a person names it', () => {

@@ -201,6 +201,7 @@ function decisionOf({ source, to, log, survey: other, details, mayLose = true }:
     tail: null,
     next: null,
     repeats,
+    youngestRepeat: -1,
     ...details,
   }
   return decide(facts, at, mayLose)
