@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { LaneState } from '../../../lib/checkpoint/types.ts'
 import type { SendResult } from '../../../lib/dispatch/delivery.ts'
-import { FunctionQueue } from '../../../lib/dispatch/function-queue.ts'
+import { FunctionQueue, functionOfLane, laneName } from '../../../lib/dispatch/function-queue.ts'
 import type { DeliveryInput } from '../../../lib/dispatch/settings.ts'
 import { all, FakeRun, failure, route, through } from '../../support/dispatch.ts'
-import { idColumn, type Keyed, keyed, recordOverlaps, turn, two, work } from './support.ts'
+import { idColumn, type Keyed, keyed, keyedFor, recordOverlaps, turn, two, work } from './support.ts'
 
 describe('a function queue with one lane', () => {
   test('delivers changes in order that arrive while it works', async () => {
@@ -93,6 +93,17 @@ describe('a function queue with one lane', () => {
       elapse()
       await turn()
       assert.deepEqual(run.batches, [[1, 2, 3], [4]])
+    })
+
+    test('a batch that waits has one timer, however many changes arrive meanwhile', async (t) => {
+      const { run, lane } = growing(t)
+      const pausing = t.mock.method(run, 'pause')
+      for (const event of keyed([1, null], [2, null])) {
+        lane.offer(event)
+        lane.nudge()
+        await turn()
+      }
+      assert.deepEqual([run.batches, pausing.mock.callCount()], [[], 1])
     })
 
     test('a batch is sent as soon as it may not wait any more', async (t) => {
@@ -393,4 +404,158 @@ describe('a function queue with several lanes', () => {
       [3n, null],
     )
   })
+})
+
+describe('what a function queue says of its lanes', () => {
+  /** Queue and run. `letGo` ends the pauses of lanes that wait for another attempt. */
+  function queueOf(to = two, states: Record<string, LaneState> = {}, answer?: FakeRun['answer']) {
+    const pauses: (() => void)[] = []
+    const pause = () => new Promise<void>((resolve) => pauses.push(resolve))
+    const run = Object.assign(new FakeRun(answer), { pause })
+    const stopping = new AbortController()
+    const queue = new FunctionQueue(to, states, run)
+    const finished = queue.run(stopping.signal)
+    const stop = async () => {
+      stopping.abort()
+      run.permits = 0
+      for (const resolve of pauses) resolve()
+      await finished
+    }
+    return { queue, run, stop }
+  }
+
+  test('the first undone change is the lowest of all lanes, whichever lane has it', () => {
+    for (const events of [keyed([2, 0], [3, 1]), keyed([2, 1], [3, 0])]) {
+      const queue = new FunctionQueue(two, {}, new FakeRun())
+      for (const event of events) queue.offer(event)
+      assert.equal(queue.firstUndone, 2n)
+    }
+  })
+
+  test('the time of the next attempt is the earliest of the lanes with work, if all of them wait', async () => {
+    const since = 1_795_433_580_000
+    const trouble = (offset: bigint, nextAt: number) => ({ offset, attempts: 1, since, nextAt, limit: null })
+    const waiting = (first: number, second: number): Record<string, LaneState> => ({
+      'orders#1/2/v3': { through: null, trouble: trouble(2n, since + first) },
+      'orders#2/2/v3': { through: null, trouble: trouble(3n, since + second) },
+    })
+    const cases: [states: Record<string, LaneState>, events: Keyed[], until: number | null][] = [
+      [
+        waiting(5_000, 9_000),
+        [
+          [2, 0],
+          [3, 1],
+        ],
+        since + 5_000,
+      ],
+      [
+        waiting(9_000, 5_000),
+        [
+          [2, 0],
+          [3, 1],
+        ],
+        since + 5_000,
+      ],
+      // A lane without work does not count.
+      [waiting(9_000, 5_000), [[2, 0]], since + 9_000],
+      [waiting(9_000, 5_000), [[3, 1]], since + 5_000],
+      [waiting(9_000, 5_000), [], null],
+    ]
+    for (const [states, events, until] of cases) {
+      const { queue, stop } = queueOf(two, states)
+      for (const event of keyed(...events)) queue.offer(event)
+      await turn()
+      assert.equal(queue.waitsUntil, until)
+      await stop()
+    }
+  })
+
+  test('there is no such time while one of the lanes works', async () => {
+    const states = {
+      'orders#1/2/v3': {
+        through: null,
+        trouble: { offset: 2n, attempts: 1, since: 0, nextAt: 1_795_433_589_000, limit: null },
+      },
+    }
+    let answer = (_: SendResult) => {}
+    const { queue, stop } = queueOf(two, states, () => new Promise((resolve) => (answer = resolve)))
+    for (const event of keyed([2, 0], [3, 1])) queue.offer(event)
+    await turn()
+    assert.equal(queue.waitsUntil, null)
+    answer(through(3n))
+    await turn()
+    assert.equal(queue.waitsUntil, 1_795_433_589_000)
+    await stop()
+  })
+
+  test('a halt of any lane halts the stream', async () => {
+    const halting = route('orders', { concurrency: 2, batchSize: 10, onFailure: 'halt', attempts: 1 })
+    for (const failing of [2n, 3n]) {
+      const run = new FakeRun((events) =>
+        events[0]?.offset === failing ? { kind: 'failed', error: failure() } : all(events),
+      )
+      const queue = new FunctionQueue(halting, {}, run)
+      run.permits = 2
+      await work(queue, keyedFor(halting, [2, 0], [3, 1]), run)
+      assert.equal(queue.halt?.code, 'HANDLER_FAILED')
+    }
+  })
+
+  test('it is stocked while one lane has enough, or while two batches a lane are held', () => {
+    const small = route('orders', { concurrency: 2, batchSize: 3 })
+    const stockedAfter = (nth: (at: number) => Keyed) => {
+      const queue = new FunctionQueue(small, {}, new FakeRun())
+      let count = 0
+      while (!queue.isStocked) for (const event of keyedFor(small, nth(count++))) queue.offer(event)
+      return count
+    }
+    assert.equal(
+      stockedAfter((at) => [at, 0]),
+      6,
+    )
+    assert.equal(
+      stockedAfter((at) => [at, at === 0 ? 0 : null]),
+      1 + 2 * 3 * 2,
+    )
+  })
+
+  test('its bytes are those of all changes that are not done, also while they are held', async () => {
+    const run = new FakeRun()
+    const one = new FunctionQueue(two, {}, run)
+    for (const event of keyed([1, 0])) one.offer(event)
+    const each = one.bytes
+    const queue = new FunctionQueue(two, {}, run)
+    const events = keyed([1, 0], [2, null], [3, 1])
+    for (const [index, event] of events.entries()) {
+      queue.offer(event)
+      assert.equal(queue.bytes, (index + 1) * each)
+    }
+    await work(queue, [], run)
+    assert.deepEqual([queue.bytes, queue.firstUndone], [0, null])
+  })
+})
+
+test('changes of one lane travel in one batch, whatever their tables and keys are', async () => {
+  const run = new FakeRun()
+  const one = route('orders', { batchSize: 10 })
+  const events = keyedFor(one, [1, 0], [2, null], [3, 1, ['part']], [4, 1, idColumn, 'shop.items'])
+  await work(new FunctionQueue(one, {}, run), events, run)
+  assert.deepEqual(run.batches, [[1, 2, 3, 4]])
+})
+
+test('a redelivery from offset 0 on skips what is done in its lane, and nothing else', async () => {
+  const states: Record<string, LaneState> = {
+    'orders#1/2/v3': { through: 0n, trouble: null },
+  }
+  const first = new FakeRun()
+  await work(new FunctionQueue(two, states, first), keyed([0, 0], [1, 0]), first)
+  assert.deepEqual(first.batches, [[1]])
+  const other = new FakeRun()
+  await work(new FunctionQueue(two, states, other), keyed([0, 1], [1, 0]), other)
+  assert.deepEqual(other.batches.toSorted(), [[0], [1]])
+})
+
+test('the name of a lane leads to its function, in every form', () => {
+  for (const concurrency of [1, 4]) assert.equal(functionOfLane(laneName('orders', 0, concurrency)), 'orders')
+  assert.equal(functionOfLane('orders#1/2'), 'orders')
 })
