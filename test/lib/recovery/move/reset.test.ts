@@ -16,11 +16,15 @@ const twenty = new Writer().inserts('shop.orders', 0, 19)
 const at = (t0 + 1_000) * 1000
 
 /** A log of twenty changes, and a checkpoint that has handled the first ten of them. */
-async function atTen(t: TestContext, change: { readonly log?: (stream: Stream) => Stream } = {}) {
+async function atTen(
+  t: TestContext,
+  change: { readonly log?: (stream: Stream) => Stream; readonly usedGeneration?: number } = {},
+) {
   const { stream } = await open(t, twenty)
   const store = checkpoints.fresh()
   const position = committedAfter(twenty.slice(0, 10))
-  const start = { clusterId: stream.clusterId, position, replayUntil: null }
+  const { usedGeneration = null } = change
+  const start = { clusterId: stream.clusterId, position, replayUntil: null, usedGeneration }
   await store.release(await store.create({ ...start, entry: { at, by: 'me', how: 'start' } }, 'me', at))
   const log = change.log?.(stream) ?? stream
   const dependencies = {
@@ -65,6 +69,14 @@ describe('a reset', () => {
     assert.deepEqual([offset, generation], [6n, before.generation + 60])
     const { at: when, by, how } = ledger.at(-1) ?? {}
     assert.deepEqual([when, by, how], [at + 60_000, 'request-1', 'reset by offset'])
+  })
+
+  test('takes a new generation also if a clock that was ahead made the one before', async (t) => {
+    const { store, before, run } = await atTen(t, { usedGeneration: 2_000_000_000 })
+    assert.equal(before.generation, 2_000_000_001)
+    const { from, to } = await run({ to: 'earliest' })
+    assert.deepEqual([from?.generation, to.generation], [2_000_000_001, 2_000_000_002])
+    assert.equal((await readItem(store)).generation, 2_000_000_002)
   })
 
   test('keeps the person and the reason in the ledger, and what was lost', async (t) => {
@@ -152,6 +164,13 @@ describe('a poller that recovers by itself', () => {
     assert.equal(found?.position.offset, BigInt(shift().length + 10))
     assert.deepEqual(found?.entry, { ...entry, how: 'recovered from CLUSTER_CHANGED, by anchor' })
     assert.deepEqual([found?.clusterId, found?.replayUntil], [stream.clusterId, null])
+  })
+
+  test('marks all changes until now as replays if it is not known how far a lane was ahead', async (t) => {
+    const { stream } = await open(t, [...shift(), ...twenty])
+    const lanes = { orders: { through: 15n, anchor: null, trouble: null } }
+    const found = await start(committedAfter(twenty.slice(0, 10), lanes), stream)
+    assert.deepEqual([found?.position.lanes, found?.replayUntil], [{}, at / 1000 + 10])
   })
 
   test('does not start if changes would be lost', async (t) => {

@@ -164,7 +164,8 @@ test('a redrive without time for another invocation sends nothing, and asks once
 })
 
 test('the errors of two functions are two sentences', async () => {
-  const queue = new Queue([...letters('one', 'shop.a', 1), ...letters('other', 'shop.b', 2)])
+  // The second function is tried although nothing of the first round was delivered.
+  const queue = new Queue([...letters('one', 'shop.a', 1), ...letters('other', 'shop.b', 2)], 1)
   const invoke: SendDependencies['invoke'] = async (name) => ({
     kind: 'failed',
     error: failure(`${name} fails.`),
