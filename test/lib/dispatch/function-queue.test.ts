@@ -471,21 +471,19 @@ describe('what a function queue says of its lanes', () => {
   })
 
   test('there is no such time while one of the lanes works', async () => {
-    const states = {
-      'orders#1/2/v3': {
-        through: null,
-        trouble: { offset: 2n, attempts: 1, since: 0, nextAt: 1_795_433_589_000, limit: null },
-      },
+    const trouble = { offset: 2n, attempts: 1, since: 0, nextAt: 1_795_433_589_000, limit: null }
+    for (const waiting of [1, 2]) {
+      const states = { [`orders#${waiting}/2/v3`]: { through: null, trouble } }
+      let answer = (_: SendResult) => {}
+      const { queue, stop } = queueOf(two, states, () => new Promise((resolve) => (answer = resolve)))
+      for (const event of keyed([2, waiting - 1], [3, 2 - waiting])) queue.offer(event)
+      await turn()
+      assert.equal(queue.waitsUntil, null)
+      answer(through(3n))
+      await turn()
+      assert.equal(queue.waitsUntil, trouble.nextAt)
+      await stop()
     }
-    let answer = (_: SendResult) => {}
-    const { queue, stop } = queueOf(two, states, () => new Promise((resolve) => (answer = resolve)))
-    for (const event of keyed([2, 0], [3, 1])) queue.offer(event)
-    await turn()
-    assert.equal(queue.waitsUntil, null)
-    answer(through(3n))
-    await turn()
-    assert.equal(queue.waitsUntil, 1_795_433_589_000)
-    await stop()
   })
 
   test('a halt of any lane halts the stream', async () => {

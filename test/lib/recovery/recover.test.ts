@@ -64,6 +64,7 @@ describe('an event of recovery', () => {
     [{ action: 'letters' }, false],
     [{ action: 'discard', message: 'm7' }, false],
     [{ action: 'replay', table: 'shop.orders', from: { offset: '2' } }, true],
+    [{ action: 'look' }, true],
   ]
   for (const [event, opens] of actions) {
     const { action } = event as { action: string }
