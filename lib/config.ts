@@ -1,4 +1,3 @@
-import * as z from 'zod'
 import { readArtefact } from './dispatch/artefact.ts'
 import { hashes } from './dispatch/mask.ts'
 import type { Route } from './dispatch/settings.ts'
@@ -6,6 +5,7 @@ import { DtsError } from './errors.ts'
 import { type BrokerAddress, isNodePattern } from './kafka/address.ts'
 import { type BrokerConfig, maxFetchBytes } from './kafka/broker-config.ts'
 import type { Deployment } from './kafka/commit-mark.ts'
+import * as z from './schema.ts'
 import { parseTime, timeHint } from './time.ts'
 
 /**
@@ -14,102 +14,114 @@ import { parseTime, timeHint } from './time.ts'
  */
 
 /** Parses a time that a person wrote into UNIX seconds. */
-export const timeSchema = z.union([z.string(), z.number()]).transform((value, context) => {
-  const seconds = parseTime(value)
-  if (seconds === null) {
-    context.addIssue({
-      code: 'custom',
-      message: `must be UNIX seconds, UNIX milliseconds, or ISO 8601 with a zone such as 2026-01-31T08:00:00Z${timeHint(value)}`,
-    })
-    return z.NEVER
-  }
-  return seconds
-})
+export const timeSchema = z.pipe(
+  z.union([z.string(), z.number()]),
+  z.transform((value, context) => {
+    const seconds = parseTime(value)
+    if (seconds === null) {
+      context.issues.push({
+        code: 'custom',
+        input: value,
+        message: `must be UNIX seconds, UNIX milliseconds, or ISO 8601 with a zone such as 2026-01-31T08:00:00Z${timeHint(value)}`,
+      })
+      return z.NEVER
+    }
+    return seconds
+  }),
+)
 
-const brokerAddress = z.string().transform((text, context): BrokerAddress => {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:/,]+)):(\d{1,5})$/.exec(text.trim())
-  const port = Number(match?.[3])
-  const host = match?.[1] ?? match?.[2]
-  if (host === undefined || port < 1 || port > 65_535) {
-    context.addIssue({
-      code: 'custom',
-      message: 'must be host:port, such as dts-cn-hangzhou.aliyuncs.com:18001',
-    })
-    return z.NEVER
-  }
-  return { host, port }
-})
+const brokerAddress = z.pipe(
+  z.string(),
+  z.transform((text, context): BrokerAddress => {
+    const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:/,]+)):(\d{1,5})$/.exec(text.trim())
+    const port = Number(match?.[3])
+    const host = match?.[1] ?? match?.[2]
+    if (host === undefined || port < 1 || port > 65_535) {
+      context.issues.push({
+        code: 'custom',
+        input: text,
+        message: 'must be host:port, such as dts-cn-hangzhou.aliyuncs.com:18001',
+      })
+      return z.NEVER
+    }
+    return { host, port }
+  }),
+)
 
-const nodeList = z.string().transform((text, context): readonly string[] => {
-  const parts = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean)
-  for (const part of parts) {
-    if (isNodePattern(part)) continue
-    context.addIssue({
-      code: 'custom',
-      message:
-        `has ${JSON.stringify(part)}: each part must be a host name, an IP address, a pattern such as ` +
-        '*.example.com, or *, without a port',
-    })
-  }
-  return parts
-})
+const nodeList = z.pipe(
+  z.string(),
+  z.transform((text, context): readonly string[] => {
+    const parts = text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+    for (const part of parts) {
+      if (isNodePattern(part)) continue
+      context.issues.push({
+        code: 'custom',
+        input: text,
+        message:
+          `has ${JSON.stringify(part)}: each part must be a host name, an IP address, a pattern such as ` +
+          '*.example.com, or *, without a port',
+      })
+    }
+    return parts
+  }),
+)
 
 /** Parameter Store's own rules. A version or label after the name would keep a rotated password in use. */
 const parameterName = z
   .string()
-  .regex(
-    /^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter(\/[\w.-]+)+|(\/[\w.-]+)+|[\w.-]+)$/,
-    'must be the name of an SSM parameter, such as /prod/dts, or its ARN, without a version',
+  .check(
+    z.regex(
+      /^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter(\/[\w.-]+)+|(\/[\w.-]+)+|[\w.-]+)$/,
+      'must be the name of an SSM parameter, such as /prod/dts, or its ARN, without a version',
+    ),
   )
 
-const required = z.string('is missing').min(1, 'is missing')
+const required = z.string('is missing').check(z.minLength(1, 'is missing'))
 const flag = z.enum(['true', 'false'], 'must be true or false')
 
 /** Accepts only digits: `Number` would read a blank as 0, `0x10` as 16 and `1e3` as 1000. */
 function whole(low: number, high: number, message = `must be a whole number from ${low} to ${high}`) {
-  return z
-    .string()
-    .regex(/^\d+$/, message)
-    .transform(Number)
-    .pipe(z.number().min(low, message).max(high, message))
+  const digits = z.string().check(z.regex(/^\d+$/, message))
+  const bounded = z.number().check(z.minimum(low, message), z.maximum(high, message))
+  return z.pipe(z.pipe(digits, z.transform(Number)), bounded)
 }
 
 /** Partitions are signed 32-bit numbers in Kafka's protocol. */
 const largestPartition = 2_147_483_647
 
 const sourceFields = {
-  DTS_BROKER_URL: required.pipe(brokerAddress),
+  DTS_BROKER_URL: z.pipe(required, brokerAddress),
   DTS_TOPIC: required,
   /** The consumer group id of a DTS change tracking task. */
-  DTS_SID: z.string().optional(),
+  DTS_SID: z.optional(z.string()),
   /** The consumer group of a plain Kafka topic in DTS format. */
-  DTS_GROUP: z.string().optional(),
-  DTS_USER: z.string().optional(),
-  DTS_PASSWORD: z.string().optional(),
-  DTS_PASSWORD_SECRET: z.string().optional(),
-  DTS_PASSWORD_PARAMETER: parameterName.optional(),
-  DTS_TLS: flag.default('false'),
-  DTS_PARTITION: whole(0, largestPartition, 'must be a partition number: digits, such as 0').optional(),
-  DTS_CHECKPOINT: timeSchema.optional(),
-  DTS_ALLOWED_NODES: nodeList.default([]),
+  DTS_GROUP: z.optional(z.string()),
+  DTS_USER: z.optional(z.string()),
+  DTS_PASSWORD: z.optional(z.string()),
+  DTS_PASSWORD_SECRET: z.optional(z.string()),
+  DTS_PASSWORD_PARAMETER: z.optional(parameterName),
+  DTS_TLS: z._default(flag, 'false'),
+  DTS_PARTITION: z.optional(whole(0, largestPartition, 'must be a partition number: digits, such as 0')),
+  DTS_CHECKPOINT: z.optional(timeSchema),
+  DTS_ALLOWED_NODES: z._default(nodeList, []),
 }
 
 const deploymentFields = {
   /** The number of partitions that have a poller of their own. Packaging sets it; recovery then needs to know which it is for. */
-  DTS_PARTITIONS: whole(2, largestPartition).optional(),
+  DTS_PARTITIONS: z.optional(whole(2, largestPartition)),
   /** The name of the source, if the service has several streams. Packaging sets it. */
-  DTS_SOURCE: z
-    .string()
-    .regex(/^[a-z][a-z0-9]{0,19}$/, 'must be a name of custom.sources')
-    .default(''),
+  DTS_SOURCE: z._default(
+    z.string().check(z.regex(/^[a-z][a-z0-9]{0,19}$/, 'must be a name of custom.sources')),
+    '',
+  ),
   CHECKPOINT_TABLE: required,
   /** Service, stage and region of the deployment. They identify its commits to the consumer group. Lambda sets the region. */
-  DEPLOYMENT_SERVICE: z.string().default(''),
-  DEPLOYMENT_STAGE: z.string().default(''),
-  AWS_REGION: z.string().optional(),
+  DEPLOYMENT_SERVICE: z._default(z.string(), ''),
+  DEPLOYMENT_STAGE: z._default(z.string(), ''),
+  AWS_REGION: z.optional(z.string()),
 }
 
 const mostRecords = 100_000_000
@@ -123,30 +135,30 @@ const usualBounds = { records: 100_000, bytes: 256 * 1024 * 1024, lingerSeconds:
 export const handOverBounds = { records: mostRecords, bytes: mostBytes, lingerSeconds: 120 }
 
 const pollFields = {
-  FUNCTION_PREFIX: z.string().default(''),
-  DEAD_LETTER_QUEUE_URL: z.string().optional(),
+  FUNCTION_PREFIX: z._default(z.string(), ''),
+  DEAD_LETTER_QUEUE_URL: z.optional(z.string()),
   /** The bucket for dead letters that are larger than a message of the queue. */
-  DEAD_LETTER_BUCKET: z.string().optional(),
-  ON_CLUSTER_CHANGE: z.enum(['halt', 'recover'], 'must be halt or recover').default('halt'),
+  DEAD_LETTER_BUCKET: z.optional(z.string()),
+  ON_CLUSTER_CHANGE: z._default(z.enum(['halt', 'recover'], 'must be halt or recover'), 'halt'),
   /** The secret that holds the key of masks. */
-  MASK_KEY_SECRET: z.string().optional(),
+  MASK_KEY_SECRET: z.optional(z.string()),
   /** The SSM parameter that holds the key of masks. */
-  MASK_KEY_PARAMETER: parameterName.optional(),
+  MASK_KEY_PARAMETER: z.optional(parameterName),
   /** The key itself, for local use. It replaces secret and parameter. */
-  MASK_KEY: z.string().optional(),
-  UNROUTED_TABLES: z.enum(['skip', 'halt'], 'must be skip or halt').default('skip'),
+  MASK_KEY: z.optional(z.string()),
+  UNROUTED_TABLES: z._default(z.enum(['skip', 'halt'], 'must be skip or halt'), 'skip'),
   /** The treatment of ghost tables (lib/dispatch/ghosts.ts) that no handler names. */
-  GHOST_TABLES: z.enum(['skip', 'deliver'], 'must be skip or deliver').default('skip'),
+  GHOST_TABLES: z._default(z.enum(['skip', 'deliver'], 'must be skip or deliver'), 'skip'),
   /** The timeout of the table functions, in seconds. */
-  HANDLER_TIMEOUT_SECONDS: whole(1, 900).default(30),
-  POLL_MAX_RECORDS: whole(1, mostRecords).optional(),
-  POLL_MAX_BYTES: whole(1024, mostBytes).optional(),
+  HANDLER_TIMEOUT_SECONDS: z._default(whole(1, 900), 30),
+  POLL_MAX_RECORDS: z.optional(whole(1, mostRecords)),
+  POLL_MAX_BYTES: z.optional(whole(1024, mostBytes)),
   /** The poller fetches one slice while it processes another, so larger slices gain little. */
-  POLL_FETCH_BYTES: whole(1024, maxFetchBytes).default(2 * 1024 * 1024),
+  POLL_FETCH_BYTES: z._default(whole(1024, maxFetchBytes), 2 * 1024 * 1024),
   /** The time that a run waits for news at the end of the stream, in seconds; 0 ends the run at once. */
-  POLL_LINGER_SECONDS: whole(0, 900).optional(),
+  POLL_LINGER_SECONDS: z.optional(whole(0, 900)),
   /** A run hands the lease over to the next one before its own end. */
-  POLL_HANDOVER: flag.default('false'),
+  POLL_HANDOVER: z._default(flag, 'false'),
 }
 
 /** Where AWS stores a text: in a secret of Secrets Manager, or in an SSM parameter. */
@@ -252,7 +264,7 @@ export function readerConfig(environment: Environment): SourceConfig {
 
 const knownNames = new Set(Object.keys({ ...sourceFields, ...deploymentFields, ...pollFields }))
 
-function parse<Schema extends z.ZodType>(schema: Schema, given: Environment): z.infer<Schema> {
+function parse<Schema extends z.ZodMiniType>(schema: Schema, given: Environment): z.infer<Schema> {
   const environment = withoutBlanks(given)
   const problems = Object.keys(environment)
     .filter((name) => /^(DTS|POLL)_/.test(name) && !knownNames.has(name))
@@ -332,7 +344,7 @@ function contradictions(environment: Environment): string[] {
   return found
 }
 
-type Values<Fields extends z.ZodRawShape> = z.infer<z.ZodObject<Fields>>
+type Values<Fields extends z.core.$ZodShape> = z.infer<z.ZodMiniObject<Fields>>
 
 function toStreamConfig(values: Values<typeof sourceFields & typeof deploymentFields>): StreamConfig {
   const deployment = {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import * as z from 'zod'
+import * as z from '../schema.ts'
 
 /** The columns of a table: the number of the source's data type, by name. */
 export type Columns = ReadonlyMap<string, number>
@@ -150,14 +150,14 @@ const storedSchema = z.array(
           version: z.int(),
           digest: z.string(),
           generation: z.int(),
-          offset: z.string().regex(/^\d+$/),
-          time: z.number().nullable(),
-          added: names.default([]),
-          lost: names.default([]),
-          retyped: z.array(z.tuple([z.string(), z.int(), z.int()])).default([]),
+          offset: z.string().check(z.regex(/^\d+$/)),
+          time: z.nullable(z.number()),
+          added: z._default(names, []),
+          lost: z._default(names, []),
+          retyped: z._default(z.array(z.tuple([z.string(), z.int(), z.int()])), []),
         }),
       )
-      .min(1),
+      .check(z.minLength(1)),
   }),
 )
 type Stored = z.output<typeof storedSchema>[number]

@@ -1,7 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
-import * as z from 'zod'
 import { errorCodeNames } from '../error-code-names.ts'
 import { DtsError, type NextStep } from '../errors.ts'
+import * as z from '../schema.ts'
 import type { SourceTimes } from './source-times.ts'
 import {
   type Anchor,
@@ -32,8 +32,11 @@ export type Attributes = Record<string, AttributeValue>
 const noLease = 0
 const noReplay = -1
 
-const integerText = z.string().regex(/^\d+$/)
-const offsetText = integerText.transform(BigInt)
+const integerText = z.string().check(z.regex(/^\d+$/))
+const offsetText = z.pipe(
+  integerText,
+  z.transform((digits) => BigInt(digits)),
+)
 
 /**
  * Defaults are for items of versions that did not write the field yet. This version leaves out unknown members: a later version
@@ -44,13 +47,13 @@ const anchorSchema = z.object({
   timestamp: z.number(),
   sourcePosition: z.string(),
   transactionId: z.string(),
-  ordinal: z.int().min(0).nullable().default(null),
+  ordinal: z._default(z.nullable(z.int().check(z.minimum(0))), null),
   digest: z.string(),
 })
 const distanceSchema = z.object({ once: z.number(), often: z.number() })
 const timesSchema = z.object({
   settled: z.number(),
-  jump: z.object({ from: z.number(), to: z.number(), width: z.number() }).nullable(),
+  jump: z.nullable(z.object({ from: z.number(), to: z.number(), width: z.number() })),
   fall: z.number(),
   back: distanceSchema,
   ahead: distanceSchema,
@@ -59,120 +62,145 @@ const timesSchema = z.object({
 })
 const tailSchema = z.object({ offset: offsetText, digest: z.string() })
 const laneSchema = z.object({
-  through: offsetText.nullable(),
-  anchor: anchorSchema.nullable().default(null),
-  trouble: z
-    .object({
+  through: z.nullable(offsetText),
+  anchor: z._default(z.nullable(anchorSchema), null),
+  trouble: z.nullable(
+    z.object({
       offset: offsetText,
       attempts: z.number(),
       since: z.number(),
       nextAt: z.number(),
-      limit: z.number().nullable(),
-      outages: z.number().optional(),
-    })
-    .nullable(),
+      limit: z.nullable(z.number()),
+      outages: z.optional(z.number()),
+    }),
+  ),
 })
-const purpose = z.string().optional()
+const purpose = z.optional(z.string())
 const actions = ['inspect', 'doctor', 'resume', 'pause', 'release'] as const
-const nextStepSchema: z.ZodType<NextStep> = z.discriminatedUnion('action', [
+const nextStepSchema: z.ZodMiniType<NextStep> = z.discriminatedUnion('action', [
   z.object({ action: z.enum(actions), purpose }),
   z.object({
     action: z.literal('reset'),
-    to: z
-      .union([
+    to: z.optional(
+      z.union([
         z.enum(['earliest', 'latest', 'committed']),
         z.object({ offset: integerText }),
         z.object({ timestamp: z.number() }),
         z.object({ ledger: z.number() }),
-      ])
-      .optional(),
-    token: z.string().optional(),
-    acceptLoss: z.literal(true).optional(),
+      ]),
+    ),
+    token: z.optional(z.string()),
+    acceptLoss: z.optional(z.literal(true)),
     purpose,
   }),
   z.object({
     action: z.literal('redrive'),
-    table: z.string().optional(),
-    dryRun: z.literal(true).optional(),
+    table: z.optional(z.string()),
+    dryRun: z.optional(z.literal(true)),
     purpose,
   }),
   z.object({ action: z.literal('wait'), until: z.string(), purpose }),
   z.object({ action: z.literal('deploy'), change: z.string(), purpose }),
 ])
 /** A step of a later version is left out: it must not make the item unreadable. */
-const nextSchema = z
-  .array(z.unknown())
-  .default([])
-  .transform((steps) => steps.flatMap((step) => nextStepSchema.safeParse(step).data ?? []))
+const nextSchema = z.pipe(
+  z._default(z.array(z.unknown()), []),
+  z.transform((steps) => steps.flatMap((step) => nextStepSchema.safeParse(step).data ?? [])),
+)
 const knownCode = z.enum(errorCodeNames)
-const haltSchema = z
-  .object({
+const haltSchema = z.pipe(
+  z.object({
     code: z.string(),
     message: z.string(),
     // Absent in items of versions that did not store it.
-    facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
+    facts: z._default(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])), {}),
     next: nextSchema,
     at: z.number(),
-  })
-  .transform(({ code, message, ...rest }) => {
+  }),
+  z.transform(({ code, message, ...rest }) => {
     const known = knownCode.safeParse(code)
     if (known.success) return { code: known.data, message, ...rest }
     // A later version has more codes. After a rollback, a person must still see why the stream halted.
     return { code: 'STREAM_HALTED' as const, message: `${code}: ${message}`, ...rest }
-  })
+  }),
+)
 const placeSchema = z.object({ clusterId: z.string(), offset: integerText, generation: z.number() })
 const ledgerSchema = z.array(
   z.object({
     at: z.number(),
     by: z.string(),
     how: z.string(),
-    from: placeSchema.nullable(),
+    from: z.nullable(placeSchema),
     to: placeSchema,
   }),
 )
 
-const text = z.object({ S: z.string() }).transform(({ S }) => S)
-const number = z.object({ N: z.string() }).transform(({ N }) => Number(N))
+const text = z.pipe(
+  z.object({ S: z.string() }),
+  z.transform(({ S }) => S),
+)
+const number = z.pipe(
+  z.object({ N: z.string() }),
+  z.transform(({ N }) => Number(N)),
+)
 /** Conditions compare these numbers. If JavaScript rounded one, it would never be equal to the item's. */
-const exact = number.refine(Number.isSafeInteger, 'is not a whole number that JavaScript represents exactly')
-const bigint = z.object({ N: integerText }).transform(({ N }) => BigInt(N))
-const json = <Schema extends z.ZodType>(schema: Schema) =>
-  text.transform((value, context): z.infer<Schema> => {
-    try {
-      return schema.parse(JSON.parse(value))
-    } catch {
-      context.addIssue({ code: 'custom', message: 'is not the expected JSON' })
-      return z.NEVER
-    }
-  })
+const exact = number.check(
+  z.refine(Number.isSafeInteger, 'is not a whole number that JavaScript represents exactly'),
+)
+const bigint = z.pipe(
+  z.object({ N: integerText }),
+  z.transform(({ N }) => BigInt(N)),
+)
+const json = <Schema extends z.ZodMiniType>(schema: Schema) =>
+  z.pipe(
+    text,
+    z.transform((value, context): z.infer<Schema> => {
+      try {
+        return schema.parse(JSON.parse(value))
+      } catch {
+        context.issues.push({ code: 'custom', message: 'is not the expected JSON', input: value })
+        return z.NEVER
+      }
+    }),
+  )
 
 const itemSchema = z.object({
   pk: text,
-  schemaVersion: number.refine((version) => version === schemaVersion, `is not ${schemaVersion}`),
+  schemaVersion: number.check(z.refine((version) => version === schemaVersion, `is not ${schemaVersion}`)),
   epoch: exact,
-  owner: text.optional(),
-  leaseUntil: exact.transform((time) => (time === noLease ? null : time)),
+  owner: z.optional(text),
+  leaseUntil: z.pipe(
+    exact,
+    z.transform((time) => (time === noLease ? null : time)),
+  ),
   generation: exact,
   clusterId: text,
   offset: bigint,
   timestamp: number,
   // Absent in items of versions that did not measure it.
-  times: json(timesSchema.nullable())
-    .optional()
-    .transform((times) => times ?? null),
-  anchor: json(anchorSchema.nullable()),
-  tail: json(tailSchema.nullable()),
+  times: z.pipe(
+    z.optional(json(z.nullable(timesSchema))),
+    z.transform((times) => times ?? null),
+  ),
+  anchor: json(z.nullable(anchorSchema)),
+  tail: json(z.nullable(tailSchema)),
   lanes: json(z.record(z.string(), laneSchema)),
   deadLetters: json(z.object({ since: z.number(), count: z.number() })),
-  replayUntil: number.transform((time) => (time === noReplay ? null : time)),
-  state: text.pipe(z.enum(['RUNNING', 'HALTED'])),
-  halt: json(haltSchema.nullable()),
+  replayUntil: z.pipe(
+    number,
+    z.transform((time) => (time === noReplay ? null : time)),
+  ),
+  state: z.pipe(text, z.enum(['RUNNING', 'HALTED'])),
+  halt: json(z.nullable(haltSchema)),
   ledger: json(ledgerSchema),
-  wish: z.looseObject({ S: z.string() }).optional().catch(undefined).transform(decodeWish),
+  wish: z.pipe(
+    z.catch(z.optional(z.looseObject({ S: z.string() })), undefined),
+    z.transform((wish) => decodeWish(wish)),
+  ),
 })
 
 /** The attributes that `positionAttributes` writes. */
-export const positionSchema = itemSchema.pick({
+export const positionSchema = z.pick(itemSchema, {
   offset: true,
   timestamp: true,
   times: true,

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
-import * as z from 'zod'
+import * as z from '../schema.ts'
 import type { Wish } from './types.ts'
 
 /** How the item writes a run's wish for the lease. Older versions keep the attribute and do not read it. */

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../schema.ts'
 import { requestLimits } from './clients.ts'
 import { type Destination, HttpConnections } from './http-connections.ts'
 import { LambdaRefusal } from './lambda-refusal.ts'
@@ -62,7 +62,7 @@ const invocationsPath = (functionName: string) =>
 const builtRequest = z.object({
   protocol: z.enum(['http:', 'https:']),
   hostname: z.string(),
-  port: z.number().optional(),
+  port: z.optional(z.number()),
   path: z.string(),
   headers: z.object({ host: z.string(), 'user-agent': z.string() }),
 })

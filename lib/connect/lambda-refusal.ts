@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../schema.ts'
 import type { HttpAnswer } from './http-connections.ts'
 
 /** Lambda answered with an error of its own. Name and message are Lambda's. */
@@ -23,7 +23,7 @@ function typeName(type: string): string {
   return beforeAddress.split('#').at(-1) || 'Unknown'
 }
 
-const text = z.string().optional().catch(undefined)
+const text = z.catch(z.optional(z.string()), undefined)
 const refusal = z.object({ message: text, Message: text, code: text, __type: text, Reason: text })
 
 /** A proxy on the way may answer with a page in place of JSON. */

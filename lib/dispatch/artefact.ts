@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import * as z from 'zod'
 import { DtsError } from '../errors.ts'
+import * as z from '../schema.ts'
 import { type Route, routesSchema, toRoutes } from './settings.ts'
 
 /**

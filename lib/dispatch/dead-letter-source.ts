@@ -1,7 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
-import * as z from 'zod'
 import { DtsError } from '../errors.ts'
+import * as z from '../schema.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { type DeadLetter, deadLetterSchema, deadLetterVersion } from './dead-letter.ts'
 

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
-import * as z from 'zod'
 import { decodeChange } from '../dts/decode-change.ts'
 import { readHeader } from '../dts/header.ts'
 import { changeToJson } from '../dts/json.ts'
 import { DtsError } from '../errors.ts'
+import * as z from '../schema.ts'
 import { type Service, serviceAdvice } from '../text/service-fault.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { cutMessage } from './message.ts'
@@ -21,7 +21,10 @@ export const deadLetterVersion = 1
 export const deadLetterSchema = z.object({
   version: z.literal(deadLetterVersion),
   /** Null for a record that could not be read. The stored letter then has an empty name. */
-  functionName: z.string().transform((name) => (name === '' ? null : name)),
+  functionName: z.pipe(
+    z.string(),
+    z.transform((name) => (name === '' ? null : name)),
+  ),
   table: z.string(),
   topic: z.string(),
   partition: z.number(),

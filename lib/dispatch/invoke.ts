@@ -1,7 +1,7 @@
-import * as z from 'zod'
 import { errorCodeNames } from '../error-code-names.ts'
 import { DtsError } from '../errors.ts'
 import { freeOwn } from '../kafka/free-memory.ts'
+import * as z from '../schema.ts'
 import { reasonOf } from '../text/thrown.ts'
 import { acknowledgementSchema, type Batch } from './batch-format.ts'
 import type { SendResult } from './delivery.ts'
@@ -121,7 +121,7 @@ export function readAnswer(
   }
 }
 
-const errorAnswer = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() })
+const errorAnswer = z.object({ errorType: z.optional(z.string()), errorMessage: z.optional(z.string()) })
 
 /** Lambda's own errors. Their messages describe the function and never its event. */
 const platformErrors = /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/

@@ -1,9 +1,9 @@
-import * as z from 'zod'
 import { timeSchema } from '../config.ts'
 import { DtsError } from '../errors.ts'
 import { type DataRange, formatOffsets } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { locateTime } from '../log/locate-time.ts'
+import * as z from '../schema.ts'
 import { offsetSchema } from './offset-schema.ts'
 
 /** A place in the log, as a person names it. */

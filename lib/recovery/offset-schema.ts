@@ -1,12 +1,16 @@
-import * as z from 'zod'
+import * as z from '../schema.ts'
 
 const largestOffset = 2n ** 63n - 1n
 
 /** An offset as people write it into an event: digits, as text where it is above 2^53. */
 export const offsetSchema = z
-  .union([z.string().regex(/^\d{1,19}$/, 'must be decimal digits'), z.int().min(0)])
-  .transform((value) => BigInt(value))
-  .refine(
-    (value) => value <= largestOffset,
-    `must not be above ${largestOffset}, the largest offset of Kafka`,
+  .pipe(
+    z.union([z.string().check(z.regex(/^\d{1,19}$/, 'must be decimal digits')), z.int().check(z.minimum(0))]),
+    z.transform((value) => BigInt(value)),
+  )
+  .check(
+    z.refine(
+      (value) => value <= largestOffset,
+      `must not be above ${largestOffset}, the largest offset of Kafka`,
+    ),
   )

@@ -1,14 +1,17 @@
-import * as z from 'zod'
 import { clockSkewMs, isLeaseTooLong, leaseHeld, timeOf } from '../checkpoint/lease-limits.ts'
 import { haltOf, resumeLater } from '../checkpoint/types.ts'
 import { DtsError, type NextStep } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { askGroup, restoredFault } from '../log/group.ts'
 import { requireSameLog } from '../log/same-log.ts'
+import * as z from '../schema.ts'
 import type { RecoveryDependencies } from './dependencies.ts'
 import { marginMs, type SendDependencies } from './resend/send.ts'
 
-const who = { by: z.string().max(200).optional(), reason: z.string().max(1_000).optional() }
+const who = {
+  by: z.optional(z.string().check(z.maxLength(200))),
+  reason: z.optional(z.string().check(z.maxLength(1_000))),
+}
 export const pauseSchema = z.strictObject({ action: z.literal('pause'), ...who })
 export const resumeSchema = z.strictObject({ action: z.literal('resume'), ...who })
 

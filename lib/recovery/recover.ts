@@ -1,7 +1,7 @@
-import * as z from 'zod'
 import type { DeadLetterSource } from '../dispatch/dead-letter-source.ts'
 import { DtsError } from '../errors.ts'
 import type { Stream } from '../kafka/stream.ts'
+import * as z from '../schema.ts'
 import {
   type DoctorResult,
   doctor,

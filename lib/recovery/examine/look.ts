@@ -1,8 +1,8 @@
-import * as z from 'zod'
 import { type Checkpoint, type Halt, haltOf } from '../../checkpoint/types.ts'
 import { maskerFor } from '../../dispatch/mask.ts'
 import { problemsOf } from '../../dispatch/pattern.ts'
 import type { Stream } from '../../kafka/stream.ts'
+import * as z from '../../schema.ts'
 import { printable } from '../../text/printable.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { findPart, pointSchema } from '../log-part.ts'
@@ -15,31 +15,29 @@ import { lagSeconds } from './lag.ts'
 import { type LookedPart, type LookLimits, lookBack, lookUp } from './look-part.ts'
 import { partsOfKey } from './row-key.ts'
 
-const tablePattern = z
-  .string()
-  .max(300)
-  .superRefine((text, context) => {
-    const [problem] = problemsOf({ patterns: [text], except: [] })
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
-  })
+const tablePattern = z.string().check(z.maxLength(300), ({ value, issues }) => {
+  const [problem] = problemsOf({ patterns: [value], except: [] })
+  if (problem !== undefined) issues.push({ code: 'custom', message: problem, input: value })
+})
 
 export const lookSchema = z.strictObject({
   action: z.literal('look'),
   /** The part of the log; without `from`, the newest changes are searched back from `to`, or from the end. */
-  from: pointSchema.optional(),
-  to: pointSchema.optional(),
+  from: z.optional(pointSchema),
+  to: z.optional(pointSchema),
   /** With `from`: reads the part from its end, and lists its newest changes. */
-  newest: z.boolean().default(false),
+  newest: z._default(z.boolean(), false),
   /** As in the records: `database.table`; `*` is any text. */
-  table: tablePattern.optional(),
+  table: z.optional(tablePattern),
   /** `7`, `id=7`, or several such parts separated by spaces. */
-  key: z
-    .string()
-    .max(1_000)
-    .refine((key) => partsOfKey(key).length > 0, 'names no row')
-    .optional(),
+  key: z.optional(
+    z.string().check(
+      z.maxLength(1_000),
+      z.refine((key) => partsOfKey(key).length > 0, 'names no row'),
+    ),
+  ),
   /** The most changes to list. */
-  max: z.int().min(1).max(200).default(50),
+  max: z._default(z.int().check(z.minimum(1), z.maximum(200)), 50),
 })
 
 export interface LookedChange extends Omit<DescribedChange, 'id' | 'offset'> {

@@ -1,10 +1,10 @@
-import * as z from 'zod'
 import { HeldLease } from '../../checkpoint/held-lease.ts'
 import { generationAfter } from '../../checkpoint/transitions.ts'
 import type { Checkpoint, Start } from '../../checkpoint/types.ts'
 import type { Stream } from '../../kafka/stream.ts'
 import { askGroup, type GroupAnswer, otherDeployment, sharedGroup, usedGeneration } from '../../log/group.ts'
 import { recordsAround } from '../../log/survey-place.ts'
+import * as z from '../../schema.ts'
 import { formatTime } from '../../time.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { type How, lossNotAccepted, type Move } from './decide.ts'
@@ -16,19 +16,21 @@ import { makeToken, readToken, requireUnchanged } from './token.ts'
 export const resetSchema = z
   .strictObject({
     action: z.literal('reset'),
-    to: targetSchema.optional(),
-    dryRun: z.boolean().default(false),
+    to: z.optional(targetSchema),
+    dryRun: z._default(z.boolean(), false),
     /** From a dry run: applies exactly what the dry run announced, or refuses. */
-    token: z.string().optional(),
+    token: z.optional(z.string()),
     /** Accepts the loss of the changes that the answer names as lost. */
-    acceptLoss: z.boolean().default(false),
+    acceptLoss: z._default(z.boolean(), false),
     /** The person who asks, and the reason: kept in the ledger. */
-    by: z.string().max(200).optional(),
-    reason: z.string().max(1_000).optional(),
+    by: z.optional(z.string().check(z.maxLength(200))),
+    reason: z.optional(z.string().check(z.maxLength(1_000))),
   })
-  .refine(
-    ({ to, token }) => to === undefined || token === undefined,
-    '"token" says where to go: leave out "to"',
+  .check(
+    z.refine(
+      ({ to, token }) => to === undefined || token === undefined,
+      '"token" says where to go: leave out "to"',
+    ),
   )
 export type ResetEvent = z.output<typeof resetSchema>
 

@@ -1,10 +1,10 @@
-import * as z from 'zod'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import { timeSchema } from '../../config.ts'
 import { DtsError, type ResetTarget } from '../../errors.ts'
 import { type DataRange, formatOffsets } from '../../kafka/data-range.ts'
 import { type GroupAnswer, restoredFault, sharedGroup } from '../../log/group.ts'
 import type { Survey } from '../../log/survey.ts'
+import * as z from '../../schema.ts'
 import { offsetSchema } from '../offset-schema.ts'
 import { moves } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
@@ -16,7 +16,7 @@ export const targetSchema = z.union(
     z.strictObject({ timestamp: timeSchema }),
     z.strictObject({ offset: offsetSchema }),
     /** The position before that move; 0 is the last move of the ledger, 1 the one before; see `moves`. */
-    z.strictObject({ ledger: z.int().min(0) }),
+    z.strictObject({ ledger: z.int().check(z.minimum(0)) }),
   ],
   'must be "earliest", "latest", "committed", {"timestamp":…}, {"offset":…} or {"ledger":…}',
 )

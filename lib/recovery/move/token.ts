@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import * as z from 'zod'
 import { positionAttributes, positionSchema } from '../../checkpoint/item.ts'
 import type { Checkpoint } from '../../checkpoint/types.ts'
 import { DtsError } from '../../errors.ts'
 import type { RecordsAround } from '../../log/survey-place.ts'
+import * as z from '../../schema.ts'
 import type { How, Move } from './decide.ts'
 
 /** A dry run returns its move as a token, and a reset with the token applies exactly that move. */
@@ -34,17 +34,17 @@ const tokenSchema = z.strictObject({
   how: z.enum(hows),
   source: z.enum(sources),
   position: positionSchema,
-  replayUntil: z.number().nullable(),
+  replayUntil: z.nullable(z.number()),
   counts: z.record(z.string(), z.number()),
-  countedTo: z.string().regex(/^\d+$/).nullable(),
-  lost: z.strictObject({ from: z.number(), to: z.number() }).nullable(),
+  countedTo: z.nullable(z.string().check(z.regex(/^\d+$/))),
+  lost: z.nullable(z.strictObject({ from: z.number(), to: z.number() })),
   acceptLoss: z.boolean(),
   /** The facts that the move was decided from, together with the position's tail. */
   madeFrom: z.strictObject({
     checkpoint: z.string(),
     clusterId: z.string(),
     /** Digest of the record that would be read first; null at the end of the log. */
-    next: z.string().nullable(),
+    next: z.nullable(z.string()),
   }),
 })
 

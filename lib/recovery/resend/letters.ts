@@ -1,24 +1,24 @@
-import * as z from 'zod'
 import type { DeadLetter } from '../../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-source.ts'
 import { decodeChange } from '../../dts/decode-change.ts'
 import { readHeader } from '../../dts/header.ts'
 import { type ChangeJson, changeToJson } from '../../dts/json.ts'
 import { DtsError, isDtsError } from '../../errors.ts'
+import * as z from '../../schema.ts'
 import { type LetterMask, maskedBytes } from './masked-letter.ts'
 
 export const lettersSchema = z.strictObject({
   action: z.literal('letters'),
   /** The most to show. */
-  max: z.int().min(1).max(100).default(50),
+  max: z._default(z.int().check(z.minimum(1), z.maximum(100)), 50),
 })
 
 export const discardSchema = z.strictObject({
   action: z.literal('discard'),
   /** The id of the message in the queue, as `letters` shows it. */
-  message: z.string().min(1).max(200),
-  by: z.string().max(200).optional(),
-  reason: z.string().max(1_000).optional(),
+  message: z.string().check(z.minLength(1), z.maxLength(200)),
+  by: z.optional(z.string().check(z.maxLength(200))),
+  reason: z.optional(z.string().check(z.maxLength(1_000))),
 })
 
 /** A dead letter without its row. */

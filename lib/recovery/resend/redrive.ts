@@ -1,20 +1,20 @@
 import { gunzipSync } from 'node:zlib'
-import * as z from 'zod'
 import type { DeadLetter } from '../../dispatch/dead-letter.ts'
 import type { DeadLetterSource, Received } from '../../dispatch/dead-letter-source.ts'
 import { RoutedEvent } from '../../dispatch/event.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import { LogRecords } from '../../kafka/records.ts'
+import * as z from '../../schema.ts'
 import { maskedBytes } from './masked-letter.ts'
 import { mayInvoke, type SendDependencies, sendOnce } from './send.ts'
 
 export const redriveSchema = z.strictObject({
   action: z.literal('redrive'),
   /** Only dead letters of this table; all when left out. */
-  table: z.string().min(1).optional(),
+  table: z.optional(z.string().check(z.minLength(1))),
   /** The most to take. */
-  max: z.int().min(1).max(1_000).default(100),
-  dryRun: z.boolean().default(false),
+  max: z._default(z.int().check(z.minimum(1), z.maximum(1_000)), 100),
+  dryRun: z._default(z.boolean(), false),
 })
 
 export interface RedriveResult {

@@ -1,4 +1,3 @@
-import * as z from 'zod'
 import type { RoutedEvent } from '../../dispatch/event.ts'
 import { maskerFor } from '../../dispatch/mask.ts'
 import { routeSlice } from '../../dispatch/route-slice.ts'
@@ -7,6 +6,7 @@ import type { Route } from '../../dispatch/settings.ts'
 import { DtsError, isDtsError } from '../../errors.ts'
 import type { Fetched, Stream } from '../../kafka/stream.ts'
 import { fetchBelow } from '../../log/scan.ts'
+import * as z from '../../schema.ts'
 import type { RecoveryDependencies } from '../dependencies.ts'
 import { findPart, pointSchema } from '../log-part.ts'
 import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.ts'
@@ -14,11 +14,11 @@ import { firstBatch, mayInvoke, type SendDependencies, sendOnce } from './send.t
 export const replaySchema = z.strictObject({
   action: z.literal('replay'),
   /** As in the records: `database.table`. */
-  table: z.string().min(1),
+  table: z.string().check(z.minLength(1)),
   from: pointSchema,
   /** The end, itself not replayed; the end of the log when left out. */
-  to: pointSchema.optional(),
-  dryRun: z.boolean().default(false),
+  to: z.optional(pointSchema),
+  dryRun: z._default(z.boolean(), false),
 })
 
 export interface ReplayResult {
