@@ -11,21 +11,68 @@
  * @returns null for a text with a character that is not in `covered`, or in `irregular`
  */
 export function foldText(text: string): string | null {
-  if (!covered.test(text) || irregular.test(text)) return null
   let digits = ''
-  const letters = new Set<string>()
-  for (const character of text.normalize('NFKD')) {
-    const folded = foldedCharacter(character)
+  /** The bit of each letter from A on. */
+  let latin = 0
+  let others: Set<string> | null = null
+  for (let at = 0; at < text.length; at++) {
+    const folded = foldedUnit(text.charCodeAt(at))
     if (folded === null) return null
-    if (folded >= '0' && folded <= '9') digits += folded
-    else if (folded !== '') letters.add(folded)
+    for (let each = 0; each < folded.length; each++) {
+      const code = folded.charCodeAt(each)
+      if (code <= codeOf9) digits += folded[each]
+      else if (code <= codeOfZ) latin |= 1 << (code - codeOfA)
+      else {
+        others ??= new Set()
+        others.add(folded[each] as string)
+      }
+    }
   }
-  return `${digits} ${[...letters].sort().join('')}`
+  return `${digits} ${latinLetters(latin)}${others === null ? '' : [...others].sort().join('')}`
+}
+
+const codeOf9 = 0x39
+const codeOfA = 0x41
+const codeOfZ = 0x5a
+
+/** In the order of the alphabet. */
+function latinLetters(bits: number): string {
+  let letters = ''
+  for (let left = bits; left !== 0; left &= left - 1)
+    letters += String.fromCharCode(codeOfA + 31 - Math.clz32(left & -left))
+  return letters
+}
+
+/** By UTF-16 unit. The keys of a stream consist of few of them. */
+const known = new Map<number, string | null>()
+
+/**
+ * The digits and letters of one unit of a text: compatibility decomposition treats each unit of `covered` by itself. Marks, which
+ * it also sorts, are left out.
+ */
+function foldedUnit(unit: number): string | null {
+  let folded = known.get(unit)
+  if (folded === undefined) {
+    folded = foldUnit(String.fromCharCode(unit))
+    known.set(unit, folded)
+  }
+  return folded
+}
+
+function foldUnit(unit: string): string | null {
+  if (!covered.test(unit) || irregular.test(unit)) return null
+  let all = ''
+  for (const character of unit.normalize('NFKD')) {
+    const folded = fold(character)
+    if (folded === null) return null
+    all += folded
+  }
+  return all
 }
 
 /** Latin, Greek, Russian, Hebrew, Arabic, Thai, punctuation, Kana, Han, Hangul, full and half width. */
 const covered =
-  /^(?:[\0-\u024f\u0370-\u0379\u037b-\u03e1\u0401\u0410-\u0451\u05d0-\u05f4\u0600-\u0669\u06f0-\u06f9\u0e00-\u0e4f\u1e00-\u1eff\u2000-\u2064\u3000-\u3002\u3008-\u3011\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef]|[\u0300-\u0344])*$/
+  /^(?:[\0-\u024f\u0370-\u0379\u037b-\u03e1\u0401\u0410-\u0451\u05d0-\u05f4\u0600-\u0669\u06f0-\u06f9\u0e00-\u0e4f\u1e00-\u1eff\u2000-\u2064\u3000-\u3002\u3008-\u3011\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef]|[\u0300-\u0344])$/
 
 /**
  * Old collations of eight-bit sets (latin2_hungarian_ci, cp1257_lithuanian_ci and others) treat these as equal to unrelated letters or
@@ -59,18 +106,6 @@ const letter = /^[A-ZΑ-ΩА-Яא-תء-يก-ฮか-ん\u3400-\u4dbf\u4e00-\u9ff
 const kanaVowel = /^[あいうえお]$/
 const skipped = /^[\p{M}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}\p{Lm}]$/u
 const digit = /^\p{Nd}$/u
-
-/** The keys of a stream consist of few characters. */
-const known = new Map<string, string | null>()
-
-function foldedCharacter(character: string): string | null {
-  let folded = known.get(character)
-  if (folded === undefined) {
-    folded = fold(character)
-    known.set(character, folded)
-  }
-  return folded
-}
 
 function fold(character: string): string | null {
   if (digit.test(character)) return digitOf(character)

@@ -1,5 +1,6 @@
-import type { Change } from '../dts/change.ts'
+import type { Change, UpdateChange } from '../dts/change.ts'
 import { decodeChange } from '../dts/decode-change.ts'
+import { readKeys } from '../dts/read-keys.ts'
 import type { ColumnValue, RecordHeader, Row } from '../dts/types.ts'
 import { foldText } from './fold-text.ts'
 
@@ -28,14 +29,11 @@ export interface OrderKey {
  */
 export function orderKey(value: Buffer, header: RecordHeader): OrderKey | null {
   if (header.operation === 'DDL') return null
-  const { keys } = decodeChange(value, header, origin, noColumns)
+  const keys = readKeys(value, header)
   if (keys.length === 0) return { hash: hash(header.objectName ?? ''), columns: noColumns }
   const columns = columnSet(keys)
-  const change = decodeChange(value, header, origin, columns)
-  const rows = rowsOf(change).map((row) => keyText(row, columns))
-  const [first] = rows
-  if (first === undefined || first === null || rows.some((text) => text !== first)) return null
-  return { hash: hash(first), columns }
+  const text = textOf(decodeChange(value, header, origin, columns), columns)
+  return text === null ? null : { hash: hash(text), columns }
 }
 
 /** The same array for the same columns. */
@@ -47,30 +45,42 @@ export function columnSet(keys: readonly string[]): readonly string[] {
   return keys
 }
 
-function rowsOf(change: Change): readonly Row[] {
+/** Null if the key does not identify the row, or if an update changes it. */
+function textOf(change: Change, keys: readonly string[]): string | null {
   switch (change.operation) {
     case 'INSERT':
     case 'INIT':
-      return [change.after]
+      return keyText(change.after, keys)
     case 'DELETE':
-      return [change.before]
-    case 'UPDATE':
-      return [change.before, change.after]
+      return keyText(change.before, keys)
+    case 'UPDATE': {
+      const before = keyText(change.before, keys)
+      return isSame(change, keys) || keyText(change.after, keys) === before ? before : null
+    }
     case 'DDL':
-      return []
+      return null
   }
+}
+
+/** Most updates leave the key as it is, and then its values need not be folded twice. */
+function isSame({ before, after }: UpdateChange, keys: readonly string[]): boolean {
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at] as string
+    if (before[key] !== after[key]) return false
+  }
+  return true
 }
 
 /** Null if the key does not identify the row: a key column is missing or NULL, or `foldText` has no result for it. */
 function keyText(row: Row, keys: readonly string[]): string | null {
-  const parts: string[] = []
-  for (const key of keys) {
-    const value = row[key]
+  let text = ''
+  for (let at = 0; at < keys.length; at++) {
+    const value = row[keys[at] as string]
     const part = value === undefined || value === null ? null : partText(value)
     if (part === null) return null
-    parts.push(part)
+    text = at === 0 ? part : `${text}\0${part}`
   }
-  return parts.join('\0')
+  return text
 }
 
 /** The same for values that are equal in the database. Equal values in two lanes would lose their order. */

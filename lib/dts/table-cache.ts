@@ -2,8 +2,12 @@ import { BoundedCache } from './bounded-cache.ts'
 import { ColumnLists } from './column-list.ts'
 import { tableOf } from './names.ts'
 import { RepeatedText } from './repeated-text.ts'
-import type { Tags } from './tags.ts'
 import type { TableName } from './types.ts'
+
+/** The tag that describes a table's keys. */
+interface KeyTags {
+  readonly pk_uk_info?: string | undefined
+}
 
 /**
  * The facts about a table that its records repeat, so that thousands of records decode them once. Each record's own bytes
@@ -22,8 +26,7 @@ export class CachedTable {
   }
 
   /** Columns of the primary key from the tag `pk_uk_info`; empty if it names none. */
-  keysOf(tags: Tags): readonly string[] {
-    const text = tags.pk_uk_info
+  keysOf({ pk_uk_info: text }: KeyTags): readonly string[] {
     if (text === undefined) return noKeys
     if (text.length > maxKeyInfo) return primaryKey(text)
     if (text !== this.#keysText) {

@@ -37,6 +37,28 @@ export function readTags(cursor: Cursor, keyInfo?: RepeatedText): Tags {
   return tags
 }
 
+/**
+ * Moves over `processTimestamps`, and reads only the tag `pk_uk_info`.
+ * @param keyInfo as `readTags` says
+ * @returns undefined if there is no such tag
+ */
+export function readKeyInfo(cursor: Cursor, keyInfo: RepeatedText): string | undefined {
+  skipProcessTimestamps(cursor)
+  cursor.section = 'tags'
+  let found: string | undefined
+  let item = 0
+  for (let left = cursor.block(2); left > 0; left = cursor.block(2)) {
+    for (; left > 0; left--) {
+      cursor.item = item
+      const name = names[item++]?.read(cursor, 'key') ?? cursor.string('key')
+      if (name === 'pk_uk_info') found = keyInfo.read(cursor, 'value')
+      else cursor.skipBytes('value')
+    }
+    cursor.item = -1
+  }
+  return found
+}
+
 /** Moves over `processTimestamps` and `tags`. */
 export function skipToFields(cursor: Cursor): void {
   const next = endOfTags(cursor.bytes, cursor.position, cursor.end)

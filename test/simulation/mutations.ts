@@ -236,8 +236,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'order: a changed key does not wait for other lanes',
     file: 'lib/dispatch/order-key.ts',
-    find: 'first === null || rows.some((text) => text !== first)',
-    put: 'first === null',
+    find: 'isSame(change, keys) || keyText(change.after, keys) === before ? before : null',
+    put: 'before',
   },
   {
     name: 'order: a change that must be alone does not wait for other lanes',
@@ -284,8 +284,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'order: a key that cannot be folded does not wait for other lanes',
     file: 'lib/dispatch/fold-text.ts',
-    find: 'if (!covered.test(text) || irregular.test(text)) return null',
-    put: 'if (!covered.test(text) || irregular.test(text)) return text',
+    find: 'if (!covered.test(unit) || irregular.test(unit)) return null',
+    put: 'if (!covered.test(unit) || irregular.test(unit)) return unit',
     seed: 1478,
   },
   {

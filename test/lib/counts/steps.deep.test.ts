@@ -5,6 +5,7 @@ import { decodeAll } from '../../../bench/cases/in-process.ts'
 import { makeRecords } from '../../../bench/ground/records.ts'
 import { ColumnHistory } from '../../../lib/checkpoint/column-history.ts'
 import { JudgedLists } from '../../../lib/dispatch/column-looks.ts'
+import { orderKey } from '../../../lib/dispatch/order-key.ts'
 import { readHeader } from '../../../lib/dts/header.ts'
 import { readBatches } from '../../../lib/kafka/batch.ts'
 import { encodeBatch } from '../../support/kafkajs-batches.ts'
@@ -16,12 +17,19 @@ const count = 500
 const records = makeRecords({ tables: 1 }, count)
 
 describe('the steps of the code for one record of twelve columns do not grow', () => {
+  const texts = makeRecords({ tables: 1, key: 'ascii' }, count)
   const batch = encodeBatch({ baseOffset: 0n, values: records })
   // Measured, and a tenth more. If a change needs more on purpose, measure it with `npm run bench` and raise its line.
   const budgets: readonly [part: string, most: number, records: number, work: () => unknown][] = [
     ['its part of a record batch', 685, count, async () => readBatches(await batch, 0n)],
     ['its header', 60, count, () => records.forEach((bytes) => void readHeader(bytes))],
     ['3 of 12 columns', 411, count, () => decodeAll(records, asked)],
+    [
+      'the lane of its key of text',
+      544,
+      count,
+      () => texts.forEach((bytes) => void orderKey(bytes, readHeader(bytes))),
+    ],
     ['all columns', 624, count, () => decodeAll(records)],
     [
       'the way from the broker to the acknowledgement',

@@ -85,6 +85,13 @@ test('all changes of a table without a primary key have the same hash, and anoth
   assert.notEqual(hashOf({ after, objectName: 'shop.items' }, {}), hashes[0])
 })
 
+test('the key is found among other tags', () => {
+  const after = row(integer(5))
+  const among = { l_db_name: 'shop', ...primary('id'), trace: 'x' }
+  assert.equal(hashOf({ after }, among), hashOf({ after }))
+  assert.notEqual(hashOf({ after: row(integer(6)) }, among), hashOf({ after }, among))
+})
+
 test('changes with the same key columns have the same array of them, and others have another one', () => {
   const [one, again, other, none] = [
     keyOf({ after: row(integer(5)) }),
