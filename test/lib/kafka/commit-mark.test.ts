@@ -53,7 +53,14 @@ const unknown: [metadata: string | null, reason: string][] = [
   ['1002|shop|prod|t|seven|3', 'a generation that is no number'],
   ['1002|shop|prod|t|7|-3', 'an offset that is no number'],
   ['soon|shop|prod|t|7|3', 'a time that is no number'],
-  ['1002|shop|%zz|t|7|3', 'a name that is no encoding'],
+  ['x1002|shop|prod|t|7|3', 'a time with a letter before it'],
+  ['1002x|shop|prod|t|7|3', 'a time with a letter after it'],
+  ['1002|shop|prod|t|7|3x', 'an offset with a letter after it'],
+  ['1002|shop|prod|t||', 'empty numbers'],
+  ['1002|%zz|prod|t|7|3', 'a service that is no encoding'],
+  ['1002|shop|%zz|t|7|3', 'a stage that is no encoding'],
+  ['1002|shop|prod|%zz|7|3', 'a table that is no encoding'],
+  ['1002|dts-functions|more', 'that of an older version with another field'],
   [`1002|shop|prod|t|${'9'.repeat(30)}|3`, 'a generation too large for a number'],
 ]
 for (const [metadata, reason] of unknown)
@@ -65,7 +72,16 @@ test('fields that a later version appends are ignored', () => {
   assert.equal(markOf(`${writeMark(self, 1, place)}|more`).whose, 'ours')
 })
 
-test('control characters of a name from the broker are replaced', () => {
-  const mark = markOf('1|a%1b[2J%0a|b|c|1|1')
-  assert.doesNotMatch(committerOf(mark), /[^\x20-\x7e]/)
+test('control characters of a name from the broker are replaced, and a long name is cut', () => {
+  const mark = markOf(`1|a%1b[2J%0a|b|${'c'.repeat(300)}|1|1`)
+  assert.equal(
+    committerOf(mark),
+    `by another deployment (service "a?[2J?", stage "b", table "${'c'.repeat(200)}")`,
+  )
+})
+
+test('the author of a commit is this deployment, another one, or another program', () => {
+  assert.equal(committerOf(markOf(writeMark(self, 1002, place))), 'by this deployment')
+  assert.equal(committerOf(markOf('1002|dts-functions')), 'by this deployment')
+  assert.equal(committerOf(markOf('1002')), 'by another program')
 })

@@ -94,6 +94,27 @@ test('only the partition’s error code means that the offset is out of range', 
   })
 })
 
+test('a refused offset that is in the data range by now is named as such', async (t) => {
+  const { stream, store } = await open(t, records(4))
+  store.trim({ beforeOffset: 2n })
+  answerFetches(
+    t,
+    [1, 2, 4, 5].map(() => ({ partitionErrorCode: 1 })),
+  )
+  for (const [offset, isInside] of [
+    [1n, false],
+    [2n, true],
+    [4n, true],
+    [5n, false],
+  ] as const)
+    await assert.rejects(stream.fetch(offset, bounds), {
+      code: 'DATA_GAP',
+      message: new RegExp(
+        ` has offsets 2 to 3; the next record gets 4${isInside ? ', so that it would accept that offset now' : ''}\\.$`,
+      ),
+    })
+})
+
 test('a batch that claims to end above the end of the log is BATCH_CORRUPT; one that ends there is read', async (t) => {
   const { stream } = await open(t)
   const batch = await encodeBatch({ baseOffset: 5n, values: text('a', 'b') })
@@ -105,7 +126,8 @@ test('a batch that claims to end above the end of the log is BATCH_CORRUPT; one 
   await assert.rejects(stream.fetch(5n, bounds), {
     code: 'BATCH_CORRUPT',
     retryable: true,
-    message: /batches at offset 5 claim to end at 7, above the end of the log, 6/,
+    message:
+      /batches at offset 5 claim to end at 7, above the end of the log, 6\. The poller fetches them again\. .* halts\.$/,
     facts: { offset: '5', end: '6' },
   })
   const { nextOffset, end } = await stream.fetch(5n, bounds)
@@ -131,7 +153,8 @@ test('a batch that is cut off although it fits the answer is BATCH_CORRUPT, and 
   await assert.rejects(stream.fetch(0n, { maxBytes: 1000, maxWaitMs: 0 }), {
     code: 'BATCH_CORRUPT',
     retryable: true,
-    message: /batch at offset 0 is cut off, although the answer had room for its \d+ bytes/,
+    message:
+      /batch at offset 0 is cut off, although the answer had room for its \d+ bytes\. The poller fetches it again\. .* halts\.$/,
     facts: { offset: '0', neededBytes: batch.length },
   })
   assert.deepEqual(asked, [1000, batch.length])

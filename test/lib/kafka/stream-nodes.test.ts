@@ -183,6 +183,8 @@ describe('the partition', () => {
     assert.equal(stream.partition, 2)
     assert.deepEqual(await stream.range(), { earliest: 0n, end: 0n })
     assert.equal((await stream.fetch(0n, bounds)).records.length, 0)
+    // The group has no commit of this partition.
+    assert.equal(await stream.committed(), null)
   })
 
   test('of an unknown topic is TOPIC_UNKNOWN', async (t) => {
