@@ -25,7 +25,7 @@ describe('a function queue with one lane', () => {
 
   describe('while more records are known to follow', () => {
     /** A queue with batches of three. `elapse` lets the time pass for which a batch may wait. */
-    function growing(t: TestContext, answer?: FakeRun['answer']) {
+    function growing(t: TestContext, answer?: FakeRun['answer'], settings: DeliveryInput = {}) {
       const run = new FakeRun(answer)
       run.growsFrom = 0n
       let elapse = (_earlyMs = 0) => {}
@@ -36,7 +36,11 @@ describe('a function queue with one lane', () => {
             resolve()
           }
         })
-      const lane = new FunctionQueue(route('orders', { batchSize: 3 }), {}, Object.assign(run, { pause }))
+      const lane = new FunctionQueue(
+        route('orders', { batchSize: 3, ...settings }),
+        {},
+        Object.assign(run, { pause }),
+      )
       const stopping = new AbortController()
       const finished = lane.run(stopping.signal)
       t.after(() => {
@@ -127,12 +131,26 @@ describe('a function queue with one lane', () => {
       )
       for (const event of keyed([1, null], [2, null], [3, null])) lane.offer(event)
       await turn()
+      const retryAt = lane.waitsUntil
       elapse()
       await turn()
       assert.deepEqual(run.batches, [
         [1, 2, 3],
         [2, 3],
       ])
+      assert.equal(run.sent[1]?.at, retryAt)
+    })
+
+    test('a batch that has all the bytes that it may have does not wait', async (t) => {
+      const { run, lane } = growing(t, undefined, { batchSize: 1_000, batchBytes: 1_000 })
+      let offset = 0
+      while (lane.bytes < 1_000) {
+        await turn()
+        assert.deepEqual(run.batches, [])
+        for (const event of keyed([++offset, null])) lane.offer(event)
+      }
+      await turn()
+      assert.equal(run.batches.length, 1)
     })
   })
 

@@ -107,9 +107,18 @@ describe('a lane', () => {
       run.aside.map(({ offset, attempts, error }) => [offset, attempts, error.code]),
       [[3, 3, 'HANDLER_FAILED']],
     )
-    const delivered = run.batches.flat()
-    assert.equal(delivered.filter((offset) => offset === 1).length, 1)
-    assert.deepEqual(delivered.slice(-2), [4, 5])
+    // The change after it is not delayed by a search, because the function named the one that failed.
+    assert.deepEqual(run.batches, [[1, 2, 3, 4, 5], [3, 4, 5], [3, 4, 5], [3], [4, 5]])
+  })
+
+  test('with one attempt, sends the last event of a batch to the dead-letter queue as soon as the function names it', async () => {
+    const run = new FakeRun(failingAt(3))
+    assert.equal(await deliver(laneOf(run, { attempts: 1 }), eventsAt(1, 2, 3)), true)
+    assert.deepEqual(run.batches, [[1, 2, 3]])
+    assert.deepEqual(
+      run.aside.map(({ offset, attempts }) => [offset, attempts]),
+      [[3, 1]],
+    )
   })
 
   test('halves the batch to find the failing event if the function does not name it', async () => {
@@ -131,6 +140,11 @@ describe('a lane', () => {
         bad,
       )
       assert.equal(lane.through, 8n)
+      if (bad.length === 1 && bad[0] === 1)
+        assert.deepEqual(
+          run.batches.map(({ length }) => length),
+          [8, 8, 4, 2, 1, 2, 4, 1],
+        )
     }
   })
 
@@ -227,6 +241,15 @@ describe('a lane', () => {
     const lane = laneOf(new FakeRun(), { onFailure: 'halt' })
     assert.equal(await deliver(lane, events), false)
     assert.deepEqual([lane.halt, lane.firstUndone, lane.through], [fault, 2n, 1n])
+  })
+
+  test('that halts the stream starts nothing more, whatever the reason is', async () => {
+    const large = eventOf(1n, Buffer.alloc(maxBatchBytes + 1))
+    const run = new FakeRun()
+    run.permits = 5
+    const lane = laneOf(run, { onFailure: 'halt' })
+    assert.equal(await deliver(lane, [large, ...eventsAt(2)]), false)
+    assert.deepEqual([lane.halt?.code, run.permits, run.batches], ['EVENT_TOO_LARGE', 4, []])
   })
 
   test('halts at the event if the route says so, or if there is no dead-letter queue', async () => {
