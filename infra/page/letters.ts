@@ -28,6 +28,7 @@ export function shownLetters({ letters, waiting }: LettersResult): Letters {
           described === null
             ? 'Its values are not shown: it cannot be read, or is too large.'
             : described.text,
+        note: null,
       }
     }),
   }

@@ -5,23 +5,26 @@
 
 export interface TableLine {
   readonly table: string
-  readonly handled: number
-  readonly replays: number
+  /** Null: unknown. The same applies to `waiting` and `replays`. */
+  readonly handled: number | null
+  /** Changes that the log has after the position of the table's function. */
+  readonly waiting: number | null
+  readonly replays: number | null
   readonly lastOperation: string
   readonly lastOffset: string
   /** Why no change of the table is handled; null if a function handles it. */
   readonly note: string | null
 }
 
-/** One second of the stream. */
+/** The stream at one time: each second of a local one. */
 export interface Sample {
   /** Rises by one with each sample. */
   readonly number: number
   readonly at: number
   /** How old the committed position is, in seconds; null before the first commit. */
   readonly lag: number | null
-  /** Changes that handlers have finished since the start, by table. */
-  readonly handled: Readonly<Record<string, number>>
+  /** Changes that handlers have finished since the start, by table; null: unknown at that time. */
+  readonly handled: Readonly<Record<string, number | null>>
 }
 
 export interface Column {
@@ -45,6 +48,10 @@ export type Fate =
   /** It waits in the dead-letter queue. */
   | { readonly kind: 'dead'; readonly reason: string }
   | { readonly kind: 'waiting' }
+  /** Its function is past it: it was acknowledged, or is a dead letter that this page has not seen. */
+  | { readonly kind: 'done' }
+  | { readonly kind: 'filtered' }
+  | { readonly kind: 'unknown'; readonly reason: string }
   /** The checkpoint is past it, and this page saw no delivery. */
   | { readonly kind: 'passed' }
   | { readonly kind: 'unhandled' }
@@ -61,6 +68,8 @@ export interface ShownChange {
   readonly columns: readonly Column[]
   /** The statement of a DDL, or why the record cannot be read; null for a row. */
   readonly text: string | null
+  /** What is masked or left out of it; null if nothing is. */
+  readonly note: string | null
   readonly fate: Fate
 }
 
@@ -111,6 +120,8 @@ export interface PageView {
   readonly troubles: readonly string[]
   /** Newest first. */
   readonly events: readonly string[]
+  /** What the page cannot know, or counts in a way that a person should know. */
+  readonly notes: readonly string[]
   /** Whether a person can cause faults here. */
   readonly hasFaults: boolean
 }
@@ -138,6 +149,10 @@ export interface Found {
   readonly searched: { readonly from: string; readonly to: string } | null
   /** Whether older records were left out, because the log is long or enough was found. */
   readonly isPartial: boolean
+  /** The offset below which a search finds older ones; null: it cannot continue. */
+  readonly older: string | null
+  /** What was not searched, for people; empty if nothing was left out. */
+  readonly notes: readonly string[]
 }
 
 /** A step that a person can plan. */

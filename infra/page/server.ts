@@ -20,6 +20,8 @@ export interface Search {
   readonly table: string | null
   /** `7`, `id=7`, or several such parts separated by spaces. */
   readonly key: string
+  /** Only changes below this offset; null: from the end of the log. */
+  readonly before: string | null
 }
 
 /** What the server answers from, and what it lets a person do. */
@@ -99,8 +101,7 @@ export async function servePage(parts: PageParts, port: number): Promise<PageSer
     } else if (judged.path === 'events') {
       listen(response)
     } else if (judged.path === 'search' && parts.search !== null) {
-      const { query } = judged
-      send(response, 200, await parts.search({ table: query.get('table'), key: query.get('key') ?? '' }))
+      send(response, 200, await parts.search(searchOf(judged.query)))
     } else {
       const asset = await parts.assets(judged.path)
       if (asset === null) send(response, 404, { error: 'The page has no such file.' })
@@ -143,6 +144,10 @@ export async function servePage(parts: PageParts, port: number): Promise<PageSer
       await closed
     },
   }
+}
+
+function searchOf(query: URLSearchParams): Search {
+  return { table: query.get('table'), key: query.get('key') ?? '', before: query.get('before') }
 }
 
 const planBody = z.strictObject({ step: z.string(), message: z.string().optional() })

@@ -253,6 +253,14 @@ async function startConsole(t: TestContext, endpoint: string): Promise<string> {
   return assert.fail(output)
 }
 
+/** As if the person switched to another tab, and back. */
+async function see(browser: Browser, state: 'hidden' | 'visible'): Promise<void> {
+  await browser.run(
+    `Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true })
+    document.dispatchEvent(new Event('visibilitychange'))`,
+  )
+}
+
 test('an operator sees on the console why a deployed stream is halted, applies the plan, and settles the dead letters', async (t) => {
   const { world, repair, poll } = await startStage(t)
   const address = await startConsole(t, world.lambda.endpoint)
@@ -265,7 +273,10 @@ test('an operator sees on the console why a deployed stream is halted, applies t
   await browser.text('#time-to-loss', /Time to loss: at least 2 h 8 min\./)
   await browser.text('#letters', /shop\.orders[\s\S]*status\s+'new'[\s\S]*orders, 1 attempt: HANDLER_FAILED/)
   const shown = String(await browser.run('return document.body.innerText'))
-  assert.doesNotMatch(shown, /Switch the cluster|Cut connections|Where is a row|Latest changes/)
+  assert.doesNotMatch(shown, /Switch the cluster|Cut connections/)
+  // The checkpoint is of another cluster, so nothing is known of most changes.
+  await browser.text('#changes', /INSERT\s+shop\.orders\s+id=120[\s\S]*unknown/)
+  await browser.text('#tables', /shop\.orders\s+–\s+–/)
   await takeScreenshot(browser, 'console-dark')
 
   await browser.click('#halt button', /Plan: move the checkpoint/)
@@ -274,6 +285,25 @@ test('an operator sees on the console why a deployed stream is halted, applies t
   await browser.text('#state', /RUNNING/)
   await browser.text('#log', /checkpoint is at offset \d+: 2 records after it/)
   await browser.text('#events', /by Ada/)
+
+  await browser.text('#changes', /id=120\noffset \d+, [^\n]*\nwaiting/)
+  await browser.text('#tables', /shop\.orders\s+0\s+\S+\s+1\s+INSERT/)
+  await browser.press('/')
+  await browser.press(`id=20${enter}`)
+  const found = await browser.text('#found', /1 change of id=20 at offset/)
+  assert.match(found, /id=20\noffset \d+, [^\n]*\ndead letter[\s\S]*status\s+'new'/)
+  await browser.press(escapeKey)
+  await browser.press(`id=21${enter}`)
+  await browser.text('#found', /id=21\noffset \d+, [^\n]*\ndone/)
+  await browser.run("document.getElementById('tables').closest('section').scrollIntoView()")
+  await takeScreenshot(browser, 'console-changes-dark', false)
+  await browser.run("document.querySelector('input[name=key]').blur()")
+
+  // A hidden page follows nothing, and shows the present when it is seen again.
+  await see(browser, 'hidden')
+  await browser.text('header', /not connected/)
+  await see(browser, 'visible')
+  await browser.text('header', /generation\s+\d+\s*$/)
 
   await browser.click('#letters li:first-child button', /Discard/)
   await browser.text('#plan', /never delivered/)

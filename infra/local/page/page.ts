@@ -151,6 +151,7 @@ export class Page {
       samples: this.#samples.after(after),
       troubles: troubles.map((trouble) => printableLines(troubleLines(trouble).join(' '))),
       events: this.#screen.events.slice(-20).reverse(),
+      notes: [],
       hasFaults: true,
     }
   }
@@ -161,12 +162,24 @@ export class Page {
       changes: changes.map((change) => this.#shown(change)),
       searched: searched === null ? null : { from: String(searched.from), to: String(searched.to) },
       isPartial,
+      older: null,
+      notes: [],
     }
   }
 
   #shown(change: LoggedChange): ShownChange {
     const { offset, operation, table, key, at, columns, text } = change
     const fate = this.#fates.of(change, this.#known)
-    return { offset: String(offset), operation, table: printable(table), key, at, columns, text, fate }
+    return {
+      offset: String(offset),
+      operation,
+      table: printable(table),
+      key,
+      at,
+      columns,
+      text,
+      note: null,
+      fate,
+    }
   }
 }

@@ -21,7 +21,10 @@ const mostRecords = 200_000n
 const recordsPerStep = 1_000
 
 /** Looks for the changes of a row, from the end of the log backwards. */
-export async function searchLog(log: PageLog, { table, key }: Search): Promise<SearchResult> {
+export async function searchLog(
+  log: PageLog,
+  { table, key }: Pick<Search, 'table' | 'key'>,
+): Promise<SearchResult> {
   const { earliest, end } = log.range
   const oldest = end - earliest > mostRecords ? end - mostRecords : earliest
   const records = log.recordsFrom(oldest)

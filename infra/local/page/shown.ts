@@ -7,7 +7,7 @@ import type { DStore } from '../dstore/dstore.ts'
 import type { TableView } from '../view.ts'
 
 export function tableLine({ table, note, ...line }: TableView): TableLine {
-  return { ...line, table: printable(table), note: note ?? null }
+  return { ...line, table: printable(table), waiting: null, note: note ?? null }
 }
 
 export function shownCheckpoint(checkpoint: Checkpoint): ShownCheckpoint {

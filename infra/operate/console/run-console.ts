@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { printableLines } from '../../../lib/text/printable.ts'
 import type { Assets } from '../../page/assets.ts'
 import { Plans } from '../../page/plans.ts'
-import { type PageServer, servePage } from '../../page/server.ts'
+import { type PageServer, type Search, servePage } from '../../page/server.ts'
 import { type Call, toEvent } from '../arguments.ts'
 import { deployedRecovery } from '../invoke-recovery.ts'
 import { readArguments, reporting, UsageError } from '../report.ts'
@@ -21,9 +21,6 @@ const usage = (program: string) => `${program} [flags]     a page for a deployed
 const text = { type: 'string' } as const
 const streamFlags = { stage: text, service: text, region: text, source: text, partition: text } as const
 const options = { ...streamFlags, port: text, by: text, help: { type: 'boolean' } } as const
-
-/** While a page is open, recovery is asked this often, in milliseconds: an invocation that connects to the broker. */
-const refreshMs = 30_000
 
 export interface ConsoleStart {
   /** How a person starts this. */
@@ -66,8 +63,6 @@ function toCall(argv: readonly string[]): ConsoleCall | null {
 
 async function serve(call: ConsoleCall, assets: Assets, ended: AbortSignal): Promise<void> {
   const recovery = await deployedRecovery(call)
-  /** When recovery was asked last; 0 asks at once. */
-  let askedAt = 0
   const stage = new Stage(
     {
       title: [call.functionName.replace('-recovery', ''), call.region].filter(Boolean).join(', '),
@@ -76,13 +71,13 @@ async function serve(call: ConsoleCall, assets: Assets, ended: AbortSignal): Pro
       by: call.by,
       now: Date.now,
     },
-    { onDone: () => (askedAt = 0), onSeen: () => server.push() },
+    { onSeen: () => server.push() },
   )
   const plans = new Plans(stage)
   const parts = {
     assets,
     view: (after: number) => stage.view(after),
-    search: null,
+    search: (search: Search) => stage.search(search),
     letters: () => plans.letters(),
     advise: () => plans.advise(),
     plan: plans.plan.bind(plans),
@@ -93,10 +88,7 @@ async function serve(call: ConsoleCall, assets: Assets, ended: AbortSignal): Pro
   console.log(printableLines(`The page of ${call.functionName} is ${server.address}\nCtrl-C ends it.`))
   try {
     while (!ended.aborted) {
-      if (server.readers > 0 && Date.now() - askedAt >= refreshMs) {
-        askedAt = Date.now()
-        await stage.ask({ action: 'inspect' })
-      }
+      await stage.refresh(server.readers)
       await sleep(250, undefined, { signal: ended }).catch(() => {})
     }
   } finally {

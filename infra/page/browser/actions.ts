@@ -14,9 +14,21 @@ export interface Actions {
   dismiss(): void
   fault(name: FaultName): Promise<void>
   search(table: string, key: string): Promise<void>
+  /** Continues the search below the records that it read. */
+  searchOlder(): Promise<void>
   clearSearch(): void
   /** Keeps the shown changes on the screen, or follows the stream again. */
   hold(): void
+}
+
+function joined(newer: Found, older: Found): Found {
+  const [from, to] = [older.searched?.from ?? newer.searched?.from, newer.searched?.to ?? older.searched?.to]
+  return {
+    ...older,
+    changes: [...newer.changes, ...older.changes],
+    searched: from === undefined || to === undefined ? null : { from, to },
+    notes: [...new Set([...newer.notes, ...older.notes])],
+  }
 }
 
 export function actionsOn(read: () => State, write: (part: Partial<State>) => void): Actions {
@@ -73,7 +85,16 @@ export function actionsOn(read: () => State, write: (part: Partial<State>) => vo
       const query: Record<string, string> = table === '' ? { key } : { table, key }
       const found = await during(get<Found>('search', query))
       const label = `${key}${table === '' ? '' : ` in ${table}`}`
-      if (found !== null) write({ search: { label, found } })
+      if (found !== null) write({ search: { label, query, found } })
+    },
+    async searchOlder() {
+      const { search } = read()
+      const before = search?.found.older ?? null
+      if (search === null || before === null) return
+      const older = await during(get<Found>('search', { ...search.query, before }))
+      // Meanwhile a person may have searched for another row.
+      if (older !== null && read().search === search)
+        write({ search: { ...search, found: joined(search.found, older) } })
     },
     clearSearch() {
       write({ search: null })

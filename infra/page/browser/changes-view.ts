@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
-import type { Column, Fate, Found, ShownChange, ShownLetter } from '../messages.ts'
+import type { Column, Fate, ShownChange, ShownLetter } from '../messages.ts'
 import type { Actions } from './actions.ts'
 import { time } from './format.ts'
 import type { State } from './store.ts'
@@ -15,7 +15,8 @@ export function changesView({ view, held }: State, actions: Actions): TemplateRe
     ${changes.length === 0 ? html`<p class="quiet">No change yet.</p>` : list(changes, view?.now ?? 0)}`
 }
 
-export function searchView({ view, search, isBusy }: State, actions: Actions): TemplateResult {
+export function searchView(state: State, actions: Actions): TemplateResult {
+  const { view, isBusy } = state
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget as HTMLFormElement)
@@ -36,22 +37,29 @@ export function searchView({ view, search, isBusy }: State, actions: Actions): T
       <label class="wide">Key <input name="key" placeholder="1003 or id=1003" autocomplete="off" spellcheck="false" aria-keyshortcuts="/" /></label>
       <button ?disabled=${isBusy}>Find</button>
     </form>
-    <div id="found" aria-live="polite">${search === null ? nothing : foundView(search.label, search.found, view?.now ?? 0)}</div>`
+    <div id="found" aria-live="polite">${foundView(state, actions)}</div>`
 }
 
-function foundView(label: string, { changes, searched, isPartial }: Found, now: number): TemplateResult {
+function foundView({ search, view, isBusy }: State, actions: Actions): TemplateResult | typeof nothing {
+  if (search === null) return nothing
+  const { label, found } = search
+  const { changes, searched, isPartial, older, notes } = found
+  const now = view?.now ?? 0
   const range = searched === null ? 'The log is empty' : `offsets ${searched.from} to ${searched.to}`
   const rest = isPartial ? ' Older records were not searched.' : ''
+  const more = html`
+    ${notes.map((note) => html`<p class="quiet">${note}</p>`)}
+    ${older === null ? nothing : html`<p class="bar"><button ?disabled=${isBusy} @click=${() => actions.searchOlder()}>Search older records</button></p>`}`
   const [newest] = changes
   if (newest === undefined)
-    return html`<p><strong>Not seen.</strong> No change of ${label} is in the log (${range}).${rest}</p>`
+    return html`<p><strong>Not seen.</strong> No change of ${label} is in the log (${range}).${rest}</p>${more}`
   const oldest = changes.at(-1) ?? newest
   const places =
     oldest === newest ? `at offset ${newest.offset}` : `between offsets ${oldest.offset} and ${newest.offset}`
   return html`
     <p><strong>${changes.length === 1 ? '1 change' : `${changes.length} changes`}</strong> of ${label} ${places}
       (searched: ${range}).${rest}</p>
-    ${list(changes, now)}`
+    ${list(changes, now)}${more}`
 }
 
 function list(changes: readonly ShownChange[], now: number): TemplateResult {
@@ -68,7 +76,7 @@ function changeView(change: ShownChange, now: number): TemplateResult {
 
 /** A change with its values. @param outcome what became of it */
 export function rowView(
-  { offset, operation, table, key, at, columns, text }: Omit<ShownChange, 'fate'> | ShownLetter,
+  { offset, operation, table, key, at, columns, text, note }: Omit<ShownChange, 'fate'> | ShownLetter,
   now: number,
   outcome: TemplateResult,
 ): TemplateResult {
@@ -82,6 +90,7 @@ export function rowView(
         ${outcome}
       </p>
       ${text === null ? nothing : html`<p><code>${text}</code></p>`}
+      ${note === null ? nothing : html`<p class="quiet">${note}</p>`}
       ${changed.length === 0 ? nothing : html`<dl class="diff">${changed.map((column) => columnView(column, operation))}</dl>`}
       ${rest === 0 ? nothing : html`<details><summary>${rest} unchanged</summary><dl class="diff">${columns.filter((column) => !isChanged(column)).map((column) => columnView(column, 'SAME'))}</dl></details>`}`
 }
@@ -107,6 +116,12 @@ function fateView(fate: Fate, offset: string, now: number): TemplateResult {
       return html`<span class="fate failing">failing: ${fate.reason}</span>`
     case 'dead':
       return html`<span class="fate failing" title=${fate.reason}>dead letter</span>`
+    case 'done':
+      return html`<span class="fate delivered" title="Its function acknowledged it, or it is a dead letter that this page has not seen.">done</span>`
+    case 'filtered':
+      return html`<span class="fate passed" title="The operations or the filter of the handler leave it out.">filtered</span>`
+    case 'unknown':
+      return html`<span class="fate passed" title=${fate.reason}>unknown</span>`
     case 'waiting':
       return html`<span class="fate waiting">waiting</span>`
     case 'passed':

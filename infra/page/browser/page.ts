@@ -103,12 +103,28 @@ document.addEventListener('keydown', (event) => {
 addEventListener('resize', draw)
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw)
 
-const events = new EventSource('events')
-events.addEventListener('message', ({ data }) => {
-  const view = JSON.parse(data) as PageView
-  show(withView(state, view))
-  followHalts()
-  followLetters()
-})
-events.addEventListener('error', () => show({ isConnected: false }))
+function follow(): EventSource {
+  const events = new EventSource('events')
+  events.addEventListener('message', ({ data }) => {
+    const view = JSON.parse(data) as PageView
+    show(withView(state, view))
+    followHalts()
+    followLetters()
+  })
+  events.addEventListener('error', () => show({ isConnected: false }))
+  return events
+}
+
+let events: EventSource | null = null
+
+/** A hidden page follows nothing: on a stage, each look costs an invocation. */
+function followWhileSeen(): void {
+  if (document.visibilityState === 'hidden') {
+    events?.close()
+    events = null
+    show({ isConnected: false })
+  } else events ??= follow()
+}
+document.addEventListener('visibilitychange', followWhileSeen)
+followWhileSeen()
 draw()

@@ -18,7 +18,7 @@ export class Plots {
   draw({ samples, view }: State): void {
     const tables = (view?.tables ?? [])
       .filter(({ note }) => note === null)
-      .sort((one, other) => other.handled - one.handled)
+      .sort((one, other) => (other.handled ?? 0) - (one.handled ?? 0))
       .slice(0, mostTables)
       .map(({ table }) => table)
       .sort()

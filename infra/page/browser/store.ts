@@ -16,7 +16,12 @@ export interface State {
   /** The result of the last action. */
   readonly message: string | null
   readonly isBusy: boolean
-  readonly search: { readonly label: string; readonly found: Found } | null
+  readonly search: {
+    readonly label: string
+    /** As it was sent. */
+    readonly query: Readonly<Record<string, string>>
+    readonly found: Found
+  } | null
 }
 
 export const nothingYet: State = {
@@ -47,12 +52,28 @@ export function withView(state: State, view: PageView): Partial<State> {
   return { view, isConnected: true, samples: [...kept, ...view.samples].slice(-mostSamples) }
 }
 
-/** Handled changes per second and table, over the last five seconds before each sample. */
+/** A rate is measured over at least this time, in milliseconds, if there are samples. */
+const shortestMs = 5_000
+
+/** Handled changes per second and table, before each sample; null where they are unknown. */
 export function ratesOf(samples: readonly Sample[], table: string): (number | null)[] {
   return samples.map((sample, index) => {
-    const before = samples[Math.max(0, index - 5)]
-    if (before === undefined || before === sample) return null
-    const changes = (sample.handled[table] ?? 0) - (before.handled[table] ?? 0)
+    const handled = handledOf(sample, table)
+    if (handled === null) return null
+    let first = index
+    while (first > 0 && sample.at - (samples[first]?.at ?? 0) < shortestMs) {
+      const before = samples[first - 1]
+      if (before === undefined || handledOf(before, table) === null) break
+      first -= 1
+    }
+    const before = samples[first]
+    if (before === undefined || first === index) return null
+    const changes = handled - (handledOf(before, table) ?? 0)
     return Math.max(0, changes / ((sample.at - before.at) / 1_000))
   })
+}
+
+/** A table that a sample does not have had no change yet. */
+function handledOf({ handled }: Sample, table: string): number | null {
+  return Object.hasOwn(handled, table) ? (handled[table] ?? null) : 0
 }

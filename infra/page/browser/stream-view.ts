@@ -52,21 +52,35 @@ export function tablesView({ view, samples }: State): TemplateResult {
   const lines = view?.tables ?? []
   if (lines.length === 0) return html`<p class="quiet">No table has been seen yet.</p>`
   const recent = samples.slice(-6)
+  const known = lines.filter(({ note }) => note === null)
+  const [hasWaiting, hasReplays] = [
+    known.some(({ waiting }) => waiting !== null),
+    known.some(({ replays }) => replays !== null),
+  ]
   return html`
     <table>
-      <thead><tr><th>table</th><th class="n">handled</th><th class="n">rate</th><th class="n">replays</th><th>last change</th></tr></thead>
+      <thead><tr><th>table</th><th class="n">handled</th><th class="n">rate</th>
+        ${hasWaiting ? html`<th class="n">waiting</th>` : nothing}${hasReplays ? html`<th class="n">replays</th>` : nothing}
+        <th>last change</th></tr></thead>
       <tbody>${lines.map((line) =>
         line.note === null
           ? html`<tr>
             <th scope="row">${line.table}</th>
-            <td class="n">${number(line.handled)}</td>
-            <td class="n">${rate(ratesOf(recent, line.table).at(-1) ?? 0)}</td>
-            <td class="n">${number(line.replays)}</td>
+            <td class="n">${orDash(line.handled, number)}</td>
+            <td class="n">${orDash(ratesOf(recent, line.table).at(-1) ?? null, rate)}</td>
+            ${hasWaiting ? html`<td class="n">${orDash(line.waiting, number)}</td>` : nothing}
+            ${hasReplays ? html`<td class="n">${orDash(line.replays, number)}</td>` : nothing}
             <td>${line.lastOffset === '' ? '–' : html`${line.lastOperation} <span class="quiet">at ${line.lastOffset}</span>`}</td>
           </tr>`
           : html`<tr><th scope="row">${line.table}</th><td colspan="4" class="quiet">${line.note}</td></tr>`,
       )}</tbody>
-    </table>`
+    </table>
+    ${view?.notes.map((note) => html`<p class="quiet">${note}</p>`)}`
+}
+
+/** What is unknown is no zero. */
+function orDash(value: number | null, text: (value: number) => string): string {
+  return value === null ? '–' : text(value)
 }
 
 /** What fails, such as changes that their handlers do not take. */

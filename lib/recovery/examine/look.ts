@@ -40,7 +40,7 @@ export const lookSchema = z.strictObject({
   max: z._default(z.int().check(z.minimum(1), z.maximum(200)), 50),
 })
 
-export interface LookedChange extends Omit<DescribedChange, 'id' | 'offset'> {
+export interface LookedChange extends Omit<DescribedChange, 'offset'> {
   readonly offset: string
   readonly functions: readonly string[]
   /** Columns whose values the mask of the handler hides, each with its effect. */
@@ -59,8 +59,6 @@ export interface LookedTable {
   readonly changes: number
   readonly lastOffset: string
   readonly lastOperation: string
-  /** The offset below which its function has done all changes; null if unknown. */
-  readonly doneBefore: string | null
 }
 
 export interface LookResult {
@@ -89,6 +87,8 @@ export interface LookResult {
     readonly state: Checkpoint['state']
     readonly halt: Pick<Halt, 'code' | 'message' | 'at'> | null
     readonly lagSeconds: number
+    /** For each function that is ahead of the offset, below which one it has done all of its changes. */
+    readonly ahead: Readonly<Record<string, string>>
   } | null
   /** Where an equal look continues; null if it read all that was asked for. */
   readonly next: { readonly from?: { offset: string }; readonly to?: { offset: string } } | null
@@ -145,8 +145,8 @@ export async function look(
     changes: part.changes.map((change) => toLooked(change, position)),
     more: part.more,
     unsearched: part.unsearched,
-    ...tablesOf(part, reader, position),
-    position: read.stored === null ? null : describePosition(read.stored, range.end, now()),
+    ...tablesOf(part, reader),
+    position: read.stored === null ? null : describePosition(read.stored, routes, range.end, now()),
     next: readsUp ? (part.to < end ? { from: { offset: String(part.to) } } : null) : placeBelow(part, from),
     error: part.fault === null ? null : describeFault(part.fault),
     notes: notesOf(part, read.fault?.unknown ?? null),
@@ -168,7 +168,7 @@ async function readPosition(store: LookDependencies['store']): Promise<ReadPosit
 }
 
 function toLooked(change: SeenChange, position: PositionInLog): LookedChange {
-  const { id: _, settled, lanes, offset, table, ...shown } = change
+  const { settled, lanes, offset, table, ...shown } = change
   return {
     ...shown,
     table: printable(table),
@@ -177,32 +177,35 @@ function toLooked(change: SeenChange, position: PositionInLog): LookedChange {
   }
 }
 
-function tablesOf(
-  { tables }: LookedPart,
-  reader: ChangeReader,
-  position: PositionInLog,
-): Pick<LookResult, 'tables' | 'otherTables'> {
+function tablesOf({ tables }: LookedPart, reader: ChangeReader): Pick<LookResult, 'tables' | 'otherTables'> {
   const busiest = [...tables].sort(([, one], [, other]) => other.changes - one.changes)
   return {
     tables: busiest.slice(0, mostTables).map(([table, { changes, lastOffset, lastOperation }]) => {
-      const route = reader.routeOf(table)
-      const isKnown = route !== null && !('unknown' in position)
+      const name = reader.routeOf(table)?.functionName ?? null
       return {
         table: printable(table),
-        function: route?.functionName ?? null,
+        function: name,
         changes,
         lastOffset: String(lastOffset),
         lastOperation,
-        doneBefore: isKnown ? String(doneBefore(route, position)) : null,
       }
     }),
     otherTables: Math.max(0, busiest.length - mostTables),
   }
 }
 
-function describePosition(stored: Checkpoint, end: bigint, now: number): LookResult['position'] {
+function describePosition(
+  stored: Checkpoint,
+  routes: LookDependencies['routes'],
+  end: bigint,
+  now: number,
+): LookResult['position'] {
   const { clusterId, offset, generation, timestamp, state } = stored
   const halt = haltOf(stored)
+  const ahead = Object.values(routes).flatMap((route) => {
+    const before = doneBefore(route, stored)
+    return before === offset ? [] : [[route.functionName, String(before)] as const]
+  })
   return {
     clusterId,
     offset: String(offset),
@@ -211,6 +214,7 @@ function describePosition(stored: Checkpoint, end: bigint, now: number): LookRes
     state,
     halt: halt === null ? null : { code: halt.code, message: halt.message, at: halt.at },
     lagSeconds: lagSeconds(stored, offset === end, now),
+    ahead: Object.fromEntries(ahead),
   }
 }
 

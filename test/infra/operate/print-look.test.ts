@@ -5,6 +5,7 @@ import { print } from '../../../infra/operate/print.ts'
 import type { LookResult } from '../../../lib/recovery/examine/look.ts'
 
 const change = {
+  id: '1',
   offset: '7',
   operation: 'UPDATE',
   table: 'shop.orders',
@@ -39,6 +40,7 @@ const answer: LookResult = {
     state: 'RUNNING',
     halt: null,
     lagSeconds: 4,
+    ahead: {},
   },
   next: { to: { offset: '7' } },
   error: null,

@@ -20,6 +20,7 @@ const view = (after: number): PageView => ({
   checkpoint: null,
   changes: [],
   samples: samples.filter(({ number }) => number > after),
+  notes: [],
   troubles: [],
   events: [],
 })
@@ -28,7 +29,7 @@ const view = (after: number): PageView => ({
 const parts: PageParts = {
   assets: async (path) => (path === '' ? { type: 'text/html', body: '<p>page</p>' } : null),
   view,
-  search: async () => ({ changes: [], searched: null, isPartial: false }),
+  search: async () => ({ changes: [], searched: null, isPartial: false, older: null, notes: [] }),
   letters: async () => ({ letters: [], waiting: 0 }),
   advise: async () => ({ text: 'advice', steps: [] }),
   plan: async () => null,

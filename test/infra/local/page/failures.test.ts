@@ -29,6 +29,7 @@ const letter = (offset: number, generation = 3): ShownLetter => ({
   at: 0,
   columns: [],
   text: null,
+  note: null,
 })
 
 test('a letter says what its handler threw, with the line, if the local stack saw that', () => {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Stage } from '../../../../infra/operate/console/stage.ts'
 import type { Invoked } from '../../../../infra/operate/invoke-recovery.ts'
+import { ratesOf } from '../../../../infra/page/browser/store.ts'
 import type { PageView } from '../../../../infra/page/messages.ts'
 import { Plans } from '../../../../infra/page/plans.ts'
 import type { Inspection } from '../../../../lib/recovery/examine/inspect.ts'
+import type { LookResult } from '../../../../lib/recovery/examine/look.ts'
 
 const inspection: Inspection = {
   action: 'inspect',
@@ -39,6 +41,7 @@ const inspection: Inspection = {
 /** A stage whose recovery answers with what the test puts into `answers`, by action. */
 function stageOf(answers: Record<string, Invoked | object>) {
   const asked: object[] = []
+  const clock = { now: 5_000 }
   const recovery = {
     async invoke(event: object): Promise<Invoked> {
       asked.push(event)
@@ -50,10 +53,10 @@ function stageOf(answers: Record<string, Invoked | object>) {
   /** What open pages get. */
   const shown: PageView[] = []
   const stage: Stage = new Stage(
-    { title: 'shop-prod', recovery, deployment, by: 'Ada', now: () => 5_000 },
+    { title: 'shop-prod', recovery, deployment, by: 'Ada', now: () => clock.now },
     { onSeen: () => shown.push(stage.view(0)) },
   )
-  return { asked, shown, stage, plans: new Plans(stage) }
+  return { asked, clock, shown, stage, plans: new Plans(stage) }
 }
 
 test('the console shows what inspect found: position, data range, time to loss, lag, and what fails', async () => {
@@ -69,7 +72,7 @@ test('the console shows what inspect found: position, data range, time to loss, 
     reserve: 600,
     isBounded: true,
   })
-  assert.deepEqual(view.samples, [{ number: 1, at: 5_000, lag: 9, handled: {} }])
+  assert.deepEqual([view.tables, view.changes], [null, null])
   assert.deepEqual(view.troubles, ['delivery (failed): orders fails', 'orders: done through 25'])
   assert.equal(view.hasFaults, false)
 })
@@ -160,4 +163,269 @@ test('the events of the console are moves and changes of columns, the newest fir
     '2026-11-28T01:00:00Z  the columns of shop.orders changed at offset 9 (new: note)',
     '2026-11-28T00:00:00Z  reset  4 → 2  by Ada',
   ])
+})
+
+const running = {
+  ...inspection,
+  stored: inspection.stored && { ...inspection.stored, state: 'RUNNING' as const, halt: null },
+}
+
+/** A look that read `from` to `to`, with as many changes of shop.orders. The checkpoint is at `done`. */
+function looked(from: number, to: number, done: number, given: Partial<LookResult> = {}): LookResult {
+  const change = (offset: number): LookResult['changes'][number] => ({
+    id: String(offset),
+    offset: String(offset),
+    operation: 'INSERT',
+    table: 'shop.orders',
+    key: `id=${offset}`,
+    at: 0,
+    columns: [],
+    text: null,
+    functions: ['orders'],
+    masked: [],
+    withheld: null,
+    fate: { kind: offset < done ? 'done' : 'waiting', reason: null },
+  })
+  const changes = Array.from({ length: to - from }, (_, at) => change(from + at))
+  return {
+    action: 'look',
+    clusterId: 'c1',
+    range: { earliest: '3', end: String(to) },
+    read: { from: String(from), to: String(to), records: to - from },
+    changes,
+    more: 0,
+    unsearched: 0,
+    tables:
+      to === from
+        ? []
+        : [
+            {
+              table: 'shop.orders',
+              function: 'orders',
+              changes: to - from,
+              lastOffset: String(to - 1),
+              lastOperation: 'INSERT',
+            },
+          ],
+    otherTables: 0,
+    position: {
+      clusterId: 'c1',
+      offset: String(done),
+      generation: 3,
+      timestamp: 1_790_000_000,
+      state: 'RUNNING',
+      halt: null,
+      lagSeconds: 2,
+      ahead: {},
+    },
+    next: null,
+    error: null,
+    notes: [],
+    ...given,
+  }
+}
+
+const actions = (asked: readonly object[]) => asked.map((event) => Reflect.get(event, 'action'))
+
+test('a refresh costs one invocation, and none while no page is seen', async () => {
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 30) }
+  const { asked, clock, stage } = stageOf(answers)
+  await stage.refresh(0)
+  assert.deepEqual(asked, [])
+  await stage.refresh(1)
+  assert.deepEqual(actions(asked), ['inspect', 'look'])
+  await stage.refresh(1)
+  clock.now += 14_999
+  await stage.refresh(1)
+  assert.equal(asked.length, 2)
+  clock.now += 1
+  await stage.refresh(0)
+  assert.equal(asked.length, 2)
+  answers.look = looked(40, 45, 40)
+  await stage.refresh(1)
+  assert.deepEqual(asked.slice(2), [{ action: 'look', max: 60, from: { offset: '40' }, newest: true }])
+  // A halt is examined with the refresh after the one that saw it.
+  const { position } = looked(45, 45, 40)
+  const halt = { code: 'PAUSED', message: 'Paused.', at: 9 } as const
+  answers.look = looked(45, 45, 40, { position: position && { ...position, state: 'PAUSED', halt } })
+  clock.now += 15_000
+  await stage.refresh(1)
+  assert.equal(stage.view(0).checkpoint?.state, 'PAUSED')
+  clock.now += 15_000
+  await stage.refresh(1)
+  assert.deepEqual(actions(asked).slice(3), ['look', 'inspect', 'look'])
+})
+
+test('the console shows what looks tell: changes, what is handled and waits by table, lag and checkpoint', async () => {
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 30) }
+  const { clock, stage } = stageOf(answers)
+  await stage.refresh(1)
+  const first = stage.view(0)
+  assert.deepEqual(
+    first.tables?.map(({ table, handled, waiting, replays }) => [table, handled, waiting, replays]),
+    [['shop.orders', 0, 10, null]],
+  )
+  assert.deepEqual(
+    first.changes?.slice(-11, -9).map(({ offset, fate }) => [offset, fate.kind]),
+    [
+      ['30', 'waiting'],
+      ['29', 'done'],
+    ],
+  )
+  clock.now += 15_000
+  answers.look = looked(40, 50, 45)
+  await stage.refresh(1)
+  const view = stage.view(0)
+  assert.deepEqual(
+    view.samples.map(({ lag, handled }) => [lag, handled]),
+    [
+      [2, { 'shop.orders': 0 }],
+      [2, { 'shop.orders': 15 }],
+    ],
+  )
+  assert.deepEqual([view.checkpoint?.offset, view.log?.end, view.tables?.[0]?.waiting], ['45', '50', 5])
+  // What waited at the first look is done by now.
+  assert.equal(view.changes?.find(({ offset }) => offset === '31')?.fate.kind, 'done')
+  assert.match(view.notes.join(), /Replays and the time per change are unknown here/)
+  // In 15 s, the log may have lost as much.
+  assert.equal(view.log?.reserve, 600 - 15)
+})
+
+test('changes that no look read are said to be missing, and give no rate', async () => {
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 40) }
+  const { clock, stage } = stageOf(answers)
+  for (const next of [looked(40, 60, 60), looked(80, 90, 90), looked(90, 95, 95)]) {
+    await stage.refresh(1)
+    answers.look = next
+    clock.now += 15_000
+  }
+  await stage.refresh(1)
+  const { samples, notes } = stage.view(0)
+  assert.deepEqual(
+    samples.map(({ handled }) => handled['shop.orders']),
+    [0, 20, null, 25],
+  )
+  assert.match(notes.join(), /Offsets 60 to 80 were not read/)
+  assert.deepEqual(
+    ratesOf(samples, 'shop.orders').map((rate) => (rate === null ? null : Math.round(rate * 15))),
+    [null, 20, null, null],
+  )
+})
+
+test('another cluster begins anew, and nothing there counts as handled', async () => {
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 40) }
+  const { clock, stage } = stageOf(answers)
+  await stage.refresh(1)
+  clock.now += 15_000
+  const fates = looked(40, 50, 40).changes.map((change) => ({
+    ...change,
+    fate: { kind: 'unknown', reason: 'The checkpoint belongs to the cluster c1.' } as const,
+  }))
+  answers.look = looked(40, 50, 40, { clusterId: 'c2', changes: fates })
+  await stage.refresh(1)
+  const { tables, changes } = stage.view(0)
+  assert.deepEqual([tables?.[0]?.handled, tables?.[0]?.waiting, changes?.length], [null, null, 10])
+  assert.equal(changes?.[0]?.fate.kind, 'unknown')
+  // A move to offset 45 of that log handles nothing.
+  const { position } = looked(50, 50, 45)
+  answers.look = looked(50, 51, 45, {
+    clusterId: 'c2',
+    position: position && { ...position, clusterId: 'c2', generation: 4 },
+  })
+  clock.now += 15_000
+  await stage.refresh(1)
+  const moved = stage.view(0)
+  assert.deepEqual([moved.tables?.[0]?.handled, moved.tables?.[0]?.waiting], [0, 6])
+  assert.deepEqual(
+    moved.changes?.slice(5, 7).map(({ fate }) => fate.kind),
+    ['waiting', 'done'],
+  )
+})
+
+test('a failed look is named, and the next one begins at the end of the log', async () => {
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 40) }
+  const { asked, clock, stage } = stageOf(answers)
+  await stage.refresh(1)
+  const error = { code: 'CHECKPOINT_OUT_OF_RANGE', message: 'The log has no part', facts: {}, next: [] }
+  answers.look = { error }
+  clock.now += 15_000
+  await stage.refresh(1)
+  assert.equal(stage.view(0).fault, 'CHECKPOINT_OUT_OF_RANGE: The log has no part')
+  answers.look = looked(60, 70, 70)
+  clock.now += 15_000
+  await stage.refresh(1)
+  assert.deepEqual(actions(asked).slice(3), ['inspect', 'look'])
+  assert.deepEqual(asked.at(-1), { action: 'look', max: 60 })
+  assert.equal(stage.view(0).fault, null)
+})
+
+test('with a recovery function that cannot look, the console says so and shows what inspect knows', async () => {
+  const error = {
+    code: 'CONFIG_INVALID',
+    message: 'The event is not one that recovery knows: Invalid input. Nothing was done.',
+    facts: {},
+    next: [],
+  }
+  const { asked, clock, stage } = stageOf({ inspect: running, look: { error } })
+  await stage.refresh(1)
+  clock.now += 15_000
+  await stage.refresh(1)
+  const view = stage.view(0)
+  assert.deepEqual([view.changes, view.fault, view.checkpoint?.offset], [null, null, '20'])
+  assert.match(view.troubles.join(), /of an older version, which cannot look at the log\. Deploy this one\./)
+  assert.deepEqual(actions(asked), ['inspect', 'look', 'inspect'])
+  assert.deepEqual(
+    view.samples.map(({ lag }) => lag),
+    [9],
+  )
+})
+
+test('a search asks for the row below the records that were searched, and marks a dead letter', async () => {
+  const found = looked(20, 22, 30, {
+    range: { earliest: '3', end: '50' },
+    next: { to: { offset: '20' } },
+    notes: ['2 changes were not searched.'],
+  })
+  const letter = {
+    table: 'shop.orders',
+    offset: '21',
+    generation: 3,
+    clusterId: 'c1',
+    error: 'HANDLER_FAILED: no',
+  }
+  // A letter of the cluster before a move: its change has another offset now, and the same id and time.
+  const moved = {
+    table: 'shop.orders',
+    offset: '3',
+    generation: 2,
+    clusterId: 'c0',
+    error: 'HANDLER_FAILED: old',
+  }
+  const other = { ...moved, change: { id: '20', timestamp: 9 } }
+  const before = { ...moved, change: { id: '20', timestamp: 0 } }
+  const letters = { action: 'letters', letters: [letter, other, before], waiting: 3 }
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 30), letters }
+  const { asked, stage } = stageOf(answers)
+  await stage.refresh(1)
+  await stage.ask({ action: 'letters' })
+  answers.look = found
+  const answer = await stage.search({ table: 'shop.orders', key: 'id=7', before: '30' })
+  assert.deepEqual(asked.slice(3), [
+    { action: 'look', key: 'id=7', table: 'shop.orders', to: { offset: '30' } },
+  ])
+  assert.deepEqual(
+    [answer.searched, answer.isPartial, answer.older, answer.notes],
+    [{ from: '20', to: '21' }, true, '20', ['2 changes were not searched.']],
+  )
+  assert.deepEqual(
+    answer.changes.map(({ offset, fate }) => [offset, fate]),
+    [
+      ['21', { kind: 'dead', reason: 'HANDLER_FAILED: no' }],
+      ['20', { kind: 'dead', reason: 'HANDLER_FAILED: old' }],
+    ],
+  )
+  const failing = stageOf({ look: { kind: 'unreachable', message: 'could not be invoked' } })
+  await assert.rejects(failing.stage.search({ table: null, key: '7', before: null }), {
+    message: 'could not be invoked',
+  })
 })
