@@ -28,3 +28,17 @@ test('CRC-32C agrees with kafkajs at every alignment and length', () => {
     }
   }
 })
+
+test('CRC-32C agrees with kafkajs at lengths around the blocks that it reads in two halves', () => {
+  const bytes = Buffer.from(Array.from({ length: 12_300 }, (_, index) => (index * index * 167 + 13) & 0xff))
+  for (const length of [1_016, 1_023, 1_024, 1_025, 1_032, 2_047, 2_048, 2_056, 12_295]) {
+    for (const start of [0, 1, 4]) {
+      const end = start + length
+      assert.equal(
+        crc32c(bytes, start, end),
+        kafkajsCrc32c(bytes.subarray(start, end)),
+        `${start}, ${length}`,
+      )
+    }
+  }
+})
