@@ -5,6 +5,7 @@ import { DtsError, type ErrorCode } from '../../../../lib/errors.ts'
 import { CheckList } from '../../../../lib/recovery/examine/checks.ts'
 import { checkConnection } from '../../../../lib/recovery/examine/connect.ts'
 import { startStore } from '../../../support/open-stream.ts'
+import { unknownHost } from './support.ts'
 
 const skipped = 'not examined, because a check before it failed'
 const names = ['DNS', 'TCP to the broker address', 'credentials', 'topic', 'TCP to the node']
@@ -103,14 +104,14 @@ describe('the examination of the way to the broker', () => {
   const opensNothing = { openStream: () => assert.fail('nothing is opened') }
 
   test('ends at a name that cannot be resolved', async (t) => {
-    const broker = { host: 'no-such-host.invalid', port: 1 }
+    const broker = { host: unknownHost, port: 1 }
     const { stream, lines } = await examine(t, opensNothing, { broker })
     assert.equal(stream, undefined)
     const [dns, ...others] = lines
     assert.equal(dns?.[0], 'failed')
     assert.match(
       dns?.[1] ?? '',
-      /^BROKER_UNREACHABLE: The name no-such-host\.invalid cannot be resolved \(.*E[A-Z_]+.*\)\. Correct DTS_BROKER_URL/,
+      /^BROKER_UNREACHABLE: The name x{64}\.invalid cannot be resolved \(.*E[A-Z_]+.*\)\. Correct DTS_BROKER_URL/,
     )
     assert.deepEqual(
       others,

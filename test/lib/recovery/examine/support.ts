@@ -9,6 +9,9 @@ import { t0 } from '../../../support/records.ts'
 /** Recovery's clock, in milliseconds: twenty seconds after the first record of a test. */
 export const clock = (t0 + 20) * 1000
 
+/** A host name that cannot be resolved. Its first part is too long for DNS, so no resolver is asked. */
+export const unknownHost = `${'x'.repeat(64)}.invalid`
+
 /** What an examination of a healthy set-up needs: a log with these records, and functions that can be invoked. */
 export async function examined(
   t: TestContext,
