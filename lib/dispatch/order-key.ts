@@ -30,14 +30,38 @@ export interface OrderKey {
 export function orderKey(value: Buffer, header: RecordHeader): OrderKey | null {
   if (header.operation === 'DDL') return null
   const keys = readKeys(value, header)
-  if (keys.length === 0) return { hash: hash(header.objectName ?? ''), columns: noColumns }
+  if (keys.length === 0) return keyOfTable(header)
   const columns = columnSet(keys)
   const text = textOf(decodeChange(value, header, origin, columns), columns)
   return text === null ? null : { hash: hash(text), columns }
 }
 
+let lastTable = ''
+let lastTableKey: OrderKey | null = null
+
+/** A table without a key has one key for all changes. Most follow a change of the same table. */
+function keyOfTable(header: RecordHeader): OrderKey {
+  if (lastTableKey === null || header.objectName !== lastTable) {
+    lastTableKey = { hash: hash(header.objectName ?? ''), columns: noColumns }
+    lastTable = header.objectName ?? ''
+  }
+  return lastTableKey
+}
+
+let lastKeys = noColumns
+let lastColumnSet = noColumns
+
 /** The same array for the same columns. */
 export function columnSet(keys: readonly string[]): readonly string[] {
+  // The decoder keeps the array of a table's columns as well.
+  if (keys !== lastKeys) {
+    lastColumnSet = knownSet(keys)
+    lastKeys = keys
+  }
+  return lastColumnSet
+}
+
+function knownSet(keys: readonly string[]): readonly string[] {
   const name = keys.join('\0')
   const known = columnSets.get(name)
   if (known !== undefined) return known

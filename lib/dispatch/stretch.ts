@@ -9,6 +9,8 @@ export class Stretch {
   #isSpread: boolean | null = null
   /** The key columns of each table. */
   readonly #columns = new Map<string, readonly string[]>()
+  /** Of these, the ones of the last change. Most changes follow one of the same table. */
+  #last: { readonly table: string; readonly columns: readonly string[] } | null = null
 
   /** Adds the change if it may be part of the stretch. */
   joins({ key, table }: QueuedEvent): boolean {
@@ -16,8 +18,14 @@ export class Stretch {
     if (key === null) return !this.#isSpread
     if (!this.#isSpread) return false
     // If the table's key changes, a row has one hash by the old key and another one by the new key.
-    const columns = this.#columns.get(table) ?? key.columns
-    this.#columns.set(table, columns)
+    const columns = this.#last?.table === table ? this.#last.columns : this.#columnsOf(table, key.columns)
     return columns === key.columns
+  }
+
+  #columnsOf(table: string, first: readonly string[]): readonly string[] {
+    const columns = this.#columns.get(table) ?? first
+    this.#columns.set(table, columns)
+    this.#last = { table, columns }
+    return columns
   }
 }

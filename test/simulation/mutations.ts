@@ -272,8 +272,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'order: changes of a table without a key are spread over the lanes',
     file: 'lib/dispatch/order-key.ts',
-    find: "hash: hash(header.objectName ?? '')",
-    put: 'hash: hash(String(header.id))',
+    find: 'return keyOfTable(header)',
+    put: 'return { hash: hash(String(header.id)), columns: noColumns }',
   },
   {
     name: 'order: keys that a collation treats as equal are in different lanes',

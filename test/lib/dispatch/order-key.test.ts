@@ -83,6 +83,7 @@ test('all changes of a table without a primary key have the same hash, and anoth
   assert.deepEqual(new Set(hashes).size, 1)
   assert.notEqual(hashes[0], null)
   assert.notEqual(hashOf({ after, objectName: 'shop.items' }, {}), hashes[0])
+  assert.equal(hashOf({ after }, {}), hashes[0])
 })
 
 test('the key is found among other tags', () => {
