@@ -14,6 +14,9 @@ export interface DriftHalt {
   readonly error: DtsError
 }
 
+/** So often is the write of columns tried for which the stream halted. */
+const mostTries = 3
+
 /** Compares the columns that one run sees with those that are stored, and stores what is new. */
 export class Drift {
   readonly #dependencies: Pick<PollDependencies, 'remainingMs' | 'sleep'>
@@ -22,8 +25,8 @@ export class Drift {
   readonly #summary: PollSummary
   /** As this run has read them; undefined before, null if they cannot be read. */
   #stored: StoredColumns | null | undefined
-  /** The tables of which this run has something to store. */
-  readonly #changed = new Set<string>()
+  /** What this run has to store. */
+  #added: Sighting[] = []
   #halt: DriftHalt | null = null
 
   constructor(
@@ -69,21 +72,38 @@ export class Drift {
   async keep(halt: DtsError | null): Promise<void> {
     const stored = this.#stored
     if (stored === undefined || stored === null) return
-    if (halt !== null && halt === this.#halt?.error) this.#add(stored.history, this.#halt.sighting)
-    if (this.#changed.size === 0) return
-    const isStored = await optionalWork(this.#dependencies, () =>
-      this.#watch.store.write(stored).catch(() => false),
-    )
-    if (isStored) this.#changed.clear()
+    const accepted = halt !== null && halt === this.#halt?.error ? this.#halt.sighting : null
+    if (accepted !== null) this.#add(stored.history, accepted)
+    if (this.#added.length === 0) return
+    if ((await this.#write(stored)) || (accepted !== null && (await this.#writeAgain()))) this.#added = []
+  }
+
+  /** If the columns of a halt were not stored, the stream would halt for them again after a person ended the halt. */
+  async #writeAgain(): Promise<boolean> {
+    for (let tries = 2; tries <= mostTries; tries++) {
+      const stored = await optionalWork(this.#dependencies, () => this.#watch.store.read().catch(() => null))
+      if (stored === null) continue
+      // The first write may have been applied, and only its reply was lost.
+      const missing = this.#added.filter((one) => stored.history.compare(one).kind !== 'known')
+      if (missing.length === 0) return true
+      for (const sighting of missing) stored.history.add(sighting)
+      if (await this.#write(stored)) return true
+    }
+    return false
+  }
+
+  async #write(stored: StoredColumns): Promise<boolean> {
+    const { store } = this.#watch
+    return (await optionalWork(this.#dependencies, () => store.write(stored).catch(() => false))) ?? false
   }
 
   /** The next run of the process judges again what `keep` did not store. */
   forget(): void {
-    for (const table of this.#changed) this.#watch.judged.delete(table)
+    for (const { table } of this.#added) this.#watch.judged.delete(table)
   }
 
   #add(history: ColumnHistory, sighting: Sighting): void {
-    if (history.add(sighting)) this.#changed.add(sighting.table)
+    if (history.add(sighting)) this.#added.push(sighting)
   }
 
   /** @param isNeeded otherwise, changes are delivered also if the stored columns cannot be read */

@@ -41,6 +41,8 @@ class Kept {
   #revision = 0
   reads = 0
   writes = 0
+  /** So many writes get lost: as if another run wrote first. */
+  lost = 0
   fault: Error | null = null
   #judged = new JudgedLists()
 
@@ -68,6 +70,10 @@ class Kept {
         write: async ({ history, revision }: StoredColumns) => {
           this.writes += 1
           if (this.fault !== null) throw this.fault
+          if (this.lost > 0) {
+            this.lost -= 1
+            this.#revision += 1
+          }
           if (revision !== this.#revision) return false
           this.#revision += 1
           this.#bytes = history.encode()
@@ -193,6 +199,15 @@ describe('with onDrift halt', () => {
       assert.deepEqual([thrown, sent.flat().length], [undefined, 5])
     })
   }
+
+  test('a lost write of the columns for which the stream halted is repeated, so that it does not halt for them again', async () => {
+    const kept = new Kept()
+    kept.lost = 2
+    assert.equal(codeOf((await kept.run(given, routes('halt'))).thrown), 'COLUMNS_CHANGED')
+    kept.coldStart()
+    const { thrown, sent } = await kept.run(given, routes('halt'))
+    assert.deepEqual([thrown, sent.flat().length], [undefined, 5])
+  })
 
   test('a run that ends before it has stored the halt leaves the drift to the next one', async () => {
     const kept = new Kept()
