@@ -5,6 +5,7 @@ import { readHeader } from '../../dts/header.ts'
 import { type ChangeJson, changeToJson } from '../../dts/json.ts'
 import { DtsError, isDtsError } from '../../errors.ts'
 import * as z from '../../schema.ts'
+import { printableValue } from '../../text/printable.ts'
 import { type LetterMask, maskedBytes } from './masked-letter.ts'
 
 export const lettersSchema = z.strictObject({
@@ -59,8 +60,8 @@ export interface DiscardResult {
 
 type LettersDependencies = LetterMask & { readonly deadLetters: DeadLetterSource }
 
-/** Characters of a change in JSON. With the most letters, an answer stays below the limit of Lambda, 6 MB. */
-const mostCharacters = 20_000
+/** Bytes of a change in the answer. With the most letters, it stays below the limit of Lambda, 6 MB. */
+const mostBytes = 20_000
 
 /** Shows the first letters with their changes, and gives them back to the queue. @throws DtsError DEAD_LETTER_FAILED */
 export async function listLetters(
@@ -134,7 +135,8 @@ async function changeOf(letter: DeadLetter, mask: LetterMask): Promise<ChangeJso
     const value = await maskedBytes(letter, Buffer.from(raw, 'base64'), functionName, mask)
     const place = { offset: BigInt(letter.offset), generation, replay: false }
     const change = changeToJson(decodeChange(value, readHeader(value), place))
-    return JSON.stringify(change).length > mostCharacters ? null : change
+    // As the answer is sent: some characters become escapes of several bytes.
+    return Buffer.byteLength(JSON.stringify(printableValue(change))) > mostBytes ? null : change
   } catch (error) {
     if (isDtsError(error)) return null
     throw error
