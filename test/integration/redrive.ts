@@ -261,7 +261,7 @@ export function redriveTests(service: QueueService): void {
       assert.match(
         notes[index] ?? '',
         new RegExp(
-          `^The record at offset ${index} of cn_shop/0 .* message ${MessageId}\\b.* delete that message`,
+          `^The record at offset ${index} of cn_shop/0 .* message ${MessageId}\\b.* discard the letter`,
         ),
       )
     }

@@ -114,7 +114,7 @@ function byHand({ letter: { topic, partition, offset, error }, messageId }: Rece
   return (
     `The record at offset ${offset} of ${topic}/${partition} could not be read (${error.code}), so no redrive takes it. ` +
     `Its bytes are in the "raw" of message ${messageId}, or in the bucket that it names. See by hand what they change, then ` +
-    'delete that message (SQS console, "Send and receive messages"). Otherwise the queue deletes it after 14 days.'
+    'discard the letter: the action discard with that message deletes it. Otherwise the queue deletes it after 14 days.'
   )
 }
 
