@@ -33,6 +33,8 @@ export interface Actor {
 interface StoredPlan {
   readonly title: string
   readonly event: RecoveryEvent
+  /** Why it cannot be applied if it is not current. */
+  readonly outdated?: string
   /** Whether all is as the plan found it. Where recovery proves that itself, it is always true. */
   readonly isCurrent: () => Promise<boolean>
 }
@@ -47,6 +49,8 @@ const always: readonly (readonly [id: string, step: Step])[] = [
 const mostKept = 50
 /** Actions that receive letters. Until they give them back, the queue hides them from others. */
 const ofQueue: ReadonlySet<string> = new Set(['letters', 'redrive', 'discard'])
+const movedStream = 'The stream moved since the plan was made.'
+const changedQueue = 'The queue hands out other letters than when the plan was made.'
 const provenByRecovery = async () => true
 
 /**
@@ -117,7 +121,12 @@ export class Plans {
       'Recovery sends the letters to their functions again, in their order, and deletes each that is acknowledged. After the first ' +
       'that fails again, the later letters of that function stay. A handler without the fence may write an older row over a newer one.'
     return {
-      plan: { token: this.#keep({ title, event, isCurrent }), title, text, facts: factsOfLetters(listed) },
+      plan: {
+        token: this.#keep({ title, event, isCurrent, outdated: changedQueue }),
+        title,
+        text,
+        facts: factsOfLetters(listed),
+      },
     }
   }
 
@@ -152,7 +161,7 @@ export class Plans {
     if (plan === undefined) return null
     this.#plans.delete(token)
     if (!(await plan.isCurrent()))
-      return { text: 'The stream moved since the plan was made. Nothing was done. Plan it again.', steps: [] }
+      return { text: `${plan.outdated ?? movedStream} Nothing was done. Plan it again.`, steps: [] }
     const asked = await this.#ask(plan.event)
     if (asked.isDone) this.#actor.onDone()
     return this.offer(asked)

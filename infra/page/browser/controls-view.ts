@@ -38,7 +38,7 @@ export function planView(
     <h2 id="plan-title">Plan: ${plan.title}</h2>
     <p class="lines">${plan.text}</p>
     <dl class="facts">${plan.facts.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <p class="quiet">Nothing has been done yet. Apply does exactly this, or nothing if the stream moved.</p>
+    <p class="quiet">Nothing has been done yet. Apply does exactly this, or nothing if the stream or the queue changed.</p>
     <p class="bar">
       <button class="primary" id="apply" ?disabled=${isBusy} @click=${actions.apply}>Apply</button>
       <button @click=${actions.dismiss}>Cancel</button>

@@ -75,6 +75,25 @@ describe('the plans of the page', () => {
     assert.deepEqual(asked, [])
   })
 
+  test('a plan to redrive is not applied after the queue changed, and the answer names the queue', async () => {
+    const letter = {
+      message: 'm1',
+      table: 'shop.orders',
+      function: 'orders',
+      offset: '7',
+      error: 'no',
+      change: null,
+    }
+    const answers: Record<string, object> = { letters: { letters: [letter], waiting: 1 } }
+    const { plans } = plansOn(answers)
+    const { token } = await planOf(plans, 'redrive')
+    answers.letters = { letters: [{ ...letter, message: 'm2' }], waiting: 1 }
+    assert.equal(
+      (await plans.apply(token))?.text,
+      'The queue hands out other letters than when the plan was made. Nothing was done. Plan it again.',
+    )
+  })
+
   test('a plan to resume is not applied after the stream moved', async () => {
     const { asked, plans, stream } = plansOn({ resume: { note: 'The stream continues.' } })
     const [first, second] = [await planOf(plans, 'resume'), await planOf(plans, 'resume')]
