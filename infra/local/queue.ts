@@ -2,7 +2,7 @@
  * SQS for the dead letters of the local stack: FIFO queues in memory, with the requests that the product makes. Messages are lost when
  * the process ends.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
@@ -108,8 +108,15 @@ export interface LocalQueues extends AwsEndpoint {
 /** @param now the time, in milliseconds since 1970 */
 export async function startQueues(now: () => number = Date.now): Promise<LocalQueues> {
   const queues = new Map<string, Queue>()
+  // In the place of an account: only who was told the URL of a queue can use it.
+  const token = randomBytes(18).toString('base64url')
   const server = createServer((request, response) => {
-    void answer(request, response, queues, now()).catch((error: Error) =>
+    const reason = refusal(request, new URL(endpoint).host)
+    if (reason !== null) {
+      response.writeHead(403, { connection: 'close' }).end(reason)
+      return
+    }
+    void answer(request, response, queues, url(''), now()).catch((error: Error) =>
       refuse(response, 'InvalidParameterValue', error.message),
     )
   })
@@ -118,7 +125,7 @@ export async function startQueues(now: () => number = Date.now): Promise<LocalQu
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The queue has no TCP address.')
   const endpoint = `http://127.0.0.1:${address.port}`
-  const url = (name: string) => `${endpoint}/000000000000/${name}`
+  const url = (name: string) => `${endpoint}/${token}/${name}`
   return {
     endpoint,
     url,
@@ -132,15 +139,28 @@ export async function startQueues(now: () => number = Date.now): Promise<LocalQu
   }
 }
 
+/** Another site can send requests through the person's browser, also under a name of its own that resolves to 127.0.0.1. */
+function refusal({ headers }: IncomingMessage, host: string): string | null {
+  if (headers.host !== host) return 'The Host is not this queue.'
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined)
+    return 'The request comes from a browser.'
+  return null
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   queues: Map<string, Queue>,
+  ownUrls: string,
   now: number,
 ): Promise<void> {
   const action = String(request.headers['x-amz-target']).replace('AmazonSQS.', '')
   const body: unknown = JSON.parse(Buffer.concat(await request.toArray()).toString('utf8'))
   const { QueueUrl: url } = addressed.parse(body)
+  if (!url.startsWith(ownUrls)) {
+    refuse(response, 'QueueDoesNotExist', 'The local stack has no queue with this URL.')
+    return
+  }
   const queue = queues.get(url) ?? new Queue()
   queues.set(url, queue)
   const result = act(action, body, queue, now)
