@@ -11,12 +11,14 @@ export interface NewLines {
 }
 
 interface Read {
-  /** How many bytes were read: whole lines only. */
+  /** How many bytes were read. */
   readonly bytes: number
   readonly lines: number
+  /** Whether the rest of the line there is not fed. */
+  readonly skips: boolean
 }
 
-/** Bytes of one look at a file. */
+/** Bytes of one look at a file. A line is fed only if it is shorter. */
 const mostBytes = 16 * 1024 * 1024
 const lineFeed = 10
 
@@ -24,9 +26,11 @@ const lineFeed = 10
 export class FeedFolder {
   readonly path: string
   readonly #read = new Map<string, Read>()
+  readonly #mostBytes: number
 
-  constructor(path: string) {
+  constructor(path: string, longestLine = mostBytes) {
     this.path = path
+    this.#mostBytes = longestLine
   }
 
   /**
@@ -45,7 +49,7 @@ export class FeedFolder {
 
   async #added(name: string, warn: (text: string) => void): Promise<NewLines | null> {
     const path = join(this.path, name)
-    const before = this.#read.get(name) ?? { bytes: 0, lines: 0 }
+    const before = this.#read.get(name) ?? { bytes: 0, lines: 0, skips: false }
     // A file can be removed after its name was listed.
     const file = await open(path).catch(() => null)
     if (file === null) return null
@@ -53,34 +57,72 @@ export class FeedFolder {
       const { size } = await file.stat()
       if (size < before.bytes) {
         warn(
-          `${path} is shorter than before. Its lines were fed already; only lines that come after them are fed.`,
+          `${path} is shorter than before. Its lines were fed already; only lines that begin after them are fed.`,
         )
-        this.#read.set(name, { bytes: size, lines: await countLines(file, size) })
+        this.#read.set(name, { bytes: size, ...(await this.#linesIn(file, size)) })
         return null
       }
-      const added = await wholeLines(file, before.bytes, size)
-      if (added.length === 0) return null
-      const text = added.toString('utf8')
-      const lines = before.lines + text.split('\n').length - 1
-      // A byte that is not UTF-8 becomes a character of three bytes, so the text has another length.
-      this.#read.set(name, { bytes: before.bytes + added.length, lines })
-      return { path, text, linesBefore: before.lines }
+      const bytes = await readPart(file, before.bytes, Math.min(size - before.bytes, this.#mostBytes))
+      return this.#take(path, name, before, bytes, warn)
     } finally {
       await file.close()
     }
   }
+
+  #take(
+    path: string,
+    name: string,
+    before: Read,
+    bytes: Buffer,
+    warn: (text: string) => void,
+  ): NewLines | null {
+    if (before.skips) {
+      const end = bytes.indexOf(lineFeed)
+      const lines = before.lines + (end < 0 ? 0 : 1)
+      const passed = end < 0 ? bytes.length : end + 1
+      this.#read.set(name, { bytes: before.bytes + passed, lines, skips: end < 0 })
+      return null
+    }
+    const added = bytes.subarray(0, bytes.lastIndexOf(lineFeed) + 1)
+    if (added.length > 0) {
+      const lines = before.lines + countLines(added)
+      this.#read.set(name, { bytes: before.bytes + added.length, lines, skips: false })
+      return { path, text: added.toString('utf8'), linesBefore: before.lines }
+    }
+    if (bytes.length >= this.#mostBytes) {
+      warn(
+        `${path}:${before.lines + 1}: the line is longer than ${this.#mostBytes} bytes. It is not fed; the lines after it are.`,
+      )
+      this.#read.set(name, { bytes: before.bytes + bytes.length, lines: before.lines, skips: true })
+    }
+    return null
+  }
+
+  /** A file that ends within a line continues with the rest of a line that was fed already. */
+  async #linesIn(file: FileHandle, size: number): Promise<Pick<Read, 'lines' | 'skips'>> {
+    let lines = 0
+    let last: number | undefined = lineFeed
+    for (let from = 0; from < size; ) {
+      const bytes = await readPart(file, from, Math.min(size - from, this.#mostBytes))
+      if (bytes.length === 0) break
+      lines += countLines(bytes)
+      last = bytes.at(-1)
+      from += bytes.length
+    }
+    return { lines, skips: last !== lineFeed }
+  }
 }
 
-/** The file from `from` on, through its last line break. */
-async function wholeLines(file: FileHandle, from: number, size: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(Math.min(size - from, mostBytes))
-  const { bytesRead } = await file.read(buffer, 0, buffer.length, from)
-  return buffer.subarray(0, buffer.subarray(0, bytesRead).lastIndexOf(lineFeed) + 1)
+async function readPart(file: FileHandle, from: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length)
+  const { bytesRead } = await file.read(buffer, 0, length, from)
+  return buffer.subarray(0, bytesRead)
 }
 
-async function countLines(file: FileHandle, size: number): Promise<number> {
-  const text = (await wholeLines(file, 0, size)).toString('utf8')
-  return text.split('\n').length - 1
+function countLines(bytes: Buffer): number {
+  let lines = 0
+  for (let at = bytes.indexOf(lineFeed); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) lines += 1
+  return lines
 }
 
 /** The faults of new lines, with the numbers that the lines have in their file. */

@@ -12,7 +12,8 @@ import { type FeedReader, refuseFeed } from './feed-reader.ts'
 export async function folderOrigin(path: string, reader: FeedReader, now: number): Promise<Origin> {
   const folder = new FeedFolder(path)
   const first: ShopRecord[] = []
-  for (const added of await look(folder, () => {})) {
+  const warnings: string[] = []
+  for (const added of await look(folder, (text) => warnings.push(text))) {
     const { records, faults } = reader.read(added.text, 'jsonl', now)
     if (faults.length > 0) throw refuseFeed(added.path, faults)
     first.push(...records)
@@ -20,6 +21,7 @@ export async function folderOrigin(path: string, reader: FeedReader, now: number
   return {
     ...startingWith(first, now),
     async write(stream, wait, signal) {
+      for (const text of warnings) stream.note(text)
       await Promise.all([idle(now)(stream, wait, signal), follow(folder, reader, stream, wait, signal)])
     },
   }

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { FeedFolder } from '../../../../infra/local/feed/feed-folder.ts'
 import { FeedReader } from '../../../../infra/local/feed/feed-reader.ts'
 import { folderOrigin } from '../../../../infra/local/feed/folder-origin.ts'
 import type { LocalRecord } from '../../../../infra/local/shop.ts'
@@ -118,4 +119,51 @@ test('a file that became shorter is not fed again', async (t) => {
   assert.match(notes.join(), /a\.jsonl is shorter than before/)
   appendFileSync(file, change(9, 'shop.c'))
   assert.deepEqual((await pass()).tables, ['shop.c'])
+})
+
+/** Looks into a folder whose lines are fed only if they are shorter than 100 bytes. */
+function shortLines(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'dts-functions-folder-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'a.jsonl')
+  const feed = new FeedFolder(folder, 100)
+  const look = async () => {
+    const warnings: string[] = []
+    const found = await feed.look((text) => warnings.push(text))
+    return { lines: found.map(({ text, linesBefore }) => [text, linesBefore]), warnings }
+  }
+  return { file, look }
+}
+
+test('a line that is too long is named once, and the lines after it are fed', async (t) => {
+  const { file, look } = shortLines(t)
+  writeFileSync(file, `first\n${'x'.repeat(250)}`)
+  assert.deepEqual(await look(), { lines: [['first\n', 0]], warnings: [] })
+  const [warning, ...more] = (await look()).warnings
+  assert.deepEqual(more, [])
+  assert.match(warning ?? '', /a\.jsonl:2: the line is longer than 100 bytes\. It is not fed/)
+  appendFileSync(file, 'the end\nthird\n')
+  const looks = [await look(), await look(), await look(), await look()]
+  assert.deepEqual(
+    looks.flatMap(({ lines }) => lines),
+    [['third\n', 2]],
+  )
+  assert.deepEqual(
+    looks.flatMap(({ warnings }) => warnings),
+    [],
+  )
+})
+
+test('after a file was shortened within a line, the rest of that line is not fed', async (t) => {
+  const { file, look } = shortLines(t)
+  writeFileSync(file, 'first\nsecond line\n')
+  await look()
+  writeFileSync(file, 'first\nsecond')
+  assert.match((await look()).warnings.join(), /shorter than before/)
+  appendFileSync(file, ' line\nthird\n')
+  const looks = [await look(), await look()]
+  assert.deepEqual(
+    looks.flatMap(({ lines }) => lines),
+    [['third\n', 2]],
+  )
 })
