@@ -32,8 +32,20 @@ const forms: readonly (readonly [RegExp, (text: string, line: number) => Token])
   [/[(),;.=]/y, (text, line) => ({ kind: 'sign', line, text })],
 ]
 
-/** What MySQL makes of a backslash with one of these. Any other character means itself. */
-const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', 0: '\0', Z: '\x1a' }
+/**
+ * What MySQL makes of a backslash with one of these. Any other character means itself. The last two keep their backslash, because
+ * they are meant for LIKE.
+ */
+const escapes: Readonly<Record<string, string>> = {
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  b: '\b',
+  0: '\0',
+  Z: '\x1a',
+  '%': '\\%',
+  _: '\\_',
+}
 
 function unescaped(text: string): string {
   return text.replace(/''|\\([\s\S])/g, (_, escaped: string | undefined) =>

@@ -53,6 +53,14 @@ describe('a script of changes', () => {
     )
   })
 
+  test('keeps the backslash before % and _, as MySQL does', () => {
+    const { seen } = play(String.raw`INSERT INTO crm.notes (id, text) VALUES (1, '5\% \_x\_ \q \\%')`)
+    assert.deepEqual(seen[1], {
+      operation: 'INSERT',
+      after: { id: 1, text: String.raw`5\% \_x\_ q \%` },
+    })
+  })
+
   test('finds the rows of the script before it', () => {
     const reader = new FeedReader()
     play("INSERT INTO crm.notes (id, text) VALUES (1, 'a');", reader)
