@@ -2,10 +2,10 @@
  * `npm start`: the whole product on this machine. `npm start -- --once` plays a fixed scenario and judges it.
  */
 import { readFileSync, statSync } from 'node:fs'
-import { inspect, parseArgs } from 'node:util'
+import { inspect } from 'node:util'
 import { DtsError } from '../../lib/errors.ts'
 import { printable, printableLines } from '../../lib/text/printable.ts'
-import { UsageError } from '../operate/report.ts'
+import { readArguments, UsageError } from '../operate/report.ts'
 import { FeedReader } from './feed/feed-reader.ts'
 import { folderOrigin } from './feed/folder-origin.ts'
 import { runLive } from './live.ts'
@@ -13,6 +13,7 @@ import { type MirrorCall, mirrorCall } from './mirror/arguments.ts'
 import { mirrorOrigin } from './mirror/mirror-origin.ts'
 import { playOnce } from './once.ts'
 import { feedOrigin, type Origin, shopOrigin } from './origin.ts'
+import { pagePortOf, pagePortOption } from './page-port.ts'
 import { LocalStackError, root } from './stack.ts'
 
 interface Values {
@@ -20,6 +21,7 @@ interface Values {
   readonly feed?: string
   readonly source?: string
   readonly help?: boolean
+  readonly 'page-port'?: string
 }
 
 const usage = `npm start                          a live stream of a shop, until q
@@ -43,13 +45,16 @@ try {
     feed: { type: 'string' },
     source: { type: 'string' },
     help: { type: 'boolean' },
+    ...pagePortOption,
   } as const
-  const { pagePort, others } = splitPagePort(process.argv.slice(2))
-  const [first, ...more] = others
-  const { values } = first === '--dts' ? { values: {} as Values } : parseArgs({ args: others, options })
+  const given = process.argv.slice(2)
+  const isReal = given.includes('--dts')
+  const others = given.filter((argument) => argument !== '--dts')
+  const { values } = isReal ? { values: {} as Values } : readArguments({ args: given, options })
+  const pagePort = pagePortOf(values['page-port'])
   const now = Math.floor(Date.now() / 1000)
-  if (values.help || (first === '--dts' && more.includes('--help'))) console.log(usage)
-  else if (first === '--dts') await runReal(mirrorCall(more), now, pagePort)
+  if (values.help || (isReal && others.includes('--help'))) console.log(usage)
+  else if (isReal) await runReal(mirrorCall(others), now)
   else if (values.once && (values.feed !== undefined || values.source !== undefined || pagePort !== 0))
     throw new LocalStackError(
       `--once plays changes of its own with the shop's handlers, and has no page.\n${usage}`,
@@ -66,30 +71,20 @@ try {
     })
   }
 } catch (error) {
-  const wrongArgument = error instanceof UsageError || (error instanceof TypeError && 'code' in error)
+  const wrongArgument = error instanceof UsageError
   // An error of the project says what to do. A stack trace would bury that.
   console.error(printableLines(wrongArgument ? `${error.message}\n${usage}` : toldOf(error)))
   process.exitCode = 1
 }
 
-async function runReal(call: MirrorCall, now: number, pagePort: number): Promise<void> {
-  await runLive(say, await mirrorOrigin(call, root, now), { pagePort, source: call.source })
+async function runReal(call: MirrorCall, now: number): Promise<void> {
+  const { pagePort, source } = call
+  await runLive(say, await mirrorOrigin(call, root, now), { pagePort, source })
 }
 
 function toldOf(error: unknown): string {
   if (error instanceof DtsError) return `${error.code}: ${error.message}`
   return error instanceof LocalStackError ? error.message : inspect(error)
-}
-
-/** Takes `--page-port` out of the arguments: every way to start the live stream has it, and each reads its own flags. */
-function splitPagePort(given: readonly string[]): { pagePort: number; others: string[] } {
-  const at = given.indexOf('--page-port')
-  if (at < 0) return { pagePort: 0, others: [...given] }
-  const text = given[at + 1] ?? ''
-  const pagePort = Number(text)
-  if (!/^\d+$/.test(text) || pagePort < 1 || pagePort > 65_535)
-    throw new LocalStackError(`--page-port needs a port from 1 to 65535, not "${text}".`)
-  return { pagePort, others: given.toSpliced(at, 2) }
 }
 
 /** The changes of a file, of a script, or of the files in a folder. @throws DtsError CHANGE_JSON_INVALID: nothing is started */

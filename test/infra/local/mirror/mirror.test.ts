@@ -167,5 +167,10 @@ test('the flags choose stream and place as those of tail do, and new changes are
   assert.deepEqual(from, { kind: 'offset', offset: 7n })
   assert.deepEqual(variables, { DTS_BROKER_URL: 'a:1', DTS_SID: 's' })
   assert.deepEqual(mirrorCall([]).from, { kind: 'latest' })
+  assert.deepEqual([mirrorCall([]).pagePort, mirrorCall(['--page-port', '8080']).pagePort], [0, 8080])
+  for (const port of ['0', '65536', 'x', '1e3'])
+    assert.throws(() => mirrorCall(['--page-port', port]), {
+      message: `--page-port needs a port from 1 to 65535, not "${port}".`,
+    })
   assert.throws(() => mirrorCall(['--where', 'x = 1']), UsageError)
 })
