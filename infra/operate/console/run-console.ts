@@ -53,12 +53,23 @@ function toCall(argv: readonly string[]): ConsoleCall | null {
   const { values, positionals } = readArguments({ args: [...argv], options, allowPositionals: true })
   if (values.help) return null
   if (positionals.length > 0) throw new UsageError(`The console takes no ${positionals[0]}.`)
-  const { port = '0', by = userInfo().username, ...given } = values
+  const { port = '0', by = loginName(), ...given } = values
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
     throw new UsageError('--port takes a port, from 1 to 65535.')
   const flags = Object.entries(given).flatMap(([name, value]) => [`--${name}`, String(value)])
   const call = toEvent(['inspect', ...flags], { service: serviceOfFolder() })
   return call && { ...call, port: Number(port), by }
+}
+
+/** @param read throws if the system has no entry for the user, as in a container @throws UsageError */
+export function loginName(read: () => { readonly username: string } = userInfo): string {
+  try {
+    return read().username
+  } catch {
+    throw new UsageError(
+      'The system has no name for your login: say who acts with --by NAME, for the ledger.',
+    )
+  }
 }
 
 async function serve(call: ConsoleCall, assets: Assets, ended: AbortSignal): Promise<void> {

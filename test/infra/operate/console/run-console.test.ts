@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { runConsole } from '../../../../infra/operate/console/run-console.ts'
+import { loginName, runConsole } from '../../../../infra/operate/console/run-console.ts'
 
 const start = { program: 'npm run console --', assets: async () => null }
 
@@ -22,6 +22,17 @@ for (const [argv, message] of mistakes) {
     assert.match(text, /a page for a deployed stream/)
   })
 }
+
+test('a user without a name is asked for --by', () => {
+  const read = () => {
+    throw new Error('ENOENT: no such file or directory, uv_os_get_passwd')
+  }
+  assert.throws(() => loginName(read), { name: 'Error', message: /no name for your login: .*--by NAME/ })
+  assert.equal(
+    loginName(() => ({ username: 'ada' })),
+    'ada',
+  )
+})
 
 test('a port that another program has is named', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
