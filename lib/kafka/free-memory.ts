@@ -2,16 +2,16 @@
  * Frees the memory of bytes at once. The garbage collector would free it later, and many times the function's memory
  * passes through a poller. A freed ArrayBuffer and all views on it have a length of 0, so nothing reads it by mistake.
  *
- * The memory of frames is kept for the next frames. V8 counts it beside its heap: if it came and went with each run, V8 would
+ * The memory of large buffers (frames, decompressed record batches, batches that are sent) is kept for the next ones. V8 counts it beside its heap: if it came and went with each run, V8 would
  * take that for garbage, and each run would cost a collection of the whole heap.
  */
 
 const KiB = 1024
-/** Frames of a backlog are larger. Smaller ones are quickly allocated. */
+/** Those of a backlog are larger. Smaller ones are quickly allocated. */
 const leastKeptBytes = 1024 * KiB
-/** The bound on what is kept. A poller with the usual fetch size holds about as much in frames while it works. */
+/** The bound on what is kept. A poller with the usual fetch size holds about as much while it works. */
 const mostKeptBytes = 8 * 1024 * KiB
-/** Frames differ in size by up to a record batch. With rounded sizes, most fit the memory of another. */
+/** They differ in size by up to a record batch. With rounded sizes, most fit the memory of another. */
 const roundTo = 256 * KiB
 
 const kept: ArrayBuffer[] = []
