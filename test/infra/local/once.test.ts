@@ -75,6 +75,6 @@ test('a page port that is no port is refused, and nothing is started', async () 
   await assert.rejects(promisify(execFile)(process.execPath, [start, '--page-port', '70000']), {
     code: 1,
     stdout: '',
-    stderr: '--page-port needs a port from 1 to 65535, not "70000".\n',
+    stderr: /^--page-port needs a port from 1 to 65535, not "70000"\.\nnpm start /,
   })
 })
