@@ -13,7 +13,7 @@ export interface Recorder {
   readonly address: string
   readonly requests: RecordedRequest[]
   /** The next answers; an empty JSON object once there are none left. */
-  readonly answers: { readonly status: number; readonly body: string }[]
+  readonly answers: { readonly status: number; readonly body: string | ((received: string) => string) }[]
 }
 
 /**
@@ -27,7 +27,9 @@ export async function startRecorder(): Promise<Recorder> {
     const body = Buffer.concat(await incoming.toArray()).toString('utf8')
     requests.push({ path: incoming.url ?? '', headers: incoming.headers, body })
     const { status, body: text } = answers.shift() ?? { status: 200, body: '{}' }
-    response.writeHead(status, { 'content-type': 'application/json' }).end(text)
+    response
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end(typeof text === 'string' ? text : text(body))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   after(() => {

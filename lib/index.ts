@@ -17,6 +17,7 @@ export {
   type HandAnswer,
   type HandlerContext,
   type TableDefinition,
+  type Transaction,
 } from './handler/define-table.ts'
 export {
   type Cell,

@@ -64,6 +64,7 @@ const tailSchema = z.object({ offset: offsetText, digest: z.string() })
 const laneSchema = z.object({
   through: z.nullable(offsetText),
   anchor: z._default(z.nullable(anchorSchema), null),
+  begin: z.optional(offsetText),
   trouble: z.nullable(
     z.object({
       offset: offsetText,

@@ -63,6 +63,11 @@ export interface LaneState {
   /** The last acknowledged offset. Null if the lane is not ahead of the committed offset. */
   readonly through: bigint | null
   readonly trouble: Trouble | null
+  /**
+   * The offset of the lane's next change, if that is the first one that its function gets of a transaction of the source, and
+   * nothing of that transaction is done. Absent: not known, so no later run claims it.
+   */
+  readonly begin?: bigint | undefined
 }
 
 /** A lane in the checkpoint. */
@@ -210,9 +215,11 @@ export function freshPosition(
   return { offset, timestamp, times, anchor, tail, lanes, deadLetters: noDeadLetters }
 }
 
-/** The lanes that are ahead, without their failures. */
+/** The lanes that are ahead, or at a known begin, without their failures. */
 export function withoutTrouble(lanes: Position['lanes']): Position['lanes'] {
-  const ahead = Object.entries(lanes).filter(([, { through }]) => through !== null)
+  const ahead = Object.entries(lanes).filter(
+    ([, { through, begin }]) => through !== null || begin !== undefined,
+  )
   return Object.fromEntries(ahead.map(([name, state]) => [name, { ...state, trouble: null }]))
 }
 

@@ -19,11 +19,26 @@ import { maxBatchBytes } from './settings.ts'
  * functions of one release must also read the version before, or all changes wait until the last function is deployed.
  */
 const batchVersion = 3
+/** The version of a batch with transactions. Only a handler of transactions gets it, so all others need no new release to read theirs. */
+const transactionBatchVersion = 4
 const offset = z.string().check(z.regex(/^(0|[1-9]\d{0,18})$/))
 
-export const batchSchema = z.strictObject({
+/**
+ * Changes of one transaction of the source: all that the function gets of it, or only a part. `resent` by recovery, out of
+ * their transaction.
+ */
+const transactionSchema = z.strictObject({
+  /** How many of the batch's changes. */
+  count: z.int().check(z.minimum(1)),
+  part: z.enum(['whole', 'first', 'middle', 'last', 'resent']),
+})
+export type TransactionPart = z.infer<typeof transactionSchema>
+
+const batchFields = z.strictObject({
   source: z.literal('dts-functions'),
   version: z.literal(batchVersion),
+  /** Absent: the function does not get whole transactions. */
+  transactions: z.optional(z.undefined()),
   batchId: z.string().check(z.minLength(1)),
   topic: z.string(),
   partition: z.int(),
@@ -42,6 +57,14 @@ export const batchSchema = z.strictObject({
    */
   data: z.string().check(z.minLength(1)),
 })
+export const batchSchema = z.discriminatedUnion('version', [
+  batchFields,
+  z.extend(batchFields, {
+    version: z.literal(transactionBatchVersion),
+    /** Of all changes, in order. */
+    transactions: z.array(transactionSchema).check(z.minLength(1)),
+  }),
+])
 export type Batch = z.infer<typeof batchSchema>
 
 const said = z.pipe(z.string(), z.transform(cutMessage))
@@ -105,12 +128,17 @@ export function packEvents(events: readonly RoutedEvent[]): string {
 /**
  * @param data from `packEvents`
  * @param startBefore as `Batch` says
+ * @param transactions of all events; null if the function does not get whole ones
  */
-export function toBatch(data: string, origin: BatchOrigin, startBefore: number | null = null): Batch {
+export function toBatch(
+  data: string,
+  origin: BatchOrigin,
+  startBefore: number | null = null,
+  transactions: readonly TransactionPart[] | null = null,
+): Batch {
   const { topic, partition, clusterId, generation, replayUntil } = origin
-  return {
-    source: 'dts-functions',
-    version: batchVersion,
+  const fields = {
+    source: 'dts-functions' as const,
     batchId: randomUUID(),
     topic,
     partition,
@@ -120,10 +148,15 @@ export function toBatch(data: string, origin: BatchOrigin, startBefore: number |
     startBefore,
     data,
   }
+  if (transactions === null) return { ...fields, version: batchVersion }
+  return { ...fields, version: transactionBatchVersion, transactions: [...transactions] }
 }
 
 /** The answer to a batch that comes too late; null if it comes in time. @param now milliseconds since 1970 */
-export function refusal({ batchId, startBefore }: Batch, now: number): Acknowledgement | null {
+export function refusal(
+  { batchId, startBefore }: Pick<Batch, 'batchId' | 'startBefore'>,
+  now: number,
+): Acknowledgement | null {
   if (startBefore === null || now < startBefore) return null
   return { batchId, acknowledgedThrough: null, refused: 'late' }
 }
@@ -139,7 +172,7 @@ const ordinaryRatio = 20
 const leastChunk = 64 * 1024
 
 /** @throws Error if the data is damaged */
-export function recordsOf({ data }: Batch): BatchRecord[] {
+export function recordsOf({ data }: Pick<Batch, 'data'>): BatchRecord[] {
   const compressed = Buffer.from(data, 'base64')
   // Most batches fit into one such chunk, so that the result is not joined from pieces.
   const chunkSize = Math.min(maxBatchBytes, Math.max(leastChunk, ordinaryRatio * compressed.length))

@@ -1,4 +1,5 @@
 import type { DtsError } from '../errors.ts'
+import type { TransactionPart } from './batch-format.ts'
 import type { RoutedEvent } from './event.ts'
 
 /** What a lane needs from the run, and the outcome of an invocation. */
@@ -16,8 +17,16 @@ export type SendResult =
 
 /** The parts of a run that delivery uses. */
 export interface DeliveryEnvironment {
-  /** Sends events to a function and resolves to the outcome. */
-  readonly send: (functionName: string, events: readonly RoutedEvent[], packed: string) => Promise<SendResult>
+  /**
+   * Sends events to a function and resolves to the outcome.
+   * @param transactions of the events; null if the function does not get whole ones
+   */
+  readonly send: (
+    functionName: string,
+    events: readonly RoutedEvent[],
+    packed: string,
+    transactions: readonly TransactionPart[] | null,
+  ) => Promise<SendResult>
   /**
    * Stores a failed event as a dead letter. Null if no queue is configured: then the stream halts instead.
    * @throws DtsError if it cannot be stored
@@ -37,6 +46,11 @@ export interface DeliveryEnvironment {
    * if so much of the log follows that its wait would fill the memory.
    */
   readonly mayHold: (offset: bigint) => boolean
+  /**
+   * For how long a batch that begins at this offset may wait for the end of its transaction, in milliseconds; 0: no longer;
+   * infinite: until more is read, in this run or in the next one.
+   */
+  readonly transactionWaitMs: (offset: bigint) => number
   /** How long a batch that begins to wait now may wait, in milliseconds. */
   readonly longestGrowthMs: () => number
   /** Waits; resolves early when the run stops. */

@@ -52,6 +52,8 @@ export class Dispatcher {
     let bytes = 0
     let isStocked = false
     for (const queue of this.#queues.values()) {
+      // One that waits for the end of a transaction needs more. What it waits for is bounded elsewhere.
+      if (queue.awaitsTransaction) continue
       bytes += queue.bytes
       isStocked ||= queue.isStocked
     }
@@ -63,6 +65,22 @@ export class Dispatcher {
     let first: bigint | null = null
     for (const { firstUndone } of this.#queues.values()) {
       if (firstUndone !== null && (first === null || firstUndone < first)) first = firstUndone
+    }
+    return first
+  }
+
+  /** Everything is done except changes that wait for the end of a transaction, for which more records are needed. */
+  get isIdle(): boolean {
+    for (const queue of this.#queues.values()) if (!queue.isIdle) return false
+    return true
+  }
+
+  /** The offset of the first change that waits for the end of its transaction; null if none does. */
+  get firstHeld(): bigint | null {
+    let first: bigint | null = null
+    for (const { awaitsTransaction, firstUndone } of this.#queues.values()) {
+      if (awaitsTransaction && firstUndone !== null && (first === null || firstUndone < first))
+        first = firstUndone
     }
     return first
   }
@@ -98,8 +116,8 @@ export class Dispatcher {
    */
   get waitsUntil(): number | null {
     let first: number | null = null
-    for (const { firstUndone, waitsUntil } of this.#queues.values()) {
-      if (firstUndone === null) continue
+    for (const { isIdle, waitsUntil } of this.#queues.values()) {
+      if (isIdle) continue
       if (waitsUntil === null) return null
       if (first === null || waitsUntil < first) first = waitsUntil
     }
@@ -117,17 +135,13 @@ export class Dispatcher {
     const states: Record<string, LaneState> = {}
     // A lane without changes in this run keeps its state.
     for (const [name, state] of Object.entries(this.#states)) {
-      const through = state.through !== null && state.through >= offset ? state.through : null
       // A failure below the offset is over. Without this check, a removed function would look failing for ever.
       const trouble = state.trouble !== null && state.trouble.offset >= offset ? state.trouble : null
-      if (through !== null || trouble !== null) states[name] = { through, trouble }
+      const begin = aheadOf(offset, state.begin ?? null)
+      keep(states, name, aheadOf(offset, state.through), trouble, begin)
     }
-    for (const lane of this.#lanes) {
-      const { name, trouble } = lane
-      const through = lane.through !== null && lane.through >= offset ? lane.through : null
-      if (through !== null || trouble !== null) states[name] = { through, trouble }
-      else delete states[name]
-    }
+    for (const { name, through, trouble, begin } of this.#lanes)
+      keep(states, name, aheadOf(offset, through), trouble, begin)
     return states
   }
 
@@ -135,4 +149,21 @@ export class Dispatcher {
   async ended(): Promise<void> {
     await Promise.all(this.#running)
   }
+}
+
+function aheadOf(offset: bigint, through: bigint | null): bigint | null {
+  return through !== null && through >= offset ? through : null
+}
+
+/** Keeps the state of a lane only if it differs from that of a lane without changes. */
+function keep(
+  states: Record<string, LaneState>,
+  name: string,
+  through: bigint | null,
+  trouble: LaneState['trouble'],
+  begin: bigint | null,
+): void {
+  if (through !== null || trouble !== null || begin !== null)
+    states[name] = { through, trouble, ...(begin === null ? {} : { begin }) }
+  else delete states[name]
 }

@@ -2,6 +2,7 @@ import type { DtsError } from '../errors.ts'
 import { LogRecord, type LogRecords } from '../kafka/records.ts'
 import type { OrderKey } from './order-key.ts'
 import type { Route } from './settings.ts'
+import type { SourceTransaction } from './source-transaction.ts'
 
 /** A change on its way to a function. */
 export class RoutedEvent extends LogRecord {
@@ -9,6 +10,8 @@ export class RoutedEvent extends LogRecord {
   readonly table: string
   /** Why the function must not get the change, so that it counts as failed; null if it may. */
   readonly fault: DtsError | null
+  /** Set before a lane gets the event. Null if the function does not get whole transactions. */
+  transaction: SourceTransaction | null = null
 
   constructor(records: LogRecords, index: number, table: string, fault: DtsError | null = null) {
     super(records, index)

@@ -79,14 +79,24 @@ export class FunctionQueue {
     return first ?? this.#held[0]?.offset ?? null
   }
 
+  /** A lane waits for the end of a transaction. */
+  get awaitsTransaction(): boolean {
+    return this.lanes.some((lane) => lane.awaitsTransaction)
+  }
+
+  /** Whether only more records can give it work. */
+  get isIdle(): boolean {
+    return this.#held.length === 0 && this.lanes.every((lane) => lane.isIdle)
+  }
+
   /**
    * The earliest time at which a lane tries again, in milliseconds since 1970. Null if the queue has no work, or if a lane with
    * work does not wait for a time.
    */
   get waitsUntil(): number | null {
     let first: number | null = null
-    for (const { firstUndone, waitsUntil } of this.lanes) {
-      if (firstUndone === null) continue
+    for (const { isIdle, waitsUntil } of this.lanes) {
+      if (isIdle) continue
       if (waitsUntil === null) return null
       if (first === null || waitsUntil < first) first = waitsUntil
     }
@@ -107,7 +117,10 @@ export class FunctionQueue {
   offer(event: QueuedEvent): void {
     if (this.#doneBefore !== null) {
       if (event.offset > this.#doneBefore) this.#doneBefore = null
-      else if (this.#isDone(event)) return
+      else if (this.#isDone(event)) {
+        this.lanes[laneIndex(event.key, this.lanes.length)]?.passed(event)
+        return
+      }
     }
     if (this.#held.length === 0 && this.#joins(event)) {
       this.#hand(event)
@@ -145,12 +158,12 @@ export class FunctionQueue {
   /** Whether the lanes may get the change now. If they are empty, a new stretch begins with it. */
   #joins(event: QueuedEvent): boolean {
     if (this.lanes.length === 1 || this.#stretch.joins(event)) return true
-    if (!this.#isIdle) return false
+    if (!this.#isEmpty) return false
     this.#stretch = new Stretch()
     return this.#stretch.joins(event)
   }
 
-  get #isIdle(): boolean {
+  get #isEmpty(): boolean {
     return this.lanes.every(({ firstUndone }) => firstUndone === null)
   }
 
@@ -160,7 +173,7 @@ export class FunctionQueue {
 
   /** Hands out the next stretch when the one before is done. */
   #release(): void {
-    if (this.#held.length === 0 || !this.#isIdle) return
+    if (this.#held.length === 0 || !this.#isEmpty) return
     let count = 0
     for (const event of this.#held) {
       if (!this.#joins(event)) break

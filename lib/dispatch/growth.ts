@@ -40,7 +40,7 @@ export class Growth {
     const { since, longestMs } = this.#wait
     const leftMs = since + (grows ? longestMs : Math.min(this.#windowMs, longestMs)) - now()
     if (leftMs <= 0) return false
-    this.#setTimer(Math.min(leftMs, askEveryMs))
+    this.#setTimer(Math.min(Math.ceil(leftMs), askEveryMs))
     return true
   }
 

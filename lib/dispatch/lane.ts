@@ -1,5 +1,6 @@
 import type { LaneState, Trouble } from '../checkpoint/types.ts'
 import { DtsError } from '../errors.ts'
+import { type BatchCut, BatchCutter } from './batch-cut.ts'
 import { sizeInBatch } from './batch-format.ts'
 import type { DeliveryEnvironment } from './delivery.ts'
 import { countThrough, type RoutedEvent } from './event.ts'
@@ -7,6 +8,7 @@ import { Growth } from './growth.ts'
 import { PackedAhead } from './packed-ahead.ts'
 import { afterEventFailure, afterOutage, afterSuccess } from './policy.ts'
 import { type Delivery, maxBatchBytes } from './settings.ts'
+import { TransactionHold } from './transaction-hold.ts'
 import { Waiter } from './waiter.ts'
 
 /** The lane's place among the lanes of its function. */
@@ -32,8 +34,12 @@ export class Lane {
   #firstUndone: bigint | null = null
   #bytes = 0
   readonly #growth: Growth
+  readonly #hold: TransactionHold
+  readonly #cutter: BatchCutter
   readonly #packing = new PackedAhead()
   readonly #waiter = new Waiter()
+  /** A batch is on its way, or waits for its next attempt. */
+  #isBusy = false
   #through: bigint | null
   #trouble: Trouble | null
   #failure: DtsError | null = null
@@ -55,6 +61,8 @@ export class Lane {
     this.#environment = environment
     this.#place = place
     this.#growth = new Growth(environment, delivery.batchWindowSeconds * 1_000, () => this.#waiter.wake())
+    this.#hold = new TransactionHold(environment, () => this.#waiter.wake())
+    this.#cutter = new BatchCutter(delivery, state?.begin ?? null)
     this.#through = state?.through ?? null
     this.#trouble = state?.trouble ?? null
   }
@@ -70,6 +78,32 @@ export class Lane {
 
   get firstUndone(): bigint | null {
     return this.#firstUndone
+  }
+
+  /** As `LaneState` says; null if that is not known. */
+  get begin(): bigint | null {
+    const first = this.#events[0]
+    return first !== undefined && this.#cutter.isBegin(first) ? first.offset : null
+  }
+
+  /** For how long its first events wait for the end of their transaction, as `transactionWaitMs` says; 0: they do not. */
+  get #waitMs(): number {
+    const first = this.#events[0]
+    const { batchSize, batchBytes } = this.#delivery
+    if (first === undefined || first.transaction === null || this.#isBusy) return 0
+    // While the transaction of the first event is open, all others belong to it.
+    if (this.#events.length > batchSize || this.#bytes > batchBytes) return 0
+    return this.#cutter.isSearch(first, this.#trouble) ? 0 : this.#hold.leftMs(first)
+  }
+
+  /** Its first events wait for the end of their transaction. */
+  get awaitsTransaction(): boolean {
+    return this.#waitMs > 0
+  }
+
+  /** It has no event that it could send or try again: only more records can give it work. */
+  get isIdle(): boolean {
+    return this.#firstUndone === null || this.#waitMs === Number.POSITIVE_INFINITY
   }
 
   /** The size of all events that are not done. */
@@ -126,7 +160,9 @@ export class Lane {
     while (!stopped.aborted) {
       if (this.#mayStart()) {
         this.#growth.end()
+        this.#isBusy = true
         const mayContinue = await this.#next()
+        this.#isBusy = false
         if (mayContinue || this.#halt !== null) this.#environment.changed()
         if (!mayContinue) return
       } else {
@@ -135,25 +171,32 @@ export class Lane {
     }
   }
 
+  /** The event comes next in its order, and an earlier run has done it. */
+  passed(event: RoutedEvent): void {
+    this.#cutter.done(event)
+  }
+
   #mayStart(): boolean {
     const first = this.#firstUndone
     if (first === null) return false
+    const waitMs = this.#waitMs
+    if (waitMs > 0) {
+      this.#hold.watch(waitMs)
+      return false
+    }
     const isRetried = this.#trouble?.offset === first
     return this.#isFull || isRetried || !this.#place.isOpen() || !this.#growth.mayGrow(first)
   }
 
-  get #limit(): number {
-    const { batchSize } = this.#delivery
-    return Math.min(batchSize, this.#trouble?.limit ?? batchSize)
-  }
-
   get #isFull(): boolean {
-    return this.#events.length >= this.#limit || this.#bytes >= this.#delivery.batchBytes
+    const limit = this.#cutter.limit(this.#trouble)
+    return this.#events.length >= limit || this.#bytes >= this.#delivery.batchBytes
   }
 
   async #next(): Promise<boolean> {
     const { now, pause, permit, send } = this.#environment
-    const batch = this.#batchFrom(0)
+    const cut = this.#cutter.cut(this.#events, 0, this.#trouble)
+    const batch = cut.events
     const first = batch[0]
     if (first === undefined) return true
     if (this.#trouble?.offset === first.offset && this.#trouble.nextAt > now()) {
@@ -169,7 +212,7 @@ export class Lane {
       return this.#halt === null
     }
     const endsBy = this.#environment.endsBy()
-    const sending = send(this.#functionName, batch, this.#packing.packed(batch))
+    const sending = send(this.#functionName, batch, this.#packing.packed(batch), cut.transactions)
     this.#packing.prepare(() => this.#followingBatch(batch))
     const result = await sending.catch((error: unknown) => {
       // The request may have been sent.
@@ -182,11 +225,11 @@ export class Lane {
         this.#complete(done)
         const next = batch[done]
         if (result.error !== null && next !== undefined)
-          await this.#failed(next, batch.length - done, result.error, true)
+          await this.#failed(next, cut, done, result.error, true)
         break
       }
       case 'failed':
-        await this.#failed(first, batch.length, result.error, false)
+        await this.#failed(first, cut, 0, result.error, false)
         break
       case 'unavailable':
         this.#wait(first, result.error, null)
@@ -198,26 +241,10 @@ export class Lane {
     return this.#halt === null
   }
 
-  /** As many events, from index `at` on, as one invocation carries; at least one. One that must not be sent is only the first. */
-  #batchFrom(at: number): readonly RoutedEvent[] {
-    const events = this.#events
-    const { batchBytes } = this.#delivery
-    const most = Math.min(events.length, at + this.#limit)
-    let bytes = 0
-    let to = at
-    while (to < most) {
-      const event = events[to] as RoutedEvent
-      bytes += sizeInBatch(event)
-      if ((bytes > batchBytes || event.fault !== null) && to > at) break
-      to += 1
-    }
-    return events.slice(at, to)
-  }
-
   /** The batch that comes after `sent` on success. Null if it may still grow, or if `sent` is no longer on its way. */
   #followingBatch(sent: readonly RoutedEvent[]): readonly RoutedEvent[] | null {
     if (this.#events[0] !== sent[0]) return null
-    const next = this.#batchFrom(sent.length)
+    const next = this.#cutter.cut(this.#events, sent.length, this.#trouble).events
     return sent.length + next.length < this.#events.length ? next : null
   }
 
@@ -228,6 +255,7 @@ export class Lane {
     // Now, because the memory of events that are done may be released at any time.
     for (let at = 0; at < count; at++) this.#bytes -= sizeInBatch(this.#events[at] as RoutedEvent)
     this.#through = last.offset
+    this.#cutter.done(last)
     this.#events.splice(0, count)
     this.#firstUndone = this.#events[0]?.offset ?? null
     this.#failure = null
@@ -235,9 +263,16 @@ export class Lane {
     if (this.#events.length === 0) this.#place.emptied()
   }
 
-  async #failed(first: RoutedEvent, size: number, error: DtsError, blamed: boolean): Promise<void> {
-    const { now, random } = this.#environment
-    const failure = { offset: first.offset, size, firstIsToBlame: blamed }
+  /** @param done how many events of the batch are done before `first` */
+  async #failed(first: RoutedEvent, cut: BatchCut, done: number, error: DtsError, blamed: boolean) {
+    const { now, random, putAside } = this.#environment
+    const failure = {
+      offset: first.offset,
+      size: cut.events.length - done,
+      together: BatchCutter.together(cut, done),
+      firstIsToBlame: blamed,
+      maySplit: this.#delivery.onFailure === 'dead-letter' && putAside !== null,
+    }
     const decision = afterEventFailure(this.#delivery, this.#trouble, failure, now(), random())
     this.#failure = error
     if (decision.kind === 'retry') this.#trouble = decision.trouble

@@ -13,8 +13,12 @@ export interface Failure {
   readonly offset: bigint
   /** How many events the batch had. */
   readonly size: number
+  /** How many of them, from the first on, belong to one transaction of the source; 1 if the function does not get whole ones. */
+  readonly together: number
   /** True if the handler named its first event as the failed one. */
   readonly firstIsToBlame: boolean
+  /** Whether the search may split a transaction. Not if the event that it finds would halt the stream. */
+  readonly maySplit: boolean
 }
 
 export type Decision =
@@ -24,7 +28,7 @@ export type Decision =
 
 /**
  * After a failure that the events may have caused: try again within attempts and age, then halve the batch until one event
- * is left, then send that event to the dead-letter queue.
+ * is left, then send that event to the dead-letter queue. A transaction is tried alone before it is halved.
  * @param random from 0 to 1, for full jitter
  */
 export function afterEventFailure(
@@ -40,20 +44,23 @@ export function afterEventFailure(
   const since = same && before.attempts > 0 ? before.since : now
   const exhausted = attempts >= delivery.attempts || now - since >= delivery.maxAgeSeconds * 1_000
   if (!exhausted) {
-    const limit = same ? before.limit : null
+    // A transaction that was sent whole stays whole for all of its attempts.
+    const limit = same && before.limit !== null ? Math.max(before.limit, failure.together) : null
     return {
       kind: 'retry',
       trouble: { offset: failure.offset, attempts, since, nextAt: now + jitter(attempts, random), limit },
     }
   }
-  if (failure.size === 1) return { kind: 'dead-letter', attempts }
-  const limit = failure.firstIsToBlame ? 1 : Math.ceil(failure.size / 2)
+  const { size, together } = failure
+  if (size === 1 || (size === together && !failure.maySplit)) return { kind: 'dead-letter', attempts }
+  const half = Math.ceil(size / 2)
+  const limit = size === together ? half : failure.firstIsToBlame ? together : Math.max(half, together)
   // Each half gets one attempt: the others were made with the whole batch.
   return {
     kind: 'retry',
     trouble: {
       offset: failure.offset,
-      attempts: Math.max(0, delivery.attempts - 1),
+      attempts: Math.max(1, delivery.attempts - 1),
       since,
       nextAt: now,
       limit,

@@ -35,6 +35,8 @@ export class Router {
   readonly #statements: RouteTable
   /** Whether a route masks columns. */
   readonly masks: boolean
+  /** Whether a function gets whole transactions. */
+  readonly hasTransactions: boolean
   /** A cache by table name: a stream names few tables many times. */
   readonly #found = new Map<string, Routing>()
 
@@ -44,6 +46,7 @@ export class Router {
     // Some sources ignore case. So a statement may write a name in another case than the records.
     this.#statements = new RouteTable(routes, ghosts, fold)
     this.masks = Object.values(routes).some(({ mask }) => mask !== undefined)
+    this.hasTransactions = Object.values(routes).some(({ transactions }) => transactions === true)
   }
 
   /**

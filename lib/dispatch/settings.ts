@@ -75,6 +75,8 @@ export const deliverySchema = z.strictObject({
    * When the table has a new, lost or retyped column: report it once, halt the stream before the first such change, or do not look.
    */
   onDrift: z._default(z.enum(['warn', 'halt', 'ignore']), 'warn'),
+  /** The function gets whole transactions of the source. */
+  transactions: z.optional(z.literal(true)),
   /**
    * Columns that the poller masks before it sends or stores a change: `hash` puts a pseudonym in the place of the value, `drop`
    * leaves the column out. With `-if-present`, the table may lack the column; otherwise the stream halts then.
@@ -86,7 +88,8 @@ export const deliverySchema = z.strictObject({
   ),
 })
 export type Delivery = z.output<typeof deliverySchema>
-export type DeliveryInput = z.input<typeof deliverySchema>
+/** What a handler may declare. `transactions` follows from its callback. */
+export type DeliveryInput = Omit<z.input<typeof deliverySchema>, 'transactions'>
 
 export const defaultDelivery: Delivery = deliverySchema.parse({})
 

@@ -10,9 +10,17 @@ export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 /** Most records repeat the source version of the record before, and many repeat its table. */
 const sourceVersions = new RepeatedText(64)
 const objectNames = new RepeatedText(1024)
+const transactionIds = new RepeatedText(256)
+const transactionCursor = new Cursor(Buffer.alloc(0))
 
 /** The fields that routing and the read window need. */
 export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>
+
+/** The same, and where the rest of the header is. */
+export interface HeaderScan extends HeaderFacts {
+  /** Position of `sourceTxid` in the bytes that were scanned. */
+  readonly transactionStart: number
+}
 
 /**
  * Reads a record up to `objectName`, which is all that routing and the checkpoint need. It does not touch the rest.
@@ -49,15 +57,24 @@ export function readHeader(bytes: Buffer): RecordHeader {
  * @returns an object that the next call overwrites
  * @throws DtsError RECORD_INVALID as `readHeader`
  */
-export function scanHeader(bytes: Buffer, start: number, end: number): HeaderFacts {
+export function scanHeader(bytes: Buffer, start: number, end: number): HeaderScan {
   return shared.read(bytes, start, end)
 }
 
-class HeaderReader implements HeaderFacts {
+/** The transaction of a scanned record. @param bytes what was scanned */
+export function readTransactionId({ transactionStart }: HeaderScan, bytes: Buffer): string {
+  transactionCursor.reset(bytes, transactionStart, bytes.length)
+  // As in `Header`: its bytes are no reason to refuse the record.
+  transactionCursor.replacesInvalidText = true
+  return transactionIds.read(transactionCursor, 'sourceTxid')
+}
+
+class HeaderReader implements HeaderScan {
   version = 0
   id: number | bigint = 0
   sourceTimestamp = 0
   positionsStart = 0
+  transactionStart = 0
   sourceType: SourceType = 'OTHER'
   sourceVersion = ''
   operation: Operation = 'NOOP'
@@ -74,6 +91,7 @@ class HeaderReader implements HeaderFacts {
     this.positionsStart = cursor.position
     cursor.skipBytes('sourcePosition')
     cursor.skipBytes('safeSourcePosition')
+    this.transactionStart = cursor.position
     cursor.skipBytes('sourceTxid')
     this.sourceType = sourceTypeAt(cursor)
     this.sourceVersion = sourceVersions.read(cursor, 'source.version')

@@ -30,8 +30,8 @@ export async function readRunAnswer(returned: unknown, length: number): Promise<
   )
 }
 
-/** A callback that gets one change, or one statement. */
-export type CallbackName = 'onChange' | 'onInsert' | 'onUpdate' | 'onDelete' | 'onDdl'
+/** A callback that gets one change, one statement or one transaction. */
+export type CallbackName = 'onChange' | 'onInsert' | 'onUpdate' | 'onDelete' | 'onDdl' | 'onTransaction'
 
 /**
  * Checks the value that a callback returned. Arrow functions often return a client's answer, so any value is fine, except one that means that the change failed or that work is still running.

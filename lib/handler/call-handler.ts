@@ -7,6 +7,7 @@ import { publishHandled, publishStarted } from './diagnostics.ts'
 import type { FailedChange } from './failed-change.ts'
 import type { HandlerContext } from './handler-context.ts'
 import type { DecodedChange } from './pending-changes.ts'
+import type { Transaction } from './transactions.ts'
 
 /** How far the handler got. */
 export interface Progress {
@@ -75,6 +76,28 @@ export class HandlerCalls<Schema extends $ZodObject> {
       `${this.#table}: the handler has no callback for ${operation}, so such changes count as done. If that is intended, ` +
         'name the wanted operations in `operations`: then the poller leaves the others out.',
     )
+  }
+
+  /** Calls `onTransaction` with changes of one transaction. All of them are done, or none. */
+  async transaction(
+    part: Transaction['part'],
+    decoded: readonly DecodedChange[],
+    context: HandlerContext,
+  ): Promise<Progress> {
+    const [first] = decoded
+    const { onTransaction } = this.#definition
+    if (first === undefined) return { through: null, failed: null }
+    publishStarted(this.#table, first.change, context)
+    const changes = decoded.map(({ change }) => change as RowChange<output<Schema>>)
+    try {
+      const id = changes.find(({ transactionId }) => transactionId !== '')?.transactionId ?? ''
+      const returned: unknown = await onTransaction?.({ id, part, changes }, context)
+      if (returned !== undefined) await refuseFailure('onTransaction', returned)
+    } catch (error) {
+      return { through: null, failed: { ...first, error } }
+    }
+    for (const { change } of decoded) publishHandled(this.#table, change)
+    return { through: decoded.at(-1)?.offset ?? null, failed: null }
   }
 
   /** Calls `onBatch` with a run of changes; does nothing for an empty run. */

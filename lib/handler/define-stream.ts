@@ -1,18 +1,17 @@
-import * as z from 'zod'
+import type { $catchall, $ZodObject, $ZodType } from 'zod/v4/core'
 import { catchAll, type DeclaredTable } from '../dispatch/pattern.ts'
 import type { ColumnValue } from '../dts/types.ts'
 import { DtsError } from '../errors.ts'
+import * as z from '../schema.ts'
 import { defineTable, type TableDefinition } from './define-table.ts'
 
+type AnyRow = $ZodObject<Record<never, never>, $catchall<$ZodType<ColumnValue, ColumnValue>>>
+
 /** All columns, with the values of the source. */
-const anyRow = z.looseObject({}) as z.ZodObject<
-  Record<never, never>,
-  z.core.$catchall<z.ZodType<ColumnValue, ColumnValue>>
->
+const anyRow = z.looseObject({}) as unknown as AnyRow
 
 /** The declaration in the file of a stream's function. It has the callbacks and settings of a table. */
-export interface StreamDefinition
-  extends Omit<TableDefinition<typeof anyRow>, 'table' | 'row' | 'concurrency'> {
+export interface StreamDefinition extends Omit<TableDefinition<AnyRow>, 'table' | 'row' | 'concurrency'> {
   /** Names or patterns of tables that the function leaves out. */
   readonly except?: readonly Exclude<DeclaredTable, '*'>[]
 }

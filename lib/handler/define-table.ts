@@ -3,11 +3,13 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { $ZodObject } from 'zod/v4/core'
 import { type Acknowledgement, type Batch, refusal } from '../dispatch/batch-format.ts'
+import type { Delivery } from '../dispatch/settings.ts'
 import type { Change } from '../dts/change.ts'
 import { HandlerCalls, type Progress } from './call-handler.ts'
 import { parseDefinition, type TableDefinition, tableText } from './definition.ts'
 import { publishFailed } from './diagnostics.ts'
 import { type FailedChange, reportFailure } from './failed-change.ts'
+import { handleTransactions, partsOf } from './handle-transactions.ts'
 import { closingMs, type HandlerContext, handlerContext } from './handler-context.ts'
 import {
   type DecodedChange,
@@ -18,10 +20,12 @@ import {
 } from './pending-changes.ts'
 import { readEvent } from './read-event.ts'
 import { withReadableErrors } from './readable-errors.ts'
+import { transactionsByHand } from './transactions.ts'
 
 export type { Change, DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } from '../dts/change.ts'
 export type { BatchResult, TableDefinition } from './definition.ts'
 export type { HandlerContext } from './handler-context.ts'
+export type { Transaction } from './transactions.ts'
 
 /** The answer of a table function to changes that were sent by hand. */
 export interface HandAnswer {
@@ -37,7 +41,7 @@ const logger = new Logger({ serviceName: process.env.AWS_LAMBDA_FUNCTION_NAME ??
  */
 export function defineTable<Schema extends $ZodObject>(definition: TableDefinition<Schema>) {
   const delivery = parseDefinition(definition)
-  const table = new TableFunction(definition)
+  const table = new TableFunction(definition, delivery)
   // middy's early timeout is off: it answers while the handler still works, Lambda freezes the handler, and the next
   // invocation continues it beside its own work. Lambda's own timeout ends the process.
   const handler = middy<unknown, Acknowledgement | HandAnswer>({
@@ -51,11 +55,13 @@ export function defineTable<Schema extends $ZodObject>(definition: TableDefiniti
 
 class TableFunction<Schema extends $ZodObject> {
   readonly #definition: TableDefinition<Schema>
+  readonly #batchSize: number
   readonly #decoder: RecordDecoder
   readonly #calls: HandlerCalls<Schema>
 
-  constructor(definition: TableDefinition<Schema>) {
+  constructor(definition: TableDefinition<Schema>, { batchSize }: Pick<Delivery, 'batchSize'>) {
     this.#definition = definition
+    this.#batchSize = batchSize
     this.#decoder = new RecordDecoder(definition)
     this.#calls = new HandlerCalls(definition, logger)
   }
@@ -71,16 +77,28 @@ class TableFunction<Schema extends $ZodObject> {
   async #handleBatch(batch: Batch, context: HandlerContext): Promise<Acknowledgement> {
     const late = refusal(batch, Date.now())
     if (late !== null) return late
-    const { through, failed } = await this.#handleInOrder(this.#decoder.pendingOf(batch), context)
+    const pending = this.#decoder.pendingOf(batch)
+    const { through, failed } =
+      this.#definition.onTransaction === undefined
+        ? await this.#handleInOrder(pending, context)
+        : await handleTransactions(this.#own, pending, partsOf(batch), context)
     const answer = { batchId: batch.batchId, acknowledgedThrough: through === null ? null : String(through) }
     return failed === null ? answer : { ...answer, failure: this.#report(failed) }
   }
 
   async #handleByHand(changes: readonly unknown[], context: HandlerContext): Promise<HandAnswer> {
-    const { through, failed } = await this.#handleInOrder(pendingByHand(changes), context)
+    const pending = pendingByHand(changes)
+    const { through, failed } =
+      this.#definition.onTransaction === undefined
+        ? await this.#handleInOrder(pending, context)
+        : await handleTransactions(this.#own, pending, transactionsByHand(changes, this.#batchSize), context)
     if (failed === null) return { handled: through === null ? 0 : Number(through) + 1 }
     this.#report(failed)
     throw failed.error
+  }
+
+  get #own() {
+    return { row: this.#definition.row, calls: this.#calls }
   }
 
   #report(failed: FailedChange): ReturnType<typeof reportFailure> {

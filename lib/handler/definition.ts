@@ -6,6 +6,7 @@ import type { DdlChange, DeleteChange, InsertChange, RowChange, UpdateChange } f
 import { effectOn } from '../dts/mask-record.ts'
 import { DtsError } from '../errors.ts'
 import type { HandlerContext } from './handler-context.ts'
+import type { Transaction } from './transactions.ts'
 
 /** Nothing: the whole run is done. Otherwise the changes before the index `failedAt` are done. */
 // biome-ignore lint/suspicious/noConfusingVoidType: to the compiler a function without a return statement returns void
@@ -42,6 +43,14 @@ export interface TableDefinition<Schema extends $ZodObject> extends DeliveryInpu
     changes: readonly RowChange<output<Schema>>[],
     context: HandlerContext,
   ) => Promise<BatchResult> | BatchResult
+  /**
+   * Called with whole transactions of the source, in order, instead of the callbacks above. A transaction of more than `batchSize`
+   * changes or `batchBytes` comes in parts. The transaction is done when the promise resolves; if it fails, none of its changes is done.
+   */
+  readonly onTransaction?: (
+    transaction: Transaction<output<Schema>>,
+    context: HandlerContext,
+  ) => Promise<void> | void
   /** Called for statements such as ALTER TABLE. Without it, they are acknowledged and skipped. */
   readonly onDdl?: (change: DdlChange, context: HandlerContext) => Promise<void> | void
 }
@@ -52,24 +61,27 @@ const defaultRunSize = 100
 /** @throws DtsError CONFIG_INVALID with every problem of the definition */
 export function parseDefinition<Schema extends $ZodObject>(definition: TableDefinition<Schema>): Delivery {
   if (typeof definition !== 'object' || definition === null) {
-    throw invalid('a table', ['it takes one object: { table, row, onChange or onBatch }'])
+    throw invalid('a table', ['it takes one object: { table, row, onChange, onBatch or onTransaction }'])
   }
-  const { table, row, onChange, onInsert, onUpdate, onDelete, onBatch, onDdl, ...options } = definition
+  const { table, row, onChange, onInsert, onUpdate, onDelete, onBatch, onTransaction, onDdl, ...options } =
+    definition
   const { invalidText = 'refuse', ...delivery } = options
   const ofOperations = { onInsert, onUpdate, onDelete }
   const problems = [
     ...tableProblems(table),
     ...rowProblems(row),
-    ...Object.entries({ onChange, ...ofOperations, onBatch, onDdl }).flatMap(([name, handler]) =>
-      handlerProblems(name, handler),
+    ...Object.entries({ onChange, ...ofOperations, onBatch, onTransaction, onDdl }).flatMap(
+      ([name, handler]) => handlerProblems(name, handler),
     ),
     ...choiceProblems(definition),
+    ...transactionProblems(definition),
   ]
   if (invalidText !== 'refuse' && invalidText !== 'replace') {
     problems.push("invalidText must be 'refuse' or 'replace'")
   }
   const size = onBatch === undefined ? {} : { batchSize: defaultRunSize }
-  const parsed = deliverySchema.safeParse({ ...size, ...delivery })
+  const transactions = onTransaction === undefined ? {} : { transactions: true }
+  const parsed = deliverySchema.safeParse({ ...size, ...delivery, ...transactions })
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
   }
@@ -162,16 +174,34 @@ function accepts(schema: $ZodType, value: string): boolean {
   }
 }
 
-/** The callbacks of single changes, and `onBatch`, exclude each other: it would be unclear what a run contains. */
+/** The callbacks of single changes, `onBatch` and `onTransaction` exclude each other: it would be unclear which gets a change. */
 function choiceProblems(definition: object): string[] {
-  const given = Object.entries(definition).flatMap(([name, value]) => (value === undefined ? [] : name))
+  const given = givenIn(definition)
   const single = ['onChange', ...Object.keys(operationsOf)].filter((name) => given.includes(name))
-  if (!given.includes('onBatch')) {
+  const [first, ...others] = ['onTransaction', 'onBatch'].filter((name) => given.includes(name))
+  if (first === undefined) {
     return single.length > 0
       ? []
-      : ['onChange, onBatch, or one of onInsert, onUpdate and onDelete must be given']
+      : ['onChange, onBatch, onTransaction, or one of onInsert, onUpdate and onDelete must be given']
   }
-  return single.length === 0 ? [] : [`onBatch gets all changes, so ${single.join(' and ')} would get none`]
+  const without = [...others, ...single]
+  return without.length === 0 ? [] : [`${first} gets all changes, so ${without.join(' and ')} would get none`]
+}
+
+function givenIn(definition: object): string[] {
+  return Object.entries(definition).flatMap(([name, value]) => (value === undefined ? [] : name))
+}
+
+function transactionProblems(definition: object): string[] {
+  const given = givenIn(definition)
+  const { concurrency = 1 } = definition as { concurrency?: unknown }
+  return [
+    // It follows from the callback.
+    ...(given.includes('transactions') ? ['Unrecognized key: "transactions"'] : []),
+    ...(given.includes('onTransaction') && concurrency !== 1
+      ? ['onTransaction needs concurrency 1, because lanes would split a transaction by its keys']
+      : []),
+  ]
 }
 
 /** The operations of each callback. */

@@ -53,8 +53,10 @@ export interface ReadingState {
 }
 
 export interface DeliveryState {
-  /** Everything that was read is done. */
+  /** Everything that was read is done, or waits for more records of its transaction. */
   readonly idle: boolean
+  /** The change where the run began waits for the rest of its transaction. The next run would begin at the same place. */
+  readonly holdsStart: boolean
   /** The earliest time at which a failing lane tries again, if all lanes with work wait; null if one does not wait. */
   readonly waitsUntil: number | null
   /** Until when a handler that did not answer may still run; null if every handler answered. */
@@ -142,7 +144,7 @@ function handOverOf(state: RunState): Step | null {
   if (drain === 'done') return endAs('handed-over', state)
   if (drain === 'underway') return { do: 'wait', milliseconds: restMs(state) }
   // The lease of a run that ends now would have to last until such a handler has ended, and every table would wait.
-  const mayRelease = delivery.mayRunUntil === null || delivery.mayRunUntil <= now
+  const mayRelease = (delivery.mayRunUntil === null || delivery.mayRunUntil <= now) && !delivery.holdsStart
   if (wishedAt !== null && mayRelease && isFresh(wishedAt, now, wishLastsMs)) return { do: 'drain' }
   return !looking && now >= nextLook(commit, handOver) ? { do: 'look' } : null
 }

@@ -13,6 +13,7 @@ import { Halt } from './halt.ts'
 import { LastRead } from './last-read.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { add, type PollSummary } from './summary.ts'
+import { TransactionWait } from './transaction-wait.ts'
 
 /** The longest wait of a fetch at the end of the stream, in milliseconds. */
 const longestWaitMs = 1_000
@@ -39,6 +40,8 @@ export interface IntakeParts {
   readonly summary: PollSummary
   /** Null if no change of columns is noticed. */
   readonly drift: Drift | null
+  /** The transaction of the last change before the run; null if nothing is known of it. */
+  readonly transactionBefore: string | null
   /** Stores an unreadable record as a dead letter. @throws DtsError if it cannot */
   readonly putAside: (event: RoutedEvent, error: DtsError) => Promise<void>
   /** Milliseconds in which another invocation may still be started. */
@@ -53,6 +56,8 @@ export class Intake {
   readonly #parts: IntakeParts
   readonly #router: Router
   #masker: Masker | null = null
+  /** Null if no function gets whole transactions. */
+  readonly #transactions: TransactionWait | null
   readonly #reading: ReadAhead
   #lastNews: number
   /** Fetches in a row without a readable record although the log continues. */
@@ -72,6 +77,9 @@ export class Intake {
       sleep(milliseconds, parts.stopping),
     )
     this.#lastNews = now()
+    this.#transactions = this.#router.hasTransactions
+      ? new TransactionWait(parts.transactionBefore, parts.readWindow.start, parts.timeLeftMs(), now())
+      : null
   }
 
   /** The offset after the last readable record, from the broker's last answer; null before the first. */
@@ -131,6 +139,20 @@ export class Intake {
   /** As `DeliveryEnvironment` says. */
   mayHold(offset: bigint): boolean {
     return this.#mayEverFetch && offset >= this.#lastRead.from(1)
+  }
+
+  /** As `DeliveryEnvironment` says. */
+  transactionWaitMs(offset: bigint): number {
+    if (this.#transactions === null) return 0
+    return this.#transactions.leftMs({
+      offset,
+      now: this.#dependencies.now(),
+      timeLeftMs: this.#parts.timeLeftMs(),
+      atEnd: this.atEnd,
+      halts: this.#halt !== null,
+      mayEverFetch: this.#mayEverFetch,
+      isFarBehind: offset < this.#lastRead.from(1),
+    })
   }
 
   /** A part of the time that is left. The next run would have to read again what waits at the end. */
@@ -267,6 +289,7 @@ export class Intake {
         break
       }
     }
+    this.#transactions?.read(routed, end, this.#dependencies.now())
     for (let at = 0; at < routed.events.length; at++) {
       const event = routed.events[at] as QueuedEvent
       if (end === routed.end || event.offset < end) dispatcher.offer(event)

@@ -1,6 +1,6 @@
 import type { HeldLease } from '../checkpoint/held-lease.ts'
 import type { Position } from '../checkpoint/types.ts'
-import { toBatch } from '../dispatch/batch-format.ts'
+import { type TransactionPart, toBatch } from '../dispatch/batch-format.ts'
 import type { DeadLetterInput } from '../dispatch/dead-letter.ts'
 import type { SendResult } from '../dispatch/delivery.ts'
 import { countThrough, type RoutedEvent } from '../dispatch/event.ts'
@@ -39,12 +39,21 @@ export class Outlet {
   }
 
   /** @param packed the events, from `packEvents` */
-  async send(functionName: string, events: readonly RoutedEvent[], packed: string): Promise<SendResult> {
+  async send(
+    functionName: string,
+    events: readonly RoutedEvent[],
+    packed: string,
+    transactions: readonly TransactionPart[] | null,
+  ): Promise<SendResult> {
     const { config, invoke, now, signal } = this.#dependencies
     const startedAt = now()
     // The process may be frozen between this line and the request, for longer than the lease lasts.
     const startBefore = this.#lease.leaseUntil - config.handlerTimeoutMs
-    const result = await invoke(functionName, toBatch(packed, this.#origin, startBefore), events)
+    const result = await invoke(
+      functionName,
+      toBatch(packed, this.#origin, startBefore, transactions),
+      events,
+    )
     // A run that was frozen must not act on the answer.
     if (signal.aborted) return { kind: 'acknowledged', through: null, error: null }
     const took = now() - startedAt

@@ -37,6 +37,8 @@ export class Run {
   readonly #over = new AbortController()
   /** Null if runs do not hand the lease over. */
   readonly #handOver: HandOver | null
+  /** The offset where the run began. */
+  readonly #start: bigint
   readonly #progress: Progress
   #fetching = false
   /** The unexpected error of a fetch; null if there was none. */
@@ -62,6 +64,7 @@ export class Run {
     this.#handOver = config.handOver ? new HandOver(lease, now, () => this.#wakeUp.notify()) : null
     this.#outlet = new Outlet(dependencies, stream, lease, origin, summary)
     this.#readWindow = new ReadWindow(lease.position)
+    this.#start = this.#readWindow.start
     this.#dispatcher = this.#makeDispatcher()
     const { columns } = dependencies
     this.#drift = columns === undefined ? null : new Drift(dependencies, columns, origin.generation, summary)
@@ -81,7 +84,7 @@ export class Run {
     return new Dispatcher(
       this.#lease.position.lanes,
       {
-        send: (name, events, packed) => this.#outlet.send(name, events, packed),
+        send: (name, events, packed, transactions) => this.#outlet.send(name, events, packed, transactions),
         putAside:
           putAside === null
             ? null
@@ -89,6 +92,7 @@ export class Run {
         permit: () => this.#permit(),
         mayGrow: (offset, share) => this.#intake.mayGrow(offset, share),
         mayHold: (offset) => this.#intake.mayHold(offset),
+        transactionWaitMs: (offset) => this.#intake.transactionWaitMs(offset),
         longestGrowthMs: () => this.#intake.longestGrowthMs(),
         pause: (milliseconds) => sleep(milliseconds, this.#stopping.signal),
         now,
@@ -112,6 +116,7 @@ export class Run {
         await this.#outlet.putAside(null, event, 1, error)
         this.#changed()
       },
+      transactionBefore: this.#lease.position.anchor?.transactionId ?? null,
       timeLeftMs: () => this.#timeLeftMs(),
       stopping: this.#stopping.signal,
     })
@@ -232,7 +237,8 @@ export class Run {
         unexpectedError: this.#fetchError,
       },
       delivery: {
-        idle: this.#dispatcher.firstUndone === null,
+        idle: this.#dispatcher.isIdle,
+        holdsStart: this.#dispatcher.firstHeld === this.#start,
         waitsUntil: this.#dispatcher.waitsUntil,
         mayRunUntil: this.#dispatcher.mayRunUntil,
         halt: this.#dispatcher.halt,

@@ -1,8 +1,9 @@
-import type { BatchRecord } from '../../lib/dispatch/batch-format.ts'
+import type { BatchRecord, TransactionPart } from '../../lib/dispatch/batch-format.ts'
 import type { Facts } from './facts.ts'
 import { FenceChecker } from './fence.ts'
 import type { Log } from './log.ts'
 import { groupIsAhead, type ObservedFunction, type ObservedRun } from './observed.ts'
+import { TransactionChecker } from './transactions.ts'
 
 /** The work of a function for one invocation. It is a live copy from its start to its end. */
 export interface Copy {
@@ -20,15 +21,22 @@ export class DeliveryChecker {
   readonly #facts: Facts
   readonly #copies = new Set<Copy>()
   readonly fence: FenceChecker
+  readonly #transactions: TransactionChecker
   #deliveredEpoch = 0
 
   constructor(facts: Facts) {
     this.#facts = facts
     this.fence = new FenceChecker(facts)
+    this.#transactions = new TransactionChecker(facts)
   }
 
   /** @returns the invocation's changes, by index */
-  invoking(run: ObservedRun, name: string, records: readonly BatchRecord[]): number[] {
+  invoking(
+    run: ObservedRun,
+    name: string,
+    records: readonly BatchRecord[],
+    transactions: readonly TransactionPart[] | null,
+  ): number[] {
     const facts = this.#facts
     facts.log(() => `${run.owner} invokes ${name} ${records.map(({ offset }) => offset).join(' ')}`)
     run.invocations += 1
@@ -55,6 +63,8 @@ export class DeliveryChecker {
       this.#handOut(run, observed, index, indices.at(-1))
       indices.push(index)
     }
+    if (observed !== undefined && indices.length === records.length)
+      this.#transactions.check(run, observed, indices, transactions)
     return indices
   }
 
@@ -185,8 +195,9 @@ export class DeliveryChecker {
   /** The changes themselves may have caused this failure. */
   failed(name: string, indices: readonly number[]): void {
     const observed = this.#facts.functions.get(name)
+    if (observed === undefined) return
+    this.#transactions.failed(observed, indices)
     for (const index of indices) {
-      if (observed === undefined) continue
       if (indices.length === 1) observed.failedAlone[index] = true
       observed.failures[index] = (observed.failures[index] ?? 0) + 1
       observed.firstFailure[index] = Math.min(observed.firstFailure[index] ?? 0, this.#facts.clock.now)

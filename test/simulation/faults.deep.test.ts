@@ -37,6 +37,11 @@ test('runs hand the lease over, and die or come late at each step of it', () => 
   )
 })
 
+test('functions receive transactions whole, and in each kind of part', () => {
+  for (const part of ['whole', 'first', 'middle', 'last'])
+    assert.ok((report.happenings[`transaction: ${part}`] ?? 0) > 100, part)
+})
+
 test('every kind of route receives changes, and some changes have no route', () => {
   for (const kind of routings) assert.ok((report.happenings[`routed: ${kind}`] ?? 0) > 50, kind)
 })

@@ -80,22 +80,28 @@ export class Functions {
       row: z.object({ id: z.union([z.number(), z.string()]) }),
       onDdl: one,
     }
-    const table =
-      style === 'onChange'
-        ? defineTable({ ...common, onChange: one })
-        : defineTable({
-            ...common,
-            onBatch: async (changes, context) => {
-              for (const [index, change] of changes.entries()) {
-                try {
-                  await one(change, context)
-                } catch (error) {
-                  return { failedAt: index, error }
-                }
-              }
-              return undefined
-            },
-          })
+    const inOrder = async (changes: readonly Given[], context: Context) => {
+      for (const [index, change] of changes.entries()) {
+        try {
+          await one(change, context)
+        } catch (error) {
+          return { failedAt: index, error }
+        }
+      }
+      return undefined
+    }
+    const table = {
+      onChange: () => defineTable({ ...common, onChange: one }),
+      onBatch: () => defineTable({ ...common, onBatch: inOrder }),
+      onTransaction: () =>
+        defineTable({
+          ...common,
+          onTransaction: async ({ changes }, context) => {
+            const failed = await inOrder(changes, context)
+            if (failed !== undefined) throw failed.error
+          },
+        }),
+    }[style]()
     return table as Handler
   }
 
@@ -104,7 +110,7 @@ export class Functions {
     const { random, facts, deliveries, scenario, clock } = this.#stage
     const { rates } = scenario
     if (!survives(this.#stage, run)) return never()
-    const indices = deliveries.invoking(run, name, recordsOf(batch))
+    const indices = deliveries.invoking(run, name, recordsOf(batch), batch.transactions ?? null)
     if (this.refusing.has(name) || strikes(this.#stage, run, rates.refused)) {
       facts.fault(13)
       const status = random.pick([429, 403, 404, 500, 503] as const)

@@ -71,6 +71,17 @@ export function layOut(random: Random, entries: readonly Entry[], layout: Layout
     put({ kind: 'entry', entry, time, bracketsTransaction: false, make: () => entry.encode(copy) })
     before = entry
   }
+  // Without chance, so that the rest of the log is the same with and without it.
+  if (layout.marks && before !== undefined) {
+    const [origin, time] = [
+      { id, time: before.clock, position: `end@${layout.number}`, transaction: '' },
+      before.clock,
+    ]
+    const end = { kind: 'idle' as const, entry: null, time, bracketsTransaction: true, offset, appearsAt }
+    slots.push(new Slot(end, () => mark('COMMIT', origin)))
+    offset += 1n
+    id += 1n
+  }
   for (const time of layout.after) putMark('HEARTBEAT', time)
   return slots
 }

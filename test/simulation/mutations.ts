@@ -164,7 +164,7 @@ export const mutants: readonly Mutant[] = [
     name: 'outage: counts as an attempt of the change',
     file: lane,
     find: 'this.#wait(first, result.error, null) break',
-    put: 'await this.#failed(first, batch.length, result.error, false)\n        break',
+    put: 'await this.#failed(first, cut, 0, result.error, false)\n        break',
   },
   {
     name: 'dead letter: a commit passes one that was not stored',
@@ -187,8 +187,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'dead letter: the first change is stored while its batch still has others',
     file: 'lib/dispatch/policy.ts',
-    find: "if (failure.size === 1) return { kind: 'dead-letter', attempts }",
-    put: "if (failure.size >= 1) return { kind: 'dead-letter', attempts }",
+    find: 'if (size === 1 || (size === together && !failure.maySplit))',
+    put: 'if (size >= 1)',
   },
   {
     name: 'answer: the id of another batch is accepted',
@@ -211,15 +211,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress: a lane that is ahead is not stored',
     file: dispatcher,
-    find: 'const through = lane.through !== null && lane.through >= offset ? lane.through : null',
-    put: 'const through = null',
+    find: 'keep(states, name, aheadOf(offset, through), trouble, begin)',
+    put: 'keep(states, name, null, trouble, begin)',
   },
   {
     name: 'progress: a lane without changes in this run is not stored',
     file: dispatcher,
-    within: 'statesAt(offset',
-    find: 'if (through !== null || trouble !== null) states[name] = { through, trouble } }',
-    put: '}',
+    find: 'keep(states, name, aheadOf(offset, state.through), trouble, begin)',
+    put: '',
   },
   {
     name: 'progress: not stored while the offset stays the same',
@@ -260,7 +259,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'order: a new stretch begins before the lanes are empty',
     file: functionQueue,
-    find: 'if (!this.#isIdle) return false',
+    find: 'if (!this.#isEmpty) return false',
     put: '',
   },
   {
@@ -355,6 +354,66 @@ export const mutants: readonly Mutant[] = [
     file: 'lib/dispatch/row-filter.ts',
     find: 'this.#judge(condition, change, images, whole) || this.#judge(condition, change, images, before)',
     put: 'this.#judge(condition, change, images, whole)',
+  },
+  {
+    name: 'transaction: one that fits is cut',
+    file: lane,
+    find: 'return this.#cutter.isSearch(first, this.#trouble) ? 0 : this.#hold.leftMs(first)',
+    put: 'return 0',
+  },
+  {
+    name: 'transaction: the end of reading counts as its end',
+    file: 'lib/dispatch/batch-cut.ts',
+    find: "const isLast = transaction?.state === 'ended' && events[to]?.transaction !== transaction",
+    put: 'const isLast = events[to]?.transaction !== transaction',
+  },
+  {
+    name: 'transaction: a batch that ends within it counts as its end',
+    file: 'lib/dispatch/batch-cut.ts',
+    find: "transaction?.state === 'ended' && events[to]?.transaction !== transaction",
+    put: "transaction?.state === 'ended'",
+  },
+  {
+    name: 'transaction: a run that begins within it claims its begin',
+    file: 'lib/dispatch/source-transaction.ts',
+    find: "return this.#last !== null && this.#last !== '' && this.#last !== id",
+    put: 'return true',
+  },
+  {
+    name: 'transaction: a part after another one counts as the first',
+    file: 'lib/dispatch/batch-cut.ts',
+    find: 'if (transaction === null || transaction === this.#touched) return false',
+    put: 'if (transaction === null) return false',
+  },
+  {
+    name: 'transaction: a change that an earlier run has done does not count',
+    file: functionQueue,
+    find: 'this.lanes[laneIndex(event.key, this.lanes.length)]?.passed(event)',
+    put: '',
+  },
+  {
+    name: 'transaction: the checkpoint claims a begin at any change',
+    file: lane,
+    find: 'return first !== undefined && this.#cutter.isBegin(first) ? first.offset : null',
+    put: 'return first !== undefined && first.transaction !== null ? first.offset : null',
+  },
+  {
+    name: 'transaction: a run that comes no further leaves its first change to the next one',
+    file: 'lib/poll/transaction-wait.ts',
+    find: 'if (!mayEverFetch) return isStart ? 0 : Number.POSITIVE_INFINITY',
+    put: 'if (!mayEverFetch) return Number.POSITIVE_INFINITY',
+  },
+  {
+    name: 'transaction: silence does not end the wait',
+    file: 'lib/poll/transaction-wait.ts',
+    find: 'const silenceMs = atEnd ?',
+    put: 'const silenceMs = atEnd && offset < 0n ?',
+  },
+  {
+    name: 'transaction: the search for a failing change cuts one that did not fail as a whole',
+    file: 'lib/dispatch/batch-cut.ts',
+    find: 'const mostOfFirst = this.isSearch(events[at], trouble) ? limit : this.#delivery.batchSize',
+    put: 'const mostOfFirst = limit',
   },
   ...recoveryMutants,
 ]

@@ -55,18 +55,26 @@ export function makeScenario(seed: number, kind: Kind): { scenario: Scenario; ra
   const rates = chooseRates(random, kind)
   const isCalm = Object.values(rates).every((rate) => rate === 0)
   const size = sizes[kind]
-  const routing = makeRouting(random, new Random(seed + 1_000_000_007), new Random(seed + 2_000_000_011))
+  const routing = makeRouting(
+    random,
+    new Random(seed + 1_000_000_007),
+    new Random(seed + 2_000_000_011),
+    new Random(seed + 3_000_000_019),
+  )
   const handlerTimeoutMs = random.whole(2, 8) * 1000
   const pollers = isCalm || kind === 'switch' ? random.whole(1, 3) : random.whole(1, random.pick([2, 4, 8]))
   const skew = random.pick(['none', 'none', 'within', 'within', 'within', 'beyond'] as const)
   const spread = { none: 0, within: 2_500, beyond: 25_000 }[skew]
   const unroutedTables = kind === 'faults' && random.chance(0.2) ? 'halt' : 'skip'
   const strange = kind === 'switch' && random.chance(0.4) ? random.pick(strangeTimes) : 'none'
-  const entries = makeSource(random, routing, unroutedTables, strange, {
-    count: random.pick(size.counts),
-    spanMs: size.spanMs,
-    mostlyGood: kind === 'switch',
-  })
+  const entries = makeSource(
+    random,
+    routing,
+    unroutedTables,
+    strange,
+    { count: random.pick(size.counts), spanMs: size.spanMs, mostlyGood: kind === 'switch' },
+    new Random(seed + 4_000_000_007),
+  )
   const scenario: Scenario = {
     kind,
     seed,

@@ -88,13 +88,17 @@ type Content = Omit<
   | 'poison'
 > & { readonly write: (origin: Origin, untagged: boolean) => Buffer }
 
+/** @param naming chooses which statements do not name their transaction */
 export function makeSource(
   random: Random,
   routing: Routing,
   unroutedTables: 'skip' | 'halt',
   strange: StrangeTimes,
   size: SourceSize,
+  naming: Random,
 ): Entry[] {
+  // Without names only marks tell transactions apart, and a cluster may begin or cease to mark them.
+  const unnamed = size.mostlyGood ? 0 : naming.pick([0, 0, 0, 0.3, 1])
   const count = random.whole(10, size.count)
   const backlog = random.pick([1, 0.5, 0.2])
   const rowIds = random.pick([2, 6, 30] as const)
@@ -117,7 +121,7 @@ export function makeSource(
     const areEqual = random.chance(rates.equal)
     const keyless = areEqual || random.chance(rates.keyless)
     const rows = random.pick([1, 1, 1, 2, 5] as const)
-    const atTransaction = transaction
+    const transactionId = naming.chance(unnamed) ? '' : `tx${transaction}`
     const touched = new Set<number>()
     let content: Content | null = null
     for (let ordinal = 0; ordinal < rows && entries.length < count; ordinal++) {
@@ -140,7 +144,7 @@ export function makeSource(
         loggedAt: entries.length < count * backlog ? 0 : random.whole(1, size.spanMs),
         encode: ({ id, rewritten, untagged }) => {
           const position = `${statement}@${rewritten ? 'other' : 1}`
-          return write({ id, time, position, transaction: `tx${atTransaction}` }, untagged)
+          return write({ id, time, position, transaction: transactionId }, untagged)
         },
       })
       if (alone) break

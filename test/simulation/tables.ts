@@ -12,7 +12,7 @@ export interface TableFunction {
   readonly databases: readonly string[]
   readonly delivery: Delivery
   /** Which side of `defineTable` the function uses. */
-  readonly style: 'onChange' | 'onBatch'
+  readonly style: 'onChange' | 'onBatch' | 'onTransaction'
   /** How long the handler works on one change, in milliseconds. */
   readonly workMs: number
 }
@@ -100,8 +100,9 @@ interface Draft {
 /**
  * @param further chooses what most worlds have only one kind of
  * @param filters chooses the filters of handlers
+ * @param batches chooses which functions get whole transactions, and the bounds of batches
  */
-export function makeRouting(random: Random, further: Random, filters: Random): Routing {
+export function makeRouting(random: Random, further: Random, filters: Random, batches: Random): Routing {
   const count = random.whole(1, 4) + (further.chance(0.1) ? further.whole(4, 16) : 0)
   const drafts: Draft[] = []
   for (let index = 1; index <= count; index++) {
@@ -117,7 +118,7 @@ export function makeRouting(random: Random, further: Random, filters: Random): R
     name: `f${index + 1}`,
     routes,
     databases: own,
-    ...settings(random, filters),
+    ...withBatches(batches, settings(random, filters)),
   }))
   const tables = drafts.flatMap(({ tables: own }, index) =>
     own.map((table) => ({ ...table, owner: functions[index] ?? null })),
@@ -186,5 +187,23 @@ function settings(random: Random, filters: Random): Pick<TableFunction, 'deliver
     }),
     style: random.chance(0.3) ? 'onBatch' : 'onChange',
     workMs: random.pick([0, 0, 5, 50, 400]),
+  }
+}
+
+function withBatches<Own extends Pick<TableFunction, 'delivery' | 'style' | 'workMs'>>(
+  random: Random,
+  own: Own,
+): Own {
+  const batchWindowSeconds = random.pick([0, 0, 0, 0, 1, 1])
+  const batchBytes = random.chance(0.1) ? 1_000 : own.delivery.batchBytes
+  const delivery = { ...own.delivery, batchWindowSeconds, batchBytes }
+  if (!random.chance(0.25)) return { ...own, delivery }
+  // A handler that needs longer for a whole transaction than it may run never handles it.
+  const workMs = Math.min(own.workMs, 50)
+  return {
+    ...own,
+    workMs,
+    style: 'onTransaction',
+    delivery: { ...delivery, concurrency: 1, transactions: true },
   }
 }

@@ -73,6 +73,7 @@ export class FakeRun implements DeliveryEnvironment {
   readonly mayGrow = (offset: bigint): boolean => this.growsFrom !== null && offset >= this.growsFrom
   /** Whether batches may wait for changes that are not written yet. */
   mayHold = (_offset: bigint): boolean => true
+  transactionWaitMs = (_offset: bigint): number => Number.POSITIVE_INFINITY
   readonly longestGrowthMs = (): number => 1_500
   readonly permit = async (): Promise<boolean> => this.permits-- > 0
   readonly pause = async (milliseconds: number): Promise<void> => {

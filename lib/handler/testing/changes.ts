@@ -90,6 +90,14 @@ export function changesOf<Schema extends $ZodObject>(
   }
 }
 
+/** The changes as one transaction of the source. They may be of several tables. */
+export function inTransaction(
+  changes: readonly ChangeJson[],
+  id: string = changes[0]?.transactionId ?? '',
+): ChangeJson[] {
+  return changes.map((change) => ({ ...change, transactionId: id }))
+}
+
 function tableFor(declared: string | readonly string[], named: string | undefined): string {
   const [only = '', ...others] = [declared].flat()
   const table = named ?? (others.length === 0 ? only : '')

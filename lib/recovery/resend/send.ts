@@ -1,9 +1,10 @@
 import type { PollConfig } from '../../config.ts'
 import type { BatchOrigin } from '../../dispatch/batch-format.ts'
-import { packEvents, sizeInBatch, toBatch } from '../../dispatch/batch-format.ts'
+import { packEvents, sizeInBatch, type TransactionPart, toBatch } from '../../dispatch/batch-format.ts'
 import { countThrough, type RoutedEvent } from '../../dispatch/event.ts'
 import type { Invoke } from '../../dispatch/invoke.ts'
 import { maxBatchBytes } from '../../dispatch/settings.ts'
+import { readHeader } from '../../dts/header.ts'
 import { DtsError } from '../../errors.ts'
 import { reasonOf } from '../../text/thrown.ts'
 
@@ -46,14 +47,40 @@ export async function sendOnce(
   functionName: string,
   events: readonly RoutedEvent[],
   origin: BatchOrigin,
-  { invoke, handlerTimeoutMs }: SendDependencies,
+  { invoke, handlerTimeoutMs, routes }: SendDependencies,
 ): Promise<{ readonly done: number; readonly error: DtsError | null }> {
-  const result = await invoke(functionName, toBatch(packEvents(events), origin), events)
+  const route = Object.values(routes).find((one) => one.functionName === functionName)
+  const transactions = route?.transactions === true ? resent(events) : null
+  const result = await invoke(functionName, toBatch(packEvents(events), origin, null, transactions), events)
   if (result.kind === 'unknown') {
     return { done: 0, error: mayStillRun(functionName, handlerTimeoutMs, result.error) }
   }
   if (result.kind !== 'acknowledged') return { done: 0, error: result.error }
   return { done: countThrough(events, result.through), error: result.error }
+}
+
+/** Recovery sends changes of one table, or single ones: it cannot know whether they are whole transactions. */
+function resent(events: readonly RoutedEvent[]): TransactionPart[] {
+  const parts: TransactionPart[] = []
+  let before: string | null = null
+  for (const { value } of events) {
+    const id = idOf(value)
+    const last = parts.at(-1)
+    if (last !== undefined && id !== '' && id === before)
+      parts.splice(-1, 1, { ...last, count: last.count + 1 })
+    else parts.push({ count: 1, part: 'resent' })
+    before = id
+  }
+  return parts
+}
+
+/** Empty for a record that cannot be read: the function meets the same fault. */
+function idOf(value: Buffer | null): string {
+  try {
+    return value === null ? '' : readHeader(value).sourceTxid
+  } catch {
+    return ''
+  }
 }
 
 /** The poller would wait and send them again. Recovery is run by hand, so it ends here. */

@@ -50,6 +50,7 @@ const position: Position = {
       anchor: null,
       trouble: { offset: farOffset, attempts: 2, since: 7, nextAt: 8, limit: 500, outages: 1 },
     },
+    all: { through: null, anchor: null, trouble: null, begin: farOffset },
     customers: {
       through: 3n,
       anchor: null,

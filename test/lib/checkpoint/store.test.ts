@@ -465,6 +465,7 @@ describe('the checkpoint store', () => {
       const lanes = {
         ahead: { through: 15n, anchor, trouble: { ...trouble, offset: 16n } },
         stuck: { through: null, anchor: null, trouble },
+        within: { through: null, anchor: null, trouble, begin: 10n },
       }
       await store.commit(lease, { ...at(10n), lanes, deadLetters: { since: now, count: 20 } }, now + 1_000)
       await store.halt(
@@ -475,7 +476,10 @@ describe('the checkpoint store', () => {
       await store.resume(await read(store), entry)
       const found = await read(store)
       assert.deepEqual([found.state, found.offset], ['RUNNING', 10n])
-      assert.deepEqual(found.lanes, { ahead: { through: 15n, anchor, trouble: null } })
+      assert.deepEqual(found.lanes, {
+        ahead: { through: 15n, anchor, trouble: null },
+        within: { through: null, anchor: null, trouble: null, begin: 10n },
+      })
       assert.deepEqual(found.deadLetters, { since: 0, count: 0 })
       const here = { clusterId: 'c', offset: '10', generation }
       assert.deepEqual(found.ledger.at(-1), { ...entry, from: here, to: here })

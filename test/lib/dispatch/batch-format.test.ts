@@ -97,6 +97,27 @@ test('a damaged batch is refused', () => {
   ])
 })
 
+test('only a batch with transactions has the version of one, so that an older function refuses it', () => {
+  const parts = [{ count: 1, part: 'whole' as const }]
+  const plain = toBatch(packEvents(events(Buffer.from('one'))), origin)
+  const whole = toBatch(plain.data, origin, null, parts)
+  assert.deepEqual([plain.version, plain.transactions], [3, undefined])
+  assert.deepEqual([whole.version, whole.transactions], [4, parts])
+  for (const batch of [plain, whole]) {
+    assert.deepEqual(batchSchema.parse(JSON.parse(JSON.stringify(batch))), batch)
+  }
+  for (const [wrong, reason] of [
+    [{ ...plain, transactions: parts }, 'the old version with transactions'],
+    [{ ...whole, transactions: undefined }, 'the new version without transactions'],
+    [{ ...whole, transactions: [] }, 'no transaction'],
+    [{ ...whole, transactions: [{ count: 0, part: 'whole' }] }, 'an empty transaction'],
+    [{ ...whole, transactions: [{ count: 1, part: 'half' }] }, 'an unknown part'],
+    [{ ...plain, version: 5 }, 'an unknown version'],
+  ] as const) {
+    assert.equal(batchSchema.safeParse(wrong).success, false, reason)
+  }
+})
+
 test('a batch is refused from its startBefore on', () => {
   const batch = toBatch(packEvents(events(Buffer.from('one'))), origin, 1_000)
   const late = { batchId: batch.batchId, acknowledgedThrough: null, refused: 'late' }

@@ -8,6 +8,8 @@ const rules = { attempts: 5, maxAgeSeconds: 3_600 }
 const failed = (failure: Partial<Failure> = {}): Failure => ({
   offset: 7n,
   size: 8,
+  together: 1,
+  maySplit: true,
   firstIsToBlame: false,
   ...failure,
 })
@@ -80,6 +82,34 @@ describe('a failure that the events may have caused', () => {
       if (limit === 1) assert.deepEqual(next, { kind: 'dead-letter', attempts: 5 })
       else assert.equal(next.kind === 'retry' && next.trouble.limit, Math.ceil(limit / 2))
     }
+  })
+
+  test('tries a transaction alone before it halves it, and never halves one that must stay whole', () => {
+    const cases: [failure: Partial<Failure>, limit: number | 'dead letter'][] = [
+      [{ size: 8, together: 2 }, 4],
+      [{ size: 8, together: 6 }, 6],
+      [{ size: 8, together: 6, firstIsToBlame: true }, 6],
+      [{ size: 8, together: 2, firstIsToBlame: true }, 2],
+      [{ size: 6, together: 6 }, 3],
+      [{ size: 6, together: 6, firstIsToBlame: true }, 3],
+      [{ size: 8, together: 6, maySplit: false }, 6],
+      [{ size: 6, together: 6, maySplit: false }, 'dead letter'],
+    ]
+    for (const [failure, limit] of cases) {
+      const decision = afterEventFailure(rules, trouble({ attempts: 4 }), failed(failure), now, 1)
+      assert.equal(decision.kind === 'retry' ? decision.trouble.limit : 'dead letter', limit)
+    }
+  })
+
+  test('counts a halved batch as failed even if there is only one attempt, so that its transaction may be cut', () => {
+    const decision = afterEventFailure({ ...rules, attempts: 1 }, null, failed({ together: 8 }), now, 0)
+    assert.deepEqual(decision.kind === 'retry' && [decision.trouble.limit, decision.trouble.attempts], [4, 1])
+  })
+
+  test('keeps a transaction whole for all of its attempts although an earlier search made batches small', () => {
+    const before = trouble({ attempts: 1, limit: 2 })
+    const decision = afterEventFailure(rules, before, failed({ size: 6, together: 6 }), now, 0)
+    assert.equal(decision.kind === 'retry' && decision.trouble.limit, 6)
   })
 
   test('finds the one failing event of any batch within as many attempts as the batch can be halved', () => {

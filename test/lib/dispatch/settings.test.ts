@@ -38,6 +38,12 @@ test('the declared settings of a table reach the poller unchanged through the en
   )
 })
 
+test('that a function gets whole transactions reaches the poller', () => {
+  const declared = { 'shop.orders': routeJson('all', { ...defaultDelivery, transactions: true }) }
+  const routes = toRoutes(routesSchema.parse(JSON.parse(JSON.stringify(declared))), '')
+  assert.equal(routes['shop.orders']?.transactions, true)
+})
+
 test('a handler without settings has five attempts, and its changes then become dead letters', () => {
   assert.deepEqual(defaultDelivery, {
     attempts: 5,

@@ -60,8 +60,8 @@ describe('defineStream', () => {
   })
 
   const cases: [definition: object | undefined, message: RegExp][] = [
-    [undefined, /onChange, onBatch, or one of/],
-    [{}, /onChange, onBatch, or one of/],
+    [undefined, /onChange, onBatch, onTransaction, or one of/],
+    [{}, /onChange, onBatch, onTransaction, or one of/],
     [{ onChange() {}, table: 'shop.orders' }, /defineStream takes no table: .*except, or use defineTable/],
     [{ onChange() {}, concurrency: 2 }, /defineStream takes no concurrency: .*in the order of the stream/],
     [{ onChange() {}, except: 'orders' }, /not "!orders"/],

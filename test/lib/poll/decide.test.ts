@@ -50,6 +50,7 @@ function state({ run, reading, delivery, commit, handOver }: Changes): RunState 
     },
     delivery: {
       idle: true,
+      holdsStart: false,
       waitsUntil: null,
       mayRunUntil: null,
       halt: null,
@@ -231,6 +232,11 @@ const rows: readonly [reason: string, changes: Changes, step: Step][] = [
   [
     'another run asks while a handler that did not answer may still run: the lease could not be released, so continue',
     { delivery: { mayRunUntil: now + 1 }, handOver: { wishedAt: now - 100 } },
+    { do: 'fetch' },
+  ],
+  [
+    'another run asks while the first change waits for its transaction: no next run would come further, so continue',
+    { delivery: { holdsStart: true }, handOver: { wishedAt: now - 100 } },
     { do: 'fetch' },
   ],
   [

@@ -21,6 +21,11 @@ describe('the delivery settings of a definition', () => {
     assert.equal(delivery({ onBatch: onChange, batchSize: 7 }).batchSize, 7)
   })
 
+  test('ask for whole transactions only with onTransaction', () => {
+    assert.deepEqual(delivery({ onTransaction: onChange }), { ...defaultDelivery, transactions: true })
+    assert.equal(delivery({ onChange }).transactions, undefined)
+  })
+
   test('are the declared ones, without the handlers', () => {
     const settings = {
       attempts: 2,
@@ -78,13 +83,27 @@ describe('an invalid definition is refused by defineTable', () => {
     [{ table: ['shop.orders', 'items'], onChange }, /table must be database\.table.*not "items"/],
     [{ table: ['!shop.orders'], onChange }, /table must be database\.table/],
     [{ table: ['shop.orders_*', '!shop.items'], onChange }, /!shop\.items leaves out what none/],
-    [{ table: 'shop.orders' }, /onChange, onBatch, or one of onInsert, onUpdate and onDelete must be given/],
-    [{ onDdl: onChange }, /onChange, onBatch, or one of/],
+    [
+      { table: 'shop.orders' },
+      /onChange, onBatch, onTransaction, or one of onInsert, onUpdate and onDelete must be given/,
+    ],
+    [{ onDdl: onChange }, /onChange, onBatch, onTransaction, or one of/],
     [{ onChange, onBatch: onChange }, /onBatch gets all changes, so onChange would get none/],
     [
       { onInsert: onChange, onDelete: onChange, onBatch: onChange },
       /onBatch gets all changes, so onInsert and onDelete would get none/,
     ],
+    [{ onTransaction: onChange, onChange }, /onTransaction gets all changes, so onChange would get none/],
+    [
+      { onTransaction: onChange, onBatch: onChange },
+      /onTransaction gets all changes, so onBatch would get none/,
+    ],
+    [
+      { onTransaction: onChange, concurrency: 2 },
+      /onTransaction needs concurrency 1, because lanes would split/,
+    ],
+    [{ async *onTransaction() {} }, /onTransaction must not be a generator function/],
+    [{ onChange, transactions: true }, /Unrecognized key: "transactions"/],
     [{ onDelete: 'log' }, /onDelete must be a function/],
     [{ async *onUpdate() {} }, /onUpdate must not be a generator function/],
     [
@@ -114,7 +133,7 @@ describe('an invalid definition is refused by defineTable', () => {
       /filter\.where The condition cannot be read at character 9: .*not the end/,
     ],
     [{ table: 'shop.orders', onChange, attemps: 3 }, /Unrecognized key: "attemps"/],
-    [{ table: 'x', batchSize: 1.5 }, /table must.*onChange, onBatch, or one of.*batchSize/],
+    [{ table: 'x', batchSize: 1.5 }, /table must.*onChange, onBatch, onTransaction, or one of.*batchSize/],
   ]
   for (const [definition, message] of cases) {
     test(String(message), () => {
@@ -131,7 +150,7 @@ test('a definition that is not an object is refused by defineTable', () => {
     const call = () => Reflect.apply(defineTable, undefined, [definition])
     assert.throws(call, {
       code: 'CONFIG_INVALID',
-      message: /it takes one object: \{ table, row, onChange or onBatch \}/,
+      message: /it takes one object: \{ table, row, onChange, onBatch or onTransaction \}/,
     })
   }
 })
