@@ -59,6 +59,8 @@ const fullBytes = 600_000
  */
 export class ColumnHistory {
   readonly #tables: Map<string, TableColumns>
+  /** The list that was compared last, by table: it can be an older version than the last one. */
+  readonly #inUse = new Map<string, Columns>()
   /** About the bytes that the tables take. */
   #bytes: number
 
@@ -76,8 +78,11 @@ export class ColumnHistory {
     const known = this.#tables.get(table)
     if (known === undefined) return { kind: 'first' }
     const digest = digestOf(columns)
-    if (known.versions.some((version) => version.digest === digest)) return { kind: 'known' }
-    return { kind: 'drift', ...differences(known.columns, columns) }
+    if (known.versions.some((version) => version.digest === digest)) {
+      this.#inUse.set(table, columns)
+      return { kind: 'known' }
+    }
+    return { kind: 'drift', ...differences(this.#inUse.get(table) ?? known.columns, columns) }
   }
 
   /** Adds a list that is not known. @returns false if there is no room for another table */
@@ -88,12 +93,15 @@ export class ColumnHistory {
       version: (known?.versions.at(-1)?.version ?? 0) + 1,
       since,
       digest: digestOf(columns),
-      ...(known === undefined ? { added: [], lost: [], retyped: [] } : differences(known.columns, columns)),
+      ...(known === undefined
+        ? { added: [], lost: [], retyped: [] }
+        : differences(this.#inUse.get(table) ?? known.columns, columns)),
     }
     const versions = [...(known?.versions ?? []), version].slice(-mostVersions)
     const entry = [table, { columns, versions }] as const
     this.#bytes += sizeOf(entry) - (known === undefined ? 0 : sizeOf([table, known]))
     this.#tables.set(...entry)
+    this.#inUse.set(table, columns)
     return true
   }
 

@@ -47,6 +47,20 @@ describe('the columns of a table', () => {
     )
   })
 
+  test('drift from the version in use, also if that is an older one, as after a reset', () => {
+    const history = new ColumnHistory()
+    history.add(first)
+    history.add(changed)
+    const later = stored(history)
+    assert.equal(later.compare(first).kind, 'known')
+    const next = seen(20n, { id: 8, status: 253, total: 3, place: 253 })
+    const drift = { added: ['place'], lost: [], retyped: [] }
+    assert.deepEqual(later.compare(next), { kind: 'drift', ...drift })
+    later.add(next)
+    const { added, lost, retyped } = later.tables.get('shop.orders')?.versions.at(-1) ?? {}
+    assert.deepEqual({ added, lost, retyped }, drift)
+  })
+
   test('are kept by version, with the place where each was seen first', () => {
     const history = new ColumnHistory()
     history.add(first)
