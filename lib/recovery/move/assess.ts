@@ -135,7 +135,8 @@ function notThereYet(log: LogFacts, last: number | null, read: Progress, now: nu
   const end = last === null ? 'holds no record' : `ends at ${formatTime(last)}`
   const isPast = timestamp * 1000 <= now
   const remedy = isPast
-    ? 'DTS may still be filling it: wait, and run the same again.'
+    ? 'DTS may still be filling it: wait, and run the same again. If it does not get there although the source has new changes, the ' +
+      "source's clock was set back: choose the place to continue from."
     : 'A record of the source has that time, which is in the future, so waiting would last until then. Choose the time ' +
       'to continue from, and accept the loss.'
   return refuse(

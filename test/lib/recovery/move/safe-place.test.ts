@@ -156,7 +156,9 @@ describe('a log that has not reached the checkpoint', () => {
     assert.deepEqual([code, retryable], ['CHECKPOINT_OUT_OF_RANGE', true])
     return { facts, next, message }
   }
-  const wait = 'DTS may still be filling it: wait, and run the same again.'
+  const wait =
+    'DTS may still be filling it: wait, and run the same again. If it does not get there although the source has new changes, the ' +
+    "source's clock was set back: choose the place to continue from."
 
   test('may still be filled: the answer names both times and says to wait', () => {
     const ends = refusalAt(1_049_000, { middle: 1020, highest: 1020 })
