@@ -376,8 +376,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'transaction: a run that begins within it claims its begin',
     file: 'lib/dispatch/source-transaction.ts',
-    find: "return this.#last !== null && this.#last !== '' && this.#last !== id",
-    put: 'return true',
+    find: "this.#last !== null && this.#last !== '' && this.#last !== id",
+    put: 'true',
   },
   {
     name: 'transaction: a part after another one counts as the first',
