@@ -55,12 +55,13 @@ export function afterEventFailure(
   if (size === 1 || (size === together && !failure.maySplit)) return { kind: 'dead-letter', attempts }
   const half = Math.ceil(size / 2)
   const limit = size === together ? half : failure.firstIsToBlame ? together : Math.max(half, together)
-  // Each half gets one attempt: the others were made with the whole batch.
+  // Each half gets one attempt: the others were made with the whole batch. A transaction is cut only after an attempt.
+  const least = size === together ? 1 : 0
   return {
     kind: 'retry',
     trouble: {
       offset: failure.offset,
-      attempts: Math.max(1, delivery.attempts - 1),
+      attempts: Math.max(least, delivery.attempts - 1),
       since,
       nextAt: now,
       limit,

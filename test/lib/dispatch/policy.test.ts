@@ -106,6 +106,16 @@ describe('a failure that the events may have caused', () => {
     assert.deepEqual(decision.kind === 'retry' && [decision.trouble.limit, decision.trouble.attempts], [4, 1])
   })
 
+  test('reports one attempt of a change that a search finds if there is only one attempt', () => {
+    const rule = { ...rules, attempts: 1 }
+    const half = afterEventFailure(rule, null, failed({ size: 2 }), now, 0)
+    assert.ok(half.kind === 'retry')
+    assert.deepEqual(afterEventFailure(rule, half.trouble, failed({ size: 1 }), now, 0), {
+      kind: 'dead-letter',
+      attempts: 1,
+    })
+  })
+
   test('keeps a transaction whole for all of its attempts although an earlier search made batches small', () => {
     const before = trouble({ attempts: 1, limit: 2 })
     const decision = afterEventFailure(rules, before, failed({ size: 6, together: 6 }), now, 0)
