@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
-import { makeRecords } from '../../../bench/ground/records.ts'
 import {
   type Batch,
   batchSchema,
@@ -37,17 +36,6 @@ test('a function gets the records as they were sent', () => {
     recordsOf(toBatch(packEvents(empty), origin)).map(({ value }) => value),
     [Buffer.from('one'), Buffer.alloc(0)],
   )
-})
-
-test('an ordinary batch is packed and unpacked without joining pieces', (t) => {
-  const sent = events(...makeRecords({ tables: 1 }, 1_000))
-  const concat = t.mock.method(Buffer, 'concat')
-  const unpacked = recordsOf(toBatch(packEvents(sent), origin))
-  assert.equal(concat.mock.callCount(), 0)
-  assert.equal(unpacked.length, 1_000)
-  // This one compresses so well that it needs more than one piece.
-  recordsOf(toBatch(packEvents(events(Buffer.alloc(1_000_000))), origin))
-  assert.equal(concat.mock.callCount(), 1)
 })
 
 test('a batch of which nothing repeats says so in a form that every version of a function reads', () => {
