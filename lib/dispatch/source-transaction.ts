@@ -26,6 +26,8 @@ export class TransactionReader {
   #id = ''
   /** A BEGIN was read, and no end of its transaction. */
   #isMarked = false
+  /** The stream also marks ends. */
+  #marksEnds = false
   /** The record before was a mark. */
   #isAtMark = false
   /** The transaction of the last change; empty if the change names none; null if nothing is known of it. */
@@ -46,9 +48,7 @@ export class TransactionReader {
       case 'COMMIT':
       case 'ROLLBACK':
       case 'ABORT':
-        this.#end()
-        this.#isMarked = header.operation === 'BEGIN'
-        this.#isAtMark = true
+        this.#mark(header.operation === 'BEGIN')
         return null
       case 'INSERT':
       case 'UPDATE':
@@ -62,6 +62,17 @@ export class TransactionReader {
       default:
         return undefined
     }
+  }
+
+  #mark(isBegin: boolean): void {
+    // Without its own end, the transaction before was cut off: its writer may have begun again.
+    if (isBegin && this.#isMarked && this.#marksEnds && this.#current !== null)
+      this.#current.state = 'unclear'
+    else this.#end()
+    this.#current = null
+    this.#isMarked = isBegin
+    this.#marksEnds ||= !isBegin
+    this.#isAtMark = true
   }
 
   #transactionOf(id: string): SourceTransaction {
