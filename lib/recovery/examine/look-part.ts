@@ -40,8 +40,8 @@ export interface LookedPart {
 }
 
 const fetchBounds = { maxBytes: 4 * 1024 * 1024, maxWaitMs: 100 }
-/** The first step back is short, because most looks need only the newest changes. */
-const [firstStep, longestStep] = [1_000n, 50_000n]
+/** The first step back is short: most looks need only the newest changes, and a step that does not end in time shows nothing. */
+const [firstStep, longestStep] = [100n, 50_000n]
 /** A change with more is listed without its columns. */
 const mostChangeBytes = 100_000
 
@@ -163,7 +163,9 @@ export async function lookBack(
     const left = max - whole.changes.length
     const isFull = left <= 0 || listedBytes >= limits.answerBytes
     if (isFull && untilFull) break
-    const start = whole.from - step < from ? from : whole.from - step
+    const recordsLeft = BigInt(limits.records - whole.records)
+    const length = step < recordsLeft ? step : recordsLeft
+    const start = whole.from - length < from ? from : whole.from - length
     const found = new Collected(reader, isFull ? 0 : left, limits.answerBytes - listedBytes)
     const read = await readStep(stream, found, start, whole.from, limits.mayContinue)
     if (read.fault !== null && whole.records === 0) throw read.fault

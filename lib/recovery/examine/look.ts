@@ -110,6 +110,7 @@ const longestMs = 15_000
 /** The answer needs the rest. */
 const reserveMs = 10_000
 const mostTables = 200
+const tooSlow = `The broker is too slow: within ${longestMs / 1_000} seconds not one part of the log could be read. Run it again later.`
 
 /**
  * Shows changes of the log, masked as for their handlers, and what the checkpoint says about each. It only reads: no lease, no
@@ -123,18 +124,20 @@ export async function look(
   bounds: Omit<LookLimits, 'mayContinue'> = usual,
 ): Promise<LookResult> {
   const { routes, ghostTables, maskKey, store, now, remainingMs } = dependencies
-  const until = now() + longestMs
-  const limits = { ...bounds, mayContinue: () => now() < until && remainingMs() > reserveMs }
   const masker = await maskerFor(routes, maskKey)
   const wanted = { table: event.table ?? null, key: partsOfKey(event.key ?? '') }
   const reader = new ChangeReader(routes, ghostTables, masker, wanted)
   const { from, to, range } = await findPart(event, stream, 'Nothing was read.')
   const end = to < range.end ? to : range.end
+  const until = now() + longestMs
+  const limits = { ...bounds, mayContinue: () => now() < until && remainingMs() > reserveMs }
   const readsUp = event.from !== undefined && !event.newest
   const asked = { from, end, max: event.max, untilFull: event.from === undefined }
   const part = readsUp
     ? await lookUp(stream, reader, asked, limits)
     : await lookBack(stream, reader, asked, limits)
+  // An equal look would get no further.
+  const readsNothing = part.from === part.to && from < end
   const read = await readPosition(store)
   const position: PositionInLog = read.fault ?? positionIn(read.stored, stream.clusterId, range.end)
   return {
@@ -147,8 +150,8 @@ export async function look(
     unsearched: part.unsearched,
     ...tablesOf(part, reader),
     position: read.stored === null ? null : describePosition(read.stored, routes, range.end, now()),
-    next: readsUp ? (part.to < end ? { from: { offset: String(part.to) } } : null) : placeBelow(part, from),
-    error: part.fault === null ? null : describeFault(part.fault),
+    next: readsNothing ? null : readsUp ? placeAfter(part, end) : placeBelow(part, from),
+    error: part.fault !== null ? describeFault(part.fault) : readsNothing ? tooSlow : null,
     notes: notesOf(part, read.fault?.unknown ?? null),
   }
 }
@@ -216,6 +219,10 @@ function describePosition(
     lagSeconds: lagSeconds(stored, offset === end, now),
     ahead: Object.fromEntries(ahead),
   }
+}
+
+function placeAfter({ to }: LookedPart, end: bigint): LookResult['next'] {
+  return to < end ? { from: { offset: String(to) } } : null
 }
 
 function placeBelow({ from, changes, more }: LookedPart, first: bigint): LookResult['next'] {

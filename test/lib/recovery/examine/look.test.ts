@@ -334,12 +334,21 @@ describe('the bounds of a look', () => {
     const back = await lookAt(stream, { key: 'id=0' }, {}, { records: 1_000 })
     assert.deepEqual([back.changes, back.read.records, back.next], [[], 1_000, { to: { offset: '1500' } }])
     const bytes = await lookAt(stream, { key: 'id=0' }, {}, { bytes: 1_000 })
-    assert.deepEqual(bytes.next, { to: { offset: '1500' } })
+    assert.deepEqual(bytes.next, { to: { offset: '2400' } })
     let clock = 0
     const late = await lookAt(stream, { key: 'id=0' }, { now: () => (clock += 10_000) })
-    assert.deepEqual([late.changes, late.next], [[], { to: { offset: '1500' } }])
-    const ending = await lookAt(stream, { key: 'id=0' }, { remainingMs: () => 9_000 })
-    assert.deepEqual([ending.read.records, ending.next], [0, { to: { offset: '2500' } }])
+    assert.deepEqual([late.changes, late.next], [[], { to: { offset: '2400' } }])
+  })
+
+  test('if time ends before anything was read, the answer says so, and names no place to continue', async (t) => {
+    const stream = await orders(t, 2_500)
+    for (const event of [{ key: 'id=0' }, { from: { offset: '0' } }]) {
+      const { read, next, error } = await lookAt(stream, event, { remainingMs: () => 9_000 })
+      assert.deepEqual([read.records, next], [0, null])
+      assert.match(error ?? '', /The broker is too slow: within 15 seconds not one part/)
+    }
+    const empty = await lookAt((await open(t, [])).stream)
+    assert.deepEqual([empty.read.records, empty.next, empty.error], [0, null, null])
   })
 
   test('an answer stays far below what Lambda answers, whatever the rows contain', async (t) => {
