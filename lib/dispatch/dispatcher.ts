@@ -126,8 +126,11 @@ export class Dispatcher {
 
   /** Until when a handler that did not answer may still run, in milliseconds since 1970. Null if every handler answered. */
   get mayRunUntil(): number | null {
-    const times = this.#lanes.flatMap(({ mayRunUntil }) => mayRunUntil ?? [])
-    return times.length === 0 ? null : Math.max(...times)
+    let last: number | null = null
+    for (const { mayRunUntil } of this.#queues.values()) {
+      if (mayRunUntil !== null && (last === null || mayRunUntil > last)) last = mayRunUntil
+    }
+    return last
   }
 
   /** The lanes' states that the checkpoint must store with a committed offset. */

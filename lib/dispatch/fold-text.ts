@@ -18,22 +18,17 @@ export function foldText(text: string): string | null {
   for (let at = 0; at < text.length; at++) {
     const folded = foldedUnit(text.charCodeAt(at))
     if (folded === null) return null
-    for (let each = 0; each < folded.length; each++) {
-      const code = folded.charCodeAt(each)
-      if (code <= codeOf9) digits += folded[each]
-      else if (code <= codeOfZ) latin |= 1 << (code - codeOfA)
-      else {
-        others ??= new Set()
-        others.add(folded[each] as string)
-      }
+    latin |= folded.latin
+    if (folded.digits !== '') digits += folded.digits
+    for (let each = 0; each < folded.others.length; each++) {
+      others ??= new Set()
+      others.add(folded.others[each] as string)
     }
   }
   return `${digits} ${latinLetters(latin)}${others === null ? '' : [...others].sort().join('')}`
 }
 
-const codeOf9 = 0x39
 const codeOfA = 0x41
-const codeOfZ = 0x5a
 
 /** In the order of the alphabet. */
 function latinLetters(bits: number): string {
@@ -43,20 +38,39 @@ function latinLetters(bits: number): string {
   return letters
 }
 
-/** By UTF-16 unit. The keys of a stream consist of few of them. */
-const known = new Map<number, string | null>()
+/** What one UTF-16 unit adds to the result. */
+interface FoldedUnit {
+  readonly digits: string
+  /** As in `foldText`. */
+  readonly latin: number
+  readonly others: string
+}
 
-/**
- * The digits and letters of one unit of a text: compatibility decomposition treats each unit of `covered` by itself. Marks, which
- * it also sorts, are left out.
- */
-function foldedUnit(unit: number): string | null {
-  let folded = known.get(unit)
+/** By UTF-16 unit. The keys of a stream consist of few of them, and most of those are Latin: an index costs less than a look-up. */
+const knownLatin: (FoldedUnit | null | undefined)[] = new Array(0x250).fill(undefined)
+const known = new Map<number, FoldedUnit | null>()
+
+/** Null for a unit that has no fold. Compatibility decomposition treats each unit of `covered` by itself. Marks, which it also sorts, are left out. */
+function foldedUnit(unit: number): FoldedUnit | null {
+  let folded = unit < knownLatin.length ? knownLatin[unit] : known.get(unit)
   if (folded === undefined) {
-    folded = foldUnit(String.fromCharCode(unit))
-    known.set(unit, folded)
+    folded = sorted(foldUnit(String.fromCharCode(unit)))
+    if (unit < knownLatin.length) knownLatin[unit] = folded
+    else known.set(unit, folded)
   }
   return folded
+}
+
+function sorted(folded: string | null): FoldedUnit | null {
+  if (folded === null) return null
+  const all = [...folded]
+  const isDigit = (one: string) => one <= '9'
+  const isLatin = (one: string) => !isDigit(one) && one <= 'Z'
+  return {
+    digits: all.filter(isDigit).join(''),
+    latin: all.filter(isLatin).reduce((bits, one) => bits | (1 << (one.charCodeAt(0) - codeOfA)), 0),
+    others: all.filter((one) => one > 'Z').join(''),
+  }
 }
 
 function foldUnit(unit: string): string | null {

@@ -34,6 +34,7 @@ export class FunctionQueue {
   readonly lanes: readonly Lane[]
   readonly #environment: DeliveryEnvironment
   readonly #longestHold: number
+  readonly #hasTransactions: boolean
   /** Changes that must wait until the lanes are empty. */
   readonly #held: QueuedEvent[] = []
   #heldBytes = 0
@@ -45,8 +46,9 @@ export class FunctionQueue {
   /** @param states from the checkpoint; states of another concurrency or hash do not belong to this queue */
   constructor(route: Route, states: Readonly<Record<string, LaneState>>, environment: DeliveryEnvironment) {
     this.#environment = environment
-    const { functionName, concurrency, batchSize } = route
+    const { functionName, concurrency, batchSize, transactions } = route
     this.#longestHold = 2 * batchSize * concurrency
+    this.#hasTransactions = transactions === true
     const place = { isOpen: () => this.#held.length === 0, emptied: () => this.#release() }
     this.lanes = Array.from({ length: concurrency }, (_, index) => {
       const name = laneName(functionName, index, concurrency)
@@ -67,7 +69,9 @@ export class FunctionQueue {
 
   /** Whether more changes would not let the function work faster. */
   get isStocked(): boolean {
-    return this.#held.length >= this.#longestHold || this.lanes.some((lane) => lane.isStocked)
+    if (this.#held.length >= this.#longestHold) return true
+    for (const { isStocked } of this.lanes) if (isStocked) return true
+    return false
   }
 
   /** The offset of the first change that is not done; null if there is none. */
@@ -81,12 +85,16 @@ export class FunctionQueue {
 
   /** A lane waits for the end of a transaction. */
   get awaitsTransaction(): boolean {
-    return this.lanes.some((lane) => lane.awaitsTransaction)
+    if (!this.#hasTransactions) return false
+    for (const { awaitsTransaction } of this.lanes) if (awaitsTransaction) return true
+    return false
   }
 
   /** Whether only more records can give it work. */
   get isIdle(): boolean {
-    return this.#held.length === 0 && this.lanes.every((lane) => lane.isIdle)
+    if (this.#held.length > 0) return false
+    for (const { isIdle } of this.lanes) if (!isIdle) return false
+    return true
   }
 
   /**
@@ -101,6 +109,15 @@ export class FunctionQueue {
       if (first === null || waitsUntil < first) first = waitsUntil
     }
     return first
+  }
+
+  /** As `Lane` says; of all lanes the latest. */
+  get mayRunUntil(): number | null {
+    let last: number | null = null
+    for (const { mayRunUntil } of this.lanes) {
+      if (mayRunUntil !== null && (last === null || mayRunUntil > last)) last = mayRunUntil
+    }
+    return last
   }
 
   get halt(): DtsError | null {

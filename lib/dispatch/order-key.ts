@@ -1,6 +1,7 @@
 import type { Change, UpdateChange } from '../dts/change.ts'
 import { decodeChange } from '../dts/decode-change.ts'
-import { readKeys } from '../dts/read-keys.ts'
+import { readHeader } from '../dts/header.ts'
+import { type KeyHeader, readKeys } from '../dts/read-keys.ts'
 import type { ColumnValue, RecordHeader, Row } from '../dts/types.ts'
 import { foldText } from './fold-text.ts'
 
@@ -26,13 +27,21 @@ export interface OrderKey {
 /**
  * The key of a change. Null for a change that must not be parallel to any other: DDL, an update that changes the key, a key that
  * its record does not contain, a key of text that cannot be folded.
+ * @param bytes the record is in them, from `start` to `end`
+ * @throws DtsError RECORD_INVALID
  */
-export function orderKey(value: Buffer, header: RecordHeader): OrderKey | null {
+export function orderKey(
+  bytes: Buffer,
+  header: KeyHeader & Pick<RecordHeader, 'operation'>,
+  start = 0,
+  end = bytes.length,
+): OrderKey | null {
   if (header.operation === 'DDL') return null
-  const keys = readKeys(value, header)
+  const keys = readKeys(bytes, header, start, end)
   if (keys.length === 0) return keyOfTable(header)
   const columns = columnSet(keys)
-  const text = textOf(decodeChange(value, header, origin, columns), columns)
+  const value = bytes.subarray(start, end)
+  const text = textOf(decodeChange(value, readHeader(value), origin, columns), columns)
   return text === null ? null : { hash: hash(text), columns }
 }
 
@@ -40,10 +49,11 @@ let lastTable = ''
 let lastTableKey: OrderKey | null = null
 
 /** A table without a key has one key for all changes. Most follow a change of the same table. */
-function keyOfTable(header: RecordHeader): OrderKey {
-  if (lastTableKey === null || header.objectName !== lastTable) {
-    lastTableKey = { hash: hash(header.objectName ?? ''), columns: noColumns }
-    lastTable = header.objectName ?? ''
+function keyOfTable({ objectName }: KeyHeader): OrderKey {
+  const table = objectName ?? ''
+  if (lastTableKey === null || table !== lastTable) {
+    lastTableKey = { hash: hash(table), columns: noColumns }
+    lastTable = table
   }
   return lastTableKey
 }

@@ -3,7 +3,7 @@ import { decodeChange } from '../dts/decode-change.ts'
 import {
   type ChangeOperation,
   carriesChange,
-  type HeaderFacts,
+  type HeaderScan,
   isFiller,
   readHeader,
   scanHeader,
@@ -86,7 +86,7 @@ export function routeSlice(
     read.push(header)
     if (header === null || !carriesChange(header.operation)) continue
     // Read now: the next record overwrites this header.
-    const { operation, objectName } = header
+    const { operation, objectName, bodyStart } = header
     const table = objectName ?? ''
     const routing = routingOf(records, index, operation, objectName, router)
     const { routes, leftOut } = routing
@@ -108,7 +108,7 @@ export function routeSlice(
       if (verdict === 'filtered') continue
       isWanted = true
       // The key of the clear value, so that a mask changes no lane.
-      const key = keyFor(route, records, index)
+      const key = route.concurrency === 1 ? null : keyOf(records, index, { operation, objectName, bodyStart })
       const fault = verdict === 'wanted' ? null : verdict
       if (route.mask === undefined) {
         events.push(new QueuedEvent(records, index, table, route, key, fault))
@@ -124,7 +124,7 @@ export function routeSlice(
   return until(nextOffset, null)
 }
 
-function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderFacts | null {
+function tryHeader(records: LogRecords, index: number, unreadable: UnreadableRecord[]): HeaderScan | null {
   try {
     return scanHeader(records.bytes(index), records.start(index), records.end(index))
   } catch (thrown) {
@@ -228,11 +228,13 @@ function addMasked(
   }
 }
 
-function keyFor({ concurrency }: Route, records: LogRecords, index: number): OrderKey | null {
-  if (concurrency === 1) return null
+function keyOf(
+  records: LogRecords,
+  index: number,
+  header: Pick<HeaderScan, 'operation' | 'objectName' | 'bodyStart'>,
+): OrderKey | null {
   try {
-    const bytes = bytesOf(records, index)
-    return orderKey(bytes, readHeader(bytes))
+    return orderKey(records.bytes(index), header, records.start(index), records.end(index))
   } catch {
     return null
   }

@@ -1,23 +1,23 @@
 import { Cursor } from './cursor.ts'
 import { operations, sourceTypes } from './grammar.ts'
 import { exactBigint } from './integers.ts'
-import { RepeatedText } from './repeated-text.ts'
+import { RepeatedText, RepeatedTexts } from './repeated-text.ts'
 import type { Operation, RecordHeader, SourceType } from './types.ts'
 
 /** The operations that handlers see; all others only move the position. */
 export type ChangeOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'INIT' | 'DDL'
 
-/** Most records repeat the source version of the record before, and many repeat its table. */
+/** Most records repeat the source version of the record before. */
 const sourceVersions = new RepeatedText(64)
-const objectNames = new RepeatedText(1024)
+const objectNames = new RepeatedTexts()
 const transactionIds = new RepeatedText(256)
 const transactionCursor = new Cursor(Buffer.alloc(0))
 
 /** The fields that routing and the read window need. */
 export type HeaderFacts = Pick<RecordHeader, 'operation' | 'objectName' | 'sourceTimestamp'>
 
-/** The same, and where the rest of the header is. */
-export interface HeaderScan extends HeaderFacts {
+/** The same, and where other parts of the record are. */
+export interface HeaderScan extends HeaderFacts, Pick<RecordHeader, 'bodyStart'> {
   /** Position of `sourceTxid` in the bytes that were scanned. */
   readonly transactionStart: number
 }

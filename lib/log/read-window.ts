@@ -55,6 +55,15 @@ export class ReadWindow {
     this.#end = end
   }
 
+  /** Whether `advanceTo(offset)` would free the memory of a fetched slice. */
+  freesAt(offset: bigint): boolean {
+    for (const { read, free } of this.#slices) {
+      if (read.length > 0 && read.record(read.length - 1).offset >= offset) return false
+      if (free !== null) return true
+    }
+    return false
+  }
+
   /** The position with everything below `offset` done. From then on the read window begins there. */
   advanceTo(offset: bigint): WindowPosition {
     let { timestamp } = this.#base

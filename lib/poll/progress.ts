@@ -49,9 +49,10 @@ export class Progress {
 
   /** Releases the memory of finished slices now. Until the next commit there could be many. */
   releaseDone(): void {
+    const { readWindow } = this.#parts
     const done = this.#doneTo
-    // The loop comes by much more often than the first undone change moves, and an advance hashes records.
-    if (done > this.#parts.readWindow.start) this.#parts.readWindow.advanceTo(done)
+    // The loop comes by much more often than a slice is done, and an advance hashes records.
+    if (readWindow.freesAt(done)) readWindow.advanceTo(done)
   }
 
   /** Moves the position in memory to the first offset that is not done. */

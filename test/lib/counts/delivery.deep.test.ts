@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ReadWindow } from '../../../lib/log/read-window.ts'
 import { deliver } from './deliver.ts'
 
 test('a function that gets one record of ten is not invoked for a handful each time', async () => {
@@ -29,6 +30,16 @@ test('200 functions that share a stream are invoked with large batches', async (
   const { invocations, heldBytes } = await deliver({ tables: 200, records: 100_000 })
   assert.ok(invocations <= 1_000, `${invocations} invocations`)
   assert.ok(heldBytes <= 40 * 2 ** 20, `${heldBytes} bytes`)
+})
+
+test('the position in memory moves with the commits and with the memory that is free, not with each batch', async (t) => {
+  const advance = t.mock.method(ReadWindow.prototype, 'advanceTo').mock
+  const { invocations, summary } = await deliver({ tables: 200, records: 100_000 })
+  const slices = Math.ceil(summary.bytes / (2 * 2 ** 20))
+  assert.ok(invocations > 500, `${invocations} invocations`)
+  // The end of the run moves it as well.
+  const most = 2 * slices + summary.commits + 2
+  assert.ok(advance.callCount() <= most, `${advance.callCount()} of ${most}`)
 })
 
 test('a table without a key is not slower with lanes', async () => {

@@ -46,6 +46,13 @@ describe('the steps of the code for one record of twelve columns do not grow', (
   }
 })
 
+test('lanes cost the changes of a table without a key at most 25 steps each', async () => {
+  const work = { tables: 1, records: 20_000, key: 'none' } as const
+  const one = (await stepsOf(() => deliver(work))) / work.records
+  const eight = (await stepsOf(() => deliver({ ...work, concurrency: 8 }))) / work.records
+  assert.ok(eight > one && eight <= one + 25, `${one}, then ${eight}`)
+})
+
 describe('a poller that watches columns needs no more steps for a record', () => {
   const of = 20_000
   // It looks once at each table in 10,000 records.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeRecord, type PlainRecord, text } from '../../../infra/local/encode.ts'
+import { Cursor } from '../../../lib/dts/cursor.ts'
 import { operations, sourceTypes } from '../../../lib/dts/grammar.ts'
 import { carriesChange, isFiller, readHeader } from '../../../lib/dts/header.ts'
 import { tableOf } from '../../../lib/dts/names.ts'
@@ -175,5 +176,31 @@ test('a table name is split at its dots, and an escaped dot becomes a dot', () =
   }
   for (const objectName of ['', 'shop', 'a.b.c.d', 'shop.', '.orders', 'a..b']) {
     assert.throws(() => tableOf(objectName), { code: 'RECORD_INVALID' }, objectName)
+  }
+})
+
+test('names that a stream repeats in turn are decoded once', (t) => {
+  const names = Array.from({ length: 200 }, (_, index) => `shop.orders_${index}`)
+  const records = names.map((objectName) => encodeRecord({ operation: 'INSERT', objectName }))
+  const read = () => records.map((bytes) => readHeader(bytes).objectName)
+  assert.deepEqual(read(), names)
+  const decoded = t.mock.method(Cursor.prototype, 'string').mock
+  assert.deepEqual(read(), names)
+  // Two names may have the same place in the cache.
+  const most = 2 * 20
+  assert.ok(decoded.callCount() <= most, `${decoded.callCount()} names decoded again`)
+})
+
+test('far more names than can be kept are read as they are, also in turn', () => {
+  const names = Array.from(
+    { length: 20_000 },
+    (_, index) => `s${index % 7}.${'t'.repeat(index % 5)}é${index}`,
+  )
+  const records = names.map((objectName) => encodeRecord({ operation: 'INSERT', objectName }))
+  for (let round = 0; round < 2; round++) {
+    assert.equal(
+      records.find((bytes, index) => readHeader(bytes).objectName !== names[index]),
+      undefined,
+    )
   }
 })

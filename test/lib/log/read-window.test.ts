@@ -231,6 +231,26 @@ test('the memory of a slice is freed when the position has passed all of it', ()
   assert.deepEqual(freed, ['first', 'second'])
 })
 
+test('it says before whether an advance frees memory', () => {
+  const readWindow = new ReadWindow(base)
+  readWindow.add(readFrom(records.slice(0, 1)), 1n)
+  assert.deepEqual(
+    all.map((offset) => readWindow.freesAt(offset)),
+    all.map(() => false),
+  )
+  readWindow.add(readFrom(records.slice(1, 3), 1n), 3n, () => {})
+  readWindow.add(readFrom(records.slice(3), 3n), 5n, () => {})
+  assert.deepEqual(
+    all.map((offset) => readWindow.freesAt(offset)),
+    [false, false, false, true, true, true],
+  )
+  readWindow.advanceTo(3n)
+  assert.deepEqual(
+    all.map((offset) => readWindow.freesAt(offset)),
+    [false, false, false, false, false, true],
+  )
+})
+
 test('records after the end are ignored', () => {
   const readWindow = new ReadWindow(base)
   readWindow.add(readFrom(records), 2n)
