@@ -10,6 +10,8 @@ export interface Deployment {
 export interface MarkedPlace {
   readonly generation: number
   readonly offset: bigint
+  /** The cluster of that log. Absent: an older version wrote the mark. */
+  readonly clusterId?: string
 }
 
 /** The author of a commit to the consumer group, from the metadata of the commit. */
@@ -35,15 +37,19 @@ export interface GroupPosition {
 const oldMark = 'dts-functions'
 
 /**
- * `<timestamp>|<service>|<stage>|<table>|<generation>|<offset>`, each name percent-encoded. DTS wants the time first. The
- * offset is repeated because DTS moves a commit to another cluster by its time and changes the committed offset.
+ * `<timestamp>|<service>|<stage>|<table>|<generation>|<offset>|<cluster>`, each name percent-encoded. DTS wants the time first. The
+ * offset is repeated because DTS moves a commit to another cluster by its time and changes the committed offset, and the cluster shows
+ * that it did.
  */
 export function writeMark(
   { service, stage, table }: Deployment,
   timestamp: number,
-  { generation, offset }: MarkedPlace,
+  { generation, offset, clusterId }: MarkedPlace,
 ): string {
-  return [timestamp, ...[service, stage, table].map(encodeURIComponent), generation, offset].join('|')
+  const cluster = clusterId === undefined ? [] : [encodeURIComponent(clusterId)]
+  return [timestamp, ...[service, stage, table].map(encodeURIComponent), generation, offset, ...cluster].join(
+    '|',
+  )
 }
 
 /** Reads a commit of the group. @param self this deployment */
@@ -56,10 +62,15 @@ function readMark(metadata: string, self: Deployment): Mark {
   const timestamp = /^\d{1,15}$/.test(time) ? Number(time) : null
   if (rest.length === 1 && rest[0] === oldMark) return { whose: 'ours', timestamp, place: null }
   const [service, stage, table] = rest.slice(0, 3).map(decoded)
-  const [generation = '', offset = ''] = rest.slice(3)
+  const [generation = '', offset = '', cluster = ''] = rest.slice(3)
   const isMark = timestamp !== null && /^\d{1,15}$/.test(generation) && /^\d{1,19}$/.test(offset)
   if (!isMark || service == null || stage == null || table == null) return { whose: 'unknown' }
-  const place = { generation: Number(generation), offset: BigInt(offset) }
+  const clusterId = decoded(cluster)
+  const place = {
+    generation: Number(generation),
+    offset: BigInt(offset),
+    ...(clusterId ? { clusterId } : {}),
+  }
   const isOurs = service === self.service && stage === self.stage && table === self.table
   return isOurs
     ? { whose: 'ours', timestamp, place }

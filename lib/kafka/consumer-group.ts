@@ -18,6 +18,7 @@ const longestPauseMs = 1_600
 /** The offset that the consumer group has committed for one partition. Nothing joins the group. */
 export class ConsumerGroup {
   readonly #config: BrokerConfig
+  readonly #clusterId: string
   readonly #partition: number
   readonly #node: NodeConnection
   readonly #options: ConnectOptions
@@ -25,8 +26,15 @@ export class ConsumerGroup {
   #coordinator: NodeConnection | undefined
   #isClosed = false
 
-  constructor(config: BrokerConfig, partition: number, node: NodeConnection, options: ConnectOptions) {
+  constructor(
+    config: BrokerConfig,
+    clusterId: string,
+    partition: number,
+    node: NodeConnection,
+    options: ConnectOptions,
+  ) {
     this.#config = config
+    this.#clusterId = clusterId
     this.#partition = partition
     this.#node = node
     this.#options = options
@@ -50,7 +58,7 @@ export class ConsumerGroup {
     const partition = this.#partition
     const coordinator = await this.#findCoordinator()
     // DTS carries a commit over to a new cluster by the leading timestamp of its metadata.
-    const metadata = writeMark(deployment, timestamp, { generation, offset })
+    const metadata = writeMark(deployment, timestamp, { generation, offset, clusterId: this.#clusterId })
     const answer = await this.#ask('group commit', () =>
       coordinator.broker.offsetCommit({
         groupId: group,

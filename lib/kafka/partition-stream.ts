@@ -41,7 +41,7 @@ export class PartitionStream implements Stream {
     this.clusterId = clusterId
     this.#mode = config.mode
     this.#node = node
-    this.#group = new ConsumerGroup(config, partition, node, options)
+    this.#group = new ConsumerGroup(config, clusterId, partition, node, options)
   }
 
   async range(): Promise<DataRange> {

@@ -1,6 +1,7 @@
 import { certainlyBefore, SourceClock, startOfTimes, timesOf } from '../checkpoint/source-times.ts'
 import type { Checkpoint } from '../checkpoint/types.ts'
 import type { DtsError } from '../errors.ts'
+import type { MarkedPlace } from '../kafka/commit-mark.ts'
 import type { DataRange } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { commitAhead, type GroupAnswer } from './group.ts'
@@ -47,7 +48,7 @@ export async function readProgress(
     const { replayUntil } = read
     const ahead = commitAhead(read, answer)
     if (ahead === null) return { source: 'checkpoint', progress: read, replayUntil }
-    const progress = await progressOfCommit(ahead.offset, ahead.timestamp, stream, range)
+    const progress = await progressOfCommit(ahead, stream, range)
     return { source: 'restored', progress, replayUntil }
   }
   const unread = { progress: null, replayUntil: null } as const
@@ -59,19 +60,27 @@ export async function readProgress(
   const { committed } = answer
   if (committed?.mark.whose === 'another deployment') return { source: 'other', ...unread }
   if (committed?.mark.whose !== 'ours') return { source: 'nothing', ...unread }
-  const { timestamp } = committed.mark
+  const { timestamp, place } = committed.mark
   if (timestamp === null) return { source: 'unasked', ...unread }
-  const progress = await progressOfCommit(committed.offset, timestamp, stream, range)
+  const progress = await progressOfCommit({ offset: committed.offset, timestamp, place }, stream, range)
   return { source: 'group', progress, replayUntil: null }
 }
 
+/** A commit of ours in the group, and what its mark says. */
+interface OwnCommit {
+  readonly offset: bigint
+  readonly timestamp: number
+  readonly place: MarkedPlace | null
+}
+
 async function progressOfCommit(
-  offset: bigint,
-  timestamp: number,
+  { offset, timestamp, place }: OwnCommit,
   stream: Stream,
   range: DataRange,
 ): Promise<Progress> {
-  const isOfThisLog = (await settledBelow(offset, stream, range)) === timestamp
+  const wasElsewhere = place?.clusterId !== undefined && place.clusterId !== stream.clusterId
+  // The time alone proves little: where DTS finds a commit by its time, the records have reached that time as well.
+  const isOfThisLog = !wasElsewhere && (await settledBelow(offset, stream, range)) === timestamp
   const clusterId = isOfThisLog ? stream.clusterId : 'not known'
   return { clusterId, offset, timestamp, times: null, anchor: null, tail: null, lanes: {} }
 }

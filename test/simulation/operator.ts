@@ -185,7 +185,9 @@ export class Operator {
   async #recover(run: ObservedRun, event: Event): Promise<RecoveryAnswer> {
     run.read = null
     run.acceptsLoss = event.acceptLoss === true
-    return await recover(parseRecoveryEvent({ ...event, by: 'operator' }), this.#dependencies(run))
+    const answer = await recover(parseRecoveryEvent({ ...event, by: 'operator' }), this.#dependencies(run))
+    this.#stage.facts.log(() => `${run.owner} is told ${JSON.stringify(answer)}`)
+    return answer
   }
 
   /** Returns null if recovery refused or failed. The next visit tries again. */

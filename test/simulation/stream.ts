@@ -145,7 +145,8 @@ export class Broker {
   #commitToGroup(run: ObservedRun, log: Log, offset: bigint, timestamp: number, generation: number): void {
     const { random, facts, clock, scenario } = this.#stage
     facts.groupCommitted({ generation, offset })
-    const metadata = writeMark(scenario.config.deployment, timestamp, { generation, offset })
+    const { clusterId } = log
+    const metadata = writeMark(scenario.config.deployment, timestamp, { generation, offset, clusterId })
     const apply = () => {
       if (log === this.#log) this.#group = { offset, metadata }
     }

@@ -14,6 +14,17 @@ test('a commit’s metadata begins with the time, then names deployment, generat
   assert.deepEqual(markOf(writeMark(self, 1002, place)), { whose: 'ours', timestamp: 1002, place })
 })
 
+test('the cluster comes last, and older versions wrote none', () => {
+  const there = { ...place, clusterId: 'a|b %' }
+  const metadata = writeMark(self, 1002, there)
+  assert.equal(
+    metadata,
+    '1002|shop|prod|eu-central-1%2Fshop-prod-checkpoint|1795433580|9223372036854775807|a%7Cb%20%25',
+  )
+  assert.deepEqual(markOf(metadata), { whose: 'ours', timestamp: 1002, place: there })
+  assert.deepEqual(markOf(`${writeMark(self, 1002, place)}|%zz`), { whose: 'ours', timestamp: 1002, place })
+})
+
 test('a commit of another service, stage or table is recognized as another deployment’s', () => {
   for (const other of [
     { ...self, service: 'shop2' },

@@ -146,8 +146,13 @@ describe('a stream', () => {
     assert.equal(await stream.committed(), null)
     await stream.commit(3n, 1002, 7)
     const { offset, metadata, mark } = (await stream.committed()) ?? assert.fail('no commit')
-    assert.deepEqual([offset, metadata], [3n, '1002|shop|prod|unused|7|3'])
-    assert.deepEqual(mark, { whose: 'ours', timestamp: 1002, place: { generation: 7, offset: 3n } })
+    assert.deepEqual([offset, metadata], [3n, `1002|shop|prod|unused|7|3|${stream.clusterId}`])
+    const { clusterId } = stream
+    assert.deepEqual(mark, {
+      whose: 'ours',
+      timestamp: 1002,
+      place: { generation: 7, offset: 3n, clusterId },
+    })
     assert.deepEqual([store.counters.commits, store.counters.commitsRefused], [1, 0])
   })
 

@@ -19,9 +19,17 @@ interface Committed {
 const clock = t0 + 1_000
 
 describe('without a checkpoint, a move depends on the consumer group', () => {
-  /** The move in a log of twenty changes, one a second from offset 3 on. */
-  async function move(t: Parameters<typeof open>[0], committed: Committed | null | DtsError, to: Target) {
+  /**
+   * The move in a log of twenty changes, one a second from offset 3 on.
+   * @param given the group's answer, or what makes it from the id of the cluster
+   */
+  async function move(
+    t: Parameters<typeof open>[0],
+    given: Committed | null | DtsError | ((clusterId: string) => Committed),
+    to: Target,
+  ) {
     const { stream } = await open(t, [...filler(t0), ...new Writer().inserts('shop.orders', 0, 19)])
+    const committed = typeof given === 'function' ? given(stream.clusterId) : given
     const log = like(stream, {
       committed: async () => {
         if (committed instanceof DtsError) throw committed
@@ -61,6 +69,17 @@ describe('without a checkpoint, a move depends on the consumer group', () => {
       assert.deepEqual(lost, { from: t0 + 2, to: t0 + 22 }, `${offset}`)
       assert.equal((await move(t, commit, { timestamp: t0 + 2 })).lost, null, `${offset}`)
     }
+  })
+
+  test('a commit that was made on another cluster is none of this log, also where the log has reached its time', async (t) => {
+    const made = (clusterId: string) => ({
+      offset: 13n,
+      metadata: writeMark(self, t0 + 9, { generation: 7, offset: 13n, clusterId }),
+    })
+    const here = await move(t, made, { offset: 13n })
+    assert.equal(here.lost, null)
+    const elsewhere = await move(t, made('another'), { offset: 13n })
+    assert.deepEqual(elsewhere.lost, { from: t0 - 1, to: t0 + 20 })
   })
 
   test('if our commit is younger than the log, the changes that are still to come may be lost', async (t) => {
