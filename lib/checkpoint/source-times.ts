@@ -94,7 +94,8 @@ export class SourceClock {
   /** Accepts that the source's clock jumped ahead, once it has moved on there by the width of the jump. */
   #follow(time: number): void {
     const jump = this.#jump
-    if (jump === null || time < jump.from) {
+    // A date far beyond the jump proves nothing of it: it may be a wrong one.
+    if (jump === null || time < jump.from || time - jump.to > furthestJump + 2 * jump.width) {
       this.#jump = { from: time, to: time, width: time - this.#settled }
       return
     }
