@@ -59,7 +59,7 @@ function chooseSafe({ survey, comparison, now }: Facts, read: Checkpoint): SafeC
   const lanes = keptLanes(read, comparison, offset)
   const isExact = safe.how === 'stored' || (safe.how === 'anchor' && safe.exact)
   const handled = isExact ? -1 : youngestCommitted(read)
-  const anywhere = repeatsAnywhere(read.replayUntil, lanes, read, survey, now)
+  const anywhere = repeatsAnywhere(read.replayUntil, lanes, [read], survey, now)
   const repeats = { everyBelow: everyBelow(lanes, survey), anywhere, handled, handledBelow: null }
   return { kind: 'safe', read, safe, offset, lanes, repeats, source: 'checkpoint' }
 }
@@ -77,7 +77,8 @@ function chooseNamed({ read, survey, comparison, now }: Facts, target: NamedTarg
   const handledBelow = progress !== null && safe?.how === 'stored' ? progress.offset : null
   const isBelow = handledBelow === null || handledBelow > offset
   const handled = progress !== null && isBelow ? youngestCommitted(progress) : -1
-  const anywhere = repeatsAnywhere(replayUntil, lanes, progress, survey, now)
+  // A restored item is older than the progress, but shows how far ahead the source's clock has been.
+  const anywhere = repeatsAnywhere(replayUntil, lanes, [progress, read], survey, now)
   const repeats = { everyBelow: everyBelow(lanes, survey), anywhere, handled, handledBelow }
   return { kind: 'named', target, safe, progress, offset, lanes, repeats, source }
 }
@@ -91,11 +92,11 @@ function youngestCommitted(progress: Progress): number {
 function repeatsAnywhere(
   replayUntil: number | null,
   { forgottenUntil }: LaneProgress,
-  progress: Progress | null,
+  known: readonly (Progress | null)[],
   { ends }: Survey,
   now: number,
 ): number {
-  return Math.max(replayUntil ?? -1, forgottenUntil ?? youngestDelivered(progress, ends, now))
+  return Math.max(replayUntil ?? -1, forgottenUntil ?? youngestDelivered(known, ends, now))
 }
 
 /**
@@ -108,12 +109,12 @@ function everyBelow({ forgottenUntil }: LaneProgress, { range }: Survey): bigint
 
 /**
  * The time of the youngest change that may have been delivered, if nothing else limits it. No change is delivered before
- * it happened. If the source's clock is ahead of ours, the log and the progress show by how much.
+ * it happened. If the source's clock is ahead of ours, the log and what was committed show by how much.
  */
-function youngestDelivered(progress: Progress | null, ends: Survey['ends'], now: number): number {
+function youngestDelivered(known: readonly (Progress | null)[], ends: Survey['ends'], now: number): number {
   const last = ends.kind === 'covers' ? ends.last : -1
-  const committed = progress === null ? -1 : youngestCommitted(progress)
-  return Math.max(Math.ceil(now / 1000), last, committed) + leastMargin
+  const committed = known.map((progress) => (progress === null ? -1 : youngestCommitted(progress)))
+  return Math.max(Math.ceil(now / 1000), last, ...committed) + leastMargin
 }
 
 /** The details that the survey must read at the chosen place. */

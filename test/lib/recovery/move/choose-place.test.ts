@@ -126,6 +126,15 @@ describe('the changes that may repeat', () => {
     assert.equal(chosenFor({ log: 'anchor' }).repeats.everyBelow, null)
   })
 
+  test('are also what a restored item had reached, although its progress does not count', () => {
+    const commit: Progress = { ...read, clusterId: 'not known', timestamp: 1060, times: null, anchor: null }
+    const survey = { known: { source: 'restored', progress: commit, replayUntil: null } } as const
+    const anywhere = (timestamp: number) =>
+      chosenFor({ to: { offset: 150n }, log: 'time', item: { ...read, timestamp }, survey }).repeats.anywhere
+    assert.equal(anywhere(1049), 1109)
+    assert.equal(anywhere(1500), 1510)
+  })
+
   test('include those that the log shows, whatever their time', () => {
     assert.equal(moveFor({ log: 'anchor', item: unknown }, { youngestRepeat: 8309 }).replayUntil, 8309)
     assert.equal(moveFor({ log: 'anchor', item: unknown }, { youngestRepeat: 1000 }).replayUntil, 1109)
