@@ -4,7 +4,7 @@ import type { DataRange } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
 import { type AnchorMatch, type Searched, searchLog } from './find-anchors.ts'
 import { offsetNear } from './locate-time.ts'
-import { firstLevel, type LastLevel, type LogEnds, lastLevel } from './log-times.ts'
+import { type FirstLevel, firstLevel, type LastLevel, type LogEnds, lastLevel } from './log-times.ts'
 import { type Progress, sinceOf } from './progress.ts'
 import { changeOfLog } from './same-log.ts'
 import { isDamage } from './scan.ts'
@@ -22,8 +22,7 @@ export type Comparison =
       readonly kind: 'no-anchor'
       readonly since: Searched['since']
       readonly hasTime: boolean
-      /** The time at which the log begins. */
-      readonly first: number | null
+      readonly first: FirstLevel | null
       readonly last: LastLevel | null
       readonly lanes: LaneMatches
     }

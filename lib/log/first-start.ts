@@ -81,7 +81,7 @@ async function startOfQuiet(startTime: number, stream: Stream): Promise<bigint |
   if (range.end === 0n) return 0n
   const ends = await logEnds(stream, range)
   if (ends.kind !== 'covers') return null
-  const first = Math.min(ends.first, (await firstLevel(stream, range)) ?? ends.first)
+  const first = Math.min(ends.first, (await firstLevel(stream, range))?.middle ?? ends.first)
   if (range.earliest === 0n && startTime < first) return 0n
   const last = Math.max(ends.last, (await lastLevel(stream, range))?.highest ?? ends.last)
   return startTime > last ? range.end : null

@@ -35,7 +35,7 @@ export async function locateTimeIn(
   if (offset !== null && offset > range.end) throw beyondEnd(seconds, offset, range)
   // For a time before the range some brokers answer its start, others nothing. So the records decide. A single record
   // can have a wrong date, so three of them do.
-  const first = Math.min(ends.first, (await firstLevel(stream, range)) ?? ends.first)
+  const first = Math.min(ends.first, (await firstLevel(stream, range))?.middle ?? ends.first)
   const last = Math.max(ends.last, (await lastLevel(stream, range))?.highest ?? ends.last)
   if (seconds < first || seconds > last || offset === null) {
     const covered = `covers ${formatTime(first)} to ${formatTime(last)}, ${formatOffsets(range)}`

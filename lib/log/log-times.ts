@@ -1,3 +1,4 @@
+import { furthestJump } from '../checkpoint/source-times.ts'
 import { carriesChange } from '../dts/header.ts'
 import type { DtsError } from '../errors.ts'
 import type { DataRange } from '../kafka/data-range.ts'
@@ -37,7 +38,7 @@ export async function oldestTime(stream: Stream, { earliest }: DataRange): Promi
     if (timed !== null) seen.add(timed)
     if (seen.size >= witnesses) break
   }
-  return seen.first
+  return seen.first?.middle ?? null
 }
 
 /** The widest look at the end of the log, in records. */
@@ -85,11 +86,16 @@ const witnesses = 3
 /** After this many records the search for independent ones ends, and those that were found decide. */
 const mostRead = 100_000
 
-/**
- * The time at which the log begins: two of its first three transactions and heartbeats are not younger. So one
- * transaction with a wrong date cannot move it. Null if there is no record.
- */
-export async function firstLevel(stream: Stream, { earliest, end }: DataRange): Promise<number | null> {
+/** The time at which a log begins, by its first three transactions and heartbeats. One with a wrong date cannot move it. */
+export interface FirstLevel {
+  /** Two of them are not younger. */
+  readonly middle: number
+  /** Without one that is dated far ahead of the others. */
+  readonly highest: number
+}
+
+/** Null if there is no record. */
+export async function firstLevel(stream: Stream, { earliest, end }: DataRange): Promise<FirstLevel | null> {
   const seen = new Witnesses()
   for await (const record of timedRecords(stream, earliest, end)) {
     seen.add(record)
@@ -126,10 +132,13 @@ class Witnesses {
     return this.#byOrigin.size
   }
 
-  /** The middle time of the first witnesses. Of two, the later: a log may begin later than one record says. */
-  get first(): number | null {
+  /** Of two, the middle one is the later: a log may begin later than one record says. */
+  get first(): FirstLevel | null {
     const times = this.#sorted((all) => all.slice(0, witnesses))
-    return times[times.length >> 1] ?? null
+    const middle = times[times.length >> 1]
+    if (middle === undefined) return null
+    const highest = times.findLast((time) => time <= middle + furthestJump) ?? middle
+    return { middle, highest }
   }
 
   /** Of two, the middle one is the earlier. */

@@ -137,8 +137,8 @@ export const recoveryMutants: readonly Mutant[] = (
     {
       name: 'gap: not detected within the span by which times go back',
       file: assess,
-      find: 'const begunBefore = first <= certainlyBefore(times)',
-      put: 'const begunBefore = first <= times.settled',
+      find: 'const begunBefore = first.middle <= certainlyBefore(times)',
+      put: 'const begunBefore = first.middle <= times.settled',
     },
     {
       name: 'gap: a poller with recover accepts it',

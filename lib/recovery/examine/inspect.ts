@@ -191,7 +191,8 @@ async function findings(
         : { offset: String(group.offset), metadata: group.metadata, by: committerOf(group.mark) },
     lagSeconds: stored === null ? null : lagSeconds(stored, atEnd, now),
     lagRecords: comparable ? String(range.end - stored.offset) : null,
-    secondsUntilLoss: stored === null || first === null ? null : reachedTime(stored, now / 1000) - first,
+    secondsUntilLoss:
+      stored === null || first === null ? null : reachedTime(stored, now / 1000) - first.middle,
     silentSeconds: await silentSeconds(stream, range, now, stored?.timestamp ?? null),
   }
 }

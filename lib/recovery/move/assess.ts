@@ -8,7 +8,7 @@ import {
 import type { Anchor } from '../../checkpoint/types.ts'
 import { DtsError, type NextStep } from '../../errors.ts'
 import type { Comparison } from '../../log/compare.ts'
-import type { LastLevel } from '../../log/log-times.ts'
+import type { FirstLevel, LastLevel } from '../../log/log-times.ts'
 import { type Progress, sinceOf } from '../../log/progress.ts'
 import type { Survey } from '../../log/survey.ts'
 import { formatTime } from '../../time.ts'
@@ -87,12 +87,12 @@ function withoutAnchor(
   // On the same cluster the offset says what is missing. On another one only the times can.
   const trimmed = clusterId === log.clusterId && read.offset < earliest
   // The log begins with records older than any change after the checkpoint can be, so it holds all of those changes.
-  const begunBefore = first <= certainlyBefore(times)
+  const begunBefore = first.middle <= certainlyBefore(times)
   if (trimmed || !begunBefore) return gap(earliest, read, first)
   // There was a change of this time. A log without one lacks that change, and perhaps others.
   // Without an anchor, no known commit identifies a record of that time.
   const isHere = anchor === null ? read.times === null : hasTime
-  if (!isHere) return gap(since.offset, read, since.timestamp)
+  if (!isHere) return gap(since.offset, read, { middle: since.timestamp, highest: since.timestamp })
   return { kind: 'place', how: 'time', offset: since.offset, timestamp: sinceOf(read) }
 }
 
@@ -106,8 +106,10 @@ function hasGotThere({ middle, highest }: LastLevel, read: Progress, hasTime: bo
   return highest >= level && middle >= level - nearlyThere
 }
 
-function gap(offset: bigint, read: Progress, first: number): SafePlace {
-  return { kind: 'place', how: 'gap', offset, timestamp: first, lost: lostBetween(read, first) }
+/** @param first of the log from the offset on. The lost changes of a shard whose clock is ahead can have its highest time. */
+function gap(offset: bigint, read: Progress, first: FirstLevel): SafePlace {
+  const lost = lostBetween(read, first.highest)
+  return { kind: 'place', how: 'gap', offset, timestamp: first.middle, lost }
 }
 
 /**

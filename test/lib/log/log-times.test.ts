@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { locateTime } from '../../../lib/log/locate-time.ts'
-import { timeRange } from '../../../lib/log/log-times.ts'
+import { firstLevel, timeRange } from '../../../lib/log/log-times.ts'
 import { open } from '../../support/open-stream.ts'
 import type { NewRecord } from '../../support/parts.ts'
 import { filler, t0, Writer } from '../../support/records.ts'
@@ -43,4 +43,27 @@ describe('the times that a log covers', () => {
     assert.deepEqual(await timeRange(stream, await stream.range()), { first: t0, last: t0 })
     assert.equal(await locateTime(stream, t0), 0n)
   })
+})
+
+test('the time at which a log begins is that of two records of three, and includes a shard that is ahead', async (t) => {
+  const cases: [
+    reason: string,
+    times: readonly number[],
+    expected: { middle: number; highest: number } | null,
+  ][] = [
+    ['no record', [], null],
+    ['one record', [5], { middle: t0 + 5, highest: t0 + 5 }],
+    ['a shard that is 40 seconds ahead', [40, 0, 1, 90], { middle: t0 + 1, highest: t0 + 40 }],
+    ['a date an hour ahead', [3_600, 0, 1], { middle: t0 + 1, highest: t0 + 1 }],
+    ['a date an hour back', [-3_600, 0, 1], { middle: t0, highest: t0 + 1 }],
+  ]
+  for (const [reason, times, expected] of cases) {
+    // Each record is a transaction of its own.
+    const write = new Writer()
+    const { stream } = await open(
+      t,
+      times.map((time, id) => write.insert('a.b', id, t0 + time)),
+    )
+    assert.deepEqual(await firstLevel(stream, await stream.range()), expected, reason)
+  }
 })

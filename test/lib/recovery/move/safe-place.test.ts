@@ -20,12 +20,13 @@ const log: LogFacts = {
   range: { earliest: 100n, end: 200n },
   ends: { kind: 'covers', first: 1000, last: 1099 },
 }
+const begins = (time: number) => ({ middle: time, highest: time })
 type NoAnchor = Extract<Comparison, { kind: 'no-anchor' }>
 const complete: NoAnchor = {
   kind: 'no-anchor',
   since: { offset: 130n, timestamp: 1041 },
   hasTime: true,
-  first: 1000,
+  first: begins(1000),
   last: { middle: 1099, highest: 1099 },
   lanes: new Map(),
 }
@@ -63,23 +64,23 @@ describe('a log without the last committed change', () => {
     [
       'has the time of a checkpoint that was among changes with a wrong date',
       {},
-      { first: 400, last: { middle: 448, highest: 448 } },
+      { first: begins(400), last: { middle: 448, highest: 448 } },
       byTime,
     ],
     [
       'has that time, but the date can be right',
       {},
-      { first: 400, last: { middle: 449, highest: 449 } },
+      { first: begins(400), last: { middle: 449, highest: 449 } },
       waits,
     ],
     [
       'does not have that time',
       {},
-      { first: 400, last: { middle: 448, highest: 448 }, hasTime: false },
+      { first: begins(400), last: { middle: 448, highest: 448 }, hasTime: false },
       waits,
     ],
-    ['begins just before the changes after the checkpoint', {}, { first: 1039 }, byTime],
-    ['may begin after them', {}, { first: 1040 }, fromEarliest],
+    ['begins just before the changes after the checkpoint', {}, { first: begins(1039) }, byTime],
+    ['may begin after them', {}, { first: begins(1040) }, fromEarliest],
     ['lacks the time of the change', {}, { hasTime: false }, fromSince],
     [
       'has nothing to find, and no times were measured',
@@ -102,11 +103,16 @@ describe('a log without the last committed change', () => {
     assert.deepEqual(short({ offset: 99n }, {}), byTime)
   })
 
+  test('a loss includes the times of a shard that is ahead where the log begins', () => {
+    const { lost } = { lost: null, ...place({}, { first: { middle: 1060, highest: 1100 } }) }
+    assert.deepEqual(lost, lostBetween(progress, 1100))
+  })
+
   test('continues at a time that is not younger than the change, or after a gap that names what is lost', () => {
     const timestamp = sinceOf(progress)
     assert.deepEqual(place({}, {}), { kind: 'place', how: 'time', offset: 130n, timestamp })
     const lost = lostBetween(progress, 1060)
-    assert.deepEqual(place({}, { first: 1060 }), {
+    assert.deepEqual(place({}, { first: begins(1060) }), {
       kind: 'place',
       how: 'gap',
       offset: 100n,
