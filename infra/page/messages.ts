@@ -52,8 +52,8 @@ export type Fate =
   | { readonly kind: 'done' }
   | { readonly kind: 'filtered' }
   | { readonly kind: 'unknown'; readonly reason: string }
-  /** The checkpoint is past it, and this page saw no delivery. */
-  | { readonly kind: 'passed' }
+  /** The checkpoint is past it, and no delivery is known. Null: this page saw none. */
+  | { readonly kind: 'passed'; readonly reason: string | null }
   | { readonly kind: 'unhandled' }
 
 export interface ShownChange {

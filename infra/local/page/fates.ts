@@ -66,6 +66,7 @@ export class Fates {
     )
     if (trouble !== undefined) return { kind: 'failing', reason: trouble.reason }
     if (!isHandled(change.table)) return { kind: 'unhandled' }
-    return { kind: isSameLog && change.offset < checkpoint.offset ? 'passed' : 'waiting' }
+    const isPassed = isSameLog && change.offset < checkpoint.offset
+    return isPassed ? { kind: 'passed', reason: null } : { kind: 'waiting' }
   }
 }

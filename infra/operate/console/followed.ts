@@ -9,6 +9,8 @@ type Letter = LettersResult['letters'][number]
 const mostChanges = 60
 const mostTables = 200
 
+const movedPast = 'It waited when the checkpoint was moved past it; or its function got it right before that.'
+
 const howCounted =
   'Handled: changes that the function of the table got past since this page began, with dead letters and filtered ones; between two ' +
   'looks in proportion. Replays and the time per change are unknown here: the dashboard has HandlerTime.'
@@ -70,9 +72,20 @@ export class Followed {
       if (this.#tables.has(table.table) || this.#tables.size < mostTables)
         this.#tables.set(table.table, table)
     // All changes from the oldest one of the list on, so that those after a position can be counted.
-    const older = isFirst || answer.more > 0 ? [] : this.#changes
+    const older = isFirst || answer.more > 0 ? [] : isMoved ? this.#moved(answer) : this.#changes
     this.#changes = [...answer.changes.toReversed(), ...older].slice(0, mostChanges)
     return Object.fromEntries([...this.#tables.keys()].map((table) => [table, this.#count(table, isAnew)]))
+  }
+
+  /** The listed changes after a move of the checkpoint. A change that waited, and is below it now, was not delivered by that. */
+  #moved({ clusterId, position }: LookResult): readonly LookedChange[] {
+    if (position === null || position.clusterId !== clusterId) return this.#changes
+    return this.#changes.map((change) => {
+      const { offset, fate } = change
+      const isOpen = fate.kind === 'waiting' || fate.kind === 'failing' || fate.kind === 'unknown'
+      if (!isOpen || BigInt(offset) >= BigInt(position.offset)) return change
+      return { ...change, fate: { kind: 'passed', reason: movedPast } }
+    })
   }
 
   knowLetters(letters: LettersResult['letters']): void {
@@ -169,6 +182,7 @@ export class Followed {
     const letter = this.#letters.find((one) => this.#isLetterOf(one, change))
     if (letter !== undefined) return { kind: 'dead', reason: letter.error }
     if (kind === 'unhandled' || kind === 'filtered' || kind === 'done') return { kind }
+    if (kind === 'passed') return { kind, reason }
     if (functions.length > 0 && functions.every((name) => isPast(this.#doneBefore(name), offset)))
       return { kind: 'done' }
     if (kind === 'failing') return { kind, reason: reason ?? '' }

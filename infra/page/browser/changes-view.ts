@@ -105,6 +105,8 @@ function columnView({ name, before, after }: Column, operation: string): Templat
   return html`<div><dt>${name}</dt><dd>${old}${now}</dd></div>`
 }
 
+const passedHere = 'The checkpoint is past this change. Its handler filters it out, or got it long ago.'
+
 function fateView(fate: Fate, offset: string, now: number): TemplateResult {
   switch (fate.kind) {
     case 'delivered': {
@@ -125,7 +127,7 @@ function fateView(fate: Fate, offset: string, now: number): TemplateResult {
     case 'waiting':
       return html`<span class="fate waiting">waiting</span>`
     case 'passed':
-      return html`<span class="fate passed" title="The checkpoint is past this change. Its handler filters it out, or got it long ago.">passed without a delivery</span>`
+      return html`<span class="fate passed" title=${fate.reason ?? passedHere}>passed without a delivery</span>`
     case 'unhandled':
       return html`<span class="fate passed">no handler</span>`
   }

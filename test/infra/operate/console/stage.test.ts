@@ -338,8 +338,24 @@ test('another cluster begins anew, and nothing there counts as handled', async (
   assert.deepEqual([moved.tables?.[0]?.handled, moved.tables?.[0]?.waiting], [0, 6])
   assert.deepEqual(
     moved.changes?.slice(5, 7).map(({ fate }) => fate.kind),
-    ['waiting', 'done'],
+    ['waiting', 'passed'],
   )
+})
+
+test('a change that waited is passed, not done, once the checkpoint was moved past it in the same log', async () => {
+  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 30) }
+  const { clock, stage } = stageOf(answers)
+  await stage.refresh(1)
+  const { position } = looked(40, 41, 35)
+  answers.look = looked(40, 41, 35, { position: position && { ...position, generation: 4 } })
+  clock.now += 15_000
+  await stage.refresh(1)
+  const fates = new Map(stage.view(0).changes?.map(({ offset, fate }) => [offset, fate]))
+  assert.deepEqual(
+    ['29', '30', '34', '35'].map((offset) => fates.get(offset)?.kind),
+    ['done', 'passed', 'passed', 'waiting'],
+  )
+  assert.match(JSON.stringify(fates.get('30')), /It waited when the checkpoint was moved past it/)
 })
 
 test('a failed look is named, and the next one begins at the end of the log', async () => {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { encodeRecord, integer, text } from '../../../../infra/local/encode.ts'
-import { type Checkpoint, freshPosition, type StoredLane } from '../../../../lib/checkpoint/types.ts'
+import {
+  type Checkpoint,
+  freshPosition,
+  type LedgerEntry,
+  type LedgerPlace,
+  type StoredLane,
+} from '../../../../lib/checkpoint/types.ts'
 import { pseudonym } from '../../../../lib/dispatch/mask.ts'
 import { DtsError } from '../../../../lib/errors.ts'
 import type { Stream } from '../../../../lib/kafka/stream.ts'
@@ -290,6 +296,60 @@ describe('where a row is', () => {
     assert.match(ahead.changes[4]?.fate.reason ?? '', /offset 4 failed 2 time\(s\)/)
     assert.deepEqual(ahead.position?.ahead, { orders: '4' })
     assert.deepEqual([ahead.position?.offset, ahead.position?.lagSeconds], ['2', 100])
+  })
+
+  test('a change that a start or a move left out is passed, and the answer says by which move', async (t) => {
+    const stream = await orders(t, 8)
+    const place = (offset: number, generation: number, clusterId = stream.clusterId) => ({
+      clusterId,
+      offset: String(offset),
+      generation,
+    })
+    const entry = (how: string, from: LedgerPlace | null, to: LedgerPlace) => ({
+      at: t0 * 1_000,
+      by: 'kim',
+      how,
+      from,
+      to,
+    })
+    const look = async (ledger: readonly LedgerEntry[]) => {
+      const item = { ...checkpointOf({ ...freshPosition(6n, t0), clusterId: stream.clusterId }), ledger }
+      return await lookAt(stream, {}, { store: { read: async () => item } })
+    }
+    const waiting = ['waiting', 'waiting']
+    const begins = entry('first start', null, place(1, 1))
+    const skips = entry('reset by offset', place(3, 1), place(5, 2))
+    const answer = await look([begins, skips])
+    assert.deepEqual(fates(answer), ['passed', 'done', 'done', 'passed', 'passed', 'done', ...waiting])
+    assert.match(
+      answer.changes[3]?.fate.reason ?? '',
+      /^The stream went past it: it was placed at offset 5 \(reset by offset; by kim, 2023-11-14T22:13:20Z/,
+    )
+    // A move back reads a part again, and a resume moves nothing.
+    const back = entry('reset by offset', place(5, 2), place(2, 3))
+    const resumed = entry('resume', place(4, 3), place(4, 3))
+    assert.deepEqual(fates(await look([begins, skips, back, resumed])), [
+      'passed',
+      ...Array(5).fill('done'),
+      ...waiting,
+    ])
+    // What another log delivered is not told by offsets of this one.
+    const there = entry('first start', null, place(0, 1, 'another'))
+    const here = entry('reset by anchor', place(90, 1, 'another'), place(4, 2))
+    assert.deepEqual(fates(await look([there, here])), [
+      ...Array(4).fill('passed'),
+      'done',
+      'done',
+      ...waiting,
+    ])
+    // Older entries were dropped: before the oldest one that is kept, a generation read this log.
+    assert.deepEqual(fates(await look([skips])), [
+      ...Array(3).fill('done'),
+      'passed',
+      'passed',
+      'done',
+      ...waiting,
+    ])
   })
 
   test('with several lanes, a change is done only if the lane of its key is past it', async (t) => {
