@@ -113,6 +113,13 @@ export function tableFunctions(tables: readonly Table[], settings: Settings): Re
             `${maxNameLength}. Shorten the file's name, the service's or the stage's.`,
         )
       }
+      const stream = settings.streams.find(({ source }) => source === table.source)
+      if (table.delivery.transactions === true && (stream?.partitions ?? 1) > 1) {
+        throw invalid(
+          `${file} has onTransaction, and its topic has ${stream?.partitions} partitions. The poller of a partition sees only a part of ` +
+            'a transaction and would call it whole: use onBatch, or a topic with one partition.',
+        )
+      }
       const { statements: _, ...own } = overrides[key] ?? { ...defaults, statements: [] }
       const handler = file.replace(/\.ts$/, '.handler')
       return [

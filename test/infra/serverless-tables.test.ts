@@ -309,6 +309,23 @@ describe('files in functions/tables', () => {
     })
   })
 
+  test('with onTransaction are refused for a topic with several partitions, and for no other', async () => {
+    write('orders.ts', handlerFor('shop.orders').replace('onChange() {}', 'onTransaction() {}'))
+    write('erp/parts.ts', handlerFor('erp.parts'))
+    const tables = await findTables(folder, ['erp'])
+    const unnamed = (partitions: number | null) => [
+      { source: '', variables: {}, partitions },
+      { source: 'erp', variables: {}, partitions: 4 },
+    ]
+    for (const partitions of [null, 1])
+      assert.ok('orders' in tableFunctions(tables, { ...settings, streams: unnamed(partitions) }))
+    assert.throws(() => tableFunctions(tables, { ...settings, streams: unnamed(2) }), {
+      code: 'CONFIG_INVALID',
+      message:
+        /functions\/tables\d*\/orders\.ts has onTransaction, and its topic has 2 partitions.*use onBatch/,
+    })
+  })
+
   test('that would become one function are refused with both names', async () => {
     write('billing-lines.ts', handlerFor('shop.lines'))
     write('billing/lines.ts', handlerFor('shop.more'))
