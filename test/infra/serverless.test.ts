@@ -313,12 +313,12 @@ describe('serverless package, without network and credentials', () => {
   const parts: readonly (readonly [key: string, maxBytes: number, rooms: readonly string[]])[] = [
     [
       'poller',
-      615_000,
+      620_000,
       ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'poll', 'recovery', 'text'],
     ],
     [
       'recovery',
-      615_000,
+      620_000,
       ['checkpoint', 'condition', 'connect', 'dispatch', 'dts', 'kafka', 'log', 'recovery', 'text'],
     ],
     ...tableKeys.map((key) => [key, 250_000, ['condition', 'dispatch', 'dts', 'handler', 'text']] as const),
