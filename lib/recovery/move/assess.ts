@@ -114,14 +114,14 @@ function gap(offset: bigint, read: Progress, first: FirstLevel): SafePlace {
 
 /**
  * The changes that were not committed at the checkpoint, and lie before a record of a time. The margin is for single
- * changes with another date. Of those that were read already, the youngest time is known.
+ * changes with another date. The record itself can be dated back. Of changes that were read already, the youngest time is known.
  */
 export function lostBetween(read: Progress, first: number): Lost {
   const { settled, fall, back, ahead, youngest } = timesOf(read)
   const readUntil = youngest - settled <= furthestJump ? youngest : read.timestamp
   return {
     from: Math.max(0, settled - leastMargin - Math.max(fall, back.once)),
-    to: Math.max(read.timestamp, readUntil, first) + Math.max(leastMargin, ahead.often),
+    to: Math.max(read.timestamp, readUntil, first + back.once) + Math.max(leastMargin, ahead.often),
   }
 }
 
