@@ -50,18 +50,21 @@ interface FoldedUnit {
 const knownLatin: (FoldedUnit | null | undefined)[] = new Array(0x250).fill(undefined)
 const known = new Map<number, FoldedUnit | null>()
 
-/** Null for a unit that has no fold. Compatibility decomposition treats each unit of `covered` by itself. Marks, which it also sorts, are left out. */
+/**
+ * Null for a unit that has no fold. Compatibility decomposition treats each unit of `covered` by itself. Marks, which it also sorts, are
+ * left out.
+ */
 function foldedUnit(unit: number): FoldedUnit | null {
   let folded = unit < knownLatin.length ? knownLatin[unit] : known.get(unit)
   if (folded === undefined) {
-    folded = sorted(foldUnit(String.fromCharCode(unit)))
+    folded = divided(foldUnit(String.fromCharCode(unit)))
     if (unit < knownLatin.length) knownLatin[unit] = folded
     else known.set(unit, folded)
   }
   return folded
 }
 
-function sorted(folded: string | null): FoldedUnit | null {
+function divided(folded: string | null): FoldedUnit | null {
   if (folded === null) return null
   const all = [...folded]
   const isDigit = (one: string) => one <= '9'
