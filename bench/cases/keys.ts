@@ -18,7 +18,9 @@ const nameOf = (kind: string, concurrency: number) => `${kind}, concurrency ${co
 
 export const keys: Case = {
   title: 'Keys and concurrency',
-  about: `One table of which a function handles ${concurrencies.join(' or ')} parts in parallel, by primary key. A run is ended after ${boundMs / 1000} seconds.`,
+  about: `One table of which a function handles ${concurrencies.join(' or ')} parts in parallel, by primary key. A run is ended after ${boundMs / 1000} seconds.
+The handlers take no time, so that parts in parallel cannot make up for the reading of the key: a text costs about a microsecond. \`--case latency\`
+has a handler that takes 200 ms.`,
   goals: [
     { row: nameOf(kinds.none, 8), column: 'of concurrency 1', atLeast: 1 },
     { row: nameOf(kinds['beyond-ascii'], 8), column: 'of concurrency 1', atLeast: 1 },
