@@ -8,6 +8,7 @@ import {
   type Mark,
   type MarkedPlace,
 } from '../kafka/commit-mark.ts'
+import type { DataRange } from '../kafka/data-range.ts'
 import type { Stream } from '../kafka/stream.ts'
 
 /**
@@ -87,14 +88,19 @@ function markOf(answer: GroupAnswer | null): Mark | null {
   return answer?.isKnown ? (answer.committed?.mark ?? null) : null
 }
 
-/** The reason to refuse a checkpoint that was restored from a backup; null if the group does not show a restore. */
+/**
+ * The reason to refuse a checkpoint that was restored from a backup; null if the group does not show a restore.
+ * @param range of the log; null: not known, so that the next steps may name a place which the log has no more
+ */
 export function restoredFault(
   read: Pick<Checkpoint, 'generation' | 'offset' | 'timestamp'>,
   answer: GroupAnswer | null,
+  range: DataRange | null = null,
 ): DtsError | null {
   const ahead = commitAhead(read, answer)
   if (ahead === null) return null
-  const { place } = ahead
+  const { offset, place } = ahead
+  const isInLog = range === null || (offset >= range.earliest && offset <= range.end)
   return new DtsError(
     'CHECKPOINT_RESTORED',
     `The checkpoint is at offset ${read.offset} of generation ${read.generation}, but this deployment has committed offset ` +
@@ -104,11 +110,15 @@ export function restoredFault(
     {
       retryable: false,
       next: [
-        {
-          action: 'reset',
-          to: 'committed',
-          purpose: 'continue where the group is, in a new generation',
-        },
+        isInLog
+          ? { action: 'reset', to: 'committed', purpose: 'continue where the group is, in a new generation' }
+          : {
+              action: 'reset',
+              to: 'earliest',
+              acceptLoss: true,
+              purpose:
+                'continue with everything that the log holds: it no longer has the place where the group is',
+            },
         {
           action: 'reset',
           to: { timestamp: read.timestamp },

@@ -50,7 +50,7 @@ export function resolveTarget(
   read: Checkpoint | null,
   survey: Survey,
 ): ResolvedTarget | Refusal {
-  if (to === undefined) return resolveSafe(read, survey.group)
+  if (to === undefined) return resolveSafe(read, survey)
   const resolved = resolveNamed(to, read, survey)
   if (resolved.kind === 'refusal') return resolved
   const { clusterId, range, ends, known } = survey
@@ -65,7 +65,7 @@ export function resolveTarget(
   return resolved
 }
 
-function resolveSafe(read: Checkpoint | null, group: GroupAnswer): ResolvedTarget | Refusal {
+function resolveSafe(read: Checkpoint | null, { group, range }: Survey): ResolvedTarget | Refusal {
   if (read === null) {
     return refuse(
       'no-checkpoint',
@@ -82,7 +82,7 @@ function resolveSafe(read: Checkpoint | null, group: GroupAnswer): ResolvedTarge
       ),
     )
   }
-  const restored = restoredFault(read, group)
+  const restored = restoredFault(read, group, range)
   return restored === null ? { kind: 'safe', read } : refuse('restored', restored)
 }
 

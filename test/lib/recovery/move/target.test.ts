@@ -133,6 +133,28 @@ describe('a place that a person names', () => {
     )
   })
 
+  test('is needed if the item was restored: the group’s place, or all of a log that no longer has it', () => {
+    const ahead = (offset: bigint) => {
+      const place = { generation: 1, offset: 151n }
+      const mark = { whose: 'ours', timestamp: 1049, place } as const
+      return refusal(undefined, {
+        ...survey,
+        group: { isKnown: true, committed: { offset, metadata: '', mark } },
+      })
+    }
+    for (const offset of [100n, 160n, 200n]) {
+      const { reason, next } = ahead(offset)
+      assert.deepEqual([reason, next[0]], ['restored', { ...next[0], action: 'reset', to: 'committed' }])
+    }
+    for (const offset of [99n, 201n])
+      assert.deepEqual(ahead(offset).next[0], {
+        action: 'reset',
+        to: 'earliest',
+        acceptLoss: true,
+        purpose: 'continue with everything that the log holds: it no longer has the place where the group is',
+      })
+  })
+
   test('is needed if there is no checkpoint', () => {
     assert.deepEqual(refusal(undefined, survey, null), {
       reason: 'no-checkpoint',
