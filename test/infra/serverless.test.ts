@@ -83,7 +83,8 @@ describe('serverless package, without network and credentials', () => {
     // Node does not start if it does not accept an option in NODE_OPTIONS.
     const env = { NODE_OPTIONS: String(environment.NODE_OPTIONS) }
     const limit = execFileSync(process.execPath, ['-p', 'v8.getHeapStatistics().heap_size_limit'], { env })
-    assert.ok(Number(limit) < 512 * 1024 * 1024, String(limit))
+    // With twice as much, V8 lets the heap grow fourfold between collections, which the function's memory may not hold.
+    assert.ok(Number(limit) < 1_100 * 1024 * 1024, String(limit))
     const config = pollConfig(texts as Record<string, string>, readRoutes(artifacts, 'poller'))
     const routes = Object.entries(config.routes).map(([table, { functionName }]) => [table, functionName])
     assert.deepEqual(Object.fromEntries(routes), {
