@@ -94,8 +94,7 @@ export class SourceClock {
   /** Accepts that the source's clock jumped ahead, once it has moved on there by the width of the jump. */
   #follow(time: number): void {
     const jump = this.#jump
-    // A date far beyond the jump proves nothing of it: it may be a wrong one.
-    if (jump === null || time < jump.from || time - jump.to > furthestJump + 2 * jump.width) {
+    if (jump === null || time < jump.from) {
       this.#jump = { from: time, to: time, width: time - this.#settled }
       return
     }
