@@ -1,7 +1,7 @@
 import type { Cursor } from './cursor.ts'
 
 /**
- * One string of a record that mostly repeats the string of the record before, such as a version or a table name.
+ * One string of a record that mostly repeats the string of the record before, such as a version or a transaction.
  * It compares the bytes, and decodes the text only if they changed.
  */
 export class RepeatedText {

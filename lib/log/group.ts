@@ -1,6 +1,6 @@
 import { timesOf } from '../checkpoint/source-times.ts'
 import type { Checkpoint, Position } from '../checkpoint/types.ts'
-import { DtsError, type ErrorCode } from '../errors.ts'
+import { DtsError, type ErrorCode, type NextStep } from '../errors.ts'
 import {
   type Deployment,
   deploymentName,
@@ -90,7 +90,7 @@ function markOf(answer: GroupAnswer | null): Mark | null {
 
 /**
  * The reason to refuse a checkpoint that was restored from a backup; null if the group does not show a restore.
- * @param range of the log; null: not known, so that the next steps may name a place which the log has no more
+ * @param range of the log; null: not known, so that the next steps may name a place which the log does not have
  */
 export function restoredFault(
   read: Pick<Checkpoint, 'generation' | 'offset' | 'timestamp'>,
@@ -100,7 +100,6 @@ export function restoredFault(
   const ahead = commitAhead(read, answer)
   if (ahead === null) return null
   const { offset, place } = ahead
-  const isInLog = range === null || (offset >= range.earliest && offset <= range.end)
   return new DtsError(
     'CHECKPOINT_RESTORED',
     `The checkpoint is at offset ${read.offset} of generation ${read.generation}, but this deployment has committed offset ` +
@@ -109,22 +108,7 @@ export function restoredFault(
       `changes of generation ${read.generation} for older than their rows and skip them.`,
     {
       retryable: false,
-      next: [
-        isInLog
-          ? { action: 'reset', to: 'committed', purpose: 'continue where the group is, in a new generation' }
-          : {
-              action: 'reset',
-              to: 'earliest',
-              acceptLoss: true,
-              purpose:
-                'continue with everything that the log holds: it no longer has the place where the group is',
-            },
-        {
-          action: 'reset',
-          to: { timestamp: read.timestamp },
-          purpose: 'deliver everything since the time of the restored item again instead',
-        },
-      ],
+      next: stepsOfRestored(read.timestamp, offset, range),
       facts: {
         offset: String(read.offset),
         generation: read.generation,
@@ -133,6 +117,30 @@ export function restoredFault(
       },
     },
   )
+}
+
+/** @param offset where the group is */
+function stepsOfRestored(timestamp: number, offset: bigint, range: DataRange | null): NextStep[] {
+  const toCommitted: NextStep = {
+    action: 'reset',
+    to: 'committed',
+    purpose: 'continue where the group is, in a new generation',
+  }
+  const toTime: NextStep = {
+    action: 'reset',
+    to: { timestamp },
+    purpose: 'deliver everything since the time of the restored item again instead',
+  }
+  const toEarliest: NextStep = {
+    action: 'reset',
+    to: 'earliest',
+    acceptLoss: true,
+    purpose: 'continue with everything that the log holds: it does not have the place where the group is',
+  }
+  if (range === null) return [toCommitted, toTime]
+  // The restored item is older than the commit, so its time is not in the log either.
+  if (offset < range.earliest) return [toEarliest]
+  return offset > range.end ? [toEarliest, toTime] : [toCommitted, toTime]
 }
 
 /** For people. */

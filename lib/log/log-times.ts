@@ -86,11 +86,11 @@ const witnesses = 3
 /** After this many records the search for independent ones ends, and those that were found decide. */
 const mostRead = 100_000
 
-/** The time at which a log begins, by its first three transactions and heartbeats. One with a wrong date cannot move it. */
+/** The time at which a log begins, by its first three transactions and heartbeats: one of three with a wrong date cannot move it. */
 export interface FirstLevel {
-  /** Two of them are not younger. */
+  /** Two of three are not younger. */
   readonly middle: number
-  /** Without one that is dated far ahead of the others. */
+  /** Without one of three that is dated far ahead of the others. */
   readonly highest: number
 }
 

@@ -77,13 +77,14 @@ export class Followed {
     return Object.fromEntries([...this.#tables.keys()].map((table) => [table, this.#count(table, isAnew)]))
   }
 
-  /** The listed changes after a move of the checkpoint. A change that waited, and is below it now, was not delivered by that. */
+  /** The listed changes after a move of the checkpoint. A change that waited, and is below where it led, was not delivered by that. */
   #moved({ clusterId, position }: LookResult): readonly LookedChange[] {
-    if (position === null || position.clusterId !== clusterId) return this.#changes
+    const begin = position?.clusterId === clusterId ? position.begin : null
+    if (begin === null) return this.#changes
     return this.#changes.map((change) => {
       const { offset, fate } = change
       const isOpen = fate.kind === 'waiting' || fate.kind === 'failing' || fate.kind === 'unknown'
-      if (!isOpen || BigInt(offset) >= BigInt(position.offset)) return change
+      if (!isOpen || BigInt(offset) >= BigInt(begin)) return change
       return { ...change, fate: { kind: 'passed', reason: movedPast } }
     })
   }

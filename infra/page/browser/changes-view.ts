@@ -127,7 +127,9 @@ function fateView(fate: Fate, offset: string, now: number): TemplateResult {
     case 'waiting':
       return html`<span class="fate waiting">waiting</span>`
     case 'passed':
-      return html`<span class="fate passed" title=${fate.reason ?? passedHere}>passed without a delivery</span>`
+      return fate.reason === null
+        ? html`<span class="fate passed" title=${passedHere}>passed without a delivery</span>`
+        : html`<span class="fate passed" title=${fate.reason}>passed</span>`
     case 'unhandled':
       return html`<span class="fate passed">no handler</span>`
   }

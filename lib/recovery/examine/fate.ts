@@ -70,6 +70,12 @@ function handledBelow(offset: bigint, { clusterId, offset: position, ledger }: K
   }
 }
 
+/** Where the present generation began; null if the ledger does not tell. */
+export function beginOf({ generation, ledger }: Pick<Checkpoint, 'generation' | 'ledger'>): string | null {
+  const to = moves(ledger)[0]?.to
+  return to?.generation === generation ? to.offset : null
+}
+
 /** The offset below which a function has done all of its changes, as far as the checkpoint shows. */
 export function doneBefore(
   { functionName, concurrency }: Route,

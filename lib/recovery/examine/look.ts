@@ -10,7 +10,7 @@ import type { SendDependencies } from '../resend/send.ts'
 import { ChangeReader, type SeenChange } from './change-reader.ts'
 import { describeFault } from './checks.ts'
 import type { DescribedChange } from './describe-change.ts'
-import { doneBefore, type Fate, fateOf, type PositionInLog, positionIn } from './fate.ts'
+import { beginOf, doneBefore, type Fate, fateOf, type PositionInLog, positionIn } from './fate.ts'
 import { lagSeconds } from './lag.ts'
 import { type LookedPart, type LookLimits, lookBack, lookUp } from './look-part.ts'
 import { partsOfKey } from './row-key.ts'
@@ -82,6 +82,8 @@ export interface LookResult {
     readonly clusterId: string
     readonly offset: string
     readonly generation: number
+    /** Where this generation began; null if the ledger does not tell. */
+    readonly begin: string | null
     /** In seconds. */
     readonly timestamp: number
     readonly state: Checkpoint['state']
@@ -213,6 +215,7 @@ function describePosition(
     clusterId,
     offset: String(offset),
     generation,
+    begin: beginOf(stored),
     timestamp,
     state,
     halt: halt === null ? null : { code: halt.code, message: halt.message, at: halt.at },

@@ -121,7 +121,9 @@ export function lostBetween(read: Progress, first: number): Lost {
   const readUntil = youngest - settled <= furthestJump ? youngest : read.timestamp
   return {
     from: Math.max(0, settled - leastMargin - Math.max(fall, back.once)),
-    to: Math.max(read.timestamp, readUntil, first + back.once) + Math.max(leastMargin, ahead.often),
+    to:
+      Math.max(read.timestamp, readUntil, first + Math.min(back.once, furthestJump)) +
+      Math.max(leastMargin, ahead.often),
   }
 }
 

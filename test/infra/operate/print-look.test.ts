@@ -36,6 +36,7 @@ const answer: LookResult = {
     clusterId: 'c1',
     offset: '6',
     generation: 1,
+    begin: null,
     timestamp: 0,
     state: 'RUNNING',
     halt: null,

@@ -204,3 +204,14 @@ test('far more names than can be kept are read as they are, also in turn', () =>
     )
   }
 })
+
+test('a name of any length is read, and so is what follows it', () => {
+  for (const length of [0, 1, 255, 256, 257, 1_500]) {
+    const objectName = `s.${'t'.repeat(length)}`
+    const bytes = encodeRecord({ operation: 'INSERT', objectName, tags: { a: 'b' } })
+    for (let round = 0; round < 2; round++) {
+      const { objectName: read, bodyStart } = readHeader(bytes)
+      assert.deepEqual([read, bodyStart], [objectName, bytes.indexOf(objectName) + objectName.length])
+    }
+  }
+})

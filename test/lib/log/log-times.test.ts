@@ -52,6 +52,7 @@ test('the time at which a log begins is that of two records of three, and includ
     expected: { middle: number; highest: number } | null,
   ][] = [
     ['no record', [], null],
+    ['two records: the later', [5, 3_605], { middle: t0 + 3_605, highest: t0 + 3_605 }],
     ['one record', [5], { middle: t0 + 5, highest: t0 + 5 }],
     ['a shard that is 40 seconds ahead', [40, 0, 1, 90], { middle: t0 + 1, highest: t0 + 40 }],
     ['a date an hour ahead', [3_600, 0, 1], { middle: t0 + 1, highest: t0 + 1 }],

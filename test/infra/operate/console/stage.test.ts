@@ -212,6 +212,7 @@ function looked(from: number, to: number, done: number, given: Partial<LookResul
       clusterId: 'c1',
       offset: String(done),
       generation: 3,
+      begin: null,
       timestamp: 1_790_000_000,
       state: 'RUNNING',
       halt: null,
@@ -330,7 +331,7 @@ test('another cluster begins anew, and nothing there counts as handled', async (
   const { position } = looked(50, 50, 45)
   answers.look = looked(50, 51, 45, {
     clusterId: 'c2',
-    position: position && { ...position, clusterId: 'c2', generation: 4 },
+    position: position && { ...position, clusterId: 'c2', generation: 4, begin: '45' },
   })
   clock.now += 15_000
   await stage.refresh(1)
@@ -343,19 +344,26 @@ test('another cluster begins anew, and nothing there counts as handled', async (
 })
 
 test('a change that waited is passed, not done, once the checkpoint was moved past it in the same log', async () => {
-  const answers: Record<string, object> = { inspect: running, look: looked(20, 40, 30) }
-  const { clock, stage } = stageOf(answers)
-  await stage.refresh(1)
+  const answers: Record<string, object> = { inspect: running }
   const { position } = looked(40, 41, 35)
-  answers.look = looked(40, 41, 35, { position: position && { ...position, generation: 4 } })
-  clock.now += 15_000
-  await stage.refresh(1)
-  const fates = new Map(stage.view(0).changes?.map(({ offset, fate }) => [offset, fate]))
-  assert.deepEqual(
-    ['29', '30', '34', '35'].map((offset) => fates.get(offset)?.kind),
-    ['done', 'passed', 'passed', 'waiting'],
-  )
-  assert.match(JSON.stringify(fates.get('30')), /It waited when the checkpoint was moved past it/)
+  const moved = (begin: string | null) => position && { ...position, generation: 4, begin }
+  const fatesAfter = async (begin: string | null) => {
+    const { clock, stage } = stageOf(answers)
+    answers.look = looked(20, 40, 30)
+    await stage.refresh(1)
+    answers.look = looked(40, 41, 35, { position: moved(begin) })
+    clock.now += 15_000
+    await stage.refresh(1)
+    const fates = new Map(stage.view(0).changes?.map(({ offset, fate }) => [offset, fate]))
+    return ['29', '30', '33', '34', '35'].map((offset) => fates.get(offset))
+  }
+  const kinds = async (begin: string | null) => (await fatesAfter(begin)).map((fate) => fate?.kind)
+  // The stream was moved to 34, and has read on to 35.
+  assert.deepEqual(await kinds('34'), ['done', 'passed', 'passed', 'done', 'waiting'])
+  assert.match(JSON.stringify((await fatesAfter('34'))[1]), /It waited when the checkpoint was moved past it/)
+  // Moved to the same place, or back: all of it was read after that.
+  for (const begin of ['30', '25', null])
+    assert.deepEqual(await kinds(begin), ['done', 'done', 'done', 'done', 'waiting'])
 })
 
 test('a failed look is named, and the next one begins at the end of the log', async () => {
