@@ -36,7 +36,7 @@ export const pollVariables = [
 ]
 
 /**
- * How much memory the process of poller and recovery keeps. They use only a few megabytes at once, but by default V8 keeps garbage in
+ * How much memory the process of poller and recovery keeps. They use little of it at once, but by default V8 keeps garbage in
  * proportion to the machine's memory. Half the default young generation costs no measurable time. The limit of the heap decides how
  * much it may grow until V8 collects all of it: by 60 % with 1,024 MB. With 256 MB, when it was 30 %, a poller with 200 functions collected
  * it twice as often; with 2,048 MB, it keeps 14 MB more. The function has less memory than that limit, but what is in use of the heap is

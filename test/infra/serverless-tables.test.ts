@@ -324,6 +324,11 @@ describe('files in functions/tables', () => {
       message:
         /functions\/tables\d*\/orders\.ts has onTransaction, and its topic has 2 partitions.*use onBatch/,
     })
+    write('erp/lots.ts', handlerFor('erp.lots').replace('onChange() {}', 'onTransaction() {}'))
+    const more = await findTables(folder, ['erp'])
+    assert.throws(() => tableFunctions(more, { ...settings, streams: unnamed(1) }), {
+      message: /erp\/lots\.ts has onTransaction, and its topic has 4 partitions/,
+    })
   })
 
   test('that would become one function are refused with both names', async () => {
