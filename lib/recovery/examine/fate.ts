@@ -48,6 +48,8 @@ export function fateOf(offset: bigint, lanes: readonly string[], position: Posit
 function handledBelow(offset: bigint, { clusterId, offset: position, ledger }: KnownPosition): Fate {
   // The last one first.
   const starts = moves(ledger)
+  const [last] = starts
+  if (last === undefined) return done
   let end = { clusterId, offset: position }
   for (const { from, to } of starts) {
     if (end.clusterId === clusterId && BigInt(to.offset) <= offset && offset < end.offset) return done
@@ -55,12 +57,9 @@ function handledBelow(offset: bigint, { clusterId, offset: position, ledger }: K
     if (from === null) break
     end = { clusterId: from.clusterId, offset: BigInt(from.offset) }
   }
-  const [last] = starts
-  const oldest = starts.at(-1)
   // What came before the oldest entry that is kept is not known. Mostly it is one generation.
-  const isOlder = oldest === undefined || oldest.from !== null
-  if (isOlder && end.clusterId === clusterId && offset < end.offset) return done
-  if (last === undefined) return done
+  const wasDropped = starts.at(-1)?.from !== null
+  if (wasDropped && end.clusterId === clusterId && offset < end.offset) return done
   const { at, by, how, to } = last
   return {
     kind: 'passed',

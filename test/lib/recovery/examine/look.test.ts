@@ -313,7 +313,12 @@ describe('where a row is', () => {
       to,
     })
     const look = async (ledger: readonly LedgerEntry[]) => {
-      const item = { ...checkpointOf({ ...freshPosition(6n, t0), clusterId: stream.clusterId }), ledger }
+      const generation = ledger.at(-1)?.to.generation ?? 1
+      const item = {
+        ...checkpointOf({ ...freshPosition(6n, t0), clusterId: stream.clusterId }),
+        generation,
+        ledger,
+      }
       return await lookAt(stream, {}, { store: { read: async () => item } })
     }
     const waiting = ['waiting', 'waiting']
@@ -321,6 +326,7 @@ describe('where a row is', () => {
     const skips = entry('reset by offset', place(3, 1), place(5, 2))
     const answer = await look([begins, skips])
     assert.deepEqual(fates(answer), ['passed', 'done', 'done', 'passed', 'passed', 'done', ...waiting])
+    assert.deepEqual([answer.position?.begin, (await look([])).position?.begin], ['5', null])
     assert.match(
       answer.changes[3]?.fate.reason ?? '',
       /^The stream went past it: it was placed at offset 5 \(reset by offset; by kim, 2023-11-14T22:13:20Z/,

@@ -147,6 +147,7 @@ describe('the times between which changes are lost', () => {
       989,
       1115,
     ],
+    ['end ten minutes later at most', times({ back: { once: 9_000, often: 0 } }), 9_055, 0, 9_665],
     ['include how far times often go ahead', times({ ahead: { once: 99, often: 25 } }), 1055, 1039, 1080],
     ['do not begin before 1970', { ...progress, times: startOfTimes(5) }, 1055, 0, 1065],
   ]
