@@ -10,8 +10,9 @@ export const bundling = {
   banner: {
     js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
   },
-  // These are part of Lambda's Node.js runtime. Other SDK packages, such as the fence's marshaller, are small and bundled:
-  // their options differ between versions, and AWS chooses the runtime's version.
+  // These are part of Lambda's Node.js runtime; poller and recovery have some of their own (stream-bundles.ts). Other SDK
+  // packages, such as the fence's marshaller, are small and bundled: their options differ between versions, and AWS chooses
+  // the runtime's version.
   exclude: ['@aws-sdk/client-*'],
   // Less to load and to parse at a cold start: docs/decisions/bundles.md has the figures.
   minify: true,

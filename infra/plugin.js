@@ -15,7 +15,13 @@ export default class DtsFunctionsPlugin {
       initialize: async () => {
         const [command] = serverless.processedInput.commands
         if (command !== 'remove') refuseProblems(serverless)
-        if (command === 'offline') await buildLess(serverless)
+        const bundler = bundlerOf(serverless)
+        if (bundler === undefined) return
+        const { streamBundles } = await import('./stream-bundles.ts')
+        // Whichever of the two plugins a service names first.
+        bundler.buildOptions ??= bundler.getBuildOptions()
+        bundler.buildOptions.plugins = [...bundler.plugins, streamBundles]
+        if (command === 'offline') await buildLess(serverless, bundler)
       },
       'before:package:cleanup': async () => {
         const { settingProblems } = await import('./setting-problems.ts')
@@ -60,10 +66,14 @@ export default class DtsFunctionsPlugin {
 }
 
 /** A local run builds again whenever a file is saved. */
-async function buildLess(serverless) {
+async function buildLess(serverless, bundler) {
   const { rebuildWhatChanged } = await import('./rebuild.ts')
-  const bundler = serverless.pluginManager.plugins.find((plugin) => plugin.buildCache !== undefined)
-  if (bundler !== undefined) rebuildWhatChanged(bundler, serverless.config.serviceDir)
+  rebuildWhatChanged(bundler, serverless.config.serviceDir)
+}
+
+/** serverless-esbuild. Undefined if a service bundles in another way. */
+function bundlerOf(serverless) {
+  return serverless.pluginManager.plugins.find((plugin) => plugin.buildCache !== undefined)
 }
 
 /** The parts of the service that a check without AWS needs. */

@@ -1,15 +1,17 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { bundling } from '../../infra/bundling.ts'
+import { startSooner } from '../../infra/stream-bundles.ts'
 
 export type Program = 'poller' | 'reader' | 'invoker' | 'get-item' | 'baseline' | 'nothing'
 
 const root = new URL('../..', import.meta.url)
 /** Inside the repository, so that the bundles find its packages, as they find Lambda's. git ignores it. */
 const folders = fileURLToPath(new URL('.esbuild-bench/', root))
-const programs: readonly Program[] = ['poller', 'reader', 'invoker', 'get-item', 'baseline', 'nothing']
+/** Those that are bundled like a table function. */
+const programs: readonly Program[] = ['reader', 'invoker', 'get-item', 'baseline', 'nothing']
 
 export interface Bundles {
   fileOf(program: Program): string
@@ -23,17 +25,21 @@ export async function bundlePrograms(): Promise<Bundles> {
   const folder = mkdtempSync(folders)
   // Without what only serverless-esbuild understands, these are esbuild's own options.
   const { exclude, outputFileExtension, outputWorkFolder: _folder, watch: _watch, ...deployed } = bundling
-  await build({
-    ...(deployed as BuildOptions),
-    entryPoints: programs.map((name) => fileURLToPath(new URL(`bench/programs/${name}.ts`, root))),
-    outdir: folder,
-    outExtension: { '.js': outputFileExtension },
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    external: exclude,
-    logLevel: 'error',
-  })
+  const bundle = (names: readonly Program[], plugins: Plugin[]) =>
+    build({
+      ...(deployed as BuildOptions),
+      entryPoints: names.map((name) => fileURLToPath(new URL(`bench/programs/${name}.ts`, root))),
+      outdir: folder,
+      outExtension: { '.js': outputFileExtension },
+      bundle: true,
+      platform: 'node',
+      target: 'node24',
+      external: exclude,
+      logLevel: 'error',
+      plugins,
+    })
+  await bundle(['poller'], [{ name: 'as-deployed', setup: startSooner }])
+  await bundle(programs, [])
   return {
     fileOf: (program) => join(folder, `${program}${outputFileExtension}`),
     remove: () => rmSync(folder, { recursive: true, force: true }),

@@ -1,5 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { ColumnStore } from '../checkpoint/column-store.ts'
 import { CheckpointStore } from '../checkpoint/store.ts'
@@ -72,7 +74,6 @@ export function streamName({ source, topic }: Pick<StreamConfig, 'source' | 'top
 
 /** The text of a secret; undefined if it is binary. A stream without a login never loads this client. */
 async function readSecret(secretId: string): Promise<string | undefined> {
-  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
   const client = new SecretsManagerClient(requestLimits)
   return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString
 }
@@ -89,7 +90,6 @@ export const textStores: TextStores = { secret: readSecret, parameter: readParam
 
 /** Asks Lambda whether it would invoke a function, without doing so. */
 export async function probeFunction(name: string): Promise<void> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
   const client = new LambdaClient(requestLimits)
   try {
     await client.send(new InvokeCommand({ FunctionName: name, InvocationType: 'DryRun' }))

@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import * as z from '../schema.ts'
 import { requestLimits } from './clients.ts'
 import { type Destination, HttpConnections } from './http-connections.ts'
@@ -22,8 +23,8 @@ export interface HandlerClient {
 }
 
 /**
- * Its time-out is longer than the handlers', so that Lambda reports a handler's time-out first. Everything is loaded and made with
- * the first request: most runs find nothing new.
+ * Its time-out is longer than the handlers', so that Lambda reports a handler's time-out first. Everything is made with the first
+ * request: most runs find nothing new.
  */
 export function handlerClient(handlerTimeoutMs: number): HandlerClient {
   let opening: Promise<LambdaRequests> | null = null
@@ -72,7 +73,6 @@ const builtRequest = z.object({
  * what they mean for every other client.
  */
 async function askSdk(): Promise<Target> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
   const client = new LambdaClient(requestLimits)
   let request: unknown
   client.middlewareStack.add(
