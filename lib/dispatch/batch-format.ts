@@ -115,7 +115,7 @@ export function packEvents(events: readonly RoutedEvent[]): string {
   let end = 0
   for (let index = 0; index < events.length; index++) {
     const event = events[index] as RoutedEvent
-    gatheredView.setBigInt64(end, event.offset)
+    event.writeOffset(gatheredView, end)
     gatheredView.setInt32(end + 8, event.size)
     end = event.copyTo(gathered, end + recordOverhead)
   }

@@ -31,6 +31,7 @@ export function functionOfLane(name: string): string {
  * stretch are held until all of it is done.
  */
 export class FunctionQueue {
+  /** Looked at by their indexes, as the dispatcher's queues are. */
   readonly lanes: readonly Lane[]
   readonly #environment: DeliveryEnvironment
   readonly #longestHold: number
@@ -63,21 +64,28 @@ export class FunctionQueue {
   /** The size of all changes that are not done. */
   get bytes(): number {
     let sum = this.#heldBytes
-    for (const { bytes } of this.lanes) sum += bytes
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { bytes } = this.lanes[at] as Lane
+      sum += bytes
+    }
     return sum
   }
 
   /** Whether more changes would not let the function work faster. */
   get isStocked(): boolean {
     if (this.#held.length >= this.#longestHold) return true
-    for (const { isStocked } of this.lanes) if (isStocked) return true
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { isStocked } = this.lanes[at] as Lane
+      if (isStocked) return true
+    }
     return false
   }
 
   /** The offset of the first change that is not done; null if there is none. */
   get firstUndone(): bigint | null {
     let first: bigint | null = null
-    for (const { firstUndone } of this.lanes) {
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { firstUndone } = this.lanes[at] as Lane
       if (firstUndone !== null && (first === null || firstUndone < first)) first = firstUndone
     }
     return first ?? this.#held[0]?.offset ?? null
@@ -86,14 +94,20 @@ export class FunctionQueue {
   /** A lane waits for the end of a transaction. */
   get awaitsTransaction(): boolean {
     if (!this.#hasTransactions) return false
-    for (const { awaitsTransaction } of this.lanes) if (awaitsTransaction) return true
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { awaitsTransaction } = this.lanes[at] as Lane
+      if (awaitsTransaction) return true
+    }
     return false
   }
 
   /** Whether only more records can give it work. */
   get isIdle(): boolean {
     if (this.#held.length > 0) return false
-    for (const { isIdle } of this.lanes) if (!isIdle) return false
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { isIdle } = this.lanes[at] as Lane
+      if (!isIdle) return false
+    }
     return true
   }
 
@@ -103,7 +117,8 @@ export class FunctionQueue {
    */
   get waitsUntil(): number | null {
     let first: number | null = null
-    for (const { isIdle, waitsUntil } of this.lanes) {
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { isIdle, waitsUntil } = this.lanes[at] as Lane
       if (isIdle) continue
       if (waitsUntil === null) return null
       if (first === null || waitsUntil < first) first = waitsUntil
@@ -114,14 +129,18 @@ export class FunctionQueue {
   /** As `Lane` says; of all lanes the latest. */
   get mayRunUntil(): number | null {
     let last: number | null = null
-    for (const { mayRunUntil } of this.lanes) {
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { mayRunUntil } = this.lanes[at] as Lane
       if (mayRunUntil !== null && (last === null || mayRunUntil > last)) last = mayRunUntil
     }
     return last
   }
 
   get halt(): DtsError | null {
-    for (const { halt } of this.lanes) if (halt !== null) return halt
+    for (let at = 0; at < this.lanes.length; at++) {
+      const { halt } = this.lanes[at] as Lane
+      if (halt !== null) return halt
+    }
     return null
   }
 

@@ -18,7 +18,7 @@ import { Masker } from './mask.ts'
 import { type OrderKey, orderKey } from './order-key.ts'
 import { ReadRecords } from './read-records.ts'
 import type { Router, Routing } from './routes.ts'
-import { judge, judgedRecord } from './row-filter.ts'
+import { judge, judgedRecord, wantsAll } from './row-filter.ts'
 import type { Route } from './settings.ts'
 import { routesOfStatement } from './statement-routes.ts'
 
@@ -88,7 +88,9 @@ export function routeSlice(
     // Read now: the next record overwrites this header.
     const { operation, objectName, bodyStart } = header
     const table = objectName ?? ''
-    const routing = routingOf(records, index, operation, objectName, router)
+    const routing =
+      (operation === 'DDL' ? undefined : router.known(table)) ??
+      routingOf(records, index, operation, objectName, router)
     const { routes, leftOut } = routing
     if (routing.lookedIn !== round)
       round = columns?.look(bytesOf(records, index), records.offset(index), index, routing) ?? round
@@ -102,9 +104,7 @@ export function routeSlice(
     let isWanted = false
     for (let at = 0; at < routes.length; at++) {
       const route = routes[at] as Route
-      const verdict = judge(route, operation, () =>
-        judgedRecord(bytesOf(records, index), records.offset(index)),
-      )
+      const verdict = wantsAll(route) ? 'wanted' : verdictOf(route, records, index, operation)
       if (verdict === 'filtered') continue
       isWanted = true
       // The key of the clear value, so that a mask changes no lane.
@@ -152,6 +152,11 @@ function faultOf(records: LogRecords, index: number): unknown {
   } catch (thrown) {
     return thrown
   }
+}
+
+/** Apart from the loop over records: its function for the filter would cost memory for each record. */
+function verdictOf(route: Route, records: LogRecords, index: number, operation: ChangeOperation) {
+  return judge(route, operation, () => judgedRecord(bytesOf(records, index), records.offset(index)))
 }
 
 function routingOf(

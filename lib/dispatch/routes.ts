@@ -49,6 +49,11 @@ export class Router {
     this.hasTransactions = Object.values(routes).some(({ transactions }) => transactions === true)
   }
 
+  /** What `routesFor` has found for a table's rows; undefined if it must be asked. */
+  known(table: string): Routing | undefined {
+    return this.#found.get(table)
+  }
+
   /**
    * The one route that handles a table's rows, or none.
    * @param table the name in the record, valid or not
@@ -56,7 +61,7 @@ export class Router {
    *   answer is not cached, and the table's next record is read.
    */
   routesFor(table: string, logicalName: () => string | null | undefined): Routing {
-    const known = this.#found.get(table)
+    const known = this.known(table)
     if (known !== undefined) return known
     const isNamed = isTableName(table)
     const logical = isNamed ? logicalName() : null

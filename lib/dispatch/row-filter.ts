@@ -113,6 +113,11 @@ export class RowFilter {
 
 const filters = new WeakMap<Filter, RowFilter>()
 
+/** Whether a handler wants all changes, so that `judge` need not be asked. */
+export function wantsAll({ operations, filter }: Pick<Delivery, 'operations' | 'filter'>): boolean {
+  return operations === undefined && filter === undefined
+}
+
 /**
  * Whether a handler wants a change, by its operations and its filter.
  * @param judged called only if the images decide

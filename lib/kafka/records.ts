@@ -63,6 +63,16 @@ export class LogRecords implements Iterable<LogRecord> {
     return (this.#bases[this.#pieceOf[index] as number] as bigint) + BigInt(this.#deltas[index] as number)
   }
 
+  /** Writes the offset as INT64 to `target` at `at`. */
+  writeOffset(index: number, target: DataView, at: number): void {
+    // Without a sum of bigints, which is a new one for each record.
+    target.setBigInt64(at, this.#bases[this.#pieceOf[index] as number] as bigint)
+    const low = target.getUint32(at + 4) + (this.#deltas[index] as number)
+    target.setUint32(at + 4, low)
+    const carry = Math.floor(low / 2 ** 32)
+    if (carry !== 0) target.setInt32(at, target.getInt32(at) + carry)
+  }
+
   /** Length of the value in bytes; 0 for none. */
   size(index: number): number {
     return (this.#ends[index] as number) - (this.#starts[index] as number)
@@ -125,6 +135,11 @@ export class LogRecord {
 
   get offset(): bigint {
     return this.#records.offset(this.#index)
+  }
+
+  /** As `LogRecords.writeOffset`. */
+  writeOffset(target: DataView, at: number): void {
+    this.#records.writeOffset(this.#index, target, at)
   }
 
   /** Length of the value in bytes; 0 for none. */

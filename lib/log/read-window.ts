@@ -49,7 +49,7 @@ export class ReadWindow {
    * @param free called when no record of `read` is needed any more
    */
   add(read: ReadRecords, end: bigint, free: (() => void) | null = null): void {
-    this.#slices.push({ read, free })
+    this.#slices.push({ read, end, free })
     this.#bytes += read.bytes
     this.#youngest = Math.max(this.#youngest, read.youngest ?? this.#youngest)
     this.#end = end
@@ -69,7 +69,9 @@ export class ReadWindow {
     let { timestamp } = this.#base
     const clock = new SourceClock(timesOf(this.#base))
     let last: LogRecord | null = null
-    let lastChange: Spot | null = null
+    // Two numbers, not a spot: this is set for each change, and most are not the last one.
+    let sliceOfLast = 0
+    let lastChange = -1
     let [done, passed] = [0, this.#passed]
     for (const [index, { read }] of this.#slices.entries()) {
       const below = read.countBelow(offset)
@@ -79,7 +81,10 @@ export class ReadWindow {
           timestamp = Math.max(timestamp, time)
           if (time >= 0) clock.see(time)
         }
-        if (read.isChange(at)) lastChange = { index, at }
+        if (read.isChange(at)) {
+          sliceOfLast = index
+          lastChange = at
+        }
       }
       if (below > passed) last = read.record(below - 1)
       passed = below
@@ -91,7 +96,7 @@ export class ReadWindow {
       offset,
       timestamp,
       times: clock.times(this.#youngest),
-      anchor: lastChange === null ? this.#base.anchor : this.#anchorOf(lastChange),
+      anchor: lastChange < 0 ? this.#base.anchor : this.#anchorOf({ index: sliceOfLast, at: lastChange }),
       tail: last === null ? this.#base.tail : { offset: last.offset, digest: digestOf(last.value) },
     }
     this.#passed = passed
@@ -106,13 +111,12 @@ export class ReadWindow {
 
   /** The anchor of the change at an offset; null where there is none between the base and the end. */
   anchorAt(offset: bigint, identify: Identify): Anchor | null {
-    for (const [index, { read }] of this.#slices.entries()) {
-      const at = read.countBelow(offset)
-      if (at === read.length) continue
-      const isThere = read.record(at).offset === offset && read.isChange(at)
-      return isThere && (index > 0 || at >= this.#passed) ? this.#anchorOf({ index, at }, identify) : null
-    }
-    return null
+    const index = this.#slices.findIndex(({ end }) => offset < end)
+    const read = this.#slices[index]?.read
+    const at = read?.countBelow(offset) ?? 0
+    if (read === undefined || at === read.length) return null
+    const isThere = read.record(at).offset === offset && read.isChange(at)
+    return isThere && (index > 0 || at >= this.#passed) ? this.#anchorOf({ index, at }, identify) : null
   }
 
   #anchorOf(spot: Spot, identify?: Identify): Anchor {
@@ -142,6 +146,8 @@ export class ReadWindow {
 
 interface Slice {
   readonly read: ReadRecords
+  /** As `add` says. */
+  readonly end: bigint
   readonly free: (() => void) | null
 }
 
