@@ -10,6 +10,9 @@ import { cachedTable } from './table-cache.ts'
 import { logicalName, readTags, skipToFields } from './tags.ts'
 import type { RecordHeader, Row } from './types.ts'
 
+/** Of all records: no decoding begins within another one. */
+const shared = new Cursor(Buffer.alloc(0))
+
 /**
  * Decodes the change that a record carries.
  * @param bytes the change keeps them, and reads tags, keys and positions from them later: do not overwrite them
@@ -28,7 +31,9 @@ export function decodeChange(
   columns?: readonly string[],
   replaceInvalidText = false,
 ): Change {
-  const cursor = new Cursor(bytes, header.bodyStart)
+  const cursor = shared
+  cursor.reset(bytes, 0, bytes.length)
+  cursor.position = header.bodyStart
   cursor.replacesInvalidText = replaceInvalidText
   switch (header.operation) {
     case 'INSERT':

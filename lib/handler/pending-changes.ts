@@ -1,5 +1,5 @@
 import type { $ZodObject } from 'zod/v4/core'
-import { type Batch, recordsOf } from '../dispatch/batch-format.ts'
+import { type Batch, type BatchRecord, recordsOf } from '../dispatch/batch-format.ts'
 import type { Change } from '../dts/change.ts'
 import { decodeChange } from '../dts/decode-change.ts'
 import { readHeader } from '../dts/header.ts'
@@ -12,9 +12,9 @@ import type { FailedChange } from './failed-change.ts'
 /** A change that is not decoded yet. Decoding them one by one lets the changes before a broken one be handled. */
 export interface PendingChange {
   readonly offset: bigint
-  readonly decode: () => Change
+  decode(): Change
   /** Decodes all columns of the same change. */
-  readonly decodeAllColumns: () => Change
+  decodeAllColumns(): Change
 }
 
 export interface DecodedChange {
@@ -35,18 +35,37 @@ export class RecordDecoder {
   }
 
   pendingOf(batch: Batch): PendingChange[] {
-    return recordsOf(batch).map(({ offset, value }) => ({
-      offset,
-      decode: () => this.#decode(batch, offset, value, this.#columns),
-      decodeAllColumns: () => this.#decode(batch, offset, value, undefined),
-    }))
+    return recordsOf(batch).map((record) => new PendingRecord(this, batch, record))
   }
 
-  #decode(batch: Batch, offset: bigint, bytes: Buffer, columns: readonly string[] | undefined): Change {
-    const header = readHeader(bytes)
+  /** @param whole all columns, not only those of the definition */
+  decode(batch: Batch, { offset, value }: BatchRecord, whole: boolean): Change {
+    const header = readHeader(value)
     const replay = toSeconds(header.sourceTimestamp) <= batch.replayUntil
     const origin = { offset, generation: batch.generation, replay }
-    return decodeChange(bytes, header, origin, columns, this.#replacesInvalidText)
+    return decodeChange(value, header, origin, whole ? undefined : this.#columns, this.#replacesInvalidText)
+  }
+}
+
+class PendingRecord implements PendingChange {
+  readonly offset: bigint
+  readonly #decoder: RecordDecoder
+  readonly #batch: Batch
+  readonly #record: BatchRecord
+
+  constructor(decoder: RecordDecoder, batch: Batch, record: BatchRecord) {
+    this.offset = record.offset
+    this.#decoder = decoder
+    this.#batch = batch
+    this.#record = record
+  }
+
+  decode(): Change {
+    return this.#decoder.decode(this.#batch, this.#record, false)
+  }
+
+  decodeAllColumns(): Change {
+    return this.#decoder.decode(this.#batch, this.#record, true)
   }
 }
 
@@ -60,14 +79,12 @@ export function pendingByHand(changes: readonly unknown[]): PendingChange[] {
 }
 
 /** Decodes a change and puts the declared row in the place of each image. */
-export function decodePending(
-  row: $ZodObject,
-  { offset, decode, decodeAllColumns }: PendingChange,
-): DecodedChange | FailedChange {
+export function decodePending(row: $ZodObject, pending: PendingChange): DecodedChange | FailedChange {
+  const { offset } = pending
   let change: Change | undefined
   try {
-    change = decode()
-    if (change.operation !== 'DDL') checkRow(row, change, decodeAllColumns)
+    change = pending.decode()
+    if (change.operation !== 'DDL') checkRow(row, change, pending)
     return { offset, change }
   } catch (error) {
     return { offset, ...(change === undefined ? {} : { change }), error }

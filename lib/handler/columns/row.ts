@@ -8,12 +8,16 @@ import { describeIssue, isHandlersCheck } from './issues.ts'
 
 type ImageName = 'before' | 'after'
 
+export interface WholeChange {
+  decodeAllColumns(): Change
+}
+
 /**
  * Puts the declared row in the place of each image.
- * @param whole decodes all columns of the same change; called only if a column is missing
+ * @param whole the same change; all of its columns are decoded only if one is missing
  * @throws DtsError ROW_INVALID
  */
-export function checkRow(schema: $ZodObject, change: RowChange, whole: () => Change): void {
+export function checkRow(schema: $ZodObject, change: RowChange, whole: WholeChange): void {
   const images = change as { before?: Row; after?: Row }
   for (const image of ['before', 'after'] as const) {
     const row = images[image]
@@ -63,7 +67,7 @@ function rowInvalid(
   change: RowChange,
   image: ImageName,
   issues: readonly $ZodIssue[],
-  whole: () => Change,
+  whole: WholeChange,
 ): DtsError {
   const missing = new Set(issues.filter((issue) => isMissing(schema, change, image, issue)).map(firstOf))
   const problems = new Set(
@@ -99,10 +103,10 @@ function isMissing(schema: $ZodObject, change: RowChange, image: ImageName, issu
 }
 
 /** Lists the columns of the image, so that a reader sees a column that has another name or other capitals. */
-function presentColumns(whole: () => Change, image: ImageName): string {
+function presentColumns(whole: WholeChange, image: ImageName): string {
   let columns: string[]
   try {
-    columns = Object.keys((whole() as { before?: Row; after?: Row })[image] ?? {})
+    columns = Object.keys((whole.decodeAllColumns() as { before?: Row; after?: Row })[image] ?? {})
   } catch {
     // Another column cannot be decoded. This error is about the missing one.
     return ''
