@@ -72,7 +72,7 @@ export function streamName({ source, topic }: Pick<StreamConfig, 'source' | 'top
   return source === '' ? topic : `${source}:${topic}`
 }
 
-/** The text of a secret; undefined if it is binary. A stream without a login never loads this client. */
+/** The text of a secret; undefined if it is binary. A stream without a login makes no such client. */
 async function readSecret(secretId: string): Promise<string | undefined> {
   const client = new SecretsManagerClient(requestLimits)
   return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString

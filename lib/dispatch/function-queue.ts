@@ -31,7 +31,7 @@ export function functionOfLane(name: string): string {
  * stretch are held until all of it is done.
  */
 export class FunctionQueue {
-  /** Looked at by their indexes, as the dispatcher's queues are. */
+  /** The getters look at them by their indexes, for the reason that the dispatcher gives for its queues. */
   readonly lanes: readonly Lane[]
   readonly #environment: DeliveryEnvironment
   readonly #longestHold: number

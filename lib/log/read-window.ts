@@ -109,7 +109,7 @@ export class ReadWindow {
     return this.#base
   }
 
-  /** The anchor of the change at an offset; null where there is none between the base and the end. */
+  /** The anchor of the change at an offset; null where there is none between the base and the end of reading. */
   anchorAt(offset: bigint, identify: Identify): Anchor | null {
     const index = this.#slices.findIndex(({ end }) => offset < end)
     const read = this.#slices[index]?.read

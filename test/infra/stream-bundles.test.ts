@@ -11,13 +11,15 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type BuildOptions, build, type Metafile } from 'esbuild'
 import { bundling } from '../../infra/bundling.ts'
+import { DStore } from '../../infra/local/dstore/dstore.ts'
 import { startSooner, streamBundles } from '../../infra/stream-bundles.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'dts-functions-streams-'))
 /** Of the process that the bundle runs in. It has nothing but what a test gives it. */
 const home = join(folder, 'home')
-const bundle = join(folder, 'requests.mjs')
+let bundle = ''
+const sooner = { name: 'sooner', setup: startSooner }
 
 /** One request to DynamoDB, and one to Lambda. */
 const requests = `
@@ -49,6 +51,14 @@ async function bundleOf(entry: string, options: BuildOptions): Promise<Metafile>
     metafile: true,
   })
   return metafile
+}
+
+/** @returns the file of a bundle with this source */
+async function bundled(name: string, source: string): Promise<string> {
+  const [entry, outfile] = [join(folder, `${name}.ts`), join(folder, `${name}.mjs`)]
+  writeFileSync(entry, source)
+  await bundleOf(entry, { outfile, plugins: [sooner] })
+  return outfile
 }
 
 const answers: Record<string, () => [type: string, body: string]> = {
@@ -111,9 +121,7 @@ before(async () => {
   mkdirSync(join(home, '.aws/sso/cache'), { recursive: true })
   // Lambda's runtime has the SDK beside the function.
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  writeFileSync(join(folder, 'requests.ts'), requests)
-  const sooner = { name: 'sooner', setup: startSooner }
-  await bundleOf(join(folder, 'requests.ts'), { outfile: bundle, plugins: [sooner] })
+  bundle = await bundled('requests', requests)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
 after(() => {
@@ -195,4 +203,60 @@ test('the bundles of poller and recovery contain the clients that most runs need
   assert.deepEqual(await clientsIn('functions/poller.ts'), usual)
   assert.deepEqual(await clientsIn('./functions/recovery.ts'), usual)
   assert.deepEqual(await clientsIn('functions/tables/orders.ts'), [])
+})
+
+test('the bundles can send each request to the broker that a run needs', async (t) => {
+  const store = new DStore({ firstOffset: 50n })
+  const broker = await store.start()
+  t.after(() => store.stop())
+  await store.append(
+    Array.from({ length: 10 }, (_, at) => ({ value: Buffer.alloc(10, at), timestamp: 1_000 + at })),
+  )
+  const config = {
+    broker,
+    topic: store.topic,
+    partition: undefined,
+    mode: 'dts',
+    group: store.sid ?? '',
+    tls: false,
+    allowedNodes: [],
+    deployment: { service: 'shop', stage: 'prod', table: 'checkpoints' },
+  }
+  const credentials = { username: store.userName, password: store.password }
+  const reading = await bundled(
+    'reading',
+    `import { openStream } from ${JSON.stringify(join(root, 'lib/kafka/open-stream.ts'))}
+    const stream = await openStream(${JSON.stringify(config)}, ${JSON.stringify(credentials)})
+    const { earliest, end } = await stream.range()
+    const found = await stream.offsetForTime(1007)
+    const { records } = await stream.fetch(earliest, { maxBytes: 1 << 20, maxWaitMs: 0 })
+    await stream.commit(found, 1007, 3)
+    const committed = await stream.committed()
+    await stream.close()
+    console.log([earliest, end, found, records.length, committed.offset].join())`,
+  )
+  const { stdout } = await promisify(execFile)(process.execPath, [reading], { timeout: 60_000 })
+  assert.equal(stdout, '50,60,57,10,57\n')
+})
+
+test("a service's own import() is bundled, and a package named like a module of Node is not replaced by one", async () => {
+  const own = join(folder, 'node_modules_of_service/node_modules/sqlite')
+  mkdirSync(own, { recursive: true })
+  writeFileSync(join(own, 'index.js'), 'export const mine = true')
+  const entry = join(own, '../../poller.ts')
+  writeFileSync(
+    entry,
+    `import { mine } from 'sqlite'
+    import { DatabaseSync } from 'node:sqlite'
+    console.log(mine, typeof DatabaseSync, await import('@aws-sdk/util-dynamodb'))`,
+  )
+  const { inputs } = await bundleOf(entry, {
+    write: false,
+    plugins: [sooner],
+    nodePaths: [join(root, 'node_modules')],
+  })
+  const paths = Object.keys(inputs)
+  assert.ok(paths.some((path) => path.endsWith('node_modules/sqlite/index.js')))
+  assert.ok(paths.includes('builtin:node:sqlite'))
+  assert.ok(paths.some((path) => path.includes('@aws-sdk/util-dynamodb/')))
 })

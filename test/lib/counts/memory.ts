@@ -26,9 +26,9 @@ export async function bytesOf(work: () => unknown): Promise<number> {
   })
   await work()
   let head: HeapProfiler.SamplingHeapProfileNode | null = null
-  session.post('HeapProfiler.stopSampling', (error, { profile }) => {
+  session.post('HeapProfiler.stopSampling', (error, answer) => {
     if (error !== null) throw error
-    head = profile.head
+    head = answer.profile.head
   })
   // A session of the same thread answers at once.
   return head === null ? 0 : below(head, false)

@@ -175,6 +175,21 @@ describe('lanes that are ahead', () => {
     return { ...anchor, digest: identifyRouted(value, readHeader(value)) }
   }
 
+  test('are found in each slice of the log, and nowhere in a gap between two', () => {
+    const readWindow = new ReadWindow(base)
+    readWindow.add(readFrom(records.slice(0, 2)), 4n)
+    readWindow.add(readFrom(records.slice(0, 2), 6n), 8n)
+    const found = all.concat(6n, 7n, 8n).map((offset) => readWindow.anchorAt(offset, identifyRouted)?.offset)
+    const none = undefined
+    assert.deepEqual(found, [0n, 1n, none, none, none, none, 6n, 7n, none])
+    // What lies below the base is done, and the rest of its slice is still there.
+    readWindow.advanceTo(1n)
+    assert.deepEqual(
+      [0n, 1n, 6n].map((offset) => readWindow.anchorAt(offset, identifyRouted)?.offset),
+      [none, 1n, 6n],
+    )
+  })
+
   test('are stored with the last change that they delivered', () => {
     const readWindow = windowOf()
     readWindow.advanceTo(1n)
