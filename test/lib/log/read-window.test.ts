@@ -179,9 +179,12 @@ describe('lanes that are ahead', () => {
     const readWindow = new ReadWindow(base)
     readWindow.add(readFrom(records.slice(0, 2)), 4n)
     readWindow.add(readFrom(records.slice(0, 2), 6n), 8n)
-    const found = all.concat(6n, 7n, 8n).map((offset) => readWindow.anchorAt(offset, identifyRouted)?.offset)
+    readWindow.add(readFrom(records.slice(0, 1), 8n), 9n)
+    const found = all
+      .concat(6n, 7n, 8n, 9n)
+      .map((offset) => readWindow.anchorAt(offset, identifyRouted)?.offset)
     const none = undefined
-    assert.deepEqual(found, [0n, 1n, none, none, none, none, 6n, 7n, none])
+    assert.deepEqual(found, [0n, 1n, none, none, none, none, 6n, 7n, 8n, none])
     // What lies below the base is done, and the rest of its slice is still there.
     readWindow.advanceTo(1n)
     assert.deepEqual(
