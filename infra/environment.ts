@@ -37,12 +37,12 @@ export const pollVariables = [
 
 /**
  * How much memory the process of poller and recovery keeps. They use little of it at once, but by default V8 keeps garbage in
- * proportion to the machine's memory. Half the default young generation costs no measurable time. The limit of the heap decides how
- * much it may grow until V8 collects all of it: by 60 % with 1,024 MB. With 256 MB, when it was 30 %, a poller with 200 functions collected
- * it twice as often; with 2,048 MB, it keeps 14 MB more. The function has less memory than that limit, but what is in use of the heap is
- * 25 to 40 MB. Outside the heap, glibc gives each thread that allocates an area of its own, and V8's
- * compiling threads fill theirs once. With two areas for all threads, a poller that has compiled everything needs 6 MB less, and
- * no measurable time more. If Lambda starts Node with options of its own, those apply.
+ * proportion to the machine's memory. Half the default young generation costs no measurable time. The limit of the heap
+ * decides how much it may grow until V8 collects all of it: by 60 % with 1,024 MB. With 256 MB, when it was 30 %, a poller
+ * with 200 functions collected it twice as often; with 2,048 MB, it keeps 14 MB more. The function has less memory than that
+ * limit, but what is in use of the heap is 25 to 40 MB. Outside the heap, glibc gives each thread that allocates an area of
+ * its own, and V8's compiling threads fill theirs once. With two areas for all threads, a poller that has compiled everything
+ * needs 6 MB less, and no measurable time more. If Lambda starts Node with options of its own, those apply.
  */
 export const processEnvironment = {
   NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=1024',

@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BuildOptions, build, type Plugin } from 'esbuild'
-import { bundling } from '../../infra/bundling.ts'
+import { build, type Plugin } from 'esbuild'
 import { startSooner } from '../../infra/stream-bundles.ts'
+import { bundleEnding, bundleOptions } from '../../test/support/bundle.ts'
 
 export type Program = 'poller' | 'reader' | 'invoker' | 'get-item' | 'baseline' | 'nothing'
 
@@ -23,25 +23,19 @@ export async function bundlePrograms(): Promise<Bundles> {
   mkdirSync(folders, { recursive: true })
   // Two benches may run at the same time.
   const folder = mkdtempSync(folders)
-  // Without what only serverless-esbuild understands, these are esbuild's own options.
-  const { exclude, outputFileExtension, outputWorkFolder: _folder, watch: _watch, ...deployed } = bundling
   const bundle = (names: readonly Program[], plugins: Plugin[]) =>
     build({
-      ...(deployed as BuildOptions),
+      ...bundleOptions,
       entryPoints: names.map((name) => fileURLToPath(new URL(`bench/programs/${name}.ts`, root))),
       outdir: folder,
-      outExtension: { '.js': outputFileExtension },
-      bundle: true,
-      platform: 'node',
-      target: 'node24',
-      external: exclude,
+      outExtension: { '.js': bundleEnding },
       logLevel: 'error',
       plugins,
     })
   await bundle(['poller'], [{ name: 'as-deployed', setup: startSooner }])
   await bundle(programs, [])
   return {
-    fileOf: (program) => join(folder, `${program}${outputFileExtension}`),
+    fileOf: (program) => join(folder, `${program}${bundleEnding}`),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }

@@ -88,6 +88,7 @@ export function routeSlice(
     // Read now: the next record overwrites this header.
     const { operation, objectName, bodyStart } = header
     const table = objectName ?? ''
+    // What is known needs no function that reads the logical name: one for each record would be garbage.
     const routing =
       (operation === 'DDL' ? undefined : router.known(table)) ??
       routingOf(records, index, operation, objectName, router)

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type BuildOptions, build } from 'esbuild'
-import { bundling } from '../../infra/bundling.ts'
+import { build } from 'esbuild'
+import { bundleEnding, bundleOptions } from '../support/bundle.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dts-functions-bundling-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -13,17 +13,8 @@ after(() => rmSync(folder, { recursive: true }))
 /** Bundles a source with the options of a deployment, runs it, and returns its output. */
 async function run(source: string, { withMap = true } = {}): Promise<string> {
   writeFileSync(join(folder, 'pick.ts'), source)
-  // Without what only serverless-esbuild understands, these are esbuild's own options.
-  const { exclude, outputFileExtension, outputWorkFolder: _folder, watch: _watch, ...deployed } = bundling
-  const bundle = join(folder, `pick${outputFileExtension}`)
-  await build({
-    ...(deployed as BuildOptions),
-    entryPoints: [join(folder, 'pick.ts')],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    external: exclude,
-  })
+  const bundle = join(folder, `pick${bundleEnding}`)
+  await build({ ...bundleOptions, entryPoints: [join(folder, 'pick.ts')], outfile: bundle })
   if (!withMap) rmSync(`${bundle}.map`)
   return execFileSync(process.execPath, [bundle], { encoding: 'utf8' })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { given, readResources } from '../support/packaged.ts'
+import { given, readBundle, readResources } from '../support/packaged.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 /** Lines of `provider` in serverless.yml of a team whose account has rules. */
@@ -218,4 +218,16 @@ test('invoke local ends if the function cannot start', async () => {
   } finally {
     writeFileSync(broken, text)
   }
+})
+
+test('a service may name this plugin before the bundler', async (t) => {
+  const other = copyService()
+  t.after(() => other.remove())
+  other.configure('  - ./infra/plugin.js', '')
+  other.configure('  - serverless-esbuild', '  - ./infra/plugin.js\n$&')
+  const artifacts = join(other.folder, 'packaged')
+  const { code, output } = await other.serverless(['package', '--package', artifacts], given)
+  assert.equal(code, 0, output)
+  const { sources } = readBundle(artifacts, 'poller')
+  assert.ok(sources.some((source) => source.includes('@aws-sdk/client-dynamodb/')))
 })

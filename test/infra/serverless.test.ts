@@ -4,11 +4,18 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { strFromU8, unzipSync } from 'fflate'
 import { pollConfig } from '../../lib/config.ts'
 import { emptySummary } from '../../lib/poll/summary.ts'
 import { runMeasures } from '../../lib/poll/telemetry.ts'
-import { given, type Resource, type Resources, readResources, readRoutes } from '../support/packaged.ts'
+import {
+  given,
+  type Resource,
+  type Resources,
+  readBundle,
+  readResources,
+  readRoutes,
+  unzip,
+} from '../support/packaged.ts'
 import { copyService, type ServiceCopy } from '../support/service-copy.ts'
 
 const tableKeys = ['customers', 'order_items', 'orders']
@@ -327,14 +334,14 @@ describe('serverless package, without network and credentials', () => {
   ]
   for (const [key, maxBytes, rooms] of parts) {
     test(`bundles into ${key} only the rooms that it uses, in at most ${maxBytes} bytes`, () => {
-      const { code, sources } = bundleOf(artifacts, key)
+      const { code, sources } = readBundle(artifacts, key)
       assert.ok(Buffer.byteLength(code) <= maxBytes, `${Buffer.byteLength(code)} bytes`)
       const lib = sources.flatMap((source) => /^lib\/(\w+)\//.exec(source)?.[1] ?? [])
       assert.deepEqual([...new Set(lib)].sort(), rooms)
     })
 
     test(`bundles into ${key} no AWS client that it rarely needs, no translation, no explanation of an error code, no Kafka consumer, no zod schema of the usual form`, () => {
-      const { sources } = bundleOf(artifacts, key)
+      const { sources } = readBundle(artifacts, key)
       assert.equal(
         sources.some((source) => source.includes('node_modules/kafkajs/')),
         rooms.includes('kafka'),
@@ -354,13 +361,13 @@ describe('serverless package, without network and credentials', () => {
 
   test('imports into no bundle node:http, whose exports load another HTTP client at the start', () => {
     for (const [key] of parts) {
-      assert.doesNotMatch(bundleOf(artifacts, key).code, /\bfrom\s*["'](node:)?http["']/, key)
+      assert.doesNotMatch(readBundle(artifacts, key).code, /\bfrom\s*["'](node:)?http["']/, key)
     }
   })
 
   test('imports into poller and recovery nothing but what the first line needs', () => {
     for (const key of ['poller', 'recovery']) {
-      const imports = bundleOf(artifacts, key).code.match(
+      const imports = readBundle(artifacts, key).code.match(
         /\bimport\b(?:[^;"'()]*\bfrom)?\s*["'][\w@][^"']*["']/g,
       )
       assert.deepEqual(imports, ["import { createRequire as bundleRequire } from 'node:module'"], key)
@@ -418,18 +425,4 @@ function statementsOf(resources: Resources, id: string): object[] {
       actions: Action,
       resources: [Resource].flat().map((one) => (one as { 'Fn::Sub'?: string })['Fn::Sub'] ?? one),
     }))
-}
-
-/** The code of a function's bundle, and the files of the service that it contains. */
-function bundleOf(artifacts: string, key: string): { code: string; sources: string[] } {
-  const files = Object.entries(unzip(artifacts, `${key}.zip`))
-  const [, code = ''] = files.find(([path]) => path.endsWith('.mjs')) ?? []
-  const [, map = ''] = files.find(([path]) => path.endsWith('.map')) ?? []
-  const { sources } = JSON.parse(map) as { sources: string[] }
-  return { code, sources: sources.map((source) => source.replace(/^(\.\.\/)+/, '')) }
-}
-
-function unzip(artifacts: string, file: string): Record<string, string> {
-  const entries = Object.entries(unzipSync(readFileSync(join(artifacts, file))))
-  return Object.fromEntries(entries.map(([name, bytes]) => [name, strFromU8(bytes)]))
 }

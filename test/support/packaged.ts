@@ -51,11 +51,25 @@ export function readResources(artifacts: string): Resources {
   return (JSON.parse(text) as { Resources: Resources }).Resources
 }
 
+/** The code of a function's bundle, and the files of the service that it contains. @param key the function's, such as `poller` */
+export function readBundle(artifacts: string, key: string): { code: string; sources: string[] } {
+  const files = Object.entries(unzip(artifacts, `${key}.zip`))
+  const [, code = ''] = files.find(([path]) => path.endsWith('.mjs')) ?? []
+  const [, map = ''] = files.find(([path]) => path.endsWith('.map')) ?? []
+  const { sources } = JSON.parse(map) as { sources: string[] }
+  return { code, sources: sources.map((source) => source.replace(/^(\.\.\/)+/, '')) }
+}
+
+/** The texts of a packaged file, by their paths. */
+export function unzip(artifacts: string, file: string): Record<string, string> {
+  const entries = Object.entries(unzipSync(readFileSync(join(artifacts, file))))
+  return Object.fromEntries(entries.map(([name, bytes]) => [name, strFromU8(bytes)]))
+}
+
 /** The routes in the code of a packaged function, as `writeArtefact` wrote them. @param key the function's, such as `poller` */
 export function readRoutes(artifacts: string, key: string): string | undefined {
-  const code = Object.values(unzipSync(readFileSync(join(artifacts, `${key}.zip`)))).map((bytes) =>
-    strFromU8(bytes),
-  )
-  const literal = /(['"`])\{\\?"version\\?":1,\\?"digest[\s\S]*?\}\1/.exec(code.join('\n'))?.[0]
+  const literal = /(['"`])\{\\?"version\\?":1,\\?"digest[\s\S]*?\}\1/.exec(
+    readBundle(artifacts, key).code,
+  )?.[0]
   return literal === undefined ? undefined : runInNewContext(literal)
 }
